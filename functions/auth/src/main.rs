@@ -1,0 +1,5 @@
+//! The `auth` function.
+
+fn main() -> std::process::ExitCode {
+    api::serve(auth::router())
+}

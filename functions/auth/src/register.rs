@@ -1,0 +1,52 @@
+//! `POST /auth/register`
+
+use api::{ApiError, AppState, Body, Checks, Field, Reply};
+use axum::extract::State;
+use domain::secret::Password;
+use domain::text::Name;
+use domain::users::ops::{self, Registration};
+use domain::users::Email;
+use serde::Deserialize;
+
+use crate::signed_in::SignedInBody;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
+pub struct RegisterBody {
+    email: Field<String>,
+    password: Field<String>,
+    first_name: Field<String>,
+    last_name: Field<String>,
+    company: Field<String>,
+}
+
+impl RegisterBody {
+    fn parse(self, password_min_length: usize) -> Result<Registration, ApiError> {
+        let mut checks = Checks::new();
+        let email = checks.required("email", self.email, |text| Email::parse(&text));
+        let password = checks.required("password", self.password, |text| Password::chosen(&text, password_min_length));
+        let mut name = |pointer, field: Field<String>| {
+            checks.optional(pointer, field, |text| Name::parse_optional(&text)).map(Option::flatten)
+        };
+        let first_name = name("firstName", self.first_name);
+        let last_name = name("lastName", self.last_name);
+        let company = name("company", self.company);
+        match (email, password, first_name, last_name, company) {
+            (Some(email), Some(password), Some(first_name), Some(last_name), Some(company)) => {
+                Ok(Registration { email, password, first_name, last_name, company })
+            }
+            _ => Err(checks.refuse()),
+        }
+    }
+}
+
+/// Makes an account with a tenant of its own, and signs it in.
+pub async fn register(
+    State(app): State<AppState>,
+    Body(body): Body<RegisterBody>,
+) -> Result<Reply<SignedInBody>, ApiError> {
+    let registration = body.parse(app.env.limits.password_min_length)?;
+    let signed_in = ops::register(&app.env, registration).await?;
+    Ok(Reply::created(SignedInBody::sign(&app, signed_in)?))
+}

@@ -1,0 +1,58 @@
+//! What no route takes, whichever it is.
+
+use axum::body::{Body, Bytes};
+use axum::http::header::CONTENT_TYPE;
+use testkit::Code;
+
+use crate::start;
+
+const PATH: &str = "/v5/auth/login";
+
+#[tokio::test]
+async fn what_is_not_a_json_object_is_malformed() {
+    let app = start();
+    for body in [
+        &b""[..],
+        b"{",
+        b"{\"email\": \"a\",}",
+        b"{} {}",
+        b"[]",
+        b"null",
+        b"\"text\"",
+        b"{\"email\": \"\xff\"}",
+        b"{\"email\": \"a\", \"email\": \"b\"}",
+        b"\xef\xbb\xbf{}",
+    ] {
+        let call = app.post(PATH).header(CONTENT_TYPE, "application/json").body(body);
+        call.send().await.assert_problem(400, Code::MalformedBody);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_json_by_its_media_type_is_refused() {
+    let app = start();
+    for media_type in ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-16"] {
+        let call = app.post(PATH).header(CONTENT_TYPE, media_type).body("{}");
+        call.send().await.assert_problem(415, Code::UnsupportedMediaType);
+    }
+    app.post(PATH).body("{}").send().await.assert_problem(415, Code::UnsupportedMediaType);
+}
+
+#[tokio::test]
+async fn a_body_over_64_kib_is_refused_whether_or_not_it_says_its_length() {
+    let app = start();
+    let padded = |len: usize| {
+        let mut body = br#"{"email":"a@b","password":"x"}"#.to_vec();
+        body.resize(len, b' ');
+        body
+    };
+    let json = |body: Body| app.post(PATH).header(CONTENT_TYPE, "application/json").body(body);
+    let chunked = |body: Vec<u8>| {
+        let chunks: Vec<_> = body.chunks(1000).map(|chunk| Ok::<_, std::io::Error>(Bytes::copy_from_slice(chunk))).collect();
+        Body::from_stream(futures_util::stream::iter(chunks))
+    };
+    json(Body::from(padded(65_536))).send().await.assert_problem(401, Code::InvalidCredentials);
+    json(chunked(padded(65_536))).send().await.assert_problem(401, Code::InvalidCredentials);
+    json(Body::from(padded(65_537))).send().await.assert_problem(413, Code::BodyTooLarge);
+    json(chunked(padded(65_537))).send().await.assert_problem(413, Code::BodyTooLarge);
+}

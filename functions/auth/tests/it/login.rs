@@ -1,0 +1,103 @@
+use std::time::Duration;
+
+use axum::http::HeaderMap;
+use domain::env::SystemRng;
+use domain::secret::{Hasher, Password};
+use domain::users::{self, Email, User};
+use serde_json::json;
+use testkit::{Code, TestApp};
+
+use crate::start;
+
+async fn stored(app: &TestApp, email: &str) -> User {
+    let email = &Email::parse(email).unwrap();
+    let read = app.env.db.run(|txn| async move {
+        let id = users::store::find_id_by_email(&txn, email).await?.unwrap();
+        users::store::find(&txn, id).await
+    });
+    read.await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn logging_in_answers_the_same_account_with_a_login_of_its_own() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    app.clock.advance(Duration::from_secs(60));
+    let data = app
+        .post("/api/v5/auth/login")
+        .json(&json!({ "email": "Alice@example.com", "password": "password123" }))
+        .send()
+        .await
+        .ok();
+    assert_eq!(data["user"]["id"], alice.signed_in.user.id.to_string());
+    assert_eq!(data["user"]["createdAt"], "2026-01-01T00:00:00.000Z");
+    assert_eq!(data["tenant"]["id"], alice.signed_in.tenant.id.to_string());
+    assert_eq!(data["tenant"]["role"], "owner");
+    assert_eq!(data["expiresAt"], "2026-01-02T00:01:00.000Z");
+    assert_ne!(data["token"], alice.token);
+}
+
+#[tokio::test]
+async fn an_unknown_email_and_a_wrong_password_are_answered_alike() {
+    let app = start();
+    app.register("alice@example.com").await;
+    let send = |email: &'static str, password: &'static str| {
+        app.post("/v5/auth/login").json(&json!({ "email": email, "password": password })).send()
+    };
+    let unknown = send("bob@example.com", "password123").await;
+    let wrong = send("alice@example.com", "password124").await;
+    let (unknown_headers, wrong_headers) = (unknown.headers.clone(), wrong.headers.clone());
+    let names = |headers: &HeaderMap| headers.keys().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(names(&unknown_headers), names(&wrong_headers));
+    let mut unknown = unknown.assert_problem(401, Code::InvalidCredentials);
+    let mut wrong = wrong.assert_problem(401, Code::InvalidCredentials);
+    unknown["requestId"] = "…".into();
+    wrong["requestId"] = "…".into();
+    assert_eq!(unknown, wrong);
+    // A password that could not be chosen may still be claimed: it is wrong, and that is all that is said.
+    send("alice@example.com", "").await.assert_problem(401, Code::InvalidCredentials);
+}
+
+#[tokio::test]
+async fn a_password_is_the_same_however_the_keyboard_composed_it() {
+    let app = start();
+    let body = |password: &str| json!({ "email": "test@example.com", "password": password });
+    app.post("/v5/auth/register").json(&body("A\u{30a}ngstro\u{308}m1")).send().await.created();
+    app.post("/v5/auth/login").json(&body("Ångström1")).send().await.ok();
+}
+
+#[tokio::test]
+async fn a_hash_made_with_other_parameters_is_renewed_at_the_next_login() {
+    let app = start();
+    app.register("alice@example.com").await;
+    let mut user = stored(&app, "alice@example.com").await;
+    let weak = Hasher::with_params(std::sync::Arc::new(SystemRng), argon2::Params::new(8192, 1, 1, None).unwrap());
+    user.password_hash = weak.hash(&Password::chosen("password123", 8).unwrap()).await.unwrap();
+    let outdated = &user;
+    app.env.db.run(|txn| async move { users::store::put(&txn, outdated) }).await.unwrap();
+
+    let body = json!({ "email": "alice@example.com", "password": "password123" });
+    // Several at once: each may find it outdated, and all of them are let in.
+    let (a, b, c) = tokio::join!(
+        app.post("/v5/auth/login").json(&body).send(),
+        app.post("/v5/auth/login").json(&body).send(),
+        app.post("/v5/auth/login").json(&body).send(),
+    );
+    for answer in [a, b, c] {
+        answer.ok();
+    }
+    let renewed = stored(&app, "alice@example.com").await.password_hash;
+    assert_ne!(renewed, user.password_hash);
+    let text = serde_json::to_string(&renewed).unwrap();
+    assert!(text.contains("m=19456,t=2,p=1"), "{text}");
+    app.post("/v5/auth/login").json(&body).send().await.ok();
+    assert_eq!(stored(&app, "alice@example.com").await.password_hash, renewed, "a current hash is left alone");
+}
+
+#[tokio::test]
+async fn both_members_are_required() {
+    let app = start();
+    app.post("/v5/auth/login").json(&json!({})).send().await.assert_invalid(&["/email", "/password"]);
+    let body = json!({ "email": "a@b", "password": "x".repeat(1025) });
+    app.post("/v5/auth/login").json(&body).send().await.assert_invalid(&["/password"]);
+}

@@ -1,0 +1,139 @@
+use serde_json::{Value, json};
+use testkit::{Code, TestApp};
+
+use crate::start;
+
+fn body(email: &str) -> Value {
+    json!({ "email": email, "password": "password123", "firstName": "Test", "lastName": "User" })
+}
+
+#[tokio::test]
+async fn registering_makes_an_account_with_a_tenant_of_its_own() {
+    let app = start();
+    let mut data = app.post("/api/v5/auth/register").json(&body("Test@Example.com ")).send().await.created();
+    assert_eq!(data["token"].as_str().unwrap().split('.').count(), 3);
+    data["token"] = "…".into();
+    for id in ["/user/id", "/tenant/id"] {
+        let id = data.pointer_mut(id).unwrap();
+        assert_eq!(id.as_str().unwrap().len(), 36);
+        *id = "…".into();
+    }
+    assert_eq!(
+        data,
+        json!({
+            "token": "…",
+            "tokenType": "Bearer",
+            "expiresIn": 86_400,
+            "expiresAt": "2026-01-02T00:00:00.000Z",
+            "user": {
+                "id": "…",
+                "email": "test@example.com",
+                "firstName": "Test",
+                "lastName": "User",
+                "createdAt": "2026-01-01T00:00:00.000Z",
+            },
+            "tenant": { "id": "…", "name": "Test User", "type": "self", "role": "owner" },
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_tenant_is_named_after_what_is_known_of_its_owner() {
+    let app = start();
+    for (email, extra, name) in [
+        ("a@example.com", json!({}), "a@example.com"),
+        ("b@example.com", json!({ "firstName": "Ada", "lastName": " " }), "Ada"),
+        ("c@example.com", json!({ "firstName": "Ada", "company": "Engines Ltd" }), "Engines Ltd"),
+        ("d@example.com", json!({ "firstName": null, "lastName": "King" }), "King"),
+    ] {
+        let mut body = json!({ "email": email, "password": "password123" });
+        body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        assert_eq!(app.post("/v5/auth/register").json(&body).send().await.created()["tenant"]["name"], name);
+    }
+}
+
+#[tokio::test]
+async fn an_email_is_taken_in_whatever_spelling() {
+    let app = start();
+    app.post("/v5/auth/register").json(&body("test@example.com")).send().await.created();
+    let problem = app.post("/v5/auth/register").json(&body(" TEST@example.COM")).send().await;
+    let problem = problem.assert_problem(409, Code::EmailTaken);
+    assert_eq!(problem["type"], "https://api.coditect.ai/problems/email-taken");
+    assert_eq!(problem["title"], "Email already registered");
+    assert_eq!(problem["detail"], "An account with this email exists.");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_64_registrations_of_one_email_at_once_exactly_one_is_made() {
+    let app = std::sync::Arc::new(start());
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..64 {
+        let app = app.clone();
+        calls.spawn(async move {
+            let answer = app.post("/v5/auth/register").json(&body("test@example.com")).send().await;
+            if answer.status == 201 { Some(answer.created()) } else { answer.assert_problem(409, Code::EmailTaken); None }
+        });
+    }
+    let made: Vec<Value> = calls.join_all().await.into_iter().flatten().collect();
+    assert_eq!(made.len(), 1);
+
+    let keys = all_keys(&app).await;
+    let count = |prefix: &[&str], len: usize| {
+        let starts = |key: &&kv::Key| {
+            let key = format!("{key:?}");
+            prefix.iter().all(|part| key.contains(part))
+        };
+        assert_eq!(keys.iter().filter(starts).count(), len, "{prefix:?} in {keys:#?}");
+    };
+    assert_eq!(keys.len(), 5, "user, email index, membership, login, tenant: {keys:#?}");
+    count(&["by_email"], 1);
+    count(&["users", "tenants"], 1);
+    count(&["users", "logins"], 1);
+    let tenant = made[0]["tenant"]["id"].as_str().unwrap();
+    count(&["tenants", tenant], 2);
+}
+
+async fn all_keys(app: &TestApp) -> Vec<kv::Key> {
+    let keys = app.env.db.run(|txn| async move {
+        let mut keys = Vec::new();
+        for top in ["users", "tenants", "sessions"] {
+            let range = kv::Range::below(&kv::Key::of(&(top,)));
+            let query = kv::Query { range, order: kv::Order::Ascending, limit: 1000 };
+            keys.extend(txn.range(&query).await?.entries.into_iter().map(|entry| entry.key));
+        }
+        Ok::<_, kv::Error>(keys)
+    });
+    keys.await.unwrap()
+}
+
+#[tokio::test]
+async fn every_bad_member_is_named_at_once() {
+    let app = start();
+    let send = |body: Value| app.post("/v5/auth/register").json(&body).send();
+    send(json!({})).await.assert_invalid(&["/email", "/password"]);
+    send(json!({ "email": 5, "password": ["x"], "firstName": {}, "company": "x".repeat(201) }))
+        .await
+        .assert_invalid(&["/email", "/password", "/firstName", "/company"]);
+    send(json!({ "email": "nobody", "password": "short", "lastName": "a\u{7}b" }))
+        .await
+        .assert_invalid(&["/email", "/password", "/lastName"]);
+    send(json!({ "email": null, "password": "password123" })).await.assert_invalid(&["/email"]);
+}
+
+#[tokio::test]
+async fn members_that_the_contract_does_not_know_are_ignored() {
+    let mut body = body("test@example.com");
+    body["nickname"] = json!({ "any": ["thing"] });
+    start().post("/v5/auth/register").json(&body).send().await.created();
+}
+
+#[tokio::test]
+async fn a_password_of_any_characters_is_accepted_and_never_trimmed() {
+    let app = start();
+    let password = "  пароль🔑 pässword ";
+    let body = json!({ "email": "test@example.com", "password": password });
+    app.post("/v5/auth/register").json(&body).send().await.created();
+    app.post("/v5/auth/login").json(&body).send().await.ok();
+    let trimmed = json!({ "email": "test@example.com", "password": password.trim() });
+    app.post("/v5/auth/login").json(&trimmed).send().await.assert_problem(401, Code::InvalidCredentials);
+}

@@ -1,0 +1,5 @@
+//! The `health` function.
+
+fn main() -> std::process::ExitCode {
+    api::serve(health::router())
+}

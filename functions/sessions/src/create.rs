@@ -1,0 +1,39 @@
+//! `POST /sessions`
+
+use api::{ApiError, AppState, Authenticated, Body, Checks, Field, Reply};
+use axum::extract::State;
+use domain::sessions::{Draft, WorkspacePath, ops};
+use domain::text::Name;
+use serde::Deserialize;
+
+use crate::body::SessionBody;
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CreateBody {
+    name: Field<String>,
+    workspace_path: Field<String>,
+}
+
+impl CreateBody {
+    fn parse(self) -> Result<Draft, ApiError> {
+        let mut checks = Checks::new();
+        let name = checks.required("name", self.name, |text| Name::parse(&text));
+        let path = checks.required("workspacePath", self.workspace_path, |text| WorkspacePath::parse(&text));
+        match (name, path) {
+            (Some(name), Some(workspace_path)) => Ok(Draft { name, workspace_path }),
+            _ => Err(checks.refuse()),
+        }
+    }
+}
+
+/// Opens a session in the caller's tenant.
+pub async fn create(
+    State(app): State<AppState>,
+    Authenticated(caller): Authenticated,
+    Body(body): Body<CreateBody>,
+) -> Result<Reply<SessionBody>, ApiError> {
+    let session = ops::create(&app.env, caller, body.parse()?).await?;
+    let location = format!("/v5/sessions/{}", session.id);
+    Ok(Reply::created(session.into()).at(location))
+}

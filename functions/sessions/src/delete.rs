@@ -1,0 +1,15 @@
+//! `DELETE /sessions/{id}`
+
+use api::{ApiError, AppState, Authenticated, Empty, Id, Reply};
+use axum::extract::State;
+use domain::sessions::ops;
+
+/// Deletes a session of the caller's tenant; a second time it is not there.
+pub async fn delete(
+    State(app): State<AppState>,
+    Authenticated(caller): Authenticated,
+    Id(id): Id<domain::SessionId>,
+) -> Result<Reply<Empty>, ApiError> {
+    ops::delete(&app.env, caller, id).await?;
+    Ok(Reply::ok(Empty {}))
+}

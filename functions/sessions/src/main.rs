@@ -1,0 +1,5 @@
+//! The `sessions` function.
+
+fn main() -> std::process::ExitCode {
+    api::serve(sessions::router())
+}

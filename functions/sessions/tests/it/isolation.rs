@@ -1,0 +1,54 @@
+//! Another tenant's session is answered exactly as an absent one is.
+
+use axum::http::Method;
+use serde_json::{Value, json};
+use testkit::{Actor, Code, TestApp};
+
+use crate::{create, path, start};
+
+async fn answer(app: &TestApp, method: &Method, path: &str, actor: &Actor) -> (Vec<(String, String)>, Value) {
+    let mut call = app.call(method.clone(), path).by(actor);
+    if method == Method::PATCH {
+        call = call.json(&json!({ "name": "mine now" }));
+    }
+    let answer = call.send().await;
+    let without_id = |(name, value): (&axum::http::HeaderName, &axum::http::HeaderValue)| {
+        (name != "x-request-id").then(|| (name.to_string(), value.to_str().unwrap().to_owned()))
+    };
+    let headers = answer.headers.iter().filter_map(without_id).collect();
+    let mut problem = answer.assert_problem(404, Code::NotFound);
+    problem["requestId"] = "…".into();
+    (headers, problem)
+}
+
+#[tokio::test]
+async fn another_tenants_session_is_answered_as_an_absent_one_on_every_method() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let bob = app.register("bob@example.com").await;
+    let session = create(&app, &alice, "secret").await;
+    let absent = "/v5/sessions/0190d0a0-7c3e-7a11-8f3e-0123456789ab";
+
+    for method in [Method::GET, Method::PATCH, Method::DELETE] {
+        let of_another = answer(&app, &method, &path(&session), &bob).await;
+        assert_eq!(of_another, answer(&app, &method, absent, &bob).await, "{method}");
+        assert_eq!(of_another, answer(&app, &method, "/v5/sessions/no-id", &bob).await, "{method}");
+    }
+    assert_eq!(app.get("/v5/sessions").by(&bob).send().await.ok()["sessions"], json!([]));
+    assert_eq!(app.get("/v5/sessions?q=secret").by(&bob).send().await.ok()["sessions"], json!([]));
+    assert_eq!(app.get(&path(&session)).by(&alice).send().await.ok(), session, "nothing of it was touched");
+}
+
+#[tokio::test]
+async fn a_cursor_of_another_tenants_shows_nothing_of_theirs() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let bob = app.register("bob@example.com").await;
+    let older = create(&app, &bob, "older").await;
+    for name in ["a", "b", "c"] {
+        create(&app, &alice, name).await;
+    }
+    let page = app.get("/v5/sessions?limit=1").by(&alice).send().await.ok();
+    let next = format!("/v5/sessions?cursor={}", page["nextCursor"].as_str().unwrap());
+    assert_eq!(app.get(&next).by(&bob).send().await.ok()["sessions"], json!([older]));
+}

@@ -1,0 +1,138 @@
+use domain::sessions::{Draft, Session, WorkspacePath, store};
+use domain::text::Name;
+use domain::{Permission, sessions::ops::SCAN_MAX};
+use serde_json::{Value, json};
+use testkit::{Actor, TestApp};
+
+use crate::{create, start};
+
+/// Puts `count` sessions into the actor's tenant, below HTTP and many to a transaction.
+async fn fill(app: &TestApp, actor: &Actor, count: usize) {
+    let caller = actor.caller();
+    let draft = Draft { name: Name::parse("filler").unwrap(), workspace_path: WorkspacePath::parse("/filler").unwrap() };
+    let made: Vec<Session> = (0..count)
+        .map(|_| Session::open(app.env.ids.next(), caller, draft.clone(), domain::Timestamp::from_millis(0)))
+        .collect();
+    for batch in made.chunks(5000) {
+        let written = app.env.db.run(|txn| async move {
+            let txn = &txn;
+            let write = |scope| async move { batch.iter().try_for_each(|session| store::insert(txn, scope, session)) };
+            caller.enter(txn, Permission::WriteSessions, write).await
+        });
+        written.await.unwrap();
+    }
+}
+
+fn names(page: &Value) -> Vec<&str> {
+    page["sessions"].as_array().unwrap().iter().map(|session| session["name"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_list_is_newest_first_and_comes_in_pages() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    for name in ["a", "b", "c", "d", "e"] {
+        create(&app, &alice, name).await;
+    }
+    let mut path = "/v5/sessions?limit=2".to_owned();
+    let mut pages = Vec::new();
+    loop {
+        let page = app.get(&path).by(&alice).send().await.ok();
+        pages.push(names(&page).join(""));
+        match page["nextCursor"].as_str() {
+            Some(cursor) => path = format!("/v5/sessions?limit=2&cursor={cursor}"),
+            None => break,
+        }
+    }
+    assert_eq!(pages, ["ed", "cb", "a"]);
+}
+
+#[tokio::test]
+async fn the_last_page_has_no_cursor_even_when_it_is_full() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    assert_eq!(app.get("/v5/sessions").by(&alice).send().await.ok(), json!({ "sessions": [], "nextCursor": null }));
+    create(&app, &alice, "a").await;
+    create(&app, &alice, "b").await;
+    assert_eq!(app.get("/v5/sessions?limit=2").by(&alice).send().await.ok()["nextCursor"], Value::Null);
+    assert_eq!(app.get("/v5/sessions?limit=2&q=A").by(&alice).send().await.ok()["nextCursor"], Value::Null);
+}
+
+#[tokio::test]
+async fn fifty_is_the_page_unless_it_is_said() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    fill(&app, &alice, 101).await;
+    let count = |page: Value| page["sessions"].as_array().unwrap().len();
+    assert_eq!(count(app.get("/v5/sessions").by(&alice).send().await.ok()), 50);
+    assert_eq!(count(app.get("/v5/sessions?limit=100").by(&alice).send().await.ok()), 100);
+}
+
+#[tokio::test]
+async fn what_is_no_limit_no_cursor_and_no_search_is_named() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    for (query, pointers) in [
+        ("limit=0", &["/limit"][..]),
+        ("limit=101", &["/limit"]),
+        ("limit=", &["/limit"]),
+        ("limit=1&limit=2", &["/limit"]),
+        ("cursor=junk", &["/cursor"]),
+        ("cursor=", &["/cursor"]),
+        (&format!("q={}", "x".repeat(201)), &["/q"]),
+        ("limit=x&cursor=y", &["/limit", "/cursor"]),
+    ] {
+        app.get(&format!("/v5/sessions?{query}")).by(&alice).send().await.assert_invalid(pointers);
+    }
+    app.get("/v5/sessions?q=&unknown=1").by(&alice).send().await.ok();
+}
+
+#[tokio::test]
+async fn a_search_finds_a_part_of_the_name_or_the_path_in_any_case() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    for (name, folder) in [("Ärger", "/x"), ("other", "/Projects/ärgerlich"), ("none", "/y")] {
+        let body = json!({ "name": name, "workspacePath": folder });
+        app.post("/v5/sessions").by(&alice).json(&body).send().await.created();
+    }
+    let page = app.get("/v5/sessions?q=%C3%84RG").by(&alice).send().await.ok();
+    assert_eq!(names(&page), ["other", "Ärger"]);
+    assert_eq!(names(&app.get("/v5/sessions?q=zzz").by(&alice).send().await.ok()), Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn a_search_that_finds_little_stays_bounded_and_goes_on_where_it_stopped() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    create(&app, &alice, "needle one").await;
+    fill(&app, &alice, SCAN_MAX + 10).await;
+    create(&app, &alice, "needle two").await;
+
+    let before = app.env.db.usage().keys_read;
+    let page = app.get("/v5/sessions?q=needle").by(&alice).send().await.ok();
+    let read = app.env.db.usage().keys_read - before;
+    assert_eq!(names(&page), ["needle two"]);
+    assert!(read <= 2 * SCAN_MAX as u64 + 4, "{read} keys were read");
+    let next = format!("/v5/sessions?q=needle&cursor={}", page["nextCursor"].as_str().unwrap());
+    let page = app.get(&next).by(&alice).send().await.ok();
+    assert_eq!(names(&page), ["needle one"]);
+    assert_eq!(page["nextCursor"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_first_page_reads_as_many_keys_from_100_000_sessions_as_from_1_000() {
+    let app = start();
+    let few = app.register("few@example.com").await;
+    let many = app.register("many@example.com").await;
+    fill(&app, &few, 1000).await;
+    fill(&app, &many, 100_000).await;
+    let mut read = Vec::new();
+    for actor in [&few, &many] {
+        let before = app.env.db.usage().keys_read;
+        let page = app.get("/v5/sessions").by(actor).send().await.ok();
+        assert_eq!(page["sessions"].as_array().unwrap().len(), 50);
+        read.push(app.env.db.usage().keys_read - before);
+    }
+    assert_eq!(read[0], read[1]);
+    assert!(read[0] <= 2 * 51 + 2, "{} keys were read", read[0]);
+}

@@ -1,0 +1,69 @@
+//! Walking the pages of a list while others create and delete.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use testkit::{Actor, TestApp};
+
+use crate::{create, path, start};
+
+async fn walk(app: &TestApp, actor: &Actor, limit: usize) -> Vec<String> {
+    let mut seen = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = app.get(&format!("/v5/sessions?limit={limit}{cursor}")).by(actor).send().await.ok();
+        let ids = page["sessions"].as_array().unwrap().iter().map(|session| session["id"].as_str().unwrap().to_owned());
+        seen.extend(ids);
+        match page["nextCursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return seen,
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_walk_shows_nothing_twice_and_misses_nothing_that_stood_throughout() {
+    let app = Arc::new(start());
+    let alice = app.register("alice@example.com").await;
+    let mut standing = HashSet::new();
+    let mut doomed = Vec::new();
+    for number in 0..60 {
+        let session = create(&app, &alice, &number.to_string()).await;
+        if number % 3 == 0 {
+            doomed.push(session);
+        } else {
+            standing.insert(session["id"].as_str().unwrap().to_owned());
+        }
+    }
+
+    let done = Arc::new(AtomicBool::new(false));
+    let churn = |doomed: Vec<serde_json::Value>| {
+        let (app, alice, done) = (app.clone(), alice.clone(), done.clone());
+        tokio::spawn(async move {
+            let mut doomed = doomed.into_iter();
+            let mut mine = Vec::new();
+            while !done.load(Ordering::Relaxed) {
+                mine.push(create(&app, &alice, "new").await);
+                let victim = if mine.len() > 5 { Some(mine.remove(0)) } else { doomed.next() };
+                if let Some(victim) = victim {
+                    app.delete(&path(&victim)).by(&alice).send().await.ok();
+                }
+            }
+        })
+    };
+    let (left, right) = doomed.split_at(doomed.len() / 2);
+    let churning = [churn(left.to_vec()), churn(right.to_vec())];
+
+    for limit in [1, 2, 3, 7, 50].into_iter().cycle().take(40) {
+        let seen = walk(&app, &alice, limit).await;
+        let distinct: HashSet<String> = seen.iter().cloned().collect();
+        assert_eq!(distinct.len(), seen.len(), "a session was shown twice");
+        assert!(standing.is_subset(&distinct), "missed {:?}", standing.difference(&distinct));
+        assert!(seen.is_sorted_by(|newer, older| newer > older), "newest first");
+    }
+    done.store(true, Ordering::Relaxed);
+    for task in churning {
+        task.await.unwrap();
+    }
+}

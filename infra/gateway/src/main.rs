@@ -1,0 +1,5 @@
+//! The gateway's program.
+
+fn main() -> std::process::ExitCode {
+    api::serve(gateway::router())
+}

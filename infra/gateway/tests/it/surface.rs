@@ -1,0 +1,103 @@
+//! What holds for every route, and for what is none.
+
+use std::collections::HashSet;
+
+use api::ApiError;
+use axum::http::{HeaderName, Method};
+use testkit::{Code, TestApp};
+
+fn start() -> TestApp {
+    TestApp::start(gateway::router())
+}
+
+#[tokio::test]
+async fn an_unknown_path_is_a_problem_under_every_prefix() {
+    let app = start();
+    for path in ["/", "/v5", "/v5/", "/v5/nothing", "/api/v5/nothing", "/v4/health", "/health", "/v5/auth", "/v5/sessions/"] {
+        for method in [Method::GET, Method::POST, Method::DELETE] {
+            app.call(method, path).send().await.assert_problem(404, Code::NotFound);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_a_path_does_not_know_is_a_problem_that_names_those_it_does() {
+    let app = start();
+    for (method, path, allowed) in [
+        (Method::PUT, "/v5/sessions", "GET,HEAD,POST"),
+        (Method::POST, "/api/v5/health", "GET,HEAD"),
+        (Method::GET, "/v5/auth/login", "POST"),
+        (Method::OPTIONS, "/v5/auth/login", "POST"),
+    ] {
+        let answer = app.call(method.clone(), path).send().await;
+        let mut named: Vec<_> = answer.header("allow").unwrap().split(',').map(str::to_owned).collect();
+        named.sort();
+        assert_eq!(named.join(","), allowed, "{method} {path}");
+        answer.assert_problem(405, Code::MethodNotAllowed);
+    }
+}
+
+#[tokio::test]
+async fn both_prefixes_answer_every_route() {
+    let app = start();
+    for route in gateway::router().routes() {
+        for prefix in api::router::PREFIXES {
+            let path = format!("{prefix}{}", route.path.replace("{id}", "0190d0a0-7c3e-7a11-8f3e-0123456789ab"));
+            let answer = app.call(route.method.parse().unwrap(), &path).send().await;
+            assert!(![404, 405].contains(&answer.status.as_u16()), "{} {path}: {}", route.method, answer.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn head_is_answered_like_get_without_the_body() {
+    let app = start();
+    assert_eq!(app.call(Method::HEAD, "/v5/health").send().await.status, 200);
+    assert_eq!(app.call(Method::HEAD, "/v5/sessions").send().await.status, 401);
+    assert_eq!(app.call(Method::HEAD, "/v5/nothing").send().await.status, 404);
+}
+
+#[tokio::test]
+async fn every_request_has_an_id_of_its_own_that_a_client_can_not_choose() {
+    let app = start();
+    let mut seen = HashSet::new();
+    for _ in 0..100 {
+        let call = app.get("/v5/health").header(HeaderName::from_static("x-request-id"), "chosen");
+        let answer = call.send().await;
+        assert!(seen.insert(answer.header("x-request-id").unwrap().to_owned()));
+    }
+    assert!(!seen.contains("chosen"));
+}
+
+#[tokio::test]
+async fn an_oversized_body_is_refused_on_every_route() {
+    let app = start();
+    for route in gateway::router().routes() {
+        let path = format!("/v5{}", route.path.replace("{id}", "0190d0a0-7c3e-7a11-8f3e-0123456789ab"));
+        let call = app.call(route.method.parse().unwrap(), &path).body(vec![b' '; 1_000_000]);
+        call.send().await.assert_problem(413, Code::BodyTooLarge);
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_one_request_is_a_500_and_the_next_is_served() {
+    async fn broken() -> Result<(), ApiError> {
+        panic!("a secret detail")
+    }
+    let app = TestApp::start(gateway::router().get("/broken", broken));
+    for _ in 0..3 {
+        let problem = app.get("/v5/broken").send().await.assert_problem(500, Code::Internal);
+        assert!(!problem.to_string().contains("secret detail"), "{problem}");
+        app.get("/v5/health").send().await.ok();
+    }
+}
+
+#[tokio::test]
+async fn an_internal_cause_is_never_sent() {
+    async fn broken() -> Result<(), ApiError> {
+        Err(ApiError::internal("a secret detail"))
+    }
+    let app = TestApp::start(gateway::router().get("/broken", broken));
+    let problem = app.get("/v5/broken").send().await.assert_problem(500, Code::Internal);
+    assert!(!problem.to_string().contains("secret detail"), "{problem}");
+}

@@ -1,0 +1,38 @@
+//! A function's router with all that stands around it.
+
+use std::any::Any;
+
+use axum::http::Method;
+use axum::response::{IntoResponse as _, Response};
+use axum::{Router as Axum, middleware};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::config::Origins;
+use crate::error::{ApiError, Code};
+use crate::router::Router;
+use crate::state::AppState;
+use crate::{cors, edge};
+
+/// The application as it is served: both prefixes, problem documents for what no route answers, CORS, panics caught,
+/// request ids and logs.
+pub fn app(router: Router, state: AppState, origins: &Origins) -> Axum {
+    router
+        .into_axum()
+        .fallback(|| async { ApiError::new(Code::NotFound, "No route of this API has this path. See /v5/docs.") })
+        .method_not_allowed_fallback(|method: Method| async move {
+            ApiError::new(Code::MethodNotAllowed, format!("This path does not answer {method}; see the header `Allow`."))
+        })
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(cors::layer(origins))
+        .layer(middleware::from_fn_with_state(state.env.ids.clone(), edge::edge))
+        .with_state(state)
+}
+
+fn panicked(payload: Box<dyn Any + Send>) -> Response {
+    let message = payload
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned());
+    ApiError::internal(format!("panicked: {message}")).into_response()
+}

@@ -1,0 +1,231 @@
+//! Failures as the contract has them: a code, a status, a text for the caller, and a cause for the log.
+//!
+//! An [`ApiError`] becomes a response without a body that carries the error along; the edge, which knows the request's
+//! id, writes the problem document (RFC 9457) and logs the cause, once. The cause is never sent.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use domain::text::Refused;
+use serde::Serialize;
+
+/// Every code of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// Well-formed JSON, bad values or missing members.
+    ValidationFailed,
+    /// Not JSON, not UTF-8, or not an object.
+    MalformedBody,
+    /// Unknown email or wrong password.
+    InvalidCredentials,
+    /// No token was sent.
+    MissingToken,
+    /// The token is not one of ours.
+    InvalidToken,
+    /// The token was one of ours.
+    ExpiredToken,
+    /// The token's login has ended.
+    RevokedToken,
+    /// The path knows other methods.
+    MethodNotAllowed,
+    /// The body is not JSON by its media type.
+    UnsupportedMediaType,
+    /// The body is larger than the route takes.
+    BodyTooLarge,
+    /// Anything unforeseen.
+    Internal,
+    /// The role is too low.
+    Forbidden,
+    /// Absent, or another tenant's.
+    NotFound,
+    /// Another account holds the email.
+    EmailTaken,
+    /// The database did not answer within the deadline.
+    StoreUnavailable,
+}
+
+impl Code {
+    /// The code as it is sent.
+    pub fn as_str(self) -> &'static str {
+        self.parts().0
+    }
+
+    /// Its status.
+    pub fn status(self) -> StatusCode {
+        self.parts().1
+    }
+
+    /// What it is called, the same for every occurrence.
+    pub fn title(self) -> &'static str {
+        self.parts().2
+    }
+
+    /// The problem type's URI.
+    pub fn uri(self) -> String {
+        format!("https://api.coditect.ai/problems/{}", self.as_str().to_ascii_lowercase().replace('_', "-"))
+    }
+
+    fn parts(self) -> (&'static str, StatusCode, &'static str) {
+        match self {
+            Self::ValidationFailed => ("VALIDATION_FAILED", StatusCode::UNPROCESSABLE_ENTITY, "The request has bad values"),
+            Self::MalformedBody => ("MALFORMED_BODY", StatusCode::BAD_REQUEST, "The body is not a JSON object"),
+            Self::InvalidCredentials => ("INVALID_CREDENTIALS", StatusCode::UNAUTHORIZED, "Email or password is wrong"),
+            Self::MissingToken => ("MISSING_TOKEN", StatusCode::UNAUTHORIZED, "An access token is required"),
+            Self::InvalidToken => ("INVALID_TOKEN", StatusCode::UNAUTHORIZED, "The access token is not valid"),
+            Self::ExpiredToken => ("EXPIRED_TOKEN", StatusCode::UNAUTHORIZED, "The access token has expired"),
+            Self::RevokedToken => ("REVOKED_TOKEN", StatusCode::UNAUTHORIZED, "The login has ended"),
+            Self::MethodNotAllowed => ("METHOD_NOT_ALLOWED", StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
+            Self::UnsupportedMediaType => {
+                ("UNSUPPORTED_MEDIA_TYPE", StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body's media type is not supported")
+            }
+            Self::BodyTooLarge => ("BODY_TOO_LARGE", StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
+            Self::Internal => ("INTERNAL", StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
+            Self::Forbidden => ("FORBIDDEN", StatusCode::FORBIDDEN, "The role does not allow this"),
+            Self::NotFound => ("NOT_FOUND", StatusCode::NOT_FOUND, "Not found"),
+            Self::EmailTaken => ("EMAIL_TAKEN", StatusCode::CONFLICT, "Email already registered"),
+            Self::StoreUnavailable => ("STORE_UNAVAILABLE", StatusCode::SERVICE_UNAVAILABLE, "The database did not answer"),
+        }
+    }
+}
+
+/// One bad value of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Violation {
+    /// Where: a JSON Pointer (RFC 6901) into the body, or to the query parameter of that name.
+    pub pointer: String,
+    /// Why, as a sentence about the value.
+    pub message: String,
+}
+
+/// A failure on its way to the caller.
+#[derive(Clone, Debug)]
+pub struct ApiError {
+    pub(crate) code: Code,
+    pub(crate) detail: Cow<'static, str>,
+    pub(crate) violations: Vec<Violation>,
+    pub(crate) cause: Option<Arc<str>>,
+}
+
+impl ApiError {
+    /// A failure with a text for the caller.
+    pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, detail: detail.into(), violations: Vec::new(), cause: None }
+    }
+
+    /// Bad values, each with its place.
+    pub fn invalid(violations: Vec<Violation>) -> Self {
+        let detail = match &violations[..] {
+            [Violation { pointer, message }] => format!("{pointer} {message}."),
+            _ => format!("{} values are missing or not acceptable; see `errors`.", violations.len()),
+        };
+        Self { violations, ..Self::new(Code::ValidationFailed, detail) }
+    }
+
+    /// Something unforeseen; `cause` is for the log.
+    pub fn internal(cause: impl ToString) -> Self {
+        Self::new(Code::Internal, "Something went wrong on our side. Quote the request id when you report it.").because(cause)
+    }
+
+    /// The code.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// Notes a cause for the log.
+    #[must_use]
+    pub fn because(self, cause: impl ToString) -> Self {
+        Self { cause: Some(cause.to_string().into()), ..self }
+    }
+}
+
+impl From<domain::Error> for ApiError {
+    fn from(error: domain::Error) -> Self {
+        use domain::Error;
+        match error {
+            Error::InvalidCredentials => Self::new(Code::InvalidCredentials, "No account has this email and password."),
+            Error::EmailTaken => Self::new(Code::EmailTaken, "An account with this email exists."),
+            Error::NotFound => Self::new(Code::NotFound, "There is nothing here that this token may see."),
+            Error::Forbidden => Self::new(Code::Forbidden, "The role in this tenant does not allow this."),
+            Error::Revoked => Self::new(Code::RevokedToken, "The login behind this token has ended. Log in again."),
+            Error::Store(error @ kv::Error::Unavailable { .. }) => {
+                Self::new(Code::StoreUnavailable, "The database did not answer in time. Try again.").because(error)
+            }
+            Error::Store(_) | Error::Corrupt { .. } | Error::Hashing(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<jwt::Refusal> for ApiError {
+    fn from(refusal: jwt::Refusal) -> Self {
+        match refusal {
+            jwt::Refusal::Expired => Self::new(Code::ExpiredToken, "The access token has expired. Log in again."),
+            jwt::Refusal::Invalid(_) => {
+                Self::new(Code::InvalidToken, "The access token is not one that this API issued.").because(refusal)
+            }
+        }
+    }
+}
+
+impl From<jwt::Unsigned> for ApiError {
+    fn from(error: jwt::Unsigned) -> Self {
+        Self::internal(error)
+    }
+}
+
+/// A refusal of the value at `pointer`.
+pub(crate) fn violation(pointer: &str, refused: &Refused) -> Violation {
+    Violation { pointer: pointer.to_owned(), message: refused.to_string() }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.code.status().into_response();
+        let headers = response.headers_mut();
+        if self.code.status() == StatusCode::UNAUTHORIZED {
+            // RFC 6750, section 3: the error is named only if a token was sent.
+            let challenge = match self.code {
+                Code::InvalidToken | Code::ExpiredToken | Code::RevokedToken => r#"Bearer error="invalid_token""#,
+                _ => "Bearer",
+            };
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if self.code == Code::StoreUnavailable {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// The document (RFC 9457) that a failure is sent as.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Problem<'a> {
+    success: bool,
+    #[serde(rename = "type")]
+    uri: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    code: &'static str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [Violation],
+}
+
+impl<'a> Problem<'a> {
+    pub(crate) fn new(error: &'a ApiError, request_id: &'a str) -> Self {
+        Self {
+            success: false,
+            uri: error.code.uri(),
+            title: error.code.title(),
+            status: error.code.status().as_u16(),
+            detail: &error.detail,
+            code: error.code.as_str(),
+            request_id,
+            errors: &error.violations,
+        }
+    }
+}

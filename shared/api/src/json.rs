@@ -1,0 +1,255 @@
+//! Request bodies: JSON objects whose every bad member is named in one answer.
+//!
+//! A body type is a struct of [`Field`]s with `#[serde(default)]`. A field keeps what is wrong with it instead of failing
+//! the whole body, so that its `parse` can check all members with [`Checks`] and refuse them together.
+
+use std::fmt;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, header};
+use domain::text::Refused;
+use http_body_util::{BodyExt as _, LengthLimitError};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::error::{ApiError, Code, Violation, violation};
+
+/// A JSON body.
+pub struct Body<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        if !is_json(request.headers()) {
+            return Err(ApiError::new(
+                Code::UnsupportedMediaType,
+                "Send the body as JSON, with the header `Content-Type: application/json`.",
+            ));
+        }
+        let bytes = read(request).await?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| malformed("The body is not UTF-8."))?;
+        if !text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{') {
+            return Err(malformed("The body must be a JSON object."));
+        }
+        serde_json::from_str(text).map(Self).map_err(|error| malformed(format!("The body is not valid JSON: {error}.")))
+    }
+}
+
+fn malformed(detail: impl Into<std::borrow::Cow<'static, str>>) -> ApiError {
+    ApiError::new(Code::MalformedBody, detail)
+}
+
+async fn read(request: Request) -> Result<Bytes, ApiError> {
+    match request.into_body().collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if is_over_limit(&error) => Err(too_large()),
+        Err(error) => Err(malformed("The body broke off.").because(error)),
+    }
+}
+
+/// The refusal of a body that is larger than a route takes.
+pub(crate) fn too_large() -> ApiError {
+    ApiError::new(Code::BodyTooLarge, format!("The body must have at most {} bytes.", crate::edge::BODY_MAX_BYTES))
+}
+
+fn is_over_limit(error: &axum::Error) -> bool {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = source {
+        if error.is::<LengthLimitError>() {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
+/// Whether the media type is JSON: `application/json` or `…+json`, in UTF-8 if it names a charset.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
+    let mut parts = value.split(';').map(|part| part.trim().to_ascii_lowercase());
+    let is_json = parts.next().is_some_and(|kind| match kind.split_once('/') {
+        Some(("application", kind)) => kind == "json" || kind.ends_with("+json"),
+        _ => false,
+    });
+    let is_utf8 = parts.all(|parameter| {
+        parameter.strip_prefix("charset=").is_none_or(|charset| matches!(charset.trim_matches('"'), "utf-8" | "utf8"))
+    });
+    is_json && is_utf8
+}
+
+/// A member of a body: there, absent, or of a wrong type. `null` counts as absent.
+pub struct Field<T>(State<T>);
+
+enum State<T> {
+    Absent,
+    Present(T),
+    /// What is wrong, and where below this member.
+    Wrong(String, String),
+}
+
+impl<T> Default for Field<T> {
+    fn default() -> Self {
+        Self(State::Absent)
+    }
+}
+
+/// Never shows the value, which may be a password.
+impl<T> fmt::Debug for Field<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            State::Absent => "absent",
+            State::Present(_) => "present",
+            State::Wrong(..) => "wrong",
+        })
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Field<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?;
+        if raw.get() == "null" {
+            return Ok(Self::default());
+        }
+        let mut member = serde_json::Deserializer::from_str(raw.get());
+        Ok(Self(match serde_path_to_error::deserialize(&mut member) {
+            Ok(value) => State::Present(value),
+            Err(error) => State::Wrong(expectation(error.inner()), pointer(error.path())),
+        }))
+    }
+}
+
+/// serde's message without the place, which is within the member and not the body, and without the value, which may be
+/// a secret: `invalid type: string "hunter2", expected u8` becomes `must be u8`.
+fn expectation(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    let message = message.split(" at line ").next().unwrap_or(&message);
+    match message.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("must be {expected}"),
+        None if error.is_data() => message.to_owned(),
+        None => "is not valid JSON text".to_owned(),
+    }
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter()
+        .map(|segment| match segment {
+            Segment::Map { key } => format!("/{}", escape(key)),
+            Segment::Seq { index } => format!("/{index}"),
+            Segment::Enum { variant } => format!("/{}", escape(variant)),
+            Segment::Unknown => String::new(),
+        })
+        .collect()
+}
+
+/// RFC 6901, section 3.
+fn escape(token: &str) -> String {
+    token.replace('~', "~0").replace('/', "~1")
+}
+
+/// Checks the members of a body and gathers what is wrong with them.
+#[derive(Debug, Default)]
+pub struct Checks(Vec<Violation>);
+
+impl Checks {
+    /// Nothing wrong yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The member `name` as `parse` reads it; `None` if that went wrong or it is not there, and noted.
+    pub fn required<T, U>(
+        &mut self,
+        name: &str,
+        field: Field<T>,
+        parse: impl FnOnce(T) -> Result<U, Refused>,
+    ) -> Option<U> {
+        if matches!(field.0, State::Absent) {
+            self.0.push(Violation { pointer: format!("/{}", escape(name)), message: "is required".to_owned() });
+            return None;
+        }
+        self.optional(name, field, parse)?
+    }
+
+    /// Like [`required`](Self::required), but absent it is `Some(None)`.
+    pub fn optional<T, U>(
+        &mut self,
+        name: &str,
+        field: Field<T>,
+        parse: impl FnOnce(T) -> Result<U, Refused>,
+    ) -> Option<Option<U>> {
+        let pointer = format!("/{}", escape(name));
+        match field.0 {
+            State::Absent => Some(None),
+            State::Present(value) => match parse(value) {
+                Ok(value) => Some(Some(value)),
+                Err(refused) => {
+                    self.0.push(violation(&pointer, &refused));
+                    None
+                }
+            },
+            State::Wrong(message, below) => {
+                self.0.push(Violation { pointer: pointer + &below, message });
+                None
+            }
+        }
+    }
+
+    /// The refusal of all that was noted.
+    pub fn refuse(self) -> ApiError {
+        ApiError::invalid(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Sample {
+        #[serde(default)]
+        text: Field<String>,
+        #[serde(default)]
+        list: Field<Vec<u8>>,
+    }
+
+    fn violations(json: &str) -> Vec<(String, String)> {
+        let sample: Sample = serde_json::from_str(json).unwrap();
+        let mut checks = Checks::new();
+        checks.required("text", sample.text, Ok);
+        checks.optional("list", sample.list, Ok);
+        checks.0.into_iter().map(|violation| (violation.pointer, violation.message)).collect()
+    }
+
+    #[test]
+    fn every_bad_member_is_named_with_its_place_and_without_its_value() {
+        assert_eq!(violations(r#"{"text":"a","list":null}"#), []);
+        assert_eq!(
+            violations(r#"{"text":5,"list":[1,"hunter2"]}"#),
+            [("/text".into(), "must be a string".into()), ("/list/1".into(), "must be u8".into())]
+        );
+        assert_eq!(violations("{}"), [("/text".into(), "is required".into())]);
+        assert_eq!(violations(r#"{"text":"\ud800"}"#), [("/text".into(), "is not valid JSON text".into())]);
+    }
+
+    #[test]
+    fn a_field_does_not_print_its_value() {
+        let sample: Sample = serde_json::from_str(r#"{"text":"hunter2"}"#).unwrap();
+        assert_eq!(format!("{:?}", sample.text), "present");
+    }
+
+    #[test]
+    fn json_is_recognised_by_its_media_type() {
+        let is = |value: &str| is_json(&HeaderMap::from_iter([(header::CONTENT_TYPE, value.parse().unwrap())]));
+        for json in ["application/json", "Application/JSON; charset=UTF-8", "application/merge-patch+json;charset=\"utf-8\""] {
+            assert!(is(json), "{json}");
+        }
+        for other in ["text/json", "application/jsonp", "application/json; charset=latin1", "text/plain", ""] {
+            assert!(!is(other), "{other}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
+    }
+}

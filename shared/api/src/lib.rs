@@ -1,0 +1,33 @@
+//! The HTTP edge that every function shares.
+//!
+//! A function gives [`serve`] its [`Router`]; this crate does the rest: configuration, both path prefixes, request ids,
+//! problem documents, CORS, logs, and running under the Lambda Runtime API or as a plain HTTP server. Handlers see
+//! [`AppState`], a [`Caller`](caller::Authenticated), [`Body`](json::Body) and [`Reply`](reply::Reply), and fail with
+//! [`ApiError`].
+
+pub mod app;
+pub mod caller;
+pub mod config;
+mod cors;
+mod edge;
+pub mod error;
+pub mod json;
+pub mod path;
+pub mod query;
+pub mod reply;
+pub mod router;
+mod serve;
+pub mod state;
+mod trace;
+
+pub use app::app;
+pub use caller::Authenticated;
+pub use edge::RequestId;
+pub use error::{ApiError, Code};
+pub use json::{Body, Checks, Field};
+pub use path::Id;
+pub use query::Query;
+pub use reply::{Empty, Reply};
+pub use router::{Route, Router};
+pub use serve::serve;
+pub use state::AppState;

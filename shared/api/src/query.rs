@@ -1,0 +1,74 @@
+//! Query parameters, checked the way members of a body are.
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use domain::text::Refused;
+
+use crate::error::{ApiError, Violation, violation};
+
+/// The query parameters of a request.
+#[derive(Debug)]
+pub struct Query {
+    pairs: Result<Vec<(String, String)>, ()>,
+    violations: Vec<Violation>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Query {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(parts.uri.query().unwrap_or_default()))
+    }
+}
+
+impl Query {
+    fn of(query: &str) -> Self {
+        Self { pairs: serde_urlencoded::from_str(query).map_err(drop), violations: Vec::new() }
+    }
+
+    /// The parameter `name` as `parse` reads it: `Some(None)` if it is not there, `None` if it was refused, and noted.
+    pub fn optional<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, Refused>) -> Option<Option<T>> {
+        let refused = match &self.pairs {
+            Err(()) => Refused("is not a well-formed query".to_owned()),
+            Ok(pairs) => {
+                let mut values = pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value);
+                match (values.next(), values.next()) {
+                    (None, _) => return Some(None),
+                    (Some(value), None) => match parse(value) {
+                        Ok(value) => return Some(Some(value)),
+                        Err(refused) => refused,
+                    },
+                    (Some(_), Some(_)) => Refused("must be given once".to_owned()),
+                }
+            }
+        };
+        self.violations.push(violation(&format!("/{name}"), &refused));
+        None
+    }
+
+    /// The refusal of all that was noted.
+    pub fn refuse(self) -> ApiError {
+        ApiError::invalid(self.violations)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_is_there_once_or_not_at_all() {
+        let mut query = Query::of("a=1&b=%C3%BC+&c=1&c=2");
+        let text = |value: &str| Ok(value.to_owned());
+        assert_eq!(query.optional("a", text), Some(Some("1".into())));
+        assert_eq!(query.optional("b", text), Some(Some("ü ".into())));
+        assert_eq!(query.optional("d", text), Some(None));
+        assert_eq!(query.optional("c", text), None);
+        assert_eq!(query.optional::<String>("a", |_| Err(Refused("is odd".into()))), None);
+        let errors = query.refuse().violations;
+        assert_eq!(errors[0], Violation { pointer: "/c".into(), message: "must be given once".into() });
+        assert_eq!(errors[1], Violation { pointer: "/a".into(), message: "is odd".into() });
+    }
+}

@@ -1,0 +1,78 @@
+//! A function's route table: written once, served under both prefixes, and readable by tests.
+
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::routing::{self, MethodRouter};
+
+use crate::state::AppState;
+
+/// The prefixes under which every path answers.
+pub const PREFIXES: [&str; 2] = ["/v5", "/api/v5"];
+
+/// One line of a route table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Route {
+    /// The method, in capitals.
+    pub method: String,
+    /// The path without its prefix; parameters in braces.
+    pub path: &'static str,
+}
+
+/// An axum router that remembers its routes, so that the deployment's copies of them can be held to the code.
+#[derive(Clone, Default)]
+pub struct Router {
+    axum: axum::Router<AppState>,
+    routes: Vec<Route>,
+}
+
+impl Router {
+    /// A router without routes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Answers `GET` (and with it `HEAD`).
+    #[must_use]
+    pub fn get<T: 'static>(self, path: &'static str, handler: impl Handler<T, AppState>) -> Self {
+        self.on(&Method::GET, path, routing::get(handler))
+    }
+
+    /// Answers `POST`.
+    #[must_use]
+    pub fn post<T: 'static>(self, path: &'static str, handler: impl Handler<T, AppState>) -> Self {
+        self.on(&Method::POST, path, routing::post(handler))
+    }
+
+    /// Answers `PATCH`.
+    #[must_use]
+    pub fn patch<T: 'static>(self, path: &'static str, handler: impl Handler<T, AppState>) -> Self {
+        self.on(&Method::PATCH, path, routing::patch(handler))
+    }
+
+    /// Answers `DELETE`.
+    #[must_use]
+    pub fn delete<T: 'static>(self, path: &'static str, handler: impl Handler<T, AppState>) -> Self {
+        self.on(&Method::DELETE, path, routing::delete(handler))
+    }
+
+    /// The routes of both.
+    #[must_use]
+    pub fn merge(mut self, other: Self) -> Self {
+        self.routes.extend(other.routes);
+        Self { axum: self.axum.merge(other.axum), routes: self.routes }
+    }
+
+    /// The table, in the order in which it was written.
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    pub(crate) fn into_axum(self) -> axum::Router<AppState> {
+        PREFIXES.into_iter().fold(axum::Router::new(), |outer, prefix| outer.nest(prefix, self.axum.clone()))
+    }
+
+    fn on(mut self, method: &Method, path: &'static str, handler: MethodRouter<AppState>) -> Self {
+        self.routes.push(Route { method: method.to_string(), path });
+        Self { axum: self.axum.route(path, handler), routes: self.routes }
+    }
+}

@@ -1,0 +1,89 @@
+//! How values are written: JSON inside an envelope that names the format's version, decoded strictly.
+//!
+//! A field that this version does not know, or a version that it does not know, is an error and not a guess: a newer
+//! writer's value must not lose a part by being read and rewritten here. A new version is a new struct with a conversion.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::error::{Error, Result};
+
+/// A value with a version. Implementors deny unknown fields.
+pub trait Record: Serialize + DeserializeOwned {
+    /// What it is, for the log.
+    const KIND: &'static str;
+    /// The version that this code writes and reads.
+    const VERSION: u32 = 1;
+}
+
+#[derive(Serialize)]
+struct Written<'a, T> {
+    v: u32,
+    data: &'a T,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Read<'a> {
+    v: u32,
+    #[serde(borrow)]
+    data: &'a RawValue,
+}
+
+/// The bytes of `record`.
+pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>> {
+    serde_json::to_vec(&Written { v: T::VERSION, data: record }).map_err(|error| corrupt::<T>(error.to_string()))
+}
+
+/// The record in `bytes`.
+pub fn decode<T: Record>(bytes: &[u8]) -> Result<T> {
+    let read: Read<'_> = serde_json::from_slice(bytes).map_err(|error| corrupt::<T>(error.to_string()))?;
+    if read.v != T::VERSION {
+        return Err(corrupt::<T>(format!("its format is version {}, this program knows version {}", read.v, T::VERSION)));
+    }
+    serde_json::from_str(read.data.get()).map_err(|error| corrupt::<T>(error.to_string()))
+}
+
+fn corrupt<T: Record>(why: String) -> Error {
+    Error::Corrupt { kind: T::KIND, why }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Sample {
+        a: u8,
+    }
+
+    impl Record for Sample {
+        const KIND: &'static str = "sample";
+        const VERSION: u32 = 2;
+    }
+
+    #[test]
+    fn a_record_names_its_version() {
+        let bytes = encode(&Sample { a: 1 }).unwrap();
+        assert_eq!(bytes, br#"{"v":2,"data":{"a":1}}"#);
+        assert_eq!(decode::<Sample>(&bytes).unwrap(), Sample { a: 1 });
+    }
+
+    #[test]
+    fn what_this_version_does_not_know_is_refused() {
+        for foreign in [
+            r#"{"v":3,"data":{"a":1}}"#,
+            r#"{"v":2,"data":{"a":1,"b":2}}"#,
+            r#"{"v":2,"data":{"a":1},"b":2}"#,
+            r#"{"v":2,"data":{}}"#,
+            r#"{"data":{"a":1}}"#,
+            r#"{"v":2,"data":{"a":1}} "x""#,
+            "",
+        ] {
+            let error = decode::<Sample>(foreign.as_bytes()).unwrap_err();
+            assert!(matches!(error, Error::Corrupt { kind: "sample", .. }), "{foreign} was read");
+        }
+    }
+}

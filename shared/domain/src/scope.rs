@@ -1,0 +1,138 @@
+//! Authority as a type: who is calling, and what they may touch.
+//!
+//! A front door verifies a token and gets a [`Caller`], which has done no I/O. Inside a transaction the operation turns
+//! it into a [`TenantScope`] with [`Caller::enter`]; every key of a tenant's is made from such a scope, so code that
+//! forgets isolation or revocation does not compile.
+
+use std::fmt;
+use std::future::Future;
+
+use futures_util::join;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::id::{LoginId, TenantId, UserId};
+use crate::{logins, tenants};
+
+/// Whose token this is: verified, but not yet known to be alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    user: UserId,
+    tenant: TenantId,
+    login: LoginId,
+}
+
+/// What a role allows within a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    /// Read the tenant's sessions.
+    ReadSessions,
+    /// Create, change and delete them.
+    WriteSessions,
+}
+
+/// What a user is in a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// May do everything, and can not be removed.
+    Owner,
+    /// May read and write.
+    Member,
+    /// May read.
+    Viewer,
+}
+
+impl Role {
+    /// Whether the role has this permission.
+    pub fn allows(self, permission: Permission) -> bool {
+        match permission {
+            Permission::ReadSessions => true,
+            Permission::WriteSessions => matches!(self, Self::Owner | Self::Member),
+        }
+    }
+
+    /// The role's name in the contract.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Member => "member",
+            Self::Viewer => "viewer",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The right to touch one tenant's data; only this module makes one.
+#[derive(Clone, Copy, Debug)]
+pub struct TenantScope {
+    tenant: TenantId,
+}
+
+impl TenantScope {
+    /// The tenant.
+    pub fn tenant(self) -> TenantId {
+        self.tenant
+    }
+
+    /// The user's own tenant, for operations in which the user has just been made or has just proved who they are.
+    pub(crate) fn own(user: UserId) -> Self {
+        Self { tenant: TenantId::own(user) }
+    }
+}
+
+impl Caller {
+    /// The caller behind a token whose signature, lifetime and audience have been verified.
+    pub fn verified(user: UserId, tenant: TenantId, login: LoginId) -> Self {
+        Self { user, tenant, login }
+    }
+
+    /// The user.
+    pub fn user(self) -> UserId {
+        self.user
+    }
+
+    /// The tenant that the token is for.
+    pub fn tenant(self) -> TenantId {
+        self.tenant
+    }
+
+    /// The login that the token belongs to.
+    pub fn login(self) -> LoginId {
+        self.login
+    }
+
+    /// Does `work` in the caller's tenant, if the login is alive and the role allows it.
+    ///
+    /// Both are read in `txn`, at the same time as `work` does its own first reads, so a revoked login is refused by the
+    /// next request at no extra round trip. What `work` found or wrote is dropped with the transaction when it is not allowed.
+    pub async fn enter<T, Fut>(
+        self,
+        txn: &kv::Txn,
+        permission: Permission,
+        work: impl FnOnce(TenantScope) -> Fut,
+    ) -> Result<T>
+    where
+        Fut: Future<Output = Result<T>>,
+    {
+        let scope = TenantScope { tenant: self.tenant };
+        let (allowed, done) = join!(self.check(txn, permission), work(scope));
+        allowed?;
+        done
+    }
+
+    async fn check(self, txn: &kv::Txn, permission: Permission) -> Result<()> {
+        let (login, membership) =
+            join!(logins::store::find(txn, self.user, self.login), tenants::store::membership(txn, self.user, self.tenant));
+        match (login?, membership?) {
+            (Some(_), Some(membership)) if membership.role.allows(permission) => Ok(()),
+            (Some(_), Some(_)) => Err(Error::Forbidden),
+            _ => Err(Error::Revoked),
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Passwords and their hashes. Nothing here prints what it holds.
+
+use std::fmt;
+use std::num::NonZero;
+use std::sync::Arc;
+
+use argon2::password_hash::phc;
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+use unicode_normalization::UnicodeNormalization;
+
+use crate::env::Rng;
+use crate::error::{Error, Result};
+use crate::text::Refused;
+
+/// The most bytes that a password may have as it is sent.
+pub const PASSWORD_MAX_BYTES: usize = 1024;
+
+/// A password: never trimmed, normalised to NFKC so that two keyboards type the same one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+impl Password {
+    /// A password that somebody claims to be theirs. It is only bounded in size: whether it is right is for its hash to say,
+    /// and the policy of its day may have been another.
+    pub fn claimed(text: &str) -> Result<Self, Refused> {
+        if text.len() > PASSWORD_MAX_BYTES {
+            return Err(Refused(format!("must have at most {PASSWORD_MAX_BYTES} bytes")));
+        }
+        Ok(Self(text.nfkc().collect()))
+    }
+
+    /// A password that somebody chooses: at least `min_length` characters after normalisation, of any kind.
+    pub fn chosen(text: &str, min_length: usize) -> Result<Self, Refused> {
+        let password = Self::claimed(text)?;
+        if password.0.chars().count() < min_length {
+            return Err(Refused(format!("must have at least {min_length} characters")));
+        }
+        Ok(password)
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+/// A password's Argon2id hash in PHC string format.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PasswordHash(String);
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(…)")
+    }
+}
+
+/// The outcome of a verification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Another password, or no hash to compare with.
+    Wrong,
+    /// The password.
+    Right,
+    /// The password, but its hash was made with other parameters than today's and wants renewing.
+    Outdated,
+}
+
+/// Hashes and verifies off the async threads, at most as many at once as there are cores: each takes a core for tens of
+/// milliseconds and 19 MiB, so more at once would only take longer and could take all memory.
+#[derive(Clone)]
+pub struct Hasher {
+    permits: Arc<Semaphore>,
+    rng: Arc<dyn Rng>,
+    params: Params,
+}
+
+impl Hasher {
+    /// A hasher with the argon2 crate's default parameters (OWASP: 19 MiB, 2 passes, 1 lane).
+    pub fn new(rng: Arc<dyn Rng>) -> Self {
+        Self::with_params(rng, Params::DEFAULT)
+    }
+
+    /// A hasher with other parameters, to make hashes that another day would have made.
+    pub fn with_params(rng: Arc<dyn Rng>, params: Params) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self { permits: Arc::new(Semaphore::new(cores)), rng, params }
+    }
+
+    /// Hashes under a fresh salt.
+    pub async fn hash(&self, password: &Password) -> Result<PasswordHash> {
+        let password = password.clone();
+        let params = self.params.clone();
+        let salt = self.salt();
+        self.off_thread(move || {
+            let hash = argon(params).hash_password_with_salt(password.0.as_bytes(), &salt).map_err(failed)?;
+            Ok(PasswordHash(hash.to_string()))
+        })
+        .await
+    }
+
+    /// Compares `password` with `hash`. Without a hash it does the same work and says [`Verdict::Wrong`], so that the time
+    /// taken does not tell whether an account exists.
+    pub async fn verify(&self, password: &Password, hash: Option<&PasswordHash>) -> Result<Verdict> {
+        let password = password.clone();
+        let params = self.params.clone();
+        let Some(hash) = hash.cloned() else {
+            let salt = self.salt();
+            return self
+                .off_thread(move || {
+                    argon(params).hash_password_with_salt(password.0.as_bytes(), &salt).map_err(failed)?;
+                    Ok(Verdict::Wrong)
+                })
+                .await;
+        };
+        self.off_thread(move || {
+            let parsed = phc::PasswordHash::new(&hash.0)
+                .map_err(|error| Error::Corrupt { kind: "password hash", why: error.to_string() })?;
+            match argon(params.clone()).verify_password(password.0.as_bytes(), &parsed) {
+                Ok(()) if is_current(&parsed, &params) => Ok(Verdict::Right),
+                Ok(()) => Ok(Verdict::Outdated),
+                Err(argon2::password_hash::Error::PasswordInvalid) => Ok(Verdict::Wrong),
+                Err(error) => Err(failed(error)),
+            }
+        })
+        .await
+    }
+
+    fn salt(&self) -> [u8; 16] {
+        let mut salt = [0; 16];
+        self.rng.fill(&mut salt);
+        salt
+    }
+
+    async fn off_thread<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(failed)?;
+        // The permit travels with the work: a caller that goes away leaves a thread busy, and that still counts.
+        tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(permit);
+            done
+        })
+        .await
+        .map_err(failed)?
+    }
+}
+
+fn argon(params: Params) -> Argon2<'static> {
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+fn is_current(hash: &phc::PasswordHash, params: &Params) -> bool {
+    hash.algorithm == Algorithm::Argon2id.ident()
+        && hash.version == Some(Version::V0x13.into())
+        && Params::try_from(hash).is_ok_and(|its| {
+            (its.m_cost(), its.t_cost(), its.p_cost()) == (params.m_cost(), params.t_cost(), params.p_cost())
+        })
+}
+
+fn failed(error: impl fmt::Display) -> Error {
+    Error::Hashing(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::SystemRng;
+
+    fn hasher() -> Hasher {
+        Hasher::new(Arc::new(SystemRng))
+    }
+
+    fn password(text: &str) -> Password {
+        Password::chosen(text, 8).unwrap()
+    }
+
+    #[test]
+    fn a_password_is_counted_in_characters_after_normalisation() {
+        assert!(Password::chosen("pässword", 8).is_ok());
+        // "ﬁ" is one character as typed and two after NFKC.
+        assert!(Password::chosen("passwoﬁ", 8).is_ok());
+        assert!(Password::chosen("passwor", 8).is_err());
+        assert!(Password::chosen(&"x".repeat(1024), 8).is_ok());
+        assert!(Password::chosen(&"x".repeat(1025), 8).is_err());
+        assert_eq!(password("Å-ngstrom"), password("A\u{30a}-ngstrom"));
+        assert_ne!(password(" password"), password("password"));
+    }
+
+    #[test]
+    fn neither_a_password_nor_its_hash_prints_itself() {
+        assert_eq!(format!("{:?}", password("password123")), "Password(…)");
+        assert_eq!(format!("{:?}", PasswordHash("$argon2id$…".into())), "PasswordHash(…)");
+    }
+
+    #[tokio::test]
+    async fn a_hash_is_argon2id_with_the_default_parameters_and_its_own_salt() {
+        let hasher = hasher();
+        let first = hasher.hash(&password("password123")).await.unwrap();
+        let second = hasher.hash(&password("password123")).await.unwrap();
+        assert!(first.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", first.0);
+        assert_ne!(first, second);
+        assert_eq!(hasher.verify(&password("password123"), Some(&first)).await.unwrap(), Verdict::Right);
+        assert_eq!(hasher.verify(&password("password124"), Some(&first)).await.unwrap(), Verdict::Wrong);
+        assert_eq!(hasher.verify(&password("password123"), None).await.unwrap(), Verdict::Wrong);
+    }
+
+    #[tokio::test]
+    async fn a_hash_made_with_other_parameters_verifies_and_wants_renewing() {
+        let old = Hasher::with_params(Arc::new(SystemRng), Params::new(8192, 1, 1, None).unwrap());
+        let hash = old.hash(&password("password123")).await.unwrap();
+        assert_eq!(hasher().verify(&password("password123"), Some(&hash)).await.unwrap(), Verdict::Outdated);
+        assert_eq!(hasher().verify(&password("password124"), Some(&hash)).await.unwrap(), Verdict::Wrong);
+    }
+
+    #[tokio::test]
+    async fn a_hash_that_cannot_be_read_is_an_error_and_not_a_wrong_password() {
+        let junk = PasswordHash("$argon2id$junk".into());
+        let error = hasher().verify(&password("password123"), Some(&junk)).await.unwrap_err();
+        assert!(matches!(error, Error::Corrupt { .. }));
+    }
+}

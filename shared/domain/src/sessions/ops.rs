@@ -1,0 +1,131 @@
+//! What a caller can do with the sessions of their tenant.
+
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::id::SessionId;
+use crate::page::{Cursor, Limit};
+use crate::scope::{Caller, Permission};
+use crate::sessions::{Change, Draft, Filter, Session, store};
+
+/// The most sessions that one page of a filtered list looks at before it returns what it has.
+pub const SCAN_MAX: usize = 1000;
+
+/// How many sessions a filtered list reads at a time.
+const SCAN_STEP: usize = 200;
+
+/// Which part of a list to return.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// How many sessions at most.
+    pub limit: Limit,
+    /// Where the last page ended.
+    pub after: Option<Cursor>,
+    /// What to look for.
+    pub filter: Option<Filter>,
+}
+
+/// A part of a list.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Newest first. A filtered page may hold fewer than asked for, even none, and still not be the last.
+    pub sessions: Vec<Session>,
+    /// Where the next page starts; `None` at the end.
+    pub next: Option<Cursor>,
+}
+
+/// Opens a session in the caller's tenant.
+pub async fn create(env: &Env, caller: Caller, draft: Draft) -> Result<Session> {
+    let session = Session::open(env.ids.next(), caller, draft, env.clock.now());
+    let new = &session;
+    env.db
+        .run(|txn| async move {
+            let txn = &txn;
+            caller.enter(txn, Permission::WriteSessions, |scope| async move { store::insert(txn, scope, new) }).await
+        })
+        .await?;
+    Ok(session)
+}
+
+/// The session with this id.
+pub async fn get(env: &Env, caller: Caller, id: SessionId) -> Result<Session> {
+    env.db
+        .run(|txn| async move {
+            let txn = &txn;
+            caller.enter(txn, Permission::ReadSessions, |scope| store::find(txn, scope, id)).await?.ok_or(Error::NotFound)
+        })
+        .await
+}
+
+/// A page of the tenant's sessions, newest first.
+pub async fn list(env: &Env, caller: Caller, listing: &Listing) -> Result<Page> {
+    env.db
+        .run(|txn| async move {
+            let txn = &txn;
+            caller
+                .enter(txn, Permission::ReadSessions, |scope| async move {
+                    let limit = listing.limit.get();
+                    let mut before = listing.after.map(|Cursor(id)| id);
+                    let mut sessions = Vec::new();
+                    let mut scanned = 0;
+                    loop {
+                        // One more than is wanted tells whether there is a next page.
+                        let step = if listing.filter.is_some() { SCAN_STEP } else { limit + 1 };
+                        let found = store::list(txn, scope, before, step).await?;
+                        let is_last = found.len() < step;
+                        scanned += found.len();
+                        for session in found {
+                            if sessions.len() == limit {
+                                return Ok(Page { sessions, next: before.map(Cursor) });
+                            }
+                            before = Some(session.id);
+                            if listing.filter.as_ref().is_none_or(|filter| filter.accepts(&session)) {
+                                sessions.push(session);
+                            }
+                        }
+                        if is_last {
+                            return Ok(Page { sessions, next: None });
+                        }
+                        if scanned >= SCAN_MAX {
+                            return Ok(Page { sessions, next: before.map(Cursor) });
+                        }
+                    }
+                })
+                .await
+        })
+        .await
+}
+
+/// Changes the session with this id.
+pub async fn change(env: &Env, caller: Caller, id: SessionId, change: &Change) -> Result<Session> {
+    let now = env.clock.now();
+    env.db
+        .run(|txn| async move {
+            let txn = &txn;
+            caller
+                .enter(txn, Permission::WriteSessions, |scope| async move {
+                    let session = store::find(txn, scope, id).await?.ok_or(Error::NotFound)?;
+                    let changed = session.changed(change, now);
+                    if changed != session {
+                        store::put(txn, scope, &changed)?;
+                    }
+                    Ok(changed)
+                })
+                .await
+        })
+        .await
+}
+
+/// Deletes the session with this id.
+pub async fn delete(env: &Env, caller: Caller, id: SessionId) -> Result<()> {
+    env.db
+        .run(|txn| async move {
+            let txn = &txn;
+            caller
+                .enter(txn, Permission::WriteSessions, |scope| async move {
+                    let session = store::find(txn, scope, id).await?.ok_or(Error::NotFound)?;
+                    store::remove(txn, scope, &session)
+                })
+                .await
+        })
+        .await
+}

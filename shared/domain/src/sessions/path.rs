@@ -1,0 +1,93 @@
+//! Workspace paths: absolute, in one spelling, without a way up.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::text::Refused;
+
+/// An absolute POSIX path of at most 1,024 bytes, without empty, `.` or `..` segments and without NUL.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WorkspacePath(String);
+
+impl WorkspacePath {
+    /// The most bytes that a path may have.
+    pub const MAX_BYTES: usize = 1024;
+
+    /// Checks, and drops repeated slashes, `.` segments and a slash at the end.
+    pub fn parse(text: &str) -> Result<Self, Refused> {
+        if text.len() > Self::MAX_BYTES {
+            return Err(Refused(format!("must have at most {} bytes", Self::MAX_BYTES)));
+        }
+        if text.contains('\0') {
+            return Err(Refused::because("must not contain NUL"));
+        }
+        let Some(relative) = text.strip_prefix('/') else {
+            return Err(Refused::because("must be an absolute path: start it with `/`"));
+        };
+        let mut normalised = String::with_capacity(text.len());
+        for segment in relative.split('/') {
+            match segment {
+                "" | "." => {}
+                ".." => return Err(Refused::because("must not contain `..`")),
+                segment => {
+                    normalised.push('/');
+                    normalised.push_str(segment);
+                }
+            }
+        }
+        if normalised.is_empty() {
+            normalised.push('/');
+        }
+        Ok(Self(normalised))
+    }
+
+    /// The path.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for WorkspacePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_path_has_one_spelling() {
+        for (text, path) in
+            [("/", "/"), ("//", "/"), ("/a/b", "/a/b"), ("/a//b/", "/a/b"), ("/./a/.", "/a"), ("/..a/b..", "/..a/b..")]
+        {
+            assert_eq!(WorkspacePath::parse(text).unwrap().as_str(), path);
+        }
+    }
+
+    #[test]
+    fn what_leads_elsewhere_is_refused() {
+        let long = format!("/{}", "x".repeat(1024));
+        for text in ["", "a", "./a", "~/a", "/..", "/a/../b", "/a/..", "/a\0b", &long] {
+            assert!(WorkspacePath::parse(text).is_err(), "{text:?} was accepted");
+        }
+        assert!(WorkspacePath::parse(&long[..1024]).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn what_parses_parses_to_itself(text in "[/.a\\PC]{0,40}|(/(\\.|\\.\\.|[a-z]{0,3}|\\PC{0,4})){0,8}") {
+            if let Ok(path) = WorkspacePath::parse(&text) {
+                prop_assert!(path.as_str().starts_with('/'));
+                prop_assert!(path.as_str().len() <= text.len());
+                prop_assert!(path.as_str().split('/').all(|segment| segment != ".." && segment != "."));
+                prop_assert_eq!(WorkspacePath::parse(path.as_str()), Ok(path));
+            }
+        }
+    }
+}

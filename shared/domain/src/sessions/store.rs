@@ -1,0 +1,51 @@
+//! Sessions on a caller's transaction.
+
+use futures_util::future::try_join_all;
+use kv::{Order, Query, Range, Txn};
+
+use crate::error::{Error, Result};
+use crate::id::SessionId;
+use crate::record;
+use crate::scope::TenantScope;
+use crate::sessions::{Session, keys};
+
+/// The session, if it is the tenant's.
+pub async fn find(txn: &Txn, scope: TenantScope, id: SessionId) -> Result<Option<Session>> {
+    let Some(bytes) = txn.get(&keys::session(scope, id)).await? else { return Ok(None) };
+    let session: Session = record::decode(&bytes)?;
+    Ok((session.tenant == scope.tenant()).then_some(session))
+}
+
+/// Adds a new session. Blind: its id is new.
+pub fn insert(txn: &Txn, scope: TenantScope, session: &Session) -> Result<()> {
+    txn.set(&keys::index_entry(scope, session.id), session.id.as_bytes())?;
+    put(txn, scope, session)
+}
+
+/// Writes a session over what was there.
+pub fn put(txn: &Txn, scope: TenantScope, session: &Session) -> Result<()> {
+    Ok(txn.set(&keys::session(scope, session.id), record::encode(session)?)?)
+}
+
+/// Removes a session that [`find`] found.
+pub fn remove(txn: &Txn, scope: TenantScope, session: &Session) -> Result<()> {
+    txn.clear(&keys::session(scope, session.id))?;
+    Ok(txn.clear(&keys::index_entry(scope, session.id))?)
+}
+
+/// Up to `limit` of the tenant's sessions, newest first, older than `before`: one range read, then the records at once.
+pub async fn list(txn: &Txn, scope: TenantScope, before: Option<SessionId>, limit: usize) -> Result<Vec<Session>> {
+    let mut range = Range::below(&keys::index(scope));
+    if let Some(id) = before {
+        range = range.before(&keys::index_entry(scope, id));
+    }
+    let page = txn.range(&Query { range, order: Order::Descending, limit }).await?;
+    try_join_all(page.entries.iter().map(|entry| async {
+        let id = SessionId::from_slice(&entry.value)
+            .ok_or_else(|| Error::Corrupt { kind: "session index", why: "its value is not 16 bytes".into() })?;
+        find(txn, scope, id)
+            .await?
+            .ok_or_else(|| Error::Corrupt { kind: "session index", why: format!("it names {id}, which is not there") })
+    }))
+    .await
+}

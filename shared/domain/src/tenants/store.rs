@@ -1,0 +1,33 @@
+//! Tenants on a caller's transaction.
+
+use futures_util::try_join;
+use kv::Txn;
+
+use crate::error::{Error, Result};
+use crate::id::{TenantId, UserId};
+use crate::record;
+use crate::scope::TenantScope;
+use crate::tenants::{Membership, Tenant, keys};
+use crate::users::User;
+
+/// Adds `user`'s own tenant with its first member. Blind, and so safe to replay: the id is the user's alone.
+pub fn found(txn: &Txn, user: &User, tenant: &Tenant, founder: &Membership) -> Result<()> {
+    txn.set(&keys::tenant(TenantScope::own(user.id)), record::encode(tenant)?)?;
+    txn.set(&keys::membership(user.id, tenant.id), record::encode(founder)?)?;
+    Ok(())
+}
+
+/// The place of `user` in `tenant`, if they have one.
+pub async fn membership(txn: &Txn, user: UserId, tenant: TenantId) -> Result<Option<Membership>> {
+    txn.get(&keys::membership(user, tenant)).await?.as_deref().map(record::decode).transpose()
+}
+
+/// The user's own tenant and their place in it, read at once. Every account has both.
+pub async fn own(txn: &Txn, user: UserId) -> Result<(Tenant, Membership)> {
+    let scope = TenantScope::own(user);
+    let find = async { Ok::<_, Error>(txn.get(&keys::tenant(scope)).await?) };
+    match try_join!(find, membership(txn, user, scope.tenant()))? {
+        (Some(tenant), Some(membership)) => Ok((record::decode(&tenant)?, membership)),
+        _ => Err(Error::Corrupt { kind: "tenant", why: "an account has no tenant of its own".into() }),
+    }
+}

@@ -1,0 +1,89 @@
+//! Text that people type, parsed once at the edge into types that can not be wrong afterwards.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text was refused: a sentence for the person who sent it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused(pub String);
+
+impl Refused {
+    pub(crate) fn because(sentence: impl Into<String>) -> Self {
+        Self(sentence.into())
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The most characters that a name may have.
+pub const NAME_MAX: usize = 200;
+
+/// A name after trimming: 1 to 200 characters, none of them a control character.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Name(String);
+
+impl Name {
+    /// Trims and checks.
+    pub fn parse(text: &str) -> Result<Self, Refused> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(Refused::because("must not be empty"));
+        }
+        if text.chars().count() > NAME_MAX {
+            return Err(Refused(format!("must have at most {NAME_MAX} characters")));
+        }
+        if text.chars().any(char::is_control) {
+            return Err(Refused::because("must not contain control characters"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// Like [`parse`](Self::parse), but blank text is no name, as a form sends it for a field left empty.
+    pub fn parse_optional(text: &str) -> Result<Option<Self>, Refused> {
+        if text.trim().is_empty() { Ok(None) } else { Self::parse(text).map(Some) }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_name_is_counted_in_characters_after_trimming() {
+        assert_eq!(Name::parse("  Grüße \n").unwrap().as_str(), "Grüße");
+        assert!(Name::parse(&format!(" {} ", "ü".repeat(200))).is_ok());
+        assert!(Name::parse(&"ü".repeat(201)).is_err());
+        assert!(Name::parse(" \t ").is_err());
+        assert_eq!(Name::parse_optional(" \t "), Ok(None));
+        assert!(Name::parse("a\u{0}b").is_err());
+        assert!(Name::parse("a\u{85}b").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn what_parses_parses_to_itself(text: String) {
+            if let Ok(name) = Name::parse(&text) {
+                prop_assert_eq!(Name::parse(name.as_str()), Ok(name));
+            }
+        }
+    }
+}

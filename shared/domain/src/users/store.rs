@@ -1,0 +1,38 @@
+//! Users on a caller's transaction.
+
+use kv::Txn;
+
+use crate::error::{Error, Result};
+use crate::id::UserId;
+use crate::record;
+use crate::users::{Email, User, keys};
+
+/// The user with this id.
+pub async fn find(txn: &Txn, id: UserId) -> Result<Option<User>> {
+    txn.get(&keys::user(id)).await?.as_deref().map(record::decode).transpose()
+}
+
+/// The id of the account that holds `email`.
+pub async fn find_id_by_email(txn: &Txn, email: &Email) -> Result<Option<UserId>> {
+    let Some(bytes) = txn.get(&keys::by_email(email)).await? else { return Ok(None) };
+    let id = UserId::from_slice(&bytes)
+        .ok_or_else(|| Error::Corrupt { kind: "email index", why: "its value is not 16 bytes".into() })?;
+    Ok(Some(id))
+}
+
+/// Adds `user`, or fails with [`Error::EmailTaken`] if another account holds the email.
+///
+/// Safe to replay: after a commit whose outcome was unknown the index already names `user.id`.
+pub async fn insert(txn: &Txn, user: &User) -> Result<()> {
+    match find_id_by_email(txn, &user.email).await? {
+        Some(holder) if holder != user.id => return Err(Error::EmailTaken),
+        _ => {}
+    }
+    txn.set(&keys::by_email(&user.email), user.id.as_bytes())?;
+    put(txn, user)
+}
+
+/// Writes `user` over what was there.
+pub fn put(txn: &Txn, user: &User) -> Result<()> {
+    Ok(txn.set(&keys::user(user.id), record::encode(user)?)?)
+}

@@ -1,0 +1,42 @@
+//! What a token says.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The claims of an access token (RFC 9068, section 2.2, with the product's own).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// The user.
+    pub sub: Uuid,
+    /// The tenant that the token is for.
+    pub tenant_id: Uuid,
+    /// The user's address when the token was made.
+    pub email: String,
+    /// When the token was made, in seconds since the Unix epoch.
+    pub iat: i64,
+    /// When it expires, in seconds since the Unix epoch.
+    pub exp: i64,
+    /// Who made it.
+    pub iss: String,
+    /// Who may accept it.
+    pub aud: String,
+    /// The token's own id.
+    pub jti: Uuid,
+    /// The login that it lives and dies with.
+    pub login_id: Uuid,
+}
+
+/// Whom a token is made for.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The user.
+    pub user: Uuid,
+    /// The tenant.
+    pub tenant: Uuid,
+    /// The login.
+    pub login: Uuid,
+    /// The user's address.
+    pub email: String,
+    /// A fresh id for the token.
+    pub token: Uuid,
+}

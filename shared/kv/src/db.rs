@@ -1,0 +1,261 @@
+//! A handle on a store, and the loop that runs a closure as a transaction until it is decided.
+
+use std::fmt;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use foundationdb_tuple::TuplePack;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::error::{Cause, Error, RunError};
+use crate::lmdb;
+use crate::retry::Backoff;
+use crate::txn::{Transaction, Txn};
+
+/// Which engine holds the data, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Engine {
+    /// LMDB in a folder on a local disk, which several processes may share. It is made if it is missing.
+    Lmdb(PathBuf),
+}
+
+/// How to open a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The engine.
+    pub engine: Engine,
+    /// The first element of every key, so that deployments and tests share a store without meeting.
+    pub root: String,
+    /// The time one [`Db::run`] has, with all its attempts.
+    pub deadline: Duration,
+    /// The most attempts one [`Db::run`] makes.
+    pub attempts: u32,
+}
+
+impl Settings {
+    /// Settings for `engine` with the root `v5`, a deadline of 5 seconds and 64 attempts.
+    pub fn new(engine: Engine) -> Self {
+        Self {
+            engine,
+            root: "v5".to_owned(),
+            deadline: Duration::from_secs(5),
+            attempts: 64,
+        }
+    }
+}
+
+/// A handle on a store. Clones share it, and its counters.
+#[derive(Clone)]
+pub struct Db {
+    store: Store,
+    root: Arc<[u8]>,
+    usage: Arc<Counters>,
+    deadline: Duration,
+    attempts: u32,
+}
+
+/// A store of each engine.
+#[derive(Clone)]
+enum Store {
+    Lmdb(Arc<lmdb::Store>),
+}
+
+impl Db {
+    /// Opens the store, and makes it if need be. Blocks for as long as the disk takes; meant for a program's start.
+    pub fn open(settings: Settings) -> Result<Db, Error> {
+        let store = match settings.engine {
+            Engine::Lmdb(folder) => Store::Lmdb(lmdb::Store::open(&folder)?),
+        };
+        Ok(Db {
+            store,
+            root: (settings.root,).pack_to_vec().into(),
+            usage: Arc::default(),
+            deadline: settings.deadline,
+            attempts: settings.attempts,
+        })
+    }
+
+    /// The same store with another deadline.
+    #[must_use]
+    pub fn within(&self, deadline: Duration) -> Db {
+        Db {
+            deadline,
+            ..self.clone()
+        }
+    }
+
+    /// Runs `body` as a transaction and answers what it answers.
+    ///
+    /// If `body` returns `Ok`, its writes are committed; if they cannot be because another transaction came between, `body` is
+    /// run again with a fresh [`Txn`]. If it returns an error, nothing is committed, and the error is answered as it is unless
+    /// it is one of the store's that [a new attempt may cure](Error::is_retryable). Whatever happens, `run` answers by the
+    /// deadline, and makes no more attempts than the settings allow: [`Error::Unavailable`]. Only its cause
+    /// [`Cause::Undecided`] leaves open whether the writes were committed.
+    ///
+    /// Dropping the future takes the transaction back, except for a commit that is already being written.
+    pub async fn run<T, E, F, Fut>(&self, body: F) -> Result<T, E>
+    where
+        F: Fn(Txn) -> Fut + Send + Sync,
+        Fut: Future<Output = Result<T, E>> + Send,
+        E: RunError,
+    {
+        self.usage.transactions.fetch_add(1, Relaxed);
+        let progress = Progress::default();
+        let attempts = self.attempt_until_decided(&body, &progress);
+        let outcome = match Instant::now().checked_add(self.deadline) {
+            Some(deadline) => timeout_at(deadline, attempts).await,
+            None => Ok(attempts.await),
+        };
+        outcome.unwrap_or_else(|_| Err(E::from(progress.deadline_passed(self.deadline))))
+    }
+
+    async fn attempt_until_decided<T, E, F, Fut>(&self, body: &F, progress: &Progress) -> Result<T, E>
+    where
+        F: Fn(Txn) -> Fut + Send + Sync,
+        Fut: Future<Output = Result<T, E>> + Send,
+        E: RunError,
+    {
+        let mut backoff = Backoff::default();
+        loop {
+            self.usage.attempts.fetch_add(1, Relaxed);
+            let attempts = progress.attempts.fetch_add(1, Relaxed) + 1;
+            let failure = {
+                let attempt = Attempt(Txn::new(self.store.begin(), self.root.clone(), self.usage.clone()));
+                match body(attempt.0.clone()).await {
+                    // The one place where an attempt is decided: an engine that answers `CommitUnknown` keeps `value` here
+                    // and lets the next attempt find out whether it stands.
+                    Ok(value) => match attempt.commit(&progress.undecided).await {
+                        Ok(()) => {
+                            self.usage.commits.fetch_add(1, Relaxed);
+                            return Ok(value);
+                        }
+                        Err(failure) => failure,
+                    },
+                    Err(error) => match error.kv() {
+                        Some(failure) if failure.is_retryable() => failure.clone(),
+                        _ => return Err(error),
+                    },
+                }
+            };
+            if failure == Error::Conflict {
+                self.usage.conflicts.fetch_add(1, Relaxed);
+            }
+            if !failure.is_retryable() {
+                return Err(failure.into());
+            }
+            if attempts >= self.attempts {
+                let cause = Cause::Attempts {
+                    attempts,
+                    last: Box::new(failure),
+                };
+                return Err(Error::Unavailable { cause }.into());
+            }
+            sleep(backoff.pause()).await;
+        }
+    }
+
+    /// What was done through this handle and its clones so far.
+    pub fn usage(&self) -> Usage {
+        self.usage.read()
+    }
+}
+
+impl Store {
+    fn begin(&self) -> Transaction {
+        match self {
+            Self::Lmdb(store) => Transaction::Lmdb(lmdb::Transaction::begin(store.clone())),
+        }
+    }
+}
+
+/// The [`Txn`] of one attempt, which ends with the attempt even if the closure has kept a clone: a snapshot that lived on
+/// would keep the store from reusing space.
+struct Attempt(Txn);
+
+impl Attempt {
+    async fn commit(&self, undecided: &AtomicBool) -> Result<(), Error> {
+        match self.0.engine() {
+            Transaction::Lmdb(engine) => engine.commit(undecided).await,
+        }
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        match self.0.engine() {
+            Transaction::Lmdb(engine) => engine.end(),
+        }
+    }
+}
+
+/// How far a run has come, readable after its future was dropped.
+#[derive(Default)]
+struct Progress {
+    attempts: AtomicU32,
+    /// Set if the run was cut off while its commit was being written.
+    undecided: AtomicBool,
+}
+
+impl Progress {
+    fn deadline_passed(&self, deadline: Duration) -> Error {
+        let attempts = self.attempts.load(Relaxed);
+        let cause = if self.undecided.load(Relaxed) {
+            Cause::Undecided { deadline, attempts }
+        } else {
+            Cause::Deadline { deadline, attempts }
+        };
+        Error::Unavailable { cause }
+    }
+}
+
+impl fmt::Debug for Db {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Db")
+            .field("deadline", &self.deadline)
+            .field("attempts", &self.attempts)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Cumulative counts of what a [`Db`] and its clones did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Calls of [`Db::run`].
+    pub transactions: u64,
+    /// Times a closure was run.
+    pub attempts: u64,
+    /// Attempts that succeeded, including those that wrote nothing.
+    pub commits: u64,
+    /// Attempts refused because of a conflict.
+    pub conflicts: u64,
+    /// Calls of [`Txn::get`] and [`Txn::range`].
+    pub reads: u64,
+    /// Keys looked up by [`Txn::get`], found or not, and entries returned by [`Txn::range`].
+    pub keys_read: u64,
+}
+
+#[derive(Default)]
+pub(crate) struct Counters {
+    transactions: AtomicU64,
+    attempts: AtomicU64,
+    commits: AtomicU64,
+    conflicts: AtomicU64,
+    pub(crate) reads: AtomicU64,
+    pub(crate) keys_read: AtomicU64,
+}
+
+impl Counters {
+    fn read(&self) -> Usage {
+        Usage {
+            transactions: self.transactions.load(Relaxed),
+            attempts: self.attempts.load(Relaxed),
+            commits: self.commits.load(Relaxed),
+            conflicts: self.conflicts.load(Relaxed),
+            reads: self.reads.load(Relaxed),
+            keys_read: self.keys_read.load(Relaxed),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The transactional key-value store behind every function: one surface, whichever engine holds the data.
+//!
+//! A [`Db`] runs closures as transactions ([`Db::run`]); a [`Txn`] has six verbs (`get`, `range`, `set`, `clear`,
+//! `clear_range`, `append`); a [`Key`] is a `FoundationDB` tuple. Transactions are strictly serialisable and optimistic: reads
+//! see one snapshot, writes are buffered and visible to the transaction itself, and the commit is refused if anything the
+//! transaction read has changed since.
+//!
+//! What the caller owes:
+//!
+//! - **A closure may run several times**, from its start and with a fresh [`Txn`]. Make ids, tokens, times and hashes before
+//!   [`Db::run`], and have no effect in the closure but through its [`Txn`].
+//! - **A [`Txn`] ends with its attempt.** A clone kept longer answers every call with an error.
+//! - **The limits hold on every engine**: [`MAX_KEY_LEN`], [`MAX_VALUE_LEN`] and [`MAX_TRANSACTION_LEN`].
+
+mod db;
+mod error;
+mod key;
+mod lmdb;
+mod overlay;
+mod retry;
+mod txn;
+
+pub use db::{Db, Engine, Settings, Usage};
+pub use error::{Cause, Error, RunError};
+pub use foundationdb_tuple::{Element, TuplePack, TupleUnpack, Versionstamp};
+pub use key::{Key, Range};
+pub use txn::{Entry, MAX_KEY_LEN, MAX_TRANSACTION_LEN, MAX_VALUE_LEN, Order, Page, Query, Txn};

@@ -1,0 +1,263 @@
+//! What a transaction has written and not yet committed, laid over the snapshot it reads.
+//!
+//! For engines whose own transactions buffer nothing. A plain data structure without I/O: later operations win over earlier
+//! ones as they are recorded, so that only the net effect is kept. Keys carry the root here.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use crate::key::Span;
+use crate::txn::Order;
+
+/// The net effect of a transaction's writes so far.
+#[derive(Debug, Default)]
+pub(crate) struct Overlay {
+    /// Keys set (`Some`) or cleared (`None`) since the last [`Overlay::clear_range`] over them.
+    writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// Cleared ranges, start to end, neither touching nor overlapping. They apply before `writes`.
+    cleared: BTreeMap<Vec<u8>, Vec<u8>>,
+    appends: Vec<Append>,
+}
+
+/// An entry whose key is completed at the commit.
+#[derive(Debug)]
+pub(crate) struct Append {
+    pub(crate) prefix: Vec<u8>,
+    pub(crate) order: u16,
+    pub(crate) value: Vec<u8>,
+}
+
+/// What the overlay says of one key.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Seen<'o> {
+    Value(&'o [u8]),
+    Cleared,
+    /// Untouched: the snapshot decides.
+    Below,
+}
+
+impl Overlay {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.writes.is_empty() && self.cleared.is_empty() && self.appends.is_empty()
+    }
+
+    pub(crate) fn set(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.writes.insert(key, Some(value));
+    }
+
+    pub(crate) fn clear(&mut self, key: Vec<u8>) {
+        self.writes.insert(key, None);
+    }
+
+    pub(crate) fn append(&mut self, prefix: Vec<u8>, order: u16, value: Vec<u8>) {
+        self.appends.push(Append { prefix, order, value });
+    }
+
+    pub(crate) fn clear_range(&mut self, span: Span) {
+        if span.is_empty() {
+            return;
+        }
+        let within: Vec<_> = self.writes_in(&span).map(|(key, _)| key.to_vec()).collect();
+        for key in within {
+            self.writes.remove(&key);
+        }
+        // The stamp is not known yet, so an append is dropped if every stamp would fall into the range.
+        self.appends.retain(|append| {
+            let below = Span {
+                start: [&*append.prefix, &[0x33]].concat(),
+                end: [&*append.prefix, &[0x34]].concat(),
+            };
+            span.start > below.start || below.end > span.end
+        });
+
+        let Span { mut start, mut end } = span;
+        // Ranges that touch or overlap the new one are merged into it; going backwards from its end finds them all, because
+        // the ranges kept are disjoint.
+        while let Some((s, e)) = self
+            .cleared
+            .range::<[u8], _>((Bound::Unbounded, Bound::Included(&*end)))
+            .next_back()
+        {
+            if *e < start {
+                break;
+            }
+            let (s, e) = (s.clone(), e.clone());
+            self.cleared.remove(&s);
+            start = start.min(s);
+            end = end.max(e);
+        }
+        self.cleared.insert(start, end);
+    }
+
+    pub(crate) fn look(&self, key: &[u8]) -> Seen<'_> {
+        match self.writes.get(key) {
+            Some(Some(value)) => Seen::Value(value),
+            Some(None) => Seen::Cleared,
+            None if self.in_cleared_range(key) => Seen::Cleared,
+            None => Seen::Below,
+        }
+    }
+
+    fn in_cleared_range(&self, key: &[u8]) -> bool {
+        let range = (Bound::Unbounded, Bound::Included(key));
+        self.cleared
+            .range::<[u8], _>(range)
+            .next_back()
+            .is_some_and(|(_, end)| key < end.as_slice())
+    }
+
+    fn writes_in(&self, span: &Span) -> impl DoubleEndedIterator<Item = (&[u8], Option<&[u8]>)> {
+        let range = (Bound::Included(&*span.start), Bound::Excluded(&*span.end));
+        self.writes
+            .range::<[u8], _>(range)
+            .map(|(key, value)| (key.as_slice(), value.as_deref()))
+    }
+
+    /// The entries set in `span`, in key order; `span` must not be empty.
+    pub(crate) fn entries_in(&self, span: &Span) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> {
+        self.writes_in(span)
+            .filter_map(|(key, value)| value.map(|value| (key, value)))
+    }
+
+    /// The cleared ranges, to be applied before [`Overlay::writes`].
+    pub(crate) fn cleared(&self) -> impl Iterator<Item = Span> {
+        self.cleared.iter().map(|(start, end)| Span {
+            start: start.clone(),
+            end: end.clone(),
+        })
+    }
+
+    pub(crate) fn writes(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        self.writes
+            .iter()
+            .map(|(key, value)| (key.as_slice(), value.as_deref()))
+    }
+
+    pub(crate) fn appends(&self) -> &[Append] {
+        &self.appends
+    }
+}
+
+/// An entry as an engine finds it: the key with its root, and the value.
+pub(crate) type Found = (Vec<u8>, Vec<u8>);
+
+/// Merges entries of a snapshot with the transaction's own, both in the same order, until `limit` are found.
+pub(crate) fn merge<'a, E>(
+    snapshot: impl Iterator<Item = Result<(&'a [u8], &'a [u8]), E>>,
+    own: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    order: Order,
+    limit: usize,
+) -> Result<Vec<Found>, E> {
+    let (mut snapshot, mut own) = (snapshot.peekable(), own.peekable());
+    let mut found = Vec::new();
+    while found.len() < limit {
+        let own_first = match (snapshot.peek(), own.peek()) {
+            (None, None) => break,
+            (Some(Ok((theirs, _))), Some((ours, _))) => match order {
+                Order::Ascending => ours < theirs,
+                Order::Descending => ours > theirs,
+            },
+            (Some(_), _) => false,
+            (None, Some(_)) => true,
+        };
+        let next = if own_first { own.next().map(Ok) } else { snapshot.next() };
+        let Some(entry) = next else { break };
+        let (key, value) = entry?;
+        found.push((key.to_vec(), value.to_vec()));
+    }
+    Ok(found)
+}
+
+/// The part of `span` that an answer of `found` entries gives away.
+pub(crate) fn examined(span: &Span, order: Order, limit: usize, found: &[Found]) -> Span {
+    let mut examined = span.clone();
+    if let Some((last, _)) = found.last()
+        && found.len() == limit
+    {
+        match order {
+            Order::Ascending => examined.end = [&**last, &[0x00]].concat(),
+            Order::Descending => examined.start.clone_from(last),
+        }
+    }
+    examined
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn span(start: u8, end: u8) -> Span {
+        Span {
+            start: vec![start],
+            end: vec![end],
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn cleared_ranges_cover_what_was_cleared_and_stay_apart(spans in proptest::collection::vec((0..40_u8, 0..40_u8), 0..12)) {
+            let mut overlay = Overlay::default();
+            for (start, end) in &spans {
+                overlay.clear_range(span(*start, *end));
+            }
+            for key in 0..40 {
+                let cleared = spans.iter().any(|(start, end)| (*start..*end).contains(&key));
+                prop_assert_eq!(overlay.look(&[key]), if cleared { Seen::Cleared } else { Seen::Below });
+            }
+            let kept: Vec<_> = overlay.cleared().collect();
+            prop_assert!(kept.windows(2).all(|pair| pair[0].end < pair[1].start), "{:?}", kept);
+        }
+    }
+
+    #[test]
+    fn an_overlay_that_holds_nothing_is_empty() {
+        let mut overlay = Overlay::default();
+        overlay.clear_range(span(2, 2));
+        assert!(overlay.is_empty());
+        overlay.clear_range(span(1, 2));
+        assert!(!overlay.is_empty());
+    }
+
+    #[test]
+    fn an_append_is_taken_back_only_by_a_range_over_all_its_stamps() {
+        let appended = |cleared: Span| {
+            let mut overlay = Overlay::default();
+            overlay.append(vec![5], 0, Vec::new());
+            overlay.clear_range(cleared);
+            overlay.appends().len()
+        };
+        assert_eq!(
+            appended(Span {
+                start: vec![5, 0x00],
+                end: vec![5, 0xff]
+            }),
+            0
+        );
+        assert_eq!(
+            appended(Span {
+                start: vec![5, 0x33],
+                end: vec![5, 0x34]
+            }),
+            0
+        );
+        assert_eq!(
+            appended(Span {
+                start: vec![5, 0x33, 1],
+                end: vec![5, 0x34]
+            }),
+            1
+        );
+        assert_eq!(
+            appended(Span {
+                start: vec![5, 0x33],
+                end: vec![5, 0x33, 9]
+            }),
+            1
+        );
+        assert_eq!(appended(span(6, 7)), 1);
+    }
+}

@@ -1,0 +1,231 @@
+//! One attempt of a transaction: the six verbs, the root of every key, and the limits that hold on every engine.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
+
+use crate::db::Counters;
+use crate::error::Error;
+use crate::key::{Key, Range};
+use crate::lmdb;
+
+/// The longest key, its root included, in bytes.
+pub const MAX_KEY_LEN: usize = 511;
+/// The longest value, in bytes.
+pub const MAX_VALUE_LEN: usize = 100_000;
+/// The most bytes of keys and values that one transaction writes; every write counts, also one that a later write undoes.
+pub const MAX_TRANSACTION_LEN: usize = 10_000_000;
+
+/// Bytes that [`Txn::append`] puts behind the prefix: a type code and the stamp.
+const STAMP_LEN: usize = 13;
+
+/// Which end of a range comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// Smallest key first.
+    Ascending,
+    /// Largest key first.
+    Descending,
+}
+
+/// A read of several keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// The keys to read.
+    pub range: Range,
+    /// Which end comes first.
+    pub order: Order,
+    /// The most entries to return; zero reads nothing.
+    pub limit: usize,
+}
+
+/// The answer to a [`Query`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The entries found, in the order asked for.
+    pub entries: Vec<Entry>,
+    /// The query that continues after the last entry; `None` if the range was read to its end.
+    ///
+    /// A page that is full always has one, and the page it leads to may be empty: what lies behind the limit was not looked
+    /// at, so that a write there is no conflict. To learn whether there is more, ask for one entry more than is shown.
+    pub next: Option<Query>,
+}
+
+/// A key and its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The key, without the root.
+    pub key: Key,
+    /// Its value.
+    pub value: Vec<u8>,
+}
+
+/// A transaction in progress, as [`Db::run`](crate::Db::run) gives it to its closure. Clones are the same transaction.
+///
+/// Reads see the store as it was at the transaction's first read, with the transaction's own writes over it. Writes reach the
+/// store together when the closure returns `Ok`, or not at all.
+#[derive(Clone)]
+pub struct Txn(Arc<Inner>);
+
+struct Inner {
+    engine: Transaction,
+    root: Arc<[u8]>,
+    usage: Arc<Counters>,
+    written: AtomicUsize,
+    appended: AtomicU32,
+}
+
+/// A transaction of each engine.
+pub(crate) enum Transaction {
+    Lmdb(lmdb::Transaction),
+}
+
+impl Txn {
+    pub(crate) fn new(engine: Transaction, root: Arc<[u8]>, usage: Arc<Counters>) -> Self {
+        Self(Arc::new(Inner {
+            engine,
+            root,
+            usage,
+            written: AtomicUsize::new(0),
+            appended: AtomicU32::new(0),
+        }))
+    }
+
+    /// The value of `key`, if it has one.
+    pub async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, Error> {
+        let key = self.rooted(key)?;
+        self.0.usage.reads.fetch_add(1, Relaxed);
+        self.0.usage.keys_read.fetch_add(1, Relaxed);
+        match &self.0.engine {
+            Transaction::Lmdb(engine) => {
+                // A read that never waits must still let others run, and the deadline pass, once in a while.
+                tokio::task::coop::consume_budget().await;
+                engine.get(&key)
+            }
+        }
+    }
+
+    /// The entries of a range, at most `query.limit` of them. What was examined, and no more, can conflict.
+    pub async fn range(&self, query: &Query) -> Result<Page, Error> {
+        let span = query.range.under(&self.0.root);
+        if query.limit == 0 || span.is_empty() {
+            return Ok(Page {
+                entries: Vec::new(),
+                next: None,
+            });
+        }
+        let found = match &self.0.engine {
+            Transaction::Lmdb(engine) => {
+                tokio::task::coop::consume_budget().await;
+                engine.range(&span, query.order, query.limit)?
+            }
+        };
+        self.0.usage.reads.fetch_add(1, Relaxed);
+        self.0.usage.keys_read.fetch_add(found.len() as u64, Relaxed);
+
+        let root = self.0.root.len();
+        let entries: Vec<_> = found
+            .into_iter()
+            .map(|(key, value)| Entry {
+                key: Key::from_bytes(&key[root..]),
+                value,
+            })
+            .collect();
+        let next = match entries.last() {
+            Some(last) if entries.len() == query.limit => Some(Query {
+                range: match query.order {
+                    Order::Ascending => query.range.clone().after(&last.key),
+                    Order::Descending => query.range.clone().before(&last.key),
+                },
+                ..*query
+            }),
+            _ => None,
+        };
+        Ok(Page { entries, next })
+    }
+
+    /// Gives `key` a value, in place of the one it has.
+    pub fn set(&self, key: &Key, value: impl AsRef<[u8]>) -> Result<(), Error> {
+        let (key, value) = (self.rooted(key)?, checked(value.as_ref())?);
+        self.count_written(key.len() + value.len())?;
+        match &self.0.engine {
+            Transaction::Lmdb(engine) => engine.set(key, value),
+        }
+    }
+
+    /// Removes `key` and its value, if it is there.
+    pub fn clear(&self, key: &Key) -> Result<(), Error> {
+        let key = self.rooted(key)?;
+        self.count_written(key.len())?;
+        match &self.0.engine {
+            Transaction::Lmdb(engine) => engine.clear(key),
+        }
+    }
+
+    /// Removes every key of `range`.
+    pub fn clear_range(&self, range: &Range) -> Result<(), Error> {
+        let span = range.under(&self.0.root);
+        if span.is_empty() {
+            return Ok(());
+        }
+        self.count_written(span.start.len() + span.end.len())?;
+        match &self.0.engine {
+            Transaction::Lmdb(engine) => engine.clear_range(span),
+        }
+    }
+
+    /// Adds an entry whose key is `prefix` and a [`Versionstamp`](crate::Versionstamp) that the commit fills in.
+    ///
+    /// Stamps have 12 bytes: the commit's version (8), its place among the commits of that version (2), and the number of the
+    /// append in its transaction (2), all big-endian. So keys under one prefix are in commit order, across processes. The
+    /// transaction itself does not see the entry. A [`Txn::clear_range`] over all of the prefix, made later in the same
+    /// transaction, takes the entry back. At most 65,536 appends fit into a transaction.
+    pub fn append(&self, prefix: &Key, value: impl AsRef<[u8]>) -> Result<(), Error> {
+        let prefix = [&*self.0.root, prefix.as_bytes()].concat();
+        let len = prefix.len() + STAMP_LEN;
+        if len > MAX_KEY_LEN {
+            return Err(Error::KeyTooLarge { len });
+        }
+        let value = checked(value.as_ref())?;
+        self.count_written(len + value.len())?;
+        let order = u16::try_from(self.0.appended.fetch_add(1, Relaxed)).map_err(|_| Error::TooManyAppends)?;
+        match &self.0.engine {
+            Transaction::Lmdb(engine) => engine.append(prefix, order, value),
+        }
+    }
+
+    fn rooted(&self, key: &Key) -> Result<Vec<u8>, Error> {
+        let len = self.0.root.len() + key.as_bytes().len();
+        if len > MAX_KEY_LEN {
+            return Err(Error::KeyTooLarge { len });
+        }
+        Ok([&*self.0.root, key.as_bytes()].concat())
+    }
+
+    fn count_written(&self, len: usize) -> Result<(), Error> {
+        let grow = |written: usize| written.checked_add(len).filter(|total| *total <= MAX_TRANSACTION_LEN);
+        match self.0.written.fetch_update(Relaxed, Relaxed, grow) {
+            Ok(_) => Ok(()),
+            Err(written) => Err(Error::TransactionTooLarge {
+                len: written.saturating_add(len),
+            }),
+        }
+    }
+
+    pub(crate) fn engine(&self) -> &Transaction {
+        &self.0.engine
+    }
+}
+
+fn checked(value: &[u8]) -> Result<Vec<u8>, Error> {
+    if value.len() > MAX_VALUE_LEN {
+        return Err(Error::ValueTooLarge { len: value.len() });
+    }
+    Ok(value.to_vec())
+}
+
+impl fmt::Debug for Txn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Txn").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,18 @@
+//! What the tests of every function share: the real router on a real store, in-process, with named actors and a clock
+//! that can be moved. Nothing here stands in for a part of the product but time.
+//!
+//! Every answer passes through one set of checks on its way to the test: see [`Answer`].
+
+mod actor;
+mod answer;
+mod app;
+mod clock;
+mod request;
+
+pub use actor::Actor;
+pub use answer::Answer;
+pub use app::TestApp;
+pub use clock::TestClock;
+pub use request::Call;
+
+pub use api::Code;
