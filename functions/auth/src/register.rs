@@ -4,8 +4,8 @@ use api::{ApiError, AppState, Body, Checks, Field, Reply};
 use axum::extract::State;
 use domain::secret::Password;
 use domain::text::Name;
-use domain::users::ops::{self, Registration};
 use domain::users::Email;
+use domain::users::ops::{self, Registration};
 use serde::Deserialize;
 
 use crate::signed_in::SignedInBody;
@@ -25,17 +25,25 @@ impl RegisterBody {
     fn parse(self, password_min_length: usize) -> Result<Registration, ApiError> {
         let mut checks = Checks::new();
         let email = checks.required("email", self.email, |text| Email::parse(&text));
-        let password = checks.required("password", self.password, |text| Password::chosen(&text, password_min_length));
+        let password = checks.required("password", self.password, |text| {
+            Password::chosen(&text, password_min_length)
+        });
         let mut name = |pointer, field: Field<String>| {
-            checks.optional(pointer, field, |text| Name::parse_optional(&text)).map(Option::flatten)
+            checks
+                .optional(pointer, field, |text| Name::parse_optional(&text))
+                .map(Option::flatten)
         };
         let first_name = name("firstName", self.first_name);
         let last_name = name("lastName", self.last_name);
         let company = name("company", self.company);
         match (email, password, first_name, last_name, company) {
-            (Some(email), Some(password), Some(first_name), Some(last_name), Some(company)) => {
-                Ok(Registration { email, password, first_name, last_name, company })
-            }
+            (Some(email), Some(password), Some(first_name), Some(last_name), Some(company)) => Ok(Registration {
+                email,
+                password,
+                first_name,
+                last_name,
+                company,
+            }),
             _ => Err(checks.refuse()),
         }
     }

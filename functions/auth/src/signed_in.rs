@@ -40,7 +40,12 @@ struct TenantBody {
 impl SignedInBody {
     /// Signs a token for a login that has been stored.
     pub fn sign(app: &AppState, signed_in: SignedIn) -> Result<Self, ApiError> {
-        let SignedIn { user, tenant, membership, login } = signed_in;
+        let SignedIn {
+            user,
+            tenant,
+            membership,
+            login,
+        } = signed_in;
         let subject = Subject {
             user: user.id.uuid(),
             tenant: tenant.id.uuid(),

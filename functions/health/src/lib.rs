@@ -5,5 +5,7 @@ mod ready;
 
 /// The route table.
 pub fn router() -> api::Router {
-    api::Router::new().get("/health", health::health).get("/ready", ready::ready)
+    api::Router::new()
+        .get("/health", health::health)
+        .get("/ready", ready::ready)
 }

@@ -34,5 +34,7 @@ pub async fn change(
     Id(id): Id<domain::SessionId>,
     Body(body): Body<ChangeBody>,
 ) -> Result<Reply<SessionBody>, ApiError> {
-    Ok(Reply::ok(ops::change(&app.env, caller, id, &body.parse()?).await?.into()))
+    Ok(Reply::ok(
+        ops::change(&app.env, caller, id, &body.parse()?).await?.into(),
+    ))
 }

@@ -3,8 +3,8 @@
 use api::{ApiError, AppState, Authenticated, Query, Reply};
 use axum::extract::State;
 use domain::page::{Cursor, Limit};
-use domain::sessions::ops::{self, Listing};
 use domain::sessions::Filter;
+use domain::sessions::ops::{self, Listing};
 use serde::Serialize;
 
 use crate::body::SessionBody;
@@ -22,9 +22,11 @@ fn parse(mut query: Query) -> Result<Listing, ApiError> {
     let after = query.optional("cursor", Cursor::parse);
     let filter = query.optional("q", Filter::parse);
     match (limit, after, filter) {
-        (Some(limit), Some(after), Some(filter)) => {
-            Ok(Listing { limit: limit.unwrap_or_default(), after, filter: filter.flatten() })
-        }
+        (Some(limit), Some(after), Some(filter)) => Ok(Listing {
+            limit: limit.unwrap_or_default(),
+            after,
+            filter: filter.flatten(),
+        }),
         _ => Err(query.refuse()),
     }
 }

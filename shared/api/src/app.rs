@@ -20,7 +20,10 @@ pub fn app(router: Router, state: AppState, origins: &Origins) -> Axum {
         .into_axum()
         .fallback(|| async { ApiError::new(Code::NotFound, "No route of this API has this path. See /v5/docs.") })
         .method_not_allowed_fallback(|method: Method| async move {
-            ApiError::new(Code::MethodNotAllowed, format!("This path does not answer {method}; see the header `Allow`."))
+            ApiError::new(
+                Code::MethodNotAllowed,
+                format!("This path does not answer {method}; see the header `Allow`."),
+            )
         })
         .layer(CatchPanicLayer::custom(panicked))
         .layer(cors::layer(origins))

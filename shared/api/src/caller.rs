@@ -17,7 +17,10 @@ impl FromRequestParts<AppState> for Authenticated {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         authenticate(parts, state)?.ok_or_else(|| {
-            ApiError::new(Code::MissingToken, "Send the access token in the header `Authorization: Bearer …`.")
+            ApiError::new(
+                Code::MissingToken,
+                "Send the access token in the header `Authorization: Bearer …`.",
+            )
         })
     }
 }
@@ -32,7 +35,9 @@ impl OptionalFromRequestParts<AppState> for Authenticated {
 
 fn authenticate(parts: &Parts, state: &AppState) -> Result<Option<Authenticated>, ApiError> {
     let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), more) = (values.next(), values.next()) else { return Ok(None) };
+    let (Some(value), more) = (values.next(), values.next()) else {
+        return Ok(None);
+    };
     let invalid = |why: &'static str| ApiError::from(jwt::Refusal::Invalid(why));
     if more.is_some() {
         return Err(invalid("two Authorization headers"));

@@ -86,7 +86,9 @@ impl Config {
         let mode = if vars.text("AWS_LAMBDA_RUNTIME_API")?.is_some() {
             Mode::Lambda
         } else {
-            let host: IpAddr = vars.parsed("HOST", "an IP address")?.unwrap_or(IpAddr::from([127, 0, 0, 1]));
+            let host: IpAddr = vars
+                .parsed("HOST", "an IP address")?
+                .unwrap_or(IpAddr::from([127, 0, 0, 1]));
             Mode::Server((host, vars.parsed("PORT", "a port number")?.unwrap_or(8080)).into())
         };
         Ok(Self {
@@ -106,7 +108,10 @@ struct Variables<F> {
 
 impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
     fn text(&self, variable: &'static str) -> Result<Option<String>, ConfigError> {
-        match (self.lookup)(variable).filter(|value| !value.is_empty()).map(OsString::into_string) {
+        match (self.lookup)(variable)
+            .filter(|value| !value.is_empty())
+            .map(OsString::into_string)
+        {
             None => Ok(None),
             Some(Ok(value)) => Ok(Some(value)),
             Some(Err(_)) => Err(refused(variable, "is not UTF-8")),
@@ -114,15 +119,16 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
     }
 
     fn parsed<T: FromStr>(&self, variable: &'static str, what: &str) -> Result<Option<T>, ConfigError> {
-        let Some(value) = self.text(variable)? else { return Ok(None) };
-        value.parse().map(Some).map_err(|_| refused(variable, format!("must be {what}, and is `{value}`")))
+        let Some(value) = self.text(variable)? else {
+            return Ok(None);
+        };
+        value
+            .parse()
+            .map(Some)
+            .map_err(|_| refused(variable, format!("must be {what}, and is `{value}`")))
     }
 
-    fn number<T>(
-        &self,
-        variable: &'static str,
-        range: std::ops::RangeInclusive<T>,
-    ) -> Result<Option<T>, ConfigError>
+    fn number<T>(&self, variable: &'static str, range: std::ops::RangeInclusive<T>) -> Result<Option<T>, ConfigError>
     where
         T: FromStr + PartialOrd + fmt::Display,
     {
@@ -139,13 +145,24 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
         let store = self.text("STORE")?.unwrap_or_else(|| "lmdb:.data/store".to_owned());
         let engine = match store.split_once(':') {
             Some(("lmdb", folder)) if !folder.is_empty() => kv::Engine::Lmdb(PathBuf::from(folder)),
-            _ => return Err(refused("STORE", format!("must be `lmdb:` and a folder, and is `{store}`"))),
+            _ => {
+                return Err(refused(
+                    "STORE",
+                    format!("must be `lmdb:` and a folder, and is `{store}`"),
+                ));
+            }
         };
         let root = self.text("STORE_ROOT")?.unwrap_or_else(|| "v5".to_owned());
         if root.len() > 64 {
-            return Err(refused("STORE_ROOT", "must have at most 64 bytes: it is a part of every key"));
+            return Err(refused(
+                "STORE_ROOT",
+                "must have at most 64 bytes: it is a part of every key",
+            ));
         }
-        Ok(kv::Settings { root, ..kv::Settings::new(engine) })
+        Ok(kv::Settings {
+            root,
+            ..kv::Settings::new(engine)
+        })
     }
 
     fn tokens(&self) -> Result<jwt::Settings, ConfigError> {
@@ -157,21 +174,30 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
             secret,
             previous: self.secret("JWT_SECRET_PREVIOUS")?,
             ttl: Duration::from_secs(self.number("JWT_TTL_SECONDS", 1..=365 * 86_400)?.unwrap_or(86_400)),
-            issuer: self.text("JWT_ISSUER")?.unwrap_or_else(|| "https://api.coditect.ai".to_owned()),
+            issuer: self
+                .text("JWT_ISSUER")?
+                .unwrap_or_else(|| "https://api.coditect.ai".to_owned()),
             audience: self.text("JWT_AUDIENCE")?.unwrap_or_else(|| "coditect-v5".to_owned()),
         })
     }
 
     fn secret(&self, variable: &'static str) -> Result<Option<Secret>, ConfigError> {
-        let Some(value) = self.text(variable)? else { return Ok(None) };
-        Secret::new(value)
-            .map(Some)
-            .map_err(|error| refused(variable, format!("is too short: {error}. Make one with `openssl rand -base64 48`")))
+        let Some(value) = self.text(variable)? else {
+            return Ok(None);
+        };
+        Secret::new(value).map(Some).map_err(|error| {
+            refused(
+                variable,
+                format!("is too short: {error}. Make one with `openssl rand -base64 48`"),
+            )
+        })
     }
 
     fn origins(&self) -> Result<Origins, ConfigError> {
         const VARIABLE: &str = "CORS_ALLOWED_ORIGINS";
-        let Some(value) = self.text(VARIABLE)? else { return Ok(Origins::Any) };
+        let Some(value) = self.text(VARIABLE)? else {
+            return Ok(Origins::Any);
+        };
         if value.trim() == "*" {
             return Ok(Origins::Any);
         }
@@ -180,7 +206,9 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
             if is_origin(origin) {
                 Ok(origin.to_owned())
             } else {
-                let why = format!("must be `*` or origins like `https://app.example.com` with commas between, and has `{origin}`");
+                let why = format!(
+                    "must be `*` or origins like `https://app.example.com` with commas between, and has `{origin}`"
+                );
                 Err(refused(VARIABLE, why))
             }
         });
@@ -196,7 +224,12 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
             None if on_terminal => LogFormat::Text,
             None | Some("json") => LogFormat::Json,
             Some("text") => LogFormat::Text,
-            Some(other) => return Err(refused("LOG_FORMAT", format!("must be `text` or `json`, and is `{other}`"))),
+            Some(other) => {
+                return Err(refused(
+                    "LOG_FORMAT",
+                    format!("must be `text` or `json`, and is `{other}`"),
+                ));
+            }
         };
         Ok(Logs { filter, format })
     }
@@ -205,8 +238,11 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
 /// A scheme and an authority and nothing else, as browsers send it (RFC 6454).
 fn is_origin(text: &str) -> bool {
     text.parse::<Uri>().is_ok_and(|uri| {
-        uri.scheme_str().is_some_and(|scheme| matches!(scheme, "http" | "https"))
-            && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+        uri.scheme_str()
+            .is_some_and(|scheme| matches!(scheme, "http" | "https"))
+            && uri
+                .authority()
+                .is_some_and(|authority| !authority.as_str().contains('@'))
             && !text.ends_with('/')
             && uri.path() == "/"
             && uri.query().is_none()
@@ -215,7 +251,10 @@ fn is_origin(text: &str) -> bool {
 }
 
 fn refused(variable: &'static str, why: impl Into<String>) -> ConfigError {
-    ConfigError { variable, why: why.into() }
+    ConfigError {
+        variable,
+        why: why.into(),
+    }
 }
 
 #[cfg(test)]
@@ -225,7 +264,15 @@ mod tests {
     const SECRET: (&str, &str) = ("JWT_SECRET", "a secret that is long enough for HS256");
 
     fn read(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        Config::read(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into()), false)
+        Config::read(
+            |name| {
+                pairs
+                    .iter()
+                    .find(|(key, _)| *key == name)
+                    .map(|(_, value)| value.into())
+            },
+            false,
+        )
     }
 
     #[test]
@@ -242,7 +289,12 @@ mod tests {
     #[test]
     fn an_empty_variable_is_an_unset_one() {
         assert!(read(&[SECRET, ("PORT", ""), ("STORE", ""), ("AWS_LAMBDA_RUNTIME_API", "")]).is_ok());
-        assert!(read(&[("JWT_SECRET", "")]).unwrap_err().to_string().starts_with("JWT_SECRET is not set"));
+        assert!(
+            read(&[("JWT_SECRET", "")])
+                .unwrap_err()
+                .to_string()
+                .starts_with("JWT_SECRET is not set")
+        );
     }
 
     #[test]
@@ -264,12 +316,22 @@ mod tests {
             assert!(error.starts_with(&format!("{variable} ")), "{error}");
         }
         let error = read(&[("JWT_SECRET", "short")]).unwrap_err().to_string();
-        assert!(error.contains("at least 32") && error.contains("openssl rand") && !error.contains("short secret"), "{error}");
+        assert!(
+            error.contains("at least 32") && error.contains("openssl rand") && !error.contains("short secret"),
+            "{error}"
+        );
     }
 
     #[test]
     fn origins_are_a_list() {
-        let config = read(&[SECRET, ("CORS_ALLOWED_ORIGINS", "https://a.example.com , http://localhost:3000")]).unwrap();
-        assert_eq!(config.origins, Origins::Listed(vec!["https://a.example.com".into(), "http://localhost:3000".into()]));
+        let config = read(&[
+            SECRET,
+            ("CORS_ALLOWED_ORIGINS", "https://a.example.com , http://localhost:3000"),
+        ])
+        .unwrap();
+        assert_eq!(
+            config.origins,
+            Origins::Listed(vec!["https://a.example.com".into(), "http://localhost:3000".into()])
+        );
     }
 }

@@ -40,7 +40,8 @@ pub(crate) async fn edge(State(ids): State<Arc<Ids>>, mut request: Request, next
     let response = if declared_length(&request) > BODY_MAX_BYTES as u64 {
         json::too_large().into_response()
     } else {
-        next.run(request.map(|body| Body::new(Limited::new(body, BODY_MAX_BYTES)))).await
+        next.run(request.map(|body| Body::new(Limited::new(body, BODY_MAX_BYTES))))
+            .await
     };
 
     let mut response = write_problem(response, &method, &id);
@@ -53,7 +54,13 @@ pub(crate) async fn edge(State(ids): State<Arc<Ids>>, mut request: Request, next
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         headers.insert(X_REQUEST_ID, value);
     }
-    trace::request(&id.0, &method, route.as_ref().map(MatchedPath::as_str), &response, started.elapsed());
+    trace::request(
+        &id.0,
+        &method,
+        route.as_ref().map(MatchedPath::as_str),
+        &response,
+        started.elapsed(),
+    );
     response
 }
 
@@ -62,10 +69,19 @@ fn declared_length(request: &Request) -> u64 {
 }
 
 fn write_problem(mut response: Response, method: &Method, id: &RequestId) -> Response {
-    let Some(error) = response.extensions().get::<ApiError>().cloned() else { return response };
+    let Some(error) = response.extensions().get::<ApiError>().cloned() else {
+        return response;
+    };
     let document = serde_json::to_vec(&Problem::new(&error, &id.0)).unwrap_or_default();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
     response.headers_mut().remove(header::CONTENT_LENGTH);
-    *response.body_mut() = if method == Method::HEAD { Body::empty() } else { Body::from(document) };
+    *response.body_mut() = if method == Method::HEAD {
+        Body::empty()
+    } else {
+        Body::from(document)
+    };
     response
 }

@@ -64,28 +64,61 @@ impl Code {
 
     /// The problem type's URI.
     pub fn uri(self) -> String {
-        format!("https://api.coditect.ai/problems/{}", self.as_str().to_ascii_lowercase().replace('_', "-"))
+        format!(
+            "https://api.coditect.ai/problems/{}",
+            self.as_str().to_ascii_lowercase().replace('_', "-")
+        )
     }
 
     fn parts(self) -> (&'static str, StatusCode, &'static str) {
         match self {
-            Self::ValidationFailed => ("VALIDATION_FAILED", StatusCode::UNPROCESSABLE_ENTITY, "The request has bad values"),
-            Self::MalformedBody => ("MALFORMED_BODY", StatusCode::BAD_REQUEST, "The body is not a JSON object"),
-            Self::InvalidCredentials => ("INVALID_CREDENTIALS", StatusCode::UNAUTHORIZED, "Email or password is wrong"),
+            Self::ValidationFailed => (
+                "VALIDATION_FAILED",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The request has bad values",
+            ),
+            Self::MalformedBody => (
+                "MALFORMED_BODY",
+                StatusCode::BAD_REQUEST,
+                "The body is not a JSON object",
+            ),
+            Self::InvalidCredentials => (
+                "INVALID_CREDENTIALS",
+                StatusCode::UNAUTHORIZED,
+                "Email or password is wrong",
+            ),
             Self::MissingToken => ("MISSING_TOKEN", StatusCode::UNAUTHORIZED, "An access token is required"),
-            Self::InvalidToken => ("INVALID_TOKEN", StatusCode::UNAUTHORIZED, "The access token is not valid"),
-            Self::ExpiredToken => ("EXPIRED_TOKEN", StatusCode::UNAUTHORIZED, "The access token has expired"),
+            Self::InvalidToken => (
+                "INVALID_TOKEN",
+                StatusCode::UNAUTHORIZED,
+                "The access token is not valid",
+            ),
+            Self::ExpiredToken => (
+                "EXPIRED_TOKEN",
+                StatusCode::UNAUTHORIZED,
+                "The access token has expired",
+            ),
             Self::RevokedToken => ("REVOKED_TOKEN", StatusCode::UNAUTHORIZED, "The login has ended"),
-            Self::MethodNotAllowed => ("METHOD_NOT_ALLOWED", StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
-            Self::UnsupportedMediaType => {
-                ("UNSUPPORTED_MEDIA_TYPE", StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body's media type is not supported")
-            }
+            Self::MethodNotAllowed => (
+                "METHOD_NOT_ALLOWED",
+                StatusCode::METHOD_NOT_ALLOWED,
+                "Method not allowed",
+            ),
+            Self::UnsupportedMediaType => (
+                "UNSUPPORTED_MEDIA_TYPE",
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "The body's media type is not supported",
+            ),
             Self::BodyTooLarge => ("BODY_TOO_LARGE", StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
             Self::Internal => ("INTERNAL", StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
             Self::Forbidden => ("FORBIDDEN", StatusCode::FORBIDDEN, "The role does not allow this"),
             Self::NotFound => ("NOT_FOUND", StatusCode::NOT_FOUND, "Not found"),
             Self::EmailTaken => ("EMAIL_TAKEN", StatusCode::CONFLICT, "Email already registered"),
-            Self::StoreUnavailable => ("STORE_UNAVAILABLE", StatusCode::SERVICE_UNAVAILABLE, "The database did not answer"),
+            Self::StoreUnavailable => (
+                "STORE_UNAVAILABLE",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The database did not answer",
+            ),
         }
     }
 }
@@ -111,21 +144,36 @@ pub struct ApiError {
 impl ApiError {
     /// A failure with a text for the caller.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), violations: Vec::new(), cause: None }
+        Self {
+            code,
+            detail: detail.into(),
+            violations: Vec::new(),
+            cause: None,
+        }
     }
 
     /// Bad values, each with its place.
     pub fn invalid(violations: Vec<Violation>) -> Self {
         let detail = match &violations[..] {
             [Violation { pointer, message }] => format!("{pointer} {message}."),
-            _ => format!("{} values are missing or not acceptable; see `errors`.", violations.len()),
+            _ => format!(
+                "{} values are missing or not acceptable; see `errors`.",
+                violations.len()
+            ),
         };
-        Self { violations, ..Self::new(Code::ValidationFailed, detail) }
+        Self {
+            violations,
+            ..Self::new(Code::ValidationFailed, detail)
+        }
     }
 
     /// Something unforeseen; `cause` is for the log.
     pub fn internal(cause: impl ToString) -> Self {
-        Self::new(Code::Internal, "Something went wrong on our side. Quote the request id when you report it.").because(cause)
+        Self::new(
+            Code::Internal,
+            "Something went wrong on our side. Quote the request id when you report it.",
+        )
+        .because(cause)
     }
 
     /// The code.
@@ -136,7 +184,10 @@ impl ApiError {
     /// Notes a cause for the log.
     #[must_use]
     pub fn because(self, cause: impl ToString) -> Self {
-        Self { cause: Some(cause.to_string().into()), ..self }
+        Self {
+            cause: Some(cause.to_string().into()),
+            ..self
+        }
     }
 }
 
@@ -148,10 +199,15 @@ impl From<domain::Error> for ApiError {
             Error::EmailTaken => Self::new(Code::EmailTaken, "An account with this email exists."),
             Error::NotFound => Self::new(Code::NotFound, "There is nothing here that this token may see."),
             Error::Forbidden => Self::new(Code::Forbidden, "The role in this tenant does not allow this."),
-            Error::Revoked => Self::new(Code::RevokedToken, "The login behind this token has ended. Log in again."),
-            Error::Store(error @ kv::Error::Unavailable { .. }) => {
-                Self::new(Code::StoreUnavailable, "The database did not answer in time. Try again.").because(error)
-            }
+            Error::Revoked => Self::new(
+                Code::RevokedToken,
+                "The login behind this token has ended. Log in again.",
+            ),
+            Error::Store(error @ kv::Error::Unavailable { .. }) => Self::new(
+                Code::StoreUnavailable,
+                "The database did not answer in time. Try again.",
+            )
+            .because(error),
             Error::Store(_) | Error::Corrupt { .. } | Error::Hashing(_) => Self::internal(error),
         }
     }
@@ -176,7 +232,10 @@ impl From<jwt::Unsigned> for ApiError {
 
 /// A refusal of the value at `pointer`.
 pub(crate) fn violation(pointer: &str, refused: &Refused) -> Violation {
-    Violation { pointer: pointer.to_owned(), message: refused.to_string() }
+    Violation {
+        pointer: pointer.to_owned(),
+        message: refused.to_string(),
+    }
 }
 
 impl IntoResponse for ApiError {

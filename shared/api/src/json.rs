@@ -34,7 +34,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         if !text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{') {
             return Err(malformed("The body must be a JSON object."));
         }
-        serde_json::from_str(text).map(Self).map_err(|error| malformed(format!("The body is not valid JSON: {error}.")))
+        serde_json::from_str(text)
+            .map(Self)
+            .map_err(|error| malformed(format!("The body is not valid JSON: {error}.")))
     }
 }
 
@@ -52,7 +54,10 @@ async fn read(request: Request) -> Result<Bytes, ApiError> {
 
 /// The refusal of a body that is larger than a route takes.
 pub(crate) fn too_large() -> ApiError {
-    ApiError::new(Code::BodyTooLarge, format!("The body must have at most {} bytes.", crate::edge::BODY_MAX_BYTES))
+    ApiError::new(
+        Code::BodyTooLarge,
+        format!("The body must have at most {} bytes.", crate::edge::BODY_MAX_BYTES),
+    )
 }
 
 fn is_over_limit(error: &axum::Error) -> bool {
@@ -68,14 +73,18 @@ fn is_over_limit(error: &axum::Error) -> bool {
 
 /// Whether the media type is JSON: `application/json` or `…+json`, in UTF-8 if it names a charset.
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
+    let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
     let mut parts = value.split(';').map(|part| part.trim().to_ascii_lowercase());
     let is_json = parts.next().is_some_and(|kind| match kind.split_once('/') {
         Some(("application", kind)) => kind == "json" || kind.ends_with("+json"),
         _ => false,
     });
     let is_utf8 = parts.all(|parameter| {
-        parameter.strip_prefix("charset=").is_none_or(|charset| matches!(charset.trim_matches('"'), "utf-8" | "utf8"))
+        parameter
+            .strip_prefix("charset=")
+            .is_none_or(|charset| matches!(charset.trim_matches('"'), "utf-8" | "utf8"))
     });
     is_json && is_utf8
 }
@@ -168,7 +177,10 @@ impl Checks {
         parse: impl FnOnce(T) -> Result<U, Refused>,
     ) -> Option<U> {
         if matches!(field.0, State::Absent) {
-            self.0.push(Violation { pointer: format!("/{}", escape(name)), message: "is required".to_owned() });
+            self.0.push(Violation {
+                pointer: format!("/{}", escape(name)),
+                message: "is required".to_owned(),
+            });
             return None;
         }
         self.optional(name, field, parse)?
@@ -192,7 +204,10 @@ impl Checks {
                 }
             },
             State::Wrong(message, below) => {
-                self.0.push(Violation { pointer: pointer + &below, message });
+                self.0.push(Violation {
+                    pointer: pointer + &below,
+                    message,
+                });
                 None
             }
         }
@@ -221,7 +236,11 @@ mod tests {
         let mut checks = Checks::new();
         checks.required("text", sample.text, Ok);
         checks.optional("list", sample.list, Ok);
-        checks.0.into_iter().map(|violation| (violation.pointer, violation.message)).collect()
+        checks
+            .0
+            .into_iter()
+            .map(|violation| (violation.pointer, violation.message))
+            .collect()
     }
 
     #[test]
@@ -229,10 +248,16 @@ mod tests {
         assert_eq!(violations(r#"{"text":"a","list":null}"#), []);
         assert_eq!(
             violations(r#"{"text":5,"list":[1,"hunter2"]}"#),
-            [("/text".into(), "must be a string".into()), ("/list/1".into(), "must be u8".into())]
+            [
+                ("/text".into(), "must be a string".into()),
+                ("/list/1".into(), "must be u8".into())
+            ]
         );
         assert_eq!(violations("{}"), [("/text".into(), "is required".into())]);
-        assert_eq!(violations(r#"{"text":"\ud800"}"#), [("/text".into(), "is not valid JSON text".into())]);
+        assert_eq!(
+            violations(r#"{"text":"\ud800"}"#),
+            [("/text".into(), "is not valid JSON text".into())]
+        );
     }
 
     #[test]
@@ -244,10 +269,20 @@ mod tests {
     #[test]
     fn json_is_recognised_by_its_media_type() {
         let is = |value: &str| is_json(&HeaderMap::from_iter([(header::CONTENT_TYPE, value.parse().unwrap())]));
-        for json in ["application/json", "Application/JSON; charset=UTF-8", "application/merge-patch+json;charset=\"utf-8\""] {
+        for json in [
+            "application/json",
+            "Application/JSON; charset=UTF-8",
+            "application/merge-patch+json;charset=\"utf-8\"",
+        ] {
             assert!(is(json), "{json}");
         }
-        for other in ["text/json", "application/jsonp", "application/json; charset=latin1", "text/plain", ""] {
+        for other in [
+            "text/json",
+            "application/jsonp",
+            "application/json; charset=latin1",
+            "text/plain",
+            "",
+        ] {
             assert!(!is(other), "{other}");
         }
         assert!(!is_json(&HeaderMap::new()));

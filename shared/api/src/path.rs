@@ -14,8 +14,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Id<SessionId> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let params = RawPathParams::from_request_parts(parts, state).await.map_err(ApiError::internal)?;
-        let id = params.iter().find_map(|(name, value)| (name == "id").then(|| SessionId::parse(value)));
+        let params = RawPathParams::from_request_parts(parts, state)
+            .await
+            .map_err(ApiError::internal)?;
+        let id = params
+            .iter()
+            .find_map(|(name, value)| (name == "id").then(|| SessionId::parse(value)));
         id.flatten().map(Self).ok_or_else(|| domain::Error::NotFound.into())
     }
 }

@@ -25,7 +25,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
 
 impl Query {
     fn of(query: &str) -> Self {
-        Self { pairs: serde_urlencoded::from_str(query).map_err(drop), violations: Vec::new() }
+        Self {
+            pairs: serde_urlencoded::from_str(query).map_err(drop),
+            violations: Vec::new(),
+        }
     }
 
     /// The parameter `name` as `parse` reads it: `Some(None)` if it is not there, `None` if it was refused, and noted.
@@ -68,7 +71,19 @@ mod tests {
         assert_eq!(query.optional("c", text), None);
         assert_eq!(query.optional::<String>("a", |_| Err(Refused("is odd".into()))), None);
         let errors = query.refuse().violations;
-        assert_eq!(errors[0], Violation { pointer: "/c".into(), message: "must be given once".into() });
-        assert_eq!(errors[1], Violation { pointer: "/a".into(), message: "is odd".into() });
+        assert_eq!(
+            errors[0],
+            Violation {
+                pointer: "/c".into(),
+                message: "must be given once".into()
+            }
+        );
+        assert_eq!(
+            errors[1],
+            Violation {
+                pointer: "/a".into(),
+                message: "is odd".into()
+            }
+        );
     }
 }

@@ -26,24 +26,38 @@ struct Envelope<T> {
 impl<T> Reply<T> {
     /// 200.
     pub fn ok(data: T) -> Self {
-        Self { status: StatusCode::OK, location: None, data }
+        Self {
+            status: StatusCode::OK,
+            location: None,
+            data,
+        }
     }
 
     /// 201.
     pub fn created(data: T) -> Self {
-        Self { status: StatusCode::CREATED, location: None, data }
+        Self {
+            status: StatusCode::CREATED,
+            location: None,
+            data,
+        }
     }
 
     /// Says where what was created is.
     #[must_use]
     pub fn at(self, location: String) -> Self {
-        Self { location: Some(location), ..self }
+        Self {
+            location: Some(location),
+            ..self
+        }
     }
 }
 
 impl<T: Serialize> IntoResponse for Reply<T> {
     fn into_response(self) -> Response {
-        let body = match serde_json::to_vec(&Envelope { success: true, data: self.data }) {
+        let body = match serde_json::to_vec(&Envelope {
+            success: true,
+            data: self.data,
+        }) {
             Ok(body) => body,
             Err(error) => return ApiError::internal(error).into_response(),
         };

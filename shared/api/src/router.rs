@@ -59,7 +59,10 @@ impl Router {
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
         self.routes.extend(other.routes);
-        Self { axum: self.axum.merge(other.axum), routes: self.routes }
+        Self {
+            axum: self.axum.merge(other.axum),
+            routes: self.routes,
+        }
     }
 
     /// The table, in the order in which it was written.
@@ -68,11 +71,19 @@ impl Router {
     }
 
     pub(crate) fn into_axum(self) -> axum::Router<AppState> {
-        PREFIXES.into_iter().fold(axum::Router::new(), |outer, prefix| outer.nest(prefix, self.axum.clone()))
+        PREFIXES.into_iter().fold(axum::Router::new(), |outer, prefix| {
+            outer.nest(prefix, self.axum.clone())
+        })
     }
 
     fn on(mut self, method: &Method, path: &'static str, handler: MethodRouter<AppState>) -> Self {
-        self.routes.push(Route { method: method.to_string(), path });
-        Self { axum: self.axum.route(path, handler), routes: self.routes }
+        self.routes.push(Route {
+            method: method.to_string(),
+            path,
+        });
+        Self {
+            axum: self.axum.route(path, handler),
+            routes: self.routes,
+        }
     }
 }

@@ -51,14 +51,23 @@ fn run(router: Router) -> Result<(), Failure> {
     let app = app(router, state, &config.origins);
     match config.mode {
         // A sandbox handles one request at a time: more threads would only take longer to start.
-        Mode::Lambda => Builder::new_current_thread().enable_all().build()?.block_on(lambda(app)),
-        Mode::Server(address) => Builder::new_multi_thread().enable_all().build()?.block_on(server(app, address)),
+        Mode::Lambda => Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(lambda(app)),
+        Mode::Server(address) => Builder::new_multi_thread()
+            .enable_all()
+            .build()?
+            .block_on(server(app, address)),
     }
 }
 
 async fn lambda(app: Axum) -> Result<(), Failure> {
     let service = app.map_request(|mut request: lambda_http::Request| {
-        if let Some(id) = request.lambda_context_ref().map(|context| RequestId(context.request_id.clone())) {
+        if let Some(id) = request
+            .lambda_context_ref()
+            .map(|context| RequestId(context.request_id.clone()))
+        {
             request.extensions_mut().insert(id);
         }
         request
@@ -67,7 +76,9 @@ async fn lambda(app: Axum) -> Result<(), Failure> {
 }
 
 async fn server(app: Axum, address: SocketAddr) -> Result<(), Failure> {
-    let listener = TcpListener::bind(address).await.map_err(|error| Failure::Listen(address, error))?;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| Failure::Listen(address, error))?;
     println!("listening on http://{}", listener.local_addr()?);
     let (asked, mut was_asked) = tokio::sync::watch::channel(false);
     let serving = axum::serve(listener, app).with_graceful_shutdown(async move {

@@ -24,9 +24,22 @@ impl AppState {
         let db = kv::Db::open(config.store.clone())?;
         let rng = Arc::new(SystemRng);
         let clock = Arc::new(SystemClock);
-        let limits = Limits { password_min_length: config.password_min_length, login_ttl: config.tokens.ttl };
+        let limits = Limits {
+            password_min_length: config.password_min_length,
+            login_ttl: config.tokens.ttl,
+        };
         let ids = Arc::new(domain::Ids::new(clock.clone(), rng.clone()));
-        let env = Env { db, clock, ids, hasher: Hasher::new(rng.clone()), rng, limits };
-        Ok(Self { env, tokens: Arc::new(Tokens::new(config.tokens.clone())) })
+        let env = Env {
+            db,
+            clock,
+            ids,
+            hasher: Hasher::new(rng.clone()),
+            rng,
+            limits,
+        };
+        Ok(Self {
+            env,
+            tokens: Arc::new(Tokens::new(config.tokens.clone())),
+        })
     }
 }

@@ -12,10 +12,17 @@ use crate::error::ApiError;
 /// Starts logging to standard error; a second time changes nothing.
 pub(crate) fn init(logs: &Logs) {
     let filter = EnvFilter::try_new(&logs.filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     let _ = match logs.format {
         LogFormat::Text => builder.with_target(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
+        LogFormat::Json => builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .try_init(),
     };
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
@@ -33,8 +40,26 @@ pub(crate) fn request(id: &str, method: &Method, route: Option<&str>, response: 
     let method = method.as_str();
     let route = route.unwrap_or("(none)");
     if response.status().is_server_error() {
-        tracing::error!(request_id = id, method, route, status, duration_ms, code, cause, "request");
+        tracing::error!(
+            request_id = id,
+            method,
+            route,
+            status,
+            duration_ms,
+            code,
+            cause,
+            "request"
+        );
     } else {
-        tracing::info!(request_id = id, method, route, status, duration_ms, code, cause, "request");
+        tracing::info!(
+            request_id = id,
+            method,
+            route,
+            status,
+            duration_ms,
+            code,
+            cause,
+            "request"
+        );
     }
 }

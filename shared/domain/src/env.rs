@@ -64,7 +64,10 @@ pub trait Rng: Send + Sync {
 pub struct SystemRng;
 
 impl Rng for SystemRng {
-    #[expect(clippy::disallowed_methods, reason = "the one place that draws the system's randomness")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that draws the system's randomness"
+    )]
     fn fill(&self, bytes: &mut [u8]) {
         getrandom::fill(bytes).expect("the operating system's random generator works once it is seeded");
     }
@@ -85,7 +88,11 @@ impl Ids {
 
     /// Ids from this clock and this randomness.
     pub fn new(clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Self {
-        Self { clock, rng, last: Mutex::new((0, 0)) }
+        Self {
+            clock,
+            rng,
+            last: Mutex::new((0, 0)),
+        }
     }
 
     /// The next id.

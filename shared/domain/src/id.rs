@@ -95,9 +95,13 @@ mod tests {
     fn only_the_canonical_form_is_an_id() {
         let text = "0190d0a0-7c3e-7a11-8f3e-0123456789ab";
         assert_eq!(SessionId::parse(text).unwrap().to_string(), text);
-        for other in
-            [text.to_uppercase(), text.replace('-', ""), format!("{{{text}}}"), format!("urn:uuid:{text}"), String::new()]
-        {
+        for other in [
+            text.to_uppercase(),
+            text.replace('-', ""),
+            format!("{{{text}}}"),
+            format!("urn:uuid:{text}"),
+            String::new(),
+        ] {
             assert!(SessionId::parse(&other).is_none(), "{other} was taken for an id");
         }
     }

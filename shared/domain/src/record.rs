@@ -33,14 +33,22 @@ struct Read<'a> {
 
 /// The bytes of `record`.
 pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>> {
-    serde_json::to_vec(&Written { v: T::VERSION, data: record }).map_err(|error| corrupt::<T>(error.to_string()))
+    serde_json::to_vec(&Written {
+        v: T::VERSION,
+        data: record,
+    })
+    .map_err(|error| corrupt::<T>(error.to_string()))
 }
 
 /// The record in `bytes`.
 pub fn decode<T: Record>(bytes: &[u8]) -> Result<T> {
     let read: Read<'_> = serde_json::from_slice(bytes).map_err(|error| corrupt::<T>(error.to_string()))?;
     if read.v != T::VERSION {
-        return Err(corrupt::<T>(format!("its format is version {}, this program knows version {}", read.v, T::VERSION)));
+        return Err(corrupt::<T>(format!(
+            "its format is version {}, this program knows version {}",
+            read.v,
+            T::VERSION
+        )));
     }
     serde_json::from_str(read.data.get()).map_err(|error| corrupt::<T>(error.to_string()))
 }
@@ -83,7 +91,10 @@ mod tests {
             "",
         ] {
             let error = decode::<Sample>(foreign.as_bytes()).unwrap_err();
-            assert!(matches!(error, Error::Corrupt { kind: "sample", .. }), "{foreign} was read");
+            assert!(
+                matches!(error, Error::Corrupt { kind: "sample", .. }),
+                "{foreign} was read"
+            );
         }
     }
 }

@@ -82,7 +82,9 @@ impl TenantScope {
 
     /// The user's own tenant, for operations in which the user has just been made or has just proved who they are.
     pub(crate) fn own(user: UserId) -> Self {
-        Self { tenant: TenantId::own(user) }
+        Self {
+            tenant: TenantId::own(user),
+        }
     }
 }
 
@@ -127,8 +129,10 @@ impl Caller {
     }
 
     async fn check(self, txn: &kv::Txn, permission: Permission) -> Result<()> {
-        let (login, membership) =
-            join!(logins::store::find(txn, self.user, self.login), tenants::store::membership(txn, self.user, self.tenant));
+        let (login, membership) = join!(
+            logins::store::find(txn, self.user, self.login),
+            tenants::store::membership(txn, self.user, self.tenant)
+        );
         match (login?, membership?) {
             (Some(_), Some(membership)) if membership.role.allows(permission) => Ok(()),
             (Some(_), Some(_)) => Err(Error::Forbidden),

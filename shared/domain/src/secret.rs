@@ -87,7 +87,11 @@ impl Hasher {
     /// A hasher with other parameters, to make hashes that another day would have made.
     pub fn with_params(rng: Arc<dyn Rng>, params: Params) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self { permits: Arc::new(Semaphore::new(cores)), rng, params }
+        Self {
+            permits: Arc::new(Semaphore::new(cores)),
+            rng,
+            params,
+        }
     }
 
     /// Hashes under a fresh salt.
@@ -96,7 +100,9 @@ impl Hasher {
         let params = self.params.clone();
         let salt = self.salt();
         self.off_thread(move || {
-            let hash = argon(params).hash_password_with_salt(password.0.as_bytes(), &salt).map_err(failed)?;
+            let hash = argon(params)
+                .hash_password_with_salt(password.0.as_bytes(), &salt)
+                .map_err(failed)?;
             Ok(PasswordHash(hash.to_string()))
         })
         .await
@@ -111,14 +117,18 @@ impl Hasher {
             let salt = self.salt();
             return self
                 .off_thread(move || {
-                    argon(params).hash_password_with_salt(password.0.as_bytes(), &salt).map_err(failed)?;
+                    argon(params)
+                        .hash_password_with_salt(password.0.as_bytes(), &salt)
+                        .map_err(failed)?;
                     Ok(Verdict::Wrong)
                 })
                 .await;
         };
         self.off_thread(move || {
-            let parsed = phc::PasswordHash::new(&hash.0)
-                .map_err(|error| Error::Corrupt { kind: "password hash", why: error.to_string() })?;
+            let parsed = phc::PasswordHash::new(&hash.0).map_err(|error| Error::Corrupt {
+                kind: "password hash",
+                why: error.to_string(),
+            })?;
             match argon(params.clone()).verify_password(password.0.as_bytes(), &parsed) {
                 Ok(()) if is_current(&parsed, &params) => Ok(Verdict::Right),
                 Ok(()) => Ok(Verdict::Outdated),
@@ -202,23 +212,41 @@ mod tests {
         let second = hasher.hash(&password("password123")).await.unwrap();
         assert!(first.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", first.0);
         assert_ne!(first, second);
-        assert_eq!(hasher.verify(&password("password123"), Some(&first)).await.unwrap(), Verdict::Right);
-        assert_eq!(hasher.verify(&password("password124"), Some(&first)).await.unwrap(), Verdict::Wrong);
-        assert_eq!(hasher.verify(&password("password123"), None).await.unwrap(), Verdict::Wrong);
+        assert_eq!(
+            hasher.verify(&password("password123"), Some(&first)).await.unwrap(),
+            Verdict::Right
+        );
+        assert_eq!(
+            hasher.verify(&password("password124"), Some(&first)).await.unwrap(),
+            Verdict::Wrong
+        );
+        assert_eq!(
+            hasher.verify(&password("password123"), None).await.unwrap(),
+            Verdict::Wrong
+        );
     }
 
     #[tokio::test]
     async fn a_hash_made_with_other_parameters_verifies_and_wants_renewing() {
         let old = Hasher::with_params(Arc::new(SystemRng), Params::new(8192, 1, 1, None).unwrap());
         let hash = old.hash(&password("password123")).await.unwrap();
-        assert_eq!(hasher().verify(&password("password123"), Some(&hash)).await.unwrap(), Verdict::Outdated);
-        assert_eq!(hasher().verify(&password("password124"), Some(&hash)).await.unwrap(), Verdict::Wrong);
+        assert_eq!(
+            hasher().verify(&password("password123"), Some(&hash)).await.unwrap(),
+            Verdict::Outdated
+        );
+        assert_eq!(
+            hasher().verify(&password("password124"), Some(&hash)).await.unwrap(),
+            Verdict::Wrong
+        );
     }
 
     #[tokio::test]
     async fn a_hash_that_cannot_be_read_is_an_error_and_not_a_wrong_password() {
         let junk = PasswordHash("$argon2id$junk".into());
-        let error = hasher().verify(&password("password123"), Some(&junk)).await.unwrap_err();
+        let error = hasher()
+            .verify(&password("password123"), Some(&junk))
+            .await
+            .unwrap_err();
         assert!(matches!(error, Error::Corrupt { .. }));
     }
 }

@@ -46,7 +46,11 @@ impl Name {
 
     /// Like [`parse`](Self::parse), but blank text is no name, as a form sends it for a field left empty.
     pub fn parse_optional(text: &str) -> Result<Option<Self>, Refused> {
-        if text.trim().is_empty() { Ok(None) } else { Self::parse(text).map(Some) }
+        if text.trim().is_empty() {
+            Ok(None)
+        } else {
+            Self::parse(text).map(Some)
+        }
     }
 
     /// The text.

@@ -12,7 +12,11 @@ pub struct Timestamp(jiff::Timestamp);
 impl Timestamp {
     /// The point `millis` milliseconds after the Unix epoch; out of the calendar's range it is the nearest end.
     pub fn from_millis(millis: i64) -> Self {
-        let nearest = if millis < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+        let nearest = if millis < 0 {
+            jiff::Timestamp::MIN
+        } else {
+            jiff::Timestamp::MAX
+        };
         Self(jiff::Timestamp::from_millisecond(millis).unwrap_or(nearest))
     }
 
@@ -69,7 +73,10 @@ mod tests {
     #[test]
     fn is_written_as_rfc_3339_utc_with_milliseconds() {
         assert_eq!(Timestamp::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
-        assert_eq!(Timestamp::from_millis(1_700_000_000_007).to_string(), "2023-11-14T22:13:20.007Z");
+        assert_eq!(
+            Timestamp::from_millis(1_700_000_000_007).to_string(),
+            "2023-11-14T22:13:20.007Z"
+        );
     }
 
     proptest! {

@@ -24,7 +24,11 @@ impl Secret {
     /// Takes the bytes as they are.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, BadSecret> {
         let bytes = bytes.into();
-        if bytes.len() < SECRET_MIN_BYTES { Err(BadSecret(bytes.len())) } else { Ok(Self(bytes)) }
+        if bytes.len() < SECRET_MIN_BYTES {
+            Err(BadSecret(bytes.len()))
+        } else {
+            Ok(Self(bytes))
+        }
     }
 }
 

@@ -10,7 +10,7 @@ mod sign;
 mod verify;
 
 pub use claims::{Claims, Subject};
-pub use keys::{BadSecret, Secret, SECRET_MIN_BYTES};
+pub use keys::{BadSecret, SECRET_MIN_BYTES, Secret};
 pub use sign::Unsigned;
 pub use verify::Refusal;
 

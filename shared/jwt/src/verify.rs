@@ -39,7 +39,10 @@ impl Tokens {
         if header.crit.is_some() {
             return Err(Refusal::Invalid("critical headers"));
         }
-        let key = header.kid.and_then(|id| self.key(&id)).ok_or(Refusal::Invalid("unknown key"))?;
+        let key = header
+            .kid
+            .and_then(|id| self.key(&id))
+            .ok_or(Refusal::Invalid("unknown key"))?;
 
         let mut rules = Validation::new(Algorithm::HS256);
         rules.set_issuer(&[&self.issuer]);
@@ -60,7 +63,10 @@ impl Tokens {
     }
 
     fn key(&self, id: &str) -> Option<&Key> {
-        [Some(&self.current), self.previous.as_ref()].into_iter().flatten().find(|key| key.id == id)
+        [Some(&self.current), self.previous.as_ref()]
+            .into_iter()
+            .flatten()
+            .find(|key| key.id == id)
     }
 }
 
@@ -122,7 +128,10 @@ mod tests {
         assert_eq!(header.typ.as_deref(), Some("at+jwt"));
         assert!(header.kid.is_some());
         assert_eq!(tokens.verify(&token, NOW).unwrap(), claims);
-        assert_eq!((claims.sub, claims.tenant_id, claims.login_id), (subject().user, subject().tenant, subject().login));
+        assert_eq!(
+            (claims.sub, claims.tenant_id, claims.login_id),
+            (subject().user, subject().tenant, subject().login)
+        );
         assert_eq!((claims.iat, claims.exp), (NOW, NOW + 3600));
     }
 
@@ -152,18 +161,36 @@ mod tests {
             ("another type", forged(|header, _| header.typ = Some("JWT".into()))),
             ("no key id", forged(|header, _| header.kid = None)),
             ("another key id", forged(|header, _| header.kid = Some("other".into()))),
-            ("critical headers", forged(|header, _| header.crit = Some(vec!["b64".into()]))),
-            ("another issuer", forged(|_, claims| claims["iss"] = "https://other.test".into())),
+            (
+                "critical headers",
+                forged(|header, _| header.crit = Some(vec!["b64".into()])),
+            ),
+            (
+                "another issuer",
+                forged(|_, claims| claims["iss"] = "https://other.test".into()),
+            ),
             ("another audience", forged(|_, claims| claims["aud"] = "others".into())),
-            ("no audience", forged(|_, claims| drop(claims.as_object_mut().unwrap().remove("aud")))),
-            ("no expiry", forged(|_, claims| drop(claims.as_object_mut().unwrap().remove("exp")))),
+            (
+                "no audience",
+                forged(|_, claims| drop(claims.as_object_mut().unwrap().remove("aud"))),
+            ),
+            (
+                "no expiry",
+                forged(|_, claims| drop(claims.as_object_mut().unwrap().remove("exp"))),
+            ),
             ("expiry as text", forged(|_, claims| claims["exp"] = "tomorrow".into())),
-            ("made in the future", forged(|_, claims| claims["iat"] = (NOW + 61).into())),
+            (
+                "made in the future",
+                forged(|_, claims| claims["iat"] = (NOW + 61).into()),
+            ),
             ("user that is no id", forged(|_, claims| claims["sub"] = "root".into())),
             ("huge", forged(|_, claims| claims["email"] = "x".repeat(4096).into())),
         ];
         for (case, token) in cases {
-            assert!(matches!(tokens(NEW, None).verify(&token, NOW), Err(Refusal::Invalid(_))), "{case} was accepted");
+            assert!(
+                matches!(tokens(NEW, None).verify(&token, NOW), Err(Refusal::Invalid(_))),
+                "{case} was accepted"
+            );
         }
     }
 
@@ -171,9 +198,13 @@ mod tests {
     fn a_token_that_was_touched_is_refused() {
         let tokens = tokens(NEW, None);
         let (token, _) = tokens.sign(subject(), NOW).unwrap();
-        let [header, claims, signature] = token.split('.').collect::<Vec<_>>()[..] else { panic!("three parts") };
+        let [header, claims, signature] = token.split('.').collect::<Vec<_>>()[..] else {
+            panic!("three parts")
+        };
         let unsigned = URL_SAFE_NO_PAD.encode(
-            String::from_utf8(URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap().replace("HS256", "none"),
+            String::from_utf8(URL_SAFE_NO_PAD.decode(header).unwrap())
+                .unwrap()
+                .replace("HS256", "none"),
         );
         for touched in [
             format!("{unsigned}.{claims}."),
@@ -189,13 +220,19 @@ mod tests {
             "..".into(),
             String::new(),
         ] {
-            assert!(matches!(tokens.verify(&touched, NOW), Err(Refusal::Invalid(_))), "{touched} was accepted");
+            assert!(
+                matches!(tokens.verify(&touched, NOW), Err(Refusal::Invalid(_))),
+                "{touched} was accepted"
+            );
         }
     }
 
     #[test]
     fn a_short_secret_is_refused_and_none_prints_itself() {
-        assert_eq!(Secret::new("x".repeat(31)).unwrap_err().to_string(), "it has 31 bytes and needs at least 32");
+        assert_eq!(
+            Secret::new("x".repeat(31)).unwrap_err().to_string(),
+            "it has 31 bytes and needs at least 32"
+        );
         assert_eq!(format!("{:?}", Secret::new(NEW).unwrap()), "Secret(…)");
     }
 }

@@ -15,6 +15,10 @@ pub struct Actor {
 impl Actor {
     /// The caller that the token stands for, for operations below HTTP.
     pub fn caller(&self) -> Caller {
-        Caller::verified(self.signed_in.user.id, self.signed_in.tenant.id, self.signed_in.login.id)
+        Caller::verified(
+            self.signed_in.user.id,
+            self.signed_in.tenant.id,
+            self.signed_in.login.id,
+        )
     }
 }

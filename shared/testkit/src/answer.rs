@@ -20,8 +20,12 @@ impl Answer {
     ///
     /// # Panics
     /// If the contract does not allow it.
-    pub fn checked(method: &Method, status: StatusCode, headers: HeaderMap, body: Vec<u8>) -> Self {
-        let header = |name: &str| headers.get(name).map(|value| value.to_str().expect("headers are ASCII"));
+    pub fn checked(method: &Method, status: StatusCode, headers: HeaderMap, body: &[u8]) -> Self {
+        let header = |name: &str| {
+            headers
+                .get(name)
+                .map(|value| value.to_str().expect("headers are ASCII"))
+        };
         let request_id = header("x-request-id").expect("every answer has a request id");
         assert_eq!(header("cache-control"), Some("no-store"));
 
@@ -30,19 +34,25 @@ impl Answer {
             assert!(body.is_empty(), "an answer to {method} with {status} has no body");
             Value::Null
         } else {
-            serde_json::from_slice(&body).expect("every body is JSON")
+            serde_json::from_slice(body).expect("every body is JSON")
         };
         if !is_bare && status.is_success() {
             assert_eq!(header("content-type"), Some("application/json"));
             assert_eq!(body["success"], true);
-            assert!(body["data"].is_object() && body.as_object().is_some_and(|members| members.len() == 2), "{body}");
+            assert!(
+                body["data"].is_object() && body.as_object().is_some_and(|members| members.len() == 2),
+                "{body}"
+            );
         } else if !is_bare {
             assert_eq!(header("content-type"), Some("application/problem+json"));
             assert_eq!(body["success"], false);
             assert_eq!(body["status"], status.as_u16());
             assert_eq!(body["requestId"], request_id);
             for member in ["type", "title", "detail", "code"] {
-                assert!(body[member].as_str().is_some_and(|text| !text.is_empty()), "a problem has a {member}: {body}");
+                assert!(
+                    body[member].as_str().is_some_and(|text| !text.is_empty()),
+                    "a problem has a {member}: {body}"
+                );
             }
             assert_eq!(body["errors"].is_array(), body["code"] == "VALIDATION_FAILED", "{body}");
             assert_eq!(status == 401, headers.contains_key("www-authenticate"));
@@ -65,7 +75,12 @@ impl Answer {
     /// Asserts that this is a problem with this status and this code, and returns it.
     #[track_caller]
     pub fn assert_problem(self, status: u16, code: Code) -> Value {
-        assert_eq!((self.status.as_u16(), self.body["code"].as_str()), (status, Some(code.as_str())), "{}", self.body);
+        assert_eq!(
+            (self.status.as_u16(), self.body["code"].as_str()),
+            (status, Some(code.as_str())),
+            "{}",
+            self.body
+        );
         self.body
     }
 
@@ -73,7 +88,12 @@ impl Answer {
     #[track_caller]
     pub fn assert_invalid(self, pointers: &[&str]) -> Value {
         let problem = self.assert_problem(422, Code::ValidationFailed);
-        let named: Vec<_> = problem["errors"].as_array().into_iter().flatten().map(|error| &error["pointer"]).collect();
+        let named: Vec<_> = problem["errors"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|error| &error["pointer"])
+            .collect();
         assert_eq!(named, pointers, "{problem}");
         problem
     }

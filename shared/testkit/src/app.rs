@@ -5,17 +5,20 @@ use std::time::Duration;
 
 use api::AppState;
 use api::config::Origins;
-use axum::http::Method;
+use axum::body::{Body, Bytes};
+use axum::http::{Request, Response};
 use domain::env::{Env, Ids, Limits, SystemRng};
 use domain::secret::{Hasher, Password};
 use domain::users::ops::Registration;
 use domain::users::{self, Email};
+use http_body_util::BodyExt as _;
 use jwt::{Secret, Subject, Tokens};
 use tempfile::TempDir;
+use tower::ServiceExt as _;
 
 use crate::actor::Actor;
 use crate::clock::TestClock;
-use crate::request::Call;
+use crate::request::Target;
 
 /// A function's real router on a store of its own.
 pub struct TestApp {
@@ -23,7 +26,7 @@ pub struct TestApp {
     pub env: Env,
     /// Time, as the application sees it.
     pub clock: Arc<TestClock>,
-    pub(crate) app: axum::Router,
+    app: axum::Router,
     tokens: Arc<Tokens>,
     _folder: TempDir,
 }
@@ -37,7 +40,8 @@ impl TestApp {
     /// Starts `router` for browsers from these origins.
     pub fn with_origins(router: api::Router, origins: &Origins) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let db = kv::Db::open(kv::Settings::new(kv::Engine::Lmdb(folder.path().join("store")))).expect("the store opens");
+        let db =
+            kv::Db::open(kv::Settings::new(kv::Engine::Lmdb(folder.path().join("store")))).expect("the store opens");
         let clock = Arc::new(TestClock::default());
         let rng = Arc::new(SystemRng);
         let env = Env {
@@ -46,7 +50,10 @@ impl TestApp {
             ids: Arc::new(Ids::new(clock.clone(), rng.clone())),
             hasher: Hasher::new(rng.clone()),
             rng,
-            limits: Limits { password_min_length: 8, login_ttl: Duration::from_secs(86_400) },
+            limits: Limits {
+                password_min_length: 8,
+                login_ttl: Duration::from_secs(86_400),
+            },
         };
         let tokens = Arc::new(Tokens::new(jwt::Settings {
             secret: Secret::new("a secret that only these tests sign with").expect("it is long enough"),
@@ -55,8 +62,17 @@ impl TestApp {
             issuer: "https://api.coditect.ai".into(),
             audience: "coditect-v5".into(),
         }));
-        let state = AppState { env: env.clone(), tokens: tokens.clone() };
-        Self { env, clock, app: api::app(router, state, origins), tokens, _folder: folder }
+        let state = AppState {
+            env: env.clone(),
+            tokens: tokens.clone(),
+        };
+        Self {
+            env,
+            clock,
+            app: api::app(router, state, origins),
+            tokens,
+            _folder: folder,
+        }
     }
 
     /// Registers an account, below HTTP, with the password `password123`.
@@ -68,7 +84,9 @@ impl TestApp {
             last_name: None,
             company: None,
         };
-        let signed_in = users::ops::register(&self.env, registration).await.expect("the account is made");
+        let signed_in = users::ops::register(&self.env, registration)
+            .await
+            .expect("the account is made");
         let subject = Subject {
             user: signed_in.user.id.uuid(),
             tenant: signed_in.tenant.id.uuid(),
@@ -76,32 +94,23 @@ impl TestApp {
             email: email.to_owned(),
             token: self.env.ids.next::<domain::TokenId>().uuid(),
         };
-        let (token, _) = self.tokens.sign(subject, signed_in.login.created_at.as_seconds()).expect("tokens can be signed");
+        let (token, _) = self
+            .tokens
+            .sign(subject, signed_in.login.created_at.as_seconds())
+            .expect("tokens can be signed");
         Actor { token, signed_in }
     }
+}
 
-    /// A `GET` to be sent.
-    pub fn get(&self, path: &str) -> Call<'_> {
-        self.call(Method::GET, path)
-    }
-
-    /// A `POST` to be sent.
-    pub fn post(&self, path: &str) -> Call<'_> {
-        self.call(Method::POST, path)
-    }
-
-    /// A `PATCH` to be sent.
-    pub fn patch(&self, path: &str) -> Call<'_> {
-        self.call(Method::PATCH, path)
-    }
-
-    /// A `DELETE` to be sent.
-    pub fn delete(&self, path: &str) -> Call<'_> {
-        self.call(Method::DELETE, path)
-    }
-
-    /// A request of any method, to be sent.
-    pub fn call(&self, method: Method, path: &str) -> Call<'_> {
-        Call::new(self, method, path)
+impl Target for TestApp {
+    async fn exchange(&self, request: Request<Body>) -> Response<Bytes> {
+        let response = self
+            .app
+            .clone()
+            .oneshot(request)
+            .await
+            .expect("the router always answers");
+        let (parts, body) = response.into_parts();
+        Response::from_parts(parts, body.collect().await.expect("the body arrives").to_bytes())
     }
 }

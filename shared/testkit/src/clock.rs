@@ -19,7 +19,10 @@ impl Default for TestClock {
 impl TestClock {
     /// Moves time forward.
     pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(i64::try_from(by.as_millis()).expect("tests move time by years, not aeons"), Ordering::SeqCst);
+        self.0.fetch_add(
+            i64::try_from(by.as_millis()).expect("tests move time by years, not aeons"),
+            Ordering::SeqCst,
+        );
     }
 }
 

@@ -7,12 +7,16 @@ mod actor;
 mod answer;
 mod app;
 mod clock;
+mod process;
+mod remote;
 mod request;
 
 pub use actor::Actor;
 pub use answer::Answer;
 pub use app::TestApp;
 pub use clock::TestClock;
-pub use request::Call;
+pub use process::Process;
+pub use remote::Remote;
+pub use request::{Call, Target};
 
 pub use api::Code;

@@ -1,27 +1,56 @@
-//! Requests as tests write them.
+//! Requests as tests write them, to wherever they are sent.
 
-use axum::body::Body;
-use axum::http::{HeaderName, Method, Request, header};
-use http_body_util::BodyExt as _;
+use std::future::Future;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderName, Method, Request, Response, header};
 use serde_json::Value;
-use tower::ServiceExt as _;
 
 use crate::actor::Actor;
 use crate::answer::Answer;
-use crate::app::TestApp;
+
+/// What requests can be sent to: the router in this process, or another process.
+pub trait Target: Sync {
+    /// Sends a request and takes its answer.
+    fn exchange(&self, request: Request<Body>) -> impl Future<Output = Response<Bytes>> + Send;
+
+    /// A `GET` to be sent.
+    fn get(&self, path: &str) -> Call<'_, Self> {
+        self.call(Method::GET, path)
+    }
+
+    /// A `POST` to be sent.
+    fn post(&self, path: &str) -> Call<'_, Self> {
+        self.call(Method::POST, path)
+    }
+
+    /// A `PATCH` to be sent.
+    fn patch(&self, path: &str) -> Call<'_, Self> {
+        self.call(Method::PATCH, path)
+    }
+
+    /// A `DELETE` to be sent.
+    fn delete(&self, path: &str) -> Call<'_, Self> {
+        self.call(Method::DELETE, path)
+    }
+
+    /// A request of any method, to be sent.
+    fn call(&self, method: Method, path: &str) -> Call<'_, Self> {
+        let request = Request::builder().method(method).uri(path).body(Body::empty());
+        Call {
+            target: self,
+            request: request.expect("the test's path is one"),
+        }
+    }
+}
 
 /// A request to be sent.
-pub struct Call<'a> {
-    app: &'a TestApp,
+pub struct Call<'a, T: ?Sized> {
+    target: &'a T,
     request: Request<Body>,
 }
 
-impl<'a> Call<'a> {
-    pub(crate) fn new(app: &'a TestApp, method: Method, path: &str) -> Self {
-        let request = Request::builder().method(method).uri(path).body(Body::empty());
-        Self { app, request: request.expect("the test's path is one") }
-    }
-
+impl<T: Target + ?Sized> Call<'_, T> {
     /// With this actor's token.
     #[must_use]
     pub fn by(self, actor: &Actor) -> Self {
@@ -37,14 +66,17 @@ impl<'a> Call<'a> {
     /// With this header.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: &str) -> Self {
-        self.request.headers_mut().append(name, value.parse().expect("the test's header has a value"));
+        self.request
+            .headers_mut()
+            .append(name, value.parse().expect("the test's header has a value"));
         self
     }
 
     /// With this JSON body.
     #[must_use]
     pub fn json(self, body: &Value) -> Self {
-        self.header(header::CONTENT_TYPE, "application/json").body(body.to_string())
+        self.header(header::CONTENT_TYPE, "application/json")
+            .body(body.to_string())
     }
 
     /// With this body, and no media type.
@@ -57,9 +89,7 @@ impl<'a> Call<'a> {
     /// Sends it.
     pub async fn send(self) -> Answer {
         let method = self.request.method().clone();
-        let response = self.app.app.clone().oneshot(self.request).await.expect("the router always answers");
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.expect("the body arrives").to_bytes();
-        Answer::checked(&method, parts.status, parts.headers, body.to_vec())
+        let (parts, body) = self.target.exchange(self.request).await.into_parts();
+        Answer::checked(&method, parts.status, parts.headers, &body)
     }
 }

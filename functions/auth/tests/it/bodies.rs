@@ -2,7 +2,7 @@
 
 use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_TYPE;
-use testkit::Code;
+use testkit::{Code, Target as _};
 
 use crate::start;
 
@@ -31,11 +31,19 @@ async fn what_is_not_a_json_object_is_malformed() {
 #[tokio::test]
 async fn a_body_that_is_not_json_by_its_media_type_is_refused() {
     let app = start();
-    for media_type in ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-16"] {
+    for media_type in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/json; charset=utf-16",
+    ] {
         let call = app.post(PATH).header(CONTENT_TYPE, media_type).body("{}");
         call.send().await.assert_problem(415, Code::UnsupportedMediaType);
     }
-    app.post(PATH).body("{}").send().await.assert_problem(415, Code::UnsupportedMediaType);
+    app.post(PATH)
+        .body("{}")
+        .send()
+        .await
+        .assert_problem(415, Code::UnsupportedMediaType);
 }
 
 #[tokio::test]
@@ -48,11 +56,26 @@ async fn a_body_over_64_kib_is_refused_whether_or_not_it_says_its_length() {
     };
     let json = |body: Body| app.post(PATH).header(CONTENT_TYPE, "application/json").body(body);
     let chunked = |body: Vec<u8>| {
-        let chunks: Vec<_> = body.chunks(1000).map(|chunk| Ok::<_, std::io::Error>(Bytes::copy_from_slice(chunk))).collect();
+        let chunks: Vec<_> = body
+            .chunks(1000)
+            .map(|chunk| Ok::<_, std::io::Error>(Bytes::copy_from_slice(chunk)))
+            .collect();
         Body::from_stream(futures_util::stream::iter(chunks))
     };
-    json(Body::from(padded(65_536))).send().await.assert_problem(401, Code::InvalidCredentials);
-    json(chunked(padded(65_536))).send().await.assert_problem(401, Code::InvalidCredentials);
-    json(Body::from(padded(65_537))).send().await.assert_problem(413, Code::BodyTooLarge);
-    json(chunked(padded(65_537))).send().await.assert_problem(413, Code::BodyTooLarge);
+    json(Body::from(padded(65_536)))
+        .send()
+        .await
+        .assert_problem(401, Code::InvalidCredentials);
+    json(chunked(padded(65_536)))
+        .send()
+        .await
+        .assert_problem(401, Code::InvalidCredentials);
+    json(Body::from(padded(65_537)))
+        .send()
+        .await
+        .assert_problem(413, Code::BodyTooLarge);
+    json(chunked(padded(65_537)))
+        .send()
+        .await
+        .assert_problem(413, Code::BodyTooLarge);
 }

@@ -5,7 +5,7 @@ use domain::env::SystemRng;
 use domain::secret::{Hasher, Password};
 use domain::users::{self, Email, User};
 use serde_json::json;
-use testkit::{Code, TestApp};
+use testkit::{Code, Target as _, TestApp};
 
 use crate::start;
 
@@ -42,7 +42,9 @@ async fn an_unknown_email_and_a_wrong_password_are_answered_alike() {
     let app = start();
     app.register("alice@example.com").await;
     let send = |email: &'static str, password: &'static str| {
-        app.post("/v5/auth/login").json(&json!({ "email": email, "password": password })).send()
+        app.post("/v5/auth/login")
+            .json(&json!({ "email": email, "password": password }))
+            .send()
     };
     let unknown = send("bob@example.com", "password123").await;
     let wrong = send("alice@example.com", "password124").await;
@@ -55,14 +57,20 @@ async fn an_unknown_email_and_a_wrong_password_are_answered_alike() {
     wrong["requestId"] = "…".into();
     assert_eq!(unknown, wrong);
     // A password that could not be chosen may still be claimed: it is wrong, and that is all that is said.
-    send("alice@example.com", "").await.assert_problem(401, Code::InvalidCredentials);
+    send("alice@example.com", "")
+        .await
+        .assert_problem(401, Code::InvalidCredentials);
 }
 
 #[tokio::test]
 async fn a_password_is_the_same_however_the_keyboard_composed_it() {
     let app = start();
     let body = |password: &str| json!({ "email": "test@example.com", "password": password });
-    app.post("/v5/auth/register").json(&body("A\u{30a}ngstro\u{308}m1")).send().await.created();
+    app.post("/v5/auth/register")
+        .json(&body("A\u{30a}ngstro\u{308}m1"))
+        .send()
+        .await
+        .created();
     app.post("/v5/auth/login").json(&body("Ångström1")).send().await.ok();
 }
 
@@ -71,10 +79,17 @@ async fn a_hash_made_with_other_parameters_is_renewed_at_the_next_login() {
     let app = start();
     app.register("alice@example.com").await;
     let mut user = stored(&app, "alice@example.com").await;
-    let weak = Hasher::with_params(std::sync::Arc::new(SystemRng), argon2::Params::new(8192, 1, 1, None).unwrap());
+    let weak = Hasher::with_params(
+        std::sync::Arc::new(SystemRng),
+        argon2::Params::new(8192, 1, 1, None).unwrap(),
+    );
     user.password_hash = weak.hash(&Password::chosen("password123", 8).unwrap()).await.unwrap();
     let outdated = &user;
-    app.env.db.run(|txn| async move { users::store::put(&txn, outdated) }).await.unwrap();
+    app.env
+        .db
+        .run(|txn| async move { users::store::put(&txn, outdated) })
+        .await
+        .unwrap();
 
     let body = json!({ "email": "alice@example.com", "password": "password123" });
     // Several at once: each may find it outdated, and all of them are let in.
@@ -91,13 +106,25 @@ async fn a_hash_made_with_other_parameters_is_renewed_at_the_next_login() {
     let text = serde_json::to_string(&renewed).unwrap();
     assert!(text.contains("m=19456,t=2,p=1"), "{text}");
     app.post("/v5/auth/login").json(&body).send().await.ok();
-    assert_eq!(stored(&app, "alice@example.com").await.password_hash, renewed, "a current hash is left alone");
+    assert_eq!(
+        stored(&app, "alice@example.com").await.password_hash,
+        renewed,
+        "a current hash is left alone"
+    );
 }
 
 #[tokio::test]
 async fn both_members_are_required() {
     let app = start();
-    app.post("/v5/auth/login").json(&json!({})).send().await.assert_invalid(&["/email", "/password"]);
+    app.post("/v5/auth/login")
+        .json(&json!({}))
+        .send()
+        .await
+        .assert_invalid(&["/email", "/password"]);
     let body = json!({ "email": "a@b", "password": "x".repeat(1025) });
-    app.post("/v5/auth/login").json(&body).send().await.assert_invalid(&["/password"]);
+    app.post("/v5/auth/login")
+        .json(&body)
+        .send()
+        .await
+        .assert_invalid(&["/password"]);
 }

@@ -1,5 +1,5 @@
 use serde_json::json;
-use testkit::{Code, TestApp};
+use testkit::{Code, Target as _, TestApp};
 
 fn start() -> TestApp {
     TestApp::start(auth::router().merge(sessions::router()))
@@ -10,13 +10,19 @@ async fn logging_out_ends_this_login_and_no_other() {
     let app = start();
     let phone = app.register("alice@example.com").await;
     let body = json!({ "email": "alice@example.com", "password": "password123" });
-    let laptop = app.post("/v5/auth/login").json(&body).send().await.ok()["token"].as_str().unwrap().to_owned();
+    let laptop = app.post("/v5/auth/login").json(&body).send().await.ok()["token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     app.get("/v5/sessions").by(&phone).send().await.ok();
 
     assert_eq!(app.post("/v5/auth/logout").by(&phone).send().await.ok(), json!({}));
 
     let refused = app.get("/v5/sessions").by(&phone).send().await;
-    assert_eq!(refused.header("www-authenticate"), Some(r#"Bearer error="invalid_token""#));
+    assert_eq!(
+        refused.header("www-authenticate"),
+        Some(r#"Bearer error="invalid_token""#)
+    );
     refused.assert_problem(401, Code::RevokedToken);
     app.get("/v5/sessions").bearer(&laptop).send().await.ok();
 }
@@ -33,5 +39,9 @@ async fn logging_out_twice_or_without_a_token_is_no_error() {
 #[tokio::test]
 async fn logging_out_with_what_is_no_token_is_refused() {
     let app = start();
-    app.post("/v5/auth/logout").bearer("junk").send().await.assert_problem(401, Code::InvalidToken);
+    app.post("/v5/auth/logout")
+        .bearer("junk")
+        .send()
+        .await
+        .assert_problem(401, Code::InvalidToken);
 }

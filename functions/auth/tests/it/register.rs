@@ -1,5 +1,5 @@
 use serde_json::{Value, json};
-use testkit::{Code, TestApp};
+use testkit::{Code, Target as _, TestApp};
 
 use crate::start;
 
@@ -10,7 +10,12 @@ fn body(email: &str) -> Value {
 #[tokio::test]
 async fn registering_makes_an_account_with_a_tenant_of_its_own() {
     let app = start();
-    let mut data = app.post("/api/v5/auth/register").json(&body("Test@Example.com ")).send().await.created();
+    let mut data = app
+        .post("/api/v5/auth/register")
+        .json(&body("Test@Example.com "))
+        .send()
+        .await
+        .created();
     assert_eq!(data["token"].as_str().unwrap().split('.').count(), 3);
     data["token"] = "…".into();
     for id in ["/user/id", "/tenant/id"] {
@@ -43,20 +48,39 @@ async fn a_tenant_is_named_after_what_is_known_of_its_owner() {
     for (email, extra, name) in [
         ("a@example.com", json!({}), "a@example.com"),
         ("b@example.com", json!({ "firstName": "Ada", "lastName": " " }), "Ada"),
-        ("c@example.com", json!({ "firstName": "Ada", "company": "Engines Ltd" }), "Engines Ltd"),
-        ("d@example.com", json!({ "firstName": null, "lastName": "King" }), "King"),
+        (
+            "c@example.com",
+            json!({ "firstName": "Ada", "company": "Engines Ltd" }),
+            "Engines Ltd",
+        ),
+        (
+            "d@example.com",
+            json!({ "firstName": null, "lastName": "King" }),
+            "King",
+        ),
     ] {
         let mut body = json!({ "email": email, "password": "password123" });
         body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        assert_eq!(app.post("/v5/auth/register").json(&body).send().await.created()["tenant"]["name"], name);
+        assert_eq!(
+            app.post("/v5/auth/register").json(&body).send().await.created()["tenant"]["name"],
+            name
+        );
     }
 }
 
 #[tokio::test]
 async fn an_email_is_taken_in_whatever_spelling() {
     let app = start();
-    app.post("/v5/auth/register").json(&body("test@example.com")).send().await.created();
-    let problem = app.post("/v5/auth/register").json(&body(" TEST@example.COM")).send().await;
+    app.post("/v5/auth/register")
+        .json(&body("test@example.com"))
+        .send()
+        .await
+        .created();
+    let problem = app
+        .post("/v5/auth/register")
+        .json(&body(" TEST@example.COM"))
+        .send()
+        .await;
     let problem = problem.assert_problem(409, Code::EmailTaken);
     assert_eq!(problem["type"], "https://api.coditect.ai/problems/email-taken");
     assert_eq!(problem["title"], "Email already registered");
@@ -70,8 +94,17 @@ async fn of_64_registrations_of_one_email_at_once_exactly_one_is_made() {
     for _ in 0..64 {
         let app = app.clone();
         calls.spawn(async move {
-            let answer = app.post("/v5/auth/register").json(&body("test@example.com")).send().await;
-            if answer.status == 201 { Some(answer.created()) } else { answer.assert_problem(409, Code::EmailTaken); None }
+            let answer = app
+                .post("/v5/auth/register")
+                .json(&body("test@example.com"))
+                .send()
+                .await;
+            if answer.status == 201 {
+                Some(answer.created())
+            } else {
+                answer.assert_problem(409, Code::EmailTaken);
+                None
+            }
         });
     }
     let made: Vec<Value> = calls.join_all().await.into_iter().flatten().collect();
@@ -98,7 +131,11 @@ async fn all_keys(app: &TestApp) -> Vec<kv::Key> {
         let mut keys = Vec::new();
         for top in ["users", "tenants", "sessions"] {
             let range = kv::Range::below(&kv::Key::of(&(top,)));
-            let query = kv::Query { range, order: kv::Order::Ascending, limit: 1000 };
+            let query = kv::Query {
+                range,
+                order: kv::Order::Ascending,
+                limit: 1000,
+            };
             keys.extend(txn.range(&query).await?.entries.into_iter().map(|entry| entry.key));
         }
         Ok::<_, kv::Error>(keys)
@@ -117,7 +154,9 @@ async fn every_bad_member_is_named_at_once() {
     send(json!({ "email": "nobody", "password": "short", "lastName": "a\u{7}b" }))
         .await
         .assert_invalid(&["/email", "/password", "/lastName"]);
-    send(json!({ "email": null, "password": "password123" })).await.assert_invalid(&["/email"]);
+    send(json!({ "email": null, "password": "password123" }))
+        .await
+        .assert_invalid(&["/email"]);
 }
 
 #[tokio::test]
@@ -135,5 +174,9 @@ async fn a_password_of_any_characters_is_accepted_and_never_trimmed() {
     app.post("/v5/auth/register").json(&body).send().await.created();
     app.post("/v5/auth/login").json(&body).send().await.ok();
     let trimmed = json!({ "email": "test@example.com", "password": password.trim() });
-    app.post("/v5/auth/login").json(&trimmed).send().await.assert_problem(401, Code::InvalidCredentials);
+    app.post("/v5/auth/login")
+        .json(&trimmed)
+        .send()
+        .await
+        .assert_problem(401, Code::InvalidCredentials);
 }

@@ -1,13 +1,16 @@
 //! The health function's behaviour.
 
 use serde_json::json;
-use testkit::TestApp;
+use testkit::{Target as _, TestApp};
 
 #[tokio::test]
 async fn health_says_that_the_process_is_there_and_touches_nothing() {
     let app = TestApp::start(health::router());
     assert_eq!(app.get("/v5/health").send().await.ok(), json!({ "status": "healthy" }));
-    assert_eq!(app.get("/api/v5/health").send().await.ok(), json!({ "status": "healthy" }));
+    assert_eq!(
+        app.get("/api/v5/health").send().await.ok(),
+        json!({ "status": "healthy" })
+    );
     assert_eq!(app.env.db.usage().transactions, 0);
 }
 

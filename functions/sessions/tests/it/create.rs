@@ -1,5 +1,5 @@
 use serde_json::json;
-use testkit::Code;
+use testkit::{Code, Target as _};
 
 use crate::{body, start};
 
@@ -37,24 +37,51 @@ async fn bad_values_are_named() {
     let alice = app.register("alice@example.com").await;
     let send = |body| app.post("/v5/sessions").by(&alice).json(&body).send();
     send(json!({})).await.assert_invalid(&["/name", "/workspacePath"]);
-    send(json!({ "name": 1, "workspacePath": true })).await.assert_invalid(&["/name", "/workspacePath"]);
-    send(json!({ "name": " ", "workspacePath": "a" })).await.assert_invalid(&["/name", "/workspacePath"]);
-    send(json!({ "name": "ü".repeat(201), "workspacePath": "/a/../b" })).await.assert_invalid(&["/name", "/workspacePath"]);
-    send(json!({ "name": "ü".repeat(200), "workspacePath": "/a\u{0}" })).await.assert_invalid(&["/workspacePath"]);
-    assert_eq!(app.get("/v5/sessions").by(&alice).send().await.ok()["sessions"], json!([]));
+    send(json!({ "name": 1, "workspacePath": true }))
+        .await
+        .assert_invalid(&["/name", "/workspacePath"]);
+    send(json!({ "name": " ", "workspacePath": "a" }))
+        .await
+        .assert_invalid(&["/name", "/workspacePath"]);
+    send(json!({ "name": "ü".repeat(201), "workspacePath": "/a/../b" }))
+        .await
+        .assert_invalid(&["/name", "/workspacePath"]);
+    send(json!({ "name": "ü".repeat(200), "workspacePath": "/a\u{0}" }))
+        .await
+        .assert_invalid(&["/workspacePath"]);
+    assert_eq!(
+        app.get("/v5/sessions").by(&alice).send().await.ok()["sessions"],
+        json!([])
+    );
 }
 
 #[tokio::test]
 async fn a_refused_caller_is_refused_before_the_body_is_looked_at() {
     let app = start();
-    app.post("/v5/sessions").json(&json!({})).send().await.assert_problem(401, Code::MissingToken);
+    app.post("/v5/sessions")
+        .json(&json!({}))
+        .send()
+        .await
+        .assert_problem(401, Code::MissingToken);
 }
 
 #[tokio::test]
 async fn two_sessions_may_be_alike() {
     let app = start();
     let alice = app.register("alice@example.com").await;
-    let first = app.post("/v5/sessions").by(&alice).json(&body("twin")).send().await.created();
-    let second = app.post("/v5/sessions").by(&alice).json(&body("twin")).send().await.created();
+    let first = app
+        .post("/v5/sessions")
+        .by(&alice)
+        .json(&body("twin"))
+        .send()
+        .await
+        .created();
+    let second = app
+        .post("/v5/sessions")
+        .by(&alice)
+        .json(&body("twin"))
+        .send()
+        .await
+        .created();
     assert_ne!(first["id"], second["id"]);
 }

@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use serde_json::{Value, json};
-use testkit::{Actor, Code, TestApp};
+use testkit::{Actor, Code, Target as _, TestApp};
 
 use crate::{create, path, start};
 
@@ -32,11 +32,25 @@ async fn another_tenants_session_is_answered_as_an_absent_one_on_every_method() 
     for method in [Method::GET, Method::PATCH, Method::DELETE] {
         let of_another = answer(&app, &method, &path(&session), &bob).await;
         assert_eq!(of_another, answer(&app, &method, absent, &bob).await, "{method}");
-        assert_eq!(of_another, answer(&app, &method, "/v5/sessions/no-id", &bob).await, "{method}");
+        assert_eq!(
+            of_another,
+            answer(&app, &method, "/v5/sessions/no-id", &bob).await,
+            "{method}"
+        );
     }
-    assert_eq!(app.get("/v5/sessions").by(&bob).send().await.ok()["sessions"], json!([]));
-    assert_eq!(app.get("/v5/sessions?q=secret").by(&bob).send().await.ok()["sessions"], json!([]));
-    assert_eq!(app.get(&path(&session)).by(&alice).send().await.ok(), session, "nothing of it was touched");
+    assert_eq!(
+        app.get("/v5/sessions").by(&bob).send().await.ok()["sessions"],
+        json!([])
+    );
+    assert_eq!(
+        app.get("/v5/sessions?q=secret").by(&bob).send().await.ok()["sessions"],
+        json!([])
+    );
+    assert_eq!(
+        app.get(&path(&session)).by(&alice).send().await.ok(),
+        session,
+        "nothing of it was touched"
+    );
 }
 
 #[tokio::test]

@@ -2,16 +2,26 @@ use domain::sessions::{Draft, Session, WorkspacePath, store};
 use domain::text::Name;
 use domain::{Permission, sessions::ops::SCAN_MAX};
 use serde_json::{Value, json};
-use testkit::{Actor, TestApp};
+use testkit::{Actor, Target as _, TestApp};
 
 use crate::{create, start};
 
 /// Puts `count` sessions into the actor's tenant, below HTTP and many to a transaction.
 async fn fill(app: &TestApp, actor: &Actor, count: usize) {
     let caller = actor.caller();
-    let draft = Draft { name: Name::parse("filler").unwrap(), workspace_path: WorkspacePath::parse("/filler").unwrap() };
+    let draft = Draft {
+        name: Name::parse("filler").unwrap(),
+        workspace_path: WorkspacePath::parse("/filler").unwrap(),
+    };
     let made: Vec<Session> = (0..count)
-        .map(|_| Session::open(app.env.ids.next(), caller, draft.clone(), domain::Timestamp::from_millis(0)))
+        .map(|_| {
+            Session::open(
+                app.env.ids.next(),
+                caller,
+                draft.clone(),
+                domain::Timestamp::from_millis(0),
+            )
+        })
         .collect();
     for batch in made.chunks(5000) {
         let written = app.env.db.run(|txn| async move {
@@ -24,7 +34,12 @@ async fn fill(app: &TestApp, actor: &Actor, count: usize) {
 }
 
 fn names(page: &Value) -> Vec<&str> {
-    page["sessions"].as_array().unwrap().iter().map(|session| session["name"].as_str().unwrap()).collect()
+    page["sessions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|session| session["name"].as_str().unwrap())
+        .collect()
 }
 
 #[tokio::test]
@@ -51,11 +66,20 @@ async fn a_list_is_newest_first_and_comes_in_pages() {
 async fn the_last_page_has_no_cursor_even_when_it_is_full() {
     let app = start();
     let alice = app.register("alice@example.com").await;
-    assert_eq!(app.get("/v5/sessions").by(&alice).send().await.ok(), json!({ "sessions": [], "nextCursor": null }));
+    assert_eq!(
+        app.get("/v5/sessions").by(&alice).send().await.ok(),
+        json!({ "sessions": [], "nextCursor": null })
+    );
     create(&app, &alice, "a").await;
     create(&app, &alice, "b").await;
-    assert_eq!(app.get("/v5/sessions?limit=2").by(&alice).send().await.ok()["nextCursor"], Value::Null);
-    assert_eq!(app.get("/v5/sessions?limit=2&q=A").by(&alice).send().await.ok()["nextCursor"], Value::Null);
+    assert_eq!(
+        app.get("/v5/sessions?limit=2").by(&alice).send().await.ok()["nextCursor"],
+        Value::Null
+    );
+    assert_eq!(
+        app.get("/v5/sessions?limit=2&q=A").by(&alice).send().await.ok()["nextCursor"],
+        Value::Null
+    );
 }
 
 #[tokio::test]
@@ -65,7 +89,10 @@ async fn fifty_is_the_page_unless_it_is_said() {
     fill(&app, &alice, 101).await;
     let count = |page: Value| page["sessions"].as_array().unwrap().len();
     assert_eq!(count(app.get("/v5/sessions").by(&alice).send().await.ok()), 50);
-    assert_eq!(count(app.get("/v5/sessions?limit=100").by(&alice).send().await.ok()), 100);
+    assert_eq!(
+        count(app.get("/v5/sessions?limit=100").by(&alice).send().await.ok()),
+        100
+    );
 }
 
 #[tokio::test]
@@ -82,7 +109,11 @@ async fn what_is_no_limit_no_cursor_and_no_search_is_named() {
         (&format!("q={}", "x".repeat(201)), &["/q"]),
         ("limit=x&cursor=y", &["/limit", "/cursor"]),
     ] {
-        app.get(&format!("/v5/sessions?{query}")).by(&alice).send().await.assert_invalid(pointers);
+        app.get(&format!("/v5/sessions?{query}"))
+            .by(&alice)
+            .send()
+            .await
+            .assert_invalid(pointers);
     }
     app.get("/v5/sessions?q=&unknown=1").by(&alice).send().await.ok();
 }
@@ -97,7 +128,10 @@ async fn a_search_finds_a_part_of_the_name_or_the_path_in_any_case() {
     }
     let page = app.get("/v5/sessions?q=%C3%84RG").by(&alice).send().await.ok();
     assert_eq!(names(&page), ["other", "Ärger"]);
-    assert_eq!(names(&app.get("/v5/sessions?q=zzz").by(&alice).send().await.ok()), Vec::<&str>::new());
+    assert_eq!(
+        names(&app.get("/v5/sessions?q=zzz").by(&alice).send().await.ok()),
+        Vec::<&str>::new()
+    );
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ mod tokens;
 mod walk;
 
 use serde_json::{Value, json};
-use testkit::{Actor, TestApp};
+use testkit::{Actor, Target as _, TestApp};
 
 fn start() -> TestApp {
     TestApp::start(sessions::router())
@@ -19,7 +19,12 @@ fn body(name: &str) -> Value {
 }
 
 async fn create(app: &TestApp, actor: &Actor, name: &str) -> Value {
-    app.post("/v5/sessions").by(actor).json(&body(name)).send().await.created()
+    app.post("/v5/sessions")
+        .by(actor)
+        .json(&body(name))
+        .send()
+        .await
+        .created()
 }
 
 fn path(session: &Value) -> String {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use testkit::Code;
+use testkit::{Code, Target as _};
 
 use crate::{create, path, start};
 
@@ -14,13 +14,25 @@ async fn a_change_touches_what_it_names_and_nothing_else() {
     let before = create(&app, &alice, "one").await;
     app.clock.advance(Duration::from_millis(1500));
 
-    let after = app.patch(&path(&before)).by(&alice).json(&json!({ "name": "two", "id": "x" })).send().await.ok();
+    let after = app
+        .patch(&path(&before))
+        .by(&alice)
+        .json(&json!({ "name": "two", "id": "x" }))
+        .send()
+        .await
+        .ok();
     let mut expected = before.clone();
     expected["name"] = "two".into();
     expected["updatedAt"] = "2026-01-01T00:00:01.500Z".into();
     assert_eq!(after, expected);
 
-    let after = app.patch(&path(&before)).by(&alice).json(&json!({ "workspacePath": "/b", "name": null })).send().await.ok();
+    let after = app
+        .patch(&path(&before))
+        .by(&alice)
+        .json(&json!({ "workspacePath": "/b", "name": null }))
+        .send()
+        .await
+        .ok();
     expected["workspacePath"] = "/b".into();
     assert_eq!(after, expected);
     assert_eq!(app.get(&path(&before)).by(&alice).send().await.ok(), expected);
@@ -33,7 +45,10 @@ async fn a_change_that_changes_nothing_leaves_the_time_alone() {
     let session = create(&app, &alice, "one").await;
     app.clock.advance(Duration::from_secs(1));
     for same in [json!({}), json!({ "name": "one" })] {
-        assert_eq!(app.patch(&path(&session)).by(&alice).json(&same).send().await.ok(), session);
+        assert_eq!(
+            app.patch(&path(&session)).by(&alice).json(&same).send().await.ok(),
+            session
+        );
     }
 }
 
@@ -43,9 +58,19 @@ async fn a_change_with_bad_values_changes_nothing() {
     let alice = app.register("alice@example.com").await;
     let session = create(&app, &alice, "one").await;
     let bad = json!({ "name": "", "workspacePath": ".." });
-    app.patch(&path(&session)).by(&alice).json(&bad).send().await.assert_invalid(&["/name", "/workspacePath"]);
+    app.patch(&path(&session))
+        .by(&alice)
+        .json(&bad)
+        .send()
+        .await
+        .assert_invalid(&["/name", "/workspacePath"]);
     let half = json!({ "name": "two", "workspacePath": 7 });
-    app.patch(&path(&session)).by(&alice).json(&half).send().await.assert_invalid(&["/workspacePath"]);
+    app.patch(&path(&session))
+        .by(&alice)
+        .json(&half)
+        .send()
+        .await
+        .assert_invalid(&["/workspacePath"]);
     assert_eq!(app.get(&path(&session)).by(&alice).send().await.ok(), session);
 }
 
@@ -55,10 +80,26 @@ async fn a_deleted_session_is_gone_and_can_not_be_deleted_again() {
     let alice = app.register("alice@example.com").await;
     let session = create(&app, &alice, "one").await;
     assert_eq!(app.delete(&path(&session)).by(&alice).send().await.ok(), json!({}));
-    app.delete(&path(&session)).by(&alice).send().await.assert_problem(404, Code::NotFound);
-    app.get(&path(&session)).by(&alice).send().await.assert_problem(404, Code::NotFound);
-    app.patch(&path(&session)).by(&alice).json(&json!({ "name": "x" })).send().await.assert_problem(404, Code::NotFound);
-    assert_eq!(app.get("/v5/sessions").by(&alice).send().await.ok()["sessions"], json!([]));
+    app.delete(&path(&session))
+        .by(&alice)
+        .send()
+        .await
+        .assert_problem(404, Code::NotFound);
+    app.get(&path(&session))
+        .by(&alice)
+        .send()
+        .await
+        .assert_problem(404, Code::NotFound);
+    app.patch(&path(&session))
+        .by(&alice)
+        .json(&json!({ "name": "x" }))
+        .send()
+        .await
+        .assert_problem(404, Code::NotFound);
+    assert_eq!(
+        app.get("/v5/sessions").by(&alice).send().await.ok()["sessions"],
+        json!([])
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,10 +127,16 @@ async fn concurrent_changes_to_different_members_are_all_kept() {
             let (app, alice, path) = (app.clone(), alice.clone(), path(&session));
             tokio::spawn(async move { app.patch(&path).by(&alice).json(&change).send().await.ok() })
         };
-        let (name, folder) = (change(json!({ "name": "two" })), change(json!({ "workspacePath": "/two" })));
+        let (name, folder) = (
+            change(json!({ "name": "two" })),
+            change(json!({ "workspacePath": "/two" })),
+        );
         name.await.unwrap();
         folder.await.unwrap();
         let after = app.get(&path(&session)).by(&alice).send().await.ok();
-        assert_eq!((after["name"].as_str(), after["workspacePath"].as_str()), (Some("two"), Some("/two")));
+        assert_eq!(
+            (after["name"].as_str(), after["workspacePath"].as_str()),
+            (Some("two"), Some("/two"))
+        );
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use testkit::{Actor, TestApp};
+use testkit::{Actor, Target as _, TestApp};
 
 use crate::{create, path, start};
 
@@ -12,8 +12,17 @@ async fn walk(app: &TestApp, actor: &Actor, limit: usize) -> Vec<String> {
     let mut seen = Vec::new();
     let mut cursor = String::new();
     loop {
-        let page = app.get(&format!("/v5/sessions?limit={limit}{cursor}")).by(actor).send().await.ok();
-        let ids = page["sessions"].as_array().unwrap().iter().map(|session| session["id"].as_str().unwrap().to_owned());
+        let page = app
+            .get(&format!("/v5/sessions?limit={limit}{cursor}"))
+            .by(actor)
+            .send()
+            .await
+            .ok();
+        let ids = page["sessions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|session| session["id"].as_str().unwrap().to_owned());
         seen.extend(ids);
         match page["nextCursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
@@ -45,7 +54,11 @@ async fn a_walk_shows_nothing_twice_and_misses_nothing_that_stood_throughout() {
             let mut mine = Vec::new();
             while !done.load(Ordering::Relaxed) {
                 mine.push(create(&app, &alice, "new").await);
-                let victim = if mine.len() > 5 { Some(mine.remove(0)) } else { doomed.next() };
+                let victim = if mine.len() > 5 {
+                    Some(mine.remove(0))
+                } else {
+                    doomed.next()
+                };
                 if let Some(victim) = victim {
                     app.delete(&path(&victim)).by(&alice).send().await.ok();
                 }
@@ -59,7 +72,11 @@ async fn a_walk_shows_nothing_twice_and_misses_nothing_that_stood_throughout() {
         let seen = walk(&app, &alice, limit).await;
         let distinct: HashSet<String> = seen.iter().cloned().collect();
         assert_eq!(distinct.len(), seen.len(), "a session was shown twice");
-        assert!(standing.is_subset(&distinct), "missed {:?}", standing.difference(&distinct));
+        assert!(
+            standing.is_subset(&distinct),
+            "missed {:?}",
+            standing.difference(&distinct)
+        );
         assert!(seen.is_sorted_by(|newer, older| newer > older), "newest first");
     }
     done.store(true, Ordering::Relaxed);

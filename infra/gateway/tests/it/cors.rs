@@ -1,9 +1,9 @@
 //! Cross-origin rules, as a browser meets them.
 
 use api::config::Origins;
-use axum::http::header::{ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
 use axum::http::Method;
-use testkit::TestApp;
+use axum::http::header::{ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
+use testkit::{Target as _, TestApp};
 
 #[tokio::test]
 async fn a_preflight_is_answered_with_204_for_a_day() {
@@ -19,7 +19,12 @@ async fn a_preflight_is_answered_with_204_for_a_day() {
     assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
     assert_eq!(answer.header("access-control-max-age"), Some("86400"));
     assert!(answer.header("access-control-allow-methods").unwrap().contains("PATCH"));
-    assert!(answer.header("access-control-allow-headers").unwrap().contains("authorization"));
+    assert!(
+        answer
+            .header("access-control-allow-headers")
+            .unwrap()
+            .contains("authorization")
+    );
 }
 
 #[tokio::test]

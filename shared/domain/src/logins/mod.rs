@@ -36,7 +36,13 @@ impl Record for Login {
 impl Login {
     /// A login from now on, for as long as the limits say.
     pub fn open(env: &Env, user: UserId, tenant: TenantId, now: Timestamp) -> Self {
-        Self { id: env.ids.next(), user, tenant, created_at: now, expires_at: now.plus(env.limits.login_ttl) }
+        Self {
+            id: env.ids.next(),
+            user,
+            tenant,
+            created_at: now,
+            expires_at: now.plus(env.limits.login_ttl),
+        }
     }
 }
 

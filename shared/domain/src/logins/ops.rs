@@ -25,10 +25,20 @@ pub async fn log_in(env: &Env, email: &Email, password: &Password) -> Result<Sig
         let account = env
             .db
             .run(|txn| async move {
-                let Some(id) = users::store::find_id_by_email(&txn, email).await? else { return Ok::<_, Error>(None) };
-                let (user, (tenant, membership)) = try_join!(users::store::find(&txn, id), tenants::store::own(&txn, id))?;
-                let user = user.ok_or_else(|| Error::Corrupt { kind: "user", why: "its email leads nowhere".into() })?;
-                Ok(Some(Account { user, tenant, membership }))
+                let Some(id) = users::store::find_id_by_email(&txn, email).await? else {
+                    return Ok::<_, Error>(None);
+                };
+                let (user, (tenant, membership)) =
+                    try_join!(users::store::find(&txn, id), tenants::store::own(&txn, id))?;
+                let user = user.ok_or_else(|| Error::Corrupt {
+                    kind: "user",
+                    why: "its email leads nowhere".into(),
+                })?;
+                Ok(Some(Account {
+                    user,
+                    tenant,
+                    membership,
+                }))
             })
             .await?;
         let hash = account.as_ref().map(|account| &account.user.password_hash);
@@ -37,7 +47,9 @@ pub async fn log_in(env: &Env, email: &Email, password: &Password) -> Result<Sig
             (Verdict::Right, _) => None,
             (Verdict::Outdated, _) => Some(env.hasher.hash(password).await?),
         };
-        let Some(account) = account else { return Err(Error::InvalidCredentials) };
+        let Some(account) = account else {
+            return Err(Error::InvalidCredentials);
+        };
         // The password may have been changed while its old value was being verified: then it is asked again.
         if let Some(signed_in) = open(env, account, renewed).await? {
             return Ok(signed_in);
@@ -47,14 +59,20 @@ pub async fn log_in(env: &Env, email: &Email, password: &Password) -> Result<Sig
 
 /// Opens a login for a verified `account`, or `None` if its hash is no longer the one that was verified.
 async fn open(env: &Env, account: Account, renewed: Option<PasswordHash>) -> Result<Option<SignedIn>> {
-    let Account { user: verified, tenant, membership } = account;
+    let Account {
+        user: verified,
+        tenant,
+        membership,
+    } = account;
     let now = env.clock.now();
     let login = Login::open(env, verified.id, tenant.id, now);
     let (verified, renewed, new) = (&verified, &renewed, &login);
     let user = env
         .db
         .run(|txn| async move {
-            let Some(mut user) = users::store::find(&txn, verified.id).await? else { return Ok::<_, Error>(None) };
+            let Some(mut user) = users::store::find(&txn, verified.id).await? else {
+                return Ok::<_, Error>(None);
+            };
             if user.password_hash == verified.password_hash {
                 if let Some(renewed) = renewed {
                     user.password_hash = renewed.clone();
@@ -68,10 +86,17 @@ async fn open(env: &Env, account: Account, renewed: Option<PasswordHash>) -> Res
             Ok(Some(user))
         })
         .await?;
-    Ok(user.map(|user| SignedIn { user, tenant, membership, login }))
+    Ok(user.map(|user| SignedIn {
+        user,
+        tenant,
+        membership,
+        login,
+    }))
 }
 
 /// Ends the caller's login, so that the next request with its tokens is refused. Ended already, it stays so.
 pub async fn log_out(env: &Env, caller: Caller) -> Result<()> {
-    env.db.run(|txn| async move { store::end(&txn, caller.user(), caller.login()) }).await
+    env.db
+        .run(|txn| async move { store::end(&txn, caller.user(), caller.login()) })
+        .await
 }

@@ -9,7 +9,11 @@ use crate::record;
 
 /// The login, if it has not ended.
 pub async fn find(txn: &Txn, user: UserId, id: LoginId) -> Result<Option<Login>> {
-    txn.get(&keys::login(user, id)).await?.as_deref().map(record::decode).transpose()
+    txn.get(&keys::login(user, id))
+        .await?
+        .as_deref()
+        .map(record::decode)
+        .transpose()
 }
 
 /// Writes `login` over what was there.

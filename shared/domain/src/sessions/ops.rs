@@ -40,7 +40,11 @@ pub async fn create(env: &Env, caller: Caller, draft: Draft) -> Result<Session> 
     env.db
         .run(|txn| async move {
             let txn = &txn;
-            caller.enter(txn, Permission::WriteSessions, |scope| async move { store::insert(txn, scope, new) }).await
+            caller
+                .enter(txn, Permission::WriteSessions, |scope| async move {
+                    store::insert(txn, scope, new)
+                })
+                .await
         })
         .await?;
     Ok(session)
@@ -51,7 +55,10 @@ pub async fn get(env: &Env, caller: Caller, id: SessionId) -> Result<Session> {
     env.db
         .run(|txn| async move {
             let txn = &txn;
-            caller.enter(txn, Permission::ReadSessions, |scope| store::find(txn, scope, id)).await?.ok_or(Error::NotFound)
+            caller
+                .enter(txn, Permission::ReadSessions, |scope| store::find(txn, scope, id))
+                .await?
+                .ok_or(Error::NotFound)
         })
         .await
 }
@@ -75,7 +82,10 @@ pub async fn list(env: &Env, caller: Caller, listing: &Listing) -> Result<Page> 
                         scanned += found.len();
                         for session in found {
                             if sessions.len() == limit {
-                                return Ok(Page { sessions, next: before.map(Cursor) });
+                                return Ok(Page {
+                                    sessions,
+                                    next: before.map(Cursor),
+                                });
                             }
                             before = Some(session.id);
                             if listing.filter.as_ref().is_none_or(|filter| filter.accepts(&session)) {
@@ -86,7 +96,10 @@ pub async fn list(env: &Env, caller: Caller, listing: &Listing) -> Result<Page> 
                             return Ok(Page { sessions, next: None });
                         }
                         if scanned >= SCAN_MAX {
-                            return Ok(Page { sessions, next: before.map(Cursor) });
+                            return Ok(Page {
+                                sessions,
+                                next: before.map(Cursor),
+                            });
                         }
                     }
                 })

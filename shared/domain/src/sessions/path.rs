@@ -63,9 +63,14 @@ mod tests {
 
     #[test]
     fn a_path_has_one_spelling() {
-        for (text, path) in
-            [("/", "/"), ("//", "/"), ("/a/b", "/a/b"), ("/a//b/", "/a/b"), ("/./a/.", "/a"), ("/..a/b..", "/..a/b..")]
-        {
+        for (text, path) in [
+            ("/", "/"),
+            ("//", "/"),
+            ("/a/b", "/a/b"),
+            ("/a//b/", "/a/b"),
+            ("/./a/.", "/a"),
+            ("/..a/b..", "/..a/b.."),
+        ] {
             assert_eq!(WorkspacePath::parse(text).unwrap().as_str(), path);
         }
     }

@@ -11,7 +11,9 @@ use crate::sessions::{Session, keys};
 
 /// The session, if it is the tenant's.
 pub async fn find(txn: &Txn, scope: TenantScope, id: SessionId) -> Result<Option<Session>> {
-    let Some(bytes) = txn.get(&keys::session(scope, id)).await? else { return Ok(None) };
+    let Some(bytes) = txn.get(&keys::session(scope, id)).await? else {
+        return Ok(None);
+    };
     let session: Session = record::decode(&bytes)?;
     Ok((session.tenant == scope.tenant()).then_some(session))
 }
@@ -39,13 +41,22 @@ pub async fn list(txn: &Txn, scope: TenantScope, before: Option<SessionId>, limi
     if let Some(id) = before {
         range = range.before(&keys::index_entry(scope, id));
     }
-    let page = txn.range(&Query { range, order: Order::Descending, limit }).await?;
+    let page = txn
+        .range(&Query {
+            range,
+            order: Order::Descending,
+            limit,
+        })
+        .await?;
     try_join_all(page.entries.iter().map(|entry| async {
-        let id = SessionId::from_slice(&entry.value)
-            .ok_or_else(|| Error::Corrupt { kind: "session index", why: "its value is not 16 bytes".into() })?;
-        find(txn, scope, id)
-            .await?
-            .ok_or_else(|| Error::Corrupt { kind: "session index", why: format!("it names {id}, which is not there") })
+        let id = SessionId::from_slice(&entry.value).ok_or_else(|| Error::Corrupt {
+            kind: "session index",
+            why: "its value is not 16 bytes".into(),
+        })?;
+        find(txn, scope, id).await?.ok_or_else(|| Error::Corrupt {
+            kind: "session index",
+            why: format!("it names {id}, which is not there"),
+        })
     }))
     .await
 }

@@ -79,13 +79,23 @@ impl Tenant {
             (None, Some(name), None) | (None, None, Some(name)) => name.to_string(),
             (None, None, None) => user.email.to_string(),
         };
-        Self { id: TenantId::own(user.id), name, kind: Kind::Own }
+        Self {
+            id: TenantId::own(user.id),
+            name,
+            kind: Kind::Own,
+        }
     }
 }
 
 impl Membership {
     /// The first member of a new tenant, who owns it.
     pub fn founder(user: &User, tenant: &Tenant, company: Option<Name>) -> Self {
-        Self { user: user.id, tenant: tenant.id, role: Role::Owner, company, joined_at: user.created_at }
+        Self {
+            user: user.id,
+            tenant: tenant.id,
+            role: Role::Owner,
+            company,
+            joined_at: user.created_at,
+        }
     }
 }

@@ -19,7 +19,11 @@ pub fn found(txn: &Txn, user: &User, tenant: &Tenant, founder: &Membership) -> R
 
 /// The place of `user` in `tenant`, if they have one.
 pub async fn membership(txn: &Txn, user: UserId, tenant: TenantId) -> Result<Option<Membership>> {
-    txn.get(&keys::membership(user, tenant)).await?.as_deref().map(record::decode).transpose()
+    txn.get(&keys::membership(user, tenant))
+        .await?
+        .as_deref()
+        .map(record::decode)
+        .transpose()
 }
 
 /// The user's own tenant and their place in it, read at once. Every account has both.
@@ -28,6 +32,9 @@ pub async fn own(txn: &Txn, user: UserId) -> Result<(Tenant, Membership)> {
     let find = async { Ok::<_, Error>(txn.get(&keys::tenant(scope)).await?) };
     match try_join!(find, membership(txn, user, scope.tenant()))? {
         (Some(tenant), Some(membership)) => Ok((record::decode(&tenant)?, membership)),
-        _ => Err(Error::Corrupt { kind: "tenant", why: "an account has no tenant of its own".into() }),
+        _ => Err(Error::Corrupt {
+            kind: "tenant",
+            why: "an account has no tenant of its own".into(),
+        }),
     }
 }

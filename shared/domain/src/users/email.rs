@@ -30,7 +30,10 @@ impl Email {
         if !address.is_ascii() {
             return Err(Refused::because("must be in ASCII"));
         }
-        let options = Options::default().without_display_text().without_domain_literal().with_no_minimum_sub_domains();
+        let options = Options::default()
+            .without_display_text()
+            .without_domain_literal()
+            .with_no_minimum_sub_domains();
         EmailAddress::parse_with_options(&address, options)
             .map_err(|error| Refused(format!("must be an email address: {}", sentence(&error.to_string()))))?;
         Ok(Self(address))
@@ -46,7 +49,10 @@ impl Email {
 fn sentence(message: &str) -> String {
     let message = message.trim_end_matches('.');
     let mut chars = message.chars();
-    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+    chars
+        .next()
+        .map(|first| first.to_lowercase().chain(chars).collect())
+        .unwrap_or_default()
 }
 
 impl fmt::Display for Email {
@@ -63,22 +69,45 @@ mod tests {
 
     #[test]
     fn one_mailbox_has_one_spelling() {
-        assert_eq!(Email::parse("  Test@Example.COM\n").unwrap().as_str(), "test@example.com");
+        assert_eq!(
+            Email::parse("  Test@Example.COM\n").unwrap().as_str(),
+            "test@example.com"
+        );
     }
 
     #[test]
     fn addresses_of_rfc_5321_are_accepted() {
-        for text in ["a@b", "first.last+tag@sub.example.com", "\"a b\"@example.com", "o'neil@example.ie"] {
-            assert!(Email::parse(text).is_ok(), "{text}: {}", Email::parse(text).unwrap_err());
+        for text in [
+            "a@b",
+            "first.last+tag@sub.example.com",
+            "\"a b\"@example.com",
+            "o'neil@example.ie",
+        ] {
+            assert!(
+                Email::parse(text).is_ok(),
+                "{text}: {}",
+                Email::parse(text).unwrap_err()
+            );
         }
     }
 
     #[test]
     fn what_is_no_address_is_refused() {
         let long = format!("{}@example.com", "x".repeat(250));
-        for text in
-            ["", "  ", "example.com", "@example.com", "a@", "a@@b.com", "a b@c.com", "A <a@b.com>", "ä@b.com", "a@[1.2.3.4]", "a@b\u{0}", &long]
-        {
+        for text in [
+            "",
+            "  ",
+            "example.com",
+            "@example.com",
+            "a@",
+            "a@@b.com",
+            "a b@c.com",
+            "A <a@b.com>",
+            "ä@b.com",
+            "a@[1.2.3.4]",
+            "a@b\u{0}",
+            &long,
+        ] {
             assert!(Email::parse(text).is_err(), "{text} was accepted");
         }
     }

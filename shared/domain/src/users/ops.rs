@@ -42,7 +42,12 @@ pub async fn register(env: &Env, registration: Registration) -> Result<SignedIn>
     let membership = Membership::founder(&user, &tenant, registration.company);
     let login = Login::open(env, user.id, tenant.id, now);
 
-    let made = SignedIn { user, tenant, membership, login };
+    let made = SignedIn {
+        user,
+        tenant,
+        membership,
+        login,
+    };
     let new = &made;
     env.db
         .run(|txn| async move {

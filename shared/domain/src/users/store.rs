@@ -9,14 +9,22 @@ use crate::users::{Email, User, keys};
 
 /// The user with this id.
 pub async fn find(txn: &Txn, id: UserId) -> Result<Option<User>> {
-    txn.get(&keys::user(id)).await?.as_deref().map(record::decode).transpose()
+    txn.get(&keys::user(id))
+        .await?
+        .as_deref()
+        .map(record::decode)
+        .transpose()
 }
 
 /// The id of the account that holds `email`.
 pub async fn find_id_by_email(txn: &Txn, email: &Email) -> Result<Option<UserId>> {
-    let Some(bytes) = txn.get(&keys::by_email(email)).await? else { return Ok(None) };
-    let id = UserId::from_slice(&bytes)
-        .ok_or_else(|| Error::Corrupt { kind: "email index", why: "its value is not 16 bytes".into() })?;
+    let Some(bytes) = txn.get(&keys::by_email(email)).await? else {
+        return Ok(None);
+    };
+    let id = UserId::from_slice(&bytes).ok_or_else(|| Error::Corrupt {
+        kind: "email index",
+        why: "its value is not 16 bytes".into(),
+    })?;
     Ok(Some(id))
 }
 

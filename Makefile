@@ -1,0 +1,53 @@
+# The one entry point, for people and for CI. Each target is a command or two that can also be typed by hand.
+
+FUNCTIONS    := $(notdir $(patsubst %/,%,$(wildcard functions/*/)))
+CARGO_LAMBDA := .tools/bin/cargo-lambda
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The programs are always selected with --bin and never with -p: cargo then resolves features for the whole workspace, as it does for
+# the tests, and `run`, `watch` and `test` share everything they compile. `exec` hands Ctrl-C and SIGTERM to the program itself.
+
+.PHONY: run
+run: ## all functions in one process on HOST:PORT (127.0.0.1:8080)
+	@. ./infra/tools/dev-env.sh && exec cargo run --locked --bin gateway
+
+.PHONY: watch
+watch: $(CARGO_LAMBDA) ## the real function binaries behind cargo-lambda's router on HOST:PORT, rebuilt on change
+	@cargo build --locked --bins
+	@. ./infra/tools/dev-env.sh && exec $(CARGO_LAMBDA) lambda watch --locked \
+		--invoke-address "$${HOST:-127.0.0.1}" --invoke-port "$${PORT:-8080}"
+
+.PHONY: test
+test: $(CARGO_LAMBDA) ## every test, the flow through cargo-lambda included
+	cargo test --workspace --locked
+
+# Once there are templates, their linter belongs here as one more line.
+.PHONY: check
+check: ## formatting, lints, and the rules of the architecture
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo run --quiet --locked --bin checks
+
+.PHONY: fmt
+fmt: ## format every source
+	cargo fmt --all
+
+# Here packages are selected, so that features made for tests stay out of what is deployed.
+.PHONY: build
+build: ## release binaries of every function and of the gateway
+	cargo build --release --locked $(addprefix --package ,$(FUNCTIONS) gateway)
+
+.PHONY: clean
+clean: ## remove what was built; the data in .data/ stays
+	cargo clean
+
+.PHONY: tools
+tools: $(CARGO_LAMBDA) ## install the pinned cargo-lambda into .tools/
+
+$(CARGO_LAMBDA): infra/tools/install-cargo-lambda.sh
+	@sh $<

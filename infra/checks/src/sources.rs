@@ -1,0 +1,250 @@
+//! What may be named in one file only. Sources are read as tokens, so comments, docs and strings may say what they like.
+
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+
+use crate::{
+    violation::Violation,
+    workspace::{Member, Source},
+};
+
+/// Crates that one file hides from all others.
+const NAMED_IN: &[(&str, &str, &str)] = &[
+    (
+        "foundationdb",
+        "shared/kv/src/fdb.rs",
+        "use `kv::Db` and `kv::Txn`, which are the same for every engine",
+    ),
+    (
+        "heed",
+        "shared/kv/src/lmdb.rs",
+        "use `kv::Db` and `kv::Txn`, which are the same for every engine",
+    ),
+    (
+        "lambda_http",
+        "shared/api/src/serve.rs",
+        "write for axum; `api::serve` is where Lambda meets the router",
+    ),
+];
+
+/// Clippy bans these calls by their resolved path; this rule keeps the exemption in one file.
+const ENVIRONMENT: &[&str] = &["var", "var_os", "vars", "vars_os", "set_var", "remove_var"];
+const ENVIRONMENT_FILE: &str = "shared/api/src/config.rs";
+
+pub(crate) fn check(member: &Member) -> Vec<Violation> {
+    member.sources.iter().flat_map(check_source).collect()
+}
+
+fn check_source(source: &Source) -> Vec<Violation> {
+    let mut found = Found {
+        source,
+        violations: Vec::new(),
+    };
+    match source.text.parse::<TokenStream>() {
+        Ok(tokens) => found.walk(tokens),
+        Err(error) => found.add(
+            error.span().start().line,
+            format!("this is not Rust: {error}"),
+            "make it compile",
+        ),
+    }
+    found.violations
+}
+
+struct Found<'a> {
+    source: &'a Source,
+    violations: Vec<Violation>,
+}
+
+impl Found<'_> {
+    fn add(&mut self, line: usize, problem: String, instead: &str) {
+        self.violations.push(Violation {
+            file: self.source.file.clone(),
+            line,
+            problem,
+            instead: instead.into(),
+        });
+    }
+
+    fn walk(&mut self, tokens: TokenStream) {
+        let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+        for (index, token) in tokens.iter().enumerate() {
+            match token {
+                TokenTree::Ident(ident) => {
+                    self.crate_name(ident);
+                    if *ident == "env" {
+                        self.environment(&tokens[index + 1..]);
+                    }
+                }
+                TokenTree::Group(group) => {
+                    if is_attribute(&tokens[..index], group) {
+                        self.attribute(group.stream());
+                    }
+                    self.walk(group.stream());
+                }
+                TokenTree::Punct(_) | TokenTree::Literal(_) => {}
+            }
+        }
+    }
+
+    fn crate_name(&mut self, ident: &Ident) {
+        if let Some((name, file, instead)) = NAMED_IN.iter().find(|(name, ..)| ident == name)
+            && self.source.file != *file
+        {
+            self.add(
+                ident.span().start().line,
+                format!("`{name}` may be named in {file} only"),
+                instead,
+            );
+        }
+    }
+
+    /// `after` is what follows `env`: `::var`, or `::{self, var}` in an import.
+    fn environment(&mut self, after: &[TokenTree]) {
+        let [TokenTree::Punct(first), TokenTree::Punct(second), named, ..] = after else {
+            return;
+        };
+        if first.as_char() != ':' || second.as_char() != ':' || self.source.file == ENVIRONMENT_FILE {
+            return;
+        }
+        let named = match named {
+            TokenTree::Group(group) => group.stream().into_iter().collect(),
+            single => vec![single.clone()],
+        };
+        for token in named {
+            if let TokenTree::Ident(ident) = token
+                && ENVIRONMENT.iter().any(|function| ident == function)
+            {
+                self.add(
+                    ident.span().start().line,
+                    format!("`env::{ident}`: the environment is read in {ENVIRONMENT_FILE} only"),
+                    "add a setting to `api::config` and pass its value",
+                );
+            }
+        }
+    }
+
+    /// Finds `allow(…)` in an attribute, also inside `cfg_attr(…)`.
+    fn attribute(&mut self, tokens: TokenStream) {
+        let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+        for (index, token) in tokens.iter().enumerate() {
+            let TokenTree::Group(group) = token else { continue };
+            match tokens[..index].last() {
+                Some(TokenTree::Ident(ident)) if *ident == "allow" => self.add(
+                    ident.span().start().line,
+                    "`allow` silences a lint for good".into(),
+                    "fix the cause, or write `#[expect(lint, reason = \"…\")]`, which complains once it is no longer needed",
+                ),
+                Some(TokenTree::Ident(ident)) if *ident == "cfg_attr" => self.attribute(group.stream()),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// `#[…]` and `#![…]`.
+fn is_attribute(before: &[TokenTree], group: &Group) -> bool {
+    let punct = |token: &TokenTree, wanted: char| matches!(token, TokenTree::Punct(p) if p.as_char() == wanted);
+    group.delimiter() == Delimiter::Bracket
+        && match before {
+            [.., hash, bang] if punct(bang, '!') => punct(hash, '#'),
+            [.., hash] => punct(hash, '#'),
+            [] => false,
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_text(file: &str, text: &str) -> Vec<Violation> {
+        check_source(&Source {
+            file: file.into(),
+            text: text.into(),
+        })
+    }
+
+    #[test]
+    fn a_crate_behind_one_file_is_refused_elsewhere() {
+        for (name, file, _) in NAMED_IN {
+            let text = format!("fn x() {{\n    {name}::run();\n}}\n");
+
+            assert_eq!(check_text(file, &text), [], "{file}");
+            let violations = check_text("functions/auth/src/main.rs", &text);
+            assert_eq!(violations.len(), 1, "{name}");
+            assert_eq!(violations[0].line, 2);
+            assert!(violations[0].problem.contains(file));
+        }
+    }
+
+    #[test]
+    fn a_crate_is_found_in_imports_macros_and_types_but_not_in_words() {
+        for text in [
+            "use heed::Env;",
+            "use {heed as store};",
+            "vec![heed::x()];",
+            "type E = Result<(), heed::Error>;",
+        ] {
+            assert_eq!(check_text("a.rs", text).len(), 1, "{text}");
+        }
+        for text in [
+            "//! heed\n/// `heed::Env` // heed\n/* heed */ const NAME: &str = \"heed\"; fn heedless() {}",
+            "use foundationdb_tuple::pack;",
+        ] {
+            assert_eq!(check_text("a.rs", text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn the_environment_is_read_in_the_configuration_only() {
+        for text in [
+            "fn x() { std::env::var(\"A\"); }",
+            "use std::env::var_os;",
+            "use std::env::{self, vars};",
+            "fn x() { env::set_var(\"A\", \"b\") }",
+        ] {
+            assert_eq!(check_text("shared/kv/src/lib.rs", text).len(), 1, "{text}");
+            assert_eq!(check_text(ENVIRONMENT_FILE, text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_the_environment_is_left_alone() {
+        for text in [
+            "const ROOT: &str = env!(\"CARGO_MANIFEST_DIR\");",
+            "fn x() { app.env.clock.now(); command.env(\"A\", \"b\"); std::env::current_dir(); }",
+            "use domain::env::Env; fn x() { let var = 1; }",
+        ] {
+            assert_eq!(check_text("a.rs", text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn allow_is_refused_wherever_an_attribute_can_stand() {
+        for text in [
+            "#[allow(dead_code)] fn x() {}",
+            "#![allow(dead_code)]",
+            "mod a { fn b() { #[allow(unused)] let c = 1; } }",
+            "#[cfg_attr(test, allow(dead_code))] fn x() {}",
+            "#[cfg_attr(unix, cfg_attr(test, allow(dead_code)))] fn x() {}",
+        ] {
+            assert_eq!(check_text("a.rs", text).len(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn expect_and_a_function_named_allow_pass() {
+        for text in [
+            "#[expect(dead_code, reason = \"a\")] fn x() {}",
+            "fn x() { allow(1); layer.allow(headers); let a = [allow(2)]; }",
+        ] {
+            assert_eq!(check_text("a.rs", text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_rust_is_reported() {
+        let violations = check_text("a.rs", "fn x() {\n    \"no end\n");
+        assert_eq!(violations.len(), 1);
+        assert!(violations[0].problem.contains("not Rust"));
+    }
+}

@@ -1,0 +1,196 @@
+//! The workspace as the rules see it: every member with its declared dependencies, its manifest and its Rust sources.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde::Deserialize;
+
+pub(crate) struct Workspace {
+    pub(crate) members: Vec<Member>,
+}
+
+pub(crate) struct Member {
+    /// Relative to the workspace root, with `/` between its parts.
+    pub(crate) folder: String,
+    /// The text of its `Cargo.toml`.
+    pub(crate) manifest: String,
+    pub(crate) dependencies: Vec<Dependency>,
+    pub(crate) sources: Vec<Source>,
+}
+
+/// One entry of a manifest's dependencies.
+pub(crate) struct Dependency {
+    /// The package's own name, also where the manifest renames it.
+    pub(crate) name: String,
+    /// Where it lives if it is a member of this workspace, else `None`.
+    pub(crate) folder: Option<String>,
+    pub(crate) kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Part of the program, or of what builds it.
+    Program,
+    /// `[dev-dependencies]`.
+    Tests,
+}
+
+pub(crate) struct Source {
+    /// Relative to the workspace root, with `/` between its parts.
+    pub(crate) file: String,
+    pub(crate) text: String,
+}
+
+impl Member {
+    pub(crate) fn manifest_file(&self) -> String {
+        format!("{}/Cargo.toml", self.folder)
+    }
+}
+
+impl Workspace {
+    /// Reads the workspace around the current directory.
+    pub(crate) fn load() -> Result<Self, String> {
+        // `--no-deps` lists the members as they are written down: no lock file, no registry, no network.
+        let output = Command::new("cargo")
+            .args(["metadata", "--no-deps", "--format-version", "1"])
+            .output()
+            .map_err(|error| format!("cannot run cargo: {error}"))?;
+        if !output.status.success() {
+            return Err(format!(
+                "cargo metadata failed:\n{}",
+                String::from_utf8_lossy(&output.stderr)
+            ));
+        }
+        let metadata: Metadata =
+            serde_json::from_slice(&output.stdout).map_err(|error| format!("cannot read cargo metadata: {error}"))?;
+
+        let root = &metadata.workspace_root;
+        let members = metadata
+            .packages
+            .into_iter()
+            .map(|package| member(root, package))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { members })
+    }
+}
+
+fn member(root: &Path, package: Package) -> Result<Member, String> {
+    let manifest_path = &package.manifest_path;
+    let folder = manifest_path.parent().unwrap_or(root);
+    let read =
+        |path: &Path| fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()));
+
+    let mut files = Vec::new();
+    rust_files(folder, &mut files).map_err(|error| format!("cannot list {}: {error}", folder.display()))?;
+    files.sort();
+
+    Ok(Member {
+        folder: relative(root, folder),
+        manifest: read(manifest_path)?,
+        dependencies: package
+            .dependencies
+            .into_iter()
+            .map(|dependency| Dependency {
+                name: dependency.name,
+                folder: dependency.path.map(|path| relative(root, &path)),
+                kind: match dependency.kind.as_deref() {
+                    Some("dev") => Kind::Tests,
+                    _ => Kind::Program,
+                },
+            })
+            .collect(),
+        sources: files
+            .iter()
+            .map(|path| {
+                Ok(Source {
+                    file: relative(root, path),
+                    text: read(path)?,
+                })
+            })
+            .collect::<Result<_, String>>()?,
+    })
+}
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_type()?.is_dir() {
+            rust_files(&path, found)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn relative(root: &Path, path: &Path) -> String {
+    let path = path.strip_prefix(root).unwrap_or(path);
+    path.components()
+        .map(|part| part.as_os_str().to_string_lossy())
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
+/// The part of cargo's answer that the rules need; its format is versioned and stable.
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+    workspace_root: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    manifest_path: PathBuf,
+    dependencies: Vec<Declared>,
+}
+
+#[derive(Deserialize)]
+struct Declared {
+    name: String,
+    kind: Option<String>,
+    path: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_workspace_is_read_with_manifests_dependencies_and_sources() {
+        let workspace = Workspace::load().unwrap();
+        let member = |folder: &str| workspace.members.iter().find(|member| member.folder == folder).unwrap();
+
+        let checks = member("infra/checks");
+        assert!(checks.manifest.contains("name = \"checks\""));
+        assert!(
+            checks
+                .dependencies
+                .iter()
+                .any(|d| d.name == "toml" && d.folder.is_none())
+        );
+        assert!(
+            checks
+                .sources
+                .iter()
+                .any(|source| source.file == "infra/checks/src/workspace.rs")
+        );
+
+        let gateway = member("infra/gateway");
+        assert!(
+            gateway
+                .dependencies
+                .iter()
+                .any(|d| d.folder.as_deref() == Some("functions/auth"))
+        );
+        assert!(
+            gateway
+                .dependencies
+                .iter()
+                .any(|d| d.name == "testkit" && d.kind == Kind::Tests)
+        );
+    }
+}

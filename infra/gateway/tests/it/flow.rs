@@ -1,0 +1,108 @@
+//! The flow of a user: register, log in, work with sessions, log out.
+
+use serde_json::{Value, json};
+use testkit::{Code, Process, Target, TestApp};
+
+use crate::process::gateway;
+
+/// Drives the whole flow through `target` as the contract has it.
+pub async fn flow(target: &impl Target) {
+    let email = "test@example.com";
+    let account = json!({ "email": email, "password": "password123", "firstName": "Test", "lastName": "User" });
+    let credentials = json!({ "email": email, "password": "password123" });
+
+    let registered = target
+        .post("/api/v5/auth/register")
+        .json(&account)
+        .send()
+        .await
+        .created();
+    assert_eq!(registered["user"]["email"], email);
+    target
+        .post("/v5/auth/register")
+        .json(&account)
+        .send()
+        .await
+        .assert_problem(409, Code::EmailTaken);
+
+    let logged_in = target.post("/api/v5/auth/login").json(&credentials).send().await.ok();
+    assert_eq!(logged_in["user"]["id"], registered["user"]["id"]);
+    let token = |data: &Value| data["token"].as_str().unwrap().to_owned();
+    let (phone, laptop) = (token(&registered), token(&logged_in));
+
+    let draft = json!({ "name": "My Project", "workspacePath": "/workspace/test" });
+    let answer = target
+        .post("/api/v5/sessions")
+        .bearer(&laptop)
+        .json(&draft)
+        .send()
+        .await;
+    let location = answer.header("location").unwrap().to_owned();
+    let session = answer.created();
+    assert_eq!(session["ownerId"], registered["user"]["id"]);
+    assert_eq!(session["tenantId"], registered["tenant"]["id"]);
+
+    assert_eq!(target.get(&location).bearer(&phone).send().await.ok(), session);
+    let listed = target
+        .get("/api/v5/sessions?q=PROJECT&limit=10")
+        .bearer(&phone)
+        .send()
+        .await
+        .ok();
+    assert_eq!(listed, json!({ "sessions": [session], "nextCursor": null }));
+
+    let changed = target
+        .patch(&location)
+        .bearer(&phone)
+        .json(&json!({ "name": "Renamed" }))
+        .send()
+        .await
+        .ok();
+    assert_eq!(changed["name"], "Renamed");
+    target.delete(&location).bearer(&laptop).send().await.ok();
+    target
+        .get(&location)
+        .bearer(&phone)
+        .send()
+        .await
+        .assert_problem(404, Code::NotFound);
+
+    target.post("/api/v5/auth/logout").bearer(&laptop).send().await.ok();
+    target
+        .get("/api/v5/sessions")
+        .bearer(&laptop)
+        .send()
+        .await
+        .assert_problem(401, Code::RevokedToken);
+    target.get("/api/v5/sessions").bearer(&phone).send().await.ok();
+
+    target.get("/v5/health").send().await.ok();
+    target.get("/api/v5/ready").send().await.ok();
+    target
+        .get("/v5/nothing")
+        .send()
+        .await
+        .assert_problem(404, Code::NotFound);
+    target
+        .post("/v5/auth/login")
+        .body("{}")
+        .send()
+        .await
+        .assert_problem(415, Code::UnsupportedMediaType);
+    target
+        .get("/v5/sessions")
+        .send()
+        .await
+        .assert_problem(401, Code::MissingToken);
+}
+
+#[tokio::test]
+async fn the_flow_works_in_this_process() {
+    flow(&TestApp::start(gateway::router())).await;
+}
+
+#[tokio::test]
+async fn the_flow_works_against_the_gateways_process() {
+    let folder = tempfile::tempdir().unwrap();
+    flow(&Process::start(gateway(&folder)).remote()).await;
+}

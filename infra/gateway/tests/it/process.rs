@@ -1,0 +1,246 @@
+//! The gateway as a process: starting, stopping, refusing to start, and what it does when the disk is full.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use testkit::{Code, Process, Remote, Target as _};
+
+pub fn gateway(folder: &TempDir) -> Command {
+    let mut command = Process::command(env!("CARGO_BIN_EXE_gateway"));
+    command.env("STORE", format!("lmdb:{}", folder.path().join("store").display()));
+    command
+}
+
+async fn register(remote: &Remote, email: &str) -> String {
+    let account = json!({ "email": email, "password": "password123" });
+    let data = remote.post("/v5/auth/register").json(&account).send().await.created();
+    data["token"].as_str().unwrap().to_owned()
+}
+
+/// Runs a command that is expected to refuse to start, and returns what it says.
+fn refusal(mut command: Command) -> String {
+    let output = command.output().unwrap();
+    assert!(!output.status.success(), "it started");
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(text.trim().lines().count(), 1, "one sentence: {text}");
+    text
+}
+
+#[test]
+fn without_a_secret_it_refuses_to_start_and_says_how_to_make_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = gateway(&folder);
+    command.env_remove("JWT_SECRET");
+    let text = refusal(command);
+    assert!(text.contains("JWT_SECRET") && text.contains("openssl rand"), "{text}");
+
+    let mut command = gateway(&folder);
+    command.env("JWT_SECRET", "0123456789012345678901234567890");
+    let text = refusal(command);
+    assert!(text.contains("JWT_SECRET") && text.contains("at least 32"), "{text}");
+}
+
+#[test]
+fn a_store_that_can_not_be_opened_is_named_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a-file");
+    fs::write(&file, "").unwrap();
+    for place in [file.clone(), file.join("below")] {
+        let mut command = gateway(&folder);
+        command.env("STORE", format!("lmdb:{}", place.display()));
+        let text = refusal(command);
+        assert!(text.contains(&place.display().to_string()), "{text}");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let mut command = gateway(&folder);
+    command.env("PORT", &port);
+    let text = refusal(command);
+    assert!(text.contains(&port) && text.contains("PORT"), "{text}");
+}
+
+#[tokio::test]
+async fn what_one_process_writes_another_reads_and_a_restart_keeps() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (Process::start(gateway(&folder)), Process::start(gateway(&folder)));
+    let token = register(&one.remote(), "test@example.com").await;
+    two.remote().get("/v5/sessions").bearer(&token).send().await.ok();
+    two.remote().post("/v5/auth/logout").bearer(&token).send().await.ok();
+    one.remote()
+        .get("/v5/sessions")
+        .bearer(&token)
+        .send()
+        .await
+        .assert_problem(401, Code::RevokedToken);
+
+    let token = register(&two.remote(), "other@example.com").await;
+    drop((one, two));
+    let three = Process::start(gateway(&folder));
+    three.remote().get("/v5/sessions").bearer(&token).send().await.ok();
+}
+
+#[tokio::test]
+async fn asked_to_stop_it_finishes_what_is_in_flight_and_exits_with_success() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(gateway(&folder));
+    let body = json!({ "email": "test@example.com", "password": "password123" }).to_string();
+    let (first, rest) = body.split_at(10);
+
+    let mut stream = TcpStream::connect(process.address().trim_start_matches("http://")).unwrap();
+    let length = body.len();
+    let head = format!(
+        "POST /v5/auth/register HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+    );
+    write!(stream, "{head}{first}").unwrap();
+    // The server has taken the request once it answers a later one; nothing else is on this connection.
+    process.remote().get("/v5/health").send().await.ok();
+
+    process.terminate();
+    while !process
+        .log_line()
+        .expect("it says that it is stopping")
+        .contains("stopping")
+    {}
+    write!(stream, "{rest}").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    let (status, _) = process.wait();
+    assert!(status.success(), "{status}");
+}
+
+#[tokio::test]
+async fn every_request_is_one_json_line_with_its_id_and_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = gateway(&folder);
+    command.env("RUST_LOG", "trace");
+    let process = Process::start(command);
+    let remote = process.remote();
+    let token = register(&remote, "test@example.com").await;
+    let answer = remote.get("/v5/sessions?q=marked-query").bearer(&token).send().await;
+    let id = answer.header("x-request-id").unwrap().to_owned();
+    remote
+        .get("/v5/sessions")
+        .bearer("marked-junk")
+        .send()
+        .await
+        .assert_problem(401, Code::InvalidToken);
+    process.terminate();
+    let (_, lines) = process.wait();
+
+    let requests: Vec<Value> = lines
+        .iter()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|_| panic!("a line is not JSON: {line}")))
+        .filter(|line| line["message"] == "request")
+        .collect();
+    assert_eq!(requests.len(), 3);
+    assert_eq!(requests[1]["request_id"], id);
+    assert_eq!(requests[1]["route"], "/v5/sessions");
+    assert_eq!(requests[1]["status"], 200);
+    assert_eq!(requests[2]["code"], "INVALID_TOKEN");
+    for secret in [
+        "password123",
+        &token,
+        "marked-junk",
+        "marked-query",
+        "only these tests sign with",
+        "$argon2",
+    ] {
+        assert!(
+            !lines.iter().any(|line| line.contains(secret)),
+            "{secret} is in the log"
+        );
+    }
+}
+
+/// A full disk, made without privileges: a limit on the size of the files that the process may write. The signal that
+/// comes with it is ignored, so that a write beyond it fails as it does on a full disk.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_full_disk_is_a_503_that_leaves_nothing_half_written_and_passes() {
+    use rustix::process::{Resource, Rlimit, prlimit};
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Process::command("sh");
+    command
+        .env("PATH", "/usr/bin:/bin")
+        .env("STORE", format!("lmdb:{}", folder.path().join("store").display()))
+        .args([
+            "-c",
+            "trap '' XFSZ; ulimit -S -f 600; exec \"$0\"",
+            env!("CARGO_BIN_EXE_gateway"),
+        ]);
+    let process = Process::start(command);
+    let remote = process.remote();
+    let token = register(&remote, "test@example.com").await;
+    let draft = json!({ "name": "x".repeat(200), "workspacePath": format!("/{}", "y".repeat(1000)) });
+
+    let mut made = Vec::new();
+    let refused = loop {
+        let answer = remote.post("/v5/sessions").bearer(&token).json(&draft).send().await;
+        if answer.status != 201 {
+            break answer;
+        }
+        made.push(answer.created()["id"].as_str().unwrap().to_owned());
+        assert!(made.len() < 10_000, "the limit has no effect");
+    };
+    assert!(refused.header("retry-after").is_some());
+    refused.assert_problem(503, Code::StoreUnavailable);
+
+    // Full, it still reads, and shows just what it acknowledged.
+    assert_eq!(
+        listed(&remote, &token).await,
+        made.iter().rev().cloned().collect::<Vec<_>>()
+    );
+
+    let unlimited = Rlimit {
+        current: None,
+        maximum: None,
+    };
+    prlimit(Some(process.pid()), Resource::Fsize, unlimited).unwrap();
+    let session = remote
+        .post("/v5/sessions")
+        .bearer(&token)
+        .json(&draft)
+        .send()
+        .await
+        .created();
+    made.push(session["id"].as_str().unwrap().to_owned());
+    assert_eq!(
+        listed(&remote, &token).await,
+        made.iter().rev().cloned().collect::<Vec<_>>()
+    );
+}
+
+#[cfg(target_os = "linux")]
+async fn listed(remote: &Remote, token: &str) -> Vec<String> {
+    let mut ids = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = remote
+            .get(&format!("/v5/sessions?limit=100{cursor}"))
+            .bearer(token)
+            .send()
+            .await
+            .ok();
+        let sessions = page["sessions"].as_array().unwrap();
+        ids.extend(
+            sessions
+                .iter()
+                .map(|session| session["id"].as_str().unwrap().to_owned()),
+        );
+        match page["nextCursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return ids,
+        }
+    }
+}

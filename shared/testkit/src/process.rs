@@ -1,0 +1,100 @@
+//! One of our programs as a process of its own, ended with the test.
+
+use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::remote::Remote;
+
+/// A running program that listens on a port of its own.
+pub struct Process {
+    child: Child,
+    address: String,
+    errors: Receiver<String>,
+}
+
+impl Process {
+    /// A program with nothing in its environment but what a test gives it.
+    pub fn command(program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("PORT", "0")
+            .env("JWT_SECRET", "a secret that only these tests sign with")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts it and waits until it listens.
+    ///
+    /// # Panics
+    /// If it ends instead.
+    pub fn start(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("the program can be started");
+        let (sender, errors) = channel();
+        let stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+        // Read to the end whoever listens, so that the program never waits for a full pipe.
+        std::thread::spawn(move || {
+            stderr
+                .lines()
+                .map_while(Result::ok)
+                .for_each(|line| drop(sender.send(line)))
+        });
+        let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        let address = loop {
+            match lines.next() {
+                Some(Ok(line)) => {
+                    if let Some(address) = line.strip_prefix("listening on ") {
+                        break address.to_owned();
+                    }
+                }
+                _ => panic!("the program ended: {:?}", errors.iter().collect::<Vec<_>>()),
+            }
+        };
+        Self { child, address, errors }
+    }
+
+    /// Its address, such as `http://127.0.0.1:40123`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// A client of it.
+    pub fn remote(&self) -> Remote {
+        Remote::at(self.address())
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Asks it to stop.
+    pub fn terminate(&self) {
+        kill_process(self.pid(), Signal::TERM).expect("it is running");
+    }
+
+    /// The next line that it logs, waited for.
+    pub fn log_line(&self) -> Option<String> {
+        self.errors.recv().ok()
+    }
+
+    /// Waits until it has ended.
+    pub fn wait(mut self) -> (ExitStatus, Vec<String>) {
+        let status = self.child.wait().expect("it can be waited for");
+        (status, self.errors.iter().collect())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already; then there is nothing to do.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
