@@ -1,6 +1,6 @@
 # The one entry point, for people and for CI. Each target is a command or two that can also be typed by hand.
 
-FUNCTIONS    := $(notdir $(patsubst %/,%,$(wildcard functions/*/)))
+FUNCTIONS    := $(patsubst functions/%/Cargo.toml,%,$(wildcard functions/*/Cargo.toml))
 CARGO_LAMBDA := .tools/bin/cargo-lambda
 
 .DEFAULT_GOAL := help
@@ -18,7 +18,7 @@ run: ## all functions in one process on HOST:PORT (127.0.0.1:8080)
 
 .PHONY: watch
 watch: $(CARGO_LAMBDA) ## the real function binaries behind cargo-lambda's router on HOST:PORT, rebuilt on change
-	@cargo build --locked --bins
+	cargo build --locked --bins
 	@. ./infra/tools/dev-env.sh && exec $(CARGO_LAMBDA) lambda watch --locked \
 		--invoke-address "$${HOST:-127.0.0.1}" --invoke-port "$${PORT:-8080}"
 

@@ -5,3 +5,4 @@ mod flow;
 mod layout;
 mod process;
 mod surface;
+mod watch;

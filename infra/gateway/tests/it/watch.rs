@@ -1,0 +1,72 @@
+//! The function binaries under `cargo lambda watch`, four processes of each at most, on one store.
+
+use serde_json::json;
+use testkit::{Code, LambdaWatch, Target as _};
+
+use crate::flow::flow;
+
+const SECRET: &str = "a secret that only these tests sign with";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_flow_works_through_function_processes_that_share_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = format!("lmdb:{}", folder.path().join("store").display());
+    let watch = LambdaWatch::start(&[("JWT_SECRET", SECRET), ("STORE", &store)], 4).await;
+    flow(&watch.remote()).await;
+
+    // One email from all sides at once, so that every process of `auth` is busy with it.
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..32 {
+        let remote = watch.remote();
+        let account = json!({ "email": "race@example.com", "password": "password123" });
+        calls.spawn(async move { remote.post("/v5/auth/register").json(&account).send().await });
+    }
+    let (made, refused): (Vec<_>, Vec<_>) = calls
+        .join_all()
+        .await
+        .into_iter()
+        .partition(|answer| answer.status == 201);
+    assert_eq!((made.len(), refused.len()), (1, 31));
+    refused
+        .into_iter()
+        .for_each(|answer| drop(answer.assert_problem(409, Code::EmailTaken)));
+    assert!(
+        watch.processes("auth") > 1,
+        "one process answered them all:\n{}",
+        watch.output()
+    );
+
+    // What any process of one function wrote, every process of another sees.
+    let token = made.into_iter().next().unwrap().created()["token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let mut calls = tokio::task::JoinSet::new();
+    for number in 0..32 {
+        let (remote, token) = (watch.remote(), token.clone());
+        let draft = json!({ "name": format!("session {number}"), "workspacePath": "/workspace" });
+        calls.spawn(async move {
+            remote
+                .post("/v5/sessions")
+                .bearer(&token)
+                .json(&draft)
+                .send()
+                .await
+                .created()
+        });
+    }
+    let made = calls.join_all().await.len();
+    let page = watch
+        .remote()
+        .get("/api/v5/sessions?limit=100")
+        .bearer(&token)
+        .send()
+        .await
+        .ok();
+    assert_eq!(page["sessions"].as_array().unwrap().len(), made);
+    assert!(
+        watch.processes("sessions") > 1,
+        "one process answered them all:\n{}",
+        watch.output()
+    );
+}
