@@ -31,6 +31,7 @@ pub fn app(router: Router, state: AppState, origins: &Origins) -> Axum {
         .with_state(state)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `CatchPanicLayer` asks for")]
 fn panicked(payload: Box<dyn Any + Send>) -> Response {
     let message = payload
         .downcast_ref::<&str>()

@@ -4,6 +4,7 @@
 //! id, writes the problem document (RFC 9457) and logs the cause, once. The cause is never sent.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use axum::http::{HeaderValue, StatusCode, header};
@@ -168,7 +169,7 @@ impl ApiError {
     }
 
     /// Something unforeseen; `cause` is for the log.
-    pub fn internal(cause: impl ToString) -> Self {
+    pub fn internal(cause: impl Display) -> Self {
         Self::new(
             Code::Internal,
             "Something went wrong on our side. Quote the request id when you report it.",
@@ -183,7 +184,7 @@ impl ApiError {
 
     /// Notes a cause for the log.
     #[must_use]
-    pub fn because(self, cause: impl ToString) -> Self {
+    pub fn because(self, cause: impl Display) -> Self {
         Self {
             cause: Some(cause.to_string().into()),
             ..self

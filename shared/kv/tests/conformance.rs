@@ -52,6 +52,7 @@ macro_rules! conformance {
             keys_over_the_limit_are_refused_everywhere
             values_over_the_limit_are_refused
             transactions_over_the_limit_are_refused
+            more_appends_than_stamps_are_refused
             roots_do_not_see_each_other
             usage_counts_what_was_done
             random_transactions_agree_with_a_map
@@ -1001,6 +1002,20 @@ async fn transactions_over_the_limit_are_refused(harness: &Harness) {
     assert_eq!(run, Ok(()), "what fitted is committed");
     assert_eq!(contents(&db).await.len(), 100);
     assert_eq!(logged(&db).await, []);
+}
+
+async fn more_appends_than_stamps_are_refused(harness: &Harness) {
+    let run: Result<(), Refusal> = harness
+        .db()
+        .run(|txn| async move {
+            for _ in 0..=u16::MAX {
+                txn.append(&log(), "")?;
+            }
+            assert_eq!(txn.append(&log(), ""), Err(Error::TooManyAppends));
+            Err(Refusal::Taken)
+        })
+        .await;
+    assert_eq!(run, Err(Refusal::Taken));
 }
 
 async fn roots_do_not_see_each_other(harness: &Harness) {

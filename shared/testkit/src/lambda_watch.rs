@@ -49,7 +49,7 @@ impl LambdaWatch {
                 Ok(true) => return watch,
                 // Somebody took the port after it was chosen: try another.
                 Ok(false) => {}
-                Err(_) => panic!("cargo lambda watch gave no answer within {START_LIMIT:?}"),
+                Err(elapsed) => panic!("cargo lambda watch gave no answer within {START_LIMIT:?}: {elapsed}"),
             }
         }
         panic!("cargo lambda watch ended {ATTEMPTS} times without an answer");

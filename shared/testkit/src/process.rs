@@ -43,7 +43,7 @@ impl Process {
             stderr
                 .lines()
                 .map_while(Result::ok)
-                .for_each(|line| drop(sender.send(line)))
+                .for_each(|line| drop(sender.send(line)));
         });
         let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
         let address = loop {

@@ -1,5 +1,10 @@
 //! The auth function's behaviour, over its real router on a real store.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that unwraps nothing has failed, and says where"
+)]
+
 mod bodies;
 mod login;
 mod logout;

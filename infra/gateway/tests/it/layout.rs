@@ -81,11 +81,11 @@ fn cargo_lambda_routes_nothing_that_no_function_answers() {
         }
         let mut router = matchit::Router::new();
         router.insert(pattern.clone(), ()).unwrap();
-        let (_, routes) = gateway::functions()
+        let (_, table) = gateway::functions()
             .into_iter()
             .find(|(name, _)| *name == function)
             .expect("a function's name");
-        let answers = routes.routes().iter().any(|route| {
+        let answers = table.routes().iter().any(|route| {
             api::router::PREFIXES
                 .iter()
                 .any(|prefix| router.at(&format!("{prefix}{}", route.path)).is_ok())

@@ -1,5 +1,10 @@
 //! The whole surface: in-process, as the gateway's own process, and as function processes under `cargo lambda watch`.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that unwraps nothing has failed, and says where"
+)]
+
 mod cors;
 mod flow;
 mod layout;
