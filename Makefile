@@ -10,15 +10,16 @@ help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The programs are always selected with --bin and never with -p: cargo then resolves features for the whole workspace, as it does for
-# the tests, and `run`, `watch` and `test` share everything they compile. `exec` hands Ctrl-C and SIGTERM to the program itself.
+# the tests, and `run`, `watch` and `test` share what they compile. `exec` hands Ctrl-C and SIGTERM to the program itself.
 
 .PHONY: run
 run: ## all functions in one process on HOST:PORT (127.0.0.1:8080)
 	@. ./infra/tools/dev-env.sh && exec cargo run --locked --bin gateway
 
+# Compiled first: cargo-lambda would do it at a function's first request, and leave that request without an answer if it fails.
 .PHONY: watch
 watch: $(CARGO_LAMBDA) ## the real function binaries behind cargo-lambda's router on HOST:PORT, rebuilt on change
-	cargo build --locked --bins
+	cargo build --locked $(addprefix --bin ,$(FUNCTIONS))
 	@. ./infra/tools/dev-env.sh && exec $(CARGO_LAMBDA) lambda watch --locked \
 		--invoke-address "$${HOST:-127.0.0.1}" --invoke-port "$${PORT:-8080}"
 

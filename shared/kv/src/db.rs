@@ -11,15 +11,21 @@ use foundationdb_tuple::TuplePack;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::error::{Cause, Error, RunError};
+#[cfg(feature = "fdb")]
+use crate::fdb;
 use crate::lmdb;
+use crate::marker::{self, Marker, Markers};
 use crate::retry::Backoff;
-use crate::txn::{Transaction, Txn};
+use crate::txn::{Order, Query, Transaction, Txn};
 
 /// Which engine holds the data, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Engine {
     /// LMDB in a folder on a local disk, which several processes may share. It is made if it is missing.
     Lmdb(PathBuf),
+    /// A `FoundationDB` cluster.
+    #[cfg(feature = "fdb")]
+    Fdb(fdb::Cluster),
 }
 
 /// How to open a store.
@@ -52,6 +58,8 @@ impl Settings {
 pub struct Db {
     store: Store,
     root: Arc<[u8]>,
+    /// For engines whose commits can end in doubt.
+    markers: Option<Arc<Markers>>,
     usage: Arc<Counters>,
     deadline: Duration,
     attempts: u32,
@@ -61,6 +69,8 @@ pub struct Db {
 #[derive(Clone)]
 enum Store {
     Lmdb(Arc<lmdb::Store>),
+    #[cfg(feature = "fdb")]
+    Fdb(Arc<fdb::Store>),
 }
 
 impl Db {
@@ -68,8 +78,11 @@ impl Db {
     pub fn open(settings: Settings) -> Result<Db, Error> {
         let store = match settings.engine {
             Engine::Lmdb(folder) => Store::Lmdb(lmdb::Store::open(&folder)?),
+            #[cfg(feature = "fdb")]
+            Engine::Fdb(cluster) => Store::Fdb(fdb::Store::open(&cluster)?),
         };
         Ok(Db {
+            markers: store.can_leave_doubt().then(Markers::new),
             store,
             root: (settings.root,).pack_to_vec().into(),
             usage: Arc::default(),
@@ -119,42 +132,102 @@ impl Db {
         E: RunError,
     {
         let mut backoff = Backoff::default();
+        let mut engine = self.store.begin(self.deadline, self.attempts)?;
+        let mut marker = None;
+        // What the closure answered in an attempt whose commit ended in doubt.
+        let mut doubtful = None;
         loop {
             self.usage.attempts.fetch_add(1, Relaxed);
             let attempts = progress.attempts.fetch_add(1, Relaxed) + 1;
-            let failure = {
-                let attempt = Attempt(Txn::new(self.store.begin(), self.root.clone(), self.usage.clone()));
-                match body(attempt.0.clone()).await {
-                    // The one place where an attempt is decided: an engine that answers `CommitUnknown` keeps `value` here
-                    // and lets the next attempt find out whether it stands.
-                    Ok(value) => match attempt.commit(&progress.undecided).await {
-                        Ok(()) => {
-                            self.usage.commits.fetch_add(1, Relaxed);
-                            return Ok(value);
+            let attempt = Attempt(Txn::new(engine, self.root.clone(), self.usage.clone()));
+            let failure = 'attempt: {
+                if let (Some(marker), Some(value)) = (&marker, doubtful.take()) {
+                    match Marker::stands(marker, &attempt.0).await {
+                        Ok(true) => return Ok(value),
+                        Ok(false) => {}
+                        Err(failure) => {
+                            doubtful = Some(value);
+                            break 'attempt failure;
                         }
-                        Err(failure) => failure,
-                    },
+                    }
+                }
+                let value = match body(attempt.0.clone()).await {
+                    Ok(value) => value,
                     Err(error) => match error.kv() {
-                        Some(failure) if failure.is_retryable() => failure.clone(),
+                        Some(failure) if failure.is_retryable() => break 'attempt failure.clone(),
                         _ => return Err(error),
                     },
+                };
+                if let Some(markers) = self.markers.as_ref().filter(|_| attempt.0.has_written()) {
+                    marker.get_or_insert_with(|| markers.take()).leave(&attempt.0)?;
+                }
+                match attempt.commit(&progress.undecided).await {
+                    Ok(()) => {
+                        self.usage.commits.fetch_add(1, Relaxed);
+                        return Ok(value);
+                    }
+                    Err(failure) => {
+                        if failure == Error::CommitUnknown {
+                            doubtful = Some(value);
+                        }
+                        failure
+                    }
                 }
             };
             if failure == Error::Conflict {
                 self.usage.conflicts.fetch_add(1, Relaxed);
             }
             if !failure.is_retryable() {
-                return Err(failure.into());
+                return Err(self.given_up(failure, doubtful.is_some(), progress).into());
             }
             if attempts >= self.attempts {
                 let cause = Cause::Attempts {
                     attempts,
                     last: Box::new(failure),
                 };
-                return Err(Error::Unavailable { cause }.into());
+                return Err(self
+                    .given_up(Error::Unavailable { cause }, doubtful.is_some(), progress)
+                    .into());
             }
-            sleep(backoff.pause()).await;
+            // A doubt lasts until the next attempt has looked; the deadline may pass before that.
+            progress.undecided.store(doubtful.is_some(), Relaxed);
+            engine = match attempt.again(&self.store, &mut backoff).await {
+                Ok(engine) => engine,
+                Err(failure) => return Err(self.given_up(failure, doubtful.is_some(), progress).into()),
+            };
         }
+    }
+
+    /// What to answer when there will be no more attempts: that something may have been committed, if it may have.
+    fn given_up(&self, failure: Error, in_doubt: bool, progress: &Progress) -> Error {
+        if in_doubt {
+            progress.undecided.store(true, Relaxed);
+            progress.deadline_passed(self.deadline)
+        } else {
+            failure
+        }
+    }
+
+    /// Removes what transactions of processes that are gone have left behind to decide commits in doubt, if it is older than
+    /// `age`; at most `limit` entries. Answers how many it removed. Safe to run at any time, with an age of more than any
+    /// run's deadline.
+    pub async fn sweep_markers(&self, age: Duration, limit: usize) -> Result<usize, Error> {
+        self.run(|txn| async move {
+            let query = Query {
+                range: marker::all(),
+                order: Order::Ascending,
+                limit,
+            };
+            let mut removed = 0;
+            for entry in txn.range(&query).await?.entries {
+                if marker::is_older(&entry.value, age) {
+                    txn.clear(&entry.key)?;
+                    removed += 1;
+                }
+            }
+            Ok(removed)
+        })
+        .await
     }
 
     /// What was done through this handle and its clones so far.
@@ -164,9 +237,27 @@ impl Db {
 }
 
 impl Store {
-    fn begin(&self) -> Transaction {
+    #[cfg_attr(
+        not(feature = "fdb"),
+        expect(clippy::unnecessary_wraps, reason = "other engines can refuse")
+    )]
+    fn begin(&self, deadline: Duration, attempts: u32) -> Result<Transaction, Error> {
         match self {
-            Self::Lmdb(store) => Transaction::Lmdb(lmdb::Transaction::begin(store.clone())),
+            Self::Lmdb(store) => {
+                let _ = (deadline, attempts);
+                Ok(Transaction::Lmdb(lmdb::Transaction::begin(store.clone())))
+            }
+            #[cfg(feature = "fdb")]
+            Self::Fdb(store) => store.begin(deadline, attempts).map(Transaction::Fdb),
+        }
+    }
+
+    /// Whether a commit can end without an answer as to whether it took place.
+    fn can_leave_doubt(&self) -> bool {
+        match self {
+            Self::Lmdb(_) => false,
+            #[cfg(feature = "fdb")]
+            Self::Fdb(_) => true,
         }
     }
 }
@@ -179,6 +270,21 @@ impl Attempt {
     async fn commit(&self, undecided: &AtomicBool) -> Result<(), Error> {
         match self.0.engine() {
             Transaction::Lmdb(engine) => engine.commit(undecided).await,
+            #[cfg(feature = "fdb")]
+            Transaction::Fdb(engine) => engine.commit(undecided).await,
+        }
+    }
+
+    /// Ends this attempt and begins another when it is time for it.
+    async fn again(&self, store: &Store, backoff: &mut Backoff) -> Result<Transaction, Error> {
+        match (self.0.engine(), store) {
+            #[cfg(feature = "fdb")]
+            (Transaction::Fdb(engine), _) => engine.again().await.map(Transaction::Fdb),
+            (Transaction::Lmdb(engine), _) => {
+                engine.end();
+                sleep(backoff.pause()).await;
+                store.begin(Duration::ZERO, 0)
+            }
         }
     }
 }
@@ -187,6 +293,8 @@ impl Drop for Attempt {
     fn drop(&mut self) {
         match self.0.engine() {
             Transaction::Lmdb(engine) => engine.end(),
+            #[cfg(feature = "fdb")]
+            Transaction::Fdb(engine) => engine.end(),
         }
     }
 }

@@ -57,6 +57,14 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// The cluster file can not be used.
+    #[error("cannot use the FoundationDB cluster file {} (set by FDB_CLUSTER_FILE or FDB_CLUSTER): {why}", file.display())]
+    Cluster {
+        /// The file that the settings lead to.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A key does not hold the elements it was expected to hold.
     #[error("a key does not decode: {why}")]
     BadKey {
@@ -113,6 +121,12 @@ pub enum Cause {
     /// All snapshots the store can keep at once are in use.
     #[error("too many transactions are reading at once")]
     Readers,
+    /// The engine asks to be left alone for a moment.
+    #[error("the store is busy: {why}")]
+    Busy {
+        /// What the engine said.
+        why: String,
+    },
     /// The engine is stopped or cannot be reached.
     #[error("{why}")]
     Engine {
@@ -128,7 +142,12 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         matches!(
             self,
-            Self::Conflict | Self::CommitUnknown | Self::TooOld | Self::Unavailable { cause: Cause::Readers }
+            Self::Conflict
+                | Self::CommitUnknown
+                | Self::TooOld
+                | Self::Unavailable {
+                    cause: Cause::Readers | Cause::Busy { .. }
+                }
         )
     }
 }

@@ -12,16 +12,29 @@
 //! - **A [`Txn`] ends with its attempt.** A clone kept longer answers every call with an error.
 //! - **The limits hold on every engine**: [`MAX_KEY_LEN`], [`MAX_VALUE_LEN`] and [`MAX_TRANSACTION_LEN`].
 
+mod appends;
 mod db;
 mod error;
+#[cfg(feature = "fdb")]
+mod fdb;
 mod key;
 mod lmdb;
+mod marker;
 mod overlay;
 mod retry;
 mod txn;
 
 pub use db::{Db, Engine, Settings, Usage};
 pub use error::{Cause, Error, RunError};
+#[cfg(feature = "fdb")]
+pub use fdb::Cluster;
 pub use foundationdb_tuple::{Element, TuplePack, TupleUnpack, Versionstamp};
 pub use key::{Key, Range};
 pub use txn::{Entry, MAX_KEY_LEN, MAX_TRANSACTION_LEN, MAX_VALUE_LEN, Order, Page, Query, Txn};
+
+/// Ends what engines run in the background of this process. A program calls it on its way out, when no [`Db`] is in use any
+/// more; transactions begun later are refused.
+pub fn shutdown() {
+    #[cfg(feature = "fdb")]
+    fdb::stop();
+}

@@ -556,18 +556,15 @@ impl Committer {
                 }
             }
         }
-        let version = (txn.id() as u64).to_be_bytes();
-        for append in writes.appends() {
-            let stamp = [&version[..], &place.to_be_bytes(), &append.order.to_be_bytes()].concat();
-            let key = [&*append.prefix, &[STAMP_CODE], &*stamp].concat();
-            self.data.put(txn, &key, &append.value)?;
+        let mut stamp = [0; 10];
+        stamp[..8].copy_from_slice(&(txn.id() as u64).to_be_bytes());
+        stamp[8..].copy_from_slice(&place.to_be_bytes());
+        for append in writes.appends().iter() {
+            self.data.put(txn, &append.key(stamp), &append.value)?;
         }
         Ok(())
     }
 }
-
-/// The tuple layer's type code of a versionstamp.
-const STAMP_CODE: u8 = 0x33;
 
 impl Drop for Committer {
     fn drop(&mut self) {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use crate::appends::Appends;
 use crate::key::Span;
 use crate::txn::Order;
 
@@ -16,15 +17,7 @@ pub(crate) struct Overlay {
     writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// Cleared ranges, start to end, neither touching nor overlapping. They apply before `writes`.
     cleared: BTreeMap<Vec<u8>, Vec<u8>>,
-    appends: Vec<Append>,
-}
-
-/// An entry whose key is completed at the commit.
-#[derive(Debug)]
-pub(crate) struct Append {
-    pub(crate) prefix: Vec<u8>,
-    pub(crate) order: u16,
-    pub(crate) value: Vec<u8>,
+    appends: Appends,
 }
 
 /// What the overlay says of one key.
@@ -50,7 +43,7 @@ impl Overlay {
     }
 
     pub(crate) fn append(&mut self, prefix: Vec<u8>, order: u16, value: Vec<u8>) {
-        self.appends.push(Append { prefix, order, value });
+        self.appends.push(prefix, order, value);
     }
 
     pub(crate) fn clear_range(&mut self, span: Span) {
@@ -61,14 +54,7 @@ impl Overlay {
         for key in within {
             self.writes.remove(&key);
         }
-        // The stamp is not known yet, so an append is dropped if every stamp would fall into the range.
-        self.appends.retain(|append| {
-            let below = Span {
-                start: [&*append.prefix, &[0x33]].concat(),
-                end: [&*append.prefix, &[0x34]].concat(),
-            };
-            span.start > below.start || below.end > span.end
-        });
+        self.appends.clear_range(&span);
 
         let Span { mut start, mut end } = span;
         // Ranges that touch or overlap the new one are merged into it; going backwards from its end finds them all, because
@@ -133,7 +119,7 @@ impl Overlay {
             .map(|(key, value)| (key.as_slice(), value.as_deref()))
     }
 
-    pub(crate) fn appends(&self) -> &[Append] {
+    pub(crate) fn appends(&self) -> &Appends {
         &self.appends
     }
 }
@@ -220,44 +206,5 @@ mod tests {
         assert!(overlay.is_empty());
         overlay.clear_range(span(1, 2));
         assert!(!overlay.is_empty());
-    }
-
-    #[test]
-    fn an_append_is_taken_back_only_by_a_range_over_all_its_stamps() {
-        let appended = |cleared: Span| {
-            let mut overlay = Overlay::default();
-            overlay.append(vec![5], 0, Vec::new());
-            overlay.clear_range(cleared);
-            overlay.appends().len()
-        };
-        assert_eq!(
-            appended(Span {
-                start: vec![5, 0x00],
-                end: vec![5, 0xff]
-            }),
-            0
-        );
-        assert_eq!(
-            appended(Span {
-                start: vec![5, 0x33],
-                end: vec![5, 0x34]
-            }),
-            0
-        );
-        assert_eq!(
-            appended(Span {
-                start: vec![5, 0x33, 1],
-                end: vec![5, 0x34]
-            }),
-            1
-        );
-        assert_eq!(
-            appended(Span {
-                start: vec![5, 0x33],
-                end: vec![5, 0x33, 9]
-            }),
-            1
-        );
-        assert_eq!(appended(span(6, 7)), 1);
     }
 }

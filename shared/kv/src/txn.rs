@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use crate::db::Counters;
 use crate::error::Error;
+#[cfg(feature = "fdb")]
+use crate::fdb;
 use crate::key::{Key, Range};
 use crate::lmdb;
 
@@ -78,6 +80,8 @@ struct Inner {
 /// A transaction of each engine.
 pub(crate) enum Transaction {
     Lmdb(lmdb::Transaction),
+    #[cfg(feature = "fdb")]
+    Fdb(fdb::Transaction),
 }
 
 impl Txn {
@@ -102,6 +106,8 @@ impl Txn {
                 tokio::task::coop::consume_budget().await;
                 engine.get(&key)
             }
+            #[cfg(feature = "fdb")]
+            Transaction::Fdb(engine) => engine.get(&key).await,
         }
     }
 
@@ -119,6 +125,8 @@ impl Txn {
                 tokio::task::coop::consume_budget().await;
                 engine.range(&span, query.order, query.limit)?
             }
+            #[cfg(feature = "fdb")]
+            Transaction::Fdb(engine) => engine.range(&span, query.order, query.limit).await?,
         };
         self.0.usage.reads.fetch_add(1, Relaxed);
         self.0.usage.keys_read.fetch_add(found.len() as u64, Relaxed);
@@ -150,6 +158,8 @@ impl Txn {
         self.count_written(key.len() + value.len())?;
         match &self.0.engine {
             Transaction::Lmdb(engine) => engine.set(key, value),
+            #[cfg(feature = "fdb")]
+            Transaction::Fdb(engine) => engine.set(&key, &value),
         }
     }
 
@@ -159,6 +169,8 @@ impl Txn {
         self.count_written(key.len())?;
         match &self.0.engine {
             Transaction::Lmdb(engine) => engine.clear(key),
+            #[cfg(feature = "fdb")]
+            Transaction::Fdb(engine) => engine.clear(&key),
         }
     }
 
@@ -171,6 +183,8 @@ impl Txn {
         self.count_written(span.start.len() + span.end.len())?;
         match &self.0.engine {
             Transaction::Lmdb(engine) => engine.clear_range(span),
+            #[cfg(feature = "fdb")]
+            Transaction::Fdb(engine) => engine.clear_range(&span),
         }
     }
 
@@ -191,7 +205,24 @@ impl Txn {
         let order = u16::try_from(self.0.appended.fetch_add(1, Relaxed)).map_err(|_| Error::TooManyAppends)?;
         match &self.0.engine {
             Transaction::Lmdb(engine) => engine.append(prefix, order, value),
+            #[cfg(feature = "fdb")]
+            Transaction::Fdb(engine) => engine.append(prefix, order, value),
         }
+    }
+
+    /// Refuses the commit if anybody writes `key` meanwhile, without reading it.
+    pub(crate) fn watch(&self, key: &Key) -> Result<(), Error> {
+        match &self.0.engine {
+            // Reading costs it no trip, and what was read is watched.
+            Transaction::Lmdb(engine) => engine.get(&self.rooted(key)?).map(drop),
+            #[cfg(feature = "fdb")]
+            Transaction::Fdb(engine) => engine.watch(&self.rooted(key)?),
+        }
+    }
+
+    /// Whether anything was written.
+    pub(crate) fn has_written(&self) -> bool {
+        self.0.written.load(Relaxed) > 0
     }
 
     fn rooted(&self, key: &Key) -> Result<Vec<u8>, Error> {

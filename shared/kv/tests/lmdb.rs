@@ -52,6 +52,11 @@ async fn child() {
     say("done");
 }
 
+fn folder(harness: &Harness) -> &Path {
+    let Engine::Lmdb(folder) = &harness.engine;
+    folder
+}
+
 fn k(n: u32) -> Key {
     Key::of(&("k", n))
 }
@@ -193,7 +198,7 @@ async fn a_missing_folder_is_made_for_its_owner_alone() {
 fn the_lock_file_has_its_space_reserved() {
     let harness = Harness::lmdb("reserved");
     let _db = harness.db();
-    let Engine::Lmdb(folder) = &harness.engine;
+    let folder = folder(&harness);
     let file = folder.join("lock.mdb").metadata().unwrap();
     assert!(
         file.blocks() * 512 >= file.len(),
@@ -212,7 +217,7 @@ fn the_lock_file_has_its_space_reserved() {
 async fn a_folder_is_opened_once_whatever_it_is_called() {
     let harness = Harness::lmdb("once");
     let db = harness.db();
-    let Engine::Lmdb(folder) = &harness.engine;
+    let folder = folder(&harness);
     let link = folder.parent().unwrap().join("link");
     symlink(folder, &link).unwrap();
     let linked = Db::open(Settings {
@@ -244,7 +249,7 @@ async fn a_store_is_reopened_as_soon_as_its_last_handle_is_dropped() {
 async fn a_folder_replaced_under_an_open_store_is_refused() {
     let harness = Harness::lmdb("replaced");
     let db = harness.db();
-    let Engine::Lmdb(folder) = &harness.engine;
+    let folder = folder(&harness);
     fs::remove_dir_all(folder).unwrap();
     let reopened = Db::open(harness.settings());
     assert!(
@@ -262,8 +267,7 @@ async fn size_after_overwriting(harness: &Harness, db: &Db) -> u64 {
     for n in 0..300_u32 {
         set(db, 1, &n.to_be_bytes().repeat(12_500)).await.expect("committed");
     }
-    let Engine::Lmdb(folder) = &harness.engine;
-    folder.join("data.mdb").metadata().expect("a data file").len()
+    folder(harness).join("data.mdb").metadata().expect("a data file").len()
 }
 
 #[tokio::test]

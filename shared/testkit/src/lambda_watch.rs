@@ -148,19 +148,31 @@ impl Drop for LambdaWatch {
     }
 }
 
-/// Compiles what cargo-lambda will ask cargo to run, in the same way, so that no request waits for it and errors are shown.
+/// Compiles the functions so that no request waits for it, and errors are shown.
 async fn build() {
-    let output = tokio::process::Command::new("cargo")
-        .args(["build", "--locked", "--bins", "--manifest-path"])
-        .arg(root().join("Cargo.toml"))
-        .output()
-        .await
-        .expect("cargo can be run");
-    assert!(
-        output.status.success(),
-        "the programs do not compile:\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let functions = std::fs::read_dir(root().join("functions")).expect("the repository has functions");
+    for function in functions {
+        let function = function.expect("it can be listed");
+        let name = function.file_name();
+        if !function.path().join("Cargo.toml").exists() {
+            continue;
+        }
+        // One at a time, as cargo-lambda runs them: what cargo compiles for a program depends on what is selected with it.
+        let output = tokio::process::Command::new("cargo")
+            .args(["build", "--locked", "--manifest-path"])
+            .arg(root().join("Cargo.toml"))
+            .arg("--bin")
+            .arg(&name)
+            .output()
+            .await
+            .expect("cargo can be run");
+        assert!(
+            output.status.success(),
+            "{} does not compile:\n{}",
+            name.display(),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
 }
 
 /// The root of the repository.

@@ -3,7 +3,7 @@
 //! A second process is the test binary itself, told by `--exact child` to run its test `child` alone. What to do comes as the
 //! first line of its standard input, so that a plain run of all ignored tests ends at once.
 
-use std::io::{BufRead, BufReader, Lines, Read, Write, stdin, stdout};
+use std::io::{BufRead, BufReader, IsTerminal, Lines, Read, Write, stdin, stdout};
 use std::path::PathBuf;
 use std::process::{self, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -118,6 +118,9 @@ const MARK: &str = "> ";
 /// In the child: the words of its task; none if there is no parent.
 pub(crate) fn task() -> Vec<String> {
     let mut task = String::new();
+    if stdin().is_terminal() {
+        return Vec::new();
+    }
     stdin().lock().take(4096).read_line(&mut task).expect("standard input");
     task.split_whitespace().map(str::to_owned).collect()
 }
