@@ -189,14 +189,17 @@ impl Db {
                 let value = match body(attempt.0.clone()).await {
                     Ok(value) => value,
                     Err(error) => match error.kv() {
-                        Some(failure) if failure.is_retryable() || !doubts.is_empty() => break 'attempt failure.clone(),
+                        Some(failure) if failure.is_retryable() || !doubts.is_empty() => {
+                            break 'attempt failure.clone();
+                        }
                         // What it says is decided by what it read. An attempt in doubt has come to another end, so it read
                         // something that was changed since, and can not be committed any more.
                         _ => return Err(error),
                     },
                 };
                 if let Some(markers) = self.markers.as_ref().filter(|_| attempt.0.has_written()) {
-                    let marker = marker.get_or_insert_with(|| markers.take(self.since.as_ref().map(|since| since.begun)));
+                    let marker =
+                        marker.get_or_insert_with(|| markers.take(self.since.as_ref().map(|since| since.begun)));
                     marker.leave(&attempt.0, attempts)?;
                 }
                 match attempt.commit(&progress.undecided).await {

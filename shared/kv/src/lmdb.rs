@@ -293,7 +293,10 @@ impl Transaction {
             work,
             answer: oneshot::channel().0,
         };
-        let written = committer.env.write_txn().and_then(|txn| committer.write(txn, &[commit]));
+        let written = committer
+            .env
+            .write_txn()
+            .and_then(|txn| committer.write(txn, &[commit]));
         let verdicts = written.map_err(|error| failure(&error))?;
         verdicts.into_iter().collect()
     }

@@ -102,7 +102,9 @@ impl Marker {
         let Some(value) = txn.get(&self.key).await? else {
             return Ok(None);
         };
-        let attempt = value.strip_prefix(&self.run.to_be_bytes()).and_then(|rest| rest.get(8..));
+        let attempt = value
+            .strip_prefix(&self.run.to_be_bytes())
+            .and_then(|rest| rest.get(8..));
         Ok(attempt.and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes))
     }
 }
