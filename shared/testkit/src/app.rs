@@ -28,7 +28,8 @@ pub struct TestApp {
     pub clock: Arc<TestClock>,
     app: axum::Router,
     tokens: Arc<Tokens>,
-    _folder: TempDir,
+    /// None if the store is the caller's.
+    _folder: Option<TempDir>,
 }
 
 impl TestApp {
@@ -42,6 +43,18 @@ impl TestApp {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let db =
             kv::Db::open(kv::Settings::new(kv::Engine::Lmdb(folder.path().join("store")))).expect("the store opens");
+        Self {
+            _folder: Some(folder),
+            ..Self::assemble(router, db, origins)
+        }
+    }
+
+    /// Starts `router` on a store that the caller has opened.
+    pub fn on(router: api::Router, db: kv::Db) -> Self {
+        Self::assemble(router, db, &Origins::Any)
+    }
+
+    fn assemble(router: api::Router, db: kv::Db, origins: &Origins) -> Self {
         let clock = Arc::new(TestClock::default());
         let rng = Arc::new(SystemRng);
         let env = Env {
@@ -71,7 +84,7 @@ impl TestApp {
             clock,
             app: api::app(router, state, origins),
             tokens,
-            _folder: folder,
+            _folder: None,
         }
     }
 

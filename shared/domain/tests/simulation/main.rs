@@ -30,7 +30,7 @@ use crate::history::History;
 use crate::world::World;
 
 /// How many seeds are tried, if the command line does not say.
-const SEEDS: u64 = 3000;
+const SEEDS: u64 = 2000;
 
 /// The number behind `name=` on the command line. For the test runner it is one more name to match, which none does.
 fn argument(name: &str) -> Option<u64> {
