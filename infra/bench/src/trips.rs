@@ -57,7 +57,12 @@ async fn drive() -> Vec<Count> {
     let creating = app.post("/v5/sessions").bearer(&token).json(&draft).send();
     let created = timed(&mut counts, "create session", creating).await.created();
     // With one session a list could not tell records read at once from records read in turn.
-    app.post("/v5/sessions").bearer(&token).json(&draft).send().await.created();
+    app.post("/v5/sessions")
+        .bearer(&token)
+        .json(&draft)
+        .send()
+        .await
+        .created();
     let path = format!("/v5/sessions/{}", text(&created["id"]));
     let getting = app.get(&path).bearer(&token).send();
     timed(&mut counts, "get session", getting).await.ok();

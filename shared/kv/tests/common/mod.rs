@@ -15,6 +15,8 @@ use tempfile::TempDir;
 pub(crate) struct Harness {
     pub(crate) engine: Engine,
     pub(crate) root: String,
+    #[cfg(feature = "testing")]
+    faults: Option<kv::faulty::Plan>,
     _folder: Option<TempDir>,
 }
 
@@ -25,7 +27,18 @@ impl Harness {
         Self {
             engine: Engine::Lmdb(folder.path().join("store")),
             root: test.to_owned(),
+            #[cfg(feature = "testing")]
+            faults: None,
             _folder: Some(folder),
+        }
+    }
+
+    /// LMDB in a new folder, behind `plan`.
+    #[cfg(feature = "testing")]
+    pub(crate) fn faulty(test: &str, plan: kv::faulty::Plan) -> Self {
+        Self {
+            faults: Some(plan),
+            ..Self::lmdb(test)
         }
     }
 
@@ -35,6 +48,8 @@ impl Harness {
             ["lmdb", folder, root, ..] => Self {
                 engine: Engine::Lmdb(PathBuf::from(folder)),
                 root: (*root).to_owned(),
+                #[cfg(feature = "testing")]
+                faults: None,
                 _folder: None,
             },
             _ => panic!("not a store: {words:?}"),
@@ -59,12 +74,17 @@ impl Harness {
     pub(crate) fn db(&self) -> Db {
         // Generous, so that a busy machine fails no test that is not about the deadline.
         let deadline = Duration::from_mins(1);
-        Db::open(Settings {
+        let db = Db::open(Settings {
             deadline,
             attempts: u32::MAX,
             ..self.settings()
-        })
-        .expect("the store opens")
+        });
+        let db = db.expect("the store opens");
+        #[cfg(feature = "testing")]
+        if let Some(plan) = &self.faults {
+            return db.with_faults(plan.clone());
+        }
+        db
     }
 }
 
