@@ -267,7 +267,7 @@ impl Attempt {
                 pending::<()>().await;
             }
         }
-        wait_until(Instant::now() + (there_and_back - there)).await;
+        wait_until(Instant::now() + there_and_back.saturating_sub(there)).await;
         pending_answer.answered = true;
         verdict
     }
@@ -286,6 +286,10 @@ async fn wait_until(time: Instant) {
 }
 
 /// Commits in a way that is the same whenever it is repeated.
+#[cfg_attr(
+    not(feature = "fdb"),
+    expect(clippy::unused_async, reason = "other engines commit elsewhere")
+)]
 async fn deliver(engine: &Transaction, undecided: &AtomicBool) -> Result<(), Error> {
     match engine {
         Transaction::Lmdb(engine) => {
@@ -298,6 +302,10 @@ async fn deliver(engine: &Transaction, undecided: &AtomicBool) -> Result<(), Err
 }
 
 /// Commits after a while, whatever becomes of the run meanwhile.
+#[cfg_attr(
+    not(feature = "fdb"),
+    expect(clippy::unused_async, reason = "other engines commit elsewhere")
+)]
 async fn deliver_later(engine: &Transaction, landing: Duration, undecided: &AtomicBool) {
     match engine {
         Transaction::Lmdb(engine) => {

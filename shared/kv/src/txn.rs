@@ -133,6 +133,10 @@ impl Txn {
     }
 
     /// The snapshot that this transaction reads from, or a newer one; meant for a transaction that has read.
+    #[cfg_attr(
+        not(feature = "fdb"),
+        expect(clippy::unused_async, reason = "other engines ask the store")
+    )]
     pub async fn snapshot(&self) -> Result<Snapshot, Error> {
         let engine = match &self.0.engine {
             #[cfg(feature = "testing")]

@@ -13,9 +13,9 @@ use tokio::time::{Instant, sleep};
 const TRIP: Duration = Duration::from_millis(10);
 
 fn store() -> (TempDir, Db) {
-    let folder = TempDir::new().unwrap();
-    let db = Db::open(Settings::new(Engine::Lmdb(folder.path().join("store")))).unwrap();
-    (folder, db)
+    let folder = TempDir::new().expect("a temporary folder");
+    let db = Db::open(Settings::new(Engine::Lmdb(folder.path().join("store"))));
+    (folder, db.expect("the store opens"))
 }
 
 fn k(n: u32) -> Key {
@@ -29,7 +29,7 @@ fn calm(db: &Db) -> Db {
 
 async fn number(db: &Db, n: u32) -> Option<u8> {
     let found: Result<_, Error> = calm(db).run(|txn| async move { txn.get(&k(n)).await }).await;
-    found.unwrap().map(|value| value[0])
+    found.expect("a plain read").map(|value| value[0])
 }
 
 /// Adds one to key 1 and answers what it is then.

@@ -81,9 +81,9 @@ impl Records {
 pub(crate) fn check(stored: &Stored) -> Vec<String> {
     let mut records = Records::read(stored);
     let mut problems = std::mem::take(&mut records.problems);
-    let mut expect = |holds: bool, problem: String| {
+    let mut expect = |holds: bool, problem: &dyn Fn() -> String| {
         if !holds {
-            problems.push(problem);
+            problems.push(problem());
         }
     };
     let Records {
@@ -99,29 +99,36 @@ pub(crate) fn check(stored: &Stored) -> Vec<String> {
 
     for (email, id) in emails {
         let named = users.get(id).is_some_and(|user| user.email.as_str() == email);
-        expect(named, format!("{email} leads to {id}, which is not its user"));
+        expect(named, &|| format!("{email} leads to {id}, which is not its user"));
     }
     for (id, user) in users {
-        expect(user.id.uuid() == *id, format!("user {id} is stored as {user:?}"));
+        expect(user.id.uuid() == *id, &|| format!("user {id} is stored as {user:?}"));
         let found = emails.get(user.email.as_str()) == Some(id);
-        expect(found, format!("{} does not lead to its user {id}", user.email));
+        expect(found, &|| format!("{} does not lead to its user {id}", user.email));
         let own = TenantId::own(user.id).uuid();
         let kind = tenants.get(&own).map(|tenant| tenant.kind);
-        expect(kind == Some(Kind::Own), format!("user {id} has no tenant of its own"));
+        expect(kind == Some(Kind::Own), &|| {
+            format!("user {id} has no tenant of its own")
+        });
         let role = memberships.get(&(*id, own)).map(|membership| membership.role);
         expect(
             role == Some(Role::Owner),
             format!("user {id} does not own its own tenant"),
         );
     }
-    expect(emails.len() == users.len(), "emails and users are not as many".into());
-    expect(tenants.len() == users.len(), "tenants and users are not as many".into());
-    expect(
-        memberships.len() == users.len(),
-        "memberships and users are not as many".into(),
-    );
+    expect(emails.len() == users.len(), &|| {
+        "emails and users are not as many".into()
+    });
+    expect(tenants.len() == users.len(), &|| {
+        "tenants and users are not as many".into()
+    });
+    expect(memberships.len() == users.len(), &|| {
+        "memberships and users are not as many".into()
+    });
     for login in logins.values() {
-        expect(users.contains_key(&login.user.uuid()), format!("{login:?} is nobody's"));
+        expect(users.contains_key(&login.user.uuid()), &|| {
+            format!("{login:?} is nobody's")
+        });
     }
     for (id, session) in sessions {
         let place = (session.tenant.uuid(), *id);
@@ -129,12 +136,16 @@ pub(crate) fn check(stored: &Stored) -> Vec<String> {
             session.id.uuid() == *id,
             format!("session {id} is stored as {session:?}"),
         );
-        expect(index.contains(&place), format!("session {id} is missing in the index"));
-        expect(tenants.contains_key(&place.0), format!("session {id} is in no tenant"));
+        expect(index.contains(&place), &|| {
+            format!("session {id} is missing in the index")
+        });
+        expect(tenants.contains_key(&place.0), &|| {
+            format!("session {id} is in no tenant")
+        });
     }
     for (tenant, id) in index {
         let there = sessions.get(id).is_some_and(|session| session.tenant.uuid() == *tenant);
-        expect(there, format!("tenant {tenant} lists {id}, which it does not have"));
+        expect(there, &|| format!("tenant {tenant} lists {id}, which it does not have"));
     }
     problems
 }
