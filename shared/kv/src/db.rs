@@ -237,15 +237,11 @@ impl Db {
 }
 
 impl Store {
-    #[cfg_attr(
-        not(feature = "fdb"),
-        expect(clippy::unnecessary_wraps, reason = "other engines can refuse")
-    )]
     fn begin(&self, deadline: Duration, attempts: u32) -> Result<Transaction, Error> {
         match self {
             Self::Lmdb(store) => {
                 let _ = (deadline, attempts);
-                Ok(Transaction::Lmdb(lmdb::Transaction::begin(store.clone())))
+                lmdb::Transaction::begin(store.clone()).map(Transaction::Lmdb)
             }
             #[cfg(feature = "fdb")]
             Self::Fdb(store) => store.begin(deadline, attempts).map(Transaction::Fdb),

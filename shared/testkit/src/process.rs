@@ -37,14 +37,13 @@ impl Process {
     pub fn start(mut command: Command) -> Self {
         let mut child = command.spawn().expect("the program can be started");
         let (sender, errors) = channel();
-        let stderr = BufReader::new(child.stderr.take().expect("it is piped"));
         // Read to the end whoever listens, so that the program never waits for a full pipe.
-        std::thread::spawn(move || {
-            stderr
-                .lines()
-                .map_while(Result::ok)
-                .for_each(|line| drop(sender.send(line)));
-        });
+        if let Some(stderr) = child.stderr.take() {
+            std::thread::spawn(move || {
+                let lines = BufReader::new(stderr).lines().map_while(Result::ok);
+                lines.for_each(|line| drop(sender.send(line)));
+            });
+        }
         let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
         let address = loop {
             match lines.next() {

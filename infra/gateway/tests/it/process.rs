@@ -96,13 +96,16 @@ async fn asked_to_stop_it_finishes_what_is_in_flight_and_exits_with_success() {
     let (first, rest) = body.split_at(10);
 
     let mut stream = TcpStream::connect(process.address().trim_start_matches("http://")).unwrap();
-    let length = body.len();
     let head = format!(
-        "POST /v5/auth/register HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+        "POST /v5/auth/register HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
     );
     write!(stream, "{head}{first}").unwrap();
-    // The server has taken the request once it answers a later one; nothing else is on this connection.
-    process.remote().get("/v5/health").send().await.ok();
+    // The handler is waiting for the body once this comes.
+    let mut asked = [0; 25];
+    stream.read_exact(&mut asked).unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
 
     process.terminate();
     while !process
@@ -114,6 +117,26 @@ async fn asked_to_stop_it_finishes_what_is_in_flight_and_exits_with_success() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    let (status, _) = process.wait();
+    assert!(status.success(), "{status}");
+}
+
+/// A log that can not be written must not take the service down: its disk may be the one that is full.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn it_serves_on_when_its_log_can_not_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = gateway(&folder);
+    command.stderr(fs::File::create("/dev/full").unwrap());
+    let process = Process::start(command);
+    register(&process.remote(), "test@example.com").await;
+    process
+        .remote()
+        .get("/v5/nothing")
+        .send()
+        .await
+        .assert_problem(404, Code::NotFound);
+    process.terminate();
     let (status, _) = process.wait();
     assert!(status.success(), "{status}");
 }

@@ -69,4 +69,9 @@ async fn the_flow_works_through_function_processes_that_share_the_store() {
         "one process answered them all:\n{}",
         watch.output()
     );
+
+    let output = watch.output();
+    for secret in ["password123", &token, SECRET, "$argon2"] {
+        assert!(!output.contains(secret), "{secret} is in the log");
+    }
 }
