@@ -27,6 +27,10 @@ watch: $(CARGO_LAMBDA) ## the real function binaries behind cargo-lambda's route
 test: $(CARGO_LAMBDA) ## every test, the flow through cargo-lambda included
 	cargo test --workspace --locked
 
+.PHONY: bench
+bench: ## what is measured: the store trips of every endpoint
+	cargo run --quiet --locked --bin bench -- trips
+
 # Once there are templates, their linter belongs here as one more line.
 .PHONY: check
 check: ## formatting, lints, and the rules of the architecture

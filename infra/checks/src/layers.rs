@@ -47,6 +47,12 @@ const LAYERS: &[Layer] = &[
         program: &["shared/api", "shared/domain", "shared/jwt", "shared/kv"],
         tests: &[],
     },
+    // Measures the real router in-process, as the tests run it.
+    Layer {
+        folder: "infra/bench",
+        program: &["infra/gateway", "shared/kv", "shared/testkit"],
+        tests: &[],
+    },
     Layer {
         folder: "infra/*",
         program: &["functions/*", "shared/api", "shared/domain", "shared/jwt", "shared/kv"],

@@ -73,7 +73,8 @@ pub enum Verdict {
 /// milliseconds and 19 MiB, so more at once would only take longer and could take all memory.
 #[derive(Clone)]
 pub struct Hasher {
-    permits: Arc<Semaphore>,
+    /// None hashes on the caller's thread.
+    permits: Option<Arc<Semaphore>>,
     rng: Arc<dyn Rng>,
     params: Params,
 }
@@ -88,7 +89,17 @@ impl Hasher {
     pub fn with_params(rng: Arc<dyn Rng>, params: Params) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         Self {
-            permits: Arc::new(Semaphore::new(cores)),
+            permits: Some(Arc::new(Semaphore::new(cores))),
+            rng,
+            params,
+        }
+    }
+
+    /// A hasher that works on its caller's thread and holds up whatever else runs there: for simulations, in which nothing may
+    /// depend on when another thread is done.
+    pub fn in_place(rng: Arc<dyn Rng>, params: Params) -> Self {
+        Self {
+            permits: None,
             rng,
             params,
         }
@@ -146,7 +157,10 @@ impl Hasher {
     }
 
     async fn off_thread<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(failed)?;
+        let Some(permits) = self.permits.clone() else {
+            return work();
+        };
+        let permit = permits.acquire_owned().await.map_err(failed)?;
         // The permit travels with the work: a caller that goes away leaves a thread busy, and that still counts.
         tokio::task::spawn_blocking(move || {
             let done = work();
@@ -244,12 +258,9 @@ mod tests {
     async fn at_most_as_many_hash_at_once_as_there_are_cores() {
         let hasher = hasher();
         let cores = std::thread::available_parallelism().unwrap().get();
-        assert_eq!(hasher.permits.available_permits(), cores);
-        let all = hasher
-            .permits
-            .acquire_many(u32::try_from(cores).unwrap())
-            .await
-            .unwrap();
+        let permits = hasher.permits.clone().unwrap();
+        assert_eq!(permits.available_permits(), cores);
+        let all = permits.acquire_many(u32::try_from(cores).unwrap()).await.unwrap();
         let password = password("password123");
         let mut hashing = std::pin::pin!(hasher.hash(&password));
         assert!(futures_util::poll!(hashing.as_mut()).is_pending());

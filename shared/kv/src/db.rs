@@ -11,12 +11,16 @@ use foundationdb_tuple::TuplePack;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::error::{Cause, Error, RunError};
+#[cfg(feature = "testing")]
+use crate::faulty;
 #[cfg(feature = "fdb")]
 use crate::fdb;
 use crate::lmdb;
 use crate::marker::{self, Marker, Markers};
 use crate::retry::Backoff;
-use crate::txn::{Order, Query, Transaction, Txn};
+#[cfg(any(feature = "fdb", feature = "testing"))]
+use crate::txn::EngineSnapshot;
+use crate::txn::{Order, Query, Snapshot, Transaction, Txn};
 
 /// Which engine holds the data, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +67,9 @@ pub struct Db {
     usage: Arc<Counters>,
     deadline: Duration,
     attempts: u32,
+    since: Option<Snapshot>,
+    #[cfg(feature = "testing")]
+    faults: Option<Arc<faulty::Faults>>,
 }
 
 /// A store of each engine.
@@ -88,7 +95,21 @@ impl Db {
             usage: Arc::default(),
             deadline: settings.deadline,
             attempts: settings.attempts,
+            since: None,
+            #[cfg(feature = "testing")]
+            faults: None,
         })
+    }
+
+    /// The same store, with the faults and the latency of `plan` between it and whoever uses this handle and its clones.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn with_faults(&self, plan: faulty::Plan) -> Db {
+        Db {
+            markers: Some(self.markers.clone().unwrap_or_else(Markers::new)),
+            faults: Some(faulty::Faults::new(plan)),
+            ..self.clone()
+        }
     }
 
     /// The same store with another deadline.
@@ -96,6 +117,19 @@ impl Db {
     pub fn within(&self, deadline: Duration) -> Db {
         Db {
             deadline,
+            ..self.clone()
+        }
+    }
+
+    /// The same store, for runs that follow one that has read: their first attempt reads from its `snapshot`, or from a newer
+    /// one if that costs nothing. Where asking the store for a snapshot is a trip of its own, they are spared it.
+    ///
+    /// Nothing is lost by it: an attempt that writes is refused if what it has read was changed since the snapshot, as ever, and
+    /// later attempts read anew. Only what a run answers that writes nothing is as old as the snapshot.
+    #[must_use]
+    pub fn since(&self, snapshot: Snapshot) -> Db {
+        Db {
+            since: Some(snapshot),
             ..self.clone()
         }
     }
@@ -132,34 +166,41 @@ impl Db {
         E: RunError,
     {
         let mut backoff = Backoff::default();
-        let mut engine = self.store.begin(self.deadline, self.attempts)?;
-        let mut marker = None;
-        // What the closure answered in an attempt whose commit ended in doubt.
-        let mut doubtful = None;
+        let mut txn = self.begin(self.since.as_ref())?;
+        let mut marker: Option<Marker> = None;
+        // What the closure answered in the attempts whose commits ended in doubt. Each may be on its way still, until an attempt
+        // finds that it has arrived, or commits and thereby shuts it out.
+        let mut doubts = Vec::new();
         loop {
             self.usage.attempts.fetch_add(1, Relaxed);
             let attempts = progress.attempts.fetch_add(1, Relaxed) + 1;
-            let attempt = Attempt(Txn::new(engine, self.root.clone(), self.usage.clone()));
+            let attempt = Attempt(txn);
             let failure = 'attempt: {
-                if let (Some(marker), Some(value)) = (&marker, doubtful.take()) {
-                    match Marker::stands(marker, &attempt.0).await {
-                        Ok(true) => return Ok(value),
-                        Ok(false) => {}
-                        Err(failure) => {
-                            doubtful = Some(value);
-                            break 'attempt failure;
+                if let Some(marker) = marker.as_ref().filter(|_| !doubts.is_empty()) {
+                    match marker.committed(&attempt.0).await {
+                        Ok(Some(number)) => {
+                            self.usage.commits.fetch_add(1, Relaxed);
+                            return answer_of(number, doubts).map_err(E::from);
                         }
+                        Ok(None) => {}
+                        Err(failure) => break 'attempt failure,
                     }
                 }
                 let value = match body(attempt.0.clone()).await {
                     Ok(value) => value,
                     Err(error) => match error.kv() {
-                        Some(failure) if failure.is_retryable() => break 'attempt failure.clone(),
+                        Some(failure) if failure.is_retryable() || !doubts.is_empty() => {
+                            break 'attempt failure.clone();
+                        }
+                        // What it says is decided by what it read. An attempt in doubt has come to another end, so it read
+                        // something that was changed since, and can not be committed any more.
                         _ => return Err(error),
                     },
                 };
                 if let Some(markers) = self.markers.as_ref().filter(|_| attempt.0.has_written()) {
-                    marker.get_or_insert_with(|| markers.take()).leave(&attempt.0)?;
+                    let marker =
+                        marker.get_or_insert_with(|| markers.take(self.since.as_ref().map(|since| since.begun)));
+                    marker.leave(&attempt.0, attempts)?;
                 }
                 match attempt.commit(&progress.undecided).await {
                     Ok(()) => {
@@ -168,7 +209,7 @@ impl Db {
                     }
                     Err(failure) => {
                         if failure == Error::CommitUnknown {
-                            doubtful = Some(value);
+                            doubts.push((attempts, value));
                         }
                         failure
                     }
@@ -178,7 +219,7 @@ impl Db {
                 self.usage.conflicts.fetch_add(1, Relaxed);
             }
             if !failure.is_retryable() {
-                return Err(self.given_up(failure, doubtful.is_some(), progress).into());
+                return Err(self.given_up(failure, !doubts.is_empty(), progress).into());
             }
             if attempts >= self.attempts {
                 let cause = Cause::Attempts {
@@ -186,16 +227,41 @@ impl Db {
                     last: Box::new(failure),
                 };
                 return Err(self
-                    .given_up(Error::Unavailable { cause }, doubtful.is_some(), progress)
+                    .given_up(Error::Unavailable { cause }, !doubts.is_empty(), progress)
                     .into());
             }
-            // A doubt lasts until the next attempt has looked; the deadline may pass before that.
-            progress.undecided.store(doubtful.is_some(), Relaxed);
-            engine = match attempt.again(&self.store, &mut backoff).await {
-                Ok(engine) => engine,
-                Err(failure) => return Err(self.given_up(failure, doubtful.is_some(), progress).into()),
+            // The deadline may pass before a doubt is cleared up.
+            progress.undecided.store(!doubts.is_empty(), Relaxed);
+            txn = match attempt.again(self, &mut backoff).await {
+                Ok(txn) => txn,
+                Err(failure) => return Err(self.given_up(failure, !doubts.is_empty(), progress).into()),
             };
         }
+    }
+
+    /// A new transaction, on an earlier one's snapshot if there is one.
+    fn begin(&self, since: Option<&Snapshot>) -> Result<Txn, Error> {
+        #[cfg(feature = "testing")]
+        let faults = match &self.faults {
+            Some(faults) => Some(faults.begin(since.is_some())?),
+            None => None,
+        };
+        let engine = self.store.begin(self.deadline, self.attempts, since)?;
+        Ok(Txn::new(
+            engine,
+            self.root.clone(),
+            self.usage.clone(),
+            #[cfg(feature = "testing")]
+            faults,
+        ))
+    }
+
+    #[cfg(feature = "fdb")]
+    fn is_faulty(&self) -> bool {
+        #[cfg(feature = "testing")]
+        return self.faults.is_some();
+        #[cfg(not(feature = "testing"))]
+        return false;
     }
 
     /// What to answer when there will be no more attempts: that something may have been committed, if it may have.
@@ -237,14 +303,26 @@ impl Db {
 }
 
 impl Store {
-    fn begin(&self, deadline: Duration, attempts: u32) -> Result<Transaction, Error> {
+    fn begin(&self, deadline: Duration, attempts: u32, since: Option<&Snapshot>) -> Result<Transaction, Error> {
         match self {
             Self::Lmdb(store) => {
                 let _ = (deadline, attempts);
-                lmdb::Transaction::begin(store.clone()).map(Transaction::Lmdb)
+                let store = store.clone();
+                let engine = match since.map(|since| &since.engine) {
+                    #[cfg(feature = "testing")]
+                    Some(EngineSnapshot::Held(held)) => lmdb::Transaction::begin_on(store, held),
+                    _ => lmdb::Transaction::begin(store),
+                };
+                engine.map(Transaction::Lmdb)
             }
             #[cfg(feature = "fdb")]
-            Self::Fdb(store) => store.begin(deadline, attempts).map(Transaction::Fdb),
+            Self::Fdb(store) => {
+                let version = match since.map(|since| &since.engine) {
+                    Some(EngineSnapshot::Fdb(version)) => Some(*version),
+                    _ => None,
+                };
+                store.begin(deadline, attempts, version).map(Transaction::Fdb)
+            }
         }
     }
 
@@ -264,6 +342,10 @@ struct Attempt(Txn);
 
 impl Attempt {
     async fn commit(&self, undecided: &AtomicBool) -> Result<(), Error> {
+        #[cfg(feature = "testing")]
+        if let Some(faults) = self.0.faults() {
+            return faults.commit(&self.0, undecided).await;
+        }
         match self.0.engine() {
             Transaction::Lmdb(engine) => engine.commit(undecided).await,
             #[cfg(feature = "fdb")]
@@ -272,27 +354,49 @@ impl Attempt {
     }
 
     /// Ends this attempt and begins another when it is time for it.
-    async fn again(&self, store: &Store, backoff: &mut Backoff) -> Result<Transaction, Error> {
-        match (self.0.engine(), store) {
+    async fn again(&self, db: &Db, backoff: &mut Backoff) -> Result<Txn, Error> {
+        match self.0.engine() {
+            // The client knows nothing of faults that were made up.
             #[cfg(feature = "fdb")]
-            (Transaction::Fdb(engine), _) => engine.again().await.map(Transaction::Fdb),
-            (Transaction::Lmdb(engine), _) => {
-                engine.end();
+            Transaction::Fdb(engine) if !db.is_faulty() => {
+                let engine = engine.again().await.map(Transaction::Fdb)?;
+                Ok(Txn::new(
+                    engine,
+                    db.root.clone(),
+                    db.usage.clone(),
+                    #[cfg(feature = "testing")]
+                    None,
+                ))
+            }
+            _ => {
+                self.end();
                 sleep(backoff.pause()).await;
-                store.begin(Duration::ZERO, 0)
+                db.begin(None)
             }
         }
     }
-}
 
-impl Drop for Attempt {
-    fn drop(&mut self) {
+    fn end(&self) {
         match self.0.engine() {
             Transaction::Lmdb(engine) => engine.end(),
             #[cfg(feature = "fdb")]
             Transaction::Fdb(engine) => engine.end(),
         }
     }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// What the closure answered in the attempt with this number, which has turned out to be committed.
+fn answer_of<T>(number: u32, doubts: Vec<(u32, T)>) -> Result<T, Error> {
+    let found = doubts.into_iter().find(|(attempt, _)| *attempt == number);
+    found.map(|(_, value)| value).ok_or_else(|| Error::Engine {
+        why: format!("attempt {number} was committed, and nobody had asked for that"),
+    })
 }
 
 /// How far a run has come, readable after its future was dropped.

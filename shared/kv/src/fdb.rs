@@ -170,7 +170,8 @@ impl Store {
     }
 
     /// A transaction that lives a little longer than `deadline`.
-    pub(crate) fn begin(&self, deadline: Duration, attempts: u32) -> Result<Transaction, Error> {
+    /// It reads at `version`, if there is one, and then asks the cluster for none.
+    pub(crate) fn begin(&self, deadline: Duration, attempts: u32, version: Option<i64>) -> Result<Transaction, Error> {
         if STOPPED.load(Relaxed) {
             return Err(stopped());
         }
@@ -182,6 +183,9 @@ impl Store {
             TransactionOption::MaxRetryDelay(MAX_RETRY_DELAY_MS),
         ] {
             native.set_option(option).map_err(failure)?;
+        }
+        if let Some(version) = version {
+            native.set_read_version(version);
         }
         Ok(Transaction::new(native))
     }
@@ -395,6 +399,12 @@ impl Transaction {
         let end = [key, &[0]].concat();
         self.with(|native, _, _| native.add_conflict_range(key, &end, ConflictRangeType::Read))?
             .map_err(failure)
+    }
+
+    /// The version that is read; known, and so no trip, once anything was read.
+    pub(crate) async fn version(&self) -> Result<i64, Error> {
+        let version = self.with(|native, _, _| native.get_read_version())?;
+        version.await.map_err(|error| self.failed(error))
     }
 
     /// Ends the attempt; does nothing if it has ended.

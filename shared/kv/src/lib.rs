@@ -15,6 +15,8 @@
 mod appends;
 mod db;
 mod error;
+#[cfg(feature = "testing")]
+pub mod faulty;
 #[cfg(feature = "fdb")]
 mod fdb;
 mod key;
@@ -30,7 +32,7 @@ pub use error::{Cause, Error, RunError};
 pub use fdb::Cluster;
 pub use foundationdb_tuple::{Element, TuplePack, TupleUnpack, Versionstamp};
 pub use key::{Key, Range};
-pub use txn::{Entry, MAX_KEY_LEN, MAX_TRANSACTION_LEN, MAX_VALUE_LEN, Order, Page, Query, Txn};
+pub use txn::{Entry, MAX_KEY_LEN, MAX_TRANSACTION_LEN, MAX_VALUE_LEN, Order, Page, Query, Snapshot, Txn};
 
 /// Ends what engines run in the background of this process. A program calls it on its way out, when no [`Db`] is in use any
 /// more; transactions begun later are refused.

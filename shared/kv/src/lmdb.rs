@@ -219,6 +219,10 @@ fn reserve_lock_file(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// A snapshot kept for one later transaction.
+#[cfg(feature = "testing")]
+pub(crate) struct Held(Mutex<Option<Snapshot>>);
+
 /// One attempt's view of the store and its writes so far.
 pub(crate) struct Transaction {
     store: Arc<Store>,
@@ -246,6 +250,58 @@ impl Transaction {
             store,
             work: Mutex::new(Some(Work::default())),
         })
+    }
+
+    /// Begins an attempt that reads from `held`, unless another one has taken that already.
+    #[cfg(feature = "testing")]
+    pub(crate) fn begin_on(store: Arc<Store>, held: &Held) -> Result<Self, Error> {
+        let begun = Self::begin(store)?;
+        begun.with(|work| {
+            work.snapshot = lock(&held.0).take();
+            Ok(())
+        })?;
+        Ok(begun)
+    }
+
+    /// A snapshot of this moment.
+    #[cfg(feature = "testing")]
+    pub(crate) fn hold(&self) -> Result<Held, Error> {
+        Ok(Held(Mutex::new(Some(self.store.snapshot()?))))
+    }
+
+    /// Ends the attempt and gives its work to another transaction, which the end of the run does not reach.
+    #[cfg(feature = "testing")]
+    pub(crate) fn detach(&self) -> Self {
+        Self {
+            store: self.store.clone(),
+            work: Mutex::new(lock(&self.work).take()),
+        }
+    }
+
+    /// Ends the attempt and commits its writes on the calling thread. Under a paused clock waiting for the commit thread would
+    /// count as idling, and time would jump to the deadline.
+    #[cfg(feature = "testing")]
+    pub(crate) fn commit_in_place(&self) -> Result<(), Error> {
+        let Some(work) = lock(&self.work).take().filter(|work| !work.writes.is_empty()) else {
+            return Ok(());
+        };
+        let committer = Committer {
+            env: self.store.env.clone(),
+            data: self.store.data,
+            // Its own: a committer closes its queue when it ends.
+            queue: Arc::default(),
+        };
+        let commit = Commit {
+            id: 0,
+            work,
+            answer: oneshot::channel().0,
+        };
+        let written = committer
+            .env
+            .write_txn()
+            .and_then(|txn| committer.write(txn, &[commit]));
+        let verdicts = written.map_err(|error| failure(&error))?;
+        verdicts.into_iter().collect()
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Work) -> Result<T, Error>) -> Result<T, Error> {

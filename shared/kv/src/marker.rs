@@ -2,17 +2,20 @@
 //!
 //! An engine that can answer [`CommitUnknown`](crate::Error::CommitUnknown) leaves open whether the writes stand. Running
 //! the closure again could then do its work twice, or bring back what somebody else has deleted since. So every writing transaction of such an engine
-//! also writes the id of its run to a key of its own, the marker. The next attempt looks there first: if it finds its run,
-//! the attempt before has committed, and what the closure answered then is the answer.
+//! also writes the id of its run and the number of its attempt to a key of its own, the marker. Every later attempt looks
+//! there first: if it finds its run, that attempt has committed, and what the closure answered then is the answer.
 //!
-//! The marker also has to be the same from the attempt's begin to its commit. That keeps a commit that is still on its way
-//! when the next attempt starts from landing after it.
+//! The marker also has to be the same from the attempt's begin to its commit. So of all the attempts of a run one can commit,
+//! even if the commit of an earlier one is still on its way when a later one starts, and arrives in the middle of it.
 //!
 //! Markers are few: a process has as many as it ever had runs at once, and uses them again. Those of processes that are gone
 //! stay until [`Db::sweep_markers`](crate::Db::sweep_markers) takes them away.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::key::{Key, Range};
@@ -29,7 +32,8 @@ pub(crate) struct Markers {
 
 #[derive(Default)]
 struct Slots {
-    free: Vec<u32>,
+    /// With the time at which each was last in use, in the order of these times.
+    free: VecDeque<(Instant, u32)>,
     made: u32,
 }
 
@@ -47,13 +51,20 @@ impl Markers {
         })
     }
 
-    /// A marker for one run.
-    pub(crate) fn take(self: &Arc<Self>) -> Marker {
+    /// A marker for one run; for a run on an old snapshot, one that nobody has written since: that would be a conflict.
+    pub(crate) fn take(self: &Arc<Self>, snapshot: Option<Instant>) -> Marker {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let slot = slots.free.pop().unwrap_or_else(|| {
-            slots.made += 1;
-            slots.made
-        });
+        let free = match snapshot {
+            None => slots.free.pop_back(),
+            Some(begun) => slots.free.pop_front_if(|(used, _)| *used < begun),
+        };
+        let slot = free.map_or_else(
+            || {
+                slots.made += 1;
+                slots.made
+            },
+            |(_, slot)| slot,
+        );
         drop(slots);
         let key = Key::of(&(SPACE, &self.client[..], slot));
         Marker {
@@ -76,22 +87,32 @@ pub(crate) struct Marker {
 
 impl Marker {
     /// Makes `txn` leave the marker when it commits, and commit only if nobody else has touched it.
-    pub(crate) fn leave(&self, txn: &Txn) -> Result<(), Error> {
+    pub(crate) fn leave(&self, txn: &Txn, attempt: u32) -> Result<(), Error> {
         txn.watch(&self.key)?;
-        txn.set(&self.key, [&self.run.to_be_bytes()[..], &now().to_be_bytes()].concat())
+        let value = [
+            &self.run.to_be_bytes()[..],
+            &now().to_be_bytes(),
+            &attempt.to_be_bytes(),
+        ];
+        txn.set(&self.key, value.concat())
     }
 
-    /// Whether an attempt of this run has committed.
-    pub(crate) async fn stands(&self, txn: &Txn) -> Result<bool, Error> {
-        let value = txn.get(&self.key).await?;
-        Ok(value.is_some_and(|value| value.starts_with(&self.run.to_be_bytes())))
+    /// Which attempt of this run has committed, if one has.
+    pub(crate) async fn committed(&self, txn: &Txn) -> Result<Option<u32>, Error> {
+        let Some(value) = txn.get(&self.key).await? else {
+            return Ok(None);
+        };
+        let attempt = value
+            .strip_prefix(&self.run.to_be_bytes())
+            .and_then(|rest| rest.get(8..));
+        Ok(attempt.and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes))
     }
 }
 
 impl Drop for Marker {
     fn drop(&mut self) {
         let mut slots = self.markers.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.free.push(self.slot);
+        slots.free.push_back((Instant::now(), self.slot));
     }
 }
 

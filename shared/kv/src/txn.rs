@@ -4,8 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 
+use tokio::time::Instant;
+
 use crate::db::Counters;
 use crate::error::Error;
+#[cfg(feature = "testing")]
+use crate::faulty;
 #[cfg(feature = "fdb")]
 use crate::fdb;
 use crate::key::{Key, Range};
@@ -75,6 +79,9 @@ struct Inner {
     usage: Arc<Counters>,
     written: AtomicUsize,
     appended: AtomicU32,
+    begun: Instant,
+    #[cfg(feature = "testing")]
+    faults: Option<faulty::Attempt>,
 }
 
 /// A transaction of each engine.
@@ -84,15 +91,58 @@ pub(crate) enum Transaction {
     Fdb(fdb::Transaction),
 }
 
+/// What a transaction has read from, for a later one to read from as well: see [`Db::since`](crate::Db::since).
+#[derive(Clone)]
+pub struct Snapshot {
+    pub(crate) engine: EngineSnapshot,
+    /// A time that it is not older than.
+    pub(crate) begun: Instant,
+}
+
+/// A snapshot of each engine.
+#[derive(Clone)]
+pub(crate) enum EngineSnapshot {
+    /// None: beginning costs no trip, so a new snapshot is better than an old one.
+    Lmdb,
+    #[cfg(feature = "testing")]
+    Held(Arc<lmdb::Held>),
+    /// The version that was read.
+    #[cfg(feature = "fdb")]
+    Fdb(i64),
+}
+
 impl Txn {
-    pub(crate) fn new(engine: Transaction, root: Arc<[u8]>, usage: Arc<Counters>) -> Self {
+    pub(crate) fn new(
+        engine: Transaction,
+        root: Arc<[u8]>,
+        usage: Arc<Counters>,
+        #[cfg(feature = "testing")] faults: Option<faulty::Attempt>,
+    ) -> Self {
         Self(Arc::new(Inner {
             engine,
             root,
             usage,
             written: AtomicUsize::new(0),
             appended: AtomicU32::new(0),
+            begun: Instant::now(),
+            #[cfg(feature = "testing")]
+            faults,
         }))
+    }
+
+    /// The snapshot that this transaction reads from, or a newer one; meant for a transaction that has read.
+    pub async fn snapshot(&self) -> Result<Snapshot, Error> {
+        let engine = match &self.0.engine {
+            #[cfg(feature = "testing")]
+            Transaction::Lmdb(engine) if self.0.faults.is_some() => EngineSnapshot::Held(Arc::new(engine.hold()?)),
+            Transaction::Lmdb(_) => EngineSnapshot::Lmdb,
+            #[cfg(feature = "fdb")]
+            Transaction::Fdb(engine) => EngineSnapshot::Fdb(engine.version().await?),
+        };
+        Ok(Snapshot {
+            engine,
+            begun: self.0.begun,
+        })
     }
 
     /// The value of `key`, if it has one.
@@ -100,6 +150,10 @@ impl Txn {
         let key = self.rooted(key)?;
         self.0.usage.reads.fetch_add(1, Relaxed);
         self.0.usage.keys_read.fetch_add(1, Relaxed);
+        #[cfg(feature = "testing")]
+        if let Some(faults) = &self.0.faults {
+            faults.before_read().await?;
+        }
         match &self.0.engine {
             Transaction::Lmdb(engine) => {
                 // A read that never waits must still let others run, and the deadline pass, once in a while.
@@ -119,6 +173,10 @@ impl Txn {
                 entries: Vec::new(),
                 next: None,
             });
+        }
+        #[cfg(feature = "testing")]
+        if let Some(faults) = &self.0.faults {
+            faults.before_read().await?;
         }
         let found = match &self.0.engine {
             Transaction::Lmdb(engine) => {
@@ -243,6 +301,11 @@ impl Txn {
         }
     }
 
+    #[cfg(feature = "testing")]
+    pub(crate) fn faults(&self) -> Option<&faulty::Attempt> {
+        self.0.faults.as_ref()
+    }
+
     pub(crate) fn engine(&self) -> &Transaction {
         &self.0.engine
     }
@@ -258,5 +321,11 @@ fn checked(value: &[u8]) -> Result<Vec<u8>, Error> {
 impl fmt::Debug for Txn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Txn").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").finish_non_exhaustive()
     }
 }

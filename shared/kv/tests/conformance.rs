@@ -74,6 +74,8 @@ macro_rules! conformance {
 }
 
 conformance!(lmdb, Harness::lmdb);
+#[cfg(feature = "fdb")]
+conformance!(fdb, Harness::fdb);
 
 /// What this binary does when it is the second process of a test.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

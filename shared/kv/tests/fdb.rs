@@ -3,7 +3,10 @@
 //! The suite that all engines pass is in `conformance.rs`. These tests start a cluster of their own, to have one that they may
 //! kill: they need `fdbserver` and `fdbcli` on the `PATH`.
 #![cfg(feature = "fdb")]
-#![expect(clippy::unwrap_used, reason = "a test that unwraps nothing has failed, and says where")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that unwraps nothing has failed, and says where"
+)]
 
 use std::fs;
 use std::net::TcpListener;
@@ -40,7 +43,13 @@ impl Server {
         let address = format!("127.0.0.1:{port}");
         Command::new("fdbserver")
             .args(["--public-address", &address, "--listen-address", "public"])
-            .args(["--memory", "2GiB", "--cache-memory", "100MiB", "--knob_disable_posix_kernel_aio=1"])
+            .args([
+                "--memory",
+                "2GiB",
+                "--cache-memory",
+                "100MiB",
+                "--knob_disable_posix_kernel_aio=1",
+            ])
             .arg("--cluster-file")
             .arg(path.join("fdb.cluster"))
             .arg("--datadir")
@@ -75,7 +84,11 @@ impl Server {
 
     fn db(&self, deadline: Duration) -> Db {
         let engine = Engine::Fdb(Cluster::File(self.folder.path().join("fdb.cluster")));
-        let settings = Settings { deadline, attempts: u32::MAX, ..Settings::new(engine) };
+        let settings = Settings {
+            deadline,
+            attempts: u32::MAX,
+            ..Settings::new(engine)
+        };
         Db::open(settings).unwrap()
     }
 }
@@ -91,7 +104,11 @@ impl Drop for Server {
 /// Adds one to a counter and notes that in a log, together.
 async fn count(db: &Db, counter: &Key, log: &Key) -> Result<u64, Error> {
     db.run(|txn| async move {
-        let count = txn.get(counter).await?.map_or(0, |value| u64::from_be_bytes(value.try_into().unwrap())) + 1;
+        let count = txn
+            .get(counter)
+            .await?
+            .map_or(0, |value| u64::from_be_bytes(value.try_into().unwrap()))
+            + 1;
         txn.set(counter, count.to_be_bytes())?;
         txn.append(log, count.to_be_bytes())?;
         Ok(count)
@@ -110,7 +127,8 @@ async fn a_server_that_dies_and_comes_back_in_the_middle_of_a_load_loses_and_dou
 
     let mut clients = JoinSet::new();
     for client in 0..CLIENTS {
-        let (db, acknowledged, unavailable, stop) = (db.clone(), acknowledged.clone(), unavailable.clone(), stop.clone());
+        let (db, acknowledged, unavailable, stop) =
+            (db.clone(), acknowledged.clone(), unavailable.clone(), stop.clone());
         clients.spawn(async move {
             let (counter, log) = (Key::of(&("counter", client)), Key::of(&("log", client)));
             let (mut mine, mut open) = (0, 0);
@@ -154,14 +172,30 @@ async fn a_server_that_dies_and_comes_back_in_the_middle_of_a_load_loses_and_dou
         let (counter, log) = (&counter, &log);
         let (count, logged) = reader
             .run(|txn| async move {
-                let count = txn.get(counter).await?.map_or(0, |value| u64::from_be_bytes(value.try_into().unwrap()));
-                let query = Query { range: Range::below(log), order: Order::Ascending, limit: 1_000_000 };
-                let logged: Vec<_> = txn.range(&query).await?.entries.into_iter().map(|entry| entry.value).collect();
+                let count = txn
+                    .get(counter)
+                    .await?
+                    .map_or(0, |value| u64::from_be_bytes(value.try_into().unwrap()));
+                let query = Query {
+                    range: Range::below(log),
+                    order: Order::Ascending,
+                    limit: 1_000_000,
+                };
+                let logged: Vec<_> = txn
+                    .range(&query)
+                    .await?
+                    .entries
+                    .into_iter()
+                    .map(|entry| entry.value)
+                    .collect();
                 Ok::<_, Error>((count, logged))
             })
             .await
             .unwrap();
-        assert!((mine..=mine + open).contains(&count), "{mine} acknowledged, {open} left open, and the counter says {count}");
+        assert!(
+            (mine..=mine + open).contains(&count),
+            "{mine} acknowledged, {open} left open, and the counter says {count}"
+        );
         let expected: Vec<_> = (1..=count).map(|number| number.to_be_bytes().to_vec()).collect();
         assert_eq!(logged, expected, "the log has every count once, in commit order");
     }
@@ -173,8 +207,15 @@ async fn a_cluster_that_does_not_answer_is_unavailable_within_the_deadline() {
     let file = folder.path().join("fdb.cluster");
     // Nobody listens there, because we do, and never answer.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    fs::write(&file, format!("test:test@127.0.0.1:{}", silent.local_addr().unwrap().port())).unwrap();
-    let settings = Settings { deadline: Duration::from_millis(300), ..Settings::new(Engine::Fdb(Cluster::File(file))) };
+    fs::write(
+        &file,
+        format!("test:test@127.0.0.1:{}", silent.local_addr().unwrap().port()),
+    )
+    .unwrap();
+    let settings = Settings {
+        deadline: Duration::from_millis(300),
+        ..Settings::new(Engine::Fdb(Cluster::File(file)))
+    };
     let db = Db::open(settings).unwrap();
     let answer = db.run(|txn| async move { txn.get(&Key::of(&("a",))).await }).await;
     assert!(matches!(answer, Err(Error::Unavailable { .. })), "{answer:?}");
@@ -189,7 +230,10 @@ fn a_cluster_file_that_can_not_be_used_is_named_with_the_reason() {
     for file in [missing, wrong, folder.path().to_owned()] {
         let error = Db::open(Settings::new(Engine::Fdb(Cluster::File(file.clone())))).unwrap_err();
         let text = error.to_string();
-        assert!(text.contains(&file.display().to_string()) && text.contains("FDB_CLUSTER_FILE"), "{text}");
+        assert!(
+            text.contains(&file.display().to_string()) && text.contains("FDB_CLUSTER_FILE"),
+            "{text}"
+        );
         assert!(!text.contains('\n'), "one sentence: {text}");
     }
 }

@@ -13,12 +13,12 @@ use domain::users::ops::Registration;
 use domain::users::{self, Email};
 use http_body_util::BodyExt as _;
 use jwt::{Secret, Subject, Tokens};
-use tempfile::TempDir;
 use tower::ServiceExt as _;
 
 use crate::actor::Actor;
 use crate::clock::TestClock;
 use crate::request::Target;
+use crate::store::TestStore;
 
 /// A function's real router on a store of its own.
 pub struct TestApp {
@@ -28,7 +28,8 @@ pub struct TestApp {
     pub clock: Arc<TestClock>,
     app: axum::Router,
     tokens: Arc<Tokens>,
-    _folder: TempDir,
+    /// None if the store is the caller's.
+    _store: Option<TestStore>,
 }
 
 impl TestApp {
@@ -39,9 +40,20 @@ impl TestApp {
 
     /// Starts `router` for browsers from these origins.
     pub fn with_origins(router: api::Router, origins: &Origins) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let db =
-            kv::Db::open(kv::Settings::new(kv::Engine::Lmdb(folder.path().join("store")))).expect("the store opens");
+        let store = TestStore::new();
+        let db = store.open();
+        Self {
+            _store: Some(store),
+            ..Self::assemble(router, db, origins)
+        }
+    }
+
+    /// Starts `router` on a store that the caller has opened.
+    pub fn on(router: api::Router, db: kv::Db) -> Self {
+        Self::assemble(router, db, &Origins::Any)
+    }
+
+    fn assemble(router: api::Router, db: kv::Db, origins: &Origins) -> Self {
         let clock = Arc::new(TestClock::default());
         let rng = Arc::new(SystemRng);
         let env = Env {
@@ -71,7 +83,7 @@ impl TestApp {
             clock,
             app: api::app(router, state, origins),
             tokens,
-            _folder: folder,
+            _store: None,
         }
     }
 

@@ -27,6 +27,9 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        if cfg!(feature = "fdb") {
+            command.envs(library_path());
+        }
         command
     }
 
@@ -96,4 +99,15 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Where the loader finds the FoundationDB client, if it is not where it looks anyway.
+#[expect(clippy::disallowed_methods, reason = "it is the loader's, and passed on as it is")]
+fn library_path() -> Option<(&'static str, std::ffi::OsString)> {
+    const VARIABLE: &str = if cfg!(target_os = "macos") {
+        "DYLD_LIBRARY_PATH"
+    } else {
+        "LD_LIBRARY_PATH"
+    };
+    std::env::var_os(VARIABLE).map(|value| (VARIABLE, value))
 }

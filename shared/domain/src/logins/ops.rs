@@ -1,6 +1,7 @@
 //! Signing in and out.
 
 use futures_util::try_join;
+use kv::Snapshot;
 
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -20,9 +21,12 @@ struct Account {
 /// Signs in with email and password.
 ///
 /// Fails with [`Error::InvalidCredentials`] for an unknown email and for a wrong password, after the same work.
+///
+/// Two transactions, because hashing takes too long to be in one. The second reads the user again on the snapshot of the first,
+/// which spares it the trip to begin: had the user changed since, its commit would be refused, and tried again on a new one.
 pub async fn log_in(env: &Env, email: &Email, password: &Password) -> Result<SignedIn> {
     loop {
-        let account = env
+        let found = env
             .db
             .run(|txn| async move {
                 let Some(id) = users::store::find_id_by_email(&txn, email).await? else {
@@ -34,31 +38,37 @@ pub async fn log_in(env: &Env, email: &Email, password: &Password) -> Result<Sig
                     kind: "user",
                     why: "its email leads nowhere".into(),
                 })?;
-                Ok(Some(Account {
+                let account = Account {
                     user,
                     tenant,
                     membership,
-                }))
+                };
+                Ok(Some((account, txn.snapshot().await?)))
             })
             .await?;
-        let hash = account.as_ref().map(|account| &account.user.password_hash);
-        let renewed = match (env.hasher.verify(password, hash).await?, &account) {
+        let hash = found.as_ref().map(|(account, _)| &account.user.password_hash);
+        let renewed = match (env.hasher.verify(password, hash).await?, &found) {
             (Verdict::Wrong, _) | (_, None) => return Err(Error::InvalidCredentials),
             (Verdict::Right, _) => None,
             (Verdict::Outdated, _) => Some(env.hasher.hash(password).await?),
         };
-        let Some(account) = account else {
+        let Some((account, snapshot)) = found else {
             return Err(Error::InvalidCredentials);
         };
         // The password may have been changed while its old value was being verified: then it is asked again.
-        if let Some(signed_in) = open(env, account, renewed).await? {
+        if let Some(signed_in) = open(env, account, snapshot, renewed).await? {
             return Ok(signed_in);
         }
     }
 }
 
 /// Opens a login for a verified `account`, or `None` if its hash is no longer the one that was verified.
-async fn open(env: &Env, account: Account, renewed: Option<PasswordHash>) -> Result<Option<SignedIn>> {
+async fn open(
+    env: &Env,
+    account: Account,
+    snapshot: Snapshot,
+    renewed: Option<PasswordHash>,
+) -> Result<Option<SignedIn>> {
     let Account {
         user: verified,
         tenant,
@@ -69,6 +79,7 @@ async fn open(env: &Env, account: Account, renewed: Option<PasswordHash>) -> Res
     let (verified, renewed, new) = (&verified, &renewed, &login);
     let user = env
         .db
+        .since(snapshot)
         .run(|txn| async move {
             let Some(mut user) = users::store::find(&txn, verified.id).await? else {
                 return Ok::<_, Error>(None);

@@ -1,0 +1,27 @@
+//! What is measured of the product, one subcommand each: `cargo run --bin bench -- trips`.
+
+mod trips;
+
+use std::process::ExitCode;
+
+/// A thing to measure: its name on the command line, what it is, and what prints it.
+type Bench = (&'static str, &'static str, fn());
+
+const BENCHES: &[Bench] = &[("trips", "store trips of each endpoint, one after another", trips::print)];
+
+fn main() -> ExitCode {
+    let asked = std::env::args().nth(1);
+    match BENCHES.iter().find(|(name, ..)| Some(*name) == asked.as_deref()) {
+        Some((.., print)) => {
+            print();
+            ExitCode::SUCCESS
+        }
+        None => {
+            eprintln!("bench: say what to measure:");
+            for (name, what, _) in BENCHES {
+                eprintln!("  {name:<8} {what}");
+            }
+            ExitCode::from(2)
+        }
+    }
+}

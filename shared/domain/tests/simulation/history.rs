@@ -1,0 +1,225 @@
+//! What was asked, what was answered, and in which order.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use domain::logins::SignedIn;
+use domain::sessions::Session;
+use domain::{Caller, Error, SessionId};
+use kv::Cause;
+
+/// A moment of a run. No two events share one, even if no time passes between them.
+pub(crate) type Tick = u64;
+
+/// After everything else.
+pub(crate) const END: Tick = Tick::MAX;
+
+/// An operation that was asked for. What it writes carries its number: see [`mark`].
+#[derive(Debug, Clone)]
+pub(crate) enum Call {
+    Register {
+        email: String,
+    },
+    /// With the password of this registration; with none of them if it is `None`.
+    LogIn {
+        email: String,
+        registration: Option<usize>,
+    },
+    LogOut {
+        caller: Caller,
+    },
+    Create {
+        caller: Caller,
+    },
+    Get {
+        caller: Caller,
+        id: SessionId,
+    },
+    List {
+        caller: Caller,
+    },
+    Change {
+        caller: Caller,
+        id: SessionId,
+    },
+    Delete {
+        caller: Caller,
+        id: SessionId,
+    },
+}
+
+/// What was answered.
+#[derive(Debug, Clone)]
+pub(crate) enum Reply {
+    SignedIn(Box<SignedIn>),
+    Session(Box<Session>),
+    Sessions(Vec<Session>),
+    Done,
+    EmailTaken,
+    InvalidCredentials,
+    NotFound,
+    Revoked,
+    /// It may have been done, or may yet be.
+    Undecided,
+    /// It was not done, and will not be.
+    NotDone,
+    /// None of those that an operation may be answered.
+    Wrong(String),
+}
+
+impl Reply {
+    /// The names of all replies that runs have to contain.
+    pub(crate) const NAMES: [&str; 10] = [
+        "signed in",
+        "a session",
+        "sessions",
+        "done",
+        "email taken",
+        "invalid credentials",
+        "not found",
+        "revoked",
+        "undecided",
+        "not done",
+    ];
+
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::SignedIn(_) => "signed in",
+            Self::Session(_) => "a session",
+            Self::Sessions(_) => "sessions",
+            Self::Done => "done",
+            Self::EmailTaken => "email taken",
+            Self::InvalidCredentials => "invalid credentials",
+            Self::NotFound => "not found",
+            Self::Revoked => "revoked",
+            Self::Undecided => "undecided",
+            Self::NotDone => "not done",
+            Self::Wrong(_) => "wrong",
+        }
+    }
+
+    /// Whether it says that the operation has done what it does.
+    pub(crate) fn is_success(&self) -> bool {
+        matches!(
+            self,
+            Self::SignedIn(_) | Self::Session(_) | Self::Sessions(_) | Self::Done
+        )
+    }
+}
+
+impl From<Error> for Reply {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::EmailTaken => Self::EmailTaken,
+            Error::InvalidCredentials => Self::InvalidCredentials,
+            Error::NotFound => Self::NotFound,
+            Error::Revoked => Self::Revoked,
+            Error::Store(kv::Error::Unavailable {
+                cause: Cause::Undecided { .. },
+            }) => Self::Undecided,
+            Error::Store(kv::Error::Unavailable { .. }) => Self::NotDone,
+            error => Self::Wrong(error.to_string()),
+        }
+    }
+}
+
+/// One operation from its call to its reply.
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    /// Its number, which tells it from all others of the run.
+    pub(crate) number: usize,
+    pub(crate) call: Call,
+    pub(crate) called: Tick,
+    pub(crate) reply: Reply,
+    pub(crate) replied: Tick,
+    /// When, on the run's clock, in milliseconds.
+    pub(crate) millis: (u128, u128),
+}
+
+impl Event {
+    /// Whether it may have done what it does.
+    pub(crate) fn may_be_done(&self) -> bool {
+        self.reply.is_success() || matches!(self.reply, Reply::Undecided)
+    }
+
+    /// When it was told to be done, at the latest.
+    pub(crate) fn done_by(&self) -> Tick {
+        if self.reply.is_success() { self.replied } else { END }
+    }
+}
+
+/// All that happened in a run, by number.
+#[derive(Debug)]
+pub(crate) struct History {
+    pub(crate) events: Vec<Event>,
+}
+
+impl fmt::Display for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for event in &self.events {
+            writeln!(
+                f,
+                "#{} {}-{} ms ({}-{}) {:?}: {:?}",
+                event.number, event.millis.0, event.millis.1, event.called, event.replied, event.call, event.reply
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Records the events of a run as they happen.
+#[derive(Clone, Default)]
+pub(crate) struct Recorder(Arc<Mutex<Recording>>);
+
+#[derive(Default)]
+struct Recording {
+    tick: Tick,
+    events: Vec<Event>,
+}
+
+impl Recorder {
+    fn recording(&self) -> MutexGuard<'_, Recording> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records a call and gives it its number. Until its reply is recorded it is undecided.
+    pub(crate) fn call(&self, millis: u128, call: Call) -> usize {
+        let recording = &mut *self.recording();
+        recording.tick += 1;
+        let number = recording.events.len();
+        recording.events.push(Event {
+            number,
+            call,
+            called: recording.tick,
+            reply: Reply::Undecided,
+            replied: END,
+            millis: (millis, millis),
+        });
+        number
+    }
+
+    pub(crate) fn reply(&self, millis: u128, number: usize, reply: Reply) {
+        let recording = &mut *self.recording();
+        recording.tick += 1;
+        let event = &mut recording.events[number];
+        event.replied = recording.tick;
+        event.reply = reply;
+        event.millis.1 = millis;
+    }
+
+    pub(crate) fn history(&self) -> History {
+        History {
+            events: self.recording().events.clone(),
+        }
+    }
+}
+
+/// The text that says which event wrote it.
+pub(crate) fn mark(number: usize) -> String {
+    format!("/by/{number}")
+}
+
+/// Which event wrote this text.
+pub(crate) fn marked(text: &str) -> Option<usize> {
+    text.strip_prefix("/by/")?.parse().ok()
+}

@@ -1,0 +1,154 @@
+//! A run: the processes, their clients, the faults and the clock, all drawn from a seed.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use argon2::Params;
+use domain::env::{Clock, Env, Ids, Limits, Rng as Randomness};
+use domain::secret::Hasher;
+use domain::{Result, Timestamp};
+use fastrand::Rng;
+use kv::faulty::{LANDS_WITHIN, Plan};
+use kv::{Db, Engine, Key, Order, Query, Range, Settings};
+use tokio::runtime::Builder;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use crate::client::{Client, Known};
+use crate::history::{History, Recorder};
+
+/// Everything in the store after a run.
+pub(crate) type Stored = Vec<kv::Entry>;
+
+/// A run to be made.
+pub(crate) struct World {
+    folder: PathBuf,
+    seed: u64,
+    rng: Rng,
+}
+
+impl World {
+    /// The run of `seed`, in a store in `folder`.
+    pub(crate) fn drawn(folder: &Path, seed: u64) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            seed,
+            rng: Rng::with_seed(seed),
+        }
+    }
+
+    /// Makes the run. Answers what happened, and what is stored once all faults are over.
+    pub(crate) fn run(mut self) -> (History, Stored) {
+        // The waits between attempts are drawn from the thread's own generator.
+        fastrand::seed(self.seed);
+        let runtime = Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime for one thread needs little");
+        runtime.block_on(self.happen())
+    }
+
+    async fn happen(&mut self) -> (History, Stored) {
+        let start = Instant::now();
+        let deadline = Duration::from_millis(self.rng.u64(500..5000));
+        let settings = Settings {
+            root: format!("seed {}", self.seed),
+            deadline,
+            attempts: self.rng.u32(3..20),
+            ..Settings::new(Engine::Lmdb(self.folder.clone()))
+        };
+        let db = Db::open(settings).expect("the store opens");
+
+        let (recorder, known) = (Recorder::default(), Known::default());
+        let processes = [self.process(&db, start), self.process(&db, start)];
+        let (clients, emails) = (self.rng.usize(2..6), self.rng.usize(1..4));
+        let mut running = JoinSet::new();
+        for number in 0..clients {
+            let client = Client {
+                env: processes[number % processes.len()].clone(),
+                rng: self.rng.fork(),
+                start,
+                emails,
+                calls: self.rng.usize(5..20),
+                known: known.clone(),
+                recorder: recorder.clone(),
+            };
+            running.spawn(client.run());
+        }
+        while let Some(ended) = running.join_next().await {
+            ended.expect("a client does not panic");
+        }
+        // What is still on its way arrives, or never does.
+        sleep(LANDS_WITHIN).await;
+        // No faults, but commits in place: under a paused clock there is no other way.
+        let calm = db.within(Duration::MAX).with_faults(Plan::default());
+        (recorder.history(), take(&calm).await)
+    }
+
+    /// A process with a store of its own accord, a clock of its own, and one of two sets of hashing parameters: who logs in to a
+    /// process with other ones has their hash renewed.
+    fn process(&mut self, db: &Db, start: Instant) -> Env {
+        let rng = Arc::new(SeededRng(Mutex::new(self.rng.fork())));
+        let clock = Arc::new(VirtualClock {
+            start,
+            ahead: self.rng.i64(-500..500),
+        });
+        let plan = Plan {
+            seed: self.rng.u64(..),
+            ..Plan::drawn(self.seed)
+        };
+        let params = Params::new(8, 1, 1, Some(self.rng.usize(16..18))).expect("parameters of Argon2");
+        Env {
+            db: db.with_faults(plan),
+            ids: Arc::new(Ids::new(clock.clone(), rng.clone())),
+            clock,
+            hasher: Hasher::in_place(rng.clone(), params),
+            rng,
+            limits: Limits {
+                password_min_length: 8,
+                login_ttl: Duration::from_secs(86_400),
+            },
+        }
+    }
+}
+
+/// Reads everything and then removes it.
+async fn take(db: &Db) -> Stored {
+    let everything = &Query {
+        range: Range::below(&Key::of(&())),
+        order: Order::Ascending,
+        limit: usize::MAX,
+    };
+    let taken: Result<Stored, kv::Error> = db
+        .run(|txn| async move {
+            let found = txn.range(everything).await?.entries;
+            txn.clear_range(&everything.range)?;
+            Ok(found)
+        })
+        .await;
+    taken.expect("a store without faults serves")
+}
+
+/// The run's clock, as a process sees it.
+struct VirtualClock {
+    start: Instant,
+    /// By how many milliseconds the process's clock is ahead of the others.
+    ahead: i64,
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        let since = Timestamp::from_millis(1_767_225_600_000 + self.ahead);
+        since.plus(self.start.elapsed())
+    }
+}
+
+struct SeededRng(Mutex<Rng>);
+
+impl Randomness for SeededRng {
+    fn fill(&self, bytes: &mut [u8]) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).fill(bytes);
+    }
+}
