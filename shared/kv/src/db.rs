@@ -198,8 +198,7 @@ impl Db {
                     },
                 };
                 if let Some(markers) = self.markers.as_ref().filter(|_| attempt.0.has_written()) {
-                    let marker =
-                        marker.get_or_insert_with(|| markers.take(self.since.as_ref().map(|since| since.begun)));
+                    let marker = marker.get_or_insert_with(|| markers.take(attempt.0.begun()));
                     marker.leave(&attempt.0, attempts)?;
                 }
                 match attempt.commit(&progress.undecided).await {
@@ -246,9 +245,11 @@ impl Db {
             Some(faults) => Some(faults.begin(since.is_some())?),
             None => None,
         };
+        let begun = since.map_or_else(Instant::now, |since| since.begun);
         let engine = self.store.begin(self.deadline, self.attempts, since)?;
         Ok(Txn::new(
             engine,
+            begun,
             self.root.clone(),
             self.usage.clone(),
             #[cfg(feature = "testing")]
@@ -362,6 +363,7 @@ impl Attempt {
                 let engine = engine.again().await.map(Transaction::Fdb)?;
                 Ok(Txn::new(
                     engine,
+                    Instant::now(),
                     db.root.clone(),
                     db.usage.clone(),
                     #[cfg(feature = "testing")]

@@ -242,7 +242,9 @@ impl Attempt {
             answered: false,
         };
         let there_and_back = faults.draw(&plan.latency.commit);
-        let there = there_and_back.mul_f64(faults.state().rng.f64());
+        // In the clock's own unit: two waits of fractions would be rounded up twice.
+        let millis = u64::try_from(there_and_back.as_millis()).unwrap_or(u64::MAX);
+        let there = Duration::from_millis(faults.state().rng.u64(..=millis));
         wait_until(Instant::now() + there).await;
 
         let mut verdict = faults.outage();

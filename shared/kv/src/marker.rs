@@ -8,7 +8,7 @@
 //! The marker also has to be the same from the attempt's begin to its commit. So of all the attempts of a run one can commit,
 //! even if the commit of an earlier one is still on its way when a later one starts, and arrives in the middle of it.
 //!
-//! Markers are few: a process has as many as it ever had runs at once, and uses them again. Those of processes that are gone
+//! Markers are few: a process has little more than it ever had runs at once, and uses them again. Those of processes that are gone
 //! stay until [`Db::sweep_markers`](crate::Db::sweep_markers) takes them away.
 
 use std::collections::VecDeque;
@@ -51,13 +51,10 @@ impl Markers {
         })
     }
 
-    /// A marker for one run; for a run on an old snapshot, one that nobody has written since: that would be a conflict.
-    pub(crate) fn take(self: &Arc<Self>, snapshot: Option<Instant>) -> Marker {
+    /// A marker for a run whose first attempt has `begun` then. It is one that nobody has written since, which would be a conflict.
+    pub(crate) fn take(self: &Arc<Self>, begun: Instant) -> Marker {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let free = match snapshot {
-            None => slots.free.pop_back(),
-            Some(begun) => slots.free.pop_front_if(|(used, _)| *used < begun),
-        };
+        let free = slots.free.pop_front_if(|(used, _)| *used < begun);
         let slot = free.map_or_else(
             || {
                 slots.made += 1;

@@ -79,6 +79,7 @@ struct Inner {
     usage: Arc<Counters>,
     written: AtomicUsize,
     appended: AtomicU32,
+    /// Its snapshot is not older than that.
     begun: Instant,
     #[cfg(feature = "testing")]
     faults: Option<faulty::Attempt>,
@@ -114,6 +115,7 @@ pub(crate) enum EngineSnapshot {
 impl Txn {
     pub(crate) fn new(
         engine: Transaction,
+        begun: Instant,
         root: Arc<[u8]>,
         usage: Arc<Counters>,
         #[cfg(feature = "testing")] faults: Option<faulty::Attempt>,
@@ -124,7 +126,7 @@ impl Txn {
             usage,
             written: AtomicUsize::new(0),
             appended: AtomicU32::new(0),
-            begun: Instant::now(),
+            begun,
             #[cfg(feature = "testing")]
             faults,
         }))
@@ -276,6 +278,11 @@ impl Txn {
             #[cfg(feature = "fdb")]
             Transaction::Fdb(engine) => engine.watch(&self.rooted(key)?),
         }
+    }
+
+    /// A time that its snapshot is not older than.
+    pub(crate) fn begun(&self) -> Instant {
+        self.0.begun
     }
 
     /// Whether anything was written.

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use common::{Child, Harness, child_command, say, task};
 use futures_util::future::{join_all, try_join_all};
+#[cfg(feature = "testing")]
+use kv::faulty::{Fate, Plan};
 use kv::{Cause, Db, Entry, Error, Key, Order, Page, Query, Range, RunError, Settings, Txn, Versionstamp};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -36,6 +38,8 @@ macro_rules! conformance {
             a_change_beyond_the_limit_is_no_conflict
             a_read_only_transaction_never_conflicts
             blind_writes_do_not_conflict
+            a_run_since_a_snapshot_reads_what_that_had
+            a_run_since_a_snapshot_is_refused_when_what_it_read_has_changed_meanwhile
             a_run_borrows_from_its_caller_and_can_be_spawned
             tasks_that_hammer_one_counter_lose_nothing
             processes_that_hammer_one_counter_lose_nothing
@@ -76,6 +80,38 @@ macro_rules! conformance {
 conformance!(lmdb, Harness::lmdb);
 #[cfg(feature = "fdb")]
 conformance!(fdb, Harness::fdb);
+
+// The layer that injects faults changes nothing when it injects none.
+#[cfg(feature = "testing")]
+conformance!(faulty, |test| Harness::faulty(test, super::Plan::default()));
+
+// Nor can those tell faults that a run gets over who do not count its attempts.
+#[cfg(feature = "testing")]
+conformance!(faulty_in_fact, |test| Harness::faulty(test, super::mild_faults()),
+    a_committed_write_is_read_by_the_next_transaction
+    a_transaction_reads_its_own_writes
+    a_range_shows_the_transactions_own_writes_in_both_orders
+    a_limit_counts_merged_entries_and_the_continuation_finds_the_rest
+    a_full_page_continues_and_the_end_does_not
+    an_empty_or_inverted_range_is_harmless
+    a_run_since_a_snapshot_reads_what_that_had
+    tasks_that_hammer_one_counter_lose_nothing
+    processes_that_hammer_one_counter_lose_nothing
+    appended_entries_are_in_commit_order_across_processes
+    appends_of_one_transaction_keep_their_order_and_are_hidden_from_it
+    clearing_a_prefix_takes_back_what_was_appended_to_it
+);
+
+#[cfg(feature = "testing")]
+fn mild_faults() -> Plan {
+    Plan {
+        conflict: 0.1,
+        unknown: 0.2,
+        fates: vec![Fate::Lost, Fate::Done, Fate::Late],
+        too_old: 0.05,
+        ..Plan::default()
+    }
+}
 
 /// What this binary does when it is the second process of a test.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -601,6 +637,46 @@ async fn blind_writes_do_not_conflict(harness: &Harness) {
     assert_eq!(contents(&db).await, pairs(&[(1, "mine"), (2, "theirs")]));
 }
 
+async fn a_run_since_a_snapshot_reads_what_that_had(harness: &Harness) {
+    let db = harness.db();
+    put(&db, &[(1, Some("one"))]).await;
+    let snapshot = db
+        .run(|txn| async move {
+            txn.get(&k(1)).await?;
+            txn.snapshot().await
+        })
+        .await
+        .expect("a plain read");
+
+    let later = db.since(snapshot);
+    assert_eq!(get(&later, &k(1)).await, Some(b"one".to_vec()));
+    put(&later, &[(2, Some("two"))]).await;
+    assert_eq!(contents(&db).await, pairs(&[(1, "one"), (2, "two")]));
+}
+
+async fn a_run_since_a_snapshot_is_refused_when_what_it_read_has_changed_meanwhile(harness: &Harness) {
+    let db = harness.db();
+    put(&db, &[(1, Some("old"))]).await;
+    let snapshot = db
+        .run(|txn| async move {
+            txn.get(&k(1)).await?;
+            txn.snapshot().await
+        })
+        .await
+        .expect("a plain read");
+    put(&db, &[(1, Some("new"))]).await;
+
+    let copied: Result<(), Error> = db
+        .since(snapshot)
+        .run(|txn| async move {
+            let seen = txn.get(&k(1)).await?.unwrap_or_default();
+            txn.set(&k(2), seen)
+        })
+        .await;
+    copied.expect("a later attempt is committed");
+    assert_eq!(contents(&db).await, pairs(&[(1, "new"), (2, "new")]));
+}
+
 async fn a_run_borrows_from_its_caller_and_can_be_spawned(harness: &Harness) {
     let db = harness.db();
     let spawned = tokio::spawn(async move {
@@ -956,7 +1032,9 @@ async fn keys_over_the_limit_are_refused_everywhere(harness: &Harness) {
     assert_eq!(run, Ok(()));
 
     assert_eq!(get(&db, fits).await, Some(b"long".to_vec()));
-    let everything = &query(Range::below(&Key::of(&())).before(too_long), Order::Descending, 10);
+    // All that is not the store's own.
+    let everything = Range::below(&Key::of(&())).after(&Key::of(&("_z",)));
+    let everything = &query(everything.before(too_long), Order::Descending, 10);
     let page = db.run(|txn| async move { txn.range(everything).await }).await;
     assert_eq!(page.map(|page| page.entries.len()), Ok(2));
 }

@@ -18,6 +18,8 @@ pub(crate) struct Harness {
     /// Whether what is under the root goes with the harness.
     #[cfg(feature = "fdb")]
     clear: bool,
+    #[cfg(feature = "testing")]
+    faults: Option<kv::faulty::Plan>,
     _folder: Option<TempDir>,
 }
 
@@ -30,6 +32,8 @@ impl Harness {
             root: test.to_owned(),
             #[cfg(feature = "fdb")]
             clear: false,
+            #[cfg(feature = "testing")]
+            faults: None,
             _folder: Some(folder),
         }
     }
@@ -42,14 +46,19 @@ impl Harness {
     )]
     pub(crate) fn fdb(test: &str) -> Self {
         let file = std::env::var_os("FDB_CLUSTER_FILE").expect("FDB_CLUSTER_FILE names the cluster to test on");
-        let engine = Engine::Fdb(kv::Cluster::File(file.into()));
-        let root = format!("test-{}-{test}", process::id());
-        Self {
-            engine,
-            root,
-            clear: true,
-            ..Self::lmdb(test)
-        }
+        let mut harness = Self::lmdb(test);
+        harness.engine = Engine::Fdb(kv::Cluster::File(file.into()));
+        harness.root = format!("test-{}-{test}", process::id());
+        harness.clear = true;
+        harness
+    }
+
+    /// LMDB in a new folder, behind `plan`.
+    #[cfg(feature = "testing")]
+    pub(crate) fn faulty(test: &str, plan: kv::faulty::Plan) -> Self {
+        let mut harness = Self::lmdb(test);
+        harness.faults = Some(plan);
+        harness
     }
 
     /// The store another process described with [`Harness::describe`].
@@ -60,6 +69,8 @@ impl Harness {
                 root: (*root).to_owned(),
                 #[cfg(feature = "fdb")]
                 clear: false,
+                #[cfg(feature = "testing")]
+                faults: None,
                 _folder: None,
             },
             #[cfg(feature = "fdb")]
@@ -97,12 +108,17 @@ impl Harness {
     pub(crate) fn db(&self) -> Db {
         // Generous, so that a busy machine fails no test that is not about the deadline.
         let deadline = Duration::from_mins(1);
-        Db::open(Settings {
+        let db = Db::open(Settings {
             deadline,
             attempts: u32::MAX,
             ..self.settings()
-        })
-        .expect("the store opens")
+        });
+        let db = db.expect("the store opens");
+        #[cfg(feature = "testing")]
+        if let Some(plan) = &self.faults {
+            return db.with_faults(plan.clone());
+        }
+        db
     }
 }
 
