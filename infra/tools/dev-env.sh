@@ -21,5 +21,10 @@ if [ -z "${JWT_SECRET+set}" ]; then
     export JWT_SECRET
 fi
 
+# Some shells and build environments export the machine's name as HOST, which nobody meant as an address to listen on.
+case "${HOST:-}" in
+    *[!0-9a-fA-F.:]*) unset HOST ;;
+esac
+
 # Absolute: whichever program it reaches, and wherever that one stands, it is the same store.
 export STORE="${STORE:-lmdb:$PWD/.data/store}"

@@ -1,12 +1,12 @@
 //! `POST /auth/logout`
 
-use api::{ApiError, AppState, Authenticated, Empty, Reply};
+use api::{ApiError, AppState, Empty, Leaving, Reply};
 use axum::extract::State;
 use domain::logins::ops;
 
 /// Ends the login that the token belongs to. Without a token there is nothing to end, and that is what was asked for.
-pub async fn logout(State(app): State<AppState>, caller: Option<Authenticated>) -> Result<Reply<Empty>, ApiError> {
-    if let Some(Authenticated(caller)) = caller {
+pub async fn logout(State(app): State<AppState>, Leaving(caller): Leaving) -> Result<Reply<Empty>, ApiError> {
+    if let Some(caller) = caller {
         ops::log_out(&app.env, caller).await?;
     }
     Ok(Reply::ok(Empty {}))

@@ -64,6 +64,7 @@ const LAYERS: &[Layer] = &[
 const OWNED: &[(&str, &str)] = &[
     ("foundationdb", "shared/kv"),
     ("heed", "shared/kv"),
+    ("lambda-extension", "shared/api"),
     ("lambda_http", "shared/api"),
     ("lambda_runtime", "shared/api"),
 ];

@@ -1,6 +1,6 @@
 //! What may be named in one file only. Sources are read as tokens, so comments, docs and strings may say what they like.
 
-use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Spacing, TokenStream, TokenTree};
 
 use crate::{
     violation::Violation,
@@ -18,6 +18,11 @@ const NAMED_IN: &[(&str, &str, &str)] = &[
         "heed",
         "shared/kv/src/lmdb.rs",
         "use `kv::Db` and `kv::Txn`, which are the same for every engine",
+    ),
+    (
+        "lambda_extension",
+        "shared/api/src/serve.rs",
+        "write for axum; `api::serve` is where Lambda meets the router",
     ),
     (
         "lambda_http",
@@ -70,7 +75,9 @@ impl Found<'_> {
         for (index, token) in tokens.iter().enumerate() {
             match token {
                 TokenTree::Ident(ident) => {
-                    self.crate_name(ident);
+                    if is_crate(&tokens[..index], &tokens[index + 1..]) {
+                        self.crate_name(ident);
+                    }
                     if *ident == "env" {
                         self.environment(&tokens[index + 1..]);
                     }
@@ -100,10 +107,8 @@ impl Found<'_> {
 
     /// `after` is what follows `env`: `::var`, or `::{self, var}` in an import.
     fn environment(&mut self, after: &[TokenTree]) {
-        let [TokenTree::Punct(first), TokenTree::Punct(second), named, ..] = after else {
-            return;
-        };
-        if first.as_char() != ':' || second.as_char() != ':' || self.source.file == ENVIRONMENT_FILE {
+        let [_, _, named, ..] = after else { return };
+        if !starts_with_path_separator(after) || self.source.file == ENVIRONMENT_FILE {
             return;
         }
         let named = match named {
@@ -138,6 +143,24 @@ impl Found<'_> {
                 _ => {}
             }
         }
+    }
+}
+
+/// Whether the identifier between `before` and `after` stands where a crate does, and is no method or field of the same name.
+fn is_crate(before: &[TokenTree], after: &[TokenTree]) -> bool {
+    let is = |token: Option<&TokenTree>, word: &str| matches!(token, Some(TokenTree::Ident(ident)) if ident == word);
+    starts_with_path_separator(after)
+        || is(after.first(), "as")
+        || is(before.last(), "use")
+        || is(before.last(), "crate")
+}
+
+fn starts_with_path_separator(tokens: &[TokenTree]) -> bool {
+    match tokens {
+        [TokenTree::Punct(first), TokenTree::Punct(second), ..] => {
+            first.as_char() == ':' && first.spacing() == Spacing::Joint && second.as_char() == ':'
+        }
+        _ => false,
     }
 }
 
@@ -177,10 +200,13 @@ mod tests {
     }
 
     #[test]
-    fn a_crate_is_found_in_imports_macros_and_types_but_not_in_words() {
+    fn a_crate_is_told_from_words_and_from_methods_of_its_name() {
         for text in [
             "use heed::Env;",
             "use {heed as store};",
+            "use heed;",
+            "extern crate heed;",
+            "fn x() { ::heed::x() }",
             "vec![heed::x()];",
             "type E = Result<(), heed::Error>;",
         ] {
@@ -189,6 +215,8 @@ mod tests {
         for text in [
             "//! heed\n/// `heed::Env` // heed\n/* heed */ const NAME: &str = \"heed\"; fn heedless() {}",
             "use foundationdb_tuple::pack;",
+            "impl X { fn heed(&self) { self.heed().heed; } }",
+            "struct X { heed: bool } const A: X = X { heed: ::std::a() };",
         ] {
             assert_eq!(check_text("a.rs", text), [], "{text}");
         }

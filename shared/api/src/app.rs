@@ -26,17 +26,12 @@ pub fn app(router: Router, state: AppState, origins: &Origins) -> Axum {
             )
         })
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(edge::limit_body))
         .layer(cors::layer(origins))
         .layer(middleware::from_fn_with_state(state.env.ids.clone(), edge::edge))
         .with_state(state)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape that `CatchPanicLayer` asks for")]
-fn panicked(payload: Box<dyn Any + Send>) -> Response {
-    let message = payload
-        .downcast_ref::<&str>()
-        .map(ToString::to_string)
-        .or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".to_owned());
-    ApiError::internal(format!("panicked: {message}")).into_response()
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    ApiError::internal("the handler panicked; the line before says where and why").into_response()
 }

@@ -1,58 +1,77 @@
 //! Who is calling: a verified token, before anything is read from the store.
 
-use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
-use domain::{Caller, LoginId, TenantId, UserId, id::Id as _};
+use domain::id::Id as _;
+use domain::{Caller, LoginId, TenantId, UserId};
+use jwt::{Claims, Refusal};
 
 use crate::error::{ApiError, Code};
 use crate::state::AppState;
 
-/// A request with a valid access token. As `Option<Authenticated>`, a request with a valid token or none.
+/// A request with a valid access token.
 #[derive(Clone, Copy, Debug)]
 pub struct Authenticated(pub Caller);
+
+/// A request of somebody who leaves: with a token that is or was valid, or without one.
+#[derive(Clone, Copy, Debug)]
+pub struct Leaving(pub Option<Caller>);
 
 impl FromRequestParts<AppState> for Authenticated {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        authenticate(parts, state)?.ok_or_else(|| {
-            ApiError::new(
-                Code::MissingToken,
-                "Send the access token in the header `Authorization: Bearer …`.",
-            )
-        })
+        let Some(token) = bearer(parts)? else {
+            let how = "Send the access token in the header `Authorization: Bearer …`.";
+            return Err(ApiError::new(Code::MissingToken, how));
+        };
+        Ok(Self(caller(&verify(token, state)?)))
     }
 }
 
-impl OptionalFromRequestParts<AppState> for Authenticated {
+impl FromRequestParts<AppState> for Leaving {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Option<Self>, ApiError> {
-        authenticate(parts, state)
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let Some(token) = bearer(parts)? else {
+            return Ok(Self(None));
+        };
+        match verify(token, state) {
+            Ok(claims) => Ok(Self(Some(caller(&claims)))),
+            // Whoever held it may end what it belonged to.
+            Err(Refusal::Expired(claims)) => Ok(Self(Some(caller(&claims)))),
+            Err(refusal) => Err(refusal.into()),
+        }
     }
 }
 
-fn authenticate(parts: &Parts, state: &AppState) -> Result<Option<Authenticated>, ApiError> {
+fn verify(token: &str, state: &AppState) -> Result<Claims, Refusal> {
+    state.tokens.verify(token, state.env.clock.now().as_seconds())
+}
+
+fn caller(claims: &Claims) -> Caller {
+    Caller::verified(
+        UserId::from_uuid(claims.sub),
+        TenantId::from_uuid(claims.tenant_id),
+        LoginId::from_uuid(claims.login_id),
+    )
+}
+
+/// The token of the request, if it has one (RFC 6750, section 2.1).
+fn bearer(parts: &Parts) -> Result<Option<&str>, Refusal> {
     let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), more) = (values.next(), values.next()) else {
         return Ok(None);
     };
-    let invalid = |why: &'static str| ApiError::from(jwt::Refusal::Invalid(why));
     if more.is_some() {
-        return Err(invalid("two Authorization headers"));
+        return Err(Refusal::Invalid("two Authorization headers"));
     }
-    let value = value.to_str().map_err(|_| invalid("not ASCII"))?;
-    let token = match value.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("Bearer") => token.trim(),
-        _ if value.eq_ignore_ascii_case("Bearer") => "",
+    let value = value.to_str().map_err(|_| Refusal::Invalid("not ASCII"))?;
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("Bearer") => Ok(Some(token.trim())),
+        _ if value.eq_ignore_ascii_case("Bearer") => Ok(Some("")),
         // Another scheme is none of ours; the answer says which one is.
-        _ => return Ok(None),
-    };
-    let claims = state.tokens.verify(token, state.env.clock.now().as_seconds())?;
-    Ok(Some(Authenticated(Caller::verified(
-        UserId::from_uuid(claims.sub),
-        TenantId::from_uuid(claims.tenant_id),
-        LoginId::from_uuid(claims.login_id),
-    ))))
+        _ => Ok(None),
+    }
 }

@@ -145,11 +145,10 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
         let store = self.text("STORE")?.unwrap_or_else(|| "lmdb:.data/store".to_owned());
         let engine = match store.split_once(':') {
             Some(("lmdb", folder)) if !folder.is_empty() => kv::Engine::Lmdb(PathBuf::from(folder)),
+            None if store == "fdb" => self.foundationdb()?,
             _ => {
-                return Err(refused(
-                    "STORE",
-                    format!("must be `lmdb:` and a folder, and is `{store}`"),
-                ));
+                let why = format!("must be `fdb`, or `lmdb:` and a folder, and is `{store}`");
+                return Err(refused("STORE", why));
             }
         };
         let root = self.text("STORE_ROOT")?.unwrap_or_else(|| "v5".to_owned());
@@ -163,6 +162,26 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
             root,
             ..kv::Settings::new(engine)
         })
+    }
+
+    #[cfg(feature = "fdb")]
+    fn foundationdb(&self) -> Result<kv::Engine, ConfigError> {
+        let cluster = match (self.text("FDB_CLUSTER_FILE")?, self.text("FDB_CLUSTER")?) {
+            (Some(file), _) => kv::Cluster::File(PathBuf::from(file)),
+            (None, Some(content)) => kv::Cluster::Content(content),
+            (None, None) => kv::Cluster::Default,
+        };
+        Ok(kv::Engine::Fdb(cluster))
+    }
+
+    #[cfg(not(feature = "fdb"))]
+    #[expect(
+        clippy::unused_self,
+        reason = "built with the engine, it reads the cluster's variables"
+    )]
+    fn foundationdb(&self) -> Result<kv::Engine, ConfigError> {
+        let why = "is `fdb`, and this program was built without that engine: build it with `make build FEATURES=fdb`";
+        Err(refused("STORE", why))
     }
 
     fn tokens(&self) -> Result<jwt::Settings, ConfigError> {
@@ -243,6 +262,10 @@ fn is_origin(text: &str) -> bool {
             && uri
                 .authority()
                 .is_some_and(|authority| !authority.as_str().contains('@'))
+            && !matches!(
+                (uri.scheme_str(), uri.port_u16()),
+                (Some("http"), Some(80)) | (Some("https"), Some(443))
+            )
             && !text.ends_with('/')
             && uri.path() == "/"
             && uri.query().is_none()
@@ -306,7 +329,9 @@ mod tests {
             ("HOST", "localhost"),
             ("STORE", "lmdb:"),
             ("STORE", "postgres"),
+            ("STORE", "fdb:file"),
             ("CORS_ALLOWED_ORIGINS", "https://a.example.com/"),
+            ("CORS_ALLOWED_ORIGINS", "https://a.example.com:443"),
             ("CORS_ALLOWED_ORIGINS", "https://a.example.com, *"),
             ("PASSWORD_MIN_LENGTH", "7"),
             ("RUST_LOG", "info,=nonsense=="),
@@ -319,6 +344,34 @@ mod tests {
         assert!(
             error.contains("at least 32") && error.contains("openssl rand") && !error.contains("short secret"),
             "{error}"
+        );
+    }
+
+    #[test]
+    #[cfg(not(feature = "fdb"))]
+    fn without_the_engine_foundationdb_is_refused_with_the_way_to_build_it() {
+        let error = read(&[SECRET, ("STORE", "fdb")]).unwrap_err().to_string();
+        assert!(error.starts_with("STORE ") && error.contains("FEATURES=fdb"), "{error}");
+    }
+
+    #[test]
+    #[cfg(feature = "fdb")]
+    fn a_cluster_is_a_file_a_content_or_the_clients_default() {
+        let engine = |pairs: &[_]| {
+            read(&[&[SECRET, ("STORE", "fdb")], pairs].concat())
+                .unwrap()
+                .store
+                .engine
+        };
+        let (file, content) = (("FDB_CLUSTER_FILE", "/etc/f"), ("FDB_CLUSTER", "a:b@h:1"));
+        assert_eq!(engine(&[]), kv::Engine::Fdb(kv::Cluster::Default));
+        assert_eq!(
+            engine(&[content]),
+            kv::Engine::Fdb(kv::Cluster::Content("a:b@h:1".into()))
+        );
+        assert_eq!(
+            engine(&[file, content]),
+            kv::Engine::Fdb(kv::Cluster::File("/etc/f".into()))
         );
     }
 

@@ -37,13 +37,7 @@ pub(crate) async fn edge(State(ids): State<Arc<Ids>>, mut request: Request, next
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
 
-    let response = if declared_length(&request) > BODY_MAX_BYTES as u64 {
-        json::too_large().into_response()
-    } else {
-        next.run(request.map(|body| Body::new(Limited::new(body, BODY_MAX_BYTES))))
-            .await
-    };
-
+    let response = next.run(request).await;
     let mut response = write_problem(response, &method, &id);
     if method == Method::OPTIONS && response.status() == StatusCode::OK {
         // A preflight, which the CORS layer answers with a 200 that has no body.
@@ -64,8 +58,13 @@ pub(crate) async fn edge(State(ids): State<Arc<Ids>>, mut request: Request, next
     response
 }
 
-fn declared_length(request: &Request) -> u64 {
-    request.body().size_hint().lower()
+/// Refuses a body that says that it is too large, and cuts off one that turns out to be.
+pub(crate) async fn limit_body(request: Request, next: Next) -> Response {
+    if request.body().size_hint().lower() > BODY_MAX_BYTES as u64 {
+        return json::too_large().into_response();
+    }
+    next.run(request.map(|body| Body::new(Limited::new(body, BODY_MAX_BYTES))))
+        .await
 }
 
 fn write_problem(mut response: Response, method: &Method, id: &RequestId) -> Response {

@@ -217,7 +217,7 @@ impl From<domain::Error> for ApiError {
 impl From<jwt::Refusal> for ApiError {
     fn from(refusal: jwt::Refusal) -> Self {
         match refusal {
-            jwt::Refusal::Expired => Self::new(Code::ExpiredToken, "The access token has expired. Log in again."),
+            jwt::Refusal::Expired(_) => Self::new(Code::ExpiredToken, "The access token has expired. Log in again."),
             jwt::Refusal::Invalid(_) => {
                 Self::new(Code::InvalidToken, "The access token is not one that this API issued.").because(refusal)
             }

@@ -4,6 +4,7 @@
 //! the whole body, so that its `parse` can check all members with [`Checks`] and refuse them together.
 
 use std::fmt;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
@@ -13,8 +14,12 @@ use http_body_util::{BodyExt as _, LengthLimitError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+use tokio::time::timeout;
 
 use crate::error::{ApiError, Code, Violation, violation};
+
+/// How long a body may take to arrive.
+const BODY_DEADLINE: Duration = Duration::from_secs(20);
 
 /// A JSON body.
 pub struct Body<T>(pub T);
@@ -45,10 +50,11 @@ fn malformed(detail: impl Into<std::borrow::Cow<'static, str>>) -> ApiError {
 }
 
 async fn read(request: Request) -> Result<Bytes, ApiError> {
-    match request.into_body().collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if is_over_limit(&error) => Err(too_large()),
-        Err(error) => Err(malformed("The body broke off.").because(error)),
+    match timeout(BODY_DEADLINE, request.into_body().collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if is_over_limit(&error) => Err(too_large()),
+        Ok(Err(error)) => Err(malformed("The body broke off.").because(error)),
+        Err(elapsed) => Err(malformed("The body did not arrive in time.").because(elapsed)),
     }
 }
 
@@ -81,10 +87,11 @@ fn is_json(headers: &HeaderMap) -> bool {
         Some(("application", kind)) => kind == "json" || kind.ends_with("+json"),
         _ => false,
     });
-    let is_utf8 = parts.all(|parameter| {
-        parameter
-            .strip_prefix("charset=")
-            .is_none_or(|charset| matches!(charset.trim_matches('"'), "utf-8" | "utf8"))
+    let is_utf8 = parts.all(|parameter| match parameter.split_once('=') {
+        Some((name, charset)) if name.trim() == "charset" => {
+            matches!(charset.trim().trim_matches('"'), "utf-8" | "utf8")
+        }
+        _ => true,
     });
     is_json && is_utf8
 }
@@ -138,7 +145,7 @@ fn expectation(error: &serde_json::Error) -> String {
     match message.rsplit_once(", expected ") {
         Some((_, expected)) => format!("must be {expected}"),
         None if error.is_data() => message.to_owned(),
-        None => "is not valid JSON text".to_owned(),
+        None => "can not be read".to_owned(),
     }
 }
 
@@ -256,7 +263,7 @@ mod tests {
         assert_eq!(violations("{}"), [("/text".into(), "is required".into())]);
         assert_eq!(
             violations(r#"{"text":"\ud800"}"#),
-            [("/text".into(), "is not valid JSON text".into())]
+            [("/text".into(), "can not be read".into())]
         );
     }
 
@@ -280,6 +287,7 @@ mod tests {
             "text/json",
             "application/jsonp",
             "application/json; charset=latin1",
+            "application/json; charset = latin1",
             "text/plain",
             "",
         ] {

@@ -21,7 +21,7 @@ pub mod state;
 mod trace;
 
 pub use app::app;
-pub use caller::Authenticated;
+pub use caller::{Authenticated, Leaving};
 pub use edge::RequestId;
 pub use error::{ApiError, Code};
 pub use json::{Body, Checks, Field};

@@ -16,7 +16,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id<SessionId> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let params = RawPathParams::from_request_parts(parts, state)
             .await
-            .map_err(ApiError::internal)?;
+            .map_err(|_| domain::Error::NotFound)?;
         let id = params
             .iter()
             .find_map(|(name, value)| (name == "id").then(|| SessionId::parse(value)));

@@ -1,10 +1,16 @@
 //! Running a function: under the Lambda Runtime API, or as a plain HTTP server.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use axum::Router as Axum;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use lambda_http::RequestExt as _;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
@@ -16,12 +22,19 @@ use crate::router::Router;
 use crate::state::AppState;
 use crate::{app, trace};
 
-/// How long requests in flight may take to finish once the server was asked to stop.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long requests in flight may take to finish once the server was asked to stop; a container engine waits for ten
+/// seconds before it kills.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// How long a connection may take to send the head of a request, the wait for its next one included.
+const HEADER_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Serves `router` until it is told to stop. This is a function's whole `main`.
 pub fn serve(router: Router) -> ExitCode {
-    match run(router) {
+    let ended = run(router);
+    // The runtime and with it every transaction is gone by now.
+    kv::shutdown();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -48,17 +61,33 @@ fn run(router: Router) -> Result<(), Failure> {
     let config = Config::from_env()?;
     trace::init(&config.logs);
     let state = AppState::open(&config)?;
+    let env = state.env.clone();
     let app = app(router, state, &config.origins);
     match config.mode {
-        // A sandbox handles one request at a time: more threads would only take longer to start.
-        Mode::Lambda => Builder::new_current_thread()
-            .enable_all()
-            .build()?
-            .block_on(lambda(app)),
-        Mode::Server(address) => Builder::new_multi_thread()
-            .enable_all()
-            .build()?
-            .block_on(server(app, address)),
+        Mode::Lambda => {
+            // A sandbox handles one request at a time: more threads would only take longer to start.
+            let runtime = Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async {
+                connect(&env).await;
+                lambda(app).await
+            })
+        }
+        Mode::Server(address) => {
+            let runtime = Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(async {
+                tokio::spawn(async move { connect(&env).await });
+                server(app, address).await
+            })
+        }
+    }
+}
+
+/// Asks the store for something, so that it is connected to before the first request comes. Under Lambda that is in the
+/// init phase, which is not billed by the request and in which the sandbox is not frozen. A store that does not
+/// answer is no reason not to start: requests are answered 503 until it does.
+async fn connect(env: &domain::Env) {
+    if let Err(error) = domain::ready::check(env).await {
+        tracing::warn!(cause = %error, "the store does not answer yet");
     }
 }
 
@@ -72,32 +101,69 @@ async fn lambda(app: Axum) -> Result<(), Failure> {
         }
         request
     });
-    lambda_http::run(service).await.map_err(Failure::Lambda)
+    #[cfg(feature = "fdb")]
+    register_for_shutdown().await;
+    tokio::select! {
+        ended = lambda_http::run(service) => ended.map_err(Failure::Lambda),
+        () = stop_signal() => Ok(()),
+    }
+}
+
+/// Lambda sends a sandbox that ends a SIGTERM only if an extension is registered in it. The engine that has to be stopped
+/// wants to be told; this extension does nothing else.
+#[cfg(feature = "fdb")]
+async fn register_for_shutdown() {
+    let extension = lambda_extension::Extension::new()
+        .with_events(&[])
+        .with_extension_name("shutdown");
+    match extension.register().await {
+        Ok(extension) => drop(tokio::spawn(async move { drop(extension.run().await) })),
+        Err(error) => tracing::warn!(cause = %error, "this sandbox will not be told when it ends"),
+    }
 }
 
 async fn server(app: Axum, address: SocketAddr) -> Result<(), Failure> {
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| Failure::Listen(address, error))?;
-    println!("listening on http://{}", listener.local_addr()?);
-    let (asked, mut was_asked) = tokio::sync::watch::channel(false);
-    let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
-        stop_signal().await;
-        tracing::info!("stopping: finishing the requests in flight");
-        asked.send_replace(true);
-    });
-    let overdue = async {
-        // An error means that the server is gone, and then the other branch has it.
-        let _ = was_asked.wait_for(|asked| *asked).await;
-        tokio::time::sleep(GRACE).await;
-    };
-    tokio::select! {
-        ended = serving => Ok(ended?),
-        () = overdue => {
-            tracing::warn!("requests were still in flight {} s after the signal; stopping without them", GRACE.as_secs());
-            Ok(())
+    // Whoever started us may have stopped listening to what we say; that is no reason to end.
+    let _ = writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?);
+
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE);
+    let connections = GracefulShutdown::new();
+    let mut stop = pin!(stop_signal());
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stop => break,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                // It only makes small answers leave sooner.
+                let _ = stream.set_nodelay(true);
+                let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app.clone()));
+                let connection = connections.watch(connection);
+                tokio::spawn(async move {
+                    if let Err(error) = connection.await {
+                        tracing::debug!(cause = %error, "a connection ended early");
+                    }
+                });
+            }
+            Err(error) => {
+                // Out of file descriptors, most likely: others have to close before the next can come.
+                tracing::warn!(cause = %error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
         }
     }
+    drop(listener);
+    tracing::info!("stopping: finishing the requests in flight");
+    if tokio::time::timeout(GRACE, connections.shutdown()).await.is_err() {
+        let seconds = GRACE.as_secs();
+        tracing::warn!("requests were still in flight {seconds} s after the signal; stopping without them");
+    }
+    Ok(())
 }
 
 /// Resolves at SIGTERM or SIGINT.

@@ -11,10 +11,12 @@ use crate::error::ApiError;
 
 /// Starts logging to standard error; a second time changes nothing.
 pub(crate) fn init(logs: &Logs) {
-    let filter = EnvFilter::try_new(&logs.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = filter(&logs.filter);
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        // A line that can not be written is lost. To complain about it on the same stream would panic.
+        .log_internal_errors(false);
     let _ = match logs.format {
         LogFormat::Text => builder.with_target(false).try_init(),
         LogFormat::Json => builder
@@ -26,8 +28,8 @@ pub(crate) fn init(logs: &Logs) {
     };
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
-        // The message is logged with the request that panicked; here is the place, which only the hook knows.
-        tracing::error!(place, "panicked");
+        let message = panic.payload_as_str().unwrap_or("no message");
+        tracing::error!(place, cause = message, "panicked");
     }));
 }
 
@@ -61,5 +63,44 @@ pub(crate) fn request(id: &str, method: &Method, route: Option<&str>, response: 
             cause,
             "request"
         );
+    }
+}
+
+/// The filter that is asked for, but never so fine that whole events are logged, with the bodies and tokens in them.
+fn filter(asked: &str) -> EnvFilter {
+    let filter = EnvFilter::try_new(asked).unwrap_or_else(|_| EnvFilter::new("info"));
+    ["lambda_runtime=info", "lambda_http=info"]
+        .into_iter()
+        .filter_map(|directive| directive.parse().ok())
+        .fold(filter, EnvFilter::add_directive)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_runtime_never_logs_its_events_whatever_is_asked_for() {
+        for asked in [
+            "trace",
+            "lambda_runtime=trace",
+            "debug,lambda_http=trace,lambda_runtime=debug",
+        ] {
+            let filter = filter(asked).to_string();
+            let directives: Vec<_> = filter
+                .split(',')
+                .filter(|directive| directive.starts_with("lambda_"))
+                .collect();
+            assert!(
+                directives.contains(&"lambda_runtime=info") && directives.contains(&"lambda_http=info"),
+                "{filter}"
+            );
+            assert!(
+                !directives
+                    .iter()
+                    .any(|directive| directive.ends_with("trace") || directive.ends_with("debug")),
+                "{filter}"
+            );
+        }
     }
 }

@@ -6,7 +6,9 @@
 
 use std::fmt;
 use std::future::Future;
+use std::pin::pin;
 
+use futures_util::future::{Either, select};
 use futures_util::join;
 use serde::{Deserialize, Serialize};
 
@@ -112,7 +114,8 @@ impl Caller {
     /// Does `work` in the caller's tenant, if the login is alive and the role allows it.
     ///
     /// Both are read in `txn`, at the same time as `work` does its own first reads, so a revoked login is refused by the
-    /// next request at no extra round trip. What `work` found or wrote is dropped with the transaction when it is not allowed.
+    /// next request at no extra round trip. A refusal ends `work` where it is, and goes before whatever it found; what it
+    /// wrote is dropped with the transaction.
     pub async fn enter<T, Fut>(
         self,
         txn: &kv::Txn,
@@ -123,9 +126,16 @@ impl Caller {
         Fut: Future<Output = Result<T>>,
     {
         let scope = TenantScope { tenant: self.tenant };
-        let (allowed, done) = join!(self.check(txn, permission), work(scope));
-        allowed?;
-        done
+        match select(pin!(self.check(txn, permission)), pin!(work(scope))).await {
+            Either::Left((allowed, work)) => {
+                allowed?;
+                work.await
+            }
+            Either::Right((done, check)) => {
+                check.await?;
+                done
+            }
+        }
     }
 
     async fn check(self, txn: &kv::Txn, permission: Permission) -> Result<()> {

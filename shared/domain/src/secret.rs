@@ -255,6 +255,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn at_most_as_many_hash_at_once_as_there_are_cores() {
+        let hasher = hasher();
+        let cores = std::thread::available_parallelism().unwrap().get();
+        let permits = hasher.permits.clone().unwrap();
+        assert_eq!(permits.available_permits(), cores);
+        let all = permits.acquire_many(u32::try_from(cores).unwrap()).await.unwrap();
+        let password = password("password123");
+        let mut hashing = std::pin::pin!(hasher.hash(&password));
+        assert!(futures_util::poll!(hashing.as_mut()).is_pending());
+        assert_eq!(
+            tokio::runtime::Handle::current().metrics().num_alive_tasks(),
+            0,
+            "none was started"
+        );
+        drop(all);
+        hashing.await.unwrap();
+    }
+
+    #[tokio::test]
     async fn a_hash_that_cannot_be_read_is_an_error_and_not_a_wrong_password() {
         let junk = PasswordHash("$argon2id$junk".into());
         let error = hasher()

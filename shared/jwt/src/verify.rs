@@ -13,14 +13,14 @@ const MAX_BYTES: usize = 4096;
 const SKEW_SECONDS: i64 = 60;
 
 /// Why a token was refused. What is in [`Invalid`](Self::Invalid) is for the log, not for the sender.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// It is not one of ours.
     #[error("the token is not valid: {0}")]
     Invalid(&'static str),
-    /// It was one of ours.
+    /// It was one of ours, with these claims.
     #[error("the token has expired")]
-    Expired,
+    Expired(Box<Claims>),
 }
 
 impl Tokens {
@@ -57,7 +57,7 @@ impl Tokens {
             return Err(Refusal::Invalid("made in the future"));
         }
         if claims.exp <= now {
-            return Err(Refusal::Expired);
+            return Err(Refusal::Expired(Box::new(claims)));
         }
         Ok(claims)
     }
@@ -138,9 +138,12 @@ mod tests {
     #[test]
     fn a_token_expires_to_the_second() {
         let tokens = tokens(NEW, None);
-        let (token, _) = tokens.sign(subject(), NOW).unwrap();
+        let (token, claims) = tokens.sign(subject(), NOW).unwrap();
         assert!(tokens.verify(&token, NOW + 3599).is_ok());
-        assert_eq!(tokens.verify(&token, NOW + 3600), Err(Refusal::Expired));
+        assert_eq!(
+            tokens.verify(&token, NOW + 3600),
+            Err(Refusal::Expired(Box::new(claims)))
+        );
     }
 
     #[test]

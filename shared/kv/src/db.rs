@@ -304,10 +304,6 @@ impl Db {
 }
 
 impl Store {
-    #[cfg_attr(
-        not(feature = "fdb"),
-        expect(clippy::unnecessary_wraps, reason = "other engines can refuse")
-    )]
     fn begin(&self, deadline: Duration, attempts: u32, since: Option<&Snapshot>) -> Result<Transaction, Error> {
         match self {
             Self::Lmdb(store) => {
@@ -318,7 +314,7 @@ impl Store {
                     Some(EngineSnapshot::Held(held)) => lmdb::Transaction::begin_on(store, held),
                     _ => lmdb::Transaction::begin(store),
                 };
-                Ok(Transaction::Lmdb(engine))
+                engine.map(Transaction::Lmdb)
             }
             #[cfg(feature = "fdb")]
             Self::Fdb(store) => {

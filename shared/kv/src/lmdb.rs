@@ -240,24 +240,27 @@ struct Work {
 }
 
 impl Transaction {
-    pub(crate) fn begin(store: Arc<Store>) -> Self {
-        Self {
+    /// Refused when the store has to be opened again by another process, so that whoever only asks whether it is ready hears
+    /// of it too.
+    pub(crate) fn begin(store: Arc<Store>) -> Result<Self, Error> {
+        if store.queue.is_closed() {
+            return Err(stopped());
+        }
+        Ok(Self {
             store,
             work: Mutex::new(Some(Work::default())),
-        }
+        })
     }
 
     /// Begins an attempt that reads from `held`, unless another one has taken that already.
     #[cfg(feature = "testing")]
-    pub(crate) fn begin_on(store: Arc<Store>, held: &Held) -> Self {
-        let work = Work {
-            snapshot: lock(&held.0).take(),
-            ..Work::default()
-        };
-        Self {
-            store,
-            work: Mutex::new(Some(work)),
-        }
+    pub(crate) fn begin_on(store: Arc<Store>, held: &Held) -> Result<Self, Error> {
+        let begun = Self::begin(store)?;
+        begun.with(|work| {
+            work.snapshot = lock(&held.0).take();
+            Ok(())
+        })?;
+        Ok(begun)
     }
 
     /// A snapshot of this moment.
@@ -391,11 +394,6 @@ impl Transaction {
     /// Ends the attempt and commits its writes, if it has any. If the future is dropped, the commit is withdrawn, or
     /// `undecided` is set because it is being written.
     pub(crate) async fn commit(&self, undecided: &AtomicBool) -> Result<(), Error> {
-        let stopped = || Error::Unavailable {
-            cause: Cause::Engine {
-                why: "its commit thread has stopped".to_owned(),
-            },
-        };
         let Some(work) = lock(&self.work).take().filter(|work| !work.writes.is_empty()) else {
             return Ok(());
         };
@@ -411,6 +409,13 @@ impl Transaction {
         let verdict = verdict.await;
         pending.answered = true;
         verdict.unwrap_or_else(|_| Err(stopped()))
+    }
+}
+
+fn stopped() -> Error {
+    let why = "its commit thread has stopped, and this process has to be started again".to_owned();
+    Error::Unavailable {
+        cause: Cause::Engine { why },
     }
 }
 
@@ -505,6 +510,10 @@ impl Queue {
         waiting.commits.drain(..count).collect()
     }
 
+    fn is_closed(&self) -> bool {
+        lock(&self.waiting).closed
+    }
+
     fn close(&self) {
         lock(&self.waiting).closed = true;
         self.changed.notify_all();
@@ -533,6 +542,13 @@ impl Committer {
             let batch = self.queue.take();
             match begun.and_then(|txn| self.write(txn, &batch)) {
                 Ok(verdicts) => answer(batch, verdicts),
+                // LMDB will refuse everything from here on; those who come later are told at once.
+                Err(heed::Error::Mdb(MdbError::Panic)) => {
+                    let error = failure(&heed::Error::Mdb(MdbError::Panic));
+                    let verdicts = vec![Err(error); batch.len()];
+                    answer(batch, verdicts);
+                    return;
+                }
                 // One member may have failed them all, a huge one on a disk that has room for the others.
                 Err(_) if batch.len() > 1 => batch.into_iter().for_each(|commit| self.write_alone(commit)),
                 Err(error) => answer(batch, vec![Err(failure(&error))]),

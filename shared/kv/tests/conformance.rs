@@ -78,6 +78,8 @@ macro_rules! conformance {
 }
 
 conformance!(lmdb, Harness::lmdb);
+#[cfg(feature = "fdb")]
+conformance!(fdb, Harness::fdb);
 
 // The layer that injects faults changes nothing when it injects none.
 #[cfg(feature = "testing")]

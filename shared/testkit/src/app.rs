@@ -13,12 +13,12 @@ use domain::users::ops::Registration;
 use domain::users::{self, Email};
 use http_body_util::BodyExt as _;
 use jwt::{Secret, Subject, Tokens};
-use tempfile::TempDir;
 use tower::ServiceExt as _;
 
 use crate::actor::Actor;
 use crate::clock::TestClock;
 use crate::request::Target;
+use crate::store::TestStore;
 
 /// A function's real router on a store of its own.
 pub struct TestApp {
@@ -29,7 +29,7 @@ pub struct TestApp {
     app: axum::Router,
     tokens: Arc<Tokens>,
     /// None if the store is the caller's.
-    _folder: Option<TempDir>,
+    _store: Option<TestStore>,
 }
 
 impl TestApp {
@@ -40,11 +40,10 @@ impl TestApp {
 
     /// Starts `router` for browsers from these origins.
     pub fn with_origins(router: api::Router, origins: &Origins) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let db =
-            kv::Db::open(kv::Settings::new(kv::Engine::Lmdb(folder.path().join("store")))).expect("the store opens");
+        let store = TestStore::new();
+        let db = store.open();
         Self {
-            _folder: Some(folder),
+            _store: Some(store),
             ..Self::assemble(router, db, origins)
         }
     }
@@ -84,7 +83,7 @@ impl TestApp {
             clock,
             app: api::app(router, state, origins),
             tokens,
-            _folder: None,
+            _store: None,
         }
     }
 

@@ -19,6 +19,12 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// cargo-lambda gives itself a second; the rest is for a busy machine.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 const ATTEMPTS: usize = 5;
+/// The programs have the engine that the tests have.
+const FEATURES: &[&str] = if cfg!(feature = "fdb") {
+    &["--features", "fdb"]
+} else {
+    &[]
+};
 
 /// A running `cargo lambda watch`, ended with every function process it started when it is dropped. So keep it in the test, not in a
 /// `static`, which is never dropped; and not under paused time, as it waits for real processes.
@@ -41,7 +47,7 @@ impl LambdaWatch {
     ///
     /// # Panics
     /// If something does not compile, if cargo-lambda is not installed, or without an answer in time; with what it wrote.
-    pub async fn start(env: &[(&str, &str)], concurrency: usize) -> Self {
+    pub async fn start(env: &[(&str, String)], concurrency: usize) -> Self {
         build().await;
         for _ in 0..ATTEMPTS {
             let mut watch = Self::spawn(env, concurrency);
@@ -75,7 +81,7 @@ impl LambdaWatch {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    fn spawn(env: &[(&str, &str)], concurrency: usize) -> Self {
+    fn spawn(env: &[(&str, String)], concurrency: usize) -> Self {
         let program = root().join(".tools/bin/cargo-lambda");
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let output = File::create(folder.path().join("output")).expect("the folder is writable");
@@ -84,12 +90,13 @@ impl LambdaWatch {
         // In our own process group, so that Ctrl-C on the tests reaches it too.
         let process = Command::new(&program)
             .args(["lambda", "watch", "--locked", "--ignore-changes"])
+            .args(FEATURES)
             .arg("--manifest-path")
             .arg(root().join("Cargo.toml"))
             .args(["--invoke-address", &address.ip().to_string()])
             .args(["--invoke-port", &address.port().to_string()])
             .args(["--concurrency", &concurrency.to_string()])
-            .envs(env.iter().copied())
+            .envs(env.iter().map(|(name, value)| (name, value)))
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(output.try_clone().expect("the file is open"))

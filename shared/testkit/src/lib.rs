@@ -11,6 +11,7 @@ mod lambda_watch;
 mod process;
 mod remote;
 mod request;
+mod store;
 
 pub use actor::Actor;
 pub use answer::Answer;
@@ -20,5 +21,6 @@ pub use lambda_watch::LambdaWatch;
 pub use process::Process;
 pub use remote::Remote;
 pub use request::{Call, Target};
+pub use store::TestStore;
 
 pub use api::Code;

@@ -27,6 +27,9 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        if cfg!(feature = "fdb") {
+            command.envs(library_path());
+        }
         command
     }
 
@@ -37,14 +40,13 @@ impl Process {
     pub fn start(mut command: Command) -> Self {
         let mut child = command.spawn().expect("the program can be started");
         let (sender, errors) = channel();
-        let stderr = BufReader::new(child.stderr.take().expect("it is piped"));
         // Read to the end whoever listens, so that the program never waits for a full pipe.
-        std::thread::spawn(move || {
-            stderr
-                .lines()
-                .map_while(Result::ok)
-                .for_each(|line| drop(sender.send(line)));
-        });
+        if let Some(stderr) = child.stderr.take() {
+            std::thread::spawn(move || {
+                let lines = BufReader::new(stderr).lines().map_while(Result::ok);
+                lines.for_each(|line| drop(sender.send(line)));
+            });
+        }
         let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
         let address = loop {
             match lines.next() {
@@ -97,4 +99,15 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Where the loader finds the FoundationDB client, if it is not where it looks anyway.
+#[expect(clippy::disallowed_methods, reason = "it is the loader's, and passed on as it is")]
+fn library_path() -> Option<(&'static str, std::ffi::OsString)> {
+    const VARIABLE: &str = if cfg!(target_os = "macos") {
+        "DYLD_LIBRARY_PATH"
+    } else {
+        "LD_LIBRARY_PATH"
+    };
+    std::env::var_os(VARIABLE).map(|value| (VARIABLE, value))
 }

@@ -37,6 +37,19 @@ async fn logging_out_twice_or_without_a_token_is_no_error() {
 }
 
 #[tokio::test]
+async fn logging_out_with_a_token_that_has_expired_is_no_error() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    app.clock.advance(std::time::Duration::from_secs(86_400));
+    app.get("/v5/sessions")
+        .by(&alice)
+        .send()
+        .await
+        .assert_problem(401, Code::ExpiredToken);
+    app.post("/v5/auth/logout").by(&alice).send().await.ok();
+}
+
+#[tokio::test]
 async fn logging_out_with_what_is_no_token_is_refused() {
     let app = start();
     app.post("/v5/auth/logout")

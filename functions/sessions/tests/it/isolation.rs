@@ -32,11 +32,10 @@ async fn another_tenants_session_is_answered_as_an_absent_one_on_every_method() 
     for method in [Method::GET, Method::PATCH, Method::DELETE] {
         let of_another = answer(&app, &method, &path(&session), &bob).await;
         assert_eq!(of_another, answer(&app, &method, absent, &bob).await, "{method}");
-        assert_eq!(
-            of_another,
-            answer(&app, &method, "/v5/sessions/no-id", &bob).await,
-            "{method}"
-        );
+        for no_id in ["no-id", "%FF", "%c3%28", "%00", "..", "a%2Fb"] {
+            let answered = answer(&app, &method, &format!("/v5/sessions/{no_id}"), &bob).await;
+            assert_eq!(of_another, answered, "{method} {no_id}");
+        }
     }
     assert_eq!(
         app.get("/v5/sessions").by(&bob).send().await.ok()["sessions"],

@@ -29,8 +29,26 @@ async fn a_preflight_is_answered_with_204_for_a_day() {
 
 #[tokio::test]
 async fn every_answer_can_be_read_across_origins_failures_included() {
-    let app = TestApp::start(gateway::router());
-    for path in ["/v5/health", "/v5/sessions", "/v5/nothing"] {
+    async fn broken() -> Result<(), api::ApiError> {
+        panic!("on purpose")
+    }
+    let app = TestApp::start(gateway::router().get("/broken", broken));
+    let oversized = app
+        .post("/v5/auth/login")
+        .header(ORIGIN, "https://app.example.com")
+        .body(vec![b' '; 70_000]);
+    let answer = oversized.send().await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("access-control-allow-origin")),
+        (413, Some("*"))
+    );
+    for path in [
+        "/v5/health",
+        "/v5/sessions",
+        "/v5/nothing",
+        "/v5/auth/login",
+        "/v5/broken",
+    ] {
         let answer = app.get(path).header(ORIGIN, "https://app.example.com").send().await;
         assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{path}");
         let exposed = answer.header("access-control-expose-headers").unwrap().to_owned();

@@ -1,7 +1,7 @@
 //! The flow of a user: register, log in, work with sessions, log out.
 
 use serde_json::{Value, json};
-use testkit::{Code, Process, Target, TestApp};
+use testkit::{Code, Process, Target, TestApp, TestStore};
 
 use crate::process::gateway;
 
@@ -103,6 +103,6 @@ async fn the_flow_works_in_this_process() {
 
 #[tokio::test]
 async fn the_flow_works_against_the_gateways_process() {
-    let folder = tempfile::tempdir().unwrap();
-    flow(&Process::start(gateway(&folder)).remote()).await;
+    let store = TestStore::new();
+    flow(&Process::start(gateway(&store)).remote()).await;
 }

@@ -6,6 +6,8 @@
 )]
 
 mod cors;
+#[cfg(feature = "fdb")]
+mod fdb;
 mod flow;
 mod layout;
 mod process;

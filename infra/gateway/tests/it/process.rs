@@ -6,12 +6,11 @@ use std::net::TcpStream;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use testkit::{Code, Process, Remote, Target as _};
+use testkit::{Code, Process, Remote, Target as _, TestStore};
 
-pub fn gateway(folder: &TempDir) -> Command {
+pub fn gateway(store: &TestStore) -> Command {
     let mut command = Process::command(env!("CARGO_BIN_EXE_gateway"));
-    command.env("STORE", format!("lmdb:{}", folder.path().join("store").display()));
+    command.envs(store.env());
     command
 }
 
@@ -22,7 +21,7 @@ async fn register(remote: &Remote, email: &str) -> String {
 }
 
 /// Runs a command that is expected to refuse to start, and returns what it says.
-fn refusal(mut command: Command) -> String {
+pub fn refusal(mut command: Command) -> String {
     let output = command.output().unwrap();
     assert!(!output.status.success(), "it started");
     let text = String::from_utf8(output.stderr).unwrap();
@@ -32,13 +31,13 @@ fn refusal(mut command: Command) -> String {
 
 #[test]
 fn without_a_secret_it_refuses_to_start_and_says_how_to_make_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut command = gateway(&folder);
+    let store = TestStore::new();
+    let mut command = gateway(&store);
     command.env_remove("JWT_SECRET");
     let text = refusal(command);
     assert!(text.contains("JWT_SECRET") && text.contains("openssl rand"), "{text}");
 
-    let mut command = gateway(&folder);
+    let mut command = gateway(&store);
     command.env("JWT_SECRET", "0123456789012345678901234567890");
     let text = refusal(command);
     assert!(text.contains("JWT_SECRET") && text.contains("at least 32"), "{text}");
@@ -46,11 +45,11 @@ fn without_a_secret_it_refuses_to_start_and_says_how_to_make_one() {
 
 #[test]
 fn a_store_that_can_not_be_opened_is_named_with_the_reason() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("a-file");
+    let store = TestStore::new();
+    let file = store.folder().join("a-file");
     fs::write(&file, "").unwrap();
     for place in [file.clone(), file.join("below")] {
-        let mut command = gateway(&folder);
+        let mut command = gateway(&store);
         command.env("STORE", format!("lmdb:{}", place.display()));
         let text = refusal(command);
         assert!(text.contains(&place.display().to_string()), "{text}");
@@ -59,10 +58,10 @@ fn a_store_that_can_not_be_opened_is_named_with_the_reason() {
 
 #[test]
 fn a_port_that_is_taken_is_named() {
-    let folder = tempfile::tempdir().unwrap();
+    let store = TestStore::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let mut command = gateway(&folder);
+    let mut command = gateway(&store);
     command.env("PORT", &port);
     let text = refusal(command);
     assert!(text.contains(&port) && text.contains("PORT"), "{text}");
@@ -70,8 +69,8 @@ fn a_port_that_is_taken_is_named() {
 
 #[tokio::test]
 async fn what_one_process_writes_another_reads_and_a_restart_keeps() {
-    let folder = tempfile::tempdir().unwrap();
-    let (one, two) = (Process::start(gateway(&folder)), Process::start(gateway(&folder)));
+    let store = TestStore::new();
+    let (one, two) = (Process::start(gateway(&store)), Process::start(gateway(&store)));
     let token = register(&one.remote(), "test@example.com").await;
     two.remote().get("/v5/sessions").bearer(&token).send().await.ok();
     two.remote().post("/v5/auth/logout").bearer(&token).send().await.ok();
@@ -84,25 +83,28 @@ async fn what_one_process_writes_another_reads_and_a_restart_keeps() {
 
     let token = register(&two.remote(), "other@example.com").await;
     drop((one, two));
-    let three = Process::start(gateway(&folder));
+    let three = Process::start(gateway(&store));
     three.remote().get("/v5/sessions").bearer(&token).send().await.ok();
 }
 
 #[tokio::test]
 async fn asked_to_stop_it_finishes_what_is_in_flight_and_exits_with_success() {
-    let folder = tempfile::tempdir().unwrap();
-    let process = Process::start(gateway(&folder));
+    let store = TestStore::new();
+    let process = Process::start(gateway(&store));
     let body = json!({ "email": "test@example.com", "password": "password123" }).to_string();
     let (first, rest) = body.split_at(10);
 
     let mut stream = TcpStream::connect(process.address().trim_start_matches("http://")).unwrap();
-    let length = body.len();
     let head = format!(
-        "POST /v5/auth/register HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+        "POST /v5/auth/register HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
     );
     write!(stream, "{head}{first}").unwrap();
-    // The server has taken the request once it answers a later one; nothing else is on this connection.
-    process.remote().get("/v5/health").send().await.ok();
+    // The handler is waiting for the body once this comes.
+    let mut asked = [0; 25];
+    stream.read_exact(&mut asked).unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
 
     process.terminate();
     while !process
@@ -118,10 +120,30 @@ async fn asked_to_stop_it_finishes_what_is_in_flight_and_exits_with_success() {
     assert!(status.success(), "{status}");
 }
 
+/// A log that can not be written must not take the service down: its disk may be the one that is full.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn it_serves_on_when_its_log_can_not_be_written() {
+    let store = TestStore::new();
+    let mut command = gateway(&store);
+    command.stderr(fs::File::create("/dev/full").unwrap());
+    let process = Process::start(command);
+    register(&process.remote(), "test@example.com").await;
+    process
+        .remote()
+        .get("/v5/nothing")
+        .send()
+        .await
+        .assert_problem(404, Code::NotFound);
+    process.terminate();
+    let (status, _) = process.wait();
+    assert!(status.success(), "{status}");
+}
+
 #[tokio::test]
 async fn every_request_is_one_json_line_with_its_id_and_no_secret() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut command = gateway(&folder);
+    let store = TestStore::new();
+    let mut command = gateway(&store);
     command.env("RUST_LOG", "trace");
     let process = Process::start(command);
     let remote = process.remote();
@@ -169,11 +191,11 @@ async fn every_request_is_one_json_line_with_its_id_and_no_secret() {
 async fn a_full_disk_is_a_503_that_leaves_nothing_half_written_and_passes() {
     use rustix::process::{Resource, Rlimit, prlimit};
 
-    let folder = tempfile::tempdir().unwrap();
+    let store = TestStore::new();
     let mut command = Process::command("sh");
     command
         .env("PATH", "/usr/bin:/bin")
-        .env("STORE", format!("lmdb:{}", folder.path().join("store").display()))
+        .env("STORE", format!("lmdb:{}", store.folder().join("store").display()))
         .args([
             "-c",
             "trap '' XFSZ; ulimit -S -f 600; exec \"$0\"",

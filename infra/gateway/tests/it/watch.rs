@@ -1,7 +1,7 @@
 //! The function binaries under `cargo lambda watch`, four processes of each at most, on one store.
 
 use serde_json::json;
-use testkit::{Code, LambdaWatch, Target as _};
+use testkit::{Code, LambdaWatch, Target as _, TestStore};
 
 use crate::flow::flow;
 
@@ -9,9 +9,10 @@ const SECRET: &str = "a secret that only these tests sign with";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_flow_works_through_function_processes_that_share_the_store() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = format!("lmdb:{}", folder.path().join("store").display());
-    let watch = LambdaWatch::start(&[("JWT_SECRET", SECRET), ("STORE", &store)], 4).await;
+    let store = TestStore::new();
+    let mut env = store.env();
+    env.push(("JWT_SECRET", SECRET.to_owned()));
+    let watch = LambdaWatch::start(&env, 4).await;
     flow(&watch.remote()).await;
 
     // One email from all sides at once, so that every process of `auth` is busy with it.
@@ -69,4 +70,9 @@ async fn the_flow_works_through_function_processes_that_share_the_store() {
         "one process answered them all:\n{}",
         watch.output()
     );
+
+    let output = watch.output();
+    for secret in ["password123", &token, SECRET, "$argon2"] {
+        assert!(!output.contains(secret), "{secret} is in the log");
+    }
 }

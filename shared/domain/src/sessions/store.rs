@@ -26,6 +26,9 @@ pub fn insert(txn: &Txn, scope: TenantScope, session: &Session) -> Result<()> {
 
 /// Writes a session over what was there.
 pub fn put(txn: &Txn, scope: TenantScope, session: &Session) -> Result<()> {
+    if session.tenant != scope.tenant() {
+        return Err(Error::NotFound);
+    }
     Ok(txn.set(&keys::session(scope, session.id), record::encode(session)?)?)
 }
 

@@ -15,6 +15,9 @@ use tempfile::TempDir;
 pub(crate) struct Harness {
     pub(crate) engine: Engine,
     pub(crate) root: String,
+    /// Whether what is under the root goes with the harness.
+    #[cfg(feature = "fdb")]
+    clear: bool,
     #[cfg(feature = "testing")]
     faults: Option<kv::faulty::Plan>,
     _folder: Option<TempDir>,
@@ -27,19 +30,35 @@ impl Harness {
         Self {
             engine: Engine::Lmdb(folder.path().join("store")),
             root: test.to_owned(),
+            #[cfg(feature = "fdb")]
+            clear: false,
             #[cfg(feature = "testing")]
             faults: None,
             _folder: Some(folder),
         }
     }
 
+    /// A root of its own on the cluster that `FDB_CLUSTER_FILE` names.
+    #[cfg(feature = "fdb")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "which cluster to test on is the one thing that a test run is told"
+    )]
+    pub(crate) fn fdb(test: &str) -> Self {
+        let file = std::env::var_os("FDB_CLUSTER_FILE").expect("FDB_CLUSTER_FILE names the cluster to test on");
+        let mut harness = Self::lmdb(test);
+        harness.engine = Engine::Fdb(kv::Cluster::File(file.into()));
+        harness.root = format!("test-{}-{test}", process::id());
+        harness.clear = true;
+        harness
+    }
+
     /// LMDB in a new folder, behind `plan`.
     #[cfg(feature = "testing")]
     pub(crate) fn faulty(test: &str, plan: kv::faulty::Plan) -> Self {
-        Self {
-            faults: Some(plan),
-            ..Self::lmdb(test)
-        }
+        let mut harness = Self::lmdb(test);
+        harness.faults = Some(plan);
+        harness
     }
 
     /// The store another process described with [`Harness::describe`].
@@ -48,9 +67,20 @@ impl Harness {
             ["lmdb", folder, root, ..] => Self {
                 engine: Engine::Lmdb(PathBuf::from(folder)),
                 root: (*root).to_owned(),
+                #[cfg(feature = "fdb")]
+                clear: false,
                 #[cfg(feature = "testing")]
                 faults: None,
                 _folder: None,
+            },
+            #[cfg(feature = "fdb")]
+            ["fdb", file, root, ..] => Self {
+                engine: Engine::Fdb(kv::Cluster::File(PathBuf::from(file))),
+                root: (*root).to_owned(),
+                clear: false,
+                _folder: None,
+                #[cfg(feature = "testing")]
+                faults: None,
             },
             _ => panic!("not a store: {words:?}"),
         }
@@ -60,6 +90,10 @@ impl Harness {
     pub(crate) fn describe(&self) -> String {
         match &self.engine {
             Engine::Lmdb(folder) => format!("lmdb {} {}", folder.display(), self.root),
+            #[cfg(feature = "fdb")]
+            Engine::Fdb(kv::Cluster::File(file)) => format!("fdb {} {}", file.display(), self.root),
+            #[cfg(feature = "fdb")]
+            Engine::Fdb(cluster) => panic!("no test names its cluster so: {cluster:?}"),
         }
     }
 
@@ -85,6 +119,30 @@ impl Harness {
             return db.with_faults(plan.clone());
         }
         db
+    }
+}
+
+#[cfg(feature = "fdb")]
+impl Drop for Harness {
+    fn drop(&mut self) {
+        if !self.clear {
+            return;
+        }
+        let settings = self.settings();
+        // On a thread of its own: the test's runtime may be the one that is dropping this.
+        let cleared = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(async {
+                let everything = &kv::Range::below(&kv::Key::from_bytes([]));
+                Db::open(settings)?
+                    .run(|txn| async move { txn.clear_range(everything) })
+                    .await
+            })
+        });
+        match cleared.join() {
+            Ok(Ok(())) => {}
+            left => eprintln!("the root {} could not be cleared: {left:?}", self.root),
+        }
     }
 }
 

@@ -1,0 +1,105 @@
+//! Every stored value survives being written and read, and no tenant's keys are another's.
+
+use std::fmt::Debug;
+
+use domain::id::Id;
+use domain::logins::Login;
+use domain::record::{self, Record};
+use domain::secret::PasswordHash;
+use domain::sessions::{Session, WorkspacePath};
+use domain::tenants::{Kind, Membership, Tenant};
+use domain::text::Name;
+use domain::users::{Email, User};
+use domain::{LoginId, Role, SessionId, TenantId, Timestamp, UserId};
+use kv::{Key, Range};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+fn id<I: Id + Debug>() -> impl Strategy<Value = I> {
+    any::<u128>().prop_map(|bits| I::from_uuid(Uuid::from_u128(bits)))
+}
+
+fn time() -> impl Strategy<Value = Timestamp> {
+    (0i64..253_402_207_200_000).prop_map(Timestamp::from_millis)
+}
+
+fn name() -> impl Strategy<Value = Name> {
+    "\\PC{1,200}".prop_filter_map("a name", |text| Name::parse(&text).ok())
+}
+
+fn path() -> impl Strategy<Value = WorkspacePath> {
+    "(/\\PC{1,8}){1,8}".prop_filter_map("a path", |text| WorkspacePath::parse(&text).ok())
+}
+
+fn email() -> impl Strategy<Value = Email> {
+    "[a-z0-9.+_-]{1,20}@[a-z0-9-]{1,20}\\.[a-z]{2,5}".prop_filter_map("an address", |text| Email::parse(&text).ok())
+}
+
+fn hash() -> impl Strategy<Value = PasswordHash> {
+    "\\$argon2id\\$[ -~]{0,80}".prop_map(|text| serde_json::from_value(text.into()).expect("a hash is text"))
+}
+
+fn role() -> impl Strategy<Value = Role> {
+    prop_oneof![Just(Role::Owner), Just(Role::Member), Just(Role::Viewer)]
+}
+
+fn survives<T: Record + PartialEq + Debug>(record: &T) -> Result<(), TestCaseError> {
+    let bytes = record::encode(record).expect("it can be written");
+    prop_assert_eq!(&record::decode::<T>(&bytes).expect("it can be read"), record);
+    prop_assert!(bytes.len() < kv::MAX_VALUE_LEN);
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn a_user_survives(
+        id in id::<UserId>(), email in email(), password_hash in hash(), first_name in prop::option::of(name()),
+        last_name in prop::option::of(name()), created_at in time(), updated_at in time(),
+    ) {
+        survives(&User { id, email, password_hash, first_name, last_name, created_at, updated_at })?;
+    }
+
+    #[test]
+    fn a_tenant_and_a_membership_survive(
+        id in id::<TenantId>(), user in id::<UserId>(), name in "\\PC{0,401}", own: bool, role in role(),
+        company in prop::option::of(name()), joined_at in time(),
+    ) {
+        survives(&Tenant { id, name, kind: if own { Kind::Own } else { Kind::Organization } })?;
+        survives(&Membership { user, tenant: id, role, company, joined_at })?;
+    }
+
+    #[test]
+    fn a_login_survives(
+        id in id::<LoginId>(), user in id::<UserId>(), tenant in id::<TenantId>(), created_at in time(), expires_at in time(),
+    ) {
+        survives(&Login { id, user, tenant, created_at, expires_at })?;
+    }
+
+    #[test]
+    fn a_session_survives(
+        id in id::<SessionId>(), tenant in id::<TenantId>(), owner in id::<UserId>(), name in name(),
+        workspace_path in path(), created_at in time(), updated_at in time(), version: u64,
+    ) {
+        survives(&Session { id, tenant, owner, name, workspace_path, created_at, updated_at, version })?;
+    }
+
+    #[test]
+    fn the_keys_of_two_users_are_apart(
+        one in id::<UserId>(), other in id::<UserId>(), tenant in id::<TenantId>(), login in id::<LoginId>(), email in email(),
+    ) {
+        prop_assume!(one != other);
+        let all = |user| [
+            domain::users::keys::user(user),
+            domain::tenants::keys::membership(user, tenant),
+            domain::logins::keys::login(user, login),
+        ];
+        let index = domain::users::keys::by_email(&email);
+        for (mine, theirs) in all(one).iter().zip(all(other).iter()) {
+            prop_assert_ne!(mine, theirs);
+            prop_assert!(!Range::below(&all(one)[0]).contains(theirs));
+            prop_assert!(!Range::below(&all(one)[0]).contains(&index));
+            prop_assert!(mine.as_bytes().len() + Key::of(&("v5",)).as_bytes().len() <= kv::MAX_KEY_LEN);
+        }
+        prop_assert!(Range::below(&all(one)[0]).contains(&all(one)[1]));
+    }
+}
