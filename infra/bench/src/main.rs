@@ -11,17 +11,13 @@ const BENCHES: &[Bench] = &[("trips", "store trips of each endpoint, one after a
 
 fn main() -> ExitCode {
     let asked = std::env::args().nth(1);
-    match BENCHES.iter().find(|(name, ..)| Some(*name) == asked.as_deref()) {
-        Some((.., print)) => {
-            print();
-            ExitCode::SUCCESS
-        }
-        None => {
-            eprintln!("bench: say what to measure:");
-            for (name, what, _) in BENCHES {
-                eprintln!("  {name:<8} {what}");
-            }
-            ExitCode::from(2)
-        }
+    if let Some((.., print)) = BENCHES.iter().find(|(name, ..)| Some(*name) == asked.as_deref()) {
+        print();
+        return ExitCode::SUCCESS;
     }
+    eprintln!("bench: say what to measure:");
+    for (name, what, _) in BENCHES {
+        eprintln!("  {name:<8} {what}");
+    }
+    ExitCode::from(2)
 }

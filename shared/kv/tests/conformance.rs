@@ -83,11 +83,11 @@ conformance!(fdb, Harness::fdb);
 
 // The layer that injects faults changes nothing when it injects none.
 #[cfg(feature = "testing")]
-conformance!(faulty, |test| Harness::faulty(test, super::Plan::default()));
+conformance!(faulty, |test| super::behind(test, super::Plan::default()));
 
 // Nor can those tell faults that a run gets over who do not count its attempts.
 #[cfg(feature = "testing")]
-conformance!(faulty_in_fact, |test| Harness::faulty(test, super::mild_faults()),
+conformance!(faulty_in_fact, |test| super::behind(test, super::mild_faults()),
     a_committed_write_is_read_by_the_next_transaction
     a_transaction_reads_its_own_writes
     a_range_shows_the_transactions_own_writes_in_both_orders
@@ -101,6 +101,14 @@ conformance!(faulty_in_fact, |test| Harness::faulty(test, super::mild_faults()),
     appends_of_one_transaction_keep_their_order_and_are_hidden_from_it
     clearing_a_prefix_takes_back_what_was_appended_to_it
 );
+
+/// LMDB in a new folder, behind `plan`.
+#[cfg(feature = "testing")]
+fn behind(test: &str, plan: Plan) -> Harness {
+    let mut harness = Harness::lmdb(test);
+    harness.faults = Some(plan);
+    harness
+}
 
 #[cfg(feature = "testing")]
 fn mild_faults() -> Plan {

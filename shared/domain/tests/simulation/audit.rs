@@ -111,10 +111,9 @@ pub(crate) fn check(stored: &Stored) -> Vec<String> {
             format!("user {id} has no tenant of its own")
         });
         let role = memberships.get(&(*id, own)).map(|membership| membership.role);
-        expect(
-            role == Some(Role::Owner),
-            format!("user {id} does not own its own tenant"),
-        );
+        expect(role == Some(Role::Owner), &|| {
+            format!("user {id} does not own its own tenant")
+        });
     }
     expect(emails.len() == users.len(), &|| {
         "emails and users are not as many".into()
@@ -132,10 +131,9 @@ pub(crate) fn check(stored: &Stored) -> Vec<String> {
     }
     for (id, session) in sessions {
         let place = (session.tenant.uuid(), *id);
-        expect(
-            session.id.uuid() == *id,
-            format!("session {id} is stored as {session:?}"),
-        );
+        expect(session.id.uuid() == *id, &|| {
+            format!("session {id} is stored as {session:?}")
+        });
         expect(index.contains(&place), &|| {
             format!("session {id} is missing in the index")
         });

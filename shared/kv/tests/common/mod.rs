@@ -18,8 +18,9 @@ pub(crate) struct Harness {
     /// Whether what is under the root goes with the harness.
     #[cfg(feature = "fdb")]
     clear: bool,
+    /// What stands between the store and each handle on it.
     #[cfg(feature = "testing")]
-    faults: Option<kv::faulty::Plan>,
+    pub(crate) faults: Option<kv::faulty::Plan>,
     _folder: Option<TempDir>,
 }
 
@@ -50,14 +51,6 @@ impl Harness {
         harness.engine = Engine::Fdb(kv::Cluster::File(file.into()));
         harness.root = format!("test-{}-{test}", process::id());
         harness.clear = true;
-        harness
-    }
-
-    /// LMDB in a new folder, behind `plan`.
-    #[cfg(feature = "testing")]
-    pub(crate) fn faulty(test: &str, plan: kv::faulty::Plan) -> Self {
-        let mut harness = Self::lmdb(test);
-        harness.faults = Some(plan);
         harness
     }
 
