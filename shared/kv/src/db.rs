@@ -257,14 +257,6 @@ impl Db {
         ))
     }
 
-    #[cfg(feature = "fdb")]
-    fn is_faulty(&self) -> bool {
-        #[cfg(feature = "testing")]
-        return self.faults.is_some();
-        #[cfg(not(feature = "testing"))]
-        return false;
-    }
-
     /// What to answer when there will be no more attempts: that something may have been committed, if it may have.
     fn given_up(&self, failure: Error, in_doubt: bool, progress: &Progress) -> Error {
         if in_doubt {
@@ -356,10 +348,15 @@ impl Attempt {
 
     /// Ends this attempt and begins another when it is time for it.
     async fn again(&self, db: &Db, backoff: &mut Backoff) -> Result<Txn, Error> {
+        // An engine's own client knows nothing of faults that were made up.
+        #[cfg(feature = "testing")]
+        if self.0.faults().is_some() {
+            return self.anew(db, backoff).await;
+        }
         match self.0.engine() {
-            // The client knows nothing of faults that were made up.
+            Transaction::Lmdb(_) => self.anew(db, backoff).await,
             #[cfg(feature = "fdb")]
-            Transaction::Fdb(engine) if !db.is_faulty() => {
+            Transaction::Fdb(engine) => {
                 let engine = engine.again().await.map(Transaction::Fdb)?;
                 Ok(Txn::new(
                     engine,
@@ -370,12 +367,13 @@ impl Attempt {
                     None,
                 ))
             }
-            _ => {
-                self.end();
-                sleep(backoff.pause()).await;
-                db.begin(None)
-            }
         }
+    }
+
+    async fn anew(&self, db: &Db, backoff: &mut Backoff) -> Result<Txn, Error> {
+        self.end();
+        sleep(backoff.pause()).await;
+        db.begin(None)
     }
 
     fn end(&self) {
