@@ -31,15 +31,22 @@ const HEADER_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Serves `router` until it is told to stop. This is a function's whole `main`.
 pub fn serve(router: Router) -> ExitCode {
-    let ended = run(router);
-    // The runtime and with it every transaction is gone by now.
-    kv::shutdown();
-    match ended {
+    // Dropped last, when the runtime and with it every transaction is gone; if we panic, too.
+    let _stopped = StopStore;
+    match run(router) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+struct StopStore;
+
+impl Drop for StopStore {
+    fn drop(&mut self) {
+        kv::shutdown();
     }
 }
 

@@ -15,6 +15,8 @@ use crate::error::{Cause, Error, RunError};
 use crate::faulty;
 #[cfg(feature = "fdb")]
 use crate::fdb;
+#[cfg(feature = "testing")]
+use crate::key::{Key, Range};
 use crate::lmdb;
 use crate::marker::{self, Marker, Markers};
 use crate::retry::Backoff;
@@ -265,6 +267,18 @@ impl Db {
         } else {
             failure
         }
+    }
+
+    /// Removes everything under the root, and leaves nothing behind: for tests, whose stores may be somebody's cluster.
+    #[cfg(feature = "testing")]
+    pub async fn erase(&self) -> Result<(), Error> {
+        // Doing it twice does no harm, so it needs no marker, which would stay.
+        let unmarked = Db {
+            markers: None,
+            ..self.clone()
+        };
+        let everything = &Range::below(&Key::of(&()));
+        unmarked.run(|txn| async move { txn.clear_range(everything) }).await
     }
 
     /// Removes what transactions of processes that are gone have left behind to decide commits in doubt, if it is older than

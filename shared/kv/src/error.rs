@@ -43,7 +43,7 @@ pub enum Error {
     /// The writes of one transaction are over [`MAX_TRANSACTION_LEN`] bytes.
     #[error("a transaction with {len} bytes of writes is over the limit of {MAX_TRANSACTION_LEN} bytes")]
     TransactionTooLarge {
-        /// Bytes of all keys and values written, with the write that was refused.
+        /// Bytes of all writes as [`MAX_TRANSACTION_LEN`] counts them, with the write that was refused.
         len: usize,
     },
     /// A transaction appended more than 65,536 times.

@@ -1,8 +1,7 @@
 //! The production engine: a `FoundationDB` cluster. The only file that names `foundationdb`.
 //!
 //! The client library runs one network thread, which can be started once per process and never again after it was stopped.
-//! [`open`](Store::open) starts it; [`stop`] stops it, and is also called when the process exits, whichever way out that is
-//! but a signal that kills: the library must not be torn down under its own thread.
+//! [`open`](Store::open) starts it; [`stop`] stops it, which a program owes the library before it ends.
 //!
 //! A [`Transaction`] is the client's own, which buffers writes and shows them to its reads. A failed attempt goes through the
 //! client's `on_error`, which knows what may be tried again and how long the cluster wants to be left alone, and the next
@@ -100,8 +99,9 @@ fn start() -> Result<(), Error> {
     let builder = builder.map_err(|error| Error::Engine {
         why: format!("the FoundationDB client library does not offer API version {API_VERSION}: {error}"),
     })?;
-    // SAFETY: the handle has to be dropped before the process exits. `stop` does that, and the hook below calls it on every
-    // way out of the process that runs any code of ours at all.
+    // SAFETY: the handle has to be dropped before the process exits. `stop` does that, and `shutdown` asks every program to call
+    // it on its way out. It can not be left to a hook of the C library's: what the client keeps in statics that it makes while it
+    // runs is destroyed before such a hook is called.
     #[expect(
         unsafe_code,
         reason = "the binding can not see that the network is stopped before the process exits"
@@ -110,19 +110,8 @@ fn start() -> Result<(), Error> {
     let running = running.map_err(|error| Error::Engine {
         why: format!("the FoundationDB client could not be started: {error}"),
     })?;
-    // SAFETY: the hook is a plain function that neither unwinds nor exits.
-    #[expect(
-        unsafe_code,
-        reason = "the C library's exit hook is reached through a foreign function"
-    )]
-    let hooked = unsafe { libc::atexit(stop_at_exit) };
-    debug_assert_eq!(hooked, 0, "there is room for an exit hook");
     *network = Network::Running { _handle: running };
     Ok(())
-}
-
-extern "C" fn stop_at_exit() {
-    stop();
 }
 
 /// Stops the network thread. Transactions begun later are refused; a second call changes nothing.

@@ -19,8 +19,13 @@ use crate::lmdb;
 pub const MAX_KEY_LEN: usize = 511;
 /// The longest value, in bytes.
 pub const MAX_VALUE_LEN: usize = 100_000;
-/// The most bytes of keys and values that one transaction writes; every write counts, also one that a later write undoes.
-pub const MAX_TRANSACTION_LEN: usize = 10_000_000;
+/// The most bytes that one transaction writes, its keys three times and 64 bytes a write besides; every write counts, also one that a later
+/// write undoes. `FoundationDB` takes 10,000,000, in which it counts what was read too; the rest is left for that.
+pub const MAX_TRANSACTION_LEN: usize = 9_000_000;
+
+/// What a write costs besides its key and its value: `FoundationDB` also sends the range that it may conflict with, whose two ends are the
+/// key and its successor, and some bytes around them.
+const WRITE_OVERHEAD: usize = 64;
 
 /// Bytes that [`Txn::append`] puts behind the prefix: a type code and the stamp.
 const STAMP_LEN: usize = 13;
@@ -219,7 +224,7 @@ impl Txn {
     /// Gives `key` a value, in place of the one it has.
     pub fn set(&self, key: &Key, value: impl AsRef<[u8]>) -> Result<(), Error> {
         let (key, value) = (self.rooted(key)?, checked(value.as_ref())?);
-        self.count_written(key.len() + value.len())?;
+        self.count_written(3 * key.len() + value.len())?;
         match &self.0.engine {
             Transaction::Lmdb(engine) => engine.set(key, value),
             #[cfg(feature = "fdb")]
@@ -230,7 +235,7 @@ impl Txn {
     /// Removes `key` and its value, if it is there.
     pub fn clear(&self, key: &Key) -> Result<(), Error> {
         let key = self.rooted(key)?;
-        self.count_written(key.len())?;
+        self.count_written(3 * key.len())?;
         match &self.0.engine {
             Transaction::Lmdb(engine) => engine.clear(key),
             #[cfg(feature = "fdb")]
@@ -244,7 +249,7 @@ impl Txn {
         if span.is_empty() {
             return Ok(());
         }
-        self.count_written(span.start.len() + span.end.len())?;
+        self.count_written(2 * (span.start.len() + span.end.len()))?;
         match &self.0.engine {
             Transaction::Lmdb(engine) => engine.clear_range(span),
             #[cfg(feature = "fdb")]
@@ -265,7 +270,7 @@ impl Txn {
             return Err(Error::KeyTooLarge { len });
         }
         let value = checked(value.as_ref())?;
-        self.count_written(len + value.len())?;
+        self.count_written(3 * len + value.len())?;
         let order = u16::try_from(self.0.appended.fetch_add(1, Relaxed)).map_err(|_| Error::TooManyAppends)?;
         match &self.0.engine {
             Transaction::Lmdb(engine) => engine.append(prefix, order, value),
@@ -303,6 +308,7 @@ impl Txn {
     }
 
     fn count_written(&self, len: usize) -> Result<(), Error> {
+        let len = len + WRITE_OVERHEAD;
         let grow = |written: usize| written.checked_add(len).filter(|total| *total <= MAX_TRANSACTION_LEN);
         match self.0.written.fetch_update(Relaxed, Relaxed, grow) {
             Ok(_) => Ok(()),

@@ -98,10 +98,8 @@ impl Drop for TestStore {
         let cleared = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime can be made").block_on(async {
-                let everything = &kv::Range::below(&kv::Key::from_bytes([]));
-                kv::Db::open(settings)?
-                    .run(|txn| async move { txn.clear_range(everything) })
-                    .await
+                let db = kv::Db::open(settings)?;
+                db.erase().await
             })
         });
         match cleared.join() {

@@ -16,7 +16,7 @@ pub(crate) struct Harness {
     pub(crate) engine: Engine,
     pub(crate) root: String,
     /// Whether what is under the root goes with the harness.
-    #[cfg(feature = "fdb")]
+    #[cfg(all(feature = "fdb", feature = "testing"))]
     clear: bool,
     /// What stands between the store and each handle on it.
     #[cfg(feature = "testing")]
@@ -31,7 +31,7 @@ impl Harness {
         Self {
             engine: Engine::Lmdb(folder.path().join("store")),
             root: test.to_owned(),
-            #[cfg(feature = "fdb")]
+            #[cfg(all(feature = "fdb", feature = "testing"))]
             clear: false,
             #[cfg(feature = "testing")]
             faults: None,
@@ -40,7 +40,7 @@ impl Harness {
     }
 
     /// A root of its own on the cluster that `FDB_CLUSTER_FILE` names.
-    #[cfg(feature = "fdb")]
+    #[cfg(all(feature = "fdb", feature = "testing"))]
     #[expect(
         clippy::disallowed_methods,
         reason = "which cluster to test on is the one thing that a test run is told"
@@ -60,13 +60,13 @@ impl Harness {
             ["lmdb", folder, root, ..] => Self {
                 engine: Engine::Lmdb(PathBuf::from(folder)),
                 root: (*root).to_owned(),
-                #[cfg(feature = "fdb")]
+                #[cfg(all(feature = "fdb", feature = "testing"))]
                 clear: false,
                 #[cfg(feature = "testing")]
                 faults: None,
                 _folder: None,
             },
-            #[cfg(feature = "fdb")]
+            #[cfg(all(feature = "fdb", feature = "testing"))]
             ["fdb", file, root, ..] => Self {
                 engine: Engine::Fdb(kv::Cluster::File(PathBuf::from(file))),
                 root: (*root).to_owned(),
@@ -115,7 +115,7 @@ impl Harness {
     }
 }
 
-#[cfg(feature = "fdb")]
+#[cfg(all(feature = "fdb", feature = "testing"))]
 impl Drop for Harness {
     fn drop(&mut self) {
         if !self.clear {
@@ -126,10 +126,8 @@ impl Drop for Harness {
         let cleared = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime").block_on(async {
-                let everything = &kv::Range::below(&kv::Key::from_bytes([]));
-                Db::open(settings)?
-                    .run(|txn| async move { txn.clear_range(everything) })
-                    .await
+                let db = Db::open(settings)?;
+                db.erase().await
             })
         });
         match cleared.join() {
