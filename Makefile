@@ -2,6 +2,15 @@
 
 FUNCTIONS    := $(patsubst functions/%/Cargo.toml,%,$(wildcard functions/*/Cargo.toml))
 CARGO_LAMBDA := .tools/bin/cargo-lambda
+# `make build FEATURES=fdb` builds with the engine for production.
+FEATURES     :=
+
+# What the generator of FoundationDB's bindings is told. The same in every target, because bindgen is compiled anew when it changes.
+ifndef LIBCLANG_PATH
+LIBCLANG     := .tools/libclang/libclang.$(if $(filter Darwin,$(shell uname -s)),dylib,so)
+export LIBCLANG_PATH := $(CURDIR)/.tools/libclang
+endif
+export BINDGEN_EXTRA_CLANG_ARGS := -nostdinc -isystem '$(CURDIR)/infra/tools/bindgen'
 
 .DEFAULT_GOAL := help
 
@@ -26,16 +35,19 @@ watch: $(CARGO_LAMBDA) ## the real function binaries behind cargo-lambda's route
 .PHONY: test
 test: $(CARGO_LAMBDA) ## every test, the flow through cargo-lambda included
 	cargo test --workspace --locked
+	@echo "The tests on a FoundationDB cluster were not run: \`make test-fdb\` does, on the one that FDB_CLUSTER_FILE names."
 
-.PHONY: bench
-bench: ## what is measured: the store trips of every endpoint
-	cargo run --quiet --locked --bin bench -- trips
+.PHONY: test-fdb
+test-fdb: $(CARGO_LAMBDA) $(LIBCLANG) ## every test on the FoundationDB cluster that FDB_CLUSTER_FILE names, each under its own root
+	@test -r "$${FDB_CLUSTER_FILE:-}" || { echo "FDB_CLUSTER_FILE must name the cluster file of a FoundationDB cluster that the tests may use" >&2; exit 1; }
+	cargo test --workspace --locked --features fdb
 
 # Once there are templates, their linter belongs here as one more line.
 .PHONY: check
-check: ## formatting, lints, and the rules of the architecture
+check: $(LIBCLANG) ## formatting, lints, and the rules of the architecture
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace --all-targets --features fdb --locked -- -D warnings
+	cargo build --locked --bins --features fdb
 	cargo run --quiet --locked --bin checks
 
 .PHONY: fmt
@@ -44,15 +56,23 @@ fmt: ## format every source
 
 # Here packages are selected, so that features made for tests stay out of what is deployed.
 .PHONY: build
-build: ## release binaries of every function and of the gateway
-	cargo build --release --locked $(addprefix --package ,$(FUNCTIONS) gateway)
+build: $(if $(filter fdb,$(FEATURES)),$(LIBCLANG)) ## release binaries of every function and of the gateway; FEATURES=fdb: on FoundationDB
+	cargo build --release --locked $(addprefix --package ,$(FUNCTIONS) gateway) $(addprefix --features ,$(FEATURES))
+
+.PHONY: bench
+bench: ## what is measured: the store trips of every endpoint
+	cargo run --quiet --locked --bin bench -- trips
 
 .PHONY: clean
 clean: ## remove what was built; the data in .data/ stays
 	cargo clean
 
 .PHONY: tools
-tools: $(CARGO_LAMBDA) ## install the pinned cargo-lambda into .tools/
+tools: $(CARGO_LAMBDA) $(LIBCLANG) ## install the pinned cargo-lambda, and a libclang if there is none, into .tools/
 
 $(CARGO_LAMBDA): infra/tools/install-cargo-lambda.sh
 	@sh $<
+
+# Without prerequisites: any will do, and a link is as old as what it points to.
+$(LIBCLANG):
+	@sh infra/tools/install-libclang.sh

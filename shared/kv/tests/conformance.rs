@@ -79,6 +79,23 @@ macro_rules! conformance {
 
 conformance!(lmdb, Harness::lmdb);
 #[cfg(all(feature = "fdb", feature = "testing"))]
+impl Harness {
+    /// A root of its own on the cluster that `FDB_CLUSTER_FILE` names.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "which cluster to test on is the one thing that a test run is told"
+    )]
+    fn fdb(test: &str) -> Self {
+        let file = std::env::var_os("FDB_CLUSTER_FILE").expect("FDB_CLUSTER_FILE names the cluster to test on");
+        let mut harness = Self::lmdb(test);
+        harness.engine = kv::Engine::Fdb(kv::Cluster::File(file.into()));
+        harness.root = format!("test-{}-{test}", std::process::id());
+        harness.clear = true;
+        harness
+    }
+}
+
+#[cfg(all(feature = "fdb", feature = "testing"))]
 conformance!(fdb, Harness::fdb);
 
 // The layer that injects faults changes nothing when it injects none.

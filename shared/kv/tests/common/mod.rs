@@ -17,7 +17,7 @@ pub(crate) struct Harness {
     pub(crate) root: String,
     /// Whether what is under the root goes with the harness.
     #[cfg(all(feature = "fdb", feature = "testing"))]
-    clear: bool,
+    pub(crate) clear: bool,
     /// What stands between the store and each handle on it.
     #[cfg(feature = "testing")]
     pub(crate) faults: Option<kv::faulty::Plan>,
@@ -37,21 +37,6 @@ impl Harness {
             faults: None,
             _folder: Some(folder),
         }
-    }
-
-    /// A root of its own on the cluster that `FDB_CLUSTER_FILE` names.
-    #[cfg(all(feature = "fdb", feature = "testing"))]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "which cluster to test on is the one thing that a test run is told"
-    )]
-    pub(crate) fn fdb(test: &str) -> Self {
-        let file = std::env::var_os("FDB_CLUSTER_FILE").expect("FDB_CLUSTER_FILE names the cluster to test on");
-        let mut harness = Self::lmdb(test);
-        harness.engine = Engine::Fdb(kv::Cluster::File(file.into()));
-        harness.root = format!("test-{}-{test}", process::id());
-        harness.clear = true;
-        harness
     }
 
     /// The store another process described with [`Harness::describe`].
