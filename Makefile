@@ -16,7 +16,7 @@ export BINDGEN_EXTRA_CLANG_ARGS := -nostdinc -isystem '$(CURDIR)/infra/tools/bin
 
 .PHONY: help
 help: ## list the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The programs are always selected with --bin and never with -p: cargo then resolves features for the whole workspace, as it does for
 # the tests, and `run`, `watch` and `test` share what they compile. `exec` hands Ctrl-C and SIGTERM to the program itself.
@@ -62,6 +62,14 @@ build: $(if $(filter fdb,$(FEATURES)),$(LIBCLANG)) ## release binaries of every 
 .PHONY: bench
 bench: ## what is measured: the store trips of every endpoint
 	cargo run --quiet --locked --bin bench -- trips
+
+.PHONY: bench-startup
+bench-startup: $(LIBCLANG) ## start-up time and memory with FoundationDB's client beside LMDB's, on the cluster of FDB_CLUSTER_FILE
+	@test -r "$${FDB_CLUSTER_FILE:-}" || { echo "FDB_CLUSTER_FILE must name the cluster file of a FoundationDB cluster" >&2; exit 1; }
+	cargo build --release --locked --package gateway
+	cp target/release/gateway target/release/gateway-lmdb
+	cargo build --release --locked --package gateway --features fdb
+	cargo run --quiet --locked --bin bench -- startup lmdb=target/release/gateway-lmdb fdb=target/release/gateway
 
 .PHONY: clean
 clean: ## remove what was built; the data in .data/ stays

@@ -1,5 +1,6 @@
 //! What is measured of the product, one subcommand each: `cargo run --bin bench -- trips`.
 
+mod startup;
 mod trips;
 
 use std::process::ExitCode;
@@ -7,7 +8,14 @@ use std::process::ExitCode;
 /// A thing to measure: its name on the command line, what it is, and what prints it.
 type Bench = (&'static str, &'static str, fn());
 
-const BENCHES: &[Bench] = &[("trips", "store trips of each endpoint, one after another", trips::print)];
+const BENCHES: &[Bench] = &[
+    ("trips", "store trips of each endpoint, one after another", trips::print),
+    (
+        "startup",
+        "start-up time and memory of programs, side by side",
+        startup::print,
+    ),
+];
 
 fn main() -> ExitCode {
     let asked = std::env::args().nth(1);
