@@ -2,6 +2,7 @@
 
 FUNCTIONS    := $(patsubst functions/%/Cargo.toml,%,$(wildcard functions/*/Cargo.toml))
 CARGO_LAMBDA := .tools/bin/cargo-lambda
+RELEASE      := $(or $(CARGO_TARGET_DIR),target)/release
 # `make build FEATURES=fdb` builds with the engine for production.
 FEATURES     :=
 
@@ -67,9 +68,9 @@ bench: ## what is measured: the store trips of every endpoint
 bench-startup: $(LIBCLANG) ## start-up time and memory with FoundationDB's client beside LMDB's, on the cluster of FDB_CLUSTER_FILE
 	@test -r "$${FDB_CLUSTER_FILE:-}" || { echo "FDB_CLUSTER_FILE must name the cluster file of a FoundationDB cluster" >&2; exit 1; }
 	cargo build --release --locked --package gateway
-	cp target/release/gateway target/release/gateway-lmdb
+	cp $(RELEASE)/gateway $(RELEASE)/gateway-lmdb
 	cargo build --release --locked --package gateway --features fdb
-	cargo run --quiet --locked --bin bench -- startup lmdb=target/release/gateway-lmdb fdb=target/release/gateway
+	cargo run --quiet --locked --bin bench -- startup lmdb=$(RELEASE)/gateway-lmdb fdb=$(RELEASE)/gateway
 
 .PHONY: clean
 clean: ## remove what was built; the data in .data/ stays
