@@ -15,6 +15,8 @@ export BINDGEN_EXTRA_CLANG_ARGS := -nostdinc -isystem '$(CURDIR)/infra/tools/bin
 
 .DEFAULT_GOAL := help
 
+NEEDS_CLUSTER = test -f "$${FDB_CLUSTER_FILE:-}" || { echo "FDB_CLUSTER_FILE must name the cluster file of a FoundationDB cluster" >&2; exit 1; }
+
 .PHONY: help
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,8 +42,9 @@ test: $(CARGO_LAMBDA) ## every test, the flow through cargo-lambda included
 
 .PHONY: test-fdb
 test-fdb: $(CARGO_LAMBDA) $(LIBCLANG) ## every test on the FoundationDB cluster that FDB_CLUSTER_FILE names, each under its own root
-	@test -r "$${FDB_CLUSTER_FILE:-}" || { echo "FDB_CLUSTER_FILE must name the cluster file of a FoundationDB cluster that the tests may use" >&2; exit 1; }
-	cargo test --workspace --locked --features fdb
+	@$(NEEDS_CLUSTER)
+	@command -v fdbserver >/dev/null && command -v fdbcli >/dev/null || { echo "fdbserver and fdbcli must be on the PATH: some tests start a cluster of their own and kill it" >&2; exit 1; }
+	FDB_CLUSTER_FILE="$$(realpath "$$FDB_CLUSTER_FILE")" cargo test --workspace --locked --features fdb
 
 # Once there are templates, their linter belongs here as one more line.
 .PHONY: check
@@ -66,7 +69,7 @@ bench: ## what is measured: the store trips of every endpoint
 
 .PHONY: bench-startup
 bench-startup: $(LIBCLANG) ## start-up time and memory with FoundationDB's client beside LMDB's, on the cluster of FDB_CLUSTER_FILE
-	@test -r "$${FDB_CLUSTER_FILE:-}" || { echo "FDB_CLUSTER_FILE must name the cluster file of a FoundationDB cluster" >&2; exit 1; }
+	@$(NEEDS_CLUSTER)
 	cargo build --release --locked --package gateway
 	cp $(RELEASE)/gateway $(RELEASE)/gateway-lmdb
 	cargo build --release --locked --package gateway --features fdb

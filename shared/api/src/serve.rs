@@ -26,6 +26,13 @@ use crate::{app, trace};
 /// seconds before it kills.
 const GRACE: Duration = Duration::from_secs(8);
 
+/// How old a marker has to be before it is taken for that of a process that is gone.
+const MARKER_AGE: Duration = Duration::from_hours(24);
+
+/// How long the Runtime API may take to register the extension.
+#[cfg(feature = "fdb")]
+const REGISTRATION_DEADLINE: Duration = Duration::from_secs(1);
+
 /// How long a connection may take to send the head of a request, the wait for its next one included.
 const HEADER_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -75,15 +82,23 @@ fn run(router: Router) -> Result<(), Failure> {
             // A sandbox handles one request at a time: more threads would only take longer to start.
             let runtime = Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
-                connect(&env).await;
-                lambda(app).await
+                // From here on a signal is heard, whatever is still being waited for.
+                let stop = stop_signal()?;
+                tokio::select! {
+                    ended = lambda(app, &env) => ended,
+                    () = stop => Ok(()),
+                }
             })
         }
         Mode::Server(address) => {
             let runtime = Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(async {
-                tokio::spawn(async move { connect(&env).await });
-                server(app, address).await
+                let stop = stop_signal()?;
+                tokio::spawn(async move {
+                    connect(&env).await;
+                    sweep(&env).await;
+                });
+                server(app, address, stop).await
             })
         }
     }
@@ -98,7 +113,16 @@ async fn connect(env: &domain::Env) {
     }
 }
 
-async fn lambda(app: Axum) -> Result<(), Failure> {
+/// Removes what processes that are gone have left in the store. A failure waits for the next start.
+async fn sweep(env: &domain::Env) {
+    match env.db.sweep_markers(MARKER_AGE).await {
+        Ok(0) => {}
+        Ok(removed) => tracing::info!(removed, "removed the markers of processes that are gone"),
+        Err(error) => tracing::warn!(cause = %error, "the markers of processes that are gone were not removed"),
+    }
+}
+
+async fn lambda(app: Axum, env: &domain::Env) -> Result<(), Failure> {
     let service = app.map_request(|mut request: lambda_http::Request| {
         if let Some(id) = request
             .lambda_context_ref()
@@ -109,11 +133,10 @@ async fn lambda(app: Axum) -> Result<(), Failure> {
         request
     });
     #[cfg(feature = "fdb")]
-    register_for_shutdown().await;
-    tokio::select! {
-        ended = lambda_http::run(service) => ended.map_err(Failure::Lambda),
-        () = stop_signal() => Ok(()),
-    }
+    tokio::join!(connect(env), register_for_shutdown());
+    #[cfg(not(feature = "fdb"))]
+    connect(env).await;
+    lambda_http::run(service).await.map_err(Failure::Lambda)
 }
 
 /// Lambda sends a sandbox that ends a SIGTERM only if an extension is registered in it. The engine that has to be stopped
@@ -123,13 +146,21 @@ async fn register_for_shutdown() {
     let extension = lambda_extension::Extension::new()
         .with_events(&[])
         .with_extension_name("shutdown");
-    match extension.register().await {
-        Ok(extension) => drop(tokio::spawn(async move { drop(extension.run().await) })),
-        Err(error) => tracing::warn!(cause = %error, "this sandbox will not be told when it ends"),
+    let untold = |cause: &dyn std::fmt::Display| tracing::warn!(%cause, "this sandbox will not be told when it ends");
+    match tokio::time::timeout(REGISTRATION_DEADLINE, extension.register()).await {
+        Ok(Ok(extension)) => {
+            tokio::spawn(async move {
+                if let Err(error) = extension.run().await {
+                    tracing::warn!(cause = %error, "this sandbox will not be told when it ends");
+                }
+            });
+        }
+        Ok(Err(error)) => untold(&error),
+        Err(elapsed) => untold(&elapsed),
     }
 }
 
-async fn server(app: Axum, address: SocketAddr) -> Result<(), Failure> {
+async fn server(app: Axum, address: SocketAddr, stop: impl Future<Output = ()>) -> Result<(), Failure> {
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| Failure::Listen(address, error))?;
@@ -139,7 +170,7 @@ async fn server(app: Axum, address: SocketAddr) -> Result<(), Failure> {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE);
     let connections = GracefulShutdown::new();
-    let mut stop = pin!(stop_signal());
+    let mut stop = pin!(stop);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -173,13 +204,15 @@ async fn server(app: Axum, address: SocketAddr) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Resolves at SIGTERM or SIGINT.
-async fn stop_signal() {
+/// Hears SIGTERM and SIGINT from now on; what it returns resolves at the first of them.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).expect("a handler for SIGTERM can be installed");
-    let mut interrupt = signal(SignalKind::interrupt()).expect("a handler for SIGINT can be installed");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }

@@ -201,7 +201,9 @@ impl Db {
                 };
                 if let Some(markers) = self.markers.as_ref().filter(|_| attempt.0.has_written()) {
                     let marker = marker.get_or_insert_with(|| markers.take(attempt.0.begun()));
-                    marker.leave(&attempt.0, attempts)?;
+                    if let Err(failure) = marker.leave(&attempt.0, attempts) {
+                        break 'attempt failure;
+                    }
                 }
                 match attempt.commit(&progress.undecided).await {
                     Ok(()) => {
@@ -220,7 +222,9 @@ impl Db {
                 self.usage.conflicts.fetch_add(1, Relaxed);
             }
             if !failure.is_retryable() {
-                return Err(self.given_up(failure, !doubts.is_empty(), progress).into());
+                // The engine may say of a commit that failed for good that it does not know how.
+                let in_doubt = !doubts.is_empty() || progress.undecided.load(Relaxed);
+                return Err(self.given_up(failure, in_doubt, progress).into());
             }
             if attempts >= self.attempts {
                 let cause = Cause::Attempts {
@@ -282,25 +286,34 @@ impl Db {
     }
 
     /// Removes what transactions of processes that are gone have left behind to decide commits in doubt, if it is older than
-    /// `age`; at most `limit` entries. Answers how many it removed. Safe to run at any time, with an age of more than any
-    /// run's deadline.
-    pub async fn sweep_markers(&self, age: Duration, limit: usize) -> Result<usize, Error> {
-        self.run(|txn| async move {
-            let query = Query {
-                range: marker::all(),
-                order: Order::Ascending,
-                limit,
-            };
-            let mut removed = 0;
-            for entry in txn.range(&query).await?.entries {
-                if marker::is_older(&entry.value, age) {
-                    txn.clear(&entry.key)?;
-                    removed += 1;
-                }
+    /// `age`, and answers how much that was. Safe to run at any time and more than once at a time, with an age of hours: a
+    /// process that is frozen for longer while a commit is in doubt would take it for undone.
+    ///
+    /// What there is, is read without writing, and each old marker is looked at again in a transaction of its own: the
+    /// markers of others are written all the time, and a transaction that had read them all could never commit.
+    pub async fn sweep_markers(&self, age: Duration) -> Result<usize, Error> {
+        let mut removed = 0;
+        let mut next = Some(Query {
+            range: marker::all(),
+            order: Order::Ascending,
+            limit: 500,
+        });
+        while let Some(query) = &next {
+            let page = self.run(|txn| async move { txn.range(query).await }).await?;
+            for entry in page.entries.iter().filter(|entry| marker::is_older(&entry.value, age)) {
+                let cleared = self.run(|txn| async move {
+                    let value = txn.get(&entry.key).await?;
+                    let is_left = value.is_some_and(|value| value == entry.value);
+                    if is_left {
+                        txn.clear(&entry.key)?;
+                    }
+                    Ok::<_, Error>(is_left)
+                });
+                removed += usize::from(cleared.await?);
             }
-            Ok(removed)
-        })
-        .await
+            next = page.next;
+        }
+        Ok(removed)
     }
 
     /// What was done through this handle and its clones so far.
@@ -371,9 +384,11 @@ impl Attempt {
             Transaction::Lmdb(_) => self.anew(db, backoff).await,
             #[cfg(feature = "fdb")]
             Transaction::Fdb(engine) => {
-                let engine = engine.again().await.map(Transaction::Fdb)?;
+                let Some(engine) = engine.again().await? else {
+                    return self.anew(db, backoff).await;
+                };
                 Ok(Txn::new(
-                    engine,
+                    Transaction::Fdb(engine),
                     Instant::now(),
                     db.root.clone(),
                     db.usage.clone(),

@@ -58,7 +58,7 @@ pub enum Error {
         why: String,
     },
     /// The cluster file can not be used.
-    #[error("cannot use the FoundationDB cluster file {} (set by FDB_CLUSTER_FILE or FDB_CLUSTER): {why}", file.display())]
+    #[error("cannot use the FoundationDB cluster file {} (see FDB_CLUSTER_FILE and FDB_CLUSTER): {why}", file.display())]
     Cluster {
         /// The file that the settings lead to.
         file: PathBuf,

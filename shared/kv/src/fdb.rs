@@ -9,9 +9,6 @@
 //!
 //! **Appends** are kept here until the commit and sent as versionstamped keys then: the client would show them to the
 //! transaction's own reads with a stamp that is not filled in yet.
-//!
-//! **What the clock says is not asked.** The timeout is there so that nothing waits for ever; the deadline of a
-//! [`Db::run`](crate::Db::run) is always the shorter one.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -218,24 +215,21 @@ fn write_content(folder: &Path, content: &str) -> io::Result<PathBuf> {
         ));
     }
     let file = folder.join(format!("{:016x}.cluster", name_hash(content.trim())));
-    if file.exists() {
+    if fs::read_to_string(&file).is_ok_and(|kept| check_content(&kept).is_ok()) {
         return Ok(file);
     }
-    // Complete or absent, whoever else does the same at this moment.
-    let draft = folder.join(format!("{}.draft", std::process::id()));
+    // Complete or absent, whoever else does the same at this moment; over one that is damaged, too.
+    let draft = folder.join(format!("{:032x}.draft", fastrand::u128(..)));
     let mut options = fs::OpenOptions::new();
-    options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&draft)?
-        .write_all(content.as_bytes())?;
-    match fs::hard_link(&draft, &file) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
+    let mut written = options.write(true).create_new(true).mode(0o600).open(&draft)?;
+    let done = written
+        .write_all(content.as_bytes())
+        .and_then(|()| fs::rename(&draft, &file));
+    if done.is_err() {
+        // What is left of it would only be in the way.
+        let _ = fs::remove_file(&draft);
     }
-    fs::remove_file(&draft)?;
+    done?;
     Ok(file)
 }
 
@@ -348,6 +342,10 @@ impl Transaction {
                     .iter()
                     .map(|entry| (entry.key().to_vec(), entry.value().to_vec())),
             );
+            if values.more() && values.is_empty() {
+                let why = "the cluster answered a part of a range with nothing".to_owned();
+                return Err(Error::Engine { why });
+            }
             option = current.next_range(&values);
             iteration += 1;
         }
@@ -420,12 +418,15 @@ impl Transaction {
             undecided,
             answered: false,
         };
-        let verdict = native.commit().await;
-        pending.answered = true;
-        match verdict {
-            Ok(_) => Ok(()),
+        match native.commit().await {
+            Ok(_) => {
+                pending.answered = true;
+                Ok(())
+            }
             Err(refusal) => {
                 let error = failure(*refusal);
+                // Of anything else it is not known whether it came before the commit or after: a timeout, say.
+                pending.answered = error == Error::CommitUnknown || is_not_committed(*refusal);
                 *lock(&self.state) = State::Refused(refusal);
                 Err(error)
             }
@@ -433,8 +434,8 @@ impl Transaction {
     }
 
     /// Another attempt after a failed one, when the client thinks that it is time for it; the error if it thinks that there
-    /// is no point. This attempt has ended then.
-    pub(crate) async fn again(&self) -> Result<Self, Error> {
+    /// is no point; nothing if it was not asked, because the closure made the error up itself. This attempt has ended then.
+    pub(crate) async fn again(&self) -> Result<Option<Self>, Error> {
         let state = std::mem::replace(&mut *lock(&self.state), State::Ended);
         let reset = match state {
             State::Open {
@@ -443,24 +444,18 @@ impl Transaction {
                 ..
             } => native.on_error(error).await,
             State::Refused(refusal) => refusal.on_error().await,
-            State::Open {
-                mut native,
-                failed: None,
-                ..
-            } => {
-                // The closure made the error up itself.
-                native.reset();
-                Ok(native)
-            }
+            State::Open { failed: None, .. } => return Ok(None),
             State::Ended => return Err(ended()),
         };
-        reset.map(Self::new).map_err(|error| match failure(error) {
-            // It has used up its retries or its time.
-            error if error.is_retryable() => Error::Unavailable {
-                cause: Cause::Engine { why: error.to_string() },
-            },
-            error => error,
-        })
+        reset
+            .map(|native| Some(Self::new(native)))
+            .map_err(|error| match failure(error) {
+                // It has used up its retries or its time.
+                error if error.is_retryable() => Error::Unavailable {
+                    cause: Cause::Engine { why: error.to_string() },
+                },
+                error => error,
+            })
     }
 }
 
@@ -483,6 +478,11 @@ fn ended() -> Error {
     }
 }
 
+/// Whether a commit that failed so has certainly not taken place: it was refused, or never sent.
+fn is_not_committed(error: FdbError) -> bool {
+    error.is_retryable_not_committed() || (2000..3000).contains(&error.code())
+}
+
 /// The store's error for one of the client's (`flow/error_definitions.h` in FoundationDB's source).
 fn failure(error: FdbError) -> Error {
     let why = || format!("{error} ({})", error.code());
@@ -497,7 +497,8 @@ fn failure(error: FdbError) -> Error {
             cause: Cause::Busy { why: why() },
         },
         // The timeout, a cancelled operation, a cluster that is locked or that does not speak this client's protocol.
-        1025 | 1031 | 1038 | 1026 | 1101 => Error::Unavailable {
+        // And a cluster file that was damaged after it had been checked.
+        1025 | 1031 | 1038 | 1026 | 1101 | 2104 => Error::Unavailable {
             cause: Cause::Engine { why: why() },
         },
         _ => Error::Engine { why: why() },
@@ -543,6 +544,14 @@ mod tests {
         assert_eq!(write_content(&folder, "a:b@127.0.0.1:1\n").unwrap(), file);
         assert_eq!(fs::read_to_string(&file).unwrap(), "a:b@127.0.0.1:2");
         assert_ne!(write_content(&folder, "a:b@127.0.0.1:3").unwrap(), file);
+
+        fs::write(&file, "").unwrap();
+        assert_eq!(write_content(&folder, "a:b@127.0.0.1:1").unwrap(), file);
+        assert_eq!(
+            fs::read_to_string(&file).unwrap(),
+            "a:b@127.0.0.1:1",
+            "what is damaged is written anew"
+        );
 
         fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
         assert!(

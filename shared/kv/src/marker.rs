@@ -124,7 +124,7 @@ pub(crate) fn is_older(value: &[u8], age: Duration) -> bool {
         .get(16..24)
         .and_then(|bytes| bytes.try_into().ok())
         .map_or(0, u64::from_be_bytes);
-    written.saturating_add(age.as_secs()) < now()
+    written.saturating_add(age.as_secs()) <= now()
 }
 
 #[expect(

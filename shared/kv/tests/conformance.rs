@@ -119,6 +119,24 @@ conformance!(faulty_in_fact, |test| super::behind(test, super::mild_faults()),
     clearing_a_prefix_takes_back_what_was_appended_to_it
 );
 
+// On a cluster, too: what decides a commit in doubt is read back from there.
+#[cfg(all(feature = "fdb", feature = "testing"))]
+conformance!(fdb_faulty_in_fact, |test| super::faulty_fdb(test, super::mild_faults()),
+    a_committed_write_is_read_by_the_next_transaction
+    a_transaction_reads_its_own_writes
+    a_run_since_a_snapshot_reads_what_that_had
+    tasks_that_hammer_one_counter_lose_nothing
+    processes_that_hammer_one_counter_lose_nothing
+    appended_entries_are_in_commit_order_across_processes
+);
+
+#[cfg(all(feature = "fdb", feature = "testing"))]
+fn faulty_fdb(test: &str, plan: Plan) -> Harness {
+    let mut harness = Harness::fdb(&format!("{test}-behind-faults"));
+    harness.faults = Some(plan);
+    harness
+}
+
 /// LMDB in a new folder, behind `plan`.
 #[cfg(feature = "testing")]
 fn behind(test: &str, plan: Plan) -> Harness {
@@ -779,18 +797,17 @@ async fn a_body_that_always_conflicts_stops_at_the_deadline(harness: &Harness) {
 
     let made = attempts.load(SeqCst);
     // Where a commit is a trip, the deadline may pass in the middle of one.
-    let (Err(Error::Unavailable {
-        cause: Cause::Deadline {
-            deadline: told,
-            attempts,
-        },
-    })
-    | Err(Error::Unavailable {
-        cause: Cause::Undecided {
-            deadline: told,
-            attempts,
-        },
-    })) = run
+    let Err(Error::Unavailable {
+        cause:
+            Cause::Deadline {
+                deadline: told,
+                attempts,
+            }
+            | Cause::Undecided {
+                deadline: told,
+                attempts,
+            },
+    }) = run
     else {
         panic!("{run:?}")
     };

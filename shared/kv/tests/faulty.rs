@@ -249,3 +249,26 @@ async fn the_same_seed_makes_the_same_faults() {
         );
     }
 }
+
+#[tokio::test]
+async fn markers_are_swept_when_they_are_old_and_not_before() {
+    let (_folder, db) = store();
+    let marked = db.with_faults(Plan::default());
+    increment(&marked).await.unwrap();
+    assert_eq!(marked.sweep_markers(Duration::from_hours(24)).await, Ok(0));
+
+    // Others go on meanwhile, and hold nobody up.
+    let others = async {
+        for _ in 0..50 {
+            increment(&marked).await.unwrap();
+        }
+    };
+    let (swept, ()) = tokio::join!(db.sweep_markers(Duration::ZERO), others);
+    swept.unwrap();
+    assert_eq!(
+        db.sweep_markers(Duration::ZERO).await,
+        Ok(1),
+        "the one that was written last"
+    );
+    assert_eq!(db.sweep_markers(Duration::ZERO).await, Ok(0), "nothing is left");
+}

@@ -104,7 +104,8 @@ impl Drop for TestStore {
         });
         match cleared.join() {
             Ok(Ok(())) => {}
-            left => eprintln!("the root {} could not be cleared: {left:?}", self.root),
+            left if std::thread::panicking() => eprintln!("the root {} could not be cleared: {left:?}", self.root),
+            left => panic!("the root {} could not be cleared: {left:?}", self.root),
         }
     }
 }
