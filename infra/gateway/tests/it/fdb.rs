@@ -1,13 +1,17 @@
 //! The gateway's process on a real cluster: what it says when there is none, and what it does after it was frozen.
 
+use std::collections::HashSet;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Signal, kill_process};
 use serde_json::json;
 use testkit::{Code, Process, Target as _, TestStore};
+use tokio::task::JoinSet;
 
-use crate::process::{gateway, refusal};
+use crate::process::{gateway, listed, refusal};
 
 fn with_cluster_file(store: &TestStore, file: &str) -> Command {
     let mut command = gateway(store);
@@ -106,4 +110,52 @@ async fn a_process_that_was_frozen_for_longer_than_a_transaction_lives_answers_i
         .send()
         .await
         .created();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_in_flight_when_a_process_was_frozen_is_there_if_it_was_acknowledged() {
+    let store = TestStore::new();
+    let process = Process::start(gateway(&store));
+    let account = json!({ "email": "test@example.com", "password": "password123" });
+    let data = process
+        .remote()
+        .post("/v5/auth/register")
+        .json(&account)
+        .send()
+        .await
+        .created();
+    let token = data["token"].as_str().unwrap().to_owned();
+
+    let thawed = Arc::new(AtomicBool::new(false));
+    let mut clients = JoinSet::new();
+    for client in 0..8 {
+        let (remote, token, thawed) = (process.remote(), token.clone(), thawed.clone());
+        clients.spawn(async move {
+            let draft = json!({ "name": format!("of client {client}"), "workspacePath": "/x" });
+            let mut made = Vec::new();
+            loop {
+                let last = thawed.load(Ordering::SeqCst);
+                let answer = remote.post("/v5/sessions").bearer(&token).json(&draft).send().await;
+                if answer.status == 201 {
+                    made.push(answer.created()["id"].as_str().unwrap().to_owned());
+                } else {
+                    answer.assert_problem(503, Code::StoreUnavailable);
+                }
+                if last {
+                    return made;
+                }
+            }
+        });
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    kill_process(process.pid(), Signal::STOP).unwrap();
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    kill_process(process.pid(), Signal::CONT).unwrap();
+    thawed.store(true, Ordering::SeqCst);
+
+    let made = clients.join_all().await.concat();
+    assert!(made.len() > 8, "the load was none");
+    let listed: HashSet<String> = listed(&process.remote(), &token).await.into_iter().collect();
+    let lost: Vec<_> = made.iter().filter(|id| !listed.contains(*id)).collect();
+    assert!(lost.is_empty(), "{lost:?} were acknowledged and are not there");
 }

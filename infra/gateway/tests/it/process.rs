@@ -243,8 +243,8 @@ async fn a_full_disk_is_a_503_that_leaves_nothing_half_written_and_passes() {
     );
 }
 
-#[cfg(target_os = "linux")]
-async fn listed(remote: &Remote, token: &str) -> Vec<String> {
+#[cfg(any(target_os = "linux", feature = "fdb"))]
+pub async fn listed(remote: &Remote, token: &str) -> Vec<String> {
     let mut ids = Vec::new();
     let mut cursor = String::new();
     loop {
