@@ -18,7 +18,7 @@ use crate::{cors, edge};
 pub fn app(router: Router, state: AppState, origins: &Origins) -> Axum {
     router
         .into_axum()
-        .fallback(|| async { ApiError::new(Code::NotFound, "No route of this API has this path. See /v5/docs.") })
+        .fallback(|| async { ApiError::new(Code::NotFound, "No route of this API has this path.") })
         .method_not_allowed_fallback(|method: Method| async move {
             ApiError::new(
                 Code::MethodNotAllowed,

@@ -14,7 +14,7 @@
 
 use std::future::pending;
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use fastrand::Rng;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::error::{Cause, Error};
+use crate::pending::Pending;
 use crate::txn::{Transaction, Txn};
 
 /// Which faults, how often, and how slow the store is. The default is a store without any, that answers at once.
@@ -319,19 +320,5 @@ async fn deliver_later(engine: &Transaction, landing: Duration, undecided: &Atom
         }
         #[cfg(feature = "fdb")]
         Transaction::Fdb(engine) => drop(engine.commit(undecided).await),
-    }
-}
-
-/// A commit that waits for its answer.
-struct Pending<'f> {
-    undecided: &'f AtomicBool,
-    answered: bool,
-}
-
-impl Drop for Pending<'_> {
-    fn drop(&mut self) {
-        if !self.answered {
-            self.undecided.store(true, Relaxed);
-        }
     }
 }

@@ -27,6 +27,7 @@ use crate::appends::Appends;
 use crate::error::{Cause, Error};
 use crate::key::Span;
 use crate::overlay::Found;
+use crate::pending::Pending;
 use crate::txn::Order;
 
 /// The version of the client's API that this code is written to.
@@ -456,19 +457,6 @@ impl Transaction {
                 },
                 error => error,
             })
-    }
-}
-
-struct Pending<'f> {
-    undecided: &'f AtomicBool,
-    answered: bool,
-}
-
-impl Drop for Pending<'_> {
-    fn drop(&mut self) {
-        if !self.answered {
-            self.undecided.store(true, Relaxed);
-        }
     }
 }
 

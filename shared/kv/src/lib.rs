@@ -23,6 +23,8 @@ mod key;
 mod lmdb;
 mod marker;
 mod overlay;
+#[cfg(any(feature = "fdb", feature = "testing"))]
+mod pending;
 mod retry;
 mod txn;
 
