@@ -1,7 +1,11 @@
-//! `/auth/…`: registering, logging in, logging out.
+//! `/auth/…`: registering, logging in, staying logged in, logging out.
 
+mod end_login;
 mod login;
+mod logins;
 mod logout;
+mod logout_all;
+mod refresh;
 mod register;
 mod signed_in;
 
@@ -10,5 +14,9 @@ pub fn router() -> api::Router {
     api::Router::new()
         .post("/auth/register", register::register)
         .post("/auth/login", login::login)
+        .post("/auth/refresh", refresh::refresh)
         .post("/auth/logout", logout::logout)
+        .post("/auth/logout-all", logout_all::logout_all)
+        .get("/auth/logins", logins::logins)
+        .delete("/auth/logins/{id}", end_login::end_login)
 }

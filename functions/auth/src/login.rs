@@ -1,6 +1,6 @@
 //! `POST /auth/login`
 
-use api::{ApiError, AppState, Body, Checks, Field, Reply};
+use api::{ApiError, AppState, Body, Checks, Field, Reply, Sender};
 use axum::extract::State;
 use domain::logins::ops;
 use domain::secret::Password;
@@ -29,8 +29,12 @@ impl LoginBody {
 }
 
 /// Signs in with email and password.
-pub async fn login(State(app): State<AppState>, Body(body): Body<LoginBody>) -> Result<Reply<SignedInBody>, ApiError> {
+pub async fn login(
+    State(app): State<AppState>,
+    Sender(client): Sender,
+    Body(body): Body<LoginBody>,
+) -> Result<Reply<SignedInBody>, ApiError> {
     let (email, password) = body.parse()?;
-    let signed_in = ops::log_in(&app.env, &email, &password).await?;
+    let signed_in = ops::log_in(&app.env, &client, &email, &password).await?;
     Ok(Reply::ok(SignedInBody::sign(&app, signed_in)?))
 }

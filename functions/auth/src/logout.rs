@@ -7,7 +7,7 @@ use domain::logins::ops;
 /// Ends the login that the token belongs to. Without a token there is nothing to end, and that is what was asked for.
 pub async fn logout(State(app): State<AppState>, Leaving(caller): Leaving) -> Result<Reply<Empty>, ApiError> {
     if let Some(caller) = caller {
-        ops::log_out(&app.env, caller).await?;
+        ops::log_out(&app.env, &caller).await?;
     }
     Ok(Reply::ok(Empty {}))
 }

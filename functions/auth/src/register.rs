@@ -1,6 +1,6 @@
 //! `POST /auth/register`
 
-use api::{ApiError, AppState, Body, Checks, Field, Reply};
+use api::{ApiError, AppState, Body, Checks, Field, Reply, Sender};
 use axum::extract::State;
 use domain::secret::Password;
 use domain::text::Name;
@@ -52,9 +52,10 @@ impl RegisterBody {
 /// Makes an account with a tenant of its own, and signs it in.
 pub async fn register(
     State(app): State<AppState>,
+    Sender(client): Sender,
     Body(body): Body<RegisterBody>,
 ) -> Result<Reply<SignedInBody>, ApiError> {
     let registration = body.parse(app.env.limits.password_min_length)?;
-    let signed_in = ops::register(&app.env, registration).await?;
+    let signed_in = ops::register(&app.env, &client, registration).await?;
     Ok(Reply::created(SignedInBody::sign(&app, signed_in)?))
 }

@@ -12,8 +12,9 @@ use serde::Serialize;
 pub struct SignedInBody {
     token: String,
     token_type: &'static str,
-    expires_in: u64,
+    expires_in: i64,
     expires_at: Timestamp,
+    refresh_token: String,
     user: UserBody,
     tenant: TenantBody,
 }
@@ -45,6 +46,8 @@ impl SignedInBody {
             tenant,
             membership,
             login,
+            refresh_token,
+            at,
         } = signed_in;
         let subject = Subject {
             user: user.id.uuid(),
@@ -52,13 +55,15 @@ impl SignedInBody {
             login: login.id.uuid(),
             email: user.email.to_string(),
             token: app.env.ids.next::<domain::TokenId>().uuid(),
+            not_after: login.expires_at.as_seconds(),
         };
-        let (token, claims) = app.tokens.sign(subject, login.created_at.as_seconds())?;
+        let (token, claims) = app.tokens.sign(subject, at.as_seconds())?;
         Ok(Self {
             token,
             token_type: "Bearer",
-            expires_in: app.tokens.ttl().as_secs(),
+            expires_in: claims.exp.saturating_sub(claims.iat),
             expires_at: Timestamp::from_millis(claims.exp.saturating_mul(1000)),
+            refresh_token: refresh_token.reveal(),
             user: UserBody {
                 id: user.id,
                 email: user.email.to_string(),

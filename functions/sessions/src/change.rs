@@ -35,6 +35,6 @@ pub async fn change(
     Body(body): Body<ChangeBody>,
 ) -> Result<Reply<SessionBody>, ApiError> {
     Ok(Reply::ok(
-        ops::change(&app.env, caller, id, &body.parse()?).await?.into(),
+        ops::change(&app.env, &caller, id, &body.parse()?).await?.into(),
     ))
 }

@@ -33,7 +33,7 @@ pub async fn create(
     Authenticated(caller): Authenticated,
     Body(body): Body<CreateBody>,
 ) -> Result<Reply<SessionBody>, ApiError> {
-    let session = ops::create(&app.env, caller, body.parse()?).await?;
+    let session = ops::create(&app.env, &caller, body.parse()?).await?;
     let location = format!("/v5/sessions/{}", session.id);
     Ok(Reply::created(session.into()).at(location))
 }

@@ -10,6 +10,6 @@ pub async fn delete(
     Authenticated(caller): Authenticated,
     Id(id): Id<domain::SessionId>,
 ) -> Result<Reply<Empty>, ApiError> {
-    ops::delete(&app.env, caller, id).await?;
+    ops::delete(&app.env, &caller, id).await?;
     Ok(Reply::ok(Empty {}))
 }

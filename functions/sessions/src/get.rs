@@ -12,5 +12,5 @@ pub async fn get(
     Authenticated(caller): Authenticated,
     Id(id): Id<domain::SessionId>,
 ) -> Result<Reply<SessionBody>, ApiError> {
-    Ok(Reply::ok(ops::get(&app.env, caller, id).await?.into()))
+    Ok(Reply::ok(ops::get(&app.env, &caller, id).await?.into()))
 }

@@ -37,7 +37,7 @@ pub async fn list(
     Authenticated(caller): Authenticated,
     query: Query,
 ) -> Result<Reply<PageBody>, ApiError> {
-    let page = ops::list(&app.env, caller, &parse(query)?).await?;
+    let page = ops::list(&app.env, &caller, &parse(query)?).await?;
     Ok(Reply::ok(PageBody {
         sessions: page.sessions.into_iter().map(SessionBody::from).collect(),
         next_cursor: page.next.map(Cursor::encode),

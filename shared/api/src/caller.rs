@@ -4,18 +4,19 @@ use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
 use domain::id::Id as _;
-use domain::{Caller, LoginId, TenantId, UserId};
+use domain::{Caller, LoginId, TenantId, Timestamp, UserId};
 use jwt::{Claims, Refusal};
 
 use crate::error::{ApiError, Code};
+use crate::sender;
 use crate::state::AppState;
 
 /// A request with a valid access token.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Authenticated(pub Caller);
 
 /// A request of somebody who leaves: with a token that is or was valid, or without one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Leaving(pub Option<Caller>);
 
 impl FromRequestParts<AppState> for Authenticated {
@@ -26,7 +27,9 @@ impl FromRequestParts<AppState> for Authenticated {
             let how = "Send the access token in the header `Authorization: Bearer …`.";
             return Err(ApiError::new(Code::MissingToken, how));
         };
-        Ok(Self(caller(&verify(token, state)?)))
+        let now = state.env.clock.now();
+        let claims = verify(token, state, now)?;
+        Ok(Self(caller(&claims, parts, now)))
     }
 }
 
@@ -37,24 +40,27 @@ impl FromRequestParts<AppState> for Leaving {
         let Some(token) = bearer(parts)? else {
             return Ok(Self(None));
         };
-        match verify(token, state) {
-            Ok(claims) => Ok(Self(Some(caller(&claims)))),
+        let now = state.env.clock.now();
+        match verify(token, state, now) {
+            Ok(claims) => Ok(Self(Some(caller(&claims, parts, now)))),
             // Whoever held it may end what it belonged to.
-            Err(Refusal::Expired(claims)) => Ok(Self(Some(caller(&claims)))),
+            Err(Refusal::Expired(claims)) => Ok(Self(Some(caller(&claims, parts, now)))),
             Err(refusal) => Err(refusal.into()),
         }
     }
 }
 
-fn verify(token: &str, state: &AppState) -> Result<Claims, Refusal> {
-    state.tokens.verify(token, state.env.clock.now().as_seconds())
+fn verify(token: &str, state: &AppState, now: Timestamp) -> Result<Claims, Refusal> {
+    state.tokens.verify(token, now.as_seconds())
 }
 
-fn caller(claims: &Claims) -> Caller {
+fn caller(claims: &Claims, parts: &Parts, now: Timestamp) -> Caller {
     Caller::verified(
         UserId::from_uuid(claims.sub),
         TenantId::from_uuid(claims.tenant_id),
         LoginId::from_uuid(claims.login_id),
+        now,
+        sender::client(parts),
     )
 }
 

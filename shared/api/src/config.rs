@@ -11,7 +11,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use axum::http::Uri;
+use domain::logins::Lifetime;
 use jwt::Secret;
+
+const DAY_SECONDS: u64 = 86_400;
 
 /// Everything that a deployment can set.
 #[derive(Clone, Debug)]
@@ -26,6 +29,8 @@ pub struct Config {
     pub origins: Origins,
     /// `PASSWORD_MIN_LENGTH`
     pub password_min_length: usize,
+    /// `LOGIN_IDLE_SECONDS`, `LOGIN_TTL_SECONDS`
+    pub login: Lifetime,
     /// `RUST_LOG`, `LOG_FORMAT`
     pub logs: Logs,
 }
@@ -97,6 +102,7 @@ impl Config {
             mode,
             origins: vars.origins()?,
             password_min_length: vars.number("PASSWORD_MIN_LENGTH", 8..=64)?.unwrap_or(8),
+            login: vars.login()?,
             logs: vars.logs(on_terminal)?,
         })
     }
@@ -197,6 +203,17 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
                 .text("JWT_ISSUER")?
                 .unwrap_or_else(|| "https://api.coditect.ai".to_owned()),
             audience: self.text("JWT_AUDIENCE")?.unwrap_or_else(|| "coditect-v5".to_owned()),
+        })
+    }
+
+    fn login(&self) -> Result<Lifetime, ConfigError> {
+        let seconds = |variable, default| {
+            let number = self.number(variable, 60..=10 * 365 * DAY_SECONDS)?;
+            Ok(Duration::from_secs(number.unwrap_or(default)))
+        };
+        Ok(Lifetime {
+            idle: seconds("LOGIN_IDLE_SECONDS", 30 * DAY_SECONDS)?,
+            absolute: seconds("LOGIN_TTL_SECONDS", 90 * DAY_SECONDS)?,
         })
     }
 

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -29,6 +30,8 @@ pub enum Code {
     ExpiredToken,
     /// The token's login has ended.
     RevokedToken,
+    /// The refresh token is unknown, has expired, or was used before.
+    InvalidRefreshToken,
     /// The path knows other methods.
     MethodNotAllowed,
     /// The body is not JSON by its media type.
@@ -43,6 +46,8 @@ pub enum Code {
     NotFound,
     /// Another account holds the email.
     EmailTaken,
+    /// The next attempt has to wait.
+    TooManyAttempts,
     /// The database did not answer within the deadline.
     StoreUnavailable,
 }
@@ -99,6 +104,12 @@ impl Code {
                 StatusCode::UNAUTHORIZED,
                 "The access token has expired",
             ),
+            Self::InvalidRefreshToken => (
+                "INVALID_REFRESH_TOKEN",
+                StatusCode::UNAUTHORIZED,
+                "The refresh token is not valid",
+            ),
+            Self::TooManyAttempts => ("TOO_MANY_ATTEMPTS", StatusCode::TOO_MANY_REQUESTS, "Too many attempts"),
             Self::RevokedToken => ("REVOKED_TOKEN", StatusCode::UNAUTHORIZED, "The login has ended"),
             Self::MethodNotAllowed => (
                 "METHOD_NOT_ALLOWED",
@@ -140,6 +151,7 @@ pub struct ApiError {
     pub(crate) detail: Cow<'static, str>,
     pub(crate) violations: Vec<Violation>,
     pub(crate) cause: Option<Arc<str>>,
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl ApiError {
@@ -150,6 +162,7 @@ impl ApiError {
             detail: detail.into(),
             violations: Vec::new(),
             cause: None,
+            retry_after: (code == Code::StoreUnavailable).then_some(Duration::from_secs(1)),
         }
     }
 
@@ -197,6 +210,17 @@ impl From<domain::Error> for ApiError {
         use domain::Error;
         match error {
             Error::InvalidCredentials => Self::new(Code::InvalidCredentials, "No account has this email and password."),
+            Error::InvalidRefreshToken => Self::new(
+                Code::InvalidRefreshToken,
+                "The refresh token is unknown, has expired, or was used before. Log in again.",
+            ),
+            Error::TooManyAttempts { wait } => Self {
+                retry_after: Some(wait),
+                ..Self::new(
+                    Code::TooManyAttempts,
+                    "Too many attempts. Wait as long as the header `Retry-After` says.",
+                )
+            },
             Error::EmailTaken => Self::new(Code::EmailTaken, "An account with this email exists."),
             Error::NotFound => Self::new(Code::NotFound, "There is nothing here that this token may see."),
             Error::Forbidden => Self::new(Code::Forbidden, "The role in this tenant does not allow this."),
@@ -251,8 +275,10 @@ impl IntoResponse for ApiError {
             };
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        if self.code == Code::StoreUnavailable {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Some(wait) = self.retry_after {
+            // In whole seconds (RFC 9110, section 10.2.3), and never too early.
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
         response.extensions_mut().insert(self);
         response

@@ -2,7 +2,7 @@
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
-use domain::SessionId;
+use domain::{LoginId, SessionId};
 
 use crate::error::ApiError;
 
@@ -10,7 +10,25 @@ use crate::error::ApiError;
 #[derive(Clone, Copy, Debug)]
 pub struct Id<T>(pub T);
 
-impl<S: Send + Sync> FromRequestParts<S> for Id<SessionId> {
+/// An id that a path can name.
+pub trait PathId: Sized {
+    /// Reads the one form that the contract knows.
+    fn parse(text: &str) -> Option<Self>;
+}
+
+impl PathId for SessionId {
+    fn parse(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+}
+
+impl PathId for LoginId {
+    fn parse(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+}
+
+impl<S: Send + Sync, T: PathId> FromRequestParts<S> for Id<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
@@ -19,7 +37,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id<SessionId> {
             .map_err(|_| domain::Error::NotFound)?;
         let id = params
             .iter()
-            .find_map(|(name, value)| (name == "id").then(|| SessionId::parse(value)));
+            .find_map(|(name, value)| (name == "id").then(|| T::parse(value)));
         id.flatten().map(Self).ok_or_else(|| domain::Error::NotFound.into())
     }
 }

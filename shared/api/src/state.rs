@@ -26,7 +26,7 @@ impl AppState {
         let clock = Arc::new(SystemClock);
         let limits = Limits {
             password_min_length: config.password_min_length,
-            login_ttl: config.tokens.ttl,
+            login: config.login,
         };
         let ids = Arc::new(domain::Ids::new(clock.clone(), rng.clone()));
         let env = Env {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use uuid::Uuid;
 
 use crate::id::Id;
+use crate::logins::Lifetime;
 use crate::secret::Hasher;
 use crate::time::Timestamp;
 
@@ -32,8 +33,8 @@ pub struct Env {
 pub struct Limits {
     /// The fewest characters that a new password may have.
     pub password_min_length: usize,
-    /// How long a login lasts.
-    pub login_ttl: std::time::Duration,
+    /// How long logins live.
+    pub login: Lifetime,
 }
 
 /// Tells the time.

@@ -9,6 +9,15 @@ pub enum Error {
     /// Login: no such email, or not its password; deliberately one answer for both.
     #[error("email or password is wrong")]
     InvalidCredentials,
+    /// Refreshing: the token is unknown, has expired, or was used before; deliberately one answer for all.
+    #[error("the refresh token is not valid")]
+    InvalidRefreshToken,
+    /// Too many attempts; how long to wait before the next.
+    #[error("too many attempts; the next one may come in {} s", .wait.as_secs())]
+    TooManyAttempts {
+        /// How long to wait.
+        wait: std::time::Duration,
+    },
     /// Registration: another account holds the email.
     #[error("an account with this email exists")]
     EmailTaken,

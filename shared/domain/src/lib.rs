@@ -7,8 +7,11 @@
 //! Every resource is a folder: `mod.rs` is the entity and does no I/O, `keys.rs` its key schema, `store.rs` its storage on
 //! a caller's transaction (never committing), `ops.rs` the operations on an [`Env`].
 
+pub mod audit;
+pub mod client;
 pub mod env;
 pub mod error;
+pub mod expiry;
 pub mod id;
 pub mod logins;
 pub mod page;
@@ -17,11 +20,13 @@ pub mod record;
 pub mod scope;
 pub mod secret;
 pub mod sessions;
+pub mod sweep;
 pub mod tenants;
 pub mod text;
 pub mod time;
 pub mod users;
 
+pub use client::{Address, Client, UserAgent};
 pub use env::{Clock, Env, Ids, Limits, Rng};
 pub use error::{Error, Result};
 pub use id::{LoginId, SessionId, TenantId, TokenId, UserId};

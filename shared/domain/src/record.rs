@@ -15,6 +15,12 @@ pub trait Record: Serialize + DeserializeOwned {
     const KIND: &'static str;
     /// The version that this code writes and reads.
     const VERSION: u32 = 1;
+
+    /// The record in the data of an older `version`, if that is one that this code still reads.
+    fn upgraded(version: u32, data: &str) -> Option<serde_json::Result<Self>> {
+        let _ = (version, data);
+        None
+    }
 }
 
 #[derive(Serialize)]
@@ -43,14 +49,21 @@ pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>> {
 /// The record in `bytes`.
 pub fn decode<T: Record>(bytes: &[u8]) -> Result<T> {
     let read: Read<'_> = serde_json::from_slice(bytes).map_err(|error| corrupt::<T>(error.to_string()))?;
-    if read.v != T::VERSION {
-        return Err(corrupt::<T>(format!(
-            "its format is version {}, this program knows version {}",
-            read.v,
-            T::VERSION
-        )));
-    }
-    serde_json::from_str(read.data.get()).map_err(|error| corrupt::<T>(error.to_string()))
+    let data = read.data.get();
+    let decoded = if read.v == T::VERSION {
+        Some(serde_json::from_str(data))
+    } else {
+        T::upgraded(read.v, data)
+    };
+    decoded
+        .ok_or_else(|| {
+            let known = T::VERSION;
+            corrupt::<T>(format!(
+                "its format is version {}, this program knows version {known}",
+                read.v
+            ))
+        })?
+        .map_err(|error| corrupt::<T>(error.to_string()))
 }
 
 fn corrupt<T: Record>(why: String) -> Error {

@@ -12,16 +12,22 @@ use futures_util::future::{Either, select};
 use futures_util::join;
 use serde::{Deserialize, Serialize};
 
+use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::id::{LoginId, TenantId, UserId};
+use crate::logins::RefreshToken;
+use crate::time::Timestamp;
 use crate::{logins, tenants};
 
-/// Whose token this is: verified, but not yet known to be alive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whose token this is, and where it came from: verified, but not yet known to be alive.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     user: UserId,
     tenant: TenantId,
     login: LoginId,
+    /// When the token was verified.
+    at: Timestamp,
+    client: Client,
 }
 
 /// What a role allows within a tenant.
@@ -31,6 +37,10 @@ pub enum Permission {
     ReadSessions,
     /// Create, change and delete them.
     WriteSessions,
+    /// Read what was done in the tenant, by whom and from where.
+    ReadAudit,
+    /// See and end one's own logins, and change one's own password.
+    ManageAccount,
 }
 
 /// What a user is in a tenant.
@@ -49,8 +59,9 @@ impl Role {
     /// Whether the role has this permission.
     pub fn allows(self, permission: Permission) -> bool {
         match permission {
-            Permission::ReadSessions => true,
+            Permission::ReadSessions | Permission::ManageAccount => true,
             Permission::WriteSessions => matches!(self, Self::Owner | Self::Member),
+            Permission::ReadAudit => matches!(self, Self::Owner),
         }
     }
 
@@ -82,6 +93,12 @@ impl TenantScope {
         self.tenant
     }
 
+    /// The tenant that a refresh token names. Whoever opens it owes the proof that the token is its login's and that the user has a
+    /// place in the tenant, before anything is written or answered.
+    pub(crate) fn of_refresh_token(token: &RefreshToken) -> Self {
+        Self { tenant: token.tenant() }
+    }
+
     /// The user's own tenant, for operations in which the user has just been made or has just proved who they are.
     pub(crate) fn own(user: UserId) -> Self {
         Self {
@@ -92,23 +109,39 @@ impl TenantScope {
 
 impl Caller {
     /// The caller behind a token whose signature, lifetime and audience have been verified.
-    pub fn verified(user: UserId, tenant: TenantId, login: LoginId) -> Self {
-        Self { user, tenant, login }
+    pub fn verified(user: UserId, tenant: TenantId, login: LoginId, at: Timestamp, client: Client) -> Self {
+        Self {
+            user,
+            tenant,
+            login,
+            at,
+            client,
+        }
     }
 
     /// The user.
-    pub fn user(self) -> UserId {
+    pub fn user(&self) -> UserId {
         self.user
     }
 
     /// The tenant that the token is for.
-    pub fn tenant(self) -> TenantId {
+    pub fn tenant(&self) -> TenantId {
         self.tenant
     }
 
     /// The login that the token belongs to.
-    pub fn login(self) -> LoginId {
+    pub fn login(&self) -> LoginId {
         self.login
+    }
+
+    /// When the token was verified, which stands for the time of the request.
+    pub fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// Where the request comes from.
+    pub fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Does `work` in the caller's tenant, if the login is alive and the role allows it.
@@ -117,7 +150,7 @@ impl Caller {
     /// next request at no extra round trip. A refusal ends `work` where it is, and goes before whatever it found; what it
     /// wrote is dropped with the transaction.
     pub async fn enter<T, Fut>(
-        self,
+        &self,
         txn: &kv::Txn,
         permission: Permission,
         work: impl FnOnce(TenantScope) -> Fut,
@@ -138,12 +171,13 @@ impl Caller {
         }
     }
 
-    async fn check(self, txn: &kv::Txn, permission: Permission) -> Result<()> {
+    async fn check(&self, txn: &kv::Txn, permission: Permission) -> Result<()> {
         let (login, membership) = join!(
             logins::store::find(txn, self.user, self.login),
             tenants::store::membership(txn, self.user, self.tenant)
         );
-        match (login?, membership?) {
+        let login = login?.filter(|login| login.is_alive(self.at));
+        match (login, membership?) {
             (Some(_), Some(membership)) if membership.role.allows(permission) => Ok(()),
             (Some(_), Some(_)) => Err(Error::Forbidden),
             _ => Err(Error::Revoked),

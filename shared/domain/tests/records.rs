@@ -2,15 +2,17 @@
 
 use std::fmt::Debug;
 
+use domain::audit::{Action, Event};
+use domain::env::SystemRng;
 use domain::id::Id;
-use domain::logins::Login;
+use domain::logins::{Family, Login};
 use domain::record::{self, Record};
 use domain::secret::PasswordHash;
 use domain::sessions::{Session, WorkspacePath};
 use domain::tenants::{Kind, Membership, Tenant};
 use domain::text::Name;
 use domain::users::{Email, User};
-use domain::{LoginId, Role, SessionId, TenantId, Timestamp, UserId};
+use domain::{Address, LoginId, Role, SessionId, TenantId, Timestamp, UserAgent, UserId};
 use kv::{Key, Range};
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -37,6 +39,27 @@ fn email() -> impl Strategy<Value = Email> {
 
 fn hash() -> impl Strategy<Value = PasswordHash> {
     "\\$argon2id\\$[ -~]{0,80}".prop_map(|text| serde_json::from_value(text.into()).expect("a hash is text"))
+}
+
+fn address() -> impl Strategy<Value = Address> {
+    any::<std::net::IpAddr>().prop_map(Address::new)
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        Just(Action::Registered),
+        Just(Action::LoggedIn),
+        any::<u32>().prop_map(|attempts| Action::LoginRefused { attempts }),
+        Just(Action::Refreshed),
+        Just(Action::ReuseDetected),
+        Just(Action::LoggedOut),
+        id().prop_map(|ended| Action::LoginEnded { ended }),
+        any::<usize>().prop_map(|ended| Action::LoggedOutEverywhere { ended }),
+        any::<usize>().prop_map(|ended| Action::PasswordChanged { ended }),
+        id().prop_map(|session| Action::SessionCreated { session }),
+        id().prop_map(|session| Action::SessionChanged { session }),
+        id().prop_map(|session| Action::SessionDeleted { session }),
+    ]
 }
 
 fn role() -> impl Strategy<Value = Role> {
@@ -70,9 +93,35 @@ proptest! {
 
     #[test]
     fn a_login_survives(
-        id in id::<LoginId>(), user in id::<UserId>(), tenant in id::<TenantId>(), created_at in time(), expires_at in time(),
+        id in id::<LoginId>(), user in id::<UserId>(), tenant in id::<TenantId>(), created_at in time(), used_at in time(),
+        expires_at in time(), address in prop::option::of(address()), user_agent in "\\PC{0,300}",
     ) {
-        survives(&Login { id, user, tenant, created_at, expires_at })?;
+        let user_agent = UserAgent::new(&user_agent);
+        let (refresh, _) = Family::start(&SystemRng, user, tenant, id);
+        survives(&Login { id, user, tenant, created_at, used_at, expires_at, address, user_agent, refresh })?;
+    }
+
+    #[test]
+    fn a_login_of_the_days_before_refresh_tokens_is_still_one(id in id::<LoginId>(), user in id::<UserId>(), tenant in id::<TenantId>()) {
+        let time = Timestamp::from_millis(0);
+        let written = format!(
+            r#"{{"v":1,"data":{{"id":"{id}","user":"{user}","tenant":"{tenant}","createdAt":"{time}","expiresAt":"{time}"}}}}"#
+        );
+        let login: Login = record::decode(written.as_bytes()).expect("it can be read");
+        prop_assert_eq!((login.id, login.user, login.tenant, login.used_at), (id, user, tenant, time));
+        survives(&login)?;
+    }
+
+    #[test]
+    fn an_audit_event_survives(
+        action in action(), at in time(), user in id::<UserId>(), login in prop::option::of(id::<LoginId>()),
+        address in prop::option::of(address()), request_id in "\\PC{0,100}",
+    ) {
+        let name = action.as_str();
+        let event = Event { action, at, user, login, address, request_id };
+        survives(&event)?;
+        let written = String::from_utf8(record::encode(&event).expect("it can be written")).expect("it is JSON");
+        prop_assert!(written.contains(&format!(r#""type":"{name}""#)), "{}", written);
     }
 
     #[test]

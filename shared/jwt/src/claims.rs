@@ -39,4 +39,6 @@ pub struct Subject {
     pub email: String,
     /// A fresh id for the token.
     pub token: Uuid,
+    /// When the login ends at the latest, in seconds since the Unix epoch: its token does not outlive it.
+    pub not_after: i64,
 }

@@ -20,7 +20,7 @@ impl Tokens {
             tenant_id: subject.tenant,
             email: subject.email,
             iat: now,
-            exp: now.saturating_add_unsigned(self.ttl.as_secs()),
+            exp: now.saturating_add_unsigned(self.ttl.as_secs()).min(subject.not_after),
             iss: self.issuer.clone(),
             aud: self.audience.clone(),
             jti: subject.token,

@@ -107,6 +107,7 @@ mod tests {
             login: Uuid::from_u128(3),
             email: "test@example.com".into(),
             token: Uuid::from_u128(4),
+            not_after: i64::MAX,
         }
     }
 
@@ -133,6 +134,18 @@ mod tests {
             (subject().user, subject().tenant, subject().login)
         );
         assert_eq!((claims.iat, claims.exp), (NOW, NOW + 3600));
+    }
+
+    #[test]
+    fn a_token_does_not_outlive_its_login() {
+        let tokens = tokens(NEW, None);
+        let subject = Subject {
+            not_after: NOW + 10,
+            ..subject()
+        };
+        let (token, claims) = tokens.sign(subject, NOW).unwrap();
+        assert_eq!(claims.exp, NOW + 10);
+        assert!(matches!(tokens.verify(&token, NOW + 10), Err(Refusal::Expired(_))));
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub use db::{Db, Engine, Settings, Usage};
 pub use error::{Cause, Error, RunError};
 #[cfg(feature = "fdb")]
 pub use fdb::Cluster;
-pub use foundationdb_tuple::{Element, TuplePack, TupleUnpack, Versionstamp};
+pub use foundationdb_tuple::{Bytes, Element, TuplePack, TupleUnpack, Versionstamp};
 pub use key::{Key, Range};
 pub use txn::{Entry, MAX_KEY_LEN, MAX_TRANSACTION_LEN, MAX_VALUE_LEN, Order, Page, Query, Snapshot, Txn};
 

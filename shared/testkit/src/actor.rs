@@ -1,7 +1,7 @@
 //! Somebody with an account.
 
-use domain::Caller;
 use domain::logins::SignedIn;
+use domain::{Caller, Client};
 
 /// Somebody with an account, signed in.
 #[derive(Clone)]
@@ -13,12 +13,19 @@ pub struct Actor {
 }
 
 impl Actor {
+    /// What gets them their next tokens.
+    pub fn refresh_token(&self) -> String {
+        self.signed_in.refresh_token.reveal()
+    }
+
     /// The caller that the token stands for, for operations below HTTP.
     pub fn caller(&self) -> Caller {
         Caller::verified(
             self.signed_in.user.id,
             self.signed_in.tenant.id,
             self.signed_in.login.id,
+            self.signed_in.at,
+            Client::default(),
         )
     }
 }

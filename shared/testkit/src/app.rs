@@ -7,7 +7,9 @@ use api::AppState;
 use api::config::Origins;
 use axum::body::{Body, Bytes};
 use axum::http::{Request, Response};
+use domain::Client;
 use domain::env::{Env, Ids, Limits, SystemRng};
+use domain::logins::Lifetime;
 use domain::secret::{Hasher, Password};
 use domain::users::ops::Registration;
 use domain::users::{self, Email};
@@ -64,7 +66,10 @@ impl TestApp {
             rng,
             limits: Limits {
                 password_min_length: 8,
-                login_ttl: Duration::from_secs(86_400),
+                login: Lifetime {
+                    idle: Duration::from_secs(30 * 86_400),
+                    absolute: Duration::from_secs(90 * 86_400),
+                },
             },
         };
         let tokens = Arc::new(Tokens::new(jwt::Settings {
@@ -96,7 +101,7 @@ impl TestApp {
             last_name: None,
             company: None,
         };
-        let signed_in = users::ops::register(&self.env, registration)
+        let signed_in = users::ops::register(&self.env, &Client::default(), registration)
             .await
             .expect("the account is made");
         let subject = Subject {
@@ -105,10 +110,11 @@ impl TestApp {
             login: signed_in.login.id.uuid(),
             email: email.to_owned(),
             token: self.env.ids.next::<domain::TokenId>().uuid(),
+            not_after: signed_in.login.expires_at.as_seconds(),
         };
         let (token, _) = self
             .tokens
-            .sign(subject, signed_in.login.created_at.as_seconds())
+            .sign(subject, signed_in.at.as_seconds())
             .expect("tokens can be signed");
         Actor { token, signed_in }
     }

@@ -18,6 +18,8 @@ async fn registering_makes_an_account_with_a_tenant_of_its_own() {
         .created();
     assert_eq!(data["token"].as_str().unwrap().split('.').count(), 3);
     data["token"] = "…".into();
+    assert!(data["refreshToken"].as_str().unwrap().starts_with("coditect_rt_"));
+    data["refreshToken"] = "…".into();
     for id in ["/user/id", "/tenant/id"] {
         let id = data.pointer_mut(id).unwrap();
         assert_eq!(id.as_str().unwrap().len(), 36);
@@ -30,6 +32,7 @@ async fn registering_makes_an_account_with_a_tenant_of_its_own() {
             "tokenType": "Bearer",
             "expiresIn": 86_400,
             "expiresAt": "2026-01-02T00:00:00.000Z",
+            "refreshToken": "…",
             "user": {
                 "id": "…",
                 "email": "test@example.com",
@@ -118,12 +121,17 @@ async fn of_64_registrations_of_one_email_at_once_exactly_one_is_made() {
         };
         assert_eq!(keys.iter().filter(starts).count(), len, "{prefix:?} in {keys:#?}");
     };
-    assert_eq!(keys.len(), 5, "user, email index, membership, login, tenant: {keys:#?}");
+    assert_eq!(
+        keys.len(),
+        6,
+        "user, email index, membership, login, tenant, audit event: {keys:#?}"
+    );
     count(&["by_email"], 1);
     count(&["users", "tenants"], 1);
     count(&["users", "logins"], 1);
     let tenant = made[0]["tenant"]["id"].as_str().unwrap();
-    count(&["tenants", tenant], 2);
+    count(&["tenants", tenant], 3);
+    count(&["tenants", tenant, "audit"], 1);
 }
 
 async fn all_keys(app: &TestApp) -> Vec<kv::Key> {

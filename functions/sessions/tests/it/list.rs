@@ -8,7 +8,7 @@ use crate::{create, start};
 
 /// Puts `count` sessions into the actor's tenant, below HTTP and many to a transaction.
 async fn fill(app: &TestApp, actor: &Actor, count: usize) {
-    let caller = actor.caller();
+    let caller = &actor.caller();
     let draft = Draft {
         name: Name::parse("filler").unwrap(),
         workspace_path: WorkspacePath::parse("/filler").unwrap(),

@@ -4,7 +4,12 @@ use kv::Key;
 
 use crate::id::{LoginId, UserId};
 
+/// All logins of the user.
+pub fn logins(user: UserId) -> Key {
+    Key::of(&("users", user.uuid(), "logins"))
+}
+
 /// The login.
 pub fn login(user: UserId, id: LoginId) -> Key {
-    Key::of(&("users", user.uuid(), "logins", id.uuid()))
+    logins(user).child(&(id.uuid(),))
 }

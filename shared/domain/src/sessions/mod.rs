@@ -60,7 +60,7 @@ pub struct Change {
 
 impl Session {
     /// A new session of the caller's.
-    pub fn open(id: SessionId, caller: Caller, draft: Draft, now: Timestamp) -> Self {
+    pub fn open(id: SessionId, caller: &Caller, draft: Draft, now: Timestamp) -> Self {
         Self {
             id,
             tenant: caller.tenant(),

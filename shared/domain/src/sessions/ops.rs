@@ -1,5 +1,6 @@
 //! What a caller can do with the sessions of their tenant.
 
+use crate::audit::{self, Action, Event};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::SessionId;
@@ -34,15 +35,17 @@ pub struct Page {
 }
 
 /// Opens a session in the caller's tenant.
-pub async fn create(env: &Env, caller: Caller, draft: Draft) -> Result<Session> {
+pub async fn create(env: &Env, caller: &Caller, draft: Draft) -> Result<Session> {
     let session = Session::open(env.ids.next(), caller, draft, env.clock.now());
     let new = &session;
+    let event = &Event::by(caller, Action::SessionCreated { session: new.id });
     env.db
         .run(|txn| async move {
             let txn = &txn;
             caller
                 .enter(txn, Permission::WriteSessions, |scope| async move {
-                    store::insert(txn, scope, new)
+                    store::insert(txn, scope, new)?;
+                    audit::store::add(txn, scope, event)
                 })
                 .await
         })
@@ -51,7 +54,7 @@ pub async fn create(env: &Env, caller: Caller, draft: Draft) -> Result<Session> 
 }
 
 /// The session with this id.
-pub async fn get(env: &Env, caller: Caller, id: SessionId) -> Result<Session> {
+pub async fn get(env: &Env, caller: &Caller, id: SessionId) -> Result<Session> {
     env.db
         .run(|txn| async move {
             let txn = &txn;
@@ -64,7 +67,7 @@ pub async fn get(env: &Env, caller: Caller, id: SessionId) -> Result<Session> {
 }
 
 /// A page of the tenant's sessions, newest first.
-pub async fn list(env: &Env, caller: Caller, listing: &Listing) -> Result<Page> {
+pub async fn list(env: &Env, caller: &Caller, listing: &Listing) -> Result<Page> {
     env.db
         .run(|txn| async move {
             let txn = &txn;
@@ -109,8 +112,9 @@ pub async fn list(env: &Env, caller: Caller, listing: &Listing) -> Result<Page> 
 }
 
 /// Changes the session with this id.
-pub async fn change(env: &Env, caller: Caller, id: SessionId, change: &Change) -> Result<Session> {
+pub async fn change(env: &Env, caller: &Caller, id: SessionId, change: &Change) -> Result<Session> {
     let now = env.clock.now();
+    let event = &Event::by(caller, Action::SessionChanged { session: id });
     env.db
         .run(|txn| async move {
             let txn = &txn;
@@ -120,6 +124,7 @@ pub async fn change(env: &Env, caller: Caller, id: SessionId, change: &Change) -
                     let changed = session.changed(change, now);
                     if changed != session {
                         store::put(txn, scope, &changed)?;
+                        audit::store::add(txn, scope, event)?;
                     }
                     Ok(changed)
                 })
@@ -129,14 +134,16 @@ pub async fn change(env: &Env, caller: Caller, id: SessionId, change: &Change) -
 }
 
 /// Deletes the session with this id.
-pub async fn delete(env: &Env, caller: Caller, id: SessionId) -> Result<()> {
+pub async fn delete(env: &Env, caller: &Caller, id: SessionId) -> Result<()> {
+    let event = &Event::by(caller, Action::SessionDeleted { session: id });
     env.db
         .run(|txn| async move {
             let txn = &txn;
             caller
                 .enter(txn, Permission::WriteSessions, |scope| async move {
                     let session = store::find(txn, scope, id).await?.ok_or(Error::NotFound)?;
-                    store::remove(txn, scope, &session)
+                    store::remove(txn, scope, &session)?;
+                    audit::store::add(txn, scope, event)
                 })
                 .await
         })

@@ -26,15 +26,21 @@ pub async fn membership(txn: &Txn, user: UserId, tenant: TenantId) -> Result<Opt
         .transpose()
 }
 
-/// The user's own tenant and their place in it, read at once. Every account has both.
-pub async fn own(txn: &Txn, user: UserId) -> Result<(Tenant, Membership)> {
-    let scope = TenantScope::own(user);
+/// The tenant and the place of `user` in it, read at once; `None` if they have none.
+pub async fn place(txn: &Txn, scope: TenantScope, user: UserId) -> Result<Option<(Tenant, Membership)>> {
     let find = async { Ok::<_, Error>(txn.get(&keys::tenant(scope)).await?) };
     match try_join!(find, membership(txn, user, scope.tenant()))? {
-        (Some(tenant), Some(membership)) => Ok((record::decode(&tenant)?, membership)),
-        _ => Err(Error::Corrupt {
+        (Some(tenant), Some(membership)) => Ok(Some((record::decode(&tenant)?, membership))),
+        _ => Ok(None),
+    }
+}
+
+/// The user's own tenant and their place in it, read at once. Every account has both.
+pub async fn own(txn: &Txn, user: UserId) -> Result<(Tenant, Membership)> {
+    place(txn, TenantScope::own(user), user)
+        .await?
+        .ok_or_else(|| Error::Corrupt {
             kind: "tenant",
             why: "an account has no tenant of its own".into(),
-        }),
-    }
+        })
 }

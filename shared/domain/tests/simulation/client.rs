@@ -82,7 +82,7 @@ impl Client {
         // The youngest is the likeliest, so that most of them are alive.
         let caller = match known.callers.len() {
             0 => None,
-            len => Some(known.callers[len - 1 - rng.usize(..len).min(rng.usize(..len))]),
+            len => Some(known.callers[len - 1 - rng.usize(..len).min(rng.usize(..len))].clone()),
         };
         let Some(caller) = caller.filter(|_| rng.u32(..5) > 0) else {
             let registration = rng.choice(&known.registrations).filter(|_| rng.u32(..3) > 0);
@@ -126,14 +126,24 @@ impl Client {
                     last_name: None,
                     company: None,
                 };
-                Reply::SignedIn(users::ops::register(env, registration).await?.into())
+                Reply::SignedIn(
+                    users::ops::register(env, &domain::Client::default(), registration)
+                        .await?
+                        .into(),
+                )
             }
             Call::LogIn { email, registration } => {
-                let signed_in = logins::ops::log_in(env, &parsed(email), &password(*registration)).await?;
+                let signed_in = logins::ops::log_in(
+                    env,
+                    &domain::Client::default(),
+                    &parsed(email),
+                    &password(*registration),
+                )
+                .await?;
                 Reply::SignedIn(signed_in.into())
             }
             Call::LogOut { caller } => {
-                logins::ops::log_out(env, *caller).await?;
+                logins::ops::log_out(env, caller).await?;
                 Reply::Done
             }
             Call::Create { caller } => {
@@ -141,19 +151,19 @@ impl Client {
                     name: name(),
                     workspace_path: path(),
                 };
-                Reply::Session(sessions::ops::create(env, *caller, draft).await?.into())
+                Reply::Session(sessions::ops::create(env, caller, draft).await?.into())
             }
-            Call::Get { caller, id } => Reply::Session(sessions::ops::get(env, *caller, *id).await?.into()),
-            Call::List { caller } => Reply::Sessions(first_page(env, *caller).await?),
+            Call::Get { caller, id } => Reply::Session(sessions::ops::get(env, caller, *id).await?.into()),
+            Call::List { caller } => Reply::Sessions(first_page(env, caller).await?),
             Call::Change { caller, id } => {
                 let change = Change {
                     name: None,
                     workspace_path: Some(path()),
                 };
-                Reply::Session(sessions::ops::change(env, *caller, *id, &change).await?.into())
+                Reply::Session(sessions::ops::change(env, caller, *id, &change).await?.into())
             }
             Call::Delete { caller, id } => {
-                sessions::ops::delete(env, *caller, *id).await?;
+                sessions::ops::delete(env, caller, *id).await?;
                 Reply::Done
             }
         })
@@ -179,11 +189,17 @@ fn meet(known: &mut Knowledge, session: &Session) {
 
 /// Whom the token of this answer stands for.
 pub(crate) fn caller(signed_in: &logins::SignedIn) -> Caller {
-    Caller::verified(signed_in.user.id, signed_in.tenant.id, signed_in.login.id)
+    Caller::verified(
+        signed_in.user.id,
+        signed_in.tenant.id,
+        signed_in.login.id,
+        signed_in.at,
+        domain::Client::default(),
+    )
 }
 
 /// All sessions: a run makes fewer than fit into one page.
-async fn first_page(env: &Env, caller: Caller) -> Result<Vec<Session>> {
+async fn first_page(env: &Env, caller: &Caller) -> Result<Vec<Session>> {
     let listing = Listing {
         limit: Limit::parse("100").expect("it is a limit"),
         after: None::<Cursor>,

@@ -110,13 +110,13 @@ fn emails(history: &History, records: &Records, problems: &mut Problems) {
 }
 
 /// The caller of an operation that a login has to be alive for.
-fn authority(call: &Call) -> Option<Caller> {
+fn authority(call: &Call) -> Option<&Caller> {
     match call {
         Call::Create { caller }
         | Call::Get { caller, .. }
         | Call::List { caller }
         | Call::Change { caller, .. }
-        | Call::Delete { caller, .. } => Some(*caller),
+        | Call::Delete { caller, .. } => Some(caller),
         Call::Register { .. } | Call::LogIn { .. } | Call::LogOut { .. } => None,
     }
 }
@@ -140,7 +140,7 @@ fn logins(history: &History, records: &Records, problems: &mut Problems) {
         };
         let uses = || {
             let uses = history.events.iter();
-            uses.filter(|event| authority(&event.call) == Some(*caller))
+            uses.filter(|event| authority(&event.call) == Some(caller))
         };
         let revoked = uses().filter(|event| matches!(event.reply, Reply::Revoked));
         let ended_by = ends()
@@ -265,7 +265,7 @@ fn one_session(id: SessionId, tenant: TenantId, history: &History, records: &Rec
         Some(Some(number)) if makers.len() == 1 => &history.events[*number],
         _ => return problems.add(format!("session {id} was made by {makers:?}")),
     };
-    let made_there = matches!(maker.call, Call::Create { caller } if caller.tenant() == tenant);
+    let made_there = matches!(&maker.call, Call::Create { caller } if caller.tenant() == tenant);
     problems.unless(made_there && maker.may_be_done(), || {
         format!("session {id} is there, and #{} did not make it", maker.number)
     });
@@ -276,7 +276,7 @@ fn one_session(id: SessionId, tenant: TenantId, history: &History, records: &Rec
     let deletions = || {
         let deletions = history.events.iter();
         deletions.filter(|event| {
-            matches!(event.call, Call::Delete { caller, id: of } if of == id && caller.tenant() == tenant)
+            matches!(&event.call, Call::Delete { caller, id: of } if *of == id && caller.tenant() == tenant)
                 && event.may_be_done()
         })
     };

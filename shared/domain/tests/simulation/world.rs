@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use argon2::Params;
 use domain::env::{Clock, Env, Ids, Limits, Rng as Randomness};
+use domain::logins::Lifetime;
 use domain::secret::Hasher;
 use domain::{Result, Timestamp};
 use fastrand::Rng;
@@ -108,7 +109,10 @@ impl World {
             rng,
             limits: Limits {
                 password_min_length: 8,
-                login_ttl: Duration::from_secs(86_400),
+                login: Lifetime {
+                    idle: Duration::from_secs(86_400),
+                    absolute: Duration::from_secs(86_400),
+                },
             },
         }
     }

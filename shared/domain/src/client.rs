@@ -1,0 +1,105 @@
+//! Where a request comes from, as far as the front door vouches for it.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+
+use serde::{Deserialize, Serialize};
+
+/// Where a request comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Client {
+    /// The address that the gateway saw; `None` if it did not say.
+    pub address: Option<Address>,
+    /// What the program calls itself. Anybody can write anything there.
+    pub user_agent: Option<UserAgent>,
+    /// The request's id, to find its log line by.
+    pub request_id: String,
+}
+
+/// An address of the Internet. An IPv4 address that is written as an IPv6 one is the IPv4 address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Address(IpAddr);
+
+impl Address {
+    /// How many bits of an IPv6 address one subscriber has at least (RFC 6177): whoever has one address below has them all.
+    const SUBSCRIBER_BITS: u32 = 64;
+
+    /// In its one form.
+    pub fn new(address: IpAddr) -> Self {
+        Self(address.to_canonical())
+    }
+
+    /// The smallest network that has one subscriber: what is counted together.
+    pub fn network(self) -> Self {
+        match self.0 {
+            IpAddr::V4(_) => self,
+            IpAddr::V6(address) => {
+                let mask = u128::MAX << (u128::BITS - Self::SUBSCRIBER_BITS);
+                Self(Ipv6Addr::from_bits(address.to_bits() & mask).into())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a program calls itself: without control characters, and cut off after 256 characters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UserAgent(String);
+
+impl UserAgent {
+    /// The most characters that are kept.
+    pub const MAX_CHARS: usize = 256;
+
+    /// Takes what was sent; `None` if nothing is left of it.
+    pub fn new(text: &str) -> Option<Self> {
+        let kept = text.chars().filter(|c| !c.is_control()).take(Self::MAX_CHARS);
+        let kept: String = kept.collect();
+        let kept = kept.trim();
+        (!kept.is_empty()).then(|| Self(kept.to_owned()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Address {
+        Address::new(text.parse().unwrap())
+    }
+
+    #[test]
+    fn an_address_has_one_form() {
+        assert_eq!(address("::ffff:192.0.2.1"), address("192.0.2.1"));
+        assert_eq!(address("2001:DB8:0:0::1").to_string(), "2001:db8::1");
+    }
+
+    #[test]
+    fn a_subscriber_is_an_ipv4_address_or_64_bits_of_an_ipv6_one() {
+        assert_eq!(address("192.0.2.1").network(), address("192.0.2.1"));
+        assert_eq!(address("2001:db8:1:2:3:4:5:6").network(), address("2001:db8:1:2::"));
+        assert_ne!(
+            address("2001:db8:1:2::1").network(),
+            address("2001:db8:1:3::1").network()
+        );
+    }
+
+    #[test]
+    fn a_user_agent_is_kept_as_far_as_it_is_text_of_a_sane_length() {
+        let kept = |text: &str| UserAgent::new(text).map(|agent| agent.as_str().to_owned());
+        assert_eq!(kept(" curl/8\u{7f}\n"), Some("curl/8".into()));
+        assert_eq!(kept(" \t"), None);
+        assert_eq!(kept(&"é".repeat(300)), Some("é".repeat(256)));
+    }
+}

@@ -1,0 +1,65 @@
+//! What has a lifetime, by the time at which it ends: `expiry / {shard} / {milliseconds} / {packed key}` → nothing.
+//!
+//! Whoever writes a key with a lifetime also [files](file) it here, in the same transaction, and files it anew when the lifetime changes;
+//! whoever removes the key need not: the entry then leads to nothing, and goes when its time comes. [`sweep`](crate::sweep)
+//! reads what is due.
+//!
+//! The shard is drawn from the key. Without it, all entries of a moment would lie side by side, and every writer of a cluster would write
+//! to the same one of its servers.
+
+use kv::{Bytes, Key, Order, Page, Query, Range, Txn};
+
+use crate::error::Result;
+use crate::time::Timestamp;
+
+/// How many ranges the entries are spread over.
+pub const SHARDS: u8 = 16;
+
+/// When a key's lifetime ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// Until when it was filed, if it was.
+    pub from: Option<Timestamp>,
+    /// Until when it lives.
+    pub to: Timestamp,
+}
+
+/// Files `key` under the end of its lifetime, and no longer under the one that it had.
+pub fn file(txn: &Txn, key: &Key, moved: Moved) -> Result<()> {
+    if let Some(from) = moved.from.filter(|from| *from != moved.to) {
+        txn.clear(&entry(key, from))?;
+    }
+    Ok(txn.set(&entry(key, moved.to), [])?)
+}
+
+/// The keys in one shard whose lifetime has ended by `now`, at most `limit`, with their entries: what ended first comes first.
+pub async fn due(txn: &Txn, shard: u8, now: Timestamp, limit: usize) -> Result<Vec<(Key, Key)>> {
+    let shard = Key::of(&("expiry", i64::from(shard)));
+    let range = Range::below(&shard).before(&shard.child(&(now.as_millis().saturating_add(1),)));
+    let Page { entries, .. } = txn
+        .range(&Query {
+            range,
+            order: Order::Ascending,
+            limit,
+        })
+        .await?;
+    entries
+        .into_iter()
+        .map(|entry| {
+            let (_, key): (i64, Bytes<'_>) = entry.key.unpack_after(&shard)?;
+            Ok((Key::from_bytes(key.into_owned()), entry.key))
+        })
+        .collect()
+}
+
+fn entry(key: &Key, end: Timestamp) -> Key {
+    let bytes = key.as_bytes();
+    Key::of(&("expiry", i64::from(shard(bytes)), end.as_millis(), bytes))
+}
+
+/// Which range a key's entry is in. Keys with a lifetime have an id or a digest in them, so all ranges fill alike.
+fn shard(key: &[u8]) -> u8 {
+    key.iter()
+        .fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(*byte))
+        % SHARDS
+}
