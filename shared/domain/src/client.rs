@@ -31,6 +31,7 @@ impl Address {
     }
 
     /// The smallest network that has one subscriber: what is counted together.
+    #[must_use]
     pub fn network(self) -> Self {
         match self.0 {
             IpAddr::V4(_) => self,
