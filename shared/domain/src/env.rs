@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::id::Id;
 use crate::logins::Lifetime;
 use crate::secret::Hasher;
+use crate::throttle::Rules;
 use crate::time::Timestamp;
 
 /// Everything that operations reach for; cheap to clone, built once per process.
@@ -35,6 +36,8 @@ pub struct Limits {
     pub password_min_length: usize,
     /// How long logins live.
     pub login: Lifetime,
+    /// What throttles guesses and registrations; nothing does if it is `None`.
+    pub throttle: Option<Rules>,
 }
 
 /// Tells the time.

@@ -26,7 +26,10 @@ pub struct Moved {
 
 /// Files `key` under the end of its lifetime, and no longer under the one that it had.
 pub fn file(txn: &Txn, key: &Key, moved: Moved) -> Result<()> {
-    if let Some(from) = moved.from.filter(|from| *from != moved.to) {
+    if moved.from == Some(moved.to) {
+        return Ok(());
+    }
+    if let Some(from) = moved.from {
         txn.clear(&entry(key, from))?;
     }
     Ok(txn.set(&entry(key, moved.to), [])?)

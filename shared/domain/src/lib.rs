@@ -23,6 +23,7 @@ pub mod sessions;
 pub mod sweep;
 pub mod tenants;
 pub mod text;
+pub mod throttle;
 pub mod time;
 pub mod users;
 

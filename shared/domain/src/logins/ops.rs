@@ -7,11 +7,13 @@ use crate::audit::{self, Action, Event};
 use crate::client::Client;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::id::LoginId;
+use crate::id::{LoginId, UserId};
 use crate::logins::{Login, MAX_LOGINS, Nonce, Presented, RefreshToken, SignedIn, store};
 use crate::scope::{Caller, Permission, TenantScope};
 use crate::secret::{Password, PasswordHash, Verdict};
 use crate::tenants::{self, Membership, Tenant};
+use crate::throttle::{Reserved, Standing};
+use crate::time::Timestamp;
 use crate::users::{self, Email, User};
 
 /// What is known of an account once its email is.
@@ -21,63 +23,150 @@ struct Account {
     membership: Membership,
 }
 
+/// What an attempt to sign in has found, before anything was hashed.
+struct Attempt {
+    /// The account, if the email has one.
+    account: Option<Account>,
+    /// None if nothing is throttled.
+    reserved: Option<Reserved>,
+    /// From where its end goes on.
+    snapshot: Snapshot,
+}
+
 /// Signs in with email and password.
 ///
-/// Fails with [`Error::InvalidCredentials`] for an unknown email and for a wrong password, after the same work.
+/// Fails with [`Error::InvalidCredentials`] for an unknown email and for a wrong password: after the same reads and the same hashing, and with the same
+/// counts written. Fails with [`Error::TooManyAttempts`] before anything is hashed if the attempt comes too early.
 ///
-/// Two transactions, because hashing takes too long to be in one. The second reads the user again on the snapshot of the first,
-/// which spares it the trip to begin: had the user changed since, its commit would be refused, and tried again on a new one.
+/// Two transactions, because hashing takes too long to be in one: the first reserves the attempt, the second opens the login or
+/// keeps the attempt counted. The second reads right after the commit of the first, which spares it the trip to begin: had
+/// anything changed since, its commit would be refused, and tried again on a new snapshot.
 pub async fn log_in(env: &Env, client: &Client, email: &Email, password: &Password) -> Result<SignedIn> {
     loop {
-        let found = env
-            .db
-            .run(|txn| async move {
-                let Some(id) = users::store::find_id_by_email(&txn, email).await? else {
-                    return Ok::<_, Error>(None);
-                };
-                let (user, (tenant, membership)) =
-                    try_join!(users::store::find(&txn, id), tenants::store::own(&txn, id))?;
-                let user = user.ok_or_else(|| Error::Corrupt {
-                    kind: "user",
-                    why: "its email leads nowhere".into(),
-                })?;
-                let account = Account {
-                    user,
-                    tenant,
-                    membership,
-                };
-                Ok(Some((account, txn.snapshot().await?)))
-            })
-            .await?;
-        let hash = found.as_ref().map(|(account, _)| &account.user.password_hash);
-        let renewed = match (env.hasher.verify(password, hash).await?, &found) {
-            (Verdict::Wrong, _) | (_, None) => return Err(Error::InvalidCredentials),
-            (Verdict::Right, _) => None,
-            (Verdict::Outdated, _) => Some(env.hasher.hash(password).await?),
-        };
-        let Some((account, snapshot)) = found else {
-            return Err(Error::InvalidCredentials);
+        let attempt = begin(env, client, email).await?;
+        let hash = attempt.account.as_ref().map(|account| &account.user.password_hash);
+        let renewed = match env.hasher.verify(password, hash).await? {
+            Verdict::Wrong => {
+                refuse(env, client, email, attempt).await?;
+                return Err(Error::InvalidCredentials);
+            }
+            Verdict::Right => None,
+            Verdict::Outdated => Some(env.hasher.hash(password).await?),
         };
         // The password may have been changed while its old value was being verified: then it is asked again.
-        if let Some(signed_in) = open(env, client, account, snapshot, renewed).await? {
+        if let Some(signed_in) = open(env, client, email, attempt, renewed).await? {
             return Ok(signed_in);
         }
     }
 }
 
-/// Opens a login for a verified `account`, or `None` if its hash is no longer the one that was verified.
+/// Finds the account of an email and reserves an attempt at it.
+async fn begin(env: &Env, client: &Client, email: &Email) -> Result<Attempt> {
+    let now = env.clock.now();
+    let ((account, reserved), snapshot) = env
+        .db
+        .run_then(|txn| async move {
+            let (id, standing) = try_join!(
+                users::store::find_id_by_email(&txn, email),
+                standing(env, &txn, email, client, now)
+            )?;
+            // For an email that nobody has, the reads are made all the same, of what nobody has either.
+            let looked_up = id.unwrap_or_else(|| users::store::nobody(email));
+            let (user, place) = try_join!(
+                users::store::find(&txn, looked_up),
+                tenants::store::place(&txn, TenantScope::own(looked_up), looked_up)
+            )?;
+            let account = match (id, user, place) {
+                (None, _, _) => None,
+                (Some(_), Some(user), Some((tenant, membership))) => Some(Account {
+                    user,
+                    tenant,
+                    membership,
+                }),
+                (Some(_), _, _) => {
+                    return Err(Error::Corrupt {
+                        kind: "user",
+                        why: "its email leads to no account, or to one without a tenant of its own".into(),
+                    });
+                }
+            };
+            let reserved = standing.map(|standing| standing.reserve(&txn)).transpose()?;
+            Ok((account, reserved))
+        })
+        .await?;
+    Ok(Attempt {
+        account,
+        reserved,
+        snapshot,
+    })
+}
+
+/// How the account and the address stand, if anything is throttled.
+async fn standing(
+    env: &Env,
+    txn: &Txn,
+    email: &Email,
+    client: &Client,
+    now: Timestamp,
+) -> Result<Option<Standing>> {
+    match &env.limits.throttle {
+        Some(rules) => Standing::read(txn, rules, email, client, now).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Keeps an attempt with a wrong password counted, and tells the account's owner of it: once for many.
+async fn refuse(env: &Env, client: &Client, email: &Email, attempt: Attempt) -> Result<()> {
+    let Attempt {
+        account,
+        reserved: Some(reserved),
+        snapshot,
+    } = attempt
+    else {
+        return Ok(());
+    };
+    let now = env.clock.now();
+    let user = account.map(|account| account.user.id);
+    env.db
+        .since(snapshot)
+        .run(|txn| async move {
+            let Some(standing) = standing(env, &txn, email, client, now).await? else {
+                return Ok(());
+            };
+            let told = standing.fail(&txn, reserved)?;
+            match (user, told) {
+                (Some(user), Some(attempts)) => tell_of_refused(&txn, user, client, now, attempts),
+                _ => Ok(()),
+            }
+        })
+        .await
+}
+
+fn tell_of_refused(txn: &Txn, user: UserId, client: &Client, now: Timestamp, attempts: u32) -> Result<()> {
+    let event = Event::of(user, None, client, now, Action::LoginRefused { attempts });
+    audit::store::add(txn, TenantScope::own(user), &event)
+}
+
+/// Opens a login after a right password, or answers `None` if the account's is no longer the one that was verified.
 async fn open(
     env: &Env,
     client: &Client,
-    account: Account,
-    snapshot: Snapshot,
+    email: &Email,
+    attempt: Attempt,
     renewed: Option<PasswordHash>,
 ) -> Result<Option<SignedIn>> {
-    let Account {
-        user: verified,
-        tenant,
-        membership,
-    } = account;
+    let Attempt {
+        account: Some(Account {
+            user: verified,
+            tenant,
+            membership,
+        }),
+        reserved,
+        snapshot,
+    } = attempt
+    else {
+        return Err(Error::InvalidCredentials);
+    };
     let now = env.clock.now();
     let (login, refresh_token) = Login::open(env, verified.id, tenant.id, client, now);
     let event = Event::of(verified.id, Some(login.id), client, now, Action::LoggedIn);
@@ -86,7 +175,11 @@ async fn open(
         .db
         .since(snapshot)
         .run(|txn| async move {
-            let (user, logins) = try_join!(users::store::find(&txn, verified.id), store::list(&txn, verified.id))?;
+            let (user, logins, standing) = try_join!(
+                users::store::find(&txn, verified.id),
+                store::list(&txn, verified.id),
+                standing(env, &txn, email, client, now)
+            )?;
             let Some(mut user) = user else {
                 return Ok::<_, Error>(None);
             };
@@ -98,6 +191,11 @@ async fn open(
             } else if renewed.as_ref() != Some(&user.password_hash) {
                 // Our own renewal, replayed after a commit of unknown outcome, is no change; anything else is.
                 return Ok(None);
+            }
+            if let (Some(standing), Some(reserved)) = (standing, reserved)
+                && let Some(attempts) = standing.succeed(&txn, reserved)?
+            {
+                tell_of_refused(&txn, user.id, client, now, attempts)?;
             }
             make_room(&txn, logins)?;
             store::add(&txn, new)?;

@@ -1,9 +1,10 @@
 //! Users on a caller's transaction.
 
 use kv::Txn;
+use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::id::UserId;
+use crate::id::{Id as _, UserId};
 use crate::record;
 use crate::users::{Email, User, keys};
 
@@ -26,6 +27,11 @@ pub async fn find_id_by_email(txn: &Txn, email: &Email) -> Result<Option<UserId>
         why: "its value is not 16 bytes".into(),
     })?;
     Ok(Some(id))
+}
+
+/// An id that no user has, the same one for the same email: to be looked up where an email has no account, and as much is read as if it had.
+pub fn nobody(email: &Email) -> UserId {
+    UserId::from_uuid(Uuid::new_v5(&Uuid::nil(), email.as_str().as_bytes()))
 }
 
 /// Adds `user`, or fails with [`Error::EmailTaken`] if another account holds the email.
