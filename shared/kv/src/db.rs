@@ -123,8 +123,9 @@ impl Db {
         }
     }
 
-    /// The same store, for runs that follow one that has read: their first attempt reads from its `snapshot`, or from a newer
-    /// one if that costs nothing. Where asking the store for a snapshot is a trip of its own, they are spared it.
+    /// The same store, for runs that follow another one: their first attempt reads from the `snapshot` that it took while it
+    /// read ([`Txn::snapshot`]) or left behind ([`run_then`](Self::run_then)), or from a newer one if that costs nothing. Where
+    /// asking the store for a snapshot is a trip of its own, they are spared it.
     ///
     /// Nothing is lost by it: an attempt that writes is refused if what it has read was changed since the snapshot, as ever, and
     /// later attempts read anew. Only what a run answers that writes nothing is as old as the snapshot.
@@ -151,22 +152,49 @@ impl Db {
         Fut: Future<Output = Result<T, E>> + Send,
         E: RunError,
     {
-        self.usage.transactions.fetch_add(1, Relaxed);
         let progress = Progress::default();
-        let attempts = self.attempt_until_decided(&body, &progress);
-        let outcome = match Instant::now().checked_add(self.deadline) {
-            Some(deadline) => timeout_at(deadline, attempts).await,
-            None => Ok(attempts.await),
-        };
-        outcome.unwrap_or_else(|_| Err(E::from(progress.deadline_passed(self.deadline))))
+        let run = async { Ok(self.attempt_until_decided(&body, &progress).await?.0) };
+        self.by_the_deadline(run, &progress).await
     }
 
-    async fn attempt_until_decided<T, E, F, Fut>(&self, body: &F, progress: &Progress) -> Result<T, E>
+    /// Like [`run`](Self::run), and also answers what the store was right after the commit, or a newer snapshot, for runs that
+    /// follow: see [`since`](Self::since).
+    ///
+    /// It has what the run wrote, so a run that follows reads that and is no conflict with it. What others have written meanwhile
+    /// it may lack. It costs no trip; after a run that neither read nor wrote, it spares none either.
+    pub async fn run_then<T, E, F, Fut>(&self, body: F) -> Result<(T, Snapshot), E>
     where
         F: Fn(Txn) -> Fut + Send + Sync,
         Fut: Future<Output = Result<T, E>> + Send,
         E: RunError,
     {
+        let progress = Progress::default();
+        let run = async {
+            let (value, decided) = self.attempt_until_decided(&body, &progress).await?;
+            Ok((value, decided.attempt.0.leave(decided.begun).await))
+        };
+        self.by_the_deadline(run, &progress).await
+    }
+
+    async fn by_the_deadline<T, E: RunError>(
+        &self,
+        run: impl Future<Output = Result<T, E>>,
+        progress: &Progress,
+    ) -> Result<T, E> {
+        let outcome = match Instant::now().checked_add(self.deadline) {
+            Some(deadline) => timeout_at(deadline, run).await,
+            None => Ok(run.await),
+        };
+        outcome.unwrap_or_else(|_| Err(E::from(progress.deadline_passed(self.deadline))))
+    }
+
+    async fn attempt_until_decided<T, E, F, Fut>(&self, body: &F, progress: &Progress) -> Result<(T, Decided), E>
+    where
+        F: Fn(Txn) -> Fut + Send + Sync,
+        Fut: Future<Output = Result<T, E>> + Send,
+        E: RunError,
+    {
+        self.usage.transactions.fetch_add(1, Relaxed);
         let mut backoff = Backoff::default();
         let mut txn = self.begin(self.since.as_ref())?;
         let mut marker: Option<Marker> = None;
@@ -182,7 +210,10 @@ impl Db {
                     match marker.committed(&attempt.0).await {
                         Ok(Some(number)) => {
                             self.usage.commits.fetch_add(1, Relaxed);
-                            return answer_of(number, doubts).map_err(E::from);
+                            let value = answer_of(number, doubts)?;
+                            // It has read the marker, and so what came with it.
+                            let begun = attempt.0.begun();
+                            return Ok((value, Decided { attempt, begun }));
                         }
                         Ok(None) => {}
                         Err(failure) => break 'attempt failure,
@@ -205,10 +236,20 @@ impl Db {
                         break 'attempt failure;
                     }
                 }
+                // A commit takes its place after it was sent, and behind everything that had been answered by then; what is
+                // answered while it is on its way may come after it. So what it leaves is not older than the moment before, and
+                // may be older than the moment after. By that a run that follows chooses its marker: neither one that was
+                // used meanwhile nor this run's own, which is still in use, but any that was free before. The time of this
+                // attempt's begin would be right as well, but handed on from run to run it would never let one be used again.
+                let begun = if attempt.0.has_written() {
+                    Instant::now()
+                } else {
+                    attempt.0.begun()
+                };
                 match attempt.commit(&progress.undecided).await {
                     Ok(()) => {
                         self.usage.commits.fetch_add(1, Relaxed);
-                        return Ok(value);
+                        return Ok((value, Decided { attempt, begun }));
                     }
                     Err(failure) => {
                         if failure == Error::CommitUnknown {
@@ -248,7 +289,7 @@ impl Db {
     fn begin(&self, since: Option<&Snapshot>) -> Result<Txn, Error> {
         #[cfg(feature = "testing")]
         let faults = match &self.faults {
-            Some(faults) => Some(faults.begin(since.is_some())?),
+            Some(faults) => Some(faults.begin(since.is_some_and(Snapshot::spares_begin))?),
             None => None,
         };
         let begun = since.map_or_else(Instant::now, |since| since.begun);
@@ -420,6 +461,13 @@ impl Drop for Attempt {
     }
 }
 
+/// The attempt that has decided a run: the one that was committed, or the one that found that an earlier one was.
+struct Decided {
+    attempt: Attempt,
+    /// A time that what it leaves is not older than.
+    begun: Instant,
+}
+
 /// What the closure answered in the attempt with this number, which has turned out to be committed.
 fn answer_of<T>(number: u32, doubts: Vec<(u32, T)>) -> Result<T, Error> {
     let found = doubts.into_iter().find(|(attempt, _)| *attempt == number);
@@ -460,7 +508,7 @@ impl fmt::Debug for Db {
 /// Cumulative counts of what a [`Db`] and its clones did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Calls of [`Db::run`].
+    /// Calls of [`Db::run`] and [`Db::run_then`].
     pub transactions: u64,
     /// Times a closure was run.
     pub attempts: u64,

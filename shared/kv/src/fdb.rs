@@ -174,7 +174,7 @@ impl Store {
         if let Some(version) = version {
             native.set_read_version(version);
         }
-        Ok(Transaction::new(native))
+        Ok(Transaction::new(native, version.is_some()))
     }
 }
 
@@ -281,20 +281,27 @@ enum State {
         native: Native,
         appends: Appends,
         wrote: bool,
+        /// Whether the client knows the version that is read.
+        versioned: bool,
         failed: Option<FdbError>,
     },
+    /// There was nothing to commit.
+    HasRead(Native),
+    /// At this version, if the client knows it.
+    Committed(Option<i64>),
     /// The commit failed; the client wants to know of it before the next attempt.
     Refused(TransactionCommitError),
     Ended,
 }
 
 impl Transaction {
-    fn new(native: Native) -> Self {
+    fn new(native: Native, versioned: bool) -> Self {
         Self {
             state: Mutex::new(State::Open {
                 native,
                 appends: Appends::default(),
                 wrote: false,
+                versioned,
                 failed: None,
             }),
         }
@@ -309,6 +316,13 @@ impl Transaction {
         }
     }
 
+    /// Notes that a read was answered, and so at which version.
+    fn answered(&self) {
+        if let State::Open { versioned, .. } = &mut *lock(&self.state) {
+            *versioned = true;
+        }
+    }
+
     /// Notes what a read failed with, for `on_error`, and translates it.
     fn failed(&self, error: FdbError) -> Error {
         if let State::Open { failed, .. } = &mut *lock(&self.state) {
@@ -320,6 +334,7 @@ impl Transaction {
     pub(crate) async fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         let read = self.with(|native, _, _| native.get(key, false))?;
         let value = read.await.map_err(|error| self.failed(error))?;
+        self.answered();
         Ok(value.map(|value| value.to_vec()))
     }
 
@@ -338,6 +353,7 @@ impl Transaction {
         while let Some(current) = option {
             let read = self.with(|native, _, _| native.get_range(&current, iteration, false))?;
             let values = read.await.map_err(|error| self.failed(error))?;
+            self.answered();
             found.extend(
                 values
                     .iter()
@@ -395,6 +411,22 @@ impl Transaction {
         version.await.map_err(|error| self.failed(error))
     }
 
+    /// Ends the attempt and answers the version that it leaves: that of its commit, whose writes are read there, or the one that
+    /// was read if nothing was written; none if none is known without asking the cluster.
+    pub(crate) async fn leave(&self) -> Option<i64> {
+        let state = std::mem::replace(&mut *lock(&self.state), State::Ended);
+        match state {
+            State::Committed(version) => version,
+            State::HasRead(native)
+            | State::Open {
+                native,
+                versioned: true,
+                ..
+            } => native.get_read_version().await.ok(),
+            _ => None,
+        }
+    }
+
     /// Ends the attempt; does nothing if it has ended.
     pub(crate) fn end(&self) {
         *lock(&self.state) = State::Ended;
@@ -403,12 +435,19 @@ impl Transaction {
     /// Commits. If the future is dropped meanwhile, `undecided` is set.
     pub(crate) async fn commit(&self, undecided: &AtomicBool) -> Result<(), Error> {
         let State::Open {
-            native, appends, wrote, ..
+            native,
+            appends,
+            wrote,
+            versioned,
+            ..
         } = std::mem::replace(&mut *lock(&self.state), State::Ended)
         else {
             return Err(ended());
         };
         if !wrote {
+            if versioned {
+                *lock(&self.state) = State::HasRead(native);
+            }
             return Ok(());
         }
         for append in appends.iter() {
@@ -420,8 +459,11 @@ impl Transaction {
             answered: false,
         };
         match native.commit().await {
-            Ok(_) => {
+            Ok(committed) => {
                 pending.answered = true;
+                // Negative if the client saw nothing in it that would have to be written.
+                let version = committed.committed_version().ok().filter(|version| *version >= 0);
+                *lock(&self.state) = State::Committed(version);
                 Ok(())
             }
             Err(refusal) => {
@@ -446,10 +488,10 @@ impl Transaction {
             } => native.on_error(error).await,
             State::Refused(refusal) => refusal.on_error().await,
             State::Open { failed: None, .. } => return Ok(None),
-            State::Ended => return Err(ended()),
+            State::HasRead(_) | State::Committed(_) | State::Ended => return Err(ended()),
         };
         reset
-            .map(|native| Some(Self::new(native)))
+            .map(|native| Some(Self::new(native, false)))
             .map_err(|error| match failure(error) {
                 // It has used up its retries or its time.
                 error if error.is_retryable() => Error::Unavailable {

@@ -228,6 +228,9 @@ pub(crate) struct Transaction {
     store: Arc<Store>,
     /// `None` once the attempt has ended.
     work: Mutex<Option<Work>>,
+    /// What a commit in place leaves.
+    #[cfg(feature = "testing")]
+    left: Mutex<Option<Snapshot>>,
 }
 
 /// What a commit needs to know of its transaction.
@@ -249,6 +252,8 @@ impl Transaction {
         Ok(Self {
             store,
             work: Mutex::new(Some(Work::default())),
+            #[cfg(feature = "testing")]
+            left: Mutex::default(),
         })
     }
 
@@ -275,16 +280,30 @@ impl Transaction {
         Self {
             store: self.store.clone(),
             work: Mutex::new(lock(&self.work).take()),
+            left: Mutex::default(),
         }
+    }
+
+    /// Ends the attempt and answers what it leaves: the store right after its commit in place, or as it was read if nothing was
+    /// written; nothing if it has not read either.
+    #[cfg(feature = "testing")]
+    pub(crate) fn leave(&self) -> Option<Held> {
+        let read = lock(&self.work).take().and_then(|work| work.snapshot);
+        let left = lock(&self.left).take().or(read)?;
+        Some(Held(Mutex::new(Some(left))))
     }
 
     /// Ends the attempt and commits its writes on the calling thread. Under a paused clock waiting for the commit thread would
     /// count as idling, and time would jump to the deadline.
     #[cfg(feature = "testing")]
     pub(crate) fn commit_in_place(&self) -> Result<(), Error> {
-        let Some(work) = lock(&self.work).take().filter(|work| !work.writes.is_empty()) else {
+        let Some(work) = lock(&self.work).take() else {
             return Ok(());
         };
+        if work.writes.is_empty() {
+            *lock(&self.left) = work.snapshot;
+            return Ok(());
+        }
         let committer = Committer {
             env: self.store.env.clone(),
             data: self.store.data,
@@ -301,7 +320,10 @@ impl Transaction {
             .write_txn()
             .and_then(|txn| committer.write(txn, &[commit]));
         let verdicts = written.map_err(|error| failure(&error))?;
-        verdicts.into_iter().collect()
+        verdicts.into_iter().collect::<Result<(), _>>()?;
+        // Now, and not when the run is told: the answer may take its time, and others commit meanwhile.
+        *lock(&self.left) = self.store.snapshot().ok();
+        Ok(())
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Work) -> Result<T, Error>) -> Result<T, Error> {
@@ -389,6 +411,8 @@ impl Transaction {
     /// Ends the attempt without committing and lets its snapshot go; does nothing if it has ended.
     pub(crate) fn end(&self) {
         lock(&self.work).take();
+        #[cfg(feature = "testing")]
+        lock(&self.left).take();
     }
 
     /// Ends the attempt and commits its writes, if it has any. If the future is dropped, the commit is withdrawn, or

@@ -97,7 +97,7 @@ pub(crate) enum Transaction {
     Fdb(fdb::Transaction),
 }
 
-/// What a transaction has read from, for a later one to read from as well: see [`Db::since`](crate::Db::since).
+/// What the store was at some time, for a later transaction to read from: see [`Db::since`](crate::Db::since).
 #[derive(Clone)]
 pub struct Snapshot {
     pub(crate) engine: EngineSnapshot,
@@ -108,13 +108,21 @@ pub struct Snapshot {
 /// A snapshot of each engine.
 #[derive(Clone)]
 pub(crate) enum EngineSnapshot {
-    /// None: beginning costs no trip, so a new snapshot is better than an old one.
-    Lmdb,
+    /// None, so that the later transaction takes the newest one: because that costs no trip, or because none is known.
+    Newest,
     #[cfg(feature = "testing")]
     Held(Arc<lmdb::Held>),
-    /// The version that was read.
+    /// A version that was read, or that a commit made.
     #[cfg(feature = "fdb")]
     Fdb(i64),
+}
+
+impl Snapshot {
+    /// Whether a transaction that reads from it has no snapshot to ask the store for.
+    #[cfg(feature = "testing")]
+    pub(crate) fn spares_begin(&self) -> bool {
+        !matches!(self.engine, EngineSnapshot::Newest)
+    }
 }
 
 impl Txn {
@@ -137,7 +145,10 @@ impl Txn {
         }))
     }
 
-    /// The snapshot that this transaction reads from, or a newer one; meant for a transaction that has read.
+    /// The snapshot that this transaction reads from, or a newer one; meant for a transaction that has read and does not write.
+    ///
+    /// It may not have what the transaction writes, which would then be a conflict for whoever reads it there and writes:
+    /// [`Db::run_then`](crate::Db::run_then) answers a snapshot that does.
     #[cfg_attr(
         not(feature = "fdb"),
         expect(clippy::unused_async, reason = "other engines ask the store")
@@ -146,7 +157,7 @@ impl Txn {
         let engine = match &self.0.engine {
             #[cfg(feature = "testing")]
             Transaction::Lmdb(engine) if self.0.faults.is_some() => EngineSnapshot::Held(Arc::new(engine.hold()?)),
-            Transaction::Lmdb(_) => EngineSnapshot::Lmdb,
+            Transaction::Lmdb(_) => EngineSnapshot::Newest,
             #[cfg(feature = "fdb")]
             Transaction::Fdb(engine) => EngineSnapshot::Fdb(engine.version().await?),
         };
@@ -154,6 +165,28 @@ impl Txn {
             engine,
             begun: self.0.begun,
         })
+    }
+
+    /// Ends the attempt and answers what it leaves: the store right after its commit, or as it was read if nothing was written.
+    /// That is not older than `begun`. Asks the store for nothing, and cannot fail: what was committed stays so.
+    #[cfg_attr(
+        not(feature = "fdb"),
+        expect(clippy::unused_async, reason = "other engines ask their client")
+    )]
+    pub(crate) async fn leave(&self, begun: Instant) -> Snapshot {
+        let engine = match &self.0.engine {
+            #[cfg(feature = "testing")]
+            Transaction::Lmdb(engine) if self.0.faults.is_some() => {
+                engine.leave().map(|held| EngineSnapshot::Held(Arc::new(held)))
+            }
+            Transaction::Lmdb(_) => None,
+            #[cfg(feature = "fdb")]
+            Transaction::Fdb(engine) => engine.leave().await.map(EngineSnapshot::Fdb),
+        };
+        Snapshot {
+            engine: engine.unwrap_or(EngineSnapshot::Newest),
+            begun,
+        }
     }
 
     /// The value of `key`, if it has one.

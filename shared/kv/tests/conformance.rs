@@ -12,7 +12,7 @@ use common::{Child, Harness, child_command, say, task};
 use futures_util::future::{join_all, try_join_all};
 #[cfg(feature = "testing")]
 use kv::faulty::{Fate, Plan};
-use kv::{Cause, Db, Entry, Error, Key, Order, Page, Query, Range, RunError, Settings, Txn, Versionstamp};
+use kv::{Cause, Db, Entry, Error, Key, Order, Page, Query, Range, RunError, Settings, Snapshot, Txn, Versionstamp};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use tokio::runtime::Handle;
@@ -40,6 +40,10 @@ macro_rules! conformance {
             blind_writes_do_not_conflict
             a_run_since_a_snapshot_reads_what_that_had
             a_run_since_a_snapshot_is_refused_when_what_it_read_has_changed_meanwhile
+            a_run_since_a_commit_reads_what_that_wrote
+            a_run_since_a_commit_is_no_conflict_with_it
+            a_run_since_a_commit_is_refused_when_somebody_came_between
+            a_run_since_one_that_wrote_nothing_goes_on_from_there
             a_run_borrows_from_its_caller_and_can_be_spawned
             tasks_that_hammer_one_counter_lose_nothing
             processes_that_hammer_one_counter_lose_nothing
@@ -112,6 +116,9 @@ conformance!(faulty_in_fact, |test| super::behind(test, super::mild_faults()),
     a_full_page_continues_and_the_end_does_not
     an_empty_or_inverted_range_is_harmless
     a_run_since_a_snapshot_reads_what_that_had
+    a_run_since_a_commit_reads_what_that_wrote
+    a_run_since_a_commit_is_refused_when_somebody_came_between
+    a_run_since_one_that_wrote_nothing_goes_on_from_there
     tasks_that_hammer_one_counter_lose_nothing
     processes_that_hammer_one_counter_lose_nothing
     appended_entries_are_in_commit_order_across_processes
@@ -125,6 +132,9 @@ conformance!(fdb_faulty_in_fact, |test| super::faulty_fdb(test, super::mild_faul
     a_committed_write_is_read_by_the_next_transaction
     a_transaction_reads_its_own_writes
     a_run_since_a_snapshot_reads_what_that_had
+    a_run_since_a_commit_reads_what_that_wrote
+    a_run_since_a_commit_is_refused_when_somebody_came_between
+    a_run_since_one_that_wrote_nothing_goes_on_from_there
     tasks_that_hammer_one_counter_lose_nothing
     processes_that_hammer_one_counter_lose_nothing
     appended_entries_are_in_commit_order_across_processes
@@ -718,6 +728,72 @@ async fn a_run_since_a_snapshot_is_refused_when_what_it_read_has_changed_meanwhi
         .await;
     copied.expect("a later attempt is committed");
     assert_eq!(contents(&db).await, pairs(&[(1, "new"), (2, "new")]));
+}
+
+/// Adds a letter to key 1 and answers what it is then, and the store right after that.
+async fn grow(db: &Db) -> (String, Snapshot) {
+    let grown: Result<_, Error> = db
+        .run_then(|txn| async move {
+            let seen = txn.get(&k(1)).await?.unwrap_or_default();
+            let grown = String::from_utf8_lossy(&seen).into_owned() + "x";
+            txn.set(&k(1), &grown)?;
+            Ok(grown)
+        })
+        .await;
+    grown.expect("committed")
+}
+
+async fn a_run_since_a_commit_reads_what_that_wrote(harness: &Harness) {
+    let db = harness.db();
+    let (grown, snapshot) = grow(&db).await;
+    assert_eq!(grown, "x");
+    assert_eq!(contents(&db.since(snapshot.clone())).await, pairs(&[(1, "x")]));
+
+    // A commit that has read nothing, and one after the other.
+    let cleared: Result<_, Error> = db.run_then(|txn| async move { txn.clear(&k(1)) }).await;
+    let ((), mut snapshot) = cleared.expect("committed");
+    for grown in ["x", "xx", "xxx", "xxxx"] {
+        let next = grow(&db.since(snapshot)).await;
+        assert_eq!(next.0, grown);
+        snapshot = next.1;
+    }
+    assert_eq!(contents(&db).await, pairs(&[(1, "xxxx")]));
+}
+
+async fn a_run_since_a_commit_is_no_conflict_with_it(harness: &Harness) {
+    let db = harness.db();
+    let (_, mut snapshot) = grow(&db).await;
+    for _ in 0..20 {
+        snapshot = grow(&db.since(snapshot)).await.1;
+    }
+    let used = db.usage();
+    assert_eq!((used.transactions, used.attempts, used.commits), (21, 21, 21));
+    assert_eq!((used.conflicts, used.reads, used.keys_read), (0, 21, 21));
+}
+
+async fn a_run_since_a_commit_is_refused_when_somebody_came_between(harness: &Harness) {
+    let db = harness.db();
+    let (_, snapshot) = grow(&db).await;
+    put(&db, &[(1, Some("theirs"))]).await;
+
+    let (grown, snapshot) = grow(&db.since(snapshot)).await;
+    assert_eq!(grown, "theirsx");
+    assert_eq!(grow(&db.since(snapshot)).await.0, "theirsxx");
+}
+
+async fn a_run_since_one_that_wrote_nothing_goes_on_from_there(harness: &Harness) {
+    let db = harness.db();
+    put(&db, &[(1, Some("x"))]).await;
+    let read: Result<_, Error> = db.run_then(|txn| async move { txn.get(&k(1)).await }).await;
+    let (value, snapshot) = read.expect("a plain read");
+    assert_eq!(value, Some(b"x".to_vec()));
+    assert_eq!(grow(&db.since(snapshot.clone())).await.0, "xx");
+    // As old as the read, or newer; the attempt that writes finds out.
+    assert_eq!(grow(&db.since(snapshot)).await.0, "xxx");
+
+    let idle: Result<_, Error> = db.run_then(|_| async move { Ok(()) }).await;
+    let ((), snapshot) = idle.expect("nothing to fail");
+    assert_eq!(grow(&db.since(snapshot)).await.0, "xxxx");
 }
 
 async fn a_run_borrows_from_its_caller_and_can_be_spawned(harness: &Harness) {

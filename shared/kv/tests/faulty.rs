@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use kv::faulty::{Fate, LANDS_WITHIN, Latency, Plan};
-use kv::{Cause, Db, Engine, Error, Key, RunError, Settings};
+use kv::{Cause, Db, Engine, Error, Key, RunError, Settings, Snapshot};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
@@ -35,6 +35,16 @@ async fn number(db: &Db, n: u32) -> Option<u8> {
 /// Adds one to key 1 and answers what it is then.
 async fn increment(db: &Db) -> Result<u8, Error> {
     db.run(|txn| async move {
+        let next = txn.get(&k(1)).await?.map_or(0, |value| value[0]) + 1;
+        txn.set(&k(1), [next])?;
+        Ok(next)
+    })
+    .await
+}
+
+/// The same, and what the store was right after that.
+async fn increment_then(db: &Db) -> Result<(u8, Snapshot), Error> {
+    db.run_then(|txn| async move {
         let next = txn.get(&k(1)).await?.map_or(0, |value| value[0]) + 1;
         txn.set(&k(1), [next])?;
         Ok(next)
@@ -221,6 +231,134 @@ async fn time_counts_the_begin_the_waves_of_reads_and_the_commit() {
     let start = Instant::now();
     increment(&slow.since(snapshot.unwrap())).await.unwrap();
     assert_eq!(start.elapsed(), 2 * TRIP, "a read and a commit");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_follows_another_has_no_begin_to_wait_for() {
+    let (_folder, db) = store();
+    let slow = db.with_faults(Plan {
+        latency: Latency::of(TRIP),
+        ..Plan::default()
+    });
+    let start = Instant::now();
+    let (_, written) = increment_then(&slow).await.unwrap();
+    assert_eq!(start.elapsed(), 3 * TRIP, "a begin, a read and a commit");
+    let start = Instant::now();
+    increment(&slow.since(written)).await.unwrap();
+    assert_eq!(start.elapsed(), 2 * TRIP, "a read and a commit");
+
+    let read: Result<_, Error> = slow.run_then(|txn| async move { txn.get(&k(1)).await }).await;
+    let start = Instant::now();
+    increment(&slow.since(read.unwrap().1)).await.unwrap();
+    assert_eq!(start.elapsed(), 2 * TRIP, "a read and a commit");
+
+    let start = Instant::now();
+    let idle: Result<_, Error> = slow.run_then(|_| async move { Ok(()) }).await;
+    assert_eq!(start.elapsed(), Duration::ZERO, "nothing was asked");
+    increment(&slow.since(idle.unwrap().1)).await.unwrap();
+    assert_eq!(start.elapsed(), 3 * TRIP, "so there is nothing to be spared");
+    assert_eq!(slow.usage().conflicts, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_run_leaves_is_as_old_as_its_commit() {
+    let (_folder, db) = store();
+    let calm = &calm(&db);
+    let (_, written) = increment_then(calm).await.unwrap();
+    let read: Result<_, Error> = calm.run_then(|txn| async move { txn.get(&k(1)).await }).await;
+    let (_, read) = read.unwrap();
+    increment(calm).await.unwrap();
+    for snapshot in [written, read] {
+        assert_eq!(seen(&calm.since(snapshot)).await, Some(1), "not what came later");
+    }
+
+    let (_, written) = increment_then(calm).await.unwrap();
+    increment(calm).await.unwrap();
+    let before = calm.usage();
+    assert_eq!(increment(&calm.since(written)).await, Ok(5));
+    assert_eq!(calm.usage().conflicts - before.conflicts, 1, "somebody came between");
+}
+
+/// Key 1 as a run on this very handle reads it.
+async fn seen(db: &Db) -> Option<u8> {
+    let found: Result<_, Error> = db.run(|txn| async move { txn.get(&k(1)).await }).await;
+    found.expect("a plain read").map(|value| value[0])
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_was_noticed_later_leaves_what_it_wrote() {
+    let (_folder, db) = store();
+    let faulty = db.with_faults(answers_lost(0, 1.0, Fate::Done));
+    let calm = faulty.with_faults(Plan::default());
+    for round in 0..20 {
+        let (value, snapshot) = increment_then(&faulty).await.unwrap();
+        assert_eq!(value, 2 * round + 1);
+        let before = calm.usage();
+        assert_eq!(increment(&calm.since(snapshot)).await, Ok(2 * round + 2));
+        assert_eq!(calm.usage().attempts - before.attempts, 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn runs_that_follow_one_another_through_faults_count_once_each() {
+    for seed in 0..100 {
+        let (_folder, db) = store();
+        let faulty = db.with_faults(Plan {
+            conflict: 0.1,
+            fates: vec![Fate::Lost, Fate::Done, Fate::Late],
+            latency: Latency::of(TRIP),
+            ..answers_lost(seed, 0.4, Fate::Done)
+        });
+        let mut next = faulty.clone();
+        for expected in 1..=6 {
+            let (value, snapshot) = increment_then(&next).await.unwrap();
+            assert_eq!(value, expected, "seed {seed}");
+            next = faulty.since(snapshot);
+        }
+        sleep(LANDS_WITHIN).await;
+        assert_eq!(number(&db, 1).await, Some(6), "seed {seed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn markers_that_others_use_during_a_commit_do_not_hold_up_a_run_that_follows() {
+    let (_folder, db) = store();
+    for seed in 0..50 {
+        let slow = db.with_faults(Plan {
+            seed,
+            latency: Latency::of(TRIP),
+            ..Plan::default()
+        });
+        // It uses the same markers, and other keys.
+        let quick = slow.with_faults(Plan::default());
+        let others = async {
+            loop {
+                let written: Result<(), Error> = quick.run(|txn| async move { txn.set(&k(2), [0]) }).await;
+                written.unwrap();
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let (_, snapshot) = tokio::select! {
+            biased;
+            first = increment_then(&slow) => first.unwrap(),
+            () = others => unreachable!("they go on"),
+        };
+        let before = slow.usage();
+        increment(&slow.since(snapshot)).await.unwrap();
+        assert_eq!(slow.usage().attempts - before.attempts, 1, "seed {seed}");
+    }
+}
+
+#[tokio::test]
+async fn runs_that_follow_one_another_use_their_markers_again() {
+    let (_folder, db) = store();
+    let marked = db.with_faults(Plan::default());
+    let mut next = marked.clone();
+    for _ in 0..20 {
+        next = marked.since(increment_then(&next).await.unwrap().1);
+    }
+    let markers = db.sweep_markers(Duration::ZERO).await.unwrap();
+    assert!(markers <= 3, "{markers} for runs of which no two were at once");
 }
 
 #[tokio::test(start_paused = true)]

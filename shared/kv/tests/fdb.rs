@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
-use kv::{Cause, Cluster, Db, Engine, Error, Key, Order, Query, Range, Settings};
+use kv::{Cause, Cluster, Db, Engine, Error, Key, Order, Query, Range, Settings, Snapshot};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -199,6 +199,39 @@ async fn a_server_that_dies_and_comes_back_in_the_middle_of_a_load_loses_and_dou
         let expected: Vec<_> = (1..=count).map(|number| number.to_be_bytes().to_vec()).collect();
         assert_eq!(logged, expected, "the log has every count once, in commit order");
     }
+}
+
+#[tokio::test]
+async fn what_a_run_leaves_is_the_version_of_its_commit() {
+    let server = Server::start();
+    let db = &server.db(Duration::from_secs(60));
+    let key = &Key::of(&("key",));
+    let set = |value: &'static str| db.run_then(move |txn| async move { txn.set(key, value) });
+    let get = |db: Db| async move { db.run(|txn| async move { txn.get(key).await }).await.unwrap().unwrap() };
+
+    let ((), written) = set("old").await.unwrap();
+    let read = db.run_then(|txn| async move { txn.get(key).await });
+    let (_, read): (_, Snapshot) = read.await.unwrap();
+    let idle: Result<_, Error> = db.run_then(|_| async move { Ok(()) }).await;
+    let ((), idle) = idle.unwrap();
+    set("new").await.unwrap();
+
+    // A version that was asked for only now would show what came later.
+    assert_eq!(get(db.since(written.clone())).await, b"old");
+    assert_eq!(get(db.since(read)).await, b"old");
+    assert_eq!(get(db.since(idle)).await, b"new", "a version that nobody has asked for");
+
+    let before = db.usage();
+    let later = db.since(written);
+    let copied = later.run(|txn| async move {
+        let seen = txn.get(key).await?.unwrap();
+        txn.set(&Key::of(&("copy",)), &seen)?;
+        Ok::<_, Error>(seen)
+    });
+    assert_eq!(copied.await.unwrap(), b"new");
+    let after = db.usage();
+    assert_eq!(after.attempts - before.attempts, 2);
+    assert_eq!(after.conflicts - before.conflicts, 1);
 }
 
 #[tokio::test]
