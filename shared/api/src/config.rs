@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use axum::http::Uri;
 use domain::logins::Lifetime;
+use domain::throttle::{Rule, Rules};
 use jwt::Secret;
 
 const DAY_SECONDS: u64 = 86_400;
@@ -31,6 +32,8 @@ pub struct Config {
     pub password_min_length: usize,
     /// `LOGIN_IDLE_SECONDS`, `LOGIN_TTL_SECONDS`
     pub login: Lifetime,
+    /// `THROTTLE`, `THROTTLE_…`; `None` if nothing is throttled.
+    pub throttle: Option<Rules>,
     /// `RUST_LOG`, `LOG_FORMAT`
     pub logs: Logs,
 }
@@ -103,6 +106,7 @@ impl Config {
             origins: vars.origins()?,
             password_min_length: vars.number("PASSWORD_MIN_LENGTH", 8..=64)?.unwrap_or(8),
             login: vars.login()?,
+            throttle: vars.throttle(mode)?,
             logs: vars.logs(on_terminal)?,
         })
     }
@@ -217,6 +221,47 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
         })
     }
 
+    fn throttle(&self, mode: Mode) -> Result<Option<Rules>, ConfigError> {
+        const VARIABLE: &str = "THROTTLE";
+        let rules = Rules::default();
+        let rules = Rules {
+            pair: self.rule("THROTTLE_PAIR", rules.pair)?,
+            account: self.rule("THROTTLE_ACCOUNT", rules.account)?,
+            address: self.rule("THROTTLE_ADDRESS", rules.address)?,
+            registration: self.rule("THROTTLE_REGISTRATION", rules.registration)?,
+        };
+        match (self.text(VARIABLE)?.as_deref(), mode) {
+            (None | Some("on"), _) => Ok(Some(rules)),
+            (Some("off"), Mode::Server(_)) => Ok(None),
+            (Some("off"), Mode::Lambda) => Err(refused(
+                VARIABLE,
+                "can not be `off` under Lambda: passwords could be guessed",
+            )),
+            (Some(other), _) => Err(refused(VARIABLE, format!("must be `on` or `off`, and is `{other}`"))),
+        }
+    }
+
+    /// Three numbers: how many attempts are free, in how many seconds one is forgotten, and how many seconds one waits at most.
+    fn rule(&self, variable: &'static str, default: Rule) -> Result<Rule, ConfigError> {
+        let Some(value) = self.text(variable)? else {
+            return Ok(default);
+        };
+        let numbers: Option<Vec<u32>> = value.split('/').map(|number| number.trim().parse().ok()).collect();
+        match numbers.as_deref() {
+            Some(&[free @ 1..=100_000, regain @ 1..=86_400, max_wait @ 1..=86_400]) => Ok(Rule {
+                free,
+                regain: Duration::from_secs(regain.into()),
+                max_wait: Duration::from_secs(max_wait.into()),
+            }),
+            _ => Err(refused(
+                variable,
+                format!(
+                    "must be three numbers like `5/900/900` (free attempts, seconds until one is forgotten, the longest wait in seconds), and is `{value}`"
+                ),
+            )),
+        }
+    }
+
     fn secret(&self, variable: &'static str) -> Result<Option<Secret>, ConfigError> {
         let Some(value) = self.text(variable)? else {
             return Ok(None);
@@ -324,6 +369,44 @@ mod tests {
         assert_eq!(config.store.root, "v5");
         assert_eq!(config.password_min_length, 8);
         assert_eq!(config.logs.format, LogFormat::Json);
+    }
+
+    #[test]
+    fn a_throttle_is_three_numbers_and_can_be_off_only_where_no_gateway_is() {
+        let throttle = |pairs: &[(&str, &str)]| read(&[&[SECRET], pairs].concat()).map(|config| config.throttle);
+        assert_eq!(throttle(&[]), Ok(Some(Rules::default())));
+        assert_eq!(throttle(&[("THROTTLE", "off")]), Ok(None));
+        let rule = throttle(&[("THROTTLE_PAIR", "3/60/7")]).unwrap().unwrap().pair;
+        assert_eq!((rule.free, rule.regain.as_secs(), rule.max_wait.as_secs()), (3, 60, 7));
+        for pairs in [
+            &[("THROTTLE", "no")][..],
+            &[("THROTTLE_PAIR", "3/60")],
+            &[("THROTTLE_ACCOUNT", "0/60/60")],
+            &[("THROTTLE_ADDRESS", "3/60/60/60")],
+            &[("THROTTLE_REGISTRATION", "three/60/60")],
+            &[("THROTTLE", "off"), ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1")],
+        ] {
+            let error = throttle(pairs).unwrap_err().to_string();
+            assert!(error.starts_with(pairs[0].0), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_login_lives_for_thirty_days_unused_and_ninety_in_all() {
+        let days = |lifetime: Lifetime| {
+            (
+                lifetime.idle.as_secs() / DAY_SECONDS,
+                lifetime.absolute.as_secs() / DAY_SECONDS,
+            )
+        };
+        assert_eq!(days(read(&[SECRET]).unwrap().login), (30, 90));
+        let set = [SECRET, ("LOGIN_IDLE_SECONDS", "86400"), ("LOGIN_TTL_SECONDS", "172800")];
+        assert_eq!(days(read(&set).unwrap().login), (1, 2));
+        let error = read(&[SECRET, ("LOGIN_TTL_SECONDS", "5")]).unwrap_err().to_string();
+        assert!(
+            error.starts_with("LOGIN_TTL_SECONDS must be a whole number from 60"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -27,6 +27,7 @@ impl AppState {
         let limits = Limits {
             password_min_length: config.password_min_length,
             login: config.login,
+            throttle: config.throttle,
         };
         let ids = Arc::new(domain::Ids::new(clock.clone(), rng.clone()));
         let env = Env {

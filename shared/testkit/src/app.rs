@@ -11,6 +11,7 @@ use domain::Client;
 use domain::env::{Env, Ids, Limits, SystemRng};
 use domain::logins::Lifetime;
 use domain::secret::{Hasher, Password};
+use domain::throttle::Rules;
 use domain::users::ops::Registration;
 use domain::users::{self, Email};
 use http_body_util::BodyExt as _;
@@ -40,25 +41,35 @@ impl TestApp {
         Self::with_origins(router, &Origins::Any)
     }
 
+    /// Starts `router` under other limits than those that hold by default.
+    pub fn with_limits(router: api::Router, change: impl FnOnce(&mut Limits)) -> Self {
+        let store = TestStore::new();
+        let db = store.open();
+        Self {
+            _store: Some(store),
+            ..Self::assemble(router, db, &Origins::Any, change)
+        }
+    }
+
     /// Starts `router` for browsers from these origins.
     pub fn with_origins(router: api::Router, origins: &Origins) -> Self {
         let store = TestStore::new();
         let db = store.open();
         Self {
             _store: Some(store),
-            ..Self::assemble(router, db, origins)
+            ..Self::assemble(router, db, origins, |_| {})
         }
     }
 
     /// Starts `router` on a store that the caller has opened.
     pub fn on(router: api::Router, db: kv::Db) -> Self {
-        Self::assemble(router, db, &Origins::Any)
+        Self::assemble(router, db, &Origins::Any, |_| {})
     }
 
-    fn assemble(router: api::Router, db: kv::Db, origins: &Origins) -> Self {
+    fn assemble(router: api::Router, db: kv::Db, origins: &Origins, change: impl FnOnce(&mut Limits)) -> Self {
         let clock = Arc::new(TestClock::default());
         let rng = Arc::new(SystemRng);
-        let env = Env {
+        let mut env = Env {
             db,
             clock: clock.clone(),
             ids: Arc::new(Ids::new(clock.clone(), rng.clone())),
@@ -70,8 +81,10 @@ impl TestApp {
                     idle: Duration::from_secs(30 * 86_400),
                     absolute: Duration::from_secs(90 * 86_400),
                 },
+                throttle: Some(Rules::default()),
             },
         };
+        change(&mut env.limits);
         let tokens = Arc::new(Tokens::new(jwt::Settings {
             secret: Secret::new("a secret that only these tests sign with").expect("it is long enough"),
             previous: None,

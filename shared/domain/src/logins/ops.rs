@@ -102,13 +102,7 @@ async fn begin(env: &Env, client: &Client, email: &Email) -> Result<Attempt> {
 }
 
 /// How the account and the address stand, if anything is throttled.
-async fn standing(
-    env: &Env,
-    txn: &Txn,
-    email: &Email,
-    client: &Client,
-    now: Timestamp,
-) -> Result<Option<Standing>> {
+async fn standing(env: &Env, txn: &Txn, email: &Email, client: &Client, now: Timestamp) -> Result<Option<Standing>> {
     match &env.limits.throttle {
         Some(rules) => Standing::read(txn, rules, email, client, now).await.map(Some),
         None => Ok(None),

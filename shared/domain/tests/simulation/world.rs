@@ -113,6 +113,7 @@ impl World {
                     idle: Duration::from_secs(86_400),
                     absolute: Duration::from_secs(86_400),
                 },
+                throttle: None,
             },
         }
     }
