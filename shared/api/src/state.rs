@@ -25,7 +25,7 @@ impl AppState {
         let rng = Arc::new(SystemRng);
         let clock = Arc::new(SystemClock);
         let limits = Limits {
-            password_min_length: config.password_min_length,
+            passwords: config.passwords,
             login_ttl: config.tokens.ttl,
         };
         let ids = Arc::new(domain::Ids::new(clock.clone(), rng.clone()));

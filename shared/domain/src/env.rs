@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use uuid::Uuid;
 
 use crate::id::Id;
+use crate::password::Policy;
 use crate::secret::Hasher;
 use crate::time::Timestamp;
 
@@ -30,8 +31,8 @@ pub struct Env {
 /// Limits that a deployment can set.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The fewest characters that a new password may have.
-    pub password_min_length: usize,
+    /// What is asked of a new password.
+    pub passwords: Policy,
     /// How long a login lasts.
     pub login_ttl: std::time::Duration,
 }

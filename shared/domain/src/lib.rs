@@ -12,6 +12,7 @@ pub mod error;
 pub mod id;
 pub mod logins;
 pub mod page;
+pub mod password;
 pub mod ready;
 pub mod record;
 pub mod scope;

@@ -8,6 +8,7 @@ use api::config::Origins;
 use axum::body::{Body, Bytes};
 use axum::http::{Request, Response};
 use domain::env::{Env, Ids, Limits, SystemRng};
+use domain::password::Policy;
 use domain::secret::{Hasher, Password};
 use domain::users::ops::Registration;
 use domain::users::{self, Email};
@@ -40,20 +41,29 @@ impl TestApp {
 
     /// Starts `router` for browsers from these origins.
     pub fn with_origins(router: api::Router, origins: &Origins) -> Self {
-        let store = TestStore::new();
-        let db = store.open();
-        Self {
-            _store: Some(store),
-            ..Self::assemble(router, db, origins)
-        }
+        Self::alone(router, origins, Policy::BASIC)
+    }
+
+    /// Starts `router` with this policy for new passwords.
+    pub fn with_passwords(router: api::Router, passwords: Policy) -> Self {
+        Self::alone(router, &Origins::Any, passwords)
     }
 
     /// Starts `router` on a store that the caller has opened.
     pub fn on(router: api::Router, db: kv::Db) -> Self {
-        Self::assemble(router, db, &Origins::Any)
+        Self::assemble(router, db, &Origins::Any, Policy::BASIC)
     }
 
-    fn assemble(router: api::Router, db: kv::Db, origins: &Origins) -> Self {
+    fn alone(router: api::Router, origins: &Origins, passwords: Policy) -> Self {
+        let store = TestStore::new();
+        let db = store.open();
+        Self {
+            _store: Some(store),
+            ..Self::assemble(router, db, origins, passwords)
+        }
+    }
+
+    fn assemble(router: api::Router, db: kv::Db, origins: &Origins, passwords: Policy) -> Self {
         let clock = Arc::new(TestClock::default());
         let rng = Arc::new(SystemRng);
         let env = Env {
@@ -63,7 +73,7 @@ impl TestApp {
             hasher: Hasher::new(rng.clone()),
             rng,
             limits: Limits {
-                password_min_length: 8,
+                passwords,
                 login_ttl: Duration::from_secs(86_400),
             },
         };
@@ -87,11 +97,11 @@ impl TestApp {
         }
     }
 
-    /// Registers an account, below HTTP, with the password `password123`.
+    /// Registers an account, below HTTP, with the password `password123`, whatever the policy says of it.
     pub async fn register(&self, email: &str) -> Actor {
         let registration = Registration {
             email: Email::parse(email).expect("the test's address is one"),
-            password: Password::chosen("password123", 8).expect("it is long enough"),
+            password: Password::claimed("password123").expect("it is short enough"),
             first_name: None,
             last_name: None,
             company: None,

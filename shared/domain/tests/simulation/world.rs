@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use argon2::Params;
 use domain::env::{Clock, Env, Ids, Limits, Rng as Randomness};
+use domain::password::Policy;
 use domain::secret::Hasher;
 use domain::{Result, Timestamp};
 use fastrand::Rng;
@@ -107,7 +108,7 @@ impl World {
             hasher: Hasher::in_place(rng.clone(), params),
             rng,
             limits: Limits {
-                password_min_length: 8,
+                passwords: Policy::BASIC,
                 login_ttl: Duration::from_secs(86_400),
             },
         }
