@@ -5,6 +5,7 @@ mod login;
 mod logins;
 mod logout;
 mod logout_all;
+mod password;
 mod refresh;
 mod register;
 mod signed_in;
@@ -17,6 +18,7 @@ pub fn router() -> api::Router {
         .post("/auth/refresh", refresh::refresh)
         .post("/auth/logout", logout::logout)
         .post("/auth/logout-all", logout_all::logout_all)
+        .post("/auth/password", password::password)
         .get("/auth/logins", logins::logins)
         .delete("/auth/logins/{id}", end_login::end_login)
 }

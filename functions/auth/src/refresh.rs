@@ -4,6 +4,7 @@ use api::{ApiError, AppState, Body, Checks, Field, Reply, Sender};
 use axum::extract::State;
 use domain::Error;
 use domain::logins::{RefreshToken, ops};
+use domain::text::Refused;
 use serde::Deserialize;
 
 use crate::signed_in::SignedInBody;
@@ -17,7 +18,7 @@ pub struct RefreshBody {
 impl RefreshBody {
     fn parse(self) -> Result<RefreshToken, ApiError> {
         let mut checks = Checks::new();
-        match checks.required("refreshToken", self.refresh_token, Ok) {
+        match checks.required("refreshToken", self.refresh_token, Ok::<_, Refused>) {
             Some(text) => RefreshToken::parse(&text).ok_or_else(|| Error::InvalidRefreshToken.into()),
             None => Err(checks.refuse()),
         }

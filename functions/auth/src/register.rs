@@ -2,6 +2,7 @@
 
 use api::{ApiError, AppState, Body, Checks, Field, Reply, Sender};
 use axum::extract::State;
+use domain::password::{Context, Policy};
 use domain::secret::Password;
 use domain::text::Name;
 use domain::users::Email;
@@ -22,12 +23,9 @@ pub struct RegisterBody {
 }
 
 impl RegisterBody {
-    fn parse(self, password_min_length: usize) -> Result<Registration, ApiError> {
+    fn parse(self, passwords: Policy) -> Result<Registration, ApiError> {
         let mut checks = Checks::new();
         let email = checks.required("email", self.email, |text| Email::parse(&text));
-        let password = checks.required("password", self.password, |text| {
-            Password::chosen(&text, password_min_length)
-        });
         let mut name = |pointer, field: Field<String>| {
             checks
                 .optional(pointer, field, |text| Name::parse_optional(&text))
@@ -36,6 +34,12 @@ impl RegisterBody {
         let first_name = name("firstName", self.first_name);
         let last_name = name("lastName", self.last_name);
         let company = name("company", self.company);
+        // Last, because it must not be made of the others; of those that are refused nothing is known.
+        let names = [&first_name, &last_name, &company];
+        let context = Context::of(email.as_ref(), names.into_iter().flatten().flatten());
+        let password = checks.required("password", self.password, |text| {
+            Password::chosen(&text, passwords, &context)
+        });
         match (email, password, first_name, last_name, company) {
             (Some(email), Some(password), Some(first_name), Some(last_name), Some(company)) => Ok(Registration {
                 email,
@@ -55,7 +59,7 @@ pub async fn register(
     Sender(client): Sender,
     Body(body): Body<RegisterBody>,
 ) -> Result<Reply<SignedInBody>, ApiError> {
-    let registration = body.parse(app.env.limits.password_min_length)?;
+    let registration = body.parse(app.env.limits.passwords)?;
     let signed_in = ops::register(&app.env, &client, registration).await?;
     Ok(Reply::created(SignedInBody::sign(&app, signed_in)?))
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use axum::http::Uri;
 use domain::logins::Lifetime;
+use domain::password::{self, Policy};
 use domain::throttle::{Rule, Rules};
 use jwt::Secret;
 
@@ -28,12 +29,12 @@ pub struct Config {
     pub mode: Mode,
     /// `CORS_ALLOWED_ORIGINS`
     pub origins: Origins,
-    /// `PASSWORD_MIN_LENGTH`
-    pub password_min_length: usize,
     /// `LOGIN_IDLE_SECONDS`, `LOGIN_TTL_SECONDS`
     pub login: Lifetime,
     /// `THROTTLE`, `THROTTLE_…`; `None` if nothing is throttled.
     pub throttle: Option<Rules>,
+    /// `PASSWORD_POLICY`, `PASSWORD_MIN_LENGTH`
+    pub passwords: Policy,
     /// `RUST_LOG`, `LOG_FORMAT`
     pub logs: Logs,
 }
@@ -104,9 +105,9 @@ impl Config {
             tokens: vars.tokens()?,
             mode,
             origins: vars.origins()?,
-            password_min_length: vars.number("PASSWORD_MIN_LENGTH", 8..=64)?.unwrap_or(8),
             login: vars.login()?,
             throttle: vars.throttle(mode)?,
+            passwords: vars.passwords()?,
             logs: vars.logs(on_terminal)?,
         })
     }
@@ -296,6 +297,20 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
         origins.collect::<Result<_, _>>().map(Origins::Listed)
     }
 
+    fn passwords(&self) -> Result<Policy, ConfigError> {
+        let policy = match self.text("PASSWORD_POLICY")?.as_deref() {
+            None | Some("basic") => Policy::BASIC,
+            Some("strict") => Policy::STRICT,
+            Some(other) => {
+                let why = format!("must be `basic` or `strict`, and is `{other}`");
+                return Err(refused("PASSWORD_POLICY", why));
+            }
+        };
+        let lengths = password::MIN_LENGTH..=password::MIN_LENGTH_MAX;
+        let min_length = self.number("PASSWORD_MIN_LENGTH", lengths)?;
+        Ok(min_length.map_or(policy, |min_length| policy.with_min_length(min_length)))
+    }
+
     fn logs(&self, on_terminal: bool) -> Result<Logs, ConfigError> {
         let filter = self.text("RUST_LOG")?.unwrap_or_else(|| "info".to_owned());
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&filter) {
@@ -367,7 +382,7 @@ mod tests {
         assert_eq!(config.origins, Origins::Any);
         assert_eq!(config.tokens.ttl, Duration::from_secs(86_400));
         assert_eq!(config.store.root, "v5");
-        assert_eq!(config.password_min_length, 8);
+        assert_eq!(config.passwords, Policy::BASIC);
         assert_eq!(config.logs.format, LogFormat::Json);
     }
 
@@ -434,6 +449,8 @@ mod tests {
             ("CORS_ALLOWED_ORIGINS", "https://a.example.com:443"),
             ("CORS_ALLOWED_ORIGINS", "https://a.example.com, *"),
             ("PASSWORD_MIN_LENGTH", "7"),
+            ("PASSWORD_MIN_LENGTH", "65"),
+            ("PASSWORD_POLICY", "Strict"),
             ("RUST_LOG", "info,=nonsense=="),
             ("LOG_FORMAT", "xml"),
         ] {
@@ -444,6 +461,22 @@ mod tests {
         assert!(
             error.contains("at least 32") && error.contains("openssl rand") && !error.contains("short secret"),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn a_length_overrides_the_password_policys_own() {
+        let passwords = |pairs: &[_]| read(&[&[SECRET], pairs].concat()).unwrap().passwords;
+        let strict = ("PASSWORD_POLICY", "strict");
+        assert_eq!(passwords(&[("PASSWORD_POLICY", "basic")]), Policy::BASIC);
+        assert_eq!(passwords(&[strict]), Policy::STRICT);
+        assert_eq!(
+            passwords(&[("PASSWORD_MIN_LENGTH", "64")]),
+            Policy::BASIC.with_min_length(64)
+        );
+        assert_eq!(
+            passwords(&[strict, ("PASSWORD_MIN_LENGTH", "8")]),
+            Policy::STRICT.with_min_length(8)
         );
     }
 

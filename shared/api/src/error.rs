@@ -210,6 +210,12 @@ impl From<domain::Error> for ApiError {
         use domain::Error;
         match error {
             Error::InvalidCredentials => Self::new(Code::InvalidCredentials, "No account has this email and password."),
+            Error::PasswordRefused(reasons) => Self::invalid(
+                reasons
+                    .iter()
+                    .map(|refused| violation("/newPassword", refused))
+                    .collect(),
+            ),
             Error::InvalidRefreshToken => Self::new(
                 Code::InvalidRefreshToken,
                 "The refresh token is unknown, has expired, or was used before. Log in again.",

@@ -176,12 +176,13 @@ impl Checks {
         Self::default()
     }
 
-    /// The member `name` as `parse` reads it; `None` if that went wrong or it is not there, and noted.
-    pub fn required<T, U>(
+    /// The member `name` as `parse` reads it; `None` if that went wrong or it is not there, and noted. `parse` may tell several
+    /// reasons, and each is a violation of its own.
+    pub fn required<T, U, E: Into<Vec<Refused>>>(
         &mut self,
         name: &str,
         field: Field<T>,
-        parse: impl FnOnce(T) -> Result<U, Refused>,
+        parse: impl FnOnce(T) -> Result<U, E>,
     ) -> Option<U> {
         if matches!(field.0, State::Absent) {
             self.0.push(Violation {
@@ -194,19 +195,21 @@ impl Checks {
     }
 
     /// Like [`required`](Self::required), but absent it is `Some(None)`.
-    pub fn optional<T, U>(
+    pub fn optional<T, U, E: Into<Vec<Refused>>>(
         &mut self,
         name: &str,
         field: Field<T>,
-        parse: impl FnOnce(T) -> Result<U, Refused>,
+        parse: impl FnOnce(T) -> Result<U, E>,
     ) -> Option<Option<U>> {
         let pointer = format!("/{}", escape(name));
         match field.0 {
             State::Absent => Some(None),
             State::Present(value) => match parse(value) {
                 Ok(value) => Some(Some(value)),
-                Err(refused) => {
-                    self.0.push(violation(&pointer, &refused));
+                Err(refusals) => {
+                    let refusals = refusals.into();
+                    self.0
+                        .extend(refusals.iter().map(|refused| violation(&pointer, refused)));
                     None
                 }
             },
@@ -241,8 +244,8 @@ mod tests {
     fn violations(json: &str) -> Vec<(String, String)> {
         let sample: Sample = serde_json::from_str(json).unwrap();
         let mut checks = Checks::new();
-        checks.required("text", sample.text, Ok);
-        checks.optional("list", sample.list, Ok);
+        checks.required("text", sample.text, Ok::<_, Refused>);
+        checks.optional("list", sample.list, Ok::<_, Refused>);
         checks
             .0
             .into_iter()
@@ -265,6 +268,26 @@ mod tests {
             violations(r#"{"text":"\ud800"}"#),
             [("/text".into(), "can not be read".into())]
         );
+    }
+
+    #[test]
+    fn a_member_that_is_refused_for_several_reasons_is_named_with_each() {
+        let sample: Sample = serde_json::from_str(r#"{"text":"a"}"#).unwrap();
+        let mut checks = Checks::new();
+        let reasons = ["must be longer", "must be rarer"];
+        let refused: Option<()> = checks.required("text", sample.text, |_| {
+            Err(reasons.map(|reason| Refused(reason.into())).to_vec())
+        });
+        assert_eq!(refused, None);
+        assert_eq!(
+            checks
+                .0
+                .iter()
+                .map(|violation| &violation.message[..])
+                .collect::<Vec<_>>(),
+            reasons
+        );
+        assert!(checks.0.iter().all(|violation| violation.pointer == "/text"));
     }
 
     #[test]

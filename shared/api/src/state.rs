@@ -25,9 +25,9 @@ impl AppState {
         let rng = Arc::new(SystemRng);
         let clock = Arc::new(SystemClock);
         let limits = Limits {
-            password_min_length: config.password_min_length,
             login: config.login,
             throttle: config.throttle,
+            passwords: config.passwords,
         };
         let ids = Arc::new(domain::Ids::new(clock.clone(), rng.clone()));
         let env = Env {

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::id::Id;
 use crate::logins::Lifetime;
+use crate::password::Policy;
 use crate::secret::Hasher;
 use crate::throttle::Rules;
 use crate::time::Timestamp;
@@ -32,12 +33,12 @@ pub struct Env {
 /// Limits that a deployment can set.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The fewest characters that a new password may have.
-    pub password_min_length: usize,
     /// How long logins live.
     pub login: Lifetime,
     /// What throttles guesses and registrations; nothing does if it is `None`.
     pub throttle: Option<Rules>,
+    /// What is asked of a new password.
+    pub passwords: Policy,
 }
 
 /// Tells the time.

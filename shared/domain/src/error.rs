@@ -1,5 +1,7 @@
 //! What can go wrong in an operation, in the product's words; the HTTP edge gives each a code and a status.
 
+use crate::text::Refused;
+
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -9,6 +11,9 @@ pub enum Error {
     /// Login: no such email, or not its password; deliberately one answer for both.
     #[error("email or password is wrong")]
     InvalidCredentials,
+    /// The policy refuses a new password, for these reasons.
+    #[error("the new password is not acceptable")]
+    PasswordRefused(Vec<Refused>),
     /// Refreshing: the token is unknown, has expired, or was used before; deliberately one answer for all.
     #[error("the refresh token is not valid")]
     InvalidRefreshToken,

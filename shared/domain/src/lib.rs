@@ -15,6 +15,7 @@ pub mod expiry;
 pub mod id;
 pub mod logins;
 pub mod page;
+pub mod password;
 pub mod ready;
 pub mod record;
 pub mod scope;

@@ -12,6 +12,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::env::Rng;
 use crate::error::{Error, Result};
+use crate::password::{Context, Policy};
 use crate::text::Refused;
 
 /// The most bytes that a password may have as it is sent.
@@ -31,13 +32,15 @@ impl Password {
         Ok(Self(text.nfkc().collect()))
     }
 
-    /// A password that somebody chooses: at least `min_length` characters after normalisation, of any kind.
-    pub fn chosen(text: &str, min_length: usize) -> Result<Self, Refused> {
+    /// A password that somebody chooses, or every rule of `policy` that it breaks. `context` is what is known about the person.
+    pub fn chosen(text: &str, policy: Policy, context: &Context) -> Result<Self, Vec<Refused>> {
         let password = Self::claimed(text)?;
-        if password.0.chars().count() < min_length {
-            return Err(Refused(format!("must have at least {min_length} characters")));
+        let refusals = policy.refusals(&password.0, context);
+        if refusals.is_empty() {
+            Ok(password)
+        } else {
+            Err(refusals)
         }
-        Ok(password)
     }
 }
 
@@ -198,17 +201,14 @@ mod tests {
     }
 
     fn password(text: &str) -> Password {
-        Password::chosen(text, 8).unwrap()
+        Password::claimed(text).unwrap()
     }
 
     #[test]
-    fn a_password_is_counted_in_characters_after_normalisation() {
-        assert!(Password::chosen("pässword", 8).is_ok());
-        // "ﬁ" is one character as typed and two after NFKC.
-        assert!(Password::chosen("passwoﬁ", 8).is_ok());
-        assert!(Password::chosen("passwor", 8).is_err());
-        assert!(Password::chosen(&"x".repeat(1024), 8).is_ok());
-        assert!(Password::chosen(&"x".repeat(1025), 8).is_err());
+    fn a_claimed_password_is_only_bounded_in_size_and_never_trimmed() {
+        assert!(Password::claimed("").is_ok());
+        assert!(Password::claimed(&"x".repeat(1024)).is_ok());
+        assert!(Password::claimed(&"x".repeat(1025)).is_err());
         assert_eq!(password("Å-ngstrom"), password("A\u{30a}-ngstrom"));
         assert_ne!(password(" password"), password("password"));
     }

@@ -14,6 +14,13 @@ impl Refused {
     }
 }
 
+/// A text that is refused for several reasons at once.
+impl From<Refused> for Vec<Refused> {
+    fn from(refused: Refused) -> Self {
+        vec![refused]
+    }
+}
+
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -10,6 +10,7 @@ use axum::http::{Request, Response};
 use domain::Client;
 use domain::env::{Env, Ids, Limits, SystemRng};
 use domain::logins::Lifetime;
+use domain::password::Policy;
 use domain::secret::{Hasher, Password};
 use domain::throttle::Rules;
 use domain::users::ops::Registration;
@@ -43,27 +44,31 @@ impl TestApp {
 
     /// Starts `router` under other limits than those that hold by default.
     pub fn with_limits(router: api::Router, change: impl FnOnce(&mut Limits)) -> Self {
-        let store = TestStore::new();
-        let db = store.open();
-        Self {
-            _store: Some(store),
-            ..Self::assemble(router, db, &Origins::Any, change)
-        }
+        Self::alone(router, &Origins::Any, change)
     }
 
     /// Starts `router` for browsers from these origins.
     pub fn with_origins(router: api::Router, origins: &Origins) -> Self {
-        let store = TestStore::new();
-        let db = store.open();
-        Self {
-            _store: Some(store),
-            ..Self::assemble(router, db, origins, |_| {})
-        }
+        Self::alone(router, origins, |_| {})
+    }
+
+    /// Starts `router` with this policy for new passwords.
+    pub fn with_passwords(router: api::Router, passwords: Policy) -> Self {
+        Self::with_limits(router, |limits| limits.passwords = passwords)
     }
 
     /// Starts `router` on a store that the caller has opened.
     pub fn on(router: api::Router, db: kv::Db) -> Self {
         Self::assemble(router, db, &Origins::Any, |_| {})
+    }
+
+    fn alone(router: api::Router, origins: &Origins, change: impl FnOnce(&mut Limits)) -> Self {
+        let store = TestStore::new();
+        let db = store.open();
+        Self {
+            _store: Some(store),
+            ..Self::assemble(router, db, origins, change)
+        }
     }
 
     fn assemble(router: api::Router, db: kv::Db, origins: &Origins, change: impl FnOnce(&mut Limits)) -> Self {
@@ -76,12 +81,12 @@ impl TestApp {
             hasher: Hasher::new(rng.clone()),
             rng,
             limits: Limits {
-                password_min_length: 8,
                 login: Lifetime {
                     idle: Duration::from_secs(30 * 86_400),
                     absolute: Duration::from_secs(90 * 86_400),
                 },
                 throttle: Some(Rules::default()),
+                passwords: Policy::BASIC,
             },
         };
         change(&mut env.limits);
@@ -105,11 +110,11 @@ impl TestApp {
         }
     }
 
-    /// Registers an account, below HTTP, with the password `password123`.
+    /// Registers an account, below HTTP, with the password `password123`, whatever the policy says of it.
     pub async fn register(&self, email: &str) -> Actor {
         let registration = Registration {
             email: Email::parse(email).expect("the test's address is one"),
-            password: Password::chosen("password123", 8).expect("it is long enough"),
+            password: Password::claimed("password123").expect("it is short enough"),
             first_name: None,
             last_name: None,
             company: None,

@@ -7,7 +7,7 @@ use domain::users::{self, Email, User};
 use serde_json::json;
 use testkit::{Code, Target as _, TestApp};
 
-use crate::start;
+use crate::{start, strict};
 
 async fn stored(app: &TestApp, email: &str) -> User {
     let email = &Email::parse(email).unwrap();
@@ -75,6 +75,20 @@ async fn a_password_is_the_same_however_the_keyboard_composed_it() {
 }
 
 #[tokio::test]
+async fn a_password_from_before_the_policy_was_raised_still_logs_in() {
+    let app = strict();
+    app.register("alice@example.com").await;
+    let body = json!({ "email": "alice@example.com", "password": "password123" });
+    app.post("/v5/auth/login").json(&body).send().await.ok();
+    let body = json!({ "email": "bob@example.com", "password": "password123" });
+    app.post("/v5/auth/register")
+        .json(&body)
+        .send()
+        .await
+        .assert_invalid(&["/password", "/password"]);
+}
+
+#[tokio::test]
 async fn a_hash_made_with_other_parameters_is_renewed_at_the_next_login() {
     let app = start();
     app.register("alice@example.com").await;
@@ -83,7 +97,7 @@ async fn a_hash_made_with_other_parameters_is_renewed_at_the_next_login() {
         std::sync::Arc::new(SystemRng),
         argon2::Params::new(8192, 1, 1, None).unwrap(),
     );
-    user.password_hash = weak.hash(&Password::chosen("password123", 8).unwrap()).await.unwrap();
+    user.password_hash = weak.hash(&Password::claimed("password123").unwrap()).await.unwrap();
     let outdated = &user;
     app.env
         .db

@@ -10,8 +10,13 @@ mod login;
 mod logout;
 mod register;
 
+use domain::password::Policy;
 use testkit::TestApp;
 
 fn start() -> TestApp {
     TestApp::start(auth::router())
+}
+
+fn strict() -> TestApp {
+    TestApp::with_passwords(auth::router(), Policy::STRICT)
 }

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
-use testkit::{Code, Target as _, TestApp};
+use testkit::{Answer, Code, Target as _, TestApp};
 
-use crate::start;
+use crate::{start, strict};
 
 fn body(email: &str) -> Value {
     json!({ "email": email, "password": "password123", "firstName": "Test", "lastName": "User" })
@@ -158,10 +158,10 @@ async fn every_bad_member_is_named_at_once() {
     send(json!({})).await.assert_invalid(&["/email", "/password"]);
     send(json!({ "email": 5, "password": ["x"], "firstName": {}, "company": "x".repeat(201) }))
         .await
-        .assert_invalid(&["/email", "/password", "/firstName", "/company"]);
+        .assert_invalid(&["/email", "/firstName", "/company", "/password"]);
     send(json!({ "email": "nobody", "password": "short", "lastName": "a\u{7}b" }))
         .await
-        .assert_invalid(&["/email", "/password", "/lastName"]);
+        .assert_invalid(&["/email", "/lastName", "/password"]);
     send(json!({ "email": null, "password": "password123" }))
         .await
         .assert_invalid(&["/email"]);
@@ -187,4 +187,83 @@ async fn a_password_of_any_characters_is_accepted_and_never_trimmed() {
         .send()
         .await
         .assert_problem(401, Code::InvalidCredentials);
+}
+
+/// What is said of the password that this body has, and of nothing else.
+#[track_caller]
+fn refusals(answer: Answer) -> Vec<String> {
+    let problem = answer.assert_problem(422, Code::ValidationFailed);
+    let errors = problem["errors"].as_array().unwrap().iter();
+    errors
+        .map(|error| {
+            assert_eq!(error["pointer"], "/password", "{problem}");
+            error["message"].as_str().unwrap().to_owned()
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn the_basic_policy_asks_for_eight_characters_of_any_kind() {
+    let app = start();
+    let send = |password: &str| {
+        let body = json!({ "email": "test@example.com", "password": password });
+        app.post("/v5/auth/register").json(&body).send()
+    };
+    assert_eq!(refusals(send("passwor").await), ["must have at least 8 characters"]);
+    // 14 bytes and seven characters.
+    assert_eq!(refusals(send("ääääööö").await), ["must have at least 8 characters"]);
+    assert_eq!(
+        refusals(send(&"x".repeat(1025)).await),
+        ["must have at most 1024 bytes"]
+    );
+    send("aaaaaaaa").await.created();
+}
+
+#[tokio::test]
+async fn the_strict_policy_tells_every_rule_that_a_password_breaks() {
+    let app = strict();
+    let send = |password: &str| {
+        let body = json!({
+            "email": "ada.king@engines.example",
+            "password": password,
+            "firstName": "Ada",
+            "lastName": "Byronesque",
+            "company": "Difference Ltd",
+        });
+        app.post("/v5/auth/register").json(&body).send()
+    };
+    let length = "must have at least 15 characters";
+    let common = "must not be a common password, or one with a few digits or signs added";
+    let pattern = "must not be mostly repetition, or rows of letters, digits or keys";
+    let personal =
+        "must not be your email address, a name or company of yours or this service's name, with little added";
+    assert_eq!(refusals(send("12345678").await), [length, common, pattern]);
+    assert_eq!(refusals(send("Password1234567").await), [common]);
+    assert_eq!(refusals(send("abcabcabcabcabc").await), [pattern]);
+    for password in [
+        "Byronesque-2026",
+        "engines.difference",
+        "ada.king@engines.example",
+        "coditectcoditectCODITECT1",
+    ] {
+        assert_eq!(refusals(send(password).await), [personal], "{password}");
+    }
+    send("correct horse battery staple").await.created();
+}
+
+#[tokio::test]
+async fn a_password_is_held_against_the_members_that_can_be_read() {
+    let app = strict();
+    let body = json!({ "email": "nobody", "password": "Byronesque-2026", "firstName": 5, "lastName": "Byronesque" });
+    app.post("/v5/auth/register")
+        .json(&body)
+        .send()
+        .await
+        .assert_invalid(&["/email", "/firstName", "/password"]);
+    let body = json!({ "email": "nobody", "password": "nobody knows this", "firstName": 5 });
+    app.post("/v5/auth/register")
+        .json(&body)
+        .send()
+        .await
+        .assert_invalid(&["/email", "/firstName"]);
 }

@@ -1,5 +1,6 @@
 //! Logins: one per signed-in device. A token is alive as long as the login that it names.
 
+mod attempt;
 pub mod keys;
 pub mod ops;
 mod refresh;
@@ -7,6 +8,7 @@ pub mod store;
 
 use std::time::Duration;
 
+pub(crate) use attempt::Attempt;
 pub use refresh::{Family, GRACE, Nonce, Presented, RefreshToken};
 use serde::{Deserialize, Serialize};
 

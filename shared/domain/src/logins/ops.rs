@@ -7,13 +7,13 @@ use crate::audit::{self, Action, Event};
 use crate::client::Client;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::id::{LoginId, UserId};
+use crate::id::LoginId;
+use crate::logins::attempt::Attempt;
 use crate::logins::{Login, MAX_LOGINS, Nonce, Presented, RefreshToken, SignedIn, store};
 use crate::scope::{Caller, Permission, TenantScope};
 use crate::secret::{Password, PasswordHash, Verdict};
 use crate::tenants::{self, Membership, Tenant};
-use crate::throttle::{Reserved, Standing};
-use crate::time::Timestamp;
+use crate::throttle::Reserved;
 use crate::users::{self, Email, User};
 
 /// What is known of an account once its email is.
@@ -24,7 +24,7 @@ struct Account {
 }
 
 /// What an attempt to sign in has found, before anything was hashed.
-struct Attempt {
+struct Found {
     /// The account, if the email has one.
     account: Option<Account>,
     /// None if nothing is throttled.
@@ -42,35 +42,41 @@ struct Attempt {
 /// keeps the attempt counted. The second reads right after the commit of the first, which spares it the trip to begin: had
 /// anything changed since, its commit would be refused, and tried again on a new snapshot.
 pub async fn log_in(env: &Env, client: &Client, email: &Email, password: &Password) -> Result<SignedIn> {
+    let attempt = Attempt { env, client, email };
     loop {
-        let attempt = begin(env, client, email).await?;
-        let hash = attempt.account.as_ref().map(|account| &account.user.password_hash);
-        let renewed = match env.hasher.verify(password, hash).await? {
-            Verdict::Wrong => {
-                refuse(env, client, email, attempt).await?;
+        let Found {
+            account,
+            reserved,
+            snapshot,
+        } = find(attempt).await?;
+        let hash = account.as_ref().map(|account| &account.user.password_hash);
+        let verdict = env.hasher.verify(password, hash).await?;
+        let (account, renewed) = match (verdict, account) {
+            (Verdict::Wrong, account) => {
+                let user = account.map(|account| account.user.id);
+                attempt.refuse(user, reserved, snapshot).await?;
                 return Err(Error::InvalidCredentials);
             }
-            Verdict::Right => None,
-            Verdict::Outdated => Some(env.hasher.hash(password).await?),
+            (Verdict::Right | Verdict::Outdated, None) => return Err(Error::InvalidCredentials),
+            (Verdict::Right, Some(account)) => (account, None),
+            (Verdict::Outdated, Some(account)) => (account, Some(env.hasher.hash(password).await?)),
         };
         // The password may have been changed while its old value was being verified: then it is asked again.
-        if let Some(signed_in) = open(env, client, email, attempt, renewed).await? {
+        if let Some(signed_in) = open(attempt, account, reserved, snapshot, renewed).await? {
             return Ok(signed_in);
         }
     }
 }
 
 /// Finds the account of an email and reserves an attempt at it.
-async fn begin(env: &Env, client: &Client, email: &Email) -> Result<Attempt> {
+async fn find(attempt: Attempt<'_>) -> Result<Found> {
+    let Attempt { env, email, .. } = attempt;
     let now = env.clock.now();
     let ((account, reserved), snapshot) = env
         .db
         .run_then(|txn| async move {
-            let (id, standing) = try_join!(
-                users::store::find_id_by_email(&txn, email),
-                standing(env, &txn, email, client, now)
-            )?;
-            // For an email that nobody has, the reads are made all the same, of what nobody has either.
+            let (id, standing) = try_join!(users::store::find_id_by_email(&txn, email), attempt.standing(&txn, now))?;
+            // For an email that nobody has, as much is read as for another, of what nobody has either.
             let looked_up = id.unwrap_or_else(|| users::store::nobody(email));
             let (user, place) = try_join!(
                 users::store::find(&txn, looked_up),
@@ -94,73 +100,27 @@ async fn begin(env: &Env, client: &Client, email: &Email) -> Result<Attempt> {
             Ok((account, reserved))
         })
         .await?;
-    Ok(Attempt {
+    Ok(Found {
         account,
         reserved,
         snapshot,
     })
 }
 
-/// How the account and the address stand, if anything is throttled.
-async fn standing(env: &Env, txn: &Txn, email: &Email, client: &Client, now: Timestamp) -> Result<Option<Standing>> {
-    match &env.limits.throttle {
-        Some(rules) => Standing::read(txn, rules, email, client, now).await.map(Some),
-        None => Ok(None),
-    }
-}
-
-/// Keeps an attempt with a wrong password counted, and tells the account's owner of it: once for many.
-async fn refuse(env: &Env, client: &Client, email: &Email, attempt: Attempt) -> Result<()> {
-    let Attempt {
-        account,
-        reserved: Some(reserved),
-        snapshot,
-    } = attempt
-    else {
-        return Ok(());
-    };
-    let now = env.clock.now();
-    let user = account.map(|account| account.user.id);
-    env.db
-        .since(snapshot)
-        .run(|txn| async move {
-            let Some(standing) = standing(env, &txn, email, client, now).await? else {
-                return Ok(());
-            };
-            let told = standing.fail(&txn, reserved)?;
-            match (user, told) {
-                (Some(user), Some(attempts)) => tell_of_refused(&txn, user, client, now, attempts),
-                _ => Ok(()),
-            }
-        })
-        .await
-}
-
-fn tell_of_refused(txn: &Txn, user: UserId, client: &Client, now: Timestamp, attempts: u32) -> Result<()> {
-    let event = Event::of(user, None, client, now, Action::LoginRefused { attempts });
-    audit::store::add(txn, TenantScope::own(user), &event)
-}
-
 /// Opens a login after a right password, or answers `None` if the account's is no longer the one that was verified.
 async fn open(
-    env: &Env,
-    client: &Client,
-    email: &Email,
-    attempt: Attempt,
+    attempt: Attempt<'_>,
+    account: Account,
+    reserved: Option<Reserved>,
+    snapshot: Snapshot,
     renewed: Option<PasswordHash>,
 ) -> Result<Option<SignedIn>> {
-    let Attempt {
-        account: Some(Account {
-            user: verified,
-            tenant,
-            membership,
-        }),
-        reserved,
-        snapshot,
-    } = attempt
-    else {
-        return Err(Error::InvalidCredentials);
-    };
+    let Attempt { env, client, .. } = attempt;
+    let Account {
+        user: verified,
+        tenant,
+        membership,
+    } = account;
     let now = env.clock.now();
     let (login, refresh_token) = Login::open(env, verified.id, tenant.id, client, now);
     let event = Event::of(verified.id, Some(login.id), client, now, Action::LoggedIn);
@@ -172,7 +132,7 @@ async fn open(
             let (user, logins, standing) = try_join!(
                 users::store::find(&txn, verified.id),
                 store::list(&txn, verified.id),
-                standing(env, &txn, email, client, now)
+                attempt.standing(&txn, now)
             )?;
             let Some(mut user) = user else {
                 return Ok::<_, Error>(None);
@@ -186,11 +146,7 @@ async fn open(
                 // Our own renewal, replayed after a commit of unknown outcome, is no change; anything else is.
                 return Ok(None);
             }
-            if let (Some(standing), Some(reserved)) = (standing, reserved)
-                && let Some(attempts) = standing.succeed(&txn, reserved)?
-            {
-                tell_of_refused(&txn, user.id, client, now, attempts)?;
-            }
+            attempt.succeed(&txn, user.id, standing, reserved, now)?;
             make_room(&txn, logins)?;
             store::add(&txn, new)?;
             audit::store::add(&txn, TenantScope::own(user.id), event)?;

@@ -1,4 +1,4 @@
-//! Making an account.
+//! Making an account, and keeping it one's own.
 
 use futures_util::try_join;
 use kv::Snapshot;
@@ -7,12 +7,13 @@ use crate::audit::{self, Action, Event};
 use crate::client::Client;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::logins::{self, Login, SignedIn};
-use crate::scope::TenantScope;
-use crate::secret::Password;
+use crate::logins::{self, Attempt, Login, SignedIn};
+use crate::password::Context;
+use crate::scope::{Caller, Permission, TenantScope};
+use crate::secret::{Password, Verdict};
 use crate::tenants::{self, Membership, Tenant};
 use crate::text::Name;
-use crate::throttle::{Registrations, Rules};
+use crate::throttle::{Registrations, Reserved, Rules};
 use crate::users::{Email, User, store};
 
 /// What somebody registers with.
@@ -96,4 +97,92 @@ async fn reserve(env: &Env, rules: &Rules, client: &Client, email: &Email) -> Re
         Some(_) => Err(Error::EmailTaken),
         None => Ok(snapshot),
     }
+}
+
+/// Changes the caller's password and ends their other logins; answers how many those were.
+///
+/// Fails with [`PasswordRefused`](Error::PasswordRefused) if the policy does not want `new`, and with
+/// [`InvalidCredentials`](Error::InvalidCredentials) if `current` is not the password, which is counted as an attempt to log in is.
+pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new: &str) -> Result<usize> {
+    loop {
+        let (Change { user, new, reserved }, snapshot) = begin_change(env, caller, new).await?;
+        let attempt = Attempt {
+            env,
+            client: caller.client(),
+            email: &user.email,
+        };
+        if env.hasher.verify(current, Some(&user.password_hash)).await? == Verdict::Wrong {
+            attempt.refuse(Some(user.id), reserved, snapshot).await?;
+            return Err(Error::InvalidCredentials);
+        }
+        let changed = &User {
+            password_hash: env.hasher.hash(&new).await?,
+            updated_at: env.clock.now().max(user.updated_at),
+            ..user.clone()
+        };
+        let verified = &user;
+        let ended = env
+            .db
+            .since(snapshot)
+            .run(|txn| async move {
+                let txn = &txn;
+                let change = |scope| async move {
+                    let (stored, standing) = try_join!(
+                        store::find(txn, caller.user()),
+                        attempt.standing(txn, changed.updated_at)
+                    )?;
+                    // Somebody else has changed it meanwhile: then it is asked again.
+                    if stored.as_ref() != Some(verified) {
+                        return Ok(None);
+                    }
+                    attempt.succeed(txn, changed.id, standing, reserved, changed.updated_at)?;
+                    store::put(txn, changed)?;
+                    let ended = logins::ops::end_all(txn, caller, |login| login.id != caller.login()).await?;
+                    audit::store::add(txn, scope, &Event::by(caller, Action::PasswordChanged { ended }))?;
+                    Ok(Some(ended))
+                };
+                caller.enter(txn, Permission::ManageAccount, change).await
+            })
+            .await?;
+        if let Some(ended) = ended {
+            return Ok(ended);
+        }
+    }
+}
+
+/// What a change of password starts from.
+struct Change {
+    user: User,
+    new: Password,
+    reserved: Option<Reserved>,
+}
+
+/// Reads the caller's account, holds the new password to the policy, and reserves the attempt at the current one.
+async fn begin_change(env: &Env, caller: &Caller, new: &str) -> Result<(Change, Snapshot)> {
+    let now = env.clock.now();
+    env.db
+        .run_then(|txn| async move {
+            let txn = &txn;
+            let begin = |scope| async move {
+                let (user, place) = try_join!(
+                    store::find(txn, caller.user()),
+                    tenants::store::place(txn, scope, caller.user())
+                )?;
+                let user = user.ok_or(Error::Revoked)?;
+                let company = place.and_then(|(_, membership)| membership.company);
+                let names = [&user.first_name, &user.last_name, &company];
+                let context = Context::of(Some(&user.email), names.into_iter().flatten());
+                let new = Password::chosen(new, env.limits.passwords, &context).map_err(Error::PasswordRefused)?;
+                let attempt = Attempt {
+                    env,
+                    client: caller.client(),
+                    email: &user.email,
+                };
+                let standing = attempt.standing(txn, now).await?;
+                let reserved = standing.map(|standing| standing.reserve(txn)).transpose()?;
+                Ok(Change { user, new, reserved })
+            };
+            caller.enter(txn, Permission::ManageAccount, begin).await
+        })
+        .await
 }

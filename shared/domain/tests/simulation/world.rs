@@ -7,6 +7,7 @@ use std::time::Duration;
 use argon2::Params;
 use domain::env::{Clock, Env, Ids, Limits, Rng as Randomness};
 use domain::logins::Lifetime;
+use domain::password::Policy;
 use domain::secret::Hasher;
 use domain::{Result, Timestamp};
 use fastrand::Rng;
@@ -108,12 +109,12 @@ impl World {
             hasher: Hasher::in_place(rng.clone(), params),
             rng,
             limits: Limits {
-                password_min_length: 8,
                 login: Lifetime {
                     idle: Duration::from_secs(86_400),
                     absolute: Duration::from_secs(86_400),
                 },
                 throttle: None,
+                passwords: Policy::BASIC,
             },
         }
     }

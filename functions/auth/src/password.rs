@@ -1,0 +1,43 @@
+//! `POST /auth/password`
+
+use api::{ApiError, AppState, Authenticated, Body, Checks, Field, Reply};
+use axum::extract::State;
+use domain::secret::Password;
+use domain::text::Refused;
+use domain::users::ops;
+use serde::Deserialize;
+
+use crate::logout_all::EndedBody;
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PasswordBody {
+    current_password: Field<String>,
+    new_password: Field<String>,
+}
+
+impl PasswordBody {
+    /// The new one is only read: what it must not contain depends on the account.
+    fn parse(self) -> Result<(Password, String), ApiError> {
+        let mut checks = Checks::new();
+        let current = checks.required("currentPassword", self.current_password, |text| {
+            Password::claimed(&text)
+        });
+        let new = checks.required("newPassword", self.new_password, Ok::<_, Refused>);
+        match (current, new) {
+            (Some(current), Some(new)) => Ok((current, new)),
+            _ => Err(checks.refuse()),
+        }
+    }
+}
+
+/// Changes the caller's password, and ends all of their logins but this one.
+pub async fn password(
+    State(app): State<AppState>,
+    Authenticated(caller): Authenticated,
+    Body(body): Body<PasswordBody>,
+) -> Result<Reply<EndedBody>, ApiError> {
+    let (current, new) = body.parse()?;
+    let ended = ops::change_password(&app.env, &caller, &current, &new).await?;
+    Ok(Reply::ok(EndedBody { ended }))
+}

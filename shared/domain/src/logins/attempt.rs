@@ -1,0 +1,78 @@
+//! Attempts at a password: reserved before anything is hashed, and settled afterwards.
+
+use kv::{Snapshot, Txn};
+
+use crate::audit::{self, Action, Event};
+use crate::client::Client;
+use crate::env::Env;
+use crate::error::Result;
+use crate::id::UserId;
+use crate::scope::TenantScope;
+use crate::throttle::{Reserved, Standing};
+use crate::time::Timestamp;
+use crate::users::Email;
+
+/// Whose password it is that somebody tries, and from where.
+#[derive(Clone, Copy)]
+pub(crate) struct Attempt<'a> {
+    pub(crate) env: &'a Env,
+    pub(crate) client: &'a Client,
+    pub(crate) email: &'a Email,
+}
+
+impl Attempt<'_> {
+    /// How the account and the address stand at `now`, if anything is throttled.
+    pub(crate) async fn standing(self, txn: &Txn, now: Timestamp) -> Result<Option<Standing>> {
+        match &self.env.limits.throttle {
+            Some(rules) => Standing::read(txn, rules, self.email, self.client, now).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Keeps an attempt with a wrong password counted, and tells the account's owner of it: once for many. Who the email belongs to, if to
+    /// anybody, makes no other difference.
+    pub(crate) async fn refuse(
+        self,
+        user: Option<UserId>,
+        reserved: Option<Reserved>,
+        snapshot: Snapshot,
+    ) -> Result<()> {
+        let Some(reserved) = reserved else { return Ok(()) };
+        let now = self.env.clock.now();
+        self.env
+            .db
+            .since(snapshot)
+            .run(|txn| async move {
+                let Some(standing) = self.standing(&txn, now).await? else {
+                    return Ok(());
+                };
+                let told = standing.fail(&txn, reserved)?;
+                self.tell(&txn, user, told, now)
+            })
+            .await
+    }
+
+    /// Gives back what was reserved for an attempt with the right password, and tells of the wrong ones before it.
+    pub(crate) fn succeed(
+        self,
+        txn: &Txn,
+        user: UserId,
+        standing: Option<Standing>,
+        reserved: Option<Reserved>,
+        now: Timestamp,
+    ) -> Result<()> {
+        let (Some(standing), Some(reserved)) = (standing, reserved) else {
+            return Ok(());
+        };
+        let told = standing.succeed(txn, reserved)?;
+        self.tell(txn, Some(user), told, now)
+    }
+
+    fn tell(self, txn: &Txn, user: Option<UserId>, refused: Option<u32>, now: Timestamp) -> Result<()> {
+        let (Some(user), Some(attempts)) = (user, refused) else {
+            return Ok(());
+        };
+        let event = Event::of(user, None, self.client, now, Action::LoginRefused { attempts });
+        audit::store::add(txn, TenantScope::own(user), &event)
+    }
+}
