@@ -9,7 +9,7 @@ use std::time::Duration;
 use kv::faulty::{Latency, Plan};
 use kv::{Db, Engine, Settings};
 use serde_json::{Value, json};
-use testkit::{Answer, Target, TestApp};
+use testkit::{Answer, Code, Target, TestApp};
 use tokio::runtime::Builder;
 use tokio::time::Instant;
 
@@ -54,6 +54,21 @@ async fn drive() -> Vec<Count> {
     let token = text(&registered["token"]);
     let logging_in = app.post("/v5/auth/login").json(&account).send();
     timed(&mut counts, "log in", logging_in).await.ok();
+    for (name, email) in [
+        ("log in, wrong password", "a@example.com"),
+        ("log in, unknown email", "b@example.com"),
+    ] {
+        let body = json!({ "email": email, "password": "another one" });
+        let logging_in = app.post("/v5/auth/login").json(&body).send();
+        timed(&mut counts, name, logging_in)
+            .await
+            .assert_problem(401, Code::InvalidCredentials);
+    }
+    let body = json!({ "refreshToken": registered["refreshToken"] });
+    let refreshing = app.post("/v5/auth/refresh").json(&body).send();
+    timed(&mut counts, "refresh", refreshing).await.ok();
+    let listing = app.get("/v5/auth/logins").bearer(&token).send();
+    timed(&mut counts, "list logins", listing).await.ok();
     let creating = app.post("/v5/sessions").bearer(&token).json(&draft).send();
     let created = timed(&mut counts, "create session", creating).await.created();
     // With one session a list could not tell records read at once from records read in turn.
@@ -72,8 +87,23 @@ async fn drive() -> Vec<Count> {
     timed(&mut counts, "change session", changing).await.ok();
     let deleting = app.delete(&path).bearer(&token).send();
     timed(&mut counts, "delete session", deleting).await.ok();
+    let body = json!({ "currentPassword": "password123", "newPassword": "password456" });
+    let changing = app.post("/v5/auth/password").bearer(&token).json(&body).send();
+    timed(&mut counts, "change password", changing).await.ok();
+    let account = json!({ "email": "a@example.com", "password": "password456" });
+    let mut tokens = Vec::new();
+    for _ in 0..3 {
+        let logged_in = app.post("/v5/auth/login").json(&account).send().await.ok();
+        tokens.push(text(&logged_in["token"]));
+    }
+    let logins = app.get("/v5/auth/logins").bearer(&token).send().await.ok();
+    let other = format!("/v5/auth/logins/{}", text(&logins["logins"][0]["id"]));
+    let ending = app.delete(&other).bearer(&token).send();
+    timed(&mut counts, "end a login", ending).await.ok();
     let logging_out = app.post("/v5/auth/logout").bearer(&token).send();
     timed(&mut counts, "log out", logging_out).await.ok();
+    let logging_out = app.post("/v5/auth/logout-all").bearer(&tokens[0]).send();
+    timed(&mut counts, "log out everywhere", logging_out).await.ok();
     let asking = app.get("/v5/ready").send();
     timed(&mut counts, "ready", asking).await.ok();
     let asking = app.get("/v5/health").send();
@@ -99,10 +129,15 @@ mod tests {
     #[test]
     fn no_endpoint_makes_more_trips_than_it_needs() {
         let expected = [
+            // A begin, the counts, the commit; then, without another begin, the email, and the commit.
+            ("register", 5),
+            // A begin, the email and the counts, the account, the commit; then, without another begin, the account again, and the commit.
+            ("log in", 6),
+            ("log in, wrong password", 6),
+            ("log in, unknown email", 6),
             // A begin, the reads, the commit.
-            ("register", 3),
-            // A begin, the email, the account; then, on the same snapshot, the account again, and the commit.
-            ("log in", 5),
+            ("refresh", 3),
+            ("list logins", 2),
             ("create session", 3),
             // The login and the role are read beside what is asked for.
             ("get session", 2),
@@ -110,8 +145,11 @@ mod tests {
             ("list sessions", 3),
             ("change session", 3),
             ("delete session", 3),
-            // Reads nothing.
-            ("log out", 2),
+            // As for a login, and the caller's account before its counts.
+            ("change password", 6),
+            ("end a login", 3),
+            ("log out", 3),
+            ("log out everywhere", 3),
             ("ready", 2),
             ("health", 0),
         ];

@@ -122,19 +122,28 @@ impl TestApp {
         let signed_in = users::ops::register(&self.env, &Client::default(), registration)
             .await
             .expect("the account is made");
+        let lasts = signed_in.login.expires_at.since(signed_in.at).as_secs();
+        let mut actor = Actor {
+            token: String::new(),
+            signed_in,
+        };
+        (actor.token, _) = self.token(&actor, i64::try_from(lasts).expect("a login lasts for years at most"));
+        actor
+    }
+
+    /// An access token of the actor's login, made when they signed in, that lasts for at most so many seconds.
+    pub fn token(&self, actor: &Actor, seconds: i64) -> (String, jwt::Claims) {
+        let signed_in = &actor.signed_in;
+        let at = signed_in.at.as_seconds();
         let subject = Subject {
             user: signed_in.user.id.uuid(),
             tenant: signed_in.tenant.id.uuid(),
             login: signed_in.login.id.uuid(),
-            email: email.to_owned(),
+            email: signed_in.user.email.to_string(),
             token: self.env.ids.next::<domain::TokenId>().uuid(),
-            not_after: signed_in.login.expires_at.as_seconds(),
+            not_after: at + seconds,
         };
-        let (token, _) = self
-            .tokens
-            .sign(subject, signed_in.at.as_seconds())
-            .expect("tokens can be signed");
-        Actor { token, signed_in }
+        self.tokens.sign(subject, at).expect("tokens can be signed")
     }
 }
 

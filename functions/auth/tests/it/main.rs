@@ -7,7 +7,10 @@
 
 mod bodies;
 mod login;
+mod logins;
 mod logout;
+mod password;
+mod refresh;
 mod register;
 
 use domain::password::Policy;

@@ -295,7 +295,7 @@ pub async fn log_out_everywhere(env: &Env, caller: &Caller) -> Result<usize> {
         .run(|txn| async move {
             let txn = &txn;
             let end = |scope| async move {
-                let ended = end_all(txn, caller, |_| true).await?;
+                let ended = end_all(txn, caller, store::list(txn, caller.user()).await?)?;
                 audit::store::add(txn, scope, &Event::by(caller, Action::LoggedOutEverywhere { ended }))?;
                 Ok(ended)
             };
@@ -304,10 +304,10 @@ pub async fn log_out_everywhere(env: &Env, caller: &Caller) -> Result<usize> {
         .await
 }
 
-/// Ends those of the caller's logins that are `wanted`, and answers how many of them were alive.
-pub(crate) async fn end_all(txn: &Txn, caller: &Caller, wanted: impl Fn(&Login) -> bool) -> Result<usize> {
+/// Ends these of the caller's logins, and answers how many of them were alive.
+pub(crate) fn end_all(txn: &Txn, caller: &Caller, logins: impl IntoIterator<Item = Login>) -> Result<usize> {
     let mut alive = 0;
-    for login in store::list(txn, caller.user()).await?.into_iter().filter(wanted) {
+    for login in logins {
         store::end(txn, login.user, login.id)?;
         alive += usize::from(login.is_alive(caller.at()));
     }

@@ -68,7 +68,7 @@ impl Default for Rules {
             pair: rule(5, 900, 900),
             account: rule(20, 900, 900),
             address: rule(50, 30, 60),
-            registration: rule(20, 180, 300),
+            registration: rule(100, 60, 300),
         }
     }
 }

@@ -127,8 +127,9 @@ pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new
             .run(|txn| async move {
                 let txn = &txn;
                 let change = |scope| async move {
-                    let (stored, standing) = try_join!(
+                    let (stored, logins, standing) = try_join!(
                         store::find(txn, caller.user()),
+                        logins::store::list(txn, caller.user()),
                         attempt.standing(txn, changed.updated_at)
                     )?;
                     // Somebody else has changed it meanwhile: then it is asked again.
@@ -137,7 +138,8 @@ pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new
                     }
                     attempt.succeed(txn, changed.id, standing, reserved, changed.updated_at)?;
                     store::put(txn, changed)?;
-                    let ended = logins::ops::end_all(txn, caller, |login| login.id != caller.login()).await?;
+                    let others = logins.into_iter().filter(|login| login.id != caller.login());
+                    let ended = logins::ops::end_all(txn, caller, others)?;
                     audit::store::add(txn, scope, &Event::by(caller, Action::PasswordChanged { ended }))?;
                     Ok(Some(ended))
                 };

@@ -1,6 +1,6 @@
 //! Users on a caller's transaction.
 
-use kv::Txn;
+use kv::{Range, Txn};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
@@ -49,4 +49,12 @@ pub async fn insert(txn: &Txn, user: &User) -> Result<()> {
 /// Writes `user` over what was there.
 pub fn put(txn: &Txn, user: &User) -> Result<()> {
     Ok(txn.set(&keys::user(user.id), record::encode(user)?)?)
+}
+
+/// Removes the account with its logins and its places in tenants, so that its tokens are worth nothing from the next request on. What its own tenant has
+/// stays, and nobody can get to it any more.
+pub fn remove(txn: &Txn, user: &User) -> Result<()> {
+    txn.clear(&keys::by_email(&user.email))?;
+    txn.clear(&keys::user(user.id))?;
+    Ok(txn.clear_range(&Range::below(&keys::user(user.id)))?)
 }

@@ -1,0 +1,284 @@
+use std::time::Duration;
+
+use domain::users;
+use kv::{Key, Order, Query, Range};
+use serde_json::{Value, json};
+use testkit::{Actor, Answer, Code, Target as _, TestApp};
+use tokio::task::JoinSet;
+
+use crate::start;
+
+const DAY: Duration = Duration::from_hours(24);
+
+async fn refresh(app: &TestApp, token: &str) -> Answer {
+    let body = json!({ "refreshToken": token });
+    app.post("/v5/auth/refresh").json(&body).send().await
+}
+
+fn token(data: &Value) -> String {
+    data["refreshToken"].as_str().unwrap().to_owned()
+}
+
+async fn is_alive(app: &TestApp, access_token: &str) -> bool {
+    let answer = app.get("/v5/auth/logins").bearer(access_token).send().await;
+    if answer.status == 401 {
+        answer.assert_problem(401, Code::RevokedToken);
+        return false;
+    }
+    answer.ok();
+    true
+}
+
+async fn assert_refused(app: &TestApp, token: &str) {
+    refresh(app, token).await.assert_problem(401, Code::InvalidRefreshToken);
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_exchanged_for_new_tokens_of_the_same_login() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    app.clock.advance(DAY);
+    let data = refresh(&app, &alice.refresh_token()).await.ok();
+    assert_eq!(data["user"]["id"], alice.signed_in.user.id.to_string());
+    assert_eq!(data["tenant"]["id"], alice.signed_in.tenant.id.to_string());
+    assert_eq!(data["tenant"]["role"], "owner");
+    assert_eq!(data["expiresIn"], 86_400);
+    assert_eq!(data["expiresAt"], "2026-01-03T00:00:00.000Z");
+    assert_ne!(token(&data), alice.refresh_token());
+    let listed = app
+        .get("/v5/auth/logins")
+        .bearer(data["token"].as_str().unwrap())
+        .send()
+        .await
+        .ok();
+    assert_eq!(listed["logins"][0]["id"], alice.signed_in.login.id.to_string());
+    assert_eq!(listed["logins"][0]["lastUsedAt"], "2026-01-02T00:00:00.000Z");
+    assert_eq!(listed["logins"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn within_thirty_seconds_a_replaced_token_is_answered_the_same_successor() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let first = refresh(&app, &alice.refresh_token()).await.ok();
+    app.clock.advance(Duration::from_secs(30));
+    let again = refresh(&app, &alice.refresh_token()).await.ok();
+    assert_eq!(token(&again), token(&first));
+    refresh(&app, &token(&first)).await.ok();
+    assert!(is_alive(&app, &alice.token).await);
+}
+
+#[tokio::test]
+async fn the_grace_of_a_token_does_not_end_when_its_successor_is_used() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let second = token(&refresh(&app, &alice.refresh_token()).await.ok());
+    app.clock.advance(Duration::from_secs(10));
+    let third = token(&refresh(&app, &second).await.ok());
+    app.clock.advance(Duration::from_secs(20));
+    assert_eq!(token(&refresh(&app, &alice.refresh_token()).await.ok()), second);
+    assert_eq!(token(&refresh(&app, &second).await.ok()), third);
+}
+
+#[tokio::test]
+async fn replaying_a_refresh_token_later_ends_the_whole_login() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let stolen = alice.refresh_token();
+    let rotated = refresh(&app, &stolen).await.ok();
+    app.clock.advance(Duration::from_secs(31));
+    assert_refused(&app, &stolen).await;
+    assert_refused(&app, &token(&rotated)).await;
+    assert!(!is_alive(&app, &alice.token).await);
+    assert!(!is_alive(&app, rotated["token"].as_str().unwrap()).await);
+}
+
+#[tokio::test]
+async fn reuse_ends_one_login_and_no_other() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let body = json!({ "email": "alice@example.com", "password": "password123" });
+    let laptop = app.post("/v5/auth/login").json(&body).send().await.ok();
+    refresh(&app, &alice.refresh_token()).await.ok();
+    app.clock.advance(Duration::from_secs(31));
+    assert_refused(&app, &alice.refresh_token()).await;
+    assert!(is_alive(&app, laptop["token"].as_str().unwrap()).await);
+    refresh(&app, &token(&laptop)).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_refreshes_of_one_token_at_once_have_one_successor() {
+    let app = std::sync::Arc::new(start());
+    let alice = app.register("alice@example.com").await;
+    let mut calls = JoinSet::new();
+    for _ in 0..50 {
+        let (app, old) = (app.clone(), alice.refresh_token());
+        calls.spawn(async move { token(&refresh(&app, &old).await.ok()) });
+    }
+    let mut successors = calls.join_all().await;
+    successors.dedup();
+    assert_eq!(successors.len(), 1);
+    refresh(&app, &successors[0]).await.ok();
+}
+
+#[tokio::test]
+async fn junk_is_refused_without_touching_the_store() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let real = alice.refresh_token();
+    let before = app.env.db.usage();
+    let mut mistyped = real.clone().into_bytes();
+    mistyped[50] = if mistyped[50] == b'A' { b'B' } else { b'A' };
+    for junk in [
+        "",
+        "coditect_rt_",
+        &real[1..],
+        &real[..real.len() - 1],
+        &format!("{real}="),
+        &format!(" {real}"),
+        &real.to_uppercase(),
+        &String::from_utf8(mistyped).unwrap(),
+        &alice.token,
+        &"x".repeat(60_000),
+    ] {
+        assert_refused(&app, junk).await;
+    }
+    assert_eq!(app.env.db.usage(), before);
+    refresh(&app, &real).await.ok();
+}
+
+#[tokio::test]
+async fn whoever_knows_only_the_ids_can_not_end_a_login() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let (user, tenant, login) = (
+        alice.signed_in.user.id,
+        alice.signed_in.tenant.id,
+        alice.signed_in.login.id,
+    );
+    let (_, guess) = domain::logins::Family::start(&*app.env.rng, user, tenant, login);
+    assert_refused(&app, &guess.reveal()).await;
+    assert!(is_alive(&app, &alice.token).await);
+    refresh(&app, &alice.refresh_token()).await.ok();
+}
+
+#[tokio::test]
+async fn a_login_that_is_not_used_for_thirty_days_ends() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    app.clock.advance(30 * DAY - Duration::from_secs(1));
+    let next = token(&refresh(&app, &alice.refresh_token()).await.ok());
+    app.clock.advance(30 * DAY);
+    assert_refused(&app, &next).await;
+}
+
+#[tokio::test]
+async fn a_login_ends_after_ninety_days_however_much_it_is_used_and_its_access_tokens_with_it() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let mut next = alice.refresh_token();
+    for _ in 0..8 {
+        app.clock.advance(11 * DAY);
+        next = token(&refresh(&app, &next).await.ok());
+    }
+    app.clock.advance(2 * DAY - Duration::from_secs(60));
+    let last = refresh(&app, &next).await.ok();
+    assert_eq!(
+        (&last["expiresIn"], &last["expiresAt"]),
+        (&json!(60), &json!("2026-04-01T00:00:00.000Z"))
+    );
+    app.clock.advance(Duration::from_secs(60));
+    assert_refused(&app, &token(&last)).await;
+    app.get("/v5/auth/logins")
+        .bearer(last["token"].as_str().unwrap())
+        .send()
+        .await
+        .assert_problem(401, Code::ExpiredToken);
+}
+
+#[tokio::test]
+async fn an_access_token_that_would_outlive_its_login_is_refused_with_it() {
+    // As after a deployment that makes logins shorter: the token says a day, and the login in the store an hour.
+    let app = TestApp::with_limits(auth::router(), |limits| limits.login.idle = Duration::from_secs(3600));
+    let alice = app.register("alice@example.com").await;
+    let longer = TestApp::on(auth::router(), app.env.db.clone());
+    longer.clock.advance(Duration::from_secs(3600));
+    let (token, _) = app.token(&alice, 86_400);
+    assert!(!is_alive(&longer, &token).await);
+}
+
+#[tokio::test]
+async fn a_login_that_was_ended_gets_no_tokens_any_more() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    app.post("/v5/auth/logout").by(&alice).send().await.ok();
+    assert_refused(&app, &alice.refresh_token()).await;
+}
+
+#[tokio::test]
+async fn the_tokens_of_an_account_that_was_removed_are_worth_nothing() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let user = &alice.signed_in.user;
+    app.env
+        .db
+        .run(|txn| async move { users::store::remove(&txn, user) })
+        .await
+        .unwrap();
+    assert!(!is_alive(&app, &alice.token).await);
+    assert_refused(&app, &alice.refresh_token()).await;
+}
+
+#[tokio::test]
+async fn the_token_is_required() {
+    let app = start();
+    let send = |body: Value| app.post("/v5/auth/refresh").json(&body).send();
+    send(json!({})).await.assert_invalid(&["/refreshToken"]);
+    send(json!({ "refreshToken": 5 }))
+        .await
+        .assert_invalid(&["/refreshToken"]);
+    send(json!({ "refreshToken": "nonsense" }))
+        .await
+        .assert_problem(401, Code::InvalidRefreshToken);
+}
+
+/// Every text of the store in which a token might stand: keys and values, as they are and decoded.
+async fn everything(app: &TestApp) -> Vec<u8> {
+    let query = &Query {
+        range: Range::below(&Key::of(&())),
+        order: Order::Ascending,
+        limit: usize::MAX,
+    };
+    let read = app.env.db.run(|txn| async move { txn.range(query).await });
+    let entries = read.await.unwrap().entries;
+    let pairs = entries
+        .iter()
+        .map(|entry| [entry.key.as_bytes(), &entry.value].concat());
+    pairs.collect::<Vec<_>>().concat()
+}
+
+#[tokio::test]
+async fn no_token_stands_readable_in_the_store() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+
+    let app = start();
+    let alice: Actor = app.register("alice@example.com").await;
+    let next = refresh(&app, &alice.refresh_token()).await.ok();
+    let stored = everything(&app).await;
+    let contains = |part: &[u8]| stored.windows(part.len()).any(|window| window == part);
+    assert!(
+        contains(alice.signed_in.login.id.to_string().as_bytes()),
+        "what is searched is the store"
+    );
+    for text in [alice.refresh_token(), token(&next)] {
+        let bytes = BASE64.decode(text.strip_prefix("coditect_rt_").unwrap()).unwrap();
+        let (proof, secret) = (&bytes[48..64], &bytes[64..96]);
+        for part in [text.as_bytes(), proof, secret] {
+            assert!(!contains(part) && !contains(BASE64.encode(part).as_bytes()));
+        }
+    }
+    for text in [&alice.token, next["token"].as_str().unwrap()] {
+        assert!(!contains(text.as_bytes()));
+    }
+}
