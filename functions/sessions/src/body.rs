@@ -1,5 +1,6 @@
 //! A session as it is sent.
 
+use api::Reply;
 use domain::sessions::Session;
 use domain::{SessionId, TenantId, Timestamp, UserId};
 use serde::Serialize;
@@ -28,5 +29,13 @@ impl From<Session> for SessionBody {
             created_at: session.created_at,
             updated_at: session.updated_at,
         }
+    }
+}
+
+impl SessionBody {
+    /// An answer that has a session in it, and its version on it.
+    pub fn reply(answer: impl FnOnce(Self) -> Reply<Self>, session: Session) -> Reply<Self> {
+        let version = session.version;
+        answer(session.into()).version(version)
     }
 }

@@ -1,6 +1,6 @@
 //! `PATCH /sessions/{id}`
 
-use api::{ApiError, AppState, Authenticated, Body, Checks, Field, Id, Reply};
+use api::{ApiError, AppState, Authenticated, Body, Checks, Field, Id, Preconditions, Reply};
 use axum::extract::State;
 use domain::sessions::{Change, WorkspacePath, ops};
 use domain::text::Name;
@@ -31,10 +31,11 @@ impl ChangeBody {
 pub async fn change(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
+    preconditions: Preconditions,
     Id(id): Id<domain::SessionId>,
     Body(body): Body<ChangeBody>,
 ) -> Result<Reply<SessionBody>, ApiError> {
-    Ok(Reply::ok(
-        ops::change(&app.env, &caller, id, &body.parse()?).await?.into(),
-    ))
+    let expects = |version| preconditions.permit(version);
+    let session = ops::change(&app.env, &caller, id, &body.parse()?, expects).await?;
+    Ok(SessionBody::reply(Reply::ok, session))
 }

@@ -1,6 +1,6 @@
 //! `DELETE /sessions/{id}`
 
-use api::{ApiError, AppState, Authenticated, Empty, Id, Reply};
+use api::{ApiError, AppState, Authenticated, Empty, Id, Preconditions, Reply};
 use axum::extract::State;
 use domain::sessions::ops;
 
@@ -8,8 +8,9 @@ use domain::sessions::ops;
 pub async fn delete(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
+    preconditions: Preconditions,
     Id(id): Id<domain::SessionId>,
 ) -> Result<Reply<Empty>, ApiError> {
-    ops::delete(&app.env, &caller, id).await?;
+    ops::delete(&app.env, &caller, id, |version| preconditions.permit(version)).await?;
     Ok(Reply::ok(Empty {}))
 }

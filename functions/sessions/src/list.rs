@@ -40,6 +40,6 @@ pub async fn list(
     let page = ops::list(&app.env, &caller, &parse(query)?).await?;
     Ok(Reply::ok(PageBody {
         sessions: page.sessions.into_iter().map(SessionBody::from).collect(),
-        next_cursor: page.next.map(Cursor::encode),
+        next_cursor: page.next.as_ref().map(Cursor::encode),
     }))
 }

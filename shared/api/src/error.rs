@@ -46,6 +46,10 @@ pub enum Code {
     NotFound,
     /// Another account holds the email.
     EmailTaken,
+    /// The version is not one that the request names.
+    PreconditionFailed,
+    /// The idempotency key belongs to another request.
+    IdempotencyMismatch,
     /// The next attempt has to wait.
     TooManyAttempts,
     /// The database did not answer within the deadline.
@@ -108,6 +112,16 @@ impl Code {
                 "INVALID_REFRESH_TOKEN",
                 StatusCode::UNAUTHORIZED,
                 "The refresh token is not valid",
+            ),
+            Self::PreconditionFailed => (
+                "PRECONDITION_FAILED",
+                StatusCode::PRECONDITION_FAILED,
+                "The resource has another version",
+            ),
+            Self::IdempotencyMismatch => (
+                "IDEMPOTENCY_MISMATCH",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The idempotency key belongs to another request",
             ),
             Self::TooManyAttempts => ("TOO_MANY_ATTEMPTS", StatusCode::TOO_MANY_REQUESTS, "Too many attempts"),
             Self::RevokedToken => ("REVOKED_TOKEN", StatusCode::UNAUTHORIZED, "The login has ended"),
@@ -210,6 +224,15 @@ impl From<domain::Error> for ApiError {
         use domain::Error;
         match error {
             Error::InvalidCredentials => Self::new(Code::InvalidCredentials, "No account has this email and password."),
+            Error::PreconditionFailed => Self::new(
+                Code::PreconditionFailed,
+                "The resource has changed since the version that `If-Match` names. Get it again.",
+            ),
+            Error::IdempotencyMismatch => Self::new(
+                Code::IdempotencyMismatch,
+                "This `Idempotency-Key` was used for a request with another body. Use a new key for a new request.",
+            ),
+            Error::BadCursor => Self::invalid(vec![violation("/cursor", &domain::page::not_a_cursor())]),
             Error::PasswordRefused(reasons) => Self::invalid(
                 reasons
                     .iter()

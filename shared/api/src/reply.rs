@@ -5,11 +5,13 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::error::ApiError;
+use crate::preconditions::{Preconditions, Version};
 
 /// A success with its data.
 pub struct Reply<T> {
     status: StatusCode,
     location: Option<String>,
+    version: Option<Version>,
     data: T,
 }
 
@@ -29,6 +31,7 @@ impl<T> Reply<T> {
         Self {
             status: StatusCode::OK,
             location: None,
+            version: None,
             data,
         }
     }
@@ -38,7 +41,29 @@ impl<T> Reply<T> {
         Self {
             status: StatusCode::CREATED,
             location: None,
+            version: None,
             data,
+        }
+    }
+
+    /// Names the version that is sent.
+    #[must_use]
+    pub fn version(self, version: u64) -> Self {
+        Self {
+            version: Some(Version(version)),
+            ..self
+        }
+    }
+
+    /// Sends the version alone (304) if the client has that already.
+    #[must_use]
+    pub fn unless_known(self, preconditions: &Preconditions) -> Self {
+        match self.version {
+            Some(Version(version)) if preconditions.is_known(version) => Self {
+                status: StatusCode::NOT_MODIFIED,
+                ..self
+            },
+            _ => self,
         }
     }
 
@@ -61,11 +86,18 @@ impl<T: Serialize> IntoResponse for Reply<T> {
             Ok(body) => body,
             Err(error) => return ApiError::internal(error).into_response(),
         };
-        let mut response = (self.status, body).into_response();
+        let mut response = self.status.into_response();
+        if self.status != StatusCode::NOT_MODIFIED {
+            *response.body_mut() = body.into();
+            let json = HeaderValue::from_static("application/json");
+            response.headers_mut().insert(header::CONTENT_TYPE, json);
+        }
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(location) = self.location.and_then(|location| HeaderValue::try_from(location).ok()) {
             headers.insert(header::LOCATION, location);
+        }
+        if let Some(version) = self.version {
+            headers.insert(header::ETAG, version.header());
         }
         response
     }

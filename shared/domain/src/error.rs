@@ -29,6 +29,15 @@ pub enum Error {
     /// The resource does not exist in the caller's tenant.
     #[error("not found")]
     NotFound,
+    /// The version that was found is not one that the caller expects.
+    #[error("the version is another one")]
+    PreconditionFailed,
+    /// The idempotency key was used before, for something else.
+    #[error("the idempotency key belongs to another request")]
+    IdempotencyMismatch,
+    /// The cursor was not made by this list with this filter.
+    #[error("the cursor is not one of this list")]
+    BadCursor,
     /// The tenant is the caller's, but their role does not allow this.
     #[error("the role in this tenant does not allow this")]
     Forbidden,

@@ -8,6 +8,7 @@
 //! a caller's transaction (never committing), `ops.rs` the operations on an [`Env`].
 
 pub mod audit;
+mod bytes;
 pub mod client;
 pub mod env;
 pub mod error;

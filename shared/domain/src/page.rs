@@ -2,8 +2,13 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::{Digest as _, Sha256};
 
-use crate::id::SessionId;
+use crate::bytes::{drawn, hidden_bytes};
+use crate::env::Rng;
+use crate::error::Error;
+use crate::id::TenantId;
 use crate::text::Refused;
 
 /// How many entries a page may have.
@@ -34,29 +39,95 @@ impl Default for Limit {
     }
 }
 
-/// Where a page ended: the last session that was looked at. Opaque to clients; the first byte is the format's version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cursor(pub SessionId);
+hidden_bytes! {
+    /// A tenant's key for the cursors of its lists.
+    pub struct Seal;
+}
+
+impl Seal {
+    /// A fresh one.
+    pub fn draw(rng: &dyn Rng) -> Self {
+        Self(drawn(rng))
+    }
+
+    /// The seal of a tenant from before there were seals: anybody can work it out, so its cursors only hold off mistakes.
+    pub(crate) fn of_old(tenant: TenantId) -> Self {
+        Self(Sha256::digest(tenant.as_bytes()).into())
+    }
+}
+
+/// How many bytes of the tag are sent.
+const TAG_LEN: usize = 16;
+
+/// Where a page ended, opaque to clients: a version, a position, and a tag (HMAC-SHA-256, cut to 128 bits) of the position, the list and its
+/// filter under the tenant's [`Seal`]. So a cursor of another tenant, of another list or of the same list with another filter is refused, and
+/// so is one that was made up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    position: Vec<u8>,
+    tag: [u8; TAG_LEN],
+}
 
 impl Cursor {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
 
-    /// The text that a client sends back.
-    pub fn encode(self) -> String {
-        let mut bytes = [Self::VERSION; 17];
-        bytes[1..].copy_from_slice(self.0.as_bytes());
-        URL_SAFE_NO_PAD.encode(bytes)
-    }
-
-    /// What [`encode`](Self::encode) wrote.
-    pub fn parse(text: &str) -> Result<Self, Refused> {
-        let refused = || Refused::because("is not a cursor of this API: send back `nextCursor` as it was received");
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| refused())?;
-        match bytes.split_first() {
-            Some((&Self::VERSION, id)) => SessionId::from_slice(id).map(Self).ok_or_else(refused),
-            _ => Err(refused()),
+    /// A cursor at `position` of `list` as `filter` shows it.
+    pub fn new(seal: &Seal, list: &str, filter: &str, position: &[u8]) -> Self {
+        Self {
+            position: position.to_vec(),
+            tag: tag(seal, list, filter, position),
         }
     }
+
+    /// The text that a client sends back.
+    pub fn encode(&self) -> String {
+        URL_SAFE_NO_PAD.encode([&[Self::VERSION], &*self.position, &self.tag].concat())
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote. Whether it is a cursor of the list is only known when it is [verified](Self::verify).
+    pub fn parse(text: &str) -> Result<Self, Refused> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| not_a_cursor())?;
+        let (position, tag) = match bytes.split_first() {
+            Some((&Self::VERSION, rest)) => rest.split_last_chunk().ok_or_else(not_a_cursor)?,
+            _ => return Err(not_a_cursor()),
+        };
+        Ok(Self {
+            position: position.to_vec(),
+            tag: *tag,
+        })
+    }
+
+    /// The position, to be believed once it is verified.
+    pub fn position(&self) -> &[u8] {
+        &self.position
+    }
+
+    /// Makes sure that it was made for this list and this filter, or fails with [`Error::BadCursor`].
+    pub fn verify(&self, seal: &Seal, list: &str, filter: &str) -> Result<(), Error> {
+        // What is compared tells nothing that the sender could use by the time that it takes: another try costs another request.
+        if self.tag == tag(seal, list, filter, &self.position) {
+            Ok(())
+        } else {
+            Err(Error::BadCursor)
+        }
+    }
+}
+
+fn tag(seal: &Seal, list: &str, filter: &str, position: &[u8]) -> [u8; TAG_LEN] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(&seal.0).expect("HMAC takes a key of any length");
+    for part in [list.as_bytes(), filter.as_bytes(), position] {
+        // With its length, so that no two lists of parts look alike.
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
+    }
+    let mut tag = [0; TAG_LEN];
+    tag.copy_from_slice(&mac.finalize().into_bytes()[..TAG_LEN]);
+    tag
+}
+
+/// What is said of a text that is no cursor, or none of the list.
+pub fn not_a_cursor() -> Refused {
+    Refused::because("is not a cursor of this list with this filter: send back `nextCursor` as it was received")
 }
 
 #[cfg(test)]
@@ -64,6 +135,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::env::SystemRng;
 
     #[test]
     fn a_limit_is_a_whole_number_in_range() {
@@ -75,11 +147,33 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_cursor_belongs_to_one_tenant_one_list_and_one_filter() {
+        let (seal, other) = (Seal::draw(&SystemRng), Seal::draw(&SystemRng));
+        let cursor = Cursor::new(&seal, "things", "q", b"position");
+        assert!(cursor.verify(&seal, "things", "q").is_ok());
+        for (seal, list, filter) in [
+            (&other, "things", "q"),
+            (&seal, "others", "q"),
+            (&seal, "things", ""),
+            (&seal, "thingsq", ""),
+        ] {
+            assert!(
+                matches!(cursor.verify(seal, list, filter), Err(Error::BadCursor)),
+                "{list} {filter}"
+            );
+        }
+        assert_eq!(format!("{seal:?}"), "Seal(…)");
+    }
+
     proptest! {
         #[test]
-        fn a_cursor_survives_the_round_trip(bytes: [u8; 16]) {
-            let cursor = Cursor(SessionId::from_slice(&bytes).unwrap());
-            prop_assert_eq!(Cursor::parse(&cursor.encode()), Ok(cursor));
+        fn a_cursor_survives_the_round_trip(position: Vec<u8>) {
+            let seal = Seal::draw(&SystemRng);
+            let cursor = Cursor::new(&seal, "things", "", &position);
+            let read = Cursor::parse(&cursor.encode()).unwrap();
+            prop_assert_eq!(&read, &cursor);
+            prop_assert!(read.verify(&seal, "things", "").is_ok());
         }
 
         #[test]
@@ -90,7 +184,17 @@ mod tests {
         }
 
         #[test]
-        fn a_cursor_of_another_version_is_refused(version in 2u8.., bytes: [u8; 16]) {
+        fn a_cursor_that_was_tampered_with_is_noticed(position: [u8; 16], place in 1usize..33, flip in 1u8..) {
+            let seal = Seal::draw(&SystemRng);
+            let text = Cursor::new(&seal, "things", "", &position).encode();
+            let mut bytes = URL_SAFE_NO_PAD.decode(text).unwrap();
+            bytes[place] ^= flip;
+            let cursor = Cursor::parse(&URL_SAFE_NO_PAD.encode(bytes)).unwrap();
+            prop_assert!(cursor.verify(&seal, "things", "").is_err());
+        }
+
+        #[test]
+        fn a_cursor_of_another_version_is_refused(version in 3u8.., bytes: [u8; 32]) {
             let mut foreign = vec![version];
             foreign.extend(bytes);
             prop_assert!(Cursor::parse(&URL_SAFE_NO_PAD.encode(foreign)).is_err());

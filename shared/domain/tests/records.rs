@@ -6,6 +6,7 @@ use domain::audit::{Action, Event};
 use domain::env::SystemRng;
 use domain::id::Id;
 use domain::logins::{Family, Login};
+use domain::page::Seal;
 use domain::record::{self, Record};
 use domain::secret::PasswordHash;
 use domain::sessions::{Session, WorkspacePath};
@@ -87,7 +88,7 @@ proptest! {
         id in id::<TenantId>(), user in id::<UserId>(), name in "\\PC{0,401}", own: bool, role in role(),
         company in prop::option::of(name()), joined_at in time(),
     ) {
-        survives(&Tenant { id, name, kind: if own { Kind::Own } else { Kind::Organization } })?;
+        survives(&Tenant { id, name, kind: if own { Kind::Own } else { Kind::Organization }, seal: Seal::draw(&SystemRng) })?;
         survives(&Membership { user, tenant: id, role, company, joined_at })?;
     }
 

@@ -126,13 +126,13 @@ impl Login {
     fn refreshed(
         &self,
         token: &RefreshToken,
-        nonce: &Nonce,
+        nonce: Nonce,
         client: &Client,
         lifetime: Lifetime,
         now: Timestamp,
     ) -> (Self, RefreshToken) {
         let mut login = self.clone();
-        let successor = login.refresh.rotate(token, nonce.clone(), now);
+        let successor = login.refresh.rotate(token, nonce, now);
         login.used_at = now.max(self.used_at);
         login.expires_at = lifetime.end(self.created_at, login.used_at);
         login.address = client.address;

@@ -188,7 +188,7 @@ enum Refreshed {
 /// before that ends its login: somebody has a copy. Whatever the reason, a refusal is [`Error::InvalidRefreshToken`].
 pub async fn refresh(env: &Env, client: &Client, token: &RefreshToken) -> Result<SignedIn> {
     let now = env.clock.now();
-    let nonce = &Nonce::draw(&*env.rng);
+    let nonce = Nonce::draw(&*env.rng);
     let event = |action| Event::of(token.user(), Some(token.login()), client, now, action);
     let (rotated, reused) = (&event(Action::Refreshed), &event(Action::ReuseDetected));
     let refreshed = env

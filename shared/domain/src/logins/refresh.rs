@@ -14,9 +14,10 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::bytes::{drawn, hidden_bytes};
 use crate::env::Rng;
 use crate::id::{LoginId, TenantId, UserId};
 use crate::time::Timestamp;
@@ -120,22 +121,22 @@ fn checksum(content: &[u8]) -> [u8; CHECKSUM_LEN] {
     check
 }
 
-/// What makes a successor one that only the store and the holder of the token together can tell.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Nonce([u8; 32]);
+hidden_bytes! {
+    /// What makes a successor one that only the store and the holder of the token together can tell.
+    pub struct Nonce;
+}
 
 impl Nonce {
     /// A fresh one.
     pub fn draw(rng: &dyn Rng) -> Self {
-        let mut bytes = [0; 32];
-        rng.fill(&mut bytes);
-        Self(bytes)
+        Self(drawn(rng))
     }
 }
 
-/// The SHA-256 of something with 128 random bits or more.
-#[derive(Clone, PartialEq, Eq)]
-struct Digest([u8; 32]);
+hidden_bytes! {
+    /// The SHA-256 of something with 128 random bits or more.
+    struct Digest;
+}
 
 impl Digest {
     fn of(secret: &[u8]) -> Self {
@@ -241,33 +242,6 @@ impl Replaced {
         now <= self.at.plus(GRACE)
     }
 }
-
-macro_rules! written_in_base64 {
-    ($($name:ident),+) => {$(
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(concat!(stringify!($name), "(…)"))
-            }
-        }
-
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(&URL_SAFE_NO_PAD.encode(self.0))
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let bytes = URL_SAFE_NO_PAD
-                    .decode(<String>::deserialize(deserializer)?)
-                    .map_err(de::Error::custom)?;
-                bytes.try_into().map(Self).map_err(|_| de::Error::custom("it has not 32 bytes"))
-            }
-        }
-    )+};
-}
-
-written_in_base64!(Digest, Nonce);
 
 #[cfg(test)]
 mod tests {

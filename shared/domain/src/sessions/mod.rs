@@ -107,6 +107,11 @@ impl Filter {
         Ok((!text.is_empty()).then(|| Self(text.to_lowercase())))
     }
 
+    /// What is looked for, as it is compared.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Whether the session is one that is looked for.
     pub fn accepts(&self, session: &Session) -> bool {
         session.name.as_str().to_lowercase().contains(&self.0)

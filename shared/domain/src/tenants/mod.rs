@@ -6,6 +6,7 @@ pub mod store;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{TenantId, UserId};
+use crate::page::Seal;
 use crate::record::Record;
 use crate::scope::Role;
 use crate::text::Name;
@@ -23,6 +24,8 @@ pub struct Tenant {
     /// Whether it is one user's own.
     #[serde(rename = "type")]
     pub kind: Kind,
+    /// What its cursors are sealed with.
+    pub seal: Seal,
 }
 
 /// Whose tenant it is.
@@ -64,6 +67,32 @@ pub struct Membership {
 
 impl Record for Tenant {
     const KIND: &'static str = "tenant";
+    const VERSION: u32 = 2;
+
+    fn upgraded(version: u32, data: &str) -> Option<serde_json::Result<Self>> {
+        (version == 1).then(|| serde_json::from_str::<TenantV1>(data).map(Self::from))
+    }
+}
+
+/// A tenant of the days before cursors were sealed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TenantV1 {
+    id: TenantId,
+    name: String,
+    #[serde(rename = "type")]
+    kind: Kind,
+}
+
+impl From<TenantV1> for Tenant {
+    fn from(tenant: TenantV1) -> Self {
+        Self {
+            id: tenant.id,
+            name: tenant.name,
+            kind: tenant.kind,
+            seal: Seal::of_old(tenant.id),
+        }
+    }
 }
 
 impl Record for Membership {
@@ -72,7 +101,7 @@ impl Record for Membership {
 
 impl Tenant {
     /// The tenant that `user` has from the start, named after the company, the person, or else the address.
-    pub fn own(user: &User, company: Option<&Name>) -> Self {
+    pub fn own(user: &User, company: Option<&Name>, seal: Seal) -> Self {
         let name = match (company, &user.first_name, &user.last_name) {
             (Some(company), _, _) => company.to_string(),
             (None, Some(first), Some(last)) => format!("{first} {last}"),
@@ -83,6 +112,7 @@ impl Tenant {
             id: TenantId::own(user.id),
             name,
             kind: Kind::Own,
+            seal,
         }
     }
 }

@@ -5,6 +5,7 @@ use kv::Txn;
 
 use crate::error::{Error, Result};
 use crate::id::{TenantId, UserId};
+use crate::page::Seal;
 use crate::record;
 use crate::scope::TenantScope;
 use crate::tenants::{Membership, Tenant, keys};
@@ -26,13 +27,26 @@ pub async fn membership(txn: &Txn, user: UserId, tenant: TenantId) -> Result<Opt
         .transpose()
 }
 
+/// The tenant.
+pub async fn find(txn: &Txn, scope: TenantScope) -> Result<Option<Tenant>> {
+    txn.get(&keys::tenant(scope))
+        .await?
+        .as_deref()
+        .map(record::decode)
+        .transpose()
+}
+
+/// What the tenant's cursors are sealed with.
+pub async fn seal(txn: &Txn, scope: TenantScope) -> Result<Seal> {
+    // Whoever has a place in a tenant that is gone is told so by the check that runs beside this.
+    let tenant = find(txn, scope).await?.ok_or(Error::Revoked)?;
+    Ok(tenant.seal)
+}
+
 /// The tenant and the place of `user` in it, read at once; `None` if they have none.
 pub async fn place(txn: &Txn, scope: TenantScope, user: UserId) -> Result<Option<(Tenant, Membership)>> {
-    let find = async { Ok::<_, Error>(txn.get(&keys::tenant(scope)).await?) };
-    match try_join!(find, membership(txn, user, scope.tenant()))? {
-        (Some(tenant), Some(membership)) => Ok(Some((record::decode(&tenant)?, membership))),
-        _ => Ok(None),
-    }
+    let (tenant, membership) = try_join!(find(txn, scope), membership(txn, user, scope.tenant()))?;
+    Ok(tenant.zip(membership))
 }
 
 /// The user's own tenant and their place in it, read at once. Every account has both.

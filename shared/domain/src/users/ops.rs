@@ -8,6 +8,7 @@ use crate::client::Client;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::logins::{self, Attempt, Login, SignedIn};
+use crate::page::Seal;
 use crate::password::Context;
 use crate::scope::{Caller, Permission, TenantScope};
 use crate::secret::{Password, Verdict};
@@ -51,7 +52,7 @@ pub async fn register(env: &Env, client: &Client, registration: Registration) ->
         created_at: now,
         updated_at: now,
     };
-    let tenant = Tenant::own(&user, registration.company.as_ref());
+    let tenant = Tenant::own(&user, registration.company.as_ref(), Seal::draw(&*env.rng));
     let membership = Membership::founder(&user, &tenant, registration.company);
     let (login, refresh_token) = Login::open(env, user.id, tenant.id, client, now);
     let event = &Event::of(user.id, Some(login.id), client, now, Action::Registered);

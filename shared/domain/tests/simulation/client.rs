@@ -160,10 +160,10 @@ impl Client {
                     name: None,
                     workspace_path: Some(path()),
                 };
-                Reply::Session(sessions::ops::change(env, caller, *id, &change).await?.into())
+                Reply::Session(sessions::ops::change(env, caller, *id, &change, |_| true).await?.into())
             }
             Call::Delete { caller, id } => {
-                sessions::ops::delete(env, caller, *id).await?;
+                sessions::ops::delete(env, caller, *id, |_| true).await?;
                 Reply::Done
             }
         })
