@@ -1,7 +1,8 @@
 //! `POST /auth/register`
 
-use api::{ApiError, AppState, Body, Checks, Field, Reply, Sender};
+use api::{ApiError, AppState, Body, Checks, Field, IdempotencyKey, Reply, Sender};
 use axum::extract::State;
+use domain::idempotency::Done;
 use domain::password::{Context, Policy};
 use domain::secret::Password;
 use domain::text::Name;
@@ -57,9 +58,13 @@ impl RegisterBody {
 pub async fn register(
     State(app): State<AppState>,
     Sender(client): Sender,
+    IdempotencyKey(key): IdempotencyKey,
     Body(body): Body<RegisterBody>,
 ) -> Result<Reply<SignedInBody>, ApiError> {
     let registration = body.parse(app.env.limits.passwords)?;
-    let signed_in = ops::register(&app.env, &client, registration).await?;
-    Ok(Reply::created(SignedInBody::sign(&app, signed_in)?))
+    let (signed_in, replayed) = match ops::register(&app.env, &client, registration, key.as_ref()).await? {
+        Done::Now(signed_in) => (signed_in, false),
+        Done::Before(signed_in) => (signed_in, true),
+    };
+    Ok(Reply::created(SignedInBody::sign(&app, signed_in)?).replayed(replayed))
 }

@@ -1,7 +1,8 @@
 //! `POST /sessions`
 
-use api::{ApiError, AppState, Authenticated, Body, Checks, Field, Reply};
+use api::{ApiError, AppState, Authenticated, Body, Checks, Field, IdempotencyKey, Reply};
 use axum::extract::State;
+use domain::idempotency::Done;
 use domain::sessions::{Draft, WorkspacePath, ops};
 use domain::text::Name;
 use serde::Deserialize;
@@ -31,9 +32,15 @@ impl CreateBody {
 pub async fn create(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
+    IdempotencyKey(key): IdempotencyKey,
     Body(body): Body<CreateBody>,
 ) -> Result<Reply<SessionBody>, ApiError> {
-    let session = ops::create(&app.env, &caller, body.parse()?).await?;
+    let (session, replayed) = match ops::create(&app.env, &caller, body.parse()?, key.as_ref()).await? {
+        Done::Now(session) => (session, false),
+        Done::Before(session) => (session, true),
+    };
     let location = format!("/v5/sessions/{}", session.id);
-    Ok(Reply::created(session.into()).at(location))
+    Ok(SessionBody::reply(Reply::created, session)
+        .at(location)
+        .replayed(replayed))
 }

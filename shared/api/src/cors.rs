@@ -7,6 +7,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::config::Origins;
 use crate::edge::X_REQUEST_ID;
+use crate::reply::IDEMPOTENCY_REPLAYED;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -25,6 +26,12 @@ pub(crate) fn layer(origins: &Origins) -> CorsLayer {
             header::IF_NONE_MATCH,
             HeaderName::from_static("idempotency-key"),
         ])
-        .expose_headers([header::ETAG, header::LOCATION, X_REQUEST_ID, header::RETRY_AFTER])
+        .expose_headers([
+            header::ETAG,
+            header::LOCATION,
+            X_REQUEST_ID,
+            header::RETRY_AFTER,
+            IDEMPOTENCY_REPLAYED,
+        ])
         .max_age(DAY)
 }

@@ -1,17 +1,20 @@
 //! Success as the contract has it: `{"success": true, "data": …}`.
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::error::ApiError;
 use crate::preconditions::{Preconditions, Version};
 
+pub(crate) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
 /// A success with its data.
 pub struct Reply<T> {
     status: StatusCode,
     location: Option<String>,
     version: Option<Version>,
+    replayed: bool,
     data: T,
 }
 
@@ -32,6 +35,7 @@ impl<T> Reply<T> {
             status: StatusCode::OK,
             location: None,
             version: None,
+            replayed: false,
             data,
         }
     }
@@ -42,8 +46,15 @@ impl<T> Reply<T> {
             status: StatusCode::CREATED,
             location: None,
             version: None,
+            replayed: false,
             data,
         }
+    }
+
+    /// Marks an answer that was given before, to the same request.
+    #[must_use]
+    pub fn replayed(self, replayed: bool) -> Self {
+        Self { replayed, ..self }
     }
 
     /// Names the version that is sent.
@@ -95,6 +106,9 @@ impl<T: Serialize> IntoResponse for Reply<T> {
         let headers = response.headers_mut();
         if let Some(location) = self.location.and_then(|location| HeaderValue::try_from(location).ok()) {
             headers.insert(header::LOCATION, location);
+        }
+        if self.replayed {
+            headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
         }
         if let Some(version) = self.version {
             headers.insert(header::ETAG, version.header());

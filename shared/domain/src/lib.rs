@@ -14,6 +14,7 @@ pub mod env;
 pub mod error;
 pub mod expiry;
 pub mod id;
+pub mod idempotency;
 pub mod logins;
 pub mod page;
 pub mod password;

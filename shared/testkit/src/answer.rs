@@ -29,7 +29,7 @@ impl Answer {
         let request_id = header("x-request-id").expect("every answer has a request id");
         assert_eq!(header("cache-control"), Some("no-store"));
 
-        let is_bare = method == Method::HEAD || status == StatusCode::NO_CONTENT;
+        let is_bare = method == Method::HEAD || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
         let body: Value = if is_bare {
             assert!(body.is_empty(), "an answer to {method} with {status} has no body");
             Value::Null

@@ -9,7 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{Request, Response};
 use domain::Client;
 use domain::env::{Env, Ids, Limits, SystemRng};
-use domain::logins::Lifetime;
+use domain::logins::{self, Lifetime};
 use domain::password::Policy;
 use domain::secret::{Hasher, Password};
 use domain::throttle::Rules;
@@ -119,15 +119,27 @@ impl TestApp {
             last_name: None,
             company: None,
         };
-        let signed_in = users::ops::register(&self.env, &Client::default(), registration)
+        let signed_in = users::ops::register(&self.env, &Client::default(), registration, None)
             .await
-            .expect("the account is made");
+            .expect("the account is made")
+            .into_inner();
         let lasts = signed_in.login.expires_at.since(signed_in.at).as_secs();
         let mut actor = Actor {
             token: String::new(),
             signed_in,
         };
         (actor.token, _) = self.token(&actor, i64::try_from(lasts).expect("a login lasts for years at most"));
+        actor
+    }
+
+    /// The actor with new tokens for their old ones, below HTTP.
+    pub async fn refresh(&self, actor: &Actor) -> Actor {
+        let refreshed = logins::ops::refresh(&self.env, &Client::default(), &actor.signed_in.refresh_token).await;
+        let mut actor = Actor {
+            token: String::new(),
+            signed_in: refreshed.expect("the login is alive"),
+        };
+        (actor.token, _) = self.token(&actor, 86_400);
         actor
     }
 

@@ -6,6 +6,7 @@
 )]
 
 mod bodies;
+mod idempotency;
 mod login;
 mod logins;
 mod logout;

@@ -53,15 +53,15 @@ async fn another_tenants_session_is_answered_as_an_absent_one_on_every_method() 
 }
 
 #[tokio::test]
-async fn a_cursor_of_another_tenants_shows_nothing_of_theirs() {
+async fn a_cursor_of_another_tenants_is_none() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let bob = app.register("bob@example.com").await;
-    let older = create(&app, &bob, "older").await;
+    create(&app, &bob, "older").await;
     for name in ["a", "b", "c"] {
         create(&app, &alice, name).await;
     }
     let page = app.get("/v5/sessions?limit=1").by(&alice).send().await.ok();
     let next = format!("/v5/sessions?cursor={}", page["nextCursor"].as_str().unwrap());
-    assert_eq!(app.get(&next).by(&bob).send().await.ok()["sessions"], json!([older]));
+    app.get(&next).by(&bob).send().await.assert_invalid(&["/cursor"]);
 }

@@ -6,9 +6,11 @@
 )]
 
 mod create;
+mod idempotency;
 mod isolation;
 mod list;
 mod one;
+mod preconditions;
 mod tokens;
 mod walk;
 

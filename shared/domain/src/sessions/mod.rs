@@ -73,6 +73,11 @@ impl Session {
         }
     }
 
+    /// Whether both were made from the same draft.
+    pub(crate) fn is_made_like(&self, other: &Self) -> bool {
+        (&self.name, &self.workspace_path) == (&other.name, &other.workspace_path)
+    }
+
     /// The session after `change`; one that changes nothing leaves it as it is, times and version included.
     #[must_use]
     pub fn changed(&self, change: &Change, now: Timestamp) -> Self {

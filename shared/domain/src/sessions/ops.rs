@@ -7,6 +7,7 @@ use crate::audit::{self, Action, Event};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::SessionId;
+use crate::idempotency::{Done, IdempotencyKey, Place};
 use crate::page::{Cursor, Limit};
 use crate::scope::{Caller, Permission, TenantScope};
 use crate::sessions::{Change, Draft, Filter, Session, store};
@@ -41,23 +42,36 @@ pub struct Page {
     pub next: Option<Cursor>,
 }
 
-/// Opens a session in the caller's tenant.
-pub async fn create(env: &Env, caller: &Caller, draft: Draft) -> Result<Session> {
-    let session = Session::open(env.ids.next(), caller, draft, env.clock.now());
-    let new = &session;
+/// Opens a session in the caller's tenant; with a `key` that was used before, answers the session that was opened then.
+///
+/// Fails with [`Error::IdempotencyMismatch`] if the key was used for another draft.
+pub async fn create(env: &Env, caller: &Caller, draft: Draft, key: Option<&IdempotencyKey>) -> Result<Done<Session>> {
+    let now = env.clock.now();
+    let new = &Session::open(env.ids.next(), caller, draft, now);
     let event = &Event::by(caller, Action::SessionCreated { session: new.id });
     env.db
         .run(|txn| async move {
             let txn = &txn;
-            caller
-                .enter(txn, Permission::WriteSessions, |scope| async move {
-                    store::insert(txn, scope, new)?;
-                    audit::store::add(txn, scope, event)
-                })
-                .await
+            let create = |scope| async move {
+                let place = match key {
+                    Some(key) => Some(Place::read(txn, key.of_caller(scope, caller.user()), now).await?),
+                    None => None,
+                };
+                match place.as_ref().and_then(|place: &Place<Session>| place.kept.as_ref()) {
+                    Some(made) if made.is_made_like(new) => return Ok(Done::Before(made.clone())),
+                    Some(_) => return Err(Error::IdempotencyMismatch),
+                    None => {}
+                }
+                if let Some(place) = place {
+                    place.keep(txn, new, now)?;
+                }
+                store::insert(txn, scope, new)?;
+                audit::store::add(txn, scope, event)?;
+                Ok(Done::Now(new.clone()))
+            };
+            caller.enter(txn, Permission::WriteSessions, create).await
         })
-        .await?;
-    Ok(session)
+        .await
 }
 
 /// The session with this id.

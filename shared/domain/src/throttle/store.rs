@@ -139,6 +139,12 @@ impl Standing {
         Ok(told)
     }
 
+    /// Makes the address one that the account knows, which has just been made from there.
+    pub fn welcome(mut self, txn: &Txn) -> Result<()> {
+        self.pair.tally.known_until = Some(self.now.plus(KNOWN));
+        self.write(txn)
+    }
+
     fn report(&mut self) -> Option<u32> {
         let account = &mut self.account.tally;
         let unreported = std::mem::take(&mut account.unreported);

@@ -1,20 +1,25 @@
 //! Making an account, and keeping it one's own.
 
 use futures_util::try_join;
-use kv::Snapshot;
+use kv::{Snapshot, Txn};
+use serde::{Deserialize, Serialize};
 
 use crate::audit::{self, Action, Event};
 use crate::client::Client;
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::id::UserId;
+use crate::idempotency::{Done, IdempotencyKey, Place};
 use crate::logins::{self, Attempt, Login, SignedIn};
 use crate::page::Seal;
 use crate::password::Context;
+use crate::record::Record;
 use crate::scope::{Caller, Permission, TenantScope};
 use crate::secret::{Password, Verdict};
 use crate::tenants::{self, Membership, Tenant};
 use crate::text::Name;
-use crate::throttle::{Registrations, Reserved, Rules};
+use crate::throttle::{Registrations, Reserved};
+use crate::time::Timestamp;
 use crate::users::{Email, User, store};
 
 /// What somebody registers with.
@@ -32,32 +37,45 @@ pub struct Registration {
     pub company: Option<Name>,
 }
 
-/// Makes an account with its own tenant and signs it in: all of it, or nothing.
+/// Makes an account with its own tenant and signs it in: all of it, or nothing. With a `key` that was used before for the same
+/// registration, signs in to the account that was made then.
 ///
 /// Fails with [`EmailTaken`](Error::EmailTaken) if another account holds the email, and with
-/// [`TooManyAttempts`](Error::TooManyAttempts) if the address has registered too many; before anything is hashed, as far as that can be known by then.
-pub async fn register(env: &Env, client: &Client, registration: Registration) -> Result<SignedIn> {
-    let reserved = match &env.limits.throttle {
-        Some(rules) => Some(reserve(env, rules, client, &registration.email).await?),
-        None => None,
+/// [`TooManyAttempts`](Error::TooManyAttempts) if the address has registered too many; before anything is hashed, as far as that can be
+/// known by then. A key that was used for another registration is [`IdempotencyMismatch`](Error::IdempotencyMismatch).
+pub async fn register(
+    env: &Env,
+    client: &Client,
+    registration: Registration,
+    key: Option<&IdempotencyKey>,
+) -> Result<Done<SignedIn>> {
+    let snapshot = match begin_registration(env, client, &registration, key).await? {
+        Begun::Free(snapshot) => snapshot,
+        Begun::Made(made) => return replay(env, client, &registration, &made).await,
     };
     let password_hash = env.hasher.hash(&registration.password).await?;
     let now = env.clock.now();
     let user = User {
         id: env.ids.next(),
-        email: registration.email,
+        email: registration.email.clone(),
         password_hash,
-        first_name: registration.first_name,
-        last_name: registration.last_name,
+        first_name: registration.first_name.clone(),
+        last_name: registration.last_name.clone(),
         created_at: now,
         updated_at: now,
     };
     let tenant = Tenant::own(&user, registration.company.as_ref(), Seal::draw(&*env.rng));
-    let membership = Membership::founder(&user, &tenant, registration.company);
+    let membership = Membership::founder(&user, &tenant, registration.company.clone());
     let (login, refresh_token) = Login::open(env, user.id, tenant.id, client, now);
     let event = &Event::of(user.id, Some(login.id), client, now, Action::Registered);
+    let record = &Registered {
+        user: user.id,
+        first_name: registration.first_name.clone(),
+        last_name: registration.last_name.clone(),
+        company: registration.company.clone(),
+    };
 
-    let made = SignedIn {
+    let signed_in = SignedIn {
         user,
         tenant,
         membership,
@@ -65,38 +83,142 @@ pub async fn register(env: &Env, client: &Client, registration: Registration) ->
         refresh_token,
         at: now,
     };
-    let new = &made;
-    let db = match reserved {
+    let new = &signed_in;
+    let db = match snapshot {
         Some(snapshot) => env.db.since(snapshot),
         None => env.db.clone(),
     };
-    db.run(|txn| async move {
-        store::insert(&txn, &new.user).await?;
-        tenants::store::found(&txn, &new.user, &new.tenant, &new.membership)?;
-        logins::store::add(&txn, &new.login)?;
-        audit::store::add(&txn, TenantScope::own(new.user.id), event)
-    })
-    .await?;
-    Ok(made)
-}
-
-/// Counts a registration from this address, also if the email turns out to be taken: that is an answer that can be asked for many times, too.
-async fn reserve(env: &Env, rules: &Rules, client: &Client, email: &Email) -> Result<Snapshot> {
-    let now = env.clock.now();
-    let (holder, snapshot) = env
-        .db
-        .run_then(|txn| async move {
-            let (holder, registrations) = try_join!(
-                store::find_id_by_email(&txn, email),
-                Registrations::read(&txn, rules, client, now)
+    let made = db
+        .run(|txn| async move {
+            let txn = &txn;
+            let attempt = Attempt {
+                env,
+                client,
+                email: &new.user.email,
+            };
+            let (place, holder, standing) = try_join!(
+                place(txn, key, &new.user.email, now),
+                store::find_id_by_email(txn, &new.user.email),
+                attempt.standing(txn, now)
             )?;
-            registrations.reserve(&txn)?;
-            Ok::<_, Error>(holder)
+            // Somebody was faster: the same request, sent twice, or another one.
+            if let Some(made) = place
+                .as_ref()
+                .and_then(|place| place.kept.clone())
+                .filter(|made| made.user != new.user.id)
+            {
+                return Ok(Some(made));
+            }
+            store::insert(txn, &new.user, holder)?;
+            tenants::store::found(txn, &new.user, &new.tenant, &new.membership)?;
+            logins::store::add(txn, &new.login)?;
+            audit::store::add(txn, TenantScope::own(new.user.id), event)?;
+            if let Some(standing) = standing {
+                standing.welcome(txn)?;
+            }
+            if let Some(place) = place {
+                place.keep(txn, record, now)?;
+            }
+            Ok::<_, Error>(None)
         })
         .await?;
-    match holder {
-        Some(_) => Err(Error::EmailTaken),
-        None => Ok(snapshot),
+    match made {
+        Some(made) => replay(env, client, &registration, &made).await,
+        None => Ok(Done::Now(signed_in)),
+    }
+}
+
+/// What a registration with an idempotency key came to. No token, and no digest of the password: that would be a fast way to guess it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Registered {
+    user: UserId,
+    first_name: Option<Name>,
+    last_name: Option<Name>,
+    company: Option<Name>,
+}
+
+impl Record for Registered {
+    const KIND: &'static str = "registration";
+}
+
+impl Registered {
+    fn is_made_from(&self, registration: &Registration) -> bool {
+        (&self.first_name, &self.last_name, &self.company)
+            == (&registration.first_name, &registration.last_name, &registration.company)
+    }
+}
+
+/// How a registration begins.
+enum Begun {
+    /// Nobody has the email; from where the end goes on, if anything was read.
+    Free(Option<Snapshot>),
+    /// The key was used before, for this.
+    Made(Registered),
+}
+
+/// Looks for what the key came to before, and counts a registration from this address, also if the email turns out to be taken: that is an
+/// answer that can be asked for many times, too.
+async fn begin_registration(
+    env: &Env,
+    client: &Client,
+    registration: &Registration,
+    key: Option<&IdempotencyKey>,
+) -> Result<Begun> {
+    let rules = env.limits.throttle.as_ref();
+    if rules.is_none() && key.is_none() {
+        return Ok(Begun::Free(None));
+    }
+    let (now, email) = (env.clock.now(), &registration.email);
+    let ((made, holder), snapshot) = env
+        .db
+        .run_then(|txn| async move {
+            let txn = &txn;
+            let count = async {
+                match rules {
+                    Some(rules) => Registrations::read(txn, rules, client, now).await.map(Some),
+                    None => Ok(None),
+                }
+            };
+            let (place, holder, count) =
+                try_join!(place(txn, key, email, now), store::find_id_by_email(txn, email), count)?;
+            let made = place.and_then(|place| place.kept);
+            // What is sent again is counted as a login.
+            if let (None, Some(count)) = (&made, count) {
+                count.reserve(txn)?;
+            }
+            Ok::<_, Error>((made, holder))
+        })
+        .await?;
+    match (made, holder) {
+        (Some(made), _) => Ok(Begun::Made(made)),
+        (None, Some(_)) => Err(Error::EmailTaken),
+        (None, None) => Ok(Begun::Free(Some(snapshot))),
+    }
+}
+
+async fn place(
+    txn: &Txn,
+    key: Option<&IdempotencyKey>,
+    email: &Email,
+    now: Timestamp,
+) -> Result<Option<Place<Registered>>> {
+    match key {
+        Some(key) => Place::read(txn, key.of_registration(email), now).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Signs in to the account that the same registration made before. Whether it is the same, the password's part included, is for a login to find
+/// out: with its throttle, and against the hash.
+async fn replay(env: &Env, client: &Client, registration: &Registration, made: &Registered) -> Result<Done<SignedIn>> {
+    if !made.is_made_from(registration) {
+        return Err(Error::IdempotencyMismatch);
+    }
+    match logins::ops::log_in(env, client, &registration.email, &registration.password).await {
+        Ok(signed_in) if signed_in.user.id == made.user => Ok(Done::Before(signed_in)),
+        Ok(_) | Err(Error::InvalidCredentials) => Err(Error::IdempotencyMismatch),
+        Err(error) => Err(error),
     }
 }
 

@@ -34,11 +34,11 @@ pub fn nobody(email: &Email) -> UserId {
     UserId::from_uuid(Uuid::new_v5(&Uuid::nil(), email.as_str().as_bytes()))
 }
 
-/// Adds `user`, or fails with [`Error::EmailTaken`] if another account holds the email.
+/// Adds `user`, or fails with [`Error::EmailTaken`] if the `holder` of its email, as [`find_id_by_email`] found it, is another account.
 ///
 /// Safe to replay: after a commit whose outcome was unknown the index already names `user.id`.
-pub async fn insert(txn: &Txn, user: &User) -> Result<()> {
-    match find_id_by_email(txn, &user.email).await? {
+pub fn insert(txn: &Txn, user: &User, holder: Option<UserId>) -> Result<()> {
+    match holder {
         Some(holder) if holder != user.id => return Err(Error::EmailTaken),
         _ => {}
     }

@@ -127,8 +127,9 @@ impl Client {
                     company: None,
                 };
                 Reply::SignedIn(
-                    users::ops::register(env, &domain::Client::default(), registration)
+                    users::ops::register(env, &domain::Client::default(), registration, None)
                         .await?
+                        .into_inner()
                         .into(),
                 )
             }
@@ -151,7 +152,12 @@ impl Client {
                     name: name(),
                     workspace_path: path(),
                 };
-                Reply::Session(sessions::ops::create(env, caller, draft).await?.into())
+                Reply::Session(
+                    sessions::ops::create(env, caller, draft, None)
+                        .await?
+                        .into_inner()
+                        .into(),
+                )
             }
             Call::Get { caller, id } => Reply::Session(sessions::ops::get(env, caller, *id).await?.into()),
             Call::List { caller } => Reply::Sessions(first_page(env, caller).await?),

@@ -1,0 +1,94 @@
+//! Registering once, however often the request arrives.
+
+use axum::http::HeaderName;
+use serde_json::{Value, json};
+use testkit::{Answer, Code, Target as _, TestApp};
+use tokio::task::JoinSet;
+
+use crate::start;
+
+const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+async fn register(app: &TestApp, key: &str, body: &Value) -> Answer {
+    app.post("/v5/auth/register").header(KEY, key).json(body).send().await
+}
+
+fn account(email: &str) -> Value {
+    json!({ "email": email, "password": "password123", "firstName": "Ada" })
+}
+
+#[tokio::test]
+async fn the_same_registration_again_is_the_same_account_with_a_login_of_its_own() {
+    let app = start();
+    let first = register(&app, "key", &account("ada@example.com")).await;
+    assert_eq!(first.header("idempotency-replayed"), None);
+    let first = first.created();
+    let again = register(&app, "key", &account("Ada@Example.com")).await;
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    let again = again.created();
+    assert_eq!((&again["user"], &again["tenant"]), (&first["user"], &first["tenant"]));
+    assert_ne!(again["token"], first["token"]);
+    assert_ne!(again["refreshToken"], first["refreshToken"]);
+    for data in [&first, &again] {
+        let token = data["token"].as_str().unwrap();
+        let logins = app.get("/v5/auth/logins").bearer(token).send().await.ok();
+        assert_eq!(logins["logins"].as_array().unwrap().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn the_same_key_for_another_registration_is_refused() {
+    let app = start();
+    register(&app, "key", &account("ada@example.com")).await.created();
+    let mut other = account("ada@example.com");
+    other["firstName"] = "Eve".into();
+    register(&app, "key", &other)
+        .await
+        .assert_problem(422, Code::IdempotencyMismatch);
+    let mut other = account("ada@example.com");
+    other["password"] = "password124".into();
+    register(&app, "key", &other)
+        .await
+        .assert_problem(422, Code::IdempotencyMismatch);
+    register(&app, "another", &account("ada@example.com"))
+        .await
+        .assert_problem(409, Code::EmailTaken);
+    // Another address is another place: the key is no secret between the two.
+    register(&app, "key", &account("eve@example.com")).await.created();
+}
+
+#[tokio::test]
+async fn a_key_is_no_way_to_guess_a_password_faster_than_a_login() {
+    let app = start();
+    register(&app, "key", &account("ada@example.com")).await.created();
+    let mut guess = account("ada@example.com");
+    guess["password"] = "password124".into();
+    for _ in 0..5 {
+        register(&app, "key", &guess)
+            .await
+            .assert_problem(422, Code::IdempotencyMismatch);
+    }
+    register(&app, "key", &account("ada@example.com"))
+        .await
+        .assert_problem(429, Code::TooManyAttempts);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_five_registrations_with_one_key_at_once_one_makes_the_account_and_all_get_it() {
+    let app = std::sync::Arc::new(start());
+    let mut calls = JoinSet::new();
+    for _ in 0..5 {
+        let app = app.clone();
+        calls.spawn(async move { register(&app, "key", &account("ada@example.com")).await });
+    }
+    let answers = calls.join_all().await;
+    let fresh = answers
+        .iter()
+        .filter(|answer| answer.header("idempotency-replayed").is_none());
+    assert_eq!(fresh.count(), 1);
+    let users: Vec<_> = answers
+        .into_iter()
+        .map(|answer| answer.created()["user"]["id"].clone())
+        .collect();
+    assert!(users.iter().all(|user| *user == users[0]), "{users:?}");
+}

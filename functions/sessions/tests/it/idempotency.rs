@@ -1,0 +1,148 @@
+//! Creating a session once, however often the request arrives.
+
+use std::time::Duration;
+
+use axum::http::{HeaderName, StatusCode};
+use serde_json::{Value, json};
+use testkit::{Actor, Answer, Code, Target as _, TestApp};
+use tokio::task::JoinSet;
+
+use crate::start;
+
+const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+async fn create(app: &TestApp, actor: &Actor, key: &str, body: &Value) -> Answer {
+    app.post("/v5/sessions")
+        .by(actor)
+        .header(KEY, key)
+        .json(body)
+        .send()
+        .await
+}
+
+fn draft(name: &str) -> Value {
+    json!({ "name": name, "workspacePath": "/workspace" })
+}
+
+async fn count(app: &TestApp, actor: &Actor) -> usize {
+    let page = app.get("/v5/sessions").by(actor).send().await.ok();
+    page["sessions"].as_array().unwrap().len()
+}
+
+#[tokio::test]
+async fn the_same_request_again_is_answered_the_same() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let first = create(&app, &alice, "key", &draft("one")).await;
+    assert_eq!(first.header("idempotency-replayed"), None);
+    app.clock.advance(Duration::from_secs(60));
+    // Another spelling of the same request.
+    for (key, body) in [
+        ("key", draft("one")),
+        (
+            "\"key\"",
+            json!({ "workspacePath": "/workspace/", "name": " one ", "more": 1 }),
+        ),
+    ] {
+        let again = create(&app, &alice, key, &body).await;
+        assert_eq!(again.header("idempotency-replayed"), Some("true"));
+        assert_eq!(again.status, StatusCode::CREATED);
+        for header in ["location", "etag", "content-type"] {
+            assert_eq!(again.header(header), first.header(header), "{header}");
+        }
+        assert_eq!(again.body, first.body);
+    }
+    assert_eq!(count(&app, &alice).await, 1);
+}
+
+#[tokio::test]
+async fn the_first_answer_stands_whatever_became_of_the_session() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let first = create(&app, &alice, "key", &draft("one")).await;
+    let path = first.header("location").unwrap().to_owned();
+    app.patch(&path)
+        .by(&alice)
+        .json(&json!({ "name": "two" }))
+        .send()
+        .await
+        .ok();
+    assert_eq!(create(&app, &alice, "key", &draft("one")).await.body, first.body);
+    app.delete(&path).by(&alice).send().await.ok();
+    assert_eq!(create(&app, &alice, "key", &draft("one")).await.body, first.body);
+    assert_eq!(count(&app, &alice).await, 0);
+}
+
+#[tokio::test]
+async fn the_same_key_with_another_body_is_refused() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    create(&app, &alice, "key", &draft("one")).await.created();
+    create(&app, &alice, "key", &draft("two"))
+        .await
+        .assert_problem(422, Code::IdempotencyMismatch);
+    create(&app, &alice, "another key", &draft("two"))
+        .await
+        .assert_invalid(&["/Idempotency-Key"]);
+    create(&app, &alice, "another-key", &draft("two")).await.created();
+    assert_eq!(count(&app, &alice).await, 2);
+}
+
+#[tokio::test]
+async fn a_key_is_its_callers_own() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let bob = app.register("bob@example.com").await;
+    let hers = create(&app, &alice, "key", &draft("one")).await.created();
+    let his = create(&app, &bob, "key", &draft("one")).await.created();
+    assert_ne!(hers["id"], his["id"]);
+}
+
+#[tokio::test]
+async fn a_refused_request_uses_no_key_up() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    create(&app, &alice, "key", &json!({}))
+        .await
+        .assert_invalid(&["/name", "/workspacePath"]);
+    create(&app, &alice, "key", &draft("one")).await.created();
+}
+
+#[tokio::test]
+async fn a_key_is_forgotten_after_a_day_and_what_it_kept_is_swept() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let first = create(&app, &alice, "key", &draft("one")).await.created();
+    app.clock.advance(Duration::from_millis(24 * 3_600_000 - 1));
+    let alice = app.refresh(&alice).await;
+    assert_eq!(create(&app, &alice, "key", &draft("one")).await.created(), first);
+    app.clock.advance(Duration::from_millis(1));
+    let second = create(&app, &alice, "key", &draft("two")).await.created();
+    assert_ne!(second["id"], first["id"]);
+    // Sweeping what was due must not take what is kept now.
+    app.clock.advance(Duration::from_secs(3600));
+    domain::sweep::sweep(&app.env).await.unwrap();
+    assert_eq!(create(&app, &alice, "key", &draft("two")).await.created(), second);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_thirty_requests_with_one_key_at_once_one_is_done() {
+    let app = std::sync::Arc::new(start());
+    let alice = app.register("alice@example.com").await;
+    let mut calls = JoinSet::new();
+    for _ in 0..30 {
+        let (app, alice) = (app.clone(), alice.clone());
+        calls.spawn(async move { create(&app, &alice, "key", &draft("one")).await });
+    }
+    let answers = calls.join_all().await;
+    let fresh = answers
+        .iter()
+        .filter(|answer| answer.header("idempotency-replayed").is_none());
+    assert_eq!(fresh.count(), 1);
+    let body = answers[0].body.clone();
+    for answer in answers {
+        assert_eq!(answer.body, body);
+        answer.created();
+    }
+    assert_eq!(count(&app, &alice).await, 1);
+}

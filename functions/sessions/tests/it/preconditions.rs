@@ -1,0 +1,110 @@
+//! Entity tags, and requests that depend on them.
+
+use axum::http::header::{IF_MATCH, IF_NONE_MATCH};
+use axum::http::{Method, StatusCode};
+use serde_json::json;
+use testkit::{Answer, Code, Target as _};
+use tokio::task::JoinSet;
+
+use crate::{create, path, start};
+
+fn tag(answer: &Answer) -> String {
+    answer.header("etag").unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn every_answer_with_a_session_names_its_version() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let draft = json!({ "name": "one", "workspacePath": "/one" });
+    let created = app.post("/v5/sessions").by(&alice).json(&draft).send().await;
+    let path = created.header("location").unwrap().to_owned();
+    let first = tag(&created);
+    assert_eq!(tag(&app.get(&path).by(&alice).send().await), first);
+    let changed = app.patch(&path).by(&alice).json(&json!({ "name": "two" })).send().await;
+    let second = tag(&changed);
+    assert_ne!(second, first);
+    assert_eq!(tag(&app.get(&path).by(&alice).send().await), second);
+    let unchanged = app.patch(&path).by(&alice).json(&json!({ "name": "two" })).send().await;
+    assert_eq!(tag(&unchanged), second);
+}
+
+#[tokio::test]
+async fn a_version_that_the_client_has_is_not_sent_again() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let path = path(&create(&app, &alice, "one").await);
+    let first = tag(&app.get(&path).by(&alice).send().await);
+    for method in [Method::GET, Method::HEAD] {
+        let known = app
+            .call(method, &path)
+            .by(&alice)
+            .header(IF_NONE_MATCH, &first)
+            .send()
+            .await;
+        assert_eq!((known.status, tag(&known)), (StatusCode::NOT_MODIFIED, first.clone()));
+    }
+    app.patch(&path)
+        .by(&alice)
+        .json(&json!({ "name": "two" }))
+        .send()
+        .await
+        .ok();
+    let answer = app.get(&path).by(&alice).header(IF_NONE_MATCH, &first).send().await;
+    assert_eq!(answer.ok()["name"], "two");
+    // Whoever may not see it is not told its version either.
+    let bob = app.register("bob@example.com").await;
+    app.get(&path)
+        .by(&bob)
+        .header(IF_NONE_MATCH, "*")
+        .send()
+        .await
+        .assert_problem(404, Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_change_or_deletion_of_another_version_is_refused() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let path = path(&create(&app, &alice, "one").await);
+    let first = tag(&app.get(&path).by(&alice).send().await);
+    let rename = json!({ "name": "two" });
+    let patch = |tag: &str| app.patch(&path).by(&alice).header(IF_MATCH, tag).json(&rename).send();
+    let second = tag(&patch(&first).await);
+    for stale in [&first, "nonsense", "W/\"2\""] {
+        patch(stale).await.assert_problem(412, Code::PreconditionFailed);
+        let delete = app.delete(&path).by(&alice).header(IF_MATCH, stale).send().await;
+        delete.assert_problem(412, Code::PreconditionFailed);
+    }
+    patch("*").await.ok();
+    app.delete(&path).by(&alice).header(IF_MATCH, &second).send().await.ok();
+    patch("*").await.assert_problem(404, Code::NotFound);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_fifty_changes_of_one_version_at_once_one_is_made() {
+    let app = std::sync::Arc::new(start());
+    let alice = app.register("alice@example.com").await;
+    let path = path(&create(&app, &alice, "one").await);
+    let first = tag(&app.get(&path).by(&alice).send().await);
+    let mut calls = JoinSet::new();
+    for number in 0..50 {
+        let (app, alice, path, first) = (app.clone(), alice.clone(), path.clone(), first.clone());
+        calls.spawn(async move {
+            let rename = json!({ "name": format!("name {number}") });
+            let answer = app
+                .patch(&path)
+                .by(&alice)
+                .header(IF_MATCH, &first)
+                .json(&rename)
+                .send()
+                .await;
+            if answer.status == StatusCode::OK {
+                return 1;
+            }
+            answer.assert_problem(412, Code::PreconditionFailed);
+            0
+        });
+    }
+    assert_eq!(calls.join_all().await.iter().sum::<i32>(), 1);
+}
