@@ -69,16 +69,16 @@ async fn a_change_or_deletion_of_another_version_is_refused() {
     let path = path(&create(&app, &alice, "one").await);
     let first = tag(&app.get(&path).by(&alice).send().await);
     let rename = json!({ "name": "two" });
-    let patch = |tag: &str| app.patch(&path).by(&alice).header(IF_MATCH, tag).json(&rename).send();
+    let rename_if = |tag: &str| app.patch(&path).by(&alice).header(IF_MATCH, tag).json(&rename).send();
     let second = tag(&patch(&first).await);
     for stale in [&first, "nonsense", "W/\"2\""] {
-        patch(stale).await.assert_problem(412, Code::PreconditionFailed);
+        rename_if(stale).await.assert_problem(412, Code::PreconditionFailed);
         let delete = app.delete(&path).by(&alice).header(IF_MATCH, stale).send().await;
         delete.assert_problem(412, Code::PreconditionFailed);
     }
-    patch("*").await.ok();
+    rename_if("*").await.ok();
     app.delete(&path).by(&alice).header(IF_MATCH, &second).send().await.ok();
-    patch("*").await.assert_problem(404, Code::NotFound);
+    rename_if("*").await.assert_problem(404, Code::NotFound);
 }
 
 #[tokio::test(flavor = "multi_thread")]
