@@ -11,4 +11,5 @@ pub fn router() -> api::Router {
         .post("/auth/register", register::register)
         .post("/auth/login", login::login)
         .post("/auth/logout", logout::logout)
+        .signing_tokens()
 }
