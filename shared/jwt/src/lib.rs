@@ -12,6 +12,8 @@ mod jws;
 mod keys;
 mod sign;
 mod verify;
+#[cfg(test)]
+mod wycheproof;
 
 pub use claims::{Claims, Subject};
 pub use jsonwebtoken::jwk::JwkSet;
