@@ -1,5 +1,6 @@
-//! `/auth/…`: registering, logging in, logging out.
+//! `/auth/…`: registering, logging in, logging out; and the keys with which others can verify what is signed here.
 
+mod jwks;
 mod login;
 mod logout;
 mod register;
@@ -11,5 +12,6 @@ pub fn router() -> api::Router {
         .post("/auth/register", register::register)
         .post("/auth/login", login::login)
         .post("/auth/logout", logout::logout)
+        .get("/.well-known/jwks.json", jwks::jwks)
         .signing_tokens()
 }

@@ -27,7 +27,7 @@ pub use error::{ApiError, Code};
 pub use json::{Body, Checks, Field};
 pub use path::Id;
 pub use query::Query;
-pub use reply::{Empty, Reply};
+pub use reply::{Bare, Empty, Reply};
 pub use router::{Route, Router};
 pub use serve::serve;
 pub use state::AppState;

@@ -76,6 +76,8 @@ pub async fn flow(target: &impl Target) {
         .assert_problem(401, Code::RevokedToken);
     target.get("/api/v5/sessions").bearer(&phone).send().await.ok();
 
+    let keys = target.get("/api/v5/.well-known/jwks.json").send().await.document();
+    assert!(keys["keys"].is_array(), "{keys}");
     target.get("/v5/health").send().await.ok();
     target.get("/api/v5/ready").send().await.ok();
     target
