@@ -6,6 +6,7 @@
 )]
 
 mod bodies;
+mod keys;
 mod login;
 mod logout;
 mod register;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::{Code, Process, Target, TestApp, TestStore};
 
-use crate::process::gateway;
+use crate::process::{PRIVATE_KEY, gateway};
 
 /// Drives the whole flow through `target` as the contract has it.
 pub async fn flow(target: &impl Target) {
@@ -107,4 +107,15 @@ async fn the_flow_works_in_this_process() {
 async fn the_flow_works_against_the_gateways_process() {
     let store = TestStore::new();
     flow(&Process::start(gateway(&store)).remote()).await;
+}
+
+#[tokio::test]
+async fn the_flow_works_against_a_process_that_signs_with_a_private_key() {
+    let store = TestStore::new();
+    let mut command = gateway(&store);
+    // The secret that it has besides is not looked at.
+    command
+        .env("JWT_ALGORITHM", "EdDSA")
+        .env("JWT_PRIVATE_KEY", PRIVATE_KEY);
+    flow(&Process::start(command).remote()).await;
 }
