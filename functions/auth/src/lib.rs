@@ -1,6 +1,7 @@
-//! `/auth/…`: registering, logging in, staying logged in, logging out.
+//! `/auth/…`: registering, logging in, staying logged in, logging out; and the keys with which others can verify what is signed here.
 
 mod end_login;
+mod jwks;
 mod login;
 mod logins;
 mod logout;
@@ -21,4 +22,6 @@ pub fn router() -> api::Router {
         .post("/auth/password", password::password)
         .get("/auth/logins", logins::logins)
         .delete("/auth/logins/{id}", end_login::end_login)
+        .get("/.well-known/jwks.json", jwks::jwks)
+        .signing_tokens()
 }

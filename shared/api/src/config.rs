@@ -14,7 +14,10 @@ use axum::http::Uri;
 use domain::logins::Lifetime;
 use domain::password::{self, Policy};
 use domain::throttle::{Rule, Rules};
-use jwt::Secret;
+use jwt::{PrivateKey, PublicKey, Secret, SigningKey, VerifyingKey};
+
+const MAKE_PRIVATE: &str = "Make one with `openssl genpkey -algorithm ed25519`";
+const MAKE_PUBLIC: &str = "Make it from the private key with `openssl pkey -pubout`";
 
 const DAY_SECONDS: u64 = 86_400;
 
@@ -37,6 +40,16 @@ pub struct Config {
     pub passwords: Policy,
     /// `RUST_LOG`, `LOG_FORMAT`
     pub logs: Logs,
+}
+
+/// What a function does with access tokens, which decides the keys that it has to have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TokenUse {
+    /// It takes them in. It is never given a key to sign with, even where the environment has one.
+    #[default]
+    Verifies,
+    /// It makes them, too.
+    Signs,
 }
 
 /// How requests arrive.
@@ -84,13 +97,21 @@ pub struct ConfigError {
 }
 
 impl Config {
-    /// The configuration in the process's environment.
+    /// The configuration in the process's environment, for a function that does this with tokens.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-    pub fn from_env() -> Result<Self, ConfigError> {
-        Self::read(|name| std::env::var_os(name), std::io::stderr().is_terminal())
+    pub fn from_env(token_use: TokenUse) -> Result<Self, ConfigError> {
+        Self::read(
+            |name| std::env::var_os(name),
+            token_use,
+            std::io::stderr().is_terminal(),
+        )
     }
 
-    fn read(lookup: impl Fn(&str) -> Option<OsString>, on_terminal: bool) -> Result<Self, ConfigError> {
+    fn read(
+        lookup: impl Fn(&str) -> Option<OsString>,
+        token_use: TokenUse,
+        on_terminal: bool,
+    ) -> Result<Self, ConfigError> {
         let vars = Variables { lookup };
         let mode = if vars.text("AWS_LAMBDA_RUNTIME_API")?.is_some() {
             Mode::Lambda
@@ -102,7 +123,7 @@ impl Config {
         };
         Ok(Self {
             store: vars.store()?,
-            tokens: vars.tokens()?,
+            tokens: vars.tokens(token_use)?,
             mode,
             origins: vars.origins()?,
             login: vars.login()?,
@@ -195,14 +216,23 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
         Err(refused("STORE", why))
     }
 
-    fn tokens(&self) -> Result<jwt::Settings, ConfigError> {
-        let Some(secret) = self.secret("JWT_SECRET")? else {
-            let how = "is not set; it signs the access tokens. Make one with `openssl rand -base64 48`";
-            return Err(refused("JWT_SECRET", how));
+    fn tokens(&self, token_use: TokenUse) -> Result<jwt::Settings, ConfigError> {
+        let (signing, current) = match self.text("JWT_ALGORITHM")?.as_deref() {
+            None | Some("HS256") => self.hs256(token_use)?,
+            Some("EdDSA") => self.eddsa(token_use)?,
+            Some(other) => {
+                let why = format!("must be `HS256` or `EdDSA`, and is `{other}`");
+                return Err(refused("JWT_ALGORITHM", why));
+            }
         };
+        // Of both algorithms, so that a deployment can go from one to the other and back.
+        let others = [
+            self.secret("JWT_SECRET_PREVIOUS")?.map(VerifyingKey::Hs256),
+            self.public_key("JWT_PUBLIC_KEY_PREVIOUS")?.map(VerifyingKey::EdDsa),
+        ];
         Ok(jwt::Settings {
-            secret,
-            previous: self.secret("JWT_SECRET_PREVIOUS")?,
+            signing,
+            verifying: [Some(current)].into_iter().chain(others).flatten().collect(),
             ttl: Duration::from_secs(self.number("JWT_TTL_SECONDS", 1..=365 * 86_400)?.unwrap_or(86_400)),
             issuer: self
                 .text("JWT_ISSUER")?
@@ -261,6 +291,53 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
                 ),
             )),
         }
+    }
+
+    fn hs256(&self, token_use: TokenUse) -> Result<(Option<SigningKey>, VerifyingKey), ConfigError> {
+        let Some(secret) = self.secret("JWT_SECRET")? else {
+            let how = "is not set; it signs the access tokens. Make one with `openssl rand -base64 48`";
+            return Err(refused("JWT_SECRET", how));
+        };
+        let signing = (token_use == TokenUse::Signs).then(|| SigningKey::Hs256(secret.clone()));
+        Ok((signing, VerifyingKey::Hs256(secret)))
+    }
+
+    fn eddsa(&self, token_use: TokenUse) -> Result<(Option<SigningKey>, VerifyingKey), ConfigError> {
+        let public = self.public_key("JWT_PUBLIC_KEY")?;
+        if let (TokenUse::Verifies, Some(public)) = (token_use, public) {
+            return Ok((None, VerifyingKey::EdDsa(public)));
+        }
+        let Some(private) = self.private_key("JWT_PRIVATE_KEY")? else {
+            return Err(match token_use {
+                TokenUse::Verifies => refused(
+                    "JWT_PUBLIC_KEY",
+                    format!("is not set; with JWT_ALGORITHM=EdDSA it verifies the access tokens. {MAKE_PUBLIC}"),
+                ),
+                TokenUse::Signs => refused(
+                    "JWT_PRIVATE_KEY",
+                    format!("is not set; with JWT_ALGORITHM=EdDSA it signs the access tokens. {MAKE_PRIVATE}"),
+                ),
+            });
+        };
+        let half = private.public();
+        if public.is_some_and(|public| public != half) {
+            let why = format!("is not the public half of JWT_PRIVATE_KEY. {MAKE_PUBLIC}");
+            return Err(refused("JWT_PUBLIC_KEY", why));
+        }
+        let signing = (token_use == TokenUse::Signs).then(|| SigningKey::EdDsa(private));
+        Ok((signing, VerifyingKey::EdDsa(half)))
+    }
+
+    fn private_key(&self, variable: &'static str) -> Result<Option<PrivateKey>, ConfigError> {
+        let text = self.text(variable)?;
+        let key = text.map(|text| PrivateKey::parse(&text)).transpose();
+        key.map_err(|error| refused(variable, format!("{error}. {MAKE_PRIVATE}")))
+    }
+
+    fn public_key(&self, variable: &'static str) -> Result<Option<PublicKey>, ConfigError> {
+        let text = self.text(variable)?;
+        let key = text.map(|text| PublicKey::parse(&text)).transpose();
+        key.map_err(|error| refused(variable, format!("{error}. {MAKE_PUBLIC}")))
     }
 
     fn secret(&self, variable: &'static str) -> Result<Option<Secret>, ConfigError> {
@@ -363,7 +440,15 @@ mod tests {
 
     const SECRET: (&str, &str) = ("JWT_SECRET", "a secret that is long enough for HS256");
 
+    const EDDSA: (&str, &str) = ("JWT_ALGORITHM", "EdDSA");
+    const PRIVATE: (&str, &str) = ("JWT_PRIVATE_KEY", jwt::forged::PRIVATE_KEY);
+    const PUBLIC: (&str, &str) = ("JWT_PUBLIC_KEY", jwt::forged::PUBLIC_KEY);
+
     fn read(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        read_for(TokenUse::Signs, pairs)
+    }
+
+    fn read_for(token_use: TokenUse, pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
         Config::read(
             |name| {
                 pairs
@@ -371,8 +456,19 @@ mod tests {
                     .find(|(key, _)| *key == name)
                     .map(|(_, value)| value.into())
             },
+            token_use,
             false,
         )
+    }
+
+    /// What can be done with tokens: how they are signed, and how many keys verify.
+    fn keys(token_use: TokenUse, pairs: &[(&str, &str)]) -> (Option<&'static str>, usize) {
+        let tokens = read_for(token_use, pairs).unwrap().tokens;
+        let signing = tokens.signing.map(|key| match key {
+            SigningKey::Hs256(_) => "HS256",
+            SigningKey::EdDsa(_) => "EdDSA",
+        });
+        (signing, tokens.verifying.len())
     }
 
     #[test]
@@ -438,7 +534,11 @@ mod tests {
     #[test]
     fn every_bad_value_is_named() {
         for (variable, value) in [
+            ("JWT_ALGORITHM", "none"),
+            ("JWT_ALGORITHM", "eddsa"),
             ("JWT_SECRET_PREVIOUS", "short"),
+            ("JWT_PUBLIC_KEY_PREVIOUS", "short"),
+            ("JWT_PUBLIC_KEY_PREVIOUS", jwt::forged::PRIVATE_KEY),
             ("JWT_TTL_SECONDS", "0"),
             ("PORT", "65536"),
             ("HOST", "localhost"),
@@ -478,6 +578,85 @@ mod tests {
             passwords(&[strict, ("PASSWORD_MIN_LENGTH", "8")]),
             Policy::STRICT.with_min_length(8)
         );
+    }
+
+    #[test]
+    fn who_signs_needs_the_private_key_and_who_verifies_the_public_one() {
+        use TokenUse::{Signs, Verifies};
+        assert_eq!(keys(Signs, &[EDDSA, PRIVATE]), (Some("EdDSA"), 1));
+        assert_eq!(keys(Signs, &[EDDSA, PRIVATE, PUBLIC]), (Some("EdDSA"), 1));
+        assert_eq!(keys(Verifies, &[EDDSA, PUBLIC]), (None, 1));
+        for (token_use, pairs, variable) in [
+            (Signs, [EDDSA].as_slice(), "JWT_PRIVATE_KEY is not set"),
+            (Signs, &[EDDSA, PUBLIC], "JWT_PRIVATE_KEY is not set"),
+            (Signs, &[EDDSA, SECRET], "JWT_PRIVATE_KEY is not set"),
+            (Verifies, &[EDDSA], "JWT_PUBLIC_KEY is not set"),
+            (Verifies, &[EDDSA, SECRET], "JWT_PUBLIC_KEY is not set"),
+            (Verifies, &[PUBLIC], "JWT_SECRET is not set"),
+        ] {
+            let error = read_for(token_use, pairs).unwrap_err().to_string();
+            assert!(error.starts_with(variable) && error.contains("`openssl "), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_function_that_does_not_sign_is_given_no_key_for_it() {
+        assert_eq!(keys(TokenUse::Signs, &[SECRET]), (Some("HS256"), 1));
+        assert_eq!(keys(TokenUse::Verifies, &[SECRET]), (None, 1));
+        assert_eq!(keys(TokenUse::Verifies, &[EDDSA, PRIVATE]), (None, 1));
+        assert_eq!(keys(TokenUse::Verifies, &[EDDSA, PRIVATE, PUBLIC]), (None, 1));
+    }
+
+    #[test]
+    fn a_previous_key_of_either_algorithm_verifies_beside_the_current_one() {
+        let secret = ("JWT_SECRET_PREVIOUS", "an older secret that is long enough");
+        let public = ("JWT_PUBLIC_KEY_PREVIOUS", jwt::forged::PUBLIC_KEY);
+        for current in [[SECRET].as_slice(), &[EDDSA, PRIVATE]] {
+            for (previous, count) in [([secret].as_slice(), 2), (&[public], 2), (&[secret, public], 3)] {
+                let pairs = [current, previous].concat();
+                assert_eq!(keys(TokenUse::Signs, &pairs).1, count);
+                assert_eq!(keys(TokenUse::Verifies, &pairs).1, count);
+            }
+        }
+    }
+
+    #[test]
+    fn a_current_key_of_the_other_algorithm_is_not_looked_at() {
+        let pairs = [EDDSA, PRIVATE, ("JWT_SECRET", "short")];
+        assert_eq!(keys(TokenUse::Signs, &pairs), (Some("EdDSA"), 1));
+        let pairs = [SECRET, ("JWT_PRIVATE_KEY", "none"), ("JWT_PUBLIC_KEY", "none")];
+        assert_eq!(keys(TokenUse::Signs, &pairs), (Some("HS256"), 1));
+    }
+
+    #[test]
+    fn a_bad_key_is_named_and_not_shown() {
+        let other = jwt::forged::OTHER_PRIVATE_KEY;
+        for (pairs, start) in [
+            (
+                [PRIVATE, ("JWT_PUBLIC_KEY", "marked")],
+                "JWT_PUBLIC_KEY is not an Ed25519 public key",
+            ),
+            (
+                [PRIVATE, ("JWT_PUBLIC_KEY", PRIVATE.1)],
+                "JWT_PUBLIC_KEY is not an Ed25519 public key",
+            ),
+            (
+                [("JWT_PRIVATE_KEY", "marked"), PUBLIC],
+                "JWT_PRIVATE_KEY is not an Ed25519 private key",
+            ),
+            (
+                [("JWT_PRIVATE_KEY", PUBLIC.1), PUBLIC],
+                "JWT_PRIVATE_KEY is not an Ed25519 private key",
+            ),
+            (
+                [("JWT_PRIVATE_KEY", other), PUBLIC],
+                "JWT_PUBLIC_KEY is not the public half of JWT_PRIVATE_KEY",
+            ),
+        ] {
+            let error = read(&[EDDSA, pairs[0], pairs[1]]).unwrap_err().to_string();
+            assert!(error.starts_with(start) && error.contains("`openssl "), "{error}");
+            assert!(!error.contains("marked") && !error.contains("MC"), "{error}");
+        }
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub use json::{Body, Checks, Field};
 pub use path::Id;
 pub use preconditions::{Preconditions, Version};
 pub use query::Query;
-pub use reply::{Empty, Reply};
+pub use reply::{Bare, Empty, Reply};
 pub use router::{Route, Router};
 pub use sender::{Sender, SourceAddress};
 pub use serve::serve;

@@ -1,4 +1,4 @@
-//! Success as the contract has it: `{"success": true, "data": …}`.
+//! Success as the contract has it: `{"success": true, "data": …}`, but for what another standard gives another form.
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -88,21 +88,34 @@ impl<T> Reply<T> {
     }
 }
 
+/// A 200 without the envelope: a document in the form of a standard whose readers know nothing of ours.
+pub struct Bare<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Bare<T> {
+    fn into_response(self) -> Response {
+        json(StatusCode::OK, &self.0)
+    }
+}
+
+fn json(status: StatusCode, document: &impl Serialize) -> Response {
+    let body = match serde_json::to_vec(document) {
+        Ok(body) => body,
+        Err(error) => return ApiError::internal(error).into_response(),
+    };
+    let content_type = HeaderValue::from_static("application/json");
+    (status, [(header::CONTENT_TYPE, content_type)], body).into_response()
+}
+
 impl<T: Serialize> IntoResponse for Reply<T> {
     fn into_response(self) -> Response {
-        let body = match serde_json::to_vec(&Envelope {
+        let envelope = Envelope {
             success: true,
             data: self.data,
-        }) {
-            Ok(body) => body,
-            Err(error) => return ApiError::internal(error).into_response(),
         };
-        let mut response = self.status.into_response();
-        if self.status != StatusCode::NOT_MODIFIED {
-            *response.body_mut() = body.into();
-            let json = HeaderValue::from_static("application/json");
-            response.headers_mut().insert(header::CONTENT_TYPE, json);
-        }
+        let mut response = match self.status {
+            StatusCode::NOT_MODIFIED => self.status.into_response(),
+            status => json(status, &envelope),
+        };
         let headers = response.headers_mut();
         if let Some(location) = self.location.and_then(|location| HeaderValue::try_from(location).ok()) {
             headers.insert(header::LOCATION, location);

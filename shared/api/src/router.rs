@@ -4,6 +4,7 @@ use axum::handler::Handler;
 use axum::http::Method;
 use axum::routing::{self, MethodRouter};
 
+use crate::config::TokenUse;
 use crate::state::AppState;
 
 /// The prefixes under which every path answers.
@@ -23,12 +24,23 @@ pub struct Route {
 pub struct Router {
     axum: axum::Router<AppState>,
     routes: Vec<Route>,
+    token_use: TokenUse,
 }
 
 impl Router {
     /// A router without routes.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Says that access tokens are made here: without a key to sign them with, the function does not start. One that does not
+    /// say so never has such a key.
+    #[must_use]
+    pub fn signing_tokens(self) -> Self {
+        Self {
+            token_use: TokenUse::Signs,
+            ..self
+        }
     }
 
     /// Answers `GET` (and with it `HEAD`).
@@ -62,12 +74,18 @@ impl Router {
         Self {
             axum: self.axum.merge(other.axum),
             routes: self.routes,
+            token_use: self.token_use.max(other.token_use),
         }
     }
 
     /// The table, in the order in which it was written.
     pub fn routes(&self) -> &[Route] {
         &self.routes
+    }
+
+    /// What is done with access tokens here.
+    pub fn token_use(&self) -> TokenUse {
+        self.token_use
     }
 
     pub(crate) fn into_axum(self) -> axum::Router<AppState> {
@@ -83,7 +101,7 @@ impl Router {
         });
         Self {
             axum: self.axum.route(path, handler),
-            routes: self.routes,
+            ..self
         }
     }
 }

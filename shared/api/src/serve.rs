@@ -72,7 +72,7 @@ enum Failure {
 }
 
 fn run(router: Router) -> Result<(), Failure> {
-    let config = Config::from_env()?;
+    let config = Config::from_env(router.token_use())?;
     trace::init(&config.logs);
     let state = AppState::open(&config)?;
     let env = state.env.clone();

@@ -1,15 +1,51 @@
-//! Keys, and their names in a token's header.
+//! Keys: how they are written in a deployment's settings, and what they are called in a token's header.
+//!
+//! A key has one algorithm, and a token that names the key has to have that one (RFC 8725, section 3.1). So what is public
+//! of one algorithm can never be taken for the secret of the other.
 
 use std::fmt;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use ed25519_dalek::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _};
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use jsonwebtoken::{DecodingKey, EncodingKey};
+use jsonwebtoken::jwk::{
+    AlgorithmParameters, CommonParameters, EllipticCurve, Jwk, KeyAlgorithm, OctetKeyPairParameters, OctetKeyPairType,
+    PublicKeyUse, ThumbprintHash,
+};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use sha2::Sha256;
 
 /// The fewest bytes that an HS256 secret may have: the size of the hash (RFC 7518, section 3.2).
 pub const SECRET_MIN_BYTES: usize = 32;
+
+/// What tokens are signed with. It also verifies what it has signed.
+#[derive(Clone, Debug)]
+pub enum SigningKey {
+    /// HS256 (RFC 7518, section 3.2).
+    Hs256(Secret),
+    /// `EdDSA` with Ed25519 (RFC 8037, section 3.1).
+    EdDsa(PrivateKey),
+}
+
+/// What tokens are verified with.
+#[derive(Clone, Debug)]
+pub enum VerifyingKey {
+    /// HS256; the secret could sign, and is not used for it.
+    Hs256(Secret),
+    /// `EdDSA` with Ed25519.
+    EdDsa(PublicKey),
+}
+
+impl SigningKey {
+    /// The half that verifies.
+    pub fn verifying(&self) -> VerifyingKey {
+        match self {
+            Self::Hs256(secret) => VerifyingKey::Hs256(secret.clone()),
+            Self::EdDsa(key) => VerifyingKey::EdDsa(key.public()),
+        }
+    }
+}
 
 /// An HS256 secret.
 #[derive(Clone)]
@@ -38,26 +74,278 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A secret made ready for use.
-pub(crate) struct Key {
-    pub(crate) id: String,
-    pub(crate) signing: EncodingKey,
-    pub(crate) verifying: DecodingKey,
+/// An Ed25519 private key.
+#[derive(Clone)]
+pub struct PrivateKey(ed25519_dalek::SigningKey);
+
+/// An Ed25519 public key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PublicKey(ed25519_dalek::VerifyingKey);
+
+/// The text is not the key that it should be. What it is instead may be a secret, and is not said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadKey {
+    /// It is not one.
+    #[error("is not an Ed25519 private key in PKCS#8 form, as PEM or the base64 between its lines")]
+    Private,
+    /// It is not one.
+    #[error("is not an Ed25519 public key in SPKI form, as PEM or the base64 between its lines")]
+    Public,
+    /// Anybody can make a signature that this key accepts.
+    #[error("is an Ed25519 public key of small order, for which signatures can be forged")]
+    Weak,
 }
 
-impl Key {
-    pub(crate) fn new(secret: &Secret) -> Self {
-        Self {
-            id: id(secret),
-            signing: EncodingKey::from_secret(&secret.0),
-            verifying: DecodingKey::from_secret(&secret.0),
+impl PrivateKey {
+    /// Reads PKCS#8 (RFC 8410, section 7): a PEM document, or the base64 between its lines. Line breaks may be missing, or be
+    /// written `\n`, as happens to what travels through environment variables.
+    pub fn parse(text: &str) -> Result<Self, BadKey> {
+        let der = der("PRIVATE KEY", text).ok_or(BadKey::Private)?;
+        let key = ed25519_dalek::SigningKey::from_pkcs8_der(&der);
+        key.map(Self).map_err(|_| BadKey::Private)
+    }
+
+    /// The half that verifies.
+    pub fn public(&self) -> PublicKey {
+        PublicKey(self.0.verifying_key())
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PrivateKey(…)")
+    }
+}
+
+impl PublicKey {
+    /// Reads SPKI (RFC 8410, section 4), written like a [`PrivateKey`].
+    pub fn parse(text: &str) -> Result<Self, BadKey> {
+        let der = der("PUBLIC KEY", text).ok_or(BadKey::Public)?;
+        let key = ed25519_dalek::VerifyingKey::from_public_key_der(&der).map_err(|_| BadKey::Public)?;
+        if key.is_weak() {
+            return Err(BadKey::Weak);
+        }
+        Ok(Self(key))
+    }
+
+    /// The key as a JWK (RFC 8037, section 2), named by its thumbprint (RFC 7638).
+    fn jwk(self) -> Jwk {
+        let mut jwk = Jwk {
+            common: CommonParameters {
+                public_key_use: Some(PublicKeyUse::Signature),
+                key_algorithm: Some(KeyAlgorithm::EdDSA),
+                ..CommonParameters::default()
+            },
+            algorithm: AlgorithmParameters::OctetKeyPair(OctetKeyPairParameters {
+                key_type: OctetKeyPairType::OctetKeyPair,
+                curve: EllipticCurve::Ed25519,
+                x: URL_SAFE_NO_PAD.encode(self.0.as_bytes()),
+            }),
+        };
+        let thumbprint = jwk.thumbprint(ThumbprintHash::SHA256);
+        jwk.common.key_id = Some(thumbprint.expect("the provider has SHA-256, and the curve is Ed25519's"));
+        jwk
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({})", URL_SAFE_NO_PAD.encode(self.0.as_bytes()))
+    }
+}
+
+/// What a PEM document with this label says, or the base64 of one.
+fn der(label: &str, text: &str) -> Option<Vec<u8>> {
+    let text = text.replace("\\n", "\n");
+    let text = text.trim();
+    let body = match text.strip_prefix(&format!("-----BEGIN {label}-----")) {
+        Some(rest) => rest.strip_suffix(&format!("-----END {label}-----"))?,
+        None => text,
+    };
+    let body: String = body.split_whitespace().collect();
+    STANDARD.decode(body).ok()
+}
+
+/// A key made ready for signing.
+pub(crate) struct Signer {
+    pub(crate) id: String,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) key: EncodingKey,
+}
+
+/// A key made ready for verifying.
+pub(crate) struct Verifier {
+    pub(crate) id: String,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) key: DecodingKey,
+    /// What others may know of it.
+    pub(crate) public: Option<Jwk>,
+}
+
+impl Signer {
+    pub(crate) fn new(key: &SigningKey) -> Self {
+        let Verifier { id, algorithm, .. } = Verifier::new(&key.verifying());
+        let key = match key {
+            SigningKey::Hs256(secret) => EncodingKey::from_secret(&secret.0),
+            SigningKey::EdDsa(key) => EncodingKey::from_ed_der(key.0.as_bytes()),
+        };
+        Self { id, algorithm, key }
+    }
+}
+
+impl Verifier {
+    pub(crate) fn new(key: &VerifyingKey) -> Self {
+        match key {
+            VerifyingKey::Hs256(secret) => Self {
+                id: secret_id(secret),
+                algorithm: Algorithm::HS256,
+                key: DecodingKey::from_secret(&secret.0),
+                public: None,
+            },
+            VerifyingKey::EdDsa(key) => {
+                let jwk = key.jwk();
+                Self {
+                    id: jwk.common.key_id.clone().unwrap_or_default(),
+                    algorithm: Algorithm::EdDSA,
+                    key: DecodingKey::from_ed_der(key.0.as_bytes()),
+                    public: Some(jwk),
+                }
+            }
         }
     }
 }
 
-/// The key's id: an HMAC of a fixed text under the secret, so that it tells keys apart and nothing about them.
-fn id(secret: &Secret) -> String {
+/// A secret's id: an HMAC of a fixed text under the secret, so that it tells secrets apart and nothing about them.
+fn secret_id(secret: &Secret) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(&secret.0).expect("HMAC takes a key of any length");
     mac.update(b"coditect v5 key id");
     URL_SAFE_NO_PAD.encode(&mac.finalize().into_bytes()[..9])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forged::{PRIVATE_KEY, PUBLIC_KEY};
+
+    /// The form of a private key with its public half inside (RFC 8410, section 10.3).
+    const WITH_ATTRIBUTES: &str = "-----BEGIN PRIVATE KEY-----
+MHICAQEwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
+oB8wHQYKKoZIhvcNAQkJFDEPDA1DdXJkbGUgQ2hhaXJzgSEAGb9ECWmEzf6FQbrB
+Z9w7lshQhqowtrbLDFw4rXAxZuE=
+-----END PRIVATE KEY-----
+";
+
+    fn body(pem: &str) -> String {
+        pem.lines().filter(|line| !line.starts_with('-')).collect()
+    }
+
+    #[test]
+    fn a_key_is_read_in_every_form_in_which_it_reaches_a_variable() {
+        let public = PublicKey::parse(PUBLIC_KEY).unwrap();
+        for form in [
+            |pem: &str| pem.to_owned(),
+            |pem: &str| pem.trim_end().to_owned(),
+            |pem: &str| pem.replace('\n', "\r\n"),
+            |pem: &str| pem.replace('\n', "\\n"),
+            |pem: &str| pem.replace('\n', " "),
+            |pem: &str| pem.replace('\n', ""),
+            body,
+            |pem: &str| format!("{}\n", body(pem)),
+        ] {
+            assert_eq!(PublicKey::parse(&form(PUBLIC_KEY)), Ok(public));
+            assert_eq!(PrivateKey::parse(&form(PRIVATE_KEY)).unwrap().public(), public);
+        }
+        assert!(PrivateKey::parse(WITH_ATTRIBUTES).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_ed25519_key_is_refused() {
+        for text in [
+            "",
+            "a secret that is long enough for HS256",
+            "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----",
+            &PRIVATE_KEY.replace("PRIVATE", "EC PRIVATE"),
+            &PRIVATE_KEY.replace("MC4CAQAwBQYDK2Vw", "MC4CAQAwBQYDK2Vx"),
+            &PRIVATE_KEY[..80],
+            PUBLIC_KEY,
+            &body(PUBLIC_KEY),
+        ] {
+            assert_eq!(PrivateKey::parse(text).unwrap_err(), BadKey::Private, "{text}");
+        }
+        for text in [
+            "",
+            PRIVATE_KEY,
+            &body(PRIVATE_KEY),
+            &PUBLIC_KEY.replace("K2Vw", "K2Vv"),
+            &body(PUBLIC_KEY)[..40],
+        ] {
+            assert_eq!(PublicKey::parse(text).unwrap_err(), BadKey::Public, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_public_key_that_anybody_can_sign_for_is_refused() {
+        let neutral = [
+            b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00\x01".as_slice(),
+            &[0; 31],
+        ]
+        .concat();
+        assert_eq!(PublicKey::parse(&STANDARD.encode(neutral)), Err(BadKey::Weak));
+    }
+
+    #[test]
+    fn a_short_secret_is_refused() {
+        assert_eq!(
+            Secret::new("x".repeat(31)).unwrap_err().to_string(),
+            "it has 31 bytes and needs at least 32"
+        );
+    }
+
+    #[test]
+    fn no_secret_prints_itself() {
+        let secret = Secret::new("a secret that is long enough for HS256").unwrap();
+        assert_eq!(format!("{secret:?}"), "Secret(…)");
+        assert_eq!(
+            format!("{:?}", PrivateKey::parse(PRIVATE_KEY).unwrap()),
+            "PrivateKey(…)"
+        );
+    }
+
+    #[test]
+    fn a_public_key_is_named_by_its_thumbprint() {
+        crate::crypto::install();
+        // RFC 8037, appendices A.2 and A.3.
+        assert_eq!(
+            serde_json::to_value(PublicKey::parse(PUBLIC_KEY).unwrap().jwk()).unwrap(),
+            serde_json::json!({
+                "kty": "OKP",
+                "crv": "Ed25519",
+                "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+                "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
+                "use": "sig",
+                "alg": "EdDSA",
+            })
+        );
+    }
+
+    #[test]
+    fn the_public_keys_are_those_that_verify_each_once_and_no_secret() {
+        let key = SigningKey::EdDsa(PrivateKey::parse(PRIVATE_KEY).unwrap());
+        let secret = SigningKey::Hs256(Secret::new("a secret that is long enough for HS256").unwrap());
+        let ids = |signing: &SigningKey, verifying: &[&SigningKey]| -> Vec<String> {
+            let tokens = crate::Tokens::new(crate::Settings {
+                signing: Some(signing.clone()),
+                verifying: verifying.iter().map(|key| key.verifying()).collect(),
+                ttl: std::time::Duration::from_secs(1),
+                issuer: String::new(),
+                audience: String::new(),
+            });
+            let keys = tokens.public_keys().keys.into_iter();
+            keys.map(|key| key.common.key_id.unwrap()).collect()
+        };
+        let id = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
+        assert_eq!(ids(&secret, &[]), [""; 0]);
+        assert_eq!(ids(&key, &[&secret, &key]), [id]);
+        assert_eq!(ids(&secret, &[&key]), [id]);
+    }
 }

@@ -5,23 +5,31 @@
 
 mod claims;
 mod crypto;
+#[cfg(any(test, feature = "testing"))]
+pub mod forged;
+mod json;
+mod jws;
 mod keys;
 mod sign;
 mod verify;
+#[cfg(test)]
+mod wycheproof;
 
 pub use claims::{Claims, Subject};
-pub use keys::{BadSecret, SECRET_MIN_BYTES, Secret};
+pub use jsonwebtoken::jwk::JwkSet;
+pub use keys::{BadKey, BadSecret, PrivateKey, PublicKey, SECRET_MIN_BYTES, Secret, SigningKey, VerifyingKey};
 pub use sign::Unsigned;
 pub use verify::Refusal;
 
 use std::time::Duration;
 
-use crate::keys::Key;
+use crate::keys::{Signer, Verifier};
 
 /// Signs and verifies access tokens.
 pub struct Tokens {
-    current: Key,
-    previous: Option<Key>,
+    signer: Option<Signer>,
+    /// Each id once.
+    verifiers: Vec<Verifier>,
     ttl: Duration,
     issuer: String,
     audience: String,
@@ -30,10 +38,10 @@ pub struct Tokens {
 /// What a deployment can set.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Signs and verifies.
-    pub secret: Secret,
-    /// Verifies only: the secret before a rotation, until its last token has expired.
-    pub previous: Option<Secret>,
+    /// Signs, and verifies what it has signed. A function that makes no tokens has none.
+    pub signing: Option<SigningKey>,
+    /// Verify and never sign: what another function signs with, and the keys before and after a rotation.
+    pub verifying: Vec<VerifyingKey>,
     /// How long a token lives, in whole seconds.
     pub ttl: Duration,
     /// `iss`
@@ -46,9 +54,17 @@ impl Tokens {
     /// Tokens under these settings.
     pub fn new(settings: Settings) -> Self {
         crypto::install();
+        let signing = settings.signing.as_ref();
+        let mut verifiers: Vec<Verifier> = Vec::new();
+        for key in signing.map(SigningKey::verifying).iter().chain(&settings.verifying) {
+            let verifier = Verifier::new(key);
+            if verifiers.iter().all(|known| known.id != verifier.id) {
+                verifiers.push(verifier);
+            }
+        }
         Self {
-            current: Key::new(&settings.secret),
-            previous: settings.previous.as_ref().map(Key::new),
+            signer: signing.map(Signer::new),
+            verifiers,
             ttl: settings.ttl,
             issuer: settings.issuer,
             audience: settings.audience,
@@ -58,5 +74,12 @@ impl Tokens {
     /// How long a token lives.
     pub fn ttl(&self) -> Duration {
         self.ttl
+    }
+
+    /// The keys with which anybody can verify tokens (RFC 7517, section 5). Secrets are not among them.
+    pub fn public_keys(&self) -> JwkSet {
+        JwkSet {
+            keys: self.verifiers.iter().filter_map(|key| key.public.clone()).collect(),
+        }
     }
 }

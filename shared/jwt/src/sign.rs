@@ -1,20 +1,27 @@
 //! Making tokens.
 
-use jsonwebtoken::{Algorithm, Header};
+use jsonwebtoken::Header;
 
 use crate::{Claims, Subject, Tokens};
 
 /// The media type of an access token (RFC 9068, section 2.1).
 pub(crate) const TYPE: &str = "at+jwt";
 
-/// Signing failed, which with a key of the right kind it does not.
+/// The token was not signed.
 #[derive(Debug, thiserror::Error)]
-#[error("the token could not be signed: {0}")]
-pub struct Unsigned(#[from] jsonwebtoken::errors::Error);
+pub enum Unsigned {
+    /// These [`Tokens`] only verify.
+    #[error("there is no key to sign tokens with: this function only verifies them")]
+    NoKey,
+    /// Which with a key of the right kind does not happen.
+    #[error("the token could not be signed: {0}")]
+    Failed(#[from] jsonwebtoken::errors::Error),
+}
 
 impl Tokens {
     /// A token for `subject` from `now` (seconds since the Unix epoch) on, with its claims.
     pub fn sign(&self, subject: Subject, now: i64) -> Result<(String, Claims), Unsigned> {
+        let signer = self.signer.as_ref().ok_or(Unsigned::NoKey)?;
         let claims = Claims {
             sub: subject.user,
             tenant_id: subject.tenant,
@@ -26,10 +33,10 @@ impl Tokens {
             jti: subject.token,
             login_id: subject.login,
         };
-        let mut header = Header::new(Algorithm::HS256);
+        let mut header = Header::new(signer.algorithm);
         header.typ = Some(TYPE.to_owned());
-        header.kid = Some(self.current.id.clone());
-        let token = jsonwebtoken::encode(&header, &claims, &self.current.signing)?;
+        header.kid = Some(signer.id.clone());
+        let token = jsonwebtoken::encode(&header, &claims, &signer.key)?;
         Ok((token, claims))
     }
 }

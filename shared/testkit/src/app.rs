@@ -16,7 +16,7 @@ use domain::throttle::Rules;
 use domain::users::ops::Registration;
 use domain::users::{self, Email};
 use http_body_util::BodyExt as _;
-use jwt::{Secret, Subject, Tokens};
+use jwt::{Secret, SigningKey, Subject, Tokens};
 use tower::ServiceExt as _;
 
 use crate::actor::Actor;
@@ -59,7 +59,24 @@ impl TestApp {
 
     /// Starts `router` on a store that the caller has opened.
     pub fn on(router: api::Router, db: kv::Db) -> Self {
-        Self::assemble(router, db, &Origins::Any, |_| {})
+        Self::with_tokens(router, db, Self::token_settings())
+    }
+
+    /// Starts `router` on a store that the caller has opened, with these keys for its tokens.
+    pub fn with_tokens(router: api::Router, db: kv::Db, tokens: jwt::Settings) -> Self {
+        Self::assemble(router, db, &Origins::Any, tokens, |_| {})
+    }
+
+    /// How tokens are made where a test does not say it.
+    pub fn token_settings() -> jwt::Settings {
+        let secret = Secret::new("a secret that only these tests sign with").expect("it is long enough");
+        jwt::Settings {
+            signing: Some(SigningKey::Hs256(secret)),
+            verifying: Vec::new(),
+            ttl: Duration::from_secs(86_400),
+            issuer: "https://api.coditect.ai".into(),
+            audience: "coditect-v5".into(),
+        }
     }
 
     fn alone(router: api::Router, origins: &Origins, change: impl FnOnce(&mut Limits)) -> Self {
@@ -67,11 +84,17 @@ impl TestApp {
         let db = store.open();
         Self {
             _store: Some(store),
-            ..Self::assemble(router, db, origins, change)
+            ..Self::assemble(router, db, origins, Self::token_settings(), change)
         }
     }
 
-    fn assemble(router: api::Router, db: kv::Db, origins: &Origins, change: impl FnOnce(&mut Limits)) -> Self {
+    fn assemble(
+        router: api::Router,
+        db: kv::Db,
+        origins: &Origins,
+        tokens: jwt::Settings,
+        change: impl FnOnce(&mut Limits),
+    ) -> Self {
         let clock = Arc::new(TestClock::default());
         let rng = Arc::new(SystemRng);
         let mut env = Env {
@@ -90,13 +113,7 @@ impl TestApp {
             },
         };
         change(&mut env.limits);
-        let tokens = Arc::new(Tokens::new(jwt::Settings {
-            secret: Secret::new("a secret that only these tests sign with").expect("it is long enough"),
-            previous: None,
-            ttl: Duration::from_secs(86_400),
-            issuer: "https://api.coditect.ai".into(),
-            audience: "coditect-v5".into(),
-        }));
+        let tokens = Arc::new(Tokens::new(tokens));
         let state = AppState {
             env: env.clone(),
             tokens: tokens.clone(),

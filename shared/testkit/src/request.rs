@@ -89,7 +89,8 @@ impl<T: Target + ?Sized> Call<'_, T> {
     /// Sends it.
     pub async fn send(self) -> Answer {
         let method = self.request.method().clone();
+        let path = self.request.uri().path().to_owned();
         let (parts, body) = self.target.exchange(self.request).await.into_parts();
-        Answer::checked(&method, parts.status, parts.headers, &body)
+        Answer::checked(&method, &path, parts.status, parts.headers, &body)
     }
 }

@@ -7,6 +7,7 @@
 
 mod bodies;
 mod idempotency;
+mod keys;
 mod login;
 mod logins;
 mod logout;

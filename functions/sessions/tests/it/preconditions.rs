@@ -70,7 +70,7 @@ async fn a_change_or_deletion_of_another_version_is_refused() {
     let first = tag(&app.get(&path).by(&alice).send().await);
     let rename = json!({ "name": "two" });
     let rename_if = |tag: &str| app.patch(&path).by(&alice).header(IF_MATCH, tag).json(&rename).send();
-    let second = tag(&patch(&first).await);
+    let second = tag(&rename_if(&first).await);
     for stale in [&first, "nonsense", "W/\"2\""] {
         rename_if(stale).await.assert_problem(412, Code::PreconditionFailed);
         let delete = app.delete(&path).by(&alice).header(IF_MATCH, stale).send().await;

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use axum::http::HeaderValue;
 use axum::http::header::AUTHORIZATION;
-use testkit::{Code, Target as _, TestApp};
+use domain::Clock as _;
+use jwt::{Refusal, Tokens, forged};
+use testkit::{Code, Process, Target as _, TestApp, TestStore};
 
 use crate::start;
 
@@ -124,4 +127,77 @@ async fn a_viewer_may_read_and_not_write() {
         serde_json::json!([session]),
         "what was refused has left no trace"
     );
+}
+
+/// On its way from HS256 to `EdDSA`.
+fn migrating() -> jwt::Settings {
+    jwt::Settings {
+        signing: Some(forged::signing()),
+        verifying: forged::verifying(),
+        ..TestApp::token_settings()
+    }
+}
+
+#[tokio::test]
+async fn every_forgery_is_refused_with_the_code_of_what_it_is() {
+    let store = TestStore::new();
+    let app = TestApp::with_tokens(sessions::router(), store.open(), migrating());
+    let alice = app.register("alice@example.com").await;
+    let now = app.clock.now().as_seconds();
+    let claims = Tokens::new(migrating()).verify(&alice.token, now).unwrap();
+    for token in forged::genuine(&claims) {
+        app.get(PATH).bearer(&token).send().await.ok();
+    }
+
+    let mut sent = 0;
+    for forgery in forged::forgeries(&claims, now) {
+        // White space around it is the header's, and what no header can carry does not arrive.
+        let token = &forgery.token;
+        if token.trim() != token || HeaderValue::from_str(token).is_err() {
+            continue;
+        }
+        let answer = app.get(PATH).bearer(token).send().await;
+        let code = match forgery.refusal {
+            Refusal::Invalid(_) => Code::InvalidToken,
+            Refusal::Expired(_) => Code::ExpiredToken,
+        };
+        assert_eq!(
+            (answer.body["code"].as_str(), answer.header("www-authenticate")),
+            (Some(code.as_str()), Some(r#"Bearer error="invalid_token""#)),
+            "{}",
+            forgery.name
+        );
+        answer.assert_problem(401, code);
+        sent += 1;
+    }
+    assert!(sent > 500, "{sent}");
+}
+
+#[tokio::test]
+async fn the_process_needs_the_public_key_alone() {
+    let store = TestStore::new();
+    let app = TestApp::with_tokens(sessions::router(), store.open(), migrating());
+    let today = domain::env::SystemClock.now().as_seconds() - app.clock.now().as_seconds();
+    app.clock.advance(Duration::from_secs(today.unsigned_abs()));
+    let alice = app.register("alice@example.com").await;
+
+    let command = || {
+        let mut command = Process::command(env!("CARGO_BIN_EXE_sessions"));
+        command.envs(store.env()).env_remove("JWT_SECRET");
+        command.env("JWT_ALGORITHM", "EdDSA");
+        command
+    };
+    let mut with_key = command();
+    with_key.env("JWT_PUBLIC_KEY", forged::PUBLIC_KEY);
+    let process = Process::start(with_key);
+    let remote = process.remote();
+    let call = remote.post(PATH).by(&alice).json(&crate::body("one"));
+    let session = call.send().await.created();
+    assert_eq!(session["ownerId"], alice.signed_in.user.id.to_string());
+
+    // An address that no machine has (RFC 5737): should it start in spite of what it lacks, it ends there.
+    let output = command().env("HOST", "192.0.2.1").output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success(), "without the key it started");
+    assert!(text.contains("JWT_PUBLIC_KEY is not set"), "{text}");
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::{Code, Process, Target, TestApp, TestStore};
 
-use crate::process::gateway;
+use crate::process::{PRIVATE_KEY, gateway};
 
 /// Drives the whole flow through `target` as the contract has it.
 pub async fn flow(target: &impl Target) {
@@ -76,6 +76,8 @@ pub async fn flow(target: &impl Target) {
         .assert_problem(401, Code::RevokedToken);
     target.get("/api/v5/sessions").bearer(&phone).send().await.ok();
 
+    let keys = target.get("/api/v5/.well-known/jwks.json").send().await.document();
+    assert!(keys["keys"].is_array(), "{keys}");
     target.get("/v5/health").send().await.ok();
     target.get("/api/v5/ready").send().await.ok();
     target
@@ -105,4 +107,15 @@ async fn the_flow_works_in_this_process() {
 async fn the_flow_works_against_the_gateways_process() {
     let store = TestStore::new();
     flow(&Process::start(gateway(&store)).remote()).await;
+}
+
+#[tokio::test]
+async fn the_flow_works_against_a_process_that_signs_with_a_private_key() {
+    let store = TestStore::new();
+    let mut command = gateway(&store);
+    // The secret that it has besides is not looked at.
+    command
+        .env("JWT_ALGORITHM", "EdDSA")
+        .env("JWT_PRIVATE_KEY", PRIVATE_KEY);
+    flow(&Process::start(command).remote()).await;
 }

@@ -8,6 +8,9 @@ use std::process::Command;
 use serde_json::{Value, json};
 use testkit::{Code, Process, Remote, Target as _, TestStore};
 
+/// The key of RFC 8032, section 7.1, test 2, which everybody knows, as the base64 of its PKCS#8 form.
+pub const PRIVATE_KEY: &str = "MC4CAQAwBQYDK2VwBCIEIEzNCJso/5banbbDRuwRTg9bijGfNaumJNqM9u1PuKb7";
+
 pub fn gateway(store: &TestStore) -> Command {
     let mut command = Process::command(env!("CARGO_BIN_EXE_gateway"));
     command.envs(store.env());
@@ -41,6 +44,42 @@ fn without_a_secret_it_refuses_to_start_and_says_how_to_make_one() {
     command.env("JWT_SECRET", "0123456789012345678901234567890");
     let text = refusal(command);
     assert!(text.contains("JWT_SECRET") && text.contains("at least 32"), "{text}");
+}
+
+#[test]
+fn without_a_private_key_it_refuses_to_start_where_one_is_to_sign() {
+    let store = TestStore::new();
+    let mut command = gateway(&store);
+    command.env("JWT_ALGORITHM", "EdDSA");
+    let text = refusal(command);
+    assert!(
+        text.contains("JWT_PRIVATE_KEY") && text.contains("openssl genpkey"),
+        "{text}"
+    );
+
+    let mut command = gateway(&store);
+    command.env("JWT_ALGORITHM", "none");
+    let text = refusal(command);
+    assert!(text.contains("JWT_ALGORITHM") && text.contains("EdDSA"), "{text}");
+}
+
+#[tokio::test]
+async fn a_change_of_algorithm_logs_nobody_out() {
+    let store = TestStore::new();
+    let one = Process::start(gateway(&store));
+    let before = register(&one.remote(), "before@example.com").await;
+    drop(one);
+
+    let mut command = gateway(&store);
+    command
+        .env("JWT_ALGORITHM", "EdDSA")
+        .env("JWT_PRIVATE_KEY", PRIVATE_KEY)
+        .env("JWT_SECRET_PREVIOUS", "a secret that only these tests sign with");
+    let two = Process::start(command);
+    let after = register(&two.remote(), "after@example.com").await;
+    for token in [before, after] {
+        two.remote().get("/v5/sessions").bearer(&token).send().await.ok();
+    }
 }
 
 #[test]

@@ -1,0 +1,92 @@
+//! A token's envelope: a JWS in compact serialisation (RFC 7515, section 7.1), taken apart so strictly that there is one way
+//! to write each token.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::Algorithm;
+use serde::Deserialize;
+
+use crate::Refusal;
+use crate::json;
+use crate::keys::Verifier;
+
+/// The members of a header that decide something. Others are ignored (RFC 7515, section 4), above all the keys and the places of
+/// keys that a sender would like to be believed: `jwk`, `jku`, `x5c`, `x5u`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Header {
+    pub(crate) alg: Algorithm,
+    pub(crate) typ: Option<String>,
+    pub(crate) kid: Option<String>,
+    /// There are extensions that have to be understood; none is understood here.
+    #[serde(default, deserialize_with = "json::is_present")]
+    crit: bool,
+    /// The payload may stand in another form than the one that is read here (RFC 7797).
+    #[serde(default, deserialize_with = "json::is_present")]
+    b64: bool,
+}
+
+/// A token in its parts, of which nothing is proven yet.
+#[derive(Debug)]
+pub(crate) struct Jws<'a> {
+    pub(crate) header: Header,
+    payload: Vec<u8>,
+    /// What the signature is for.
+    signed: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> Jws<'a> {
+    pub(crate) fn parse(token: &'a str) -> Result<Self, Refusal> {
+        let parts: Vec<&str> = token.split('.').collect();
+        let [header, payload, signature] = parts[..] else {
+            return Err(Refusal::Invalid("not three parts"));
+        };
+        let header = json::object::<Header>(&decode(header)?).ok_or(Refusal::Invalid("unreadable header"))?;
+        if header.crit || header.b64 {
+            return Err(Refusal::Invalid("critical headers"));
+        }
+        Ok(Self {
+            header,
+            payload: decode(payload)?,
+            signed: &token[..token.len() - signature.len() - 1],
+            signature,
+        })
+    }
+
+    /// The payload, if this key has signed it.
+    pub(crate) fn verified_by(&self, key: &Verifier) -> Result<&[u8], Refusal> {
+        if self.header.alg != key.algorithm {
+            return Err(Refusal::Invalid("another algorithm"));
+        }
+        match jsonwebtoken::crypto::verify(self.signature, self.signed.as_bytes(), &key.key, key.algorithm) {
+            Ok(true) => Ok(&self.payload),
+            Ok(false) => Err(Refusal::Invalid("wrong signature")),
+            Err(_) => Err(Refusal::Invalid("not base64url")),
+        }
+    }
+}
+
+/// Without padding, and without bits that stand for nothing (RFC 7515, appendix C; RFC 4648, section 3.5).
+fn decode(part: &str) -> Result<Vec<u8>, Refusal> {
+    URL_SAFE_NO_PAD
+        .decode(part)
+        .map_err(|_| Refusal::Invalid("not base64url"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{PublicKey, VerifyingKey, forged};
+
+    #[test]
+    fn the_example_of_rfc_8037_verifies() {
+        crate::crypto::install();
+        let key = Verifier::new(&VerifyingKey::EdDsa(PublicKey::parse(forged::PUBLIC_KEY).unwrap()));
+        let jws = Jws::parse(
+            "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylG\
+             jg5BhVsPt9g7sVvpAr_MuM0KAg",
+        )
+        .unwrap();
+        assert_eq!(jws.verified_by(&key), Ok(b"Example of Ed25519 signing".as_slice()));
+    }
+}
