@@ -72,6 +72,8 @@ async fn drive() -> Vec<Count> {
     timed(&mut counts, "change session", changing).await.ok();
     let deleting = app.delete(&path).bearer(&token).send();
     timed(&mut counts, "delete session", deleting).await.ok();
+    let telling = app.get("/v5/audit").bearer(&token).send();
+    timed(&mut counts, "list events", telling).await.ok();
     let logging_out = app.post("/v5/auth/logout").bearer(&token).send();
     timed(&mut counts, "log out", logging_out).await.ok();
     let asking = app.get("/v5/ready").send();
@@ -110,6 +112,7 @@ mod tests {
             ("list sessions", 3),
             ("change session", 3),
             ("delete session", 3),
+            ("list events", 2),
             // Reads nothing.
             ("log out", 2),
             ("ready", 2),

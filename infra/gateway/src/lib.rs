@@ -3,6 +3,7 @@
 /// Every function's name and router. A folder in `functions/` that is missing here fails a test.
 pub fn functions() -> Vec<(&'static str, api::Router)> {
     vec![
+        ("audit", audit::router()),
         ("auth", auth::router()),
         ("health", health::router()),
         ("sessions", sessions::router()),
