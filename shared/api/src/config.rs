@@ -31,6 +31,8 @@ pub struct Config {
     pub password_min_length: usize,
     /// `LOGIN_IDLE_SECONDS`, `LOGIN_TTL_SECONDS`
     pub login: Lifetime,
+    /// `SWEEP_SECONDS`: how often a server does what is done on a schedule, if it does.
+    pub sweep_interval: Option<Duration>,
     /// `RUST_LOG`, `LOG_FORMAT`
     pub logs: Logs,
 }
@@ -103,6 +105,7 @@ impl Config {
             origins: vars.origins()?,
             password_min_length: vars.number("PASSWORD_MIN_LENGTH", 8..=64)?.unwrap_or(8),
             login: vars.login()?,
+            sweep_interval: vars.sweep_interval()?,
             logs: vars.logs(on_terminal)?,
         })
     }
@@ -215,6 +218,11 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
             idle: seconds("LOGIN_IDLE_SECONDS", 30 * DAY_SECONDS)?,
             absolute: seconds("LOGIN_TTL_SECONDS", 90 * DAY_SECONDS)?,
         })
+    }
+
+    fn sweep_interval(&self) -> Result<Option<Duration>, ConfigError> {
+        let seconds = self.number("SWEEP_SECONDS", 0..=DAY_SECONDS)?.unwrap_or(60);
+        Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
     }
 
     fn secret(&self, variable: &'static str) -> Result<Option<Secret>, ConfigError> {
@@ -351,6 +359,8 @@ mod tests {
             ("CORS_ALLOWED_ORIGINS", "https://a.example.com:443"),
             ("CORS_ALLOWED_ORIGINS", "https://a.example.com, *"),
             ("PASSWORD_MIN_LENGTH", "7"),
+            ("SWEEP_SECONDS", "-1"),
+            ("SWEEP_SECONDS", "86401"),
             ("RUST_LOG", "info,=nonsense=="),
             ("LOG_FORMAT", "xml"),
         ] {
@@ -390,6 +400,14 @@ mod tests {
             engine(&[file, content]),
             kv::Engine::Fdb(kv::Cluster::File("/etc/f".into()))
         );
+    }
+
+    #[test]
+    fn a_server_sweeps_every_minute_if_nothing_else_is_said() {
+        let interval = |pairs: &[_]| read(&[&[SECRET], pairs].concat()).unwrap().sweep_interval;
+        assert_eq!(interval(&[]), Some(Duration::from_secs(60)));
+        assert_eq!(interval(&[("SWEEP_SECONDS", "3")]), Some(Duration::from_secs(3)));
+        assert_eq!(interval(&[("SWEEP_SECONDS", "0")]), None);
     }
 
     #[test]

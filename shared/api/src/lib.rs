@@ -3,7 +3,7 @@
 //! A function gives [`serve`] its [`Router`]; this crate does the rest: configuration, both path prefixes, request ids,
 //! problem documents, CORS, logs, and running under the Lambda Runtime API or as a plain HTTP server. Handlers see
 //! [`AppState`], a [`Caller`](caller::Authenticated), [`Body`](json::Body) and [`Reply`](reply::Reply), and fail with
-//! [`ApiError`].
+//! [`ApiError`]. What is done on a schedule is a [`Job`].
 
 pub mod app;
 pub mod caller;
@@ -11,6 +11,7 @@ pub mod config;
 mod cors;
 mod edge;
 pub mod error;
+mod job;
 pub mod json;
 pub mod path;
 pub mod query;
@@ -25,11 +26,12 @@ pub use app::app;
 pub use caller::{Authenticated, Leaving};
 pub use edge::RequestId;
 pub use error::{ApiError, Code};
+pub use job::Job;
 pub use json::{Body, Checks, Field};
 pub use path::Id;
 pub use query::Query;
 pub use reply::{Empty, Reply};
 pub use router::{Route, Router};
 pub use sender::{Sender, SourceAddress};
-pub use serve::serve;
+pub use serve::{serve, serve_schedule, serve_with};
 pub use state::AppState;
