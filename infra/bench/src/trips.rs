@@ -113,8 +113,8 @@ mod tests {
             ("change session", 3),
             ("delete session", 3),
             ("list events", 2),
-            // Reads nothing.
-            ("log out", 2),
+            // A begin, whether there is a login to end and to tell of, the commit.
+            ("log out", 3),
             ("ready", 2),
             ("health", 0),
         ];
