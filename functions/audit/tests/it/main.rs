@@ -14,7 +14,11 @@ use serde_json::{Value, json};
 use testkit::{Actor, Answer, Target as _, TestApp};
 
 fn start() -> TestApp {
-    TestApp::start(audit::router().merge(auth::router()).merge(sessions::router()))
+    TestApp::start(router())
+}
+
+fn router() -> api::Router {
+    audit::router().merge(auth::router()).merge(sessions::router())
 }
 
 /// A page of the log.
