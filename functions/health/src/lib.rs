@@ -8,4 +8,5 @@ pub fn router() -> api::Router {
     api::Router::new()
         .get("/health", health::health)
         .get("/ready", ready::ready)
+        .ignoring_tokens()
 }

@@ -87,6 +87,8 @@ async fn drive() -> Vec<Count> {
     timed(&mut counts, "change session", changing).await.ok();
     let deleting = app.delete(&path).bearer(&token).send();
     timed(&mut counts, "delete session", deleting).await.ok();
+    let telling = app.get("/v5/audit").bearer(&token).send();
+    timed(&mut counts, "list events", telling).await.ok();
     let body = json!({ "currentPassword": "password123", "newPassword": "password456" });
     let changing = app.post("/v5/auth/password").bearer(&token).json(&body).send();
     timed(&mut counts, "change password", changing).await.ok();
@@ -145,9 +147,11 @@ mod tests {
             ("list sessions", 3),
             ("change session", 3),
             ("delete session", 3),
+            ("list events", 2),
             // As for a login, and the caller's account before its counts.
             ("change password", 6),
             ("end a login", 3),
+            // A begin, whether there is a login to end and to tell of, the commit.
             ("log out", 3),
             ("log out everywhere", 3),
             ("ready", 2),

@@ -1,12 +1,19 @@
 //! Every function in one process: what the API gateway does in production, for a laptop and a container.
 
-/// Every function's name and router. A folder in `functions/` that is missing here fails a test.
+/// The name and the router of every function that answers requests. A folder in `functions/` that is neither here nor in [`jobs`] fails
+/// a test.
 pub fn functions() -> Vec<(&'static str, api::Router)> {
     vec![
+        ("audit", audit::router()),
         ("auth", auth::router()),
         ("health", health::router()),
         ("sessions", sessions::router()),
     ]
+}
+
+/// The job of every function that a schedule invokes, whose name is the function's.
+pub fn jobs() -> Vec<api::Job> {
+    vec![janitor::job()]
 }
 
 /// The routes of all functions.

@@ -1,5 +1,5 @@
 //! The gateway's program.
 
 fn main() -> std::process::ExitCode {
-    api::serve(gateway::router())
+    api::serve_with(gateway::router(), gateway::jobs())
 }

@@ -38,6 +38,8 @@ pub struct Config {
     pub throttle: Option<Rules>,
     /// `PASSWORD_POLICY`, `PASSWORD_MIN_LENGTH`
     pub passwords: Policy,
+    /// `SWEEP_SECONDS`: how often a server does what is done on a schedule, if it does.
+    pub sweep_interval: Option<Duration>,
     /// `RUST_LOG`, `LOG_FORMAT`
     pub logs: Logs,
 }
@@ -45,6 +47,8 @@ pub struct Config {
 /// What a function does with access tokens, which decides the keys that it has to have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TokenUse {
+    /// Nothing. It is given no key at all, and takes every token for a bad one.
+    Ignores,
     /// It takes them in. It is never given a key to sign with, even where the environment has one.
     #[default]
     Verifies,
@@ -129,6 +133,7 @@ impl Config {
             login: vars.login()?,
             throttle: vars.throttle(mode)?,
             passwords: vars.passwords()?,
+            sweep_interval: vars.sweep_interval()?,
             logs: vars.logs(on_terminal)?,
         })
     }
@@ -217,6 +222,18 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
     }
 
     fn tokens(&self, token_use: TokenUse) -> Result<jwt::Settings, ConfigError> {
+        let settings = jwt::Settings {
+            signing: None,
+            verifying: Vec::new(),
+            ttl: Duration::from_secs(self.number("JWT_TTL_SECONDS", 1..=365 * 86_400)?.unwrap_or(86_400)),
+            issuer: self
+                .text("JWT_ISSUER")?
+                .unwrap_or_else(|| "https://api.coditect.ai".to_owned()),
+            audience: self.text("JWT_AUDIENCE")?.unwrap_or_else(|| "coditect-v5".to_owned()),
+        };
+        if token_use == TokenUse::Ignores {
+            return Ok(settings);
+        }
         let (signing, current) = match self.text("JWT_ALGORITHM")?.as_deref() {
             None | Some("HS256") => self.hs256(token_use)?,
             Some("EdDSA") => self.eddsa(token_use)?,
@@ -233,11 +250,7 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
         Ok(jwt::Settings {
             signing,
             verifying: [Some(current)].into_iter().chain(others).flatten().collect(),
-            ttl: Duration::from_secs(self.number("JWT_TTL_SECONDS", 1..=365 * 86_400)?.unwrap_or(86_400)),
-            issuer: self
-                .text("JWT_ISSUER")?
-                .unwrap_or_else(|| "https://api.coditect.ai".to_owned()),
-            audience: self.text("JWT_AUDIENCE")?.unwrap_or_else(|| "coditect-v5".to_owned()),
+            ..settings
         })
     }
 
@@ -309,7 +322,7 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
         }
         let Some(private) = self.private_key("JWT_PRIVATE_KEY")? else {
             return Err(match token_use {
-                TokenUse::Verifies => refused(
+                TokenUse::Ignores | TokenUse::Verifies => refused(
                     "JWT_PUBLIC_KEY",
                     format!("is not set; with JWT_ALGORITHM=EdDSA it verifies the access tokens. {MAKE_PUBLIC}"),
                 ),
@@ -338,6 +351,11 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
         let text = self.text(variable)?;
         let key = text.map(|text| PublicKey::parse(&text)).transpose();
         key.map_err(|error| refused(variable, format!("{error}. {MAKE_PUBLIC}")))
+    }
+
+    fn sweep_interval(&self) -> Result<Option<Duration>, ConfigError> {
+        let seconds = self.number("SWEEP_SECONDS", 0..=DAY_SECONDS)?.unwrap_or(60);
+        Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
     }
 
     fn secret(&self, variable: &'static str) -> Result<Option<Secret>, ConfigError> {
@@ -551,6 +569,8 @@ mod tests {
             ("PASSWORD_MIN_LENGTH", "7"),
             ("PASSWORD_MIN_LENGTH", "65"),
             ("PASSWORD_POLICY", "Strict"),
+            ("SWEEP_SECONDS", "-1"),
+            ("SWEEP_SECONDS", "86401"),
             ("RUST_LOG", "info,=nonsense=="),
             ("LOG_FORMAT", "xml"),
         ] {
@@ -597,6 +617,12 @@ mod tests {
             let error = read_for(token_use, pairs).unwrap_err().to_string();
             assert!(error.starts_with(variable) && error.contains("`openssl "), "{error}");
         }
+    }
+
+    #[test]
+    fn a_function_that_ignores_tokens_needs_no_key_and_is_given_none() {
+        assert_eq!(keys(TokenUse::Ignores, &[]), (None, 0));
+        assert_eq!(keys(TokenUse::Ignores, &[SECRET, PRIVATE, PUBLIC]), (None, 0));
     }
 
     #[test]
@@ -685,6 +711,14 @@ mod tests {
             engine(&[file, content]),
             kv::Engine::Fdb(kv::Cluster::File("/etc/f".into()))
         );
+    }
+
+    #[test]
+    fn a_server_sweeps_every_minute_if_nothing_else_is_said() {
+        let interval = |pairs: &[_]| read(&[&[SECRET], pairs].concat()).unwrap().sweep_interval;
+        assert_eq!(interval(&[]), Some(Duration::from_secs(60)));
+        assert_eq!(interval(&[("SWEEP_SECONDS", "3")]), Some(Duration::from_secs(3)));
+        assert_eq!(interval(&[("SWEEP_SECONDS", "0")]), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A function gives [`serve`] its [`Router`]; this crate does the rest: configuration, both path prefixes, request ids,
 //! problem documents, CORS, logs, and running under the Lambda Runtime API or as a plain HTTP server. Handlers see
 //! [`AppState`], a [`Caller`](caller::Authenticated), [`Body`](json::Body) and [`Reply`](reply::Reply), and fail with
-//! [`ApiError`].
+//! [`ApiError`]. What is done on a schedule is a [`Job`].
 
 pub mod app;
 pub mod caller;
@@ -12,6 +12,7 @@ mod cors;
 mod edge;
 pub mod error;
 pub mod idempotency;
+mod job;
 pub mod json;
 pub mod path;
 pub mod preconditions;
@@ -28,6 +29,7 @@ pub use caller::{Authenticated, Leaving};
 pub use edge::RequestId;
 pub use error::{ApiError, Code};
 pub use idempotency::IdempotencyKey;
+pub use job::Job;
 pub use json::{Body, Checks, Field};
 pub use path::Id;
 pub use preconditions::{Preconditions, Version};
@@ -35,5 +37,5 @@ pub use query::Query;
 pub use reply::{Bare, Empty, Reply};
 pub use router::{Route, Router};
 pub use sender::{Sender, SourceAddress};
-pub use serve::serve;
+pub use serve::{serve, serve_schedule, serve_with};
 pub use state::AppState;

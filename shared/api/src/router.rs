@@ -43,6 +43,15 @@ impl Router {
         }
     }
 
+    /// Says that no route here looks at access tokens: the function is given no key for them.
+    #[must_use]
+    pub fn ignoring_tokens(self) -> Self {
+        Self {
+            token_use: TokenUse::Ignores,
+            ..self
+        }
+    }
+
     /// Answers `GET` (and with it `HEAD`).
     #[must_use]
     pub fn get<T: 'static>(self, path: &'static str, handler: impl Handler<T, AppState>) -> Self {

@@ -1,4 +1,5 @@
-//! Running a function: under the Lambda Runtime API, or as a plain HTTP server.
+//! Running a function: under the Lambda Runtime API, or as a plain HTTP server; and what is done on a schedule, under the
+//! Lambda Runtime API, or once.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -11,13 +12,16 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use lambda_http::RequestExt as _;
+use lambda_http::lambda_runtime::{self, Diagnostic, LambdaEvent};
+use lambda_http::{RequestExt as _, service_fn};
+use serde::de::IgnoredAny;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tower::ServiceExt as _;
 
-use crate::config::{Config, ConfigError, Mode};
+use crate::config::{Config, ConfigError, Mode, TokenUse};
 use crate::edge::RequestId;
+use crate::job::{Failed, Job, Quiet, allowance};
 use crate::router::Router;
 use crate::state::AppState;
 use crate::{app, trace};
@@ -25,9 +29,6 @@ use crate::{app, trace};
 /// How long requests in flight may take to finish once the server was asked to stop; a container engine waits for ten
 /// seconds before it kills.
 const GRACE: Duration = Duration::from_secs(8);
-
-/// How old a marker has to be before it is taken for that of a process that is gone.
-const MARKER_AGE: Duration = Duration::from_hours(24);
 
 /// How long the Runtime API may take to register the extension.
 #[cfg(feature = "fdb")]
@@ -38,9 +39,25 @@ const HEADER_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Serves `router` until it is told to stop. This is a function's whole `main`.
 pub fn serve(router: Router) -> ExitCode {
+    exit(|| run(router, Vec::new()))
+}
+
+/// Like [`serve`], for a server that stands alone: beside answering requests it does `jobs`, every `SWEEP_SECONDS`. Under Lambda, which
+/// freezes a process when it has answered, they are left to functions of their own.
+pub fn serve_with(router: Router, jobs: Vec<Job>) -> ExitCode {
+    exit(|| run(router, jobs))
+}
+
+/// Does `job` at each invocation, whatever its event says, and answers its summary. Without the Runtime API it does it once, prints the
+/// summary, and ends. This is the whole `main` of a function that a schedule invokes.
+pub fn serve_schedule(job: &Job) -> ExitCode {
+    exit(|| run_schedule(job))
+}
+
+fn exit(run: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
     // Dropped last, when the runtime and with it every transaction is gone; if we panic, too.
     let _stopped = StopStore;
-    match run(router) {
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -69,9 +86,13 @@ enum Failure {
     Runtime(#[from] std::io::Error),
     #[error("the Lambda runtime ended: {0}")]
     Lambda(lambda_http::Error),
+    #[error(transparent)]
+    Job(#[from] Failed),
+    #[error("stopped before the job was done; its next run goes on from there")]
+    Stopped,
 }
 
-fn run(router: Router) -> Result<(), Failure> {
+fn run(router: Router, jobs: Vec<Job>) -> Result<(), Failure> {
     let config = Config::from_env(router.token_use())?;
     trace::init(&config.logs);
     let state = AppState::open(&config)?;
@@ -96,7 +117,10 @@ fn run(router: Router) -> Result<(), Failure> {
                 let stop = stop_signal()?;
                 tokio::spawn(async move {
                     connect(&env).await;
-                    sweep(&env).await;
+                    let Some(interval) = config.sweep_interval else { return };
+                    for job in jobs {
+                        tokio::spawn(job.repeat(env.clone(), interval));
+                    }
                 });
                 server(app, address, stop).await
             })
@@ -113,13 +137,50 @@ async fn connect(env: &domain::Env) {
     }
 }
 
-/// Removes what processes that are gone have left in the store. A failure waits for the next start.
-async fn sweep(env: &domain::Env) {
-    match env.db.sweep_markers(MARKER_AGE).await {
-        Ok(0) => {}
-        Ok(removed) => tracing::info!(removed, "removed the markers of processes that are gone"),
-        Err(error) => tracing::warn!(cause = %error, "the markers of processes that are gone were not removed"),
-    }
+fn run_schedule(job: &Job) -> Result<(), Failure> {
+    let config = Config::from_env(TokenUse::Ignores)?;
+    trace::init(&config.logs);
+    let env = AppState::open(&config)?.env;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let stop = stop_signal()?;
+        match config.mode {
+            Mode::Lambda => tokio::select! {
+                ended = lambda_schedule(job, &env) => ended,
+                () = stop => Ok(()),
+            },
+            Mode::Server(_) => {
+                let summary = tokio::select! {
+                    outcome = job.run(env, Duration::MAX, None, Quiet::No) => outcome?,
+                    () = stop => return Err(Failure::Stopped),
+                };
+                let _ = writeln!(std::io::stdout(), "{summary}");
+                Ok(())
+            }
+        }
+    })
+}
+
+async fn lambda_schedule(job: &Job, env: &domain::Env) -> Result<(), Failure> {
+    let service = service_fn(|event: LambdaEvent<IgnoredAny>| async move {
+        let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
+        let within = allowance(domain::Timestamp::from_millis(deadline), env.clock.now());
+        let outcome = job.run(env.clone(), within, Some(&event.context.request_id), Quiet::No);
+        outcome.await.map_err(|failed| Diagnostic {
+            error_type: "JobFailed".to_owned(),
+            error_message: failed.to_string(),
+        })
+    });
+    get_ready(env).await;
+    lambda_runtime::run(service).await.map_err(Failure::Lambda)
+}
+
+/// What is done in the init phase.
+async fn get_ready(env: &domain::Env) {
+    #[cfg(feature = "fdb")]
+    tokio::join!(connect(env), register_for_shutdown());
+    #[cfg(not(feature = "fdb"))]
+    connect(env).await;
 }
 
 async fn lambda(app: Axum, env: &domain::Env) -> Result<(), Failure> {
@@ -132,10 +193,7 @@ async fn lambda(app: Axum, env: &domain::Env) -> Result<(), Failure> {
         }
         request
     });
-    #[cfg(feature = "fdb")]
-    tokio::join!(connect(env), register_for_shutdown());
-    #[cfg(not(feature = "fdb"))]
-    connect(env).await;
+    get_ready(env).await;
     lambda_http::run(service).await.map_err(Failure::Lambda)
 }
 

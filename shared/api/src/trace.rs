@@ -66,13 +66,18 @@ pub(crate) fn request(id: &str, method: &Method, route: Option<&str>, response: 
     }
 }
 
-/// The filter that is asked for, but never so fine that whole events are logged, with the bodies and tokens in them.
+/// The filter that is asked for, but never so fine that whole events are logged, with the bodies and tokens in them; and without the
+/// runtime's own line about a failure or a panic, which has been logged where it happened.
 fn filter(asked: &str) -> EnvFilter {
     let filter = EnvFilter::try_new(asked).unwrap_or_else(|_| EnvFilter::new("info"));
-    ["lambda_runtime=info", "lambda_http=info"]
-        .into_iter()
-        .filter_map(|directive| directive.parse().ok())
-        .fold(filter, EnvFilter::add_directive)
+    [
+        "lambda_runtime=info",
+        "lambda_http=info",
+        "lambda_runtime::layers::panic=off",
+    ]
+    .into_iter()
+    .filter_map(|directive| directive.parse().ok())
+    .fold(filter, EnvFilter::add_directive)
 }
 
 #[cfg(test)]

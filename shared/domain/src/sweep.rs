@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use crate::env::Env;
 use crate::error::Result;
 use crate::expiry;
+use crate::time::Timestamp;
 
 /// How many keys one transaction removes.
 const BATCH: usize = 100;
@@ -22,26 +25,29 @@ pub struct Swept {
     pub expired: usize,
     /// Marks of processes that are gone.
     pub markers: usize,
+    /// Whether it ran out of time. What it had not come to is there for the next sweep; what it was removing at that moment may be gone, and
+    /// is not counted.
+    pub cut_short: bool,
 }
 
-/// Removes everything whose lifetime has ended, a batch a transaction. Safe to run at any time, and by several processes at once: each
-/// batch is one process's, and whoever renews a lifetime at the same moment has renewed it, or is told that it had ended.
-pub async fn sweep(env: &Env) -> Result<Swept> {
-    let now = env.clock.now().minus(MARGIN);
+/// Removes everything whose lifetime has ended, a batch a transaction, and ends `within` a time. Safe to run at any time, and by several
+/// processes at once: each batch is one process's, and whoever renews a lifetime at the same moment has renewed it, or is told that it had
+/// ended.
+pub async fn sweep(env: &Env, within: Duration) -> Result<Swept> {
     let mut swept = Swept::default();
+    match timeout(within, sweep_all(env, &mut swept)).await {
+        Ok(outcome) => outcome?,
+        Err(_) => swept.cut_short = true,
+    }
+    Ok(swept)
+}
+
+/// Counts in `swept` as it goes, so that what was done is known if it is dropped on the way.
+async fn sweep_all(env: &Env, swept: &mut Swept) -> Result<()> {
+    let now = env.clock.now().minus(MARGIN);
     for shard in 0..expiry::SHARDS {
         loop {
-            let removed = env
-                .db
-                .run(|txn| async move {
-                    let due = expiry::due(&txn, shard, now, BATCH).await?;
-                    for (key, entry) in &due {
-                        txn.clear(key)?;
-                        txn.clear(entry)?;
-                    }
-                    Ok::<_, crate::Error>(due.len())
-                })
-                .await?;
+            let removed = sweep_batch(env, shard, now).await?;
             swept.expired += removed;
             if removed < BATCH {
                 break;
@@ -49,5 +55,19 @@ pub async fn sweep(env: &Env) -> Result<Swept> {
         }
     }
     swept.markers = env.db.sweep_markers(MARKER_AGE).await?;
-    Ok(swept)
+    Ok(())
+}
+
+/// One transaction: removes what ended first in one shard, and answers how much that was.
+async fn sweep_batch(env: &Env, shard: u8, now: Timestamp) -> Result<usize> {
+    env.db
+        .run(|txn| async move {
+            let due = expiry::due(&txn, shard, now, BATCH).await?;
+            for (key, entry) in &due {
+                txn.clear(key)?;
+                txn.clear(entry)?;
+            }
+            Ok(due.len())
+        })
+        .await
 }

@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_token_does_not_outlive_its_login() {
-        let tokens = tokens(NEW, None);
+        let tokens = tokens(secret(SECRET), &[]);
         let subject = Subject {
             not_after: NOW + 10,
             ..subject()

@@ -67,6 +67,20 @@ pub async fn flow(target: &impl Target) {
         .await
         .assert_problem(404, Code::NotFound);
 
+    let told = target.get("/api/v5/audit").bearer(&phone).send().await.ok();
+    let told = told["events"].as_array().unwrap();
+    let types: Vec<_> = told.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    assert_eq!(
+        types,
+        [
+            "user.registered",
+            "login.opened",
+            "session.created",
+            "session.changed",
+            "session.deleted",
+        ]
+    );
+
     target.post("/api/v5/auth/logout").bearer(&laptop).send().await.ok();
     target
         .get("/api/v5/sessions")

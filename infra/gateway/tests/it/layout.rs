@@ -4,30 +4,20 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
-#[test]
-fn every_folder_in_functions_is_in_the_gateway() {
-    let folders: BTreeSet<String> = std::fs::read_dir(Path::new(ROOT).join("functions"))
+fn folders() -> BTreeSet<String> {
+    std::fs::read_dir(Path::new(ROOT).join("functions"))
         .unwrap()
         .map(|entry| entry.unwrap())
         .filter(|entry| entry.path().join("Cargo.toml").exists())
         .map(|entry| entry.file_name().into_string().unwrap())
-        .collect();
-    let mounted: BTreeSet<String> = gateway::functions()
-        .into_iter()
-        .map(|(name, _)| name.to_owned())
-        .collect();
-    assert_eq!(
-        mounted, folders,
-        "gateway::functions() names every folder in functions/, and nothing else"
-    );
+        .collect()
 }
 
-/// The router that `cargo lambda watch` uses: from a path's pattern to the function that it starts.
-fn watch_router() -> Vec<(String, String)> {
+fn metadata() -> Value {
     let output = Command::new(env!("CARGO"))
         .args([
             "metadata",
@@ -40,8 +30,53 @@ fn watch_router() -> Vec<(String, String)> {
         .current_dir(ROOT)
         .output()
         .unwrap();
-    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let router = metadata["metadata"]["lambda"]["watch"]["router"]
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn every_folder_in_functions_is_in_the_gateway() {
+    let routers = gateway::functions().into_iter().map(|(name, _)| name.to_owned());
+    let jobs = gateway::jobs().into_iter().map(|job| job.name().to_owned());
+    let mut mounted: Vec<String> = routers.chain(jobs).collect();
+    mounted.sort();
+    assert_eq!(
+        mounted,
+        Vec::from_iter(folders()),
+        "gateway::functions() or gateway::jobs() names every folder in functions/ once, and nothing else"
+    );
+}
+
+/// `make build FEATURES=fdb` gives the feature to whichever of the packages have it, and does not complain about the others.
+#[test]
+fn every_function_can_be_built_with_foundationdb() {
+    let metadata = metadata();
+    let packages = metadata["packages"].as_array().unwrap();
+    for name in folders().iter().map(String::as_str).chain(["gateway"]) {
+        let package = packages.iter().find(|package| package["name"] == name);
+        let package = package.unwrap_or_else(|| panic!("the package in functions/{name} is not called {name}"));
+        assert_eq!(
+            package["features"]["fdb"],
+            json!(["api/fdb"]),
+            "[features] in the Cargo.toml of {name}"
+        );
+    }
+}
+
+#[test]
+fn every_function_is_on_the_readmes_map() {
+    let readme = std::fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
+    for name in folders() {
+        let line = format!("\n  {name}/ ");
+        assert!(
+            readme.contains(&line),
+            "README.md has no line for functions/{name} in its map"
+        );
+    }
+}
+
+/// The router that `cargo lambda watch` uses: from a path's pattern to the function that it starts.
+fn watch_router() -> Vec<(String, String)> {
+    let router = metadata()["metadata"]["lambda"]["watch"]["router"]
         .as_object()
         .expect("the root Cargo.toml has it")
         .clone();

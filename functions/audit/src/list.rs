@@ -1,0 +1,44 @@
+//! `GET /audit`
+
+use api::{ApiError, AppState, Authenticated, Query, Reply};
+use axum::extract::State;
+use domain::audit::{Place, ops};
+use domain::page::Limit;
+use serde::Serialize;
+
+use crate::body::EventBody;
+
+/// A page of the log.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PageBody {
+    events: Vec<EventBody>,
+    /// After the last event of the page; the cursor that was sent if nothing was done since; null only if it was not sent
+    /// and nothing was ever done.
+    next_cursor: Option<String>,
+}
+
+fn parse(mut query: Query) -> Result<(Option<Place>, Limit), ApiError> {
+    let limit = query.optional("limit", Limit::parse);
+    let after = query.optional("cursor", Place::parse);
+    match (after, limit) {
+        (Some(after), Some(limit)) => Ok((after, limit.unwrap_or_default())),
+        _ => Err(query.refuse()),
+    }
+}
+
+/// What was done in the caller's tenant, in the order of the commits, a page at a time. There is no last page: where the log ends, the
+/// cursor is where what is done later will be found.
+pub async fn list(
+    State(app): State<AppState>,
+    Authenticated(caller): Authenticated,
+    query: Query,
+) -> Result<Reply<PageBody>, ApiError> {
+    let (after, limit) = parse(query)?;
+    let page = ops::list(&app.env, &caller, after, limit).await?;
+    let events = page.events.into_iter();
+    Ok(Reply::ok(PageBody {
+        events: events.map(|(place, event)| EventBody::of(place, event)).collect(),
+        next_cursor: page.next.map(Place::encode),
+    }))
+}

@@ -1,0 +1,5 @@
+//! The `audit` function.
+
+fn main() -> std::process::ExitCode {
+    api::serve(audit::router())
+}

@@ -1,0 +1,69 @@
+//! Who may read which log.
+
+use domain::tenants::{Membership, keys};
+use domain::{Role, record};
+use testkit::{Code, Target as _};
+
+use crate::{create, page, rest, start};
+
+#[tokio::test]
+async fn a_token_shows_its_own_tenants_log_and_no_other() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let bob = app.register("bob@example.com").await;
+    for name in ["one", "two"] {
+        create(&app, &alice, name).await.created();
+    }
+    let (of_alice, of_bob) = (rest(&app, &alice, None, 100).await, rest(&app, &bob, None, 100).await);
+    assert_eq!(
+        of_alice.types(),
+        ["user.registered", "session.created", "session.created"]
+    );
+    assert_eq!(of_bob.types(), ["user.registered"]);
+    for event in of_bob.events {
+        assert_eq!(event["userId"], bob.signed_in.user.id.to_string());
+    }
+
+    // A cursor is a place in time. Another tenant's shows nothing of theirs.
+    let early = page(&app, &alice, None, 1).await;
+    let since = rest(&app, &bob, early.next.as_deref(), 100).await;
+    assert_eq!(since.types(), ["user.registered"]);
+    let theirs = rest(&app, &bob, of_alice.next.as_deref(), 100).await;
+    assert!(theirs.events.is_empty());
+}
+
+#[tokio::test]
+async fn the_log_is_for_those_who_are_signed_in() {
+    let app = start();
+    app.get("/v5/audit")
+        .send()
+        .await
+        .assert_problem(401, Code::MissingToken);
+    let alice = app.register("alice@example.com").await;
+    app.post("/v5/auth/logout").by(&alice).send().await.ok();
+    app.get("/v5/audit")
+        .by(&alice)
+        .send()
+        .await
+        .assert_problem(401, Code::RevokedToken);
+}
+
+#[tokio::test]
+async fn the_log_is_for_owners() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    for (role, status) in [(Role::Member, 403), (Role::Viewer, 403), (Role::Owner, 200)] {
+        let place = Membership {
+            role,
+            ..alice.signed_in.membership.clone()
+        };
+        let key = &keys::membership(place.user, place.tenant);
+        let value = &record::encode(&place).unwrap();
+        app.env.db.run(|txn| async move { txn.set(key, value) }).await.unwrap();
+        let answer = app.get("/v5/audit").by(&alice).send().await;
+        assert_eq!(answer.status, status, "{role}");
+        if status == 403 {
+            answer.assert_problem(403, Code::Forbidden);
+        }
+    }
+}

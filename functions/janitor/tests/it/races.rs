@@ -1,0 +1,81 @@
+//! Sweeps that meet each other, and the living.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use domain::{Client, Error, logins};
+use testkit::TestApp;
+use tokio::task::JoinSet;
+
+use crate::{IDLE, MARGIN, filed, is_there, open_logins, open_logins_of, start, sweep};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_sweeps_at_once_each_thing_is_removed_by_one() {
+    let app = start();
+    let old = open_logins(&app.env, 1000, app.env.clock.now()).await;
+    app.clock.advance(IDLE + MARGIN);
+    let mut sweeps = JoinSet::new();
+    for _ in 0..4 {
+        let env = app.env.clone();
+        sweeps.spawn(async move { sweep(&env).await["expired"].as_u64().unwrap() });
+    }
+    let counts = sweeps.join_all().await;
+    assert_eq!(counts.iter().sum::<u64>(), 1000, "{counts:?}");
+    assert_eq!(filed(&app.env).await, []);
+    for login in &old {
+        assert!(!is_there(&app.env, login).await);
+    }
+}
+
+/// The clocks are further apart than a sweep allows for: what one takes for over another takes for alive. So both may be right, and
+/// whoever comes first is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_that_meets_a_sweep_keeps_the_login_whole_or_is_refused() {
+    const JUST_BEFORE: Duration = Duration::from_secs(30 * 86_400 - 1);
+    let app = start();
+    let ahead = TestApp::on(api::Router::new(), app.env.db.clone());
+    let mut outcomes = BTreeMap::new();
+    for round in 0..50 {
+        if round >= 5 && outcomes.len() == 2 {
+            return;
+        }
+        let alice = app.register(&format!("alice-{round}@example.com")).await.signed_in;
+        let now = app.env.clock.now();
+        let opened = open_logins_of(&app.env, alice.user.id, alice.tenant.id, 60, now).await;
+        app.clock.advance(JUST_BEFORE);
+        ahead.clock.advance(IDLE + MARGIN);
+
+        let env = ahead.env.clone();
+        let sweeping = tokio::spawn(async move { sweep(&env).await });
+        let mut clients = JoinSet::new();
+        for some in opened.chunks(15) {
+            let (env, some) = (app.env.clone(), some.to_vec());
+            clients.spawn(async move {
+                let mut done = Vec::new();
+                for (login, token) in some {
+                    match logins::ops::refresh(&env, &Client::default(), &token).await {
+                        Ok(signed_in) => done.push((signed_in.login, true)),
+                        Err(Error::InvalidRefreshToken) => done.push((login, false)),
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+                done
+            });
+        }
+        let refreshed = clients.join_all().await.concat();
+        sweeping.await.unwrap();
+        sweep(&ahead.env).await;
+
+        let filed: BTreeMap<_, _> = filed(&app.env).await.into_iter().collect();
+        for (login, is_alive) in refreshed {
+            *outcomes.entry(is_alive).or_insert(0) += 1;
+            assert_eq!(is_there(&app.env, &login).await, is_alive, "in round {round}");
+            let end = filed.get(&logins::keys::login(login.user, login.id)).copied();
+            let expected = is_alive.then(|| login.expires_at.as_millis());
+            assert_eq!(end, expected, "in round {round}");
+        }
+        // Together again for the next round.
+        app.clock.advance(MARGIN + Duration::from_secs(1));
+    }
+    panic!("they have not met: {outcomes:?}");
+}

@@ -1,0 +1,138 @@
+//! What a sweep removes, and what it leaves.
+
+use std::time::Duration;
+
+use domain::Client;
+use domain::logins::{self, keys};
+use kv::Key;
+use kv::faulty::{Latency, Plan};
+use serde_json::json;
+use testkit::TestApp;
+
+use crate::{IDLE, MARGIN, entries, filed, is_there, open_logins, start, sweep, sweep_within};
+
+#[tokio::test]
+async fn a_login_goes_a_minute_after_its_time_and_not_before() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    const ALMOST: Duration = Duration::from_millis(59_999);
+    let app = start();
+    let old = app.register("alice@example.com").await.signed_in.login;
+    app.clock.advance(DAY);
+    let young = app.register("bob@example.com").await.signed_in.login;
+    assert_eq!(filed(&app.env).await.len(), 2);
+
+    app.clock.advance(29 * DAY + ALMOST);
+    assert_eq!(sweep(&app.env).await, json!({ "expired": 0, "markers": 0 }));
+    assert!(
+        is_there(&app.env, &old).await,
+        "another clock may still be before its time"
+    );
+
+    app.clock.advance(Duration::from_millis(1));
+    assert_eq!(sweep(&app.env).await, json!({ "expired": 1, "markers": 0 }));
+    assert!(!is_there(&app.env, &old).await);
+    assert!(is_there(&app.env, &young).await);
+    let key = keys::login(young.user, young.id);
+    assert_eq!(filed(&app.env).await, [(key, young.expires_at.as_millis())]);
+}
+
+#[tokio::test]
+async fn a_login_that_was_refreshed_lives_as_long_as_the_last_refresh_has_said() {
+    let app = start();
+    let alice = app.register("alice@example.com").await.signed_in;
+    app.clock.advance(IDLE / 2);
+    let client = Client::default();
+    let refreshed = logins::ops::refresh(&app.env, &client, &alice.refresh_token).await;
+    let login = refreshed.unwrap().login;
+
+    app.clock.advance(IDLE / 2 + MARGIN);
+    assert_eq!(sweep(&app.env).await["expired"], 0);
+    assert!(is_there(&app.env, &login).await);
+    app.clock.advance(IDLE / 2);
+    assert_eq!(sweep(&app.env).await["expired"], 1);
+    assert!(!is_there(&app.env, &login).await);
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_login_that_was_ended_goes_when_its_time_would_have_come() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    logins::ops::log_out(&app.env, &alice.caller()).await.unwrap();
+    assert_eq!(filed(&app.env).await.len(), 1);
+    app.clock.advance(IDLE + MARGIN);
+    assert_eq!(sweep(&app.env).await["expired"], 1);
+    assert_eq!(filed(&app.env).await, []);
+}
+
+#[tokio::test]
+async fn a_second_sweep_finds_nothing_and_changes_nothing() {
+    let app = start();
+    app.register("alice@example.com").await;
+    app.clock.advance(IDLE + MARGIN);
+    app.register("bob@example.com").await;
+    assert_eq!(sweep(&app.env).await["expired"], 1);
+    let (users, filed_then) = (entries(&app.env, &Key::of(&("users",))).await, filed(&app.env).await);
+    assert_eq!(sweep(&app.env).await, json!({ "expired": 0, "markers": 0 }));
+    assert_eq!(entries(&app.env, &Key::of(&("users",))).await, users);
+    assert_eq!(filed(&app.env).await, filed_then);
+}
+
+#[tokio::test]
+async fn more_than_a_transaction_should_hold_goes_in_several() {
+    let app = start();
+    let now = app.env.clock.now();
+    let old = open_logins(&app.env, 2500, now).await;
+    let young = open_logins(&app.env, 100, now.plus(Duration::from_secs(1))).await;
+    app.clock.advance(IDLE + MARGIN);
+
+    let before = app.env.db.usage();
+    assert_eq!(sweep(&app.env).await, json!({ "expired": 2500, "markers": 0 }));
+    let commits = app.env.db.usage().commits - before.commits;
+    assert!(commits >= 25, "{commits} transactions for 2500 logins");
+    assert_eq!(filed(&app.env).await.len(), young.len());
+    for login in old.iter().step_by(97) {
+        assert!(!is_there(&app.env, login).await);
+    }
+    for login in &young {
+        assert!(is_there(&app.env, login).await);
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_that_runs_out_of_time_says_so_and_the_next_goes_on() {
+    let app = start();
+    let old = open_logins(&app.env, 500, app.env.clock.now()).await;
+    app.clock.advance(IDLE + MARGIN);
+    let slow = domain::Env {
+        db: app.env.db.with_faults(Plan {
+            latency: Latency::of(Duration::from_millis(10)),
+            ..Plan::default()
+        }),
+        ..app.env.clone()
+    };
+    // There are 16 shards, and each takes two trips or more.
+    let first = sweep_within(&slow, Duration::from_millis(100)).await;
+    assert_eq!(first["cutShort"], true);
+    let swept = usize::try_from(first["expired"].as_u64().unwrap()).unwrap();
+    assert!(filed(&app.env).await.len() <= old.len() - swept);
+
+    assert_eq!(sweep(&app.env).await.get("cutShort"), None);
+    assert_eq!(filed(&app.env).await, []);
+    for login in &old {
+        assert!(!is_there(&app.env, login).await);
+    }
+}
+
+#[tokio::test]
+async fn the_marks_of_processes_that_are_gone_go_too() {
+    let app = TestApp::start(api::Router::new());
+    // What a process wrote in 1970.
+    let mark = &Key::of(&("_runs", &[7_u8; 16][..], 1));
+    app.env
+        .db
+        .run(|txn| async move { txn.set(mark, [0; 28]) })
+        .await
+        .unwrap();
+    assert_eq!(sweep(&app.env).await["markers"], 1);
+    assert_eq!(sweep(&app.env).await["markers"], 0);
+}
