@@ -1,18 +1,19 @@
 //! The application under test.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::AppState;
 use api::config::Origins;
+use api::{AppState, SourceAddress};
 use axum::body::{Body, Bytes};
 use axum::http::{Request, Response};
-use domain::Client;
 use domain::env::{Env, Ids, Limits, SystemRng};
 use domain::logins::Lifetime;
 use domain::secret::{Hasher, Password};
 use domain::users::ops::Registration;
 use domain::users::{self, Email};
+use domain::{Address, Client};
 use http_body_util::BodyExt as _;
 use jwt::{Secret, Subject, Tokens};
 use tower::ServiceExt as _;
@@ -35,6 +36,9 @@ pub struct TestApp {
 }
 
 impl TestApp {
+    /// Where requests come from that do not say it (RFC 5737).
+    pub const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1));
+
     /// Starts `router` with every origin allowed.
     pub fn start(router: api::Router) -> Self {
         Self::with_origins(router, &Origins::Any)
@@ -101,7 +105,7 @@ impl TestApp {
             last_name: None,
             company: None,
         };
-        let signed_in = users::ops::register(&self.env, &Client::default(), registration)
+        let signed_in = users::ops::register(&self.env, &client(), registration)
             .await
             .expect("the account is made");
         let subject = Subject {
@@ -120,8 +124,18 @@ impl TestApp {
     }
 }
 
+/// Who sends what does not say where it comes from.
+pub(crate) fn client() -> Client {
+    Client {
+        address: Some(Address::new(TestApp::ADDRESS)),
+        ..Client::default()
+    }
+}
+
 impl Target for TestApp {
-    async fn exchange(&self, request: Request<Body>) -> Response<Bytes> {
+    /// Says like a server where the request comes from.
+    async fn exchange(&self, mut request: Request<Body>) -> Response<Bytes> {
+        request.extensions_mut().get_or_insert(SourceAddress(Self::ADDRESS));
         let response = self
             .app
             .clone()

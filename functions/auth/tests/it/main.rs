@@ -9,6 +9,7 @@ mod bodies;
 mod login;
 mod logout;
 mod register;
+mod source;
 
 use testkit::TestApp;
 

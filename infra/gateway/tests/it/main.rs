@@ -11,5 +11,6 @@ mod fdb;
 mod flow;
 mod layout;
 mod process;
+mod source;
 mod surface;
 mod watch;
