@@ -6,6 +6,7 @@
 )]
 
 mod bodies;
+mod front_doors;
 mod login;
 mod logout;
 mod register;

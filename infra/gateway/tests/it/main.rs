@@ -9,6 +9,7 @@ mod cors;
 #[cfg(feature = "fdb")]
 mod fdb;
 mod flow;
+mod front_doors;
 mod layout;
 mod process;
 mod source;
