@@ -79,7 +79,7 @@ mod tests {
 
     /// What the body of an event has beside what all of them have.
     fn details(action: Action) -> Value {
-        let place = Place::parse("AQAAAAAAAAAAAAAAAA").unwrap();
+        let place = Place::from_slice(&[0; 12]).unwrap();
         let event = Event::of(id(), None, &Client::default(), Timestamp::from_millis(0), action);
         let mut body = serde_json::to_value(EventBody::of(place, event)).unwrap();
         let members = body.as_object_mut().unwrap();

@@ -2,8 +2,8 @@
 
 use api::{ApiError, AppState, Authenticated, Query, Reply};
 use axum::extract::State;
-use domain::audit::{Place, ops};
-use domain::page::Limit;
+use domain::audit::ops;
+use domain::page::{Cursor, Limit};
 use serde::Serialize;
 
 use crate::body::EventBody;
@@ -18,9 +18,9 @@ pub struct PageBody {
     next_cursor: Option<String>,
 }
 
-fn parse(mut query: Query) -> Result<(Option<Place>, Limit), ApiError> {
+fn parse(mut query: Query) -> Result<(Option<Cursor>, Limit), ApiError> {
     let limit = query.optional("limit", Limit::parse);
-    let after = query.optional("cursor", Place::parse);
+    let after = query.optional("cursor", Cursor::parse);
     match (after, limit) {
         (Some(after), Some(limit)) => Ok((after, limit.unwrap_or_default())),
         _ => Err(query.refuse()),
@@ -35,10 +35,10 @@ pub async fn list(
     query: Query,
 ) -> Result<Reply<PageBody>, ApiError> {
     let (after, limit) = parse(query)?;
-    let page = ops::list(&app.env, &caller, after, limit).await?;
+    let page = ops::list(&app.env, &caller, after.as_ref(), limit).await?;
     let events = page.events.into_iter();
     Ok(Reply::ok(PageBody {
         events: events.map(|(place, event)| EventBody::of(place, event)).collect(),
-        next_cursor: page.next.map(Place::encode),
+        next_cursor: page.next.as_ref().map(Cursor::encode),
     }))
 }

@@ -30,6 +30,9 @@ pub struct Config {
     pub tokens: jwt::Settings,
     /// Under Lambda, or as a server on `HOST` and `PORT`.
     pub mode: Mode,
+    /// `TRUSTED_PROXIES`: how many proxies of ours a request to the server comes through. Lambda's gateways say themselves whom they
+    /// saw, so it means nothing there.
+    pub trusted_proxies: usize,
     /// `CORS_ALLOWED_ORIGINS`
     pub origins: Origins,
     /// `LOGIN_IDLE_SECONDS`, `LOGIN_TTL_SECONDS`
@@ -129,6 +132,7 @@ impl Config {
             store: vars.store()?,
             tokens: vars.tokens(token_use)?,
             mode,
+            trusted_proxies: vars.number("TRUSTED_PROXIES", 0..=16)?.unwrap_or(0),
             origins: vars.origins()?,
             login: vars.login()?,
             throttle: vars.throttle(mode)?,
@@ -493,6 +497,7 @@ mod tests {
     fn a_secret_is_all_that_it_needs() {
         let config = read(&[SECRET]).unwrap();
         assert_eq!(config.mode, Mode::Server(([127, 0, 0, 1], 8080).into()));
+        assert_eq!(config.trusted_proxies, 0);
         assert_eq!(config.origins, Origins::Any);
         assert_eq!(config.tokens.ttl, Duration::from_secs(86_400));
         assert_eq!(config.store.root, "v5");
@@ -560,6 +565,9 @@ mod tests {
             ("JWT_TTL_SECONDS", "0"),
             ("PORT", "65536"),
             ("HOST", "localhost"),
+            ("TRUSTED_PROXIES", "-1"),
+            ("TRUSTED_PROXIES", "17"),
+            ("TRUSTED_PROXIES", "10.0.0.0/8"),
             ("STORE", "lmdb:"),
             ("STORE", "postgres"),
             ("STORE", "fdb:file"),

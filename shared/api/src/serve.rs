@@ -8,11 +8,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use axum::Router as Axum;
+use axum::http::uri::PathAndQuery;
+use axum::http::{Request, Uri};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use lambda_http::lambda_runtime::{self, Diagnostic, LambdaEvent};
+use lambda_http::request::RequestContext;
 use lambda_http::{RequestExt as _, service_fn};
 use serde::de::IgnoredAny;
 use tokio::net::TcpListener;
@@ -23,6 +27,7 @@ use crate::config::{Config, ConfigError, Mode, TokenUse};
 use crate::edge::RequestId;
 use crate::job::{Failed, Job, Quiet, allowance};
 use crate::router::Router;
+use crate::sender::SourceAddress;
 use crate::state::AppState;
 use crate::{app, trace};
 
@@ -122,7 +127,7 @@ fn run(router: Router, jobs: Vec<Job>) -> Result<(), Failure> {
                         tokio::spawn(job.repeat(env.clone(), interval));
                     }
                 });
-                server(app, address, stop).await
+                server(app, address, config.trusted_proxies, stop).await
             })
         }
     }
@@ -191,10 +196,47 @@ async fn lambda(app: Axum, env: &domain::Env) -> Result<(), Failure> {
         {
             request.extensions_mut().insert(id);
         }
+        if let Some(source) = vouched(&request) {
+            request.extensions_mut().insert(source);
+        }
+        without_stage(&mut request);
         request
     });
     get_ready(env).await;
     lambda_http::run(service).await.map_err(Failure::Lambda)
+}
+
+/// The address that whoever made the event has seen, if it says so.
+fn vouched(request: &lambda_http::Request) -> Option<SourceAddress> {
+    match request.request_context_ref()? {
+        RequestContext::ApiGatewayV1(context) => SourceAddress::parse(context.identity.source_ip.as_deref()?),
+        // A function URL's event has this form too.
+        RequestContext::ApiGatewayV2(context) => SourceAddress::parse(context.http.source_ip.as_deref()?),
+        // Its context has no address. As long as its attribute `routing.http.xff_header_processing.mode` is left at `append`, what it
+        // saw stands at the end of the header.
+        RequestContext::Alb(_) => SourceAddress::appended(request.headers()),
+        _ => None,
+    }
+}
+
+/// Takes off the stage of a REST API, which `lambda_http` puts in front of a path that came without it: no route of ours has it.
+fn without_stage(request: &mut lambda_http::Request) {
+    let Some(RequestContext::ApiGatewayV1(context)) = request.request_context_ref() else {
+        return;
+    };
+    let Some(stage) = context.stage.as_deref().map(|stage| format!("/{stage}/")) else {
+        return;
+    };
+    if request.raw_http_path().starts_with(&stage) {
+        return;
+    }
+    let path = request.uri().path_and_query().map(PathAndQuery::as_str);
+    let Some(rest) = path.and_then(|path| path.strip_prefix(&stage)) else {
+        return;
+    };
+    if let Ok(uri) = Uri::try_from(format!("/{rest}")) {
+        *request.uri_mut() = uri;
+    }
 }
 
 /// Lambda sends a sandbox that ends a SIGTERM only if an extension is registered in it. The engine that has to be stopped
@@ -218,7 +260,12 @@ async fn register_for_shutdown() {
     }
 }
 
-async fn server(app: Axum, address: SocketAddr, stop: impl Future<Output = ()>) -> Result<(), Failure> {
+async fn server(
+    app: Axum,
+    address: SocketAddr,
+    trusted_proxies: usize,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Failure> {
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| Failure::Listen(address, error))?;
@@ -235,10 +282,15 @@ async fn server(app: Axum, address: SocketAddr, stop: impl Future<Output = ()>) 
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // It only makes small answers leave sooner.
                 let _ = stream.set_nodelay(true);
-                let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app.clone()));
+                let service = app.clone().map_request(move |mut request: Request<Incoming>| {
+                    let source = SourceAddress::behind(trusted_proxies, request.headers(), peer.ip());
+                    request.extensions_mut().insert(source);
+                    request
+                });
+                let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
                 let connection = connections.watch(connection);
                 tokio::spawn(async move {
                     if let Err(error) = connection.await {

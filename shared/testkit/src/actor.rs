@@ -1,7 +1,9 @@
 //! Somebody with an account.
 
+use domain::Caller;
 use domain::logins::SignedIn;
-use domain::{Caller, Client};
+
+use crate::app;
 
 /// Somebody with an account, signed in.
 #[derive(Clone)]
@@ -25,7 +27,7 @@ impl Actor {
             self.signed_in.tenant.id,
             self.signed_in.login.id,
             self.signed_in.at,
-            Client::default(),
+            app::client(),
         )
     }
 }

@@ -1,13 +1,13 @@
 //! The application under test.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::AppState;
 use api::config::Origins;
+use api::{AppState, SourceAddress};
 use axum::body::{Body, Bytes};
 use axum::http::{Request, Response};
-use domain::Client;
 use domain::env::{Env, Ids, Limits, SystemRng};
 use domain::logins::{self, Lifetime};
 use domain::password::Policy;
@@ -15,6 +15,7 @@ use domain::secret::{Hasher, Password};
 use domain::throttle::Rules;
 use domain::users::ops::Registration;
 use domain::users::{self, Email};
+use domain::{Address, Client};
 use http_body_util::BodyExt as _;
 use jwt::{Secret, SigningKey, Subject, Tokens};
 use tower::ServiceExt as _;
@@ -37,6 +38,9 @@ pub struct TestApp {
 }
 
 impl TestApp {
+    /// Where requests come from that do not say it (RFC 5737).
+    pub const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1));
+
     /// Starts `router` with every origin allowed.
     pub fn start(router: api::Router) -> Self {
         Self::with_origins(router, &Origins::Any)
@@ -136,7 +140,7 @@ impl TestApp {
             last_name: None,
             company: None,
         };
-        let signed_in = users::ops::register(&self.env, &Client::default(), registration, None)
+        let signed_in = users::ops::register(&self.env, &client(), registration, None)
             .await
             .expect("the account is made")
             .into_inner();
@@ -151,7 +155,7 @@ impl TestApp {
 
     /// The actor with new tokens for their old ones, below HTTP.
     pub async fn refresh(&self, actor: &Actor) -> Actor {
-        let refreshed = logins::ops::refresh(&self.env, &Client::default(), &actor.signed_in.refresh_token).await;
+        let refreshed = logins::ops::refresh(&self.env, &client(), &actor.signed_in.refresh_token).await;
         let mut actor = Actor {
             token: String::new(),
             signed_in: refreshed.expect("the login is alive"),
@@ -176,8 +180,18 @@ impl TestApp {
     }
 }
 
+/// Who sends what does not say where it comes from.
+pub(crate) fn client() -> Client {
+    Client {
+        address: Some(Address::new(TestApp::ADDRESS)),
+        ..Client::default()
+    }
+}
+
 impl Target for TestApp {
-    async fn exchange(&self, request: Request<Body>) -> Response<Bytes> {
+    /// Says like a server where the request comes from.
+    async fn exchange(&self, mut request: Request<Body>) -> Response<Bytes> {
+        request.extensions_mut().get_or_insert(SourceAddress(Self::ADDRESS));
         let response = self
             .app
             .clone()

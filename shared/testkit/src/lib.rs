@@ -7,20 +7,24 @@ mod actor;
 mod answer;
 mod app;
 mod clock;
+mod front_door;
 mod lambda_watch;
 mod process;
 mod remote;
 mod request;
+mod runtime_api;
 mod store;
 
 pub use actor::Actor;
 pub use answer::Answer;
 pub use app::TestApp;
 pub use clock::TestClock;
+pub use front_door::FrontDoor;
 pub use lambda_watch::LambdaWatch;
 pub use process::Process;
 pub use remote::Remote;
 pub use request::{Call, Target};
+pub use runtime_api::RuntimeApi;
 pub use store::TestStore;
 
 pub use api::Code;

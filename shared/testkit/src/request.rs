@@ -2,12 +2,14 @@
 
 use std::future::Future;
 
+use api::SourceAddress;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderName, Method, Request, Response, header};
 use serde_json::Value;
 
 use crate::actor::Actor;
 use crate::answer::Answer;
+use crate::app::TestApp;
 
 /// What requests can be sent to: the router in this process, or another process.
 pub trait Target: Sync {
@@ -48,6 +50,17 @@ pub trait Target: Sync {
 pub struct Call<'a, T: ?Sized> {
     target: &'a T,
     request: Request<Body>,
+}
+
+impl Call<'_, TestApp> {
+    /// From this address, as a server would say it. Another process sees for itself where a request comes from, so its requests do
+    /// not have this.
+    #[must_use]
+    pub fn from(mut self, address: &str) -> Self {
+        let address = address.parse().expect("the test's address is one");
+        self.request.extensions_mut().insert(SourceAddress(address));
+        self
+    }
 }
 
 impl<T: Target + ?Sized> Call<'_, T> {

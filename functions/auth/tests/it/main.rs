@@ -6,6 +6,7 @@
 )]
 
 mod bodies;
+mod front_doors;
 mod idempotency;
 mod keys;
 mod login;
@@ -14,6 +15,7 @@ mod logout;
 mod password;
 mod refresh;
 mod register;
+mod source;
 
 use domain::password::Policy;
 use testkit::TestApp;

@@ -9,8 +9,10 @@ mod cors;
 #[cfg(feature = "fdb")]
 mod fdb;
 mod flow;
+mod front_doors;
 mod layout;
 mod process;
+mod source;
 mod surface;
 mod sweep;
 mod watch;

@@ -7,8 +7,6 @@ pub mod keys;
 pub mod ops;
 pub mod store;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kv::Versionstamp;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +14,6 @@ use crate::client::{Address, Client};
 use crate::id::{LoginId, SessionId, UserId};
 use crate::record::Record;
 use crate::scope::Caller;
-use crate::text::Refused;
 use crate::time::Timestamp;
 
 /// Something that was done.
@@ -154,8 +151,6 @@ impl Event {
 pub struct Place([u8; 12]);
 
 impl Place {
-    const VERSION: u8 = 1;
-
     pub(crate) fn new(stamp: &Versionstamp) -> Self {
         Self(*stamp.as_bytes())
     }
@@ -172,21 +167,14 @@ impl Place {
         )
     }
 
-    /// The text that a client sends back.
-    pub fn encode(self) -> String {
-        let mut bytes = [Self::VERSION; 13];
-        bytes[1..].copy_from_slice(&self.0);
-        URL_SAFE_NO_PAD.encode(bytes)
+    /// Reads what [`as_bytes`](Self::as_bytes) wrote.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
     }
 
-    /// What [`encode`](Self::encode) wrote.
-    pub fn parse(text: &str) -> Result<Self, Refused> {
-        let refused = || Refused::because("is not a cursor of this API: send back `nextCursor` as it was received");
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| refused())?;
-        match bytes.split_first() {
-            Some((&Self::VERSION, place)) => place.try_into().map(Self).map_err(|_| refused()),
-            _ => Err(refused()),
-        }
+    /// The bytes that a cursor carries.
+    pub fn as_bytes(&self) -> &[u8; 12] {
+        &self.0
     }
 }
 
@@ -197,18 +185,6 @@ mod tests {
     use super::*;
 
     proptest! {
-        #[test]
-        fn a_place_survives_the_round_trip(bytes: [u8; 12]) {
-            prop_assert_eq!(Place::parse(&Place(bytes).encode()), Ok(Place(bytes)));
-        }
-
-        #[test]
-        fn what_is_no_place_is_refused(text: String) {
-            if let Ok(place) = Place::parse(&text) {
-                prop_assert_eq!(place.encode(), text);
-            }
-        }
-
         #[test]
         fn two_places_have_two_ids(one: [u8; 12], other: [u8; 12]) {
             prop_assert_eq!(Place(one).id().len(), 24);

@@ -1,0 +1,236 @@
+//! Lambda's side of a function: the Runtime API, for tests that send events through the real programs.
+//!
+//! The endpoints and headers are those of
+//! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html> and of the Extensions API beside it.
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::http::{Response, StatusCode};
+use axum::routing::{get, post};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::net::TcpListener;
+use tokio::process::Child;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use crate::front_door::FrontDoor;
+
+/// For one step of a function: its start, or one event.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// One process of a function in a sandbox of its own, which is given the test's events one after another. The process ends with this,
+/// or with the test's runtime.
+pub struct RuntimeApi {
+    sandbox: Arc<Sandbox>,
+    events: mpsc::UnboundedSender<Invocation>,
+    count: AtomicU64,
+    process: tokio::sync::Mutex<Child>,
+    init: Duration,
+    /// Ended when this is dropped.
+    _tasks: JoinSet<()>,
+}
+
+/// What the function's side reaches.
+struct Sandbox {
+    events: tokio::sync::Mutex<mpsc::UnboundedReceiver<Invocation>>,
+    answers: Mutex<HashMap<String, oneshot::Sender<Outcome>>>,
+    polled: Notify,
+    log: Mutex<String>,
+}
+
+struct Invocation {
+    id: String,
+    event: String,
+}
+
+/// A function's answer, or what it reported instead.
+type Outcome = Result<Value, Value>;
+
+impl RuntimeApi {
+    /// Starts a function, with a command such as [`Process::command`](crate::Process::command) makes, and waits until it asks for its
+    /// first event.
+    ///
+    /// # Panics
+    /// If it ends instead, with what it wrote.
+    pub async fn start(mut command: Command) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free");
+        let address = listener.local_addr().expect("it listens").to_string();
+        command
+            .env("AWS_LAMBDA_RUNTIME_API", address)
+            .env("AWS_LAMBDA_FUNCTION_NAME", "test")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+
+        let (events, receiver) = mpsc::unbounded_channel();
+        let sandbox = Arc::new(Sandbox {
+            events: tokio::sync::Mutex::new(receiver),
+            answers: Mutex::default(),
+            polled: Notify::new(),
+            log: Mutex::default(),
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(serve(listener, routes(sandbox.clone())));
+
+        let started = Instant::now();
+        let mut process = tokio::process::Command::from(command)
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the program can be started");
+        let stderr = process.stderr.take().expect("it is piped");
+        tasks.spawn(keep_log(stderr, sandbox.clone()));
+        tokio::select! {
+            polled = timeout(LIMIT, sandbox.polled.notified()) => polled.expect("the function asks for an event in time"),
+            ended = process.wait() => panic!("the function ended with {ended:?}: {}", sandbox.log()),
+        }
+        Self {
+            sandbox,
+            events,
+            count: AtomicU64::new(0),
+            process: tokio::sync::Mutex::new(process),
+            init: started.elapsed(),
+            _tasks: tasks,
+        }
+    }
+
+    /// How long it took from the start of the process until it asked for its first event.
+    pub fn init_duration(&self) -> Duration {
+        self.init
+    }
+
+    /// Gives the function an event and takes its answer; `Err` is the error that it reported instead.
+    ///
+    /// # Panics
+    /// If it ends, or does nothing of this in time.
+    pub async fn invoke(&self, event: &Value) -> Result<Value, Value> {
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let id = format!("00000000-0000-4000-8000-{number:012x}");
+        let (sender, answer) = oneshot::channel();
+        locked(&self.sandbox.answers).insert(id.clone(), sender);
+        let event = event.to_string();
+        self.events
+            .send(Invocation { id, event })
+            .expect("the sandbox lives as long as this");
+        let ended = async { self.process.lock().await.wait().await };
+        tokio::select! {
+            answer = timeout(LIMIT, answer) => answer.expect("the function answers in time").expect("its sender is kept until then"),
+            ended = ended => panic!("the function ended with {ended:?}: {}", self.log()),
+        }
+    }
+
+    /// The function behind a front door that makes such events: each request takes its place in a copy of the sample, whose context
+    /// it keeps.
+    pub fn behind(&self, sample: &str) -> FrontDoor<'_> {
+        FrontDoor::new(self, sample)
+    }
+
+    /// What the function has written to its log.
+    pub fn log(&self) -> String {
+        self.sandbox.log()
+    }
+}
+
+impl Sandbox {
+    fn log(&self) -> String {
+        locked(&self.log).clone()
+    }
+
+    fn answer(&self, id: &str, outcome: Outcome) -> StatusCode {
+        match locked(&self.answers).remove(id) {
+            // Whoever waited for it may have given up.
+            Some(sender) => sender.send(outcome).map_or(StatusCode::GONE, |()| StatusCode::ACCEPTED),
+            None => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+fn routes(sandbox: Arc<Sandbox>) -> Router {
+    Router::new()
+        .route("/2018-06-01/runtime/invocation/next", get(next))
+        .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
+        .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
+        .route("/2020-01-01/extension/register", post(register_extension))
+        // An extension that wants no events waits here until the sandbox ends.
+        .route("/2020-01-01/extension/event/next", get(pending::<StatusCode>))
+        .with_state(sandbox)
+}
+
+async fn next(State(sandbox): State<Arc<Sandbox>>) -> Response<Body> {
+    sandbox.polled.notify_one();
+    let invocation = sandbox.events.lock().await.recv().await;
+    let Invocation { id, event } = invocation.expect("the test holds the sender as long as it serves");
+    Response::builder()
+        .header("content-type", "application/json")
+        .header("lambda-runtime-aws-request-id", id)
+        // In the year 2100.
+        .header("lambda-runtime-deadline-ms", "4102444800000")
+        .header(
+            "lambda-runtime-trace-id",
+            "Root=1-00000000-000000000000000000000000;Sampled=0",
+        )
+        .header(
+            "lambda-runtime-invoked-function-arn",
+            "arn:aws:lambda:us-east-1:123456789012:function:test",
+        )
+        .body(event.into())
+        .expect("its headers are valid")
+}
+
+async fn response(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
+    sandbox.answer(&id, Ok(parsed(&body)))
+}
+
+async fn error(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
+    sandbox.answer(&id, Err(parsed(&body)))
+}
+
+async fn register_extension() -> Response<Body> {
+    let function = json!({ "functionName": "test", "functionVersion": "$LATEST", "handler": "bootstrap" });
+    Response::builder()
+        .header("content-type", "application/json")
+        .header("lambda-extension-identifier", "00000000-0000-4000-8000-00000000e000")
+        .body(function.to_string().into())
+        .expect("its headers are valid")
+}
+
+fn parsed(body: &[u8]) -> Value {
+    serde_json::from_slice(body).expect("the function sends JSON")
+}
+
+async fn serve(listener: TcpListener, routes: Router) {
+    let mut connections = JoinSet::new();
+    loop {
+        let (stream, _) = listener.accept().await.expect("a connection can be accepted");
+        let service = TowerToHyperService::new(routes.clone());
+        // The process that ends leaves its connections as they are.
+        connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    }
+}
+
+/// Reads to the end, so that the function never waits for a full pipe.
+async fn keep_log(stderr: tokio::process::ChildStderr, sandbox: Arc<Sandbox>) {
+    let mut lines = BufReader::new(stderr).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let mut log = locked(&sandbox.log);
+        log.push_str(&line);
+        log.push('\n');
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
