@@ -45,16 +45,12 @@ impl Process {
         }
         let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
         let address = loop {
-            match lines.next() {
-                Some(Ok(line)) => {
-                    if let Some(address) = line.strip_prefix("listening on ") {
-                        break address.to_owned();
-                    }
-                }
-                _ => {
-                    drop(sender);
-                    panic!("the program ended: {:?}", output.iter().collect::<Vec<_>>())
-                }
+            let Some(Ok(line)) = lines.next() else {
+                drop(sender);
+                panic!("the program ended: {:?}", output.iter().collect::<Vec<_>>())
+            };
+            if let Some(address) = line.strip_prefix("listening on ") {
+                break address.to_owned();
             }
         };
         forward(lines, sender);
