@@ -10,6 +10,8 @@ mod cors;
 mod fdb;
 mod flow;
 mod layout;
+mod matrix;
+mod operations;
 mod process;
 mod surface;
 mod watch;
