@@ -48,7 +48,7 @@ pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>> {
 
 /// The record in `bytes`.
 pub fn decode<T: Record>(bytes: &[u8]) -> Result<T> {
-    let read: Read<'_> = serde_json::from_slice(bytes).map_err(|error| corrupt::<T>(error.to_string()))?;
+    let read: Read<'_> = serde_json::from_slice(bytes).map_err(|error| corrupt::<T>(told(&error)))?;
     let data = read.data.get();
     let decoded = if read.v == T::VERSION {
         Some(serde_json::from_str(data))
@@ -63,7 +63,24 @@ pub fn decode<T: Record>(bytes: &[u8]) -> Result<T> {
                 read.v
             ))
         })?
-        .map_err(|error| corrupt::<T>(error.to_string()))
+        .map_err(|error| corrupt::<T>(told(&error)))
+}
+
+/// What is wrong and where, without the value that is wrong: it goes to the log, and the record may be an account's.
+fn told(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    let begins = |with: &[&str]| with.iter().any(|start| message.starts_with(start));
+    if !error.is_data() || begins(&["missing field ", "unknown field ", "duplicate field "]) {
+        return message;
+    }
+    match message.rsplit_once(", expected ") {
+        Some((_, expected)) if begins(&["invalid ", "unknown variant "]) => format!("expected {expected}"),
+        _ => format!(
+            "a value is not what its member takes at line {} column {}",
+            error.line(),
+            error.column()
+        ),
+    }
 }
 
 fn corrupt<T: Record>(why: String) -> Error {
@@ -90,6 +107,38 @@ mod tests {
         let bytes = encode(&Sample { a: 1 }).unwrap();
         assert_eq!(bytes, br#"{"v":2,"data":{"a":1}}"#);
         assert_eq!(decode::<Sample>(&bytes).unwrap(), Sample { a: 1 });
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_record_is_told_without_what_it_holds() {
+        #[derive(Debug, Serialize, Deserialize)]
+        struct Dated {
+            at: crate::time::Timestamp,
+            role: crate::scope::Role,
+        }
+        impl Record for Dated {
+            const KIND: &'static str = "dated";
+        }
+        for (data, why) in [
+            (r#""secret""#, "expected struct Dated"),
+            (r#"{"at":"secret"}"#, "a value is not what its member takes"),
+            (r#"{"at":["secret"]}"#, "expected a string"),
+            (
+                r#"{"role":"secret, expected"}"#,
+                "expected one of `owner`, `member`, `viewer`",
+            ),
+            ("{}", "missing field `at`"),
+        ] {
+            let bytes = format!(r#"{{"v":1,"data":{data}}}"#);
+            let Err(Error::Corrupt { why: told, .. }) = decode::<Dated>(bytes.as_bytes()) else {
+                panic!("{data} was read")
+            };
+            assert_eq!(told.split(" at line ").next(), Some(why), "{data}");
+        }
+        let Err(Error::Corrupt { why, .. }) = decode::<Sample>(br#"{"v":"secret","data":{}}"#) else {
+            panic!("a version is a number")
+        };
+        assert_eq!(why.split(" at line ").next(), Some("expected u32"));
     }
 
     #[test]

@@ -9,15 +9,17 @@ use api::{AppState, SourceAddress};
 use axum::body::{Body, Bytes};
 use axum::http::{Request, Response};
 use domain::env::{Env, Ids, Limits, SystemRng};
-use domain::logins::{self, Lifetime};
+use domain::logins::{self, Lifetime, Login, SignedIn};
 use domain::password::Policy;
 use domain::secret::{Hasher, Password};
+use domain::tenants::{self, Membership};
 use domain::throttle::Rules;
 use domain::users::ops::Registration;
 use domain::users::{self, Email};
-use domain::{Address, Client};
+use domain::{Address, Client, Clock as _, Role};
 use http_body_util::BodyExt as _;
 use jwt::{Secret, SigningKey, Subject, Tokens};
+use kv::{Entry, Key, Order, Query, Range};
 use tower::ServiceExt as _;
 
 use crate::actor::Actor;
@@ -144,6 +146,64 @@ impl TestApp {
             .await
             .expect("the account is made")
             .into_inner();
+        self.actor(signed_in)
+    }
+
+    /// The same person on another device, in the same tenant: another login, opened below HTTP and without the password.
+    pub async fn sign_in(&self, actor: &Actor) -> Actor {
+        let SignedIn { user, tenant, .. } = &actor.signed_in;
+        let at = self.clock.now();
+        let (login, refresh_token) = Login::open(&self.env, user.id, tenant.id, &client(), at);
+        let new = &login;
+        let added = self.env.db.run(|txn| async move { logins::store::add(&txn, new) });
+        added.await.expect("the login is stored");
+        self.actor(SignedIn {
+            login,
+            refresh_token,
+            at,
+            ..actor.signed_in.clone()
+        })
+    }
+
+    /// Gives `guest` a place in `host`'s tenant, as organisations will one day, and signs them in there.
+    pub async fn admit(&self, guest: &Actor, host: &Actor, role: Role) -> Actor {
+        let tenant = host.signed_in.tenant.clone();
+        let membership = Membership {
+            tenant: tenant.id,
+            role,
+            ..guest.signed_in.membership.clone()
+        };
+        let key = tenants::keys::membership(membership.user, membership.tenant);
+        let value = domain::record::encode(&membership).expect("a membership can be written");
+        let (key, value) = (&key, &value);
+        let written = self.env.db.run(|txn| async move { txn.set(key, value) });
+        written.await.expect("the membership is stored");
+        let there = SignedIn {
+            tenant,
+            membership,
+            ..guest.signed_in.clone()
+        };
+        self.sign_in(&self.actor(there)).await
+    }
+
+    /// Everything in the store, in the order of the keys: with the engine's own markers, where it keeps some.
+    pub async fn stored(&self) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        let mut next = Some(Query {
+            range: Range::below(&Key::of(&())),
+            order: Order::Ascending,
+            limit: 1000,
+        });
+        while let Some(query) = &next {
+            let page = self.env.db.run(|txn| async move { txn.range(query).await });
+            let page = page.await.expect("the store can be read");
+            entries.extend(page.entries);
+            next = page.next;
+        }
+        entries
+    }
+
+    fn actor(&self, signed_in: SignedIn) -> Actor {
         let lasts = signed_in.login.expires_at.since(signed_in.at).as_secs();
         let mut actor = Actor {
             token: String::new(),
@@ -156,12 +216,7 @@ impl TestApp {
     /// The actor with new tokens for their old ones, below HTTP.
     pub async fn refresh(&self, actor: &Actor) -> Actor {
         let refreshed = logins::ops::refresh(&self.env, &client(), &actor.signed_in.refresh_token).await;
-        let mut actor = Actor {
-            token: String::new(),
-            signed_in: refreshed.expect("the login is alive"),
-        };
-        (actor.token, _) = self.token(&actor, 86_400);
-        actor
+        self.actor(refreshed.expect("the login is alive"))
     }
 
     /// An access token of the actor's login, made when they signed in, that lasts for at most so many seconds.

@@ -1,9 +1,9 @@
 //! One of our programs as a process of its own, ended with the test.
 
 use std::ffi::OsStr;
-use std::io::{BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -13,7 +13,7 @@ use crate::remote::Remote;
 pub struct Process {
     child: Child,
     address: String,
-    errors: Receiver<String>,
+    output: Receiver<String>,
 }
 
 impl Process {
@@ -39,26 +39,22 @@ impl Process {
     /// If it ends instead.
     pub fn start(mut command: Command) -> Self {
         let mut child = command.spawn().expect("the program can be started");
-        let (sender, errors) = channel();
-        // Read to the end whoever listens, so that the program never waits for a full pipe.
+        let (sender, output) = channel();
         if let Some(stderr) = child.stderr.take() {
-            std::thread::spawn(move || {
-                let lines = BufReader::new(stderr).lines().map_while(Result::ok);
-                lines.for_each(|line| drop(sender.send(line)));
-            });
+            forward(BufReader::new(stderr).lines(), sender.clone());
         }
         let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
         let address = loop {
-            match lines.next() {
-                Some(Ok(line)) => {
-                    if let Some(address) = line.strip_prefix("listening on ") {
-                        break address.to_owned();
-                    }
-                }
-                _ => panic!("the program ended: {:?}", errors.iter().collect::<Vec<_>>()),
+            let Some(Ok(line)) = lines.next() else {
+                drop(sender);
+                panic!("the program ended: {:?}", output.iter().collect::<Vec<_>>())
+            };
+            if let Some(address) = line.strip_prefix("listening on ") {
+                break address.to_owned();
             }
         };
-        Self { child, address, errors }
+        forward(lines, sender);
+        Self { child, address, output }
     }
 
     /// Its address, such as `http://127.0.0.1:40123`.
@@ -81,16 +77,24 @@ impl Process {
         kill_process(self.pid(), Signal::TERM).expect("it is running");
     }
 
-    /// The next line that it logs, waited for.
+    /// The next line that it writes, waited for: to standard error, or to standard output after its address.
     pub fn log_line(&self) -> Option<String> {
-        self.errors.recv().ok()
+        self.output.recv().ok()
     }
 
-    /// Waits until it has ended.
+    /// Waits until it has ended, and answers with the lines that it wrote and that were not asked for yet.
     pub fn wait(mut self) -> (ExitStatus, Vec<String>) {
         let status = self.child.wait().expect("it can be waited for");
-        (status, self.errors.iter().collect())
+        (status, self.output.iter().collect())
     }
+}
+
+/// Reads to the end whoever listens, so that the program never waits for a full pipe.
+fn forward(lines: impl Iterator<Item = io::Result<String>> + Send + 'static, sender: Sender<String>) {
+    std::thread::spawn(move || {
+        let lines = lines.map_while(Result::ok);
+        lines.for_each(|line| drop(sender.send(line)));
+    });
 }
 
 impl Drop for Process {

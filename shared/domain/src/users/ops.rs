@@ -51,7 +51,8 @@ pub async fn register(
 ) -> Result<Done<SignedIn>> {
     let snapshot = match begin_registration(env, client, &registration, key).await? {
         Begun::Free(snapshot) => snapshot,
-        Begun::Made(made) => return replay(env, client, &registration, &made).await,
+        // Rare, and large: not a part of every registration's future.
+        Begun::Made(made) => return Box::pin(replay(env, client, &registration, &made)).await,
     };
     let password_hash = env.hasher.hash(&registration.password).await?;
     let now = env.clock.now();
@@ -123,7 +124,7 @@ pub async fn register(
         })
         .await?;
     match made {
-        Some(made) => replay(env, client, &registration, &made).await,
+        Some(made) => Box::pin(replay(env, client, &registration, &made)).await,
         None => Ok(Done::Now(signed_in)),
     }
 }

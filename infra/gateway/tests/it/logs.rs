@@ -1,0 +1,388 @@
+//! No secret is ever in the logs: every operation of the API, with everything that a client may get wrong, against the real program at the
+//! most talkative level. Whatever a test invents as a secret has one word in it to look for; what the API hands out is looked for as it is.
+//!
+//! [`Driver`] takes any target, so that the programs under Lambda's runtime can be driven the same way.
+
+use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+
+use axum::http::{HeaderName, Method, header};
+use serde_json::{Value, json};
+use testkit::{Answer, Call, Process, Target, TestStore};
+
+use crate::operations::{Access, Named, Operation, Person, operations};
+use crate::process::gateway;
+
+/// In every secret that a test invents: passwords, emails, names and whatever nobody asked for.
+const MARK: &str = "marked";
+/// How [`MARK`] begins in base64, which credentials of the scheme `Basic` are written in.
+const ENCODED: &str = "bWFya2Vk";
+const PASSWORD: &str = "marked-passphrase";
+
+/// What must not be in the logs, besides what has the mark.
+#[derive(Default)]
+struct Secrets(BTreeSet<String>);
+
+impl Secrets {
+    /// Keeps what `data`, an answer's, hands out, with each part of it.
+    fn learn(&mut self, data: &Value) {
+        if let Some(token) = data["token"].as_str() {
+            self.0.insert(token.to_owned());
+            self.0.extend(token.split('.').map(str::to_owned));
+        }
+        if let Some(token) = data["refreshToken"].as_str() {
+            self.0.extend(token.strip_prefix("coditect_rt_").map(str::to_owned));
+        }
+    }
+
+    /// The lines that have one of them.
+    fn leaks(&self, lines: &[String]) -> Vec<String> {
+        let known = [
+            MARK,
+            ENCODED,
+            "coditect_rt_",
+            "$argon2",
+            "only these tests sign with",
+            "passwordHash",
+        ];
+        let secrets: Vec<_> = self.0.iter().map(String::as_str).chain(known).collect();
+        let is_leak = |line: &&String| {
+            let lower = line.to_ascii_lowercase();
+            secrets.iter().any(|secret| line.contains(secret)) || lower.contains(MARK)
+        };
+        lines.iter().filter(is_leak).cloned().collect()
+    }
+}
+
+/// Drives operations as clients do, well-behaved and not.
+struct Driver<'a, T> {
+    target: &'a T,
+    secrets: Secrets,
+    people: usize,
+    /// The ids of the requests that were sent.
+    sent: BTreeSet<String>,
+}
+
+impl<T: Target> Driver<'_, T> {
+    async fn send(&mut self, call: Call<'_, T>) -> Answer {
+        let answer = call.send().await;
+        self.sent.extend(answer.header("x-request-id").map(str::to_owned));
+        self.secrets.learn(&answer.body["data"]);
+        answer
+    }
+
+    fn email(&mut self) -> String {
+        self.people += 1;
+        format!("marked-{}@example.com", self.people)
+    }
+
+    /// Somebody new, and the answer that made them.
+    async fn person(&mut self) -> (Person, Value) {
+        let email = self.email();
+        let account = json!({
+            "email": email, "password": PASSWORD, "firstName": "marked", "lastName": "marked", "company": "marked",
+        });
+        let call = self.target.post("/v5/auth/register").json(&account);
+        let data = self.send(call).await.created();
+        let person = Person {
+            new_email: self.email(),
+            email,
+            password: PASSWORD.to_owned(),
+            refresh_token: text(&data["refreshToken"]),
+            text: MARK.to_owned(),
+        };
+        (person, data)
+    }
+
+    async fn resource(&mut self, operation: &Operation, person: &Person, token: &str) -> String {
+        match operation.names {
+            None => String::new(),
+            Some(Named::Session) => {
+                let draft = json!({ "name": "marked", "workspacePath": "/marked" });
+                let call = self.target.post("/v5/sessions").bearer(token).json(&draft);
+                text(&self.send(call).await.created()["id"])
+            }
+            Some(Named::Login) => {
+                let credentials = json!({ "email": person.email, "password": person.password });
+                let call = self.target.post("/v5/auth/login").json(&credentials);
+                self.send(call).await.ok();
+                let call = self.target.get("/v5/auth/logins").bearer(token);
+                let data = self.send(call).await.ok();
+                let other = data["logins"].as_array().unwrap().iter();
+                text(&other.clone().find(|login| login["current"] == false).unwrap()["id"])
+            }
+        }
+    }
+
+    /// The operation with everything wrong that can be, then done, then once more.
+    async fn drive(&mut self, operation: &Operation) {
+        let (person, data) = self.person().await;
+        let token = text(&data["token"]);
+        let id = self.resource(operation, &person, &token).await;
+        let path = operation.at("/v5", &id);
+        let body = operation.body.map(|body| body(&person));
+        let method = &operation.method;
+        let target = self.target;
+        let call = |path: &str| target.call(method.clone(), path);
+
+        let (cut, _) = token.rsplit_once('.').unwrap();
+        let credentials = [
+            String::new(),
+            format!("Token {token}"),
+            format!("Basic {ENCODED}OnBhc3N3b3Jk"),
+            token.clone(),
+            "Bearer".to_owned(),
+            "Bearer marked-junk".to_owned(),
+            format!("Bearer {cut}.marked"),
+            format!("Bearer {}", person.refresh_token),
+            format!("Bearer {}", "marked".repeat(1000)),
+        ];
+        for credential in &credentials {
+            let call = with(call(&path), body.as_ref()).header(header::AUTHORIZATION, credential);
+            // What needs no token may be done by this; it is done again below.
+            self.send(call).await;
+        }
+        let twice = with(call(&path), body.as_ref()).bearer(&token).bearer("marked");
+        self.send(twice).await;
+
+        let elsewhere = [
+            format!("{path}?access_token={token}&password=marked&q=marked&limit=marked&cursor=marked"),
+            format!("{path}?%ff=marked&{token}"),
+            operation.at("/v5", &token),
+            operation.at("/v5", "marked%2Fmarked%00"),
+            format!("{path}/{token}"),
+            format!("/marked{path}"),
+        ];
+        for path in &elsewhere {
+            let call = with(call(path), body.as_ref()).bearer("marked");
+            self.send(call).await;
+        }
+
+        let bodies: [&[u8]; 10] = [
+            br#"{"email":"marked@example.com","password":"marked"#,
+            br#"{"password":marked}"#,
+            br#"["marked"]"#,
+            br#""marked""#,
+            b"{\"password\":\"marked\xff\"}",
+            br#"{"email":["marked"],"password":{"marked":"marked"},"refreshToken":{"marked":1},"name":["marked"]}"#,
+            br#"{"email":"marked","password":"marked","password":"marked","refreshToken":"marked","refreshToken":"marked"}"#,
+            br#"{"email":"marked","password":"marked","refreshToken":"marked","name":"marked\u0000","workspacePath":"marked"}"#,
+            br#"{"email":"marked@example.com","password":"marked","currentPassword":"marked","newPassword":"marked"}"#,
+            br#"{"email":"marked@example.com","password":"\ud800marked","currentPassword":1,"newPassword":"marked"}"#,
+        ];
+        for bytes in bodies {
+            let call = call(&path).header(header::CONTENT_TYPE, "application/json");
+            let call = if with_token(operation) {
+                call.bearer(&token)
+            } else {
+                call
+            };
+            self.send(call.body(bytes.to_vec())).await;
+        }
+        let other_type = call(&path).header(header::CONTENT_TYPE, "text/marked; charset=marked");
+        self.send(other_type.bearer(&token).body("marked")).await;
+
+        for name in [
+            "cookie",
+            "user-agent",
+            "referer",
+            "origin",
+            "x-api-key",
+            "x-forwarded-for",
+            "x-request-id",
+            "x-amzn-trace-id",
+            "proxy-authorization",
+            "idempotency-key",
+            "if-match",
+            "if-none-match",
+            "x-marked",
+        ] {
+            let name = HeaderName::from_static(name);
+            let call = with(call(&path), body.as_ref()).header(name, &format!("marked={token}"));
+            self.send(call).await;
+        }
+
+        // Somebody to whom nothing of that has happened.
+        let (person, data) = self.person().await;
+        let token = text(&data["token"]);
+        let id = self.resource(operation, &person, &token).await;
+        let path = operation.at("/v5", &id);
+        let body = operation.body.map(|body| body(&person));
+        let done = with(call(&path), body.as_ref()).bearer(&token);
+        let answer = self.send(done).await;
+        assert_eq!(
+            answer.status, operation.success,
+            "{method} {}: {}",
+            operation.path, answer.body
+        );
+        let again = with(call(&path), body.as_ref()).bearer(&token);
+        self.send(again).await;
+        let logout = target.post("/v5/auth/logout").bearer(&token);
+        self.send(logout).await;
+        let revoked = with(call(&path), body.as_ref()).bearer(&token);
+        self.send(revoked).await;
+    }
+}
+
+fn with<'a, T: Target>(call: Call<'a, T>, body: Option<&Value>) -> Call<'a, T> {
+    match body {
+        Some(body) => call.json(body),
+        None => call,
+    }
+}
+
+fn with_token(operation: &Operation) -> bool {
+    matches!(operation.access, Access::Token(_))
+}
+
+fn text(value: &Value) -> String {
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("{value} is no text"))
+        .to_owned()
+}
+
+/// Wrong passwords until there is no more patience, and what is not even HTTP.
+async fn provoke(driver: &mut Driver<'_, impl Target>, address: &str) {
+    let (person, _) = driver.person().await;
+    let wrong = json!({ "email": person.email, "password": "marked, and wrong" });
+    loop {
+        let call = driver.target.post("/v5/auth/login").json(&wrong);
+        if driver.send(call).await.status == 429 {
+            break;
+        }
+    }
+    let preflight = driver
+        .target
+        .call(Method::OPTIONS, "/v5/sessions")
+        .header(header::ORIGIN, "https://marked.example.com")
+        .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST")
+        .header(header::ACCESS_CONTROL_REQUEST_HEADERS, "x-marked");
+    driver.send(preflight).await;
+
+    // By hand, because the connection may end before all is written.
+    let mut requests: Vec<String> = [
+        "marked\r\n\r\n",
+        "GET /marked?\u{0}marked HTTP/1.1\r\n\r\n",
+        "GET /v5/health HTTP/1.1\r\nauthorization: Bearer marked\u{1}\r\n\r\n",
+        "GET /v5/health HTTP/1.1\r\nmarked marked: marked\r\n\r\n",
+        "GET /v5/sessions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer marked\u{e9}\r\n\r\n",
+        "POST /v5/auth/login HTTP/1.1\r\nhost: x\r\ncontent-length: marked\r\n\r\n",
+        "POST /v5/auth/login HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nmarked\r\n",
+        "POST /v5/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{\"password\":\"marked",
+    ]
+    .map(str::to_owned)
+    .into();
+    let large = "marked".repeat(100_000);
+    requests.push(format!("GET /v5/health HTTP/1.1\r\nauthorization: {large}\r\n\r\n"));
+    requests.push(format!("GET /v5/{large} HTTP/1.1\r\nhost: x\r\n\r\n"));
+    requests.extend(operations().iter().map(|operation| {
+        format!(
+            "{} {} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer marked\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{large}",
+            operation.method,
+            operation.at("/v5", "marked"),
+            large.len(),
+        )
+    }));
+    for request in &requests {
+        let mut stream = TcpStream::connect(address.trim_start_matches("http://")).unwrap();
+        let _ = stream.write_all(request.as_bytes());
+        let _ = stream.shutdown(Shutdown::Write);
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+}
+
+/// What the gateway's program wrote while everything was driven through it.
+struct Log {
+    lines: Vec<String>,
+    /// The ids of the requests that it was sent.
+    sent: BTreeSet<String>,
+    secrets: Secrets,
+}
+
+async fn log_of_everything(format: &str) -> Log {
+    let store = TestStore::new();
+    let mut command = gateway(&store);
+    command.env("RUST_LOG", "trace").env("LOG_FORMAT", format);
+    // Everything comes from one address; each account keeps its own limit.
+    for rule in ["THROTTLE_ADDRESS", "THROTTLE_REGISTRATION"] {
+        command.env(rule, "10000/1/1");
+    }
+    let process = Process::start(command);
+    let mut driver = Driver {
+        target: &process.remote(),
+        secrets: Secrets::default(),
+        people: 0,
+        sent: BTreeSet::new(),
+    };
+    for operation in operations() {
+        driver.drive(&operation).await;
+    }
+    provoke(&mut driver, process.address()).await;
+    let Driver { sent, secrets, .. } = driver;
+    process.terminate();
+    let (status, lines) = process.wait();
+    assert!(status.success(), "{status}");
+    Log { lines, sent, secrets }
+}
+
+#[tokio::test]
+async fn no_secret_is_in_the_logs_for_machines_whatever_is_asked_of_any_operation() {
+    let log = log_of_everything("json").await;
+    assert_eq!(log.secrets.leaks(&log.lines), [""; 0]);
+
+    // And it is the log of everything: each request has its line, and each operation was done and was refused.
+    let lines: Vec<Value> = log
+        .lines
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("a line is not JSON: {line}")))
+        .collect();
+    let requests: Vec<_> = lines.iter().filter(|line| line["message"] == "request").collect();
+    let logged: BTreeSet<_> = requests.iter().map(|line| text(&line["request_id"])).collect();
+    assert!(log.sent.is_subset(&logged));
+    for operation in operations() {
+        let of_it = requests
+            .iter()
+            .filter(|line| line["method"] == operation.method.as_str() && line["route"] == operation.at("/v5", "{id}"));
+        let statuses: BTreeSet<_> = of_it.map(|line| line["status"].as_u64().unwrap()).collect();
+        assert!(
+            statuses.contains(&u64::from(operation.success)) && statuses.len() > 1,
+            "{} {}: {statuses:?}",
+            operation.method,
+            operation.path
+        );
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_in_the_logs_for_people_whatever_is_asked_of_any_operation() {
+    let log = log_of_everything("text").await;
+    assert_eq!(log.secrets.leaks(&log.lines), [""; 0]);
+    for id in &log.sent {
+        assert!(
+            log.lines.iter().any(|line| line.contains(id.as_str())),
+            "{id} has no line"
+        );
+    }
+}
+
+#[test]
+fn the_search_finds_each_part_of_what_was_handed_out_and_whatever_has_the_mark() {
+    let mut secrets = Secrets::default();
+    secrets.learn(&json!({ "token": "head.claims.signature", "refreshToken": "coditect_rt_rest" }));
+    for leak in [
+        "a head",
+        "claims",
+        "\"signature\"",
+        "the rest",
+        "coditect_rt_",
+        "MARKED-1@example.com",
+        "Basic bWFya2VkOnBhc3N3b3Jk",
+        "$argon2id$v=19",
+    ] {
+        assert_eq!(secrets.leaks(&[leak.to_owned()]), [leak]);
+    }
+    assert!(secrets.leaks(&["POST /v5/auth/login 401".to_owned()]).is_empty());
+}

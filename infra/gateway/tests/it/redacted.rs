@@ -1,0 +1,165 @@
+//! What holds a secret does not print it: each such type, in one place.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use api::Field;
+use api::config::{Config, LogFormat, Logs, Mode, Origins};
+use domain::Client;
+use domain::env::SystemRng;
+use domain::logins::{Lifetime, Nonce};
+use domain::password::Policy;
+use domain::secret::Password;
+use domain::users::Email;
+use domain::users::ops::Registration;
+use jwt::{PrivateKey, Secret, SigningKey, VerifyingKey};
+use testkit::{TestApp, TestStore};
+
+const PASSWORD: &str = "a-password-to-look-for";
+const SIGNING: &str = "a signing secret of 32 bytes to look for";
+
+/// A whole configuration with these keys.
+fn config(tokens: &jwt::Settings) -> Config {
+    Config {
+        store: TestStore::new().settings(),
+        tokens: tokens.clone(),
+        mode: Mode::Lambda,
+        origins: Origins::Any,
+        login: Lifetime {
+            idle: Duration::ZERO,
+            absolute: Duration::ZERO,
+        },
+        throttle: None,
+        sweep_interval: None,
+        trusted_proxies: 0,
+        passwords: Policy::BASIC,
+        logs: Logs {
+            filter: String::new(),
+            format: LogFormat::Json,
+        },
+    }
+}
+
+#[tokio::test]
+async fn no_type_that_holds_a_secret_prints_it() {
+    let app = TestApp::start(gateway::router());
+    let registration = Registration {
+        email: Email::parse("alice@example.com").unwrap(),
+        password: Password::claimed(PASSWORD).unwrap(),
+        first_name: None,
+        last_name: None,
+        company: None,
+    };
+    let registered = registration.clone();
+    let signed_in = domain::users::ops::register(&app.env, &Client::default(), registered, None)
+        .await
+        .unwrap()
+        .into_inner();
+    // A login with a token, one that was replaced, and the nonce between them.
+    let first = signed_in.refresh_token.clone();
+    let refreshed = domain::logins::ops::refresh(&app.env, &Client::default(), &first)
+        .await
+        .unwrap();
+    let nonce = Nonce::draw(&SystemRng);
+    let private = PrivateKey::parse(jwt::forged::PRIVATE_KEY).unwrap();
+    let tokens = jwt::Settings {
+        signing: Some(SigningKey::Hs256(Secret::new(SIGNING).unwrap())),
+        verifying: vec![
+            VerifyingKey::Hs256(Secret::new(SIGNING).unwrap()),
+            VerifyingKey::EdDsa(private.public()),
+        ],
+        ttl: Duration::from_secs(1),
+        issuer: String::new(),
+        audience: String::new(),
+    };
+    let config = config(&tokens);
+    let raw = format!("\"{PASSWORD}\"");
+    let (read, wrong): (Field<String>, Field<u8>) =
+        (serde_json::from_str(&raw).unwrap(), serde_json::from_str(&raw).unwrap());
+
+    // All that the store has: hashes, digests and nonces as they are written.
+    let stored = app.stored().await;
+    let stored: Vec<_> = stored
+        .iter()
+        .filter_map(|entry| serde_json::from_slice(&entry.value).ok())
+        .collect();
+    let mut marks = vec![
+        PASSWORD.to_owned(),
+        SIGNING.to_owned(),
+        "$argon2".to_owned(),
+        "VpezJpGXA7rAMcrn9g".to_owned(),
+    ];
+    for member in ["passwordHash", "proof", "current", "token", "nonce", "seal"] {
+        let found = stored.iter().flat_map(|record| texts(record, member));
+        let found: Vec<_> = found.collect();
+        assert!(!found.is_empty(), "nothing stored has a {member}");
+        marks.extend(found);
+    }
+    for token in [&first, &refreshed.refresh_token] {
+        let text = token.reveal();
+        marks.push(text["coditect_rt_".len()..].to_owned());
+    }
+    marks.push(nonce_text(&nonce));
+
+    let printed: [(&str, &dyn Debug); 19] = [
+        ("Password", &registration.password),
+        ("Registration", &registration),
+        ("PasswordHash", &signed_in.user.password_hash),
+        ("User", &signed_in.user),
+        ("RefreshToken", &first),
+        ("Nonce", &nonce),
+        ("Family", &refreshed.login.refresh),
+        ("Login", &refreshed.login),
+        ("SignedIn", &refreshed),
+        ("Presented", &refreshed.login.refresh.judge(&first, refreshed.at)),
+        ("Secret", &Secret::new(SIGNING).unwrap()),
+        ("PrivateKey", &private),
+        ("SigningKey", &SigningKey::EdDsa(private.clone())),
+        ("Seal", &signed_in.tenant.seal),
+        ("Tenant", &signed_in.tenant),
+        ("jwt::Settings", &tokens),
+        ("Config", &config),
+        ("Field that is there", &read),
+        ("Field of a wrong type", &wrong),
+    ];
+    for (name, value) in printed {
+        for text in [format!("{value:?}"), format!("{value:#?}")] {
+            for mark in &marks {
+                assert!(!text.contains(mark.as_str()), "{name} prints a secret: {text}");
+            }
+            // Nor as the bytes that it is made of.
+            for bytes in [PASSWORD.as_bytes(), SIGNING.as_bytes()] {
+                let listed = format!("{:?}", &bytes[..8]);
+                assert!(!text.contains(listed.trim_matches(['[', ']'])), "{name}: {text}");
+            }
+        }
+    }
+}
+
+/// What a client of a cluster has to know is a secret; where it is kept is none.
+#[cfg(feature = "fdb")]
+#[test]
+fn the_contents_of_a_cluster_file_are_not_printed() {
+    let engine = kv::Engine::Fdb(kv::Cluster::Content("name:a-secret@127.0.0.1:4500".to_owned()));
+    let text = format!("{:?}", kv::Settings::new(engine));
+    assert!(!text.contains("a-secret"), "{text}");
+}
+
+/// Every text that is a member of this name, at any depth.
+fn texts(value: &serde_json::Value, name: &str) -> Vec<String> {
+    use serde_json::Value;
+    match value {
+        Value::Object(members) => {
+            let here = members.get(name).and_then(Value::as_str).map(str::to_owned);
+            let below = members.values().flat_map(|value| texts(value, name));
+            here.into_iter().chain(below).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(|value| texts(value, name)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn nonce_text(nonce: &Nonce) -> String {
+    let text = serde_json::to_value(nonce).unwrap();
+    text.as_str().unwrap().to_owned()
+}
