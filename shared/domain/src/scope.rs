@@ -148,7 +148,10 @@ impl Caller {
     ///
     /// Both are read in `txn`, at the same time as `work` does its own first reads, so a revoked login is refused by the
     /// next request at no extra round trip. A refusal ends `work` where it is, and goes before whatever it found; what it
-    /// wrote is dropped with the transaction.
+    /// wrote is dropped with the transaction, if the refusal is what the transaction answers.
+    ///
+    /// The check's reads may come back after `work` has written. So what `work` must not write is the caller's own login and place in the
+    /// tenant: whoever ends the login does it once this has answered.
     pub async fn enter<T, Fut>(
         &self,
         txn: &kv::Txn,

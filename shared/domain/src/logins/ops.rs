@@ -239,19 +239,21 @@ pub async fn refresh(env: &Env, client: &Client, token: &RefreshToken) -> Result
 /// Ends the caller's login, so that the next request with its tokens is refused. Ended already, it stays so.
 pub async fn log_out(env: &Env, caller: &Caller) -> Result<()> {
     let event = &Event::by(caller, Action::LoggedOut);
-    env.db
+    let left = env
+        .db
         .run(|txn| async move {
-            let txn = &txn;
-            let leave = |scope| async move {
-                store::end(txn, caller.user(), caller.login())?;
-                audit::store::add(txn, scope, event)
-            };
-            match caller.enter(txn, Permission::ManageAccount, leave).await {
-                Err(Error::Revoked) => Ok(()),
-                outcome => outcome,
-            }
+            let scope = caller
+                .enter(&txn, Permission::ManageAccount, |scope| async move { Ok(scope) })
+                .await?;
+            store::end(&txn, caller.user(), caller.login())?;
+            audit::store::add(&txn, scope, event)
         })
-        .await
+        .await;
+    // Only here: a run that answered success would commit what it had written, for a login that was not alive any more.
+    match left {
+        Err(Error::Revoked) => Ok(()),
+        left => left,
+    }
 }
 
 /// The caller's own logins that are alive, newest first.
@@ -276,15 +278,13 @@ pub async fn end(env: &Env, caller: &Caller, id: LoginId) -> Result<()> {
     env.db
         .run(|txn| async move {
             let txn = &txn;
-            let end = |scope| async move {
-                let login = store::find(txn, caller.user(), id).await?;
-                let Some(login) = login.filter(|login| login.is_alive(caller.at())) else {
-                    return Err(Error::NotFound);
-                };
-                store::end(txn, login.user, login.id)?;
-                audit::store::add(txn, scope, event)
+            let find = |scope| async move { Ok((scope, store::find(txn, caller.user(), id).await?)) };
+            let (scope, login) = caller.enter(txn, Permission::ManageAccount, find).await?;
+            let Some(login) = login.filter(|login| login.is_alive(caller.at())) else {
+                return Err(Error::NotFound);
             };
-            caller.enter(txn, Permission::ManageAccount, end).await
+            store::end(txn, login.user, login.id)?;
+            audit::store::add(txn, scope, event)
         })
         .await
 }
@@ -294,12 +294,11 @@ pub async fn log_out_everywhere(env: &Env, caller: &Caller) -> Result<usize> {
     env.db
         .run(|txn| async move {
             let txn = &txn;
-            let end = |scope| async move {
-                let ended = end_all(txn, caller, store::list(txn, caller.user()).await?)?;
-                audit::store::add(txn, scope, &Event::by(caller, Action::LoggedOutEverywhere { ended }))?;
-                Ok(ended)
-            };
-            caller.enter(txn, Permission::ManageAccount, end).await
+            let list = |scope| async move { Ok((scope, store::list(txn, caller.user()).await?)) };
+            let (scope, logins) = caller.enter(txn, Permission::ManageAccount, list).await?;
+            let ended = end_all(txn, caller, logins)?;
+            audit::store::add(txn, scope, &Event::by(caller, Action::LoggedOutEverywhere { ended }))?;
+            Ok(ended)
         })
         .await
 }
