@@ -12,6 +12,7 @@ mod logout;
 mod password;
 mod refresh;
 mod register;
+mod throttle;
 
 use domain::password::Policy;
 use testkit::TestApp;
