@@ -288,6 +288,17 @@ async fn who_has_to_wait_costs_no_hash_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn an_attempt_whose_hash_is_renewed_by_another_meanwhile_is_verified_again_and_still_one() {
+    let mut app = start(|rules| rules.pair = free(1));
+    app.register(ALICE).await;
+    // With today's parameters both find the hash outdated, and have time to, because renewing it takes some. One is the first.
+    app.env.hasher = Hasher::new(Arc::new(SystemRng));
+    let outcomes = tokio::join!(log_in(&app, HOME, ALICE, RIGHT), log_in(&app, ELSEWHERE, ALICE, RIGHT));
+    assert_eq!(outcomes, (In, In));
+    assert_eq!(app.env.hasher.compared(), 3, "one of them was asked again");
+}
+
+#[tokio::test]
 async fn an_email_that_nobody_has_is_counted_as_any_other() {
     let app = start(|rules| {
         (rules.pair, rules.account, rules.address) = (free(2), free(4), free(100));

@@ -57,6 +57,23 @@ pub(crate) fn check(history: &History, records: &Records, problems: &mut Problem
         let own = attempts.iter().filter(|attempt| attempt.email == user.email.as_str());
         passwords(&own.collect::<Vec<_>>(), &setters, problems);
     }
+    for attempt in &attempts {
+        // A password whose hash was replaced meanwhile is verified again, and that is the same attempt.
+        let replaced = attempts.iter().filter(|other| {
+            other.email == attempt.email
+                && other.event.number != attempt.event.number
+                && other.may_succeed()
+                && other.event.called < attempt.event.replied
+                && other.event.done_by() > attempt.event.called
+        });
+        let most = 1 + replaced.count() as u64;
+        problems.unless(attempt.event.compared <= most, || {
+            format!(
+                "#{} has verified a password more than {most} times",
+                attempt.event.number
+            )
+        });
+    }
     throttled(history, &attempts, problems);
 }
 
@@ -142,14 +159,7 @@ fn throttled(history: &History, attempts: &[Attempt<'_>], problems: &mut Problem
         problems.unless(due && !wait.is_zero(), || {
             format!("#{number} had to wait, and there had not been many attempts before it")
         });
-        // A password that was replaced while it was verified is verified again, and that is another attempt.
-        let met = attempts.iter().any(|other| {
-            other.email == attempt.email
-                && other.may_succeed()
-                && other.event.called < attempt.event.replied
-                && other.event.done_by() > attempt.event.called
-        });
-        problems.unless(attempt.event.compared == 0 || met, || {
+        problems.unless(attempt.event.compared == 0, || {
             format!("#{number} had to wait, and its password was verified")
         });
     }
@@ -210,7 +220,7 @@ fn until_success(
         .filter(|other| counted(other) && other.event.called >= start && other.event.replied < end);
     let (mut compared, mut until) = (0, first.event.millis.0);
     for other in within {
-        compared += other.event.compared;
+        compared += other.event.compared.min(1);
         until = until.max(other.event.millis.1);
     }
     let most = most(rule, until - first.event.millis.0);
