@@ -12,4 +12,5 @@ mod flow;
 mod layout;
 mod process;
 mod surface;
+mod throttle;
 mod watch;
