@@ -1,12 +1,13 @@
 //! The limits hold for all processes of a deployment together.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use serde_json::json;
 use testkit::{Answer, Code, Process, Remote, Target as _, TestStore};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::process::gateway;
 
