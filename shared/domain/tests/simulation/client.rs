@@ -66,6 +66,8 @@ pub(crate) struct Client {
     pub(crate) rng: Rng,
     pub(crate) start: Instant,
     pub(crate) emails: usize,
+    /// Whether many of its calls are attempts to log in with nobody's password.
+    pub(crate) guesses: bool,
     pub(crate) calls: usize,
     pub(crate) known: Known,
     pub(crate) recorder: Recorder,
@@ -107,8 +109,8 @@ impl Client {
         } else {
             Duration::MAX
         };
-        let addresses = [None, Some(1), Some(2), Some(3)];
-        let address = addresses[self.rng.usize(..addresses.len())];
+        let addresses = if self.guesses { 2 } else { 4 };
+        let address = [None, Some(1), Some(2), Some(3)][self.rng.usize(..addresses)];
         let address = address.map(|last| Address::new(Ipv4Addr::new(192, 0, 2, last).into()));
         let compared = self.env.hasher.compared();
         let now = self.env.clock.now();
@@ -136,6 +138,9 @@ impl Client {
     fn choose(&mut self) -> Call {
         let (rng, known) = (&mut self.rng, self.known.get());
         let email = format!("user{}@example.com", rng.usize(..self.emails));
+        if self.guesses && rng.bool() {
+            return Call::LogIn { email, password: None };
+        }
         // The youngest is the likeliest, so that most of them are alive.
         let caller = match known.callers.len() {
             0 => None,

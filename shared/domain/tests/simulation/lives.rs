@@ -158,6 +158,7 @@ pub(crate) fn check(history: &History, records: &Records, log: &Log<'_>, problem
 fn one_life(life: &Life<'_>, records: &Records, problems: &mut Problems) {
     let (id, events) = (life.id(), &life.history.events);
     let ended_by = events.iter().map(|event| life.ended_by(event)).min().unwrap_or(END);
+    let mut log_outs = 0;
     for event in events {
         let number = event.number;
         let uses = match &event.call {
@@ -182,11 +183,16 @@ fn one_life(life: &Life<'_>, records: &Records, problems: &mut Problems) {
             });
         }
         if let Call::LogOut { caller } = &event.call {
-            let is_logged = log_of(life, event) > 0;
-            let says_so = caller.login() == id && event.reply.is_success();
+            let is_its = caller.login() == id;
+            let is_logged = life.log.actions(number).count() > 0;
+            let says_so = is_its && event.reply.is_success();
             problems.unless(!says_so || is_logged || life.may_be_gone_for(event), || {
                 format!("#{number} did not log out of {id}, and nobody else had ended it")
             });
+            problems.unless(!is_its || !is_logged || event.called < ended_by, || {
+                format!("#{number} has logged that it logged out of {id}, which had ended")
+            });
+            log_outs += usize::from(is_its && is_logged);
         }
         if let Call::EndLogin { caller, id: of } = &event.call
             && *of == id
@@ -205,7 +211,7 @@ fn one_life(life: &Life<'_>, records: &Records, problems: &mut Problems) {
     let ends = events
         .iter()
         .filter(|event| matches!(&event.call, Call::EndLogin { id: of, .. } if *of == id) && event.reply.is_success());
-    problems.unless(ends.count() <= 1, || format!("login {id} was ended twice"));
+    problems.unless(ends.count() + log_outs <= 1, || format!("login {id} was ended twice"));
 
     let stored = records.logins.contains_key(&id.uuid());
     problems.unless(!stored || ended_by == END, || {
@@ -217,10 +223,6 @@ fn one_life(life: &Life<'_>, records: &Records, problems: &mut Problems) {
     problems.unless(stored || swept || life.ends().next().is_some(), || {
         format!("login {id} is gone, and nobody had ended it")
     });
-}
-
-fn log_of(life: &Life<'_>, event: &Event) -> usize {
-    life.log.actions(event.number).count()
 }
 
 /// Each token has one successor, which everybody is answered who has the token and comes in time; nobody else ends the login.

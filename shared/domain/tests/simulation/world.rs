@@ -68,6 +68,8 @@ impl World {
         let (recorder, known, limits) = (Recorder::default(), Known::default(), self.limits());
         let processes = [self.process(&db, start, limits), self.process(&db, start, limits)];
         let (clients, emails) = (self.rng.usize(2..6), self.rng.usize(1..4));
+        // In some runs there is somebody who tries passwords.
+        let guesses = self.rng.u32(..3) == 0;
         let mut running = JoinSet::new();
         let mut client = |number: usize, calls: usize| Client {
             number,
@@ -75,6 +77,7 @@ impl World {
             rng: self.rng.fork(),
             start,
             emails,
+            guesses,
             calls,
             known: known.clone(),
             recorder: recorder.clone(),
@@ -122,8 +125,8 @@ impl World {
         };
         let strict = Rules {
             pair: strict(3),
-            account: strict(6),
-            address: strict(9),
+            account: strict(5),
+            address: strict(5),
             registration: strict(6),
         };
         let throttle = match self.rng.u32(..3) {
