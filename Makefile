@@ -64,8 +64,9 @@ build: $(if $(filter fdb,$(FEATURES)),$(LIBCLANG)) ## release binaries of every 
 	cargo build --release --locked $(addprefix --package ,$(FUNCTIONS) gateway) $(addprefix --features ,$(FEATURES))
 
 .PHONY: bench
-bench: ## what is measured: the store trips of every endpoint
+bench: ## what is measured: the store trips of every endpoint, and whether the time of a login tells who has an account
 	cargo run --quiet --locked --bin bench -- trips
+	cargo run --quiet --locked --bin bench -- enumeration
 
 .PHONY: bench-startup
 bench-startup: $(LIBCLANG) ## start-up time and memory with FoundationDB's client beside LMDB's, on the cluster of FDB_CLUSTER_FILE

@@ -1,5 +1,6 @@
 //! What is measured of the product, one subcommand each: `cargo run --bin bench -- trips`.
 
+mod enumeration;
 mod startup;
 mod trips;
 
@@ -10,6 +11,11 @@ type Bench = (&'static str, &'static str, fn());
 
 const BENCHES: &[Bench] = &[
     ("trips", "store trips of each endpoint, one after another", trips::print),
+    (
+        "enumeration",
+        "whether the time of a refused login tells if the email has an account",
+        enumeration::print,
+    ),
     (
         "startup",
         "start-up time and memory of programs, side by side",
@@ -25,7 +31,7 @@ fn main() -> ExitCode {
     }
     eprintln!("bench: say what to measure:");
     for (name, what, _) in BENCHES {
-        eprintln!("  {name:<8} {what}");
+        eprintln!("  {name:<12} {what}");
     }
     ExitCode::from(2)
 }

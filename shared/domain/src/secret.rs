@@ -3,6 +3,7 @@
 use std::fmt;
 use std::num::NonZero;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use argon2::password_hash::phc;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
@@ -80,6 +81,7 @@ pub struct Hasher {
     permits: Option<Arc<Semaphore>>,
     rng: Arc<dyn Rng>,
     params: Params,
+    compared: Arc<AtomicU64>,
 }
 
 impl Hasher {
@@ -95,6 +97,7 @@ impl Hasher {
             permits: Some(Arc::new(Semaphore::new(cores))),
             rng,
             params,
+            compared: Arc::default(),
         }
     }
 
@@ -105,7 +108,13 @@ impl Hasher {
             permits: None,
             rng,
             params,
+            compared: Arc::default(),
         }
+    }
+
+    /// How many passwords it and its clones were given to verify so far: what throttling keeps small.
+    pub fn compared(&self) -> u64 {
+        self.compared.load(Relaxed)
     }
 
     /// Hashes under a fresh salt.
@@ -125,6 +134,7 @@ impl Hasher {
     /// Compares `password` with `hash`. Without a hash it does the same work and says [`Verdict::Wrong`], so that the time
     /// taken does not tell whether an account exists.
     pub async fn verify(&self, password: &Password, hash: Option<&PasswordHash>) -> Result<Verdict> {
+        self.compared.fetch_add(1, Relaxed);
         let password = password.clone();
         let params = self.params.clone();
         let Some(hash) = hash.cloned() else {

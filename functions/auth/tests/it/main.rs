@@ -16,6 +16,7 @@ mod password;
 mod refresh;
 mod register;
 mod source;
+mod throttle;
 
 use domain::password::Policy;
 use testkit::TestApp;

@@ -19,4 +19,5 @@ mod redacted;
 mod source;
 mod surface;
 mod sweep;
+mod throttle;
 mod watch;

@@ -29,6 +29,14 @@ impl Attempt<'_> {
         }
     }
 
+    /// Reserves an attempt, unless it was reserved before and that is still `held`.
+    pub(crate) fn reserve(txn: &Txn, standing: Option<Standing>, held: Option<Reserved>) -> Result<Option<Reserved>> {
+        match (held, standing) {
+            (None, Some(standing)) => standing.reserve(txn).map(Some),
+            (held, _) => Ok(held),
+        }
+    }
+
     /// Keeps an attempt with a wrong password counted, and tells the account's owner of it: once for many. Who the email belongs to, if to
     /// anybody, makes no other difference.
     pub(crate) async fn refuse(

@@ -43,12 +43,13 @@ struct Found {
 /// anything changed since, its commit would be refused, and tried again on a new snapshot.
 pub async fn log_in(env: &Env, client: &Client, email: &Email, password: &Password) -> Result<SignedIn> {
     let attempt = Attempt { env, client, email };
+    let mut held = None;
     loop {
         let Found {
             account,
             reserved,
             snapshot,
-        } = find(attempt).await?;
+        } = find(attempt, held).await?;
         let hash = account.as_ref().map(|account| &account.user.password_hash);
         let verdict = env.hasher.verify(password, hash).await?;
         let (account, renewed) = match (verdict, account) {
@@ -61,15 +62,17 @@ pub async fn log_in(env: &Env, client: &Client, email: &Email, password: &Passwo
             (Verdict::Right, Some(account)) => (account, None),
             (Verdict::Outdated, Some(account)) => (account, Some(env.hasher.hash(password).await?)),
         };
-        // The password may have been changed while its old value was being verified: then it is asked again.
+        // The password may have been changed while its old value was being verified, or its hash renewed: then it is asked again, and is
+        // still the same attempt.
         if let Some(signed_in) = open(attempt, account, reserved, snapshot, renewed).await? {
             return Ok(signed_in);
         }
+        held = reserved;
     }
 }
 
-/// Finds the account of an email and reserves an attempt at it.
-async fn find(attempt: Attempt<'_>) -> Result<Found> {
+/// Finds the account of an email and reserves an attempt at it, unless one is `held`.
+async fn find(attempt: Attempt<'_>, held: Option<Reserved>) -> Result<Found> {
     let Attempt { env, email, .. } = attempt;
     let now = env.clock.now();
     let ((account, reserved), snapshot) = env
@@ -96,8 +99,7 @@ async fn find(attempt: Attempt<'_>) -> Result<Found> {
                     });
                 }
             };
-            let reserved = standing.map(|standing| standing.reserve(&txn)).transpose()?;
-            Ok((account, reserved))
+            Ok((account, Attempt::reserve(&txn, standing, held)?))
         })
         .await?;
     Ok(Found {
@@ -242,20 +244,18 @@ pub async fn log_out(env: &Env, caller: &Caller) -> Result<()> {
     let left = env
         .db
         .run(|txn| async move {
-            let scope = caller.enter(&txn, Permission::ManageAccount, beside_nothing).await?;
+            let scope = caller
+                .enter(&txn, Permission::ManageAccount, |scope| async move { Ok(scope) })
+                .await?;
             store::end(&txn, caller.user(), caller.login())?;
             audit::store::add(&txn, scope, event)
         })
         .await;
-    // Not within the run: what it has written by then is for a login that is alive.
+    // Only here: a run that answered success would commit what it had written, for a login that was not alive any more.
     match left {
         Err(Error::Revoked) => Ok(()),
         left => left,
     }
-}
-
-async fn beside_nothing(scope: TenantScope) -> Result<TenantScope> {
-    Ok(scope)
 }
 
 /// The caller's own logins that are alive, newest first.

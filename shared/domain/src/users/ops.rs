@@ -228,8 +228,9 @@ async fn replay(env: &Env, client: &Client, registration: &Registration, made: &
 /// Fails with [`PasswordRefused`](Error::PasswordRefused) if the policy does not want `new`, and with
 /// [`InvalidCredentials`](Error::InvalidCredentials) if `current` is not the password, which is counted as an attempt to log in is.
 pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new: &str) -> Result<usize> {
+    let mut held = None;
     loop {
-        let (Change { user, new, reserved }, snapshot) = begin_change(env, caller, new).await?;
+        let (Change { user, new, reserved }, snapshot) = begin_change(env, caller, new, held).await?;
         let attempt = Attempt {
             env,
             client: caller.client(),
@@ -273,6 +274,7 @@ pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new
         if let Some(ended) = ended {
             return Ok(ended);
         }
+        held = reserved;
     }
 }
 
@@ -283,8 +285,9 @@ struct Change {
     reserved: Option<Reserved>,
 }
 
-/// Reads the caller's account, holds the new password to the policy, and reserves the attempt at the current one.
-async fn begin_change(env: &Env, caller: &Caller, new: &str) -> Result<(Change, Snapshot)> {
+/// Reads the caller's account, holds the new password to the policy, and reserves the attempt at the current one, unless it
+/// is `held`.
+async fn begin_change(env: &Env, caller: &Caller, new: &str, held: Option<Reserved>) -> Result<(Change, Snapshot)> {
     let now = env.clock.now();
     env.db
         .run_then(|txn| async move {
@@ -305,7 +308,7 @@ async fn begin_change(env: &Env, caller: &Caller, new: &str) -> Result<(Change, 
                     email: &user.email,
                 };
                 let standing = attempt.standing(txn, now).await?;
-                let reserved = standing.map(|standing| standing.reserve(txn)).transpose()?;
+                let reserved = Attempt::reserve(txn, standing, held)?;
                 Ok(Change { user, new, reserved })
             };
             caller.enter(txn, Permission::ManageAccount, begin).await

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::audit::Event;
 use domain::logins::Login;
 use domain::record::{self, Record};
 use domain::sessions::Session;
 use domain::tenants::{Kind, Membership, Tenant};
 use domain::users::User;
-use domain::{Role, TenantId};
-use kv::{Element, Entry};
+use domain::{Role, TenantId, Timestamp};
+use kv::{Element, Entry, Key};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::world::Stored;
@@ -23,6 +25,12 @@ pub(crate) struct Records {
     tenants: BTreeMap<Uuid, Tenant>,
     memberships: BTreeMap<(Uuid, Uuid), Membership>,
     index: BTreeSet<(Uuid, Uuid)>,
+    /// The audit log of each tenant, in its order.
+    pub(crate) log: BTreeMap<Uuid, Vec<Event>>,
+    /// When the lifetime of a key ends, by its record.
+    lifetimes: BTreeMap<Key, i64>,
+    /// Under which ends a key is filed.
+    filed: BTreeMap<Key, Vec<i64>>,
     problems: Vec<String>,
 }
 
@@ -56,6 +64,7 @@ impl Records {
                 if record.user.uuid() != *user || record.id.uuid() != *login {
                     self.problems.push(format!("{key:?} holds another login, {record:?}"));
                 }
+                self.lifetimes.insert(key.clone(), record.expires_at.as_millis());
                 self.logins.insert(*login, record);
             }
             ([Some("tenants"), None], [_, Some(tenant)]) => {
@@ -70,8 +79,23 @@ impl Records {
             ([Some("sessions"), None], [_, Some(session)]) => {
                 self.sessions.insert(*session, decode(value));
             }
-            // When what is checked here expires, who did it, and what is the store's own.
-            ([Some("expiry" | "_runs"), ..] | [Some("tenants"), None, Some("audit"), None], _) => {}
+            ([Some("tenants"), None, Some("audit"), None], [_, Some(tenant), ..]) => {
+                self.log.entry(*tenant).or_default().push(decode(value));
+            }
+            ([Some("throttles"), ..], _) => {
+                let record: Value = serde_json::from_slice(value).expect("a count is JSON");
+                let end = serde_json::from_value::<Timestamp>(record["data"]["expiresAt"].clone());
+                let end = end.expect("a count has an end");
+                self.lifetimes.insert(key.clone(), end.as_millis());
+            }
+            ([Some("expiry"), ..], _) => match &elements[1..] {
+                [Element::Int(0..16), Element::Int(end), Element::Bytes(of)] => {
+                    self.filed.entry(Key::from_bytes(of.to_vec())).or_default().push(*end);
+                }
+                _ => self.problems.push(format!("{key:?} is no entry of the expiry index")),
+            },
+            // The store's own.
+            ([Some("_runs"), ..], _) => {}
             _ => self.problems.push(format!("{key:?} belongs to nothing")),
         }
     }
@@ -94,6 +118,8 @@ pub(crate) fn check(stored: &Stored) -> Vec<String> {
         tenants,
         memberships,
         index,
+        lifetimes,
+        filed,
         ..
     } = &records;
 
@@ -127,6 +153,12 @@ pub(crate) fn check(stored: &Stored) -> Vec<String> {
     for login in logins.values() {
         expect(users.contains_key(&login.user.uuid()), &|| {
             format!("{login:?} is nobody's")
+        });
+    }
+    // Entries that lead to nothing go when their time comes; a record has exactly its own.
+    for (key, end) in lifetimes {
+        expect(filed.get(key).map(Vec::as_slice) == Some(&[*end]), &|| {
+            format!("{key:?} lives until {end} and is filed under {:?}", filed.get(key))
         });
     }
     for (id, session) in sessions {

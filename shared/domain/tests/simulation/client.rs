@@ -3,9 +3,12 @@
 //! **To add an operation**: a [`Call`] for it, its line in [`Client::choose`] and in [`Client::perform`], and what its replies
 //! prove in [`rules`](crate::rules).
 
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use domain::logins::RefreshToken;
 use domain::page::{Cursor, Limit};
 use domain::secret::Password;
 use domain::sessions::ops::Listing;
@@ -13,7 +16,9 @@ use domain::sessions::{Change, Draft, Session, WorkspacePath};
 use domain::text::Name;
 use domain::users::Email;
 use domain::users::ops::Registration;
-use domain::{Caller, Env, Result, SessionId, TenantId, logins, sessions, users};
+use domain::{
+    Address, Caller, Env, LoginId, Result, SessionId, TenantId, UserId, audit, logins, sessions, sweep, users,
+};
 use fastrand::Rng;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -25,8 +30,12 @@ pub(crate) struct Known(Arc<Mutex<Knowledge>>);
 
 #[derive(Default)]
 struct Knowledge {
-    registrations: Vec<(usize, String)>,
+    /// The emails, and the calls that may have set their passwords.
+    passwords: Vec<(String, usize)>,
     callers: Vec<Caller>,
+    emails: BTreeMap<UserId, String>,
+    /// The tokens of each login in the order in which they were answered, and the calls that were answered them.
+    tokens: BTreeMap<LoginId, Vec<(RefreshToken, usize)>>,
     sessions: Vec<(TenantId, SessionId)>,
 }
 
@@ -36,40 +45,89 @@ impl Known {
     }
 }
 
+impl Knowledge {
+    /// Remembers the password that the call with this number sets, if it does.
+    fn expect_password(&mut self, number: usize, call: &Call) {
+        let email = match call {
+            Call::Register { email } => email.clone(),
+            Call::ChangePassword { caller, .. } => self.emails[&caller.user()].clone(),
+            _ => return,
+        };
+        self.passwords.push((email, number));
+    }
+}
+
 /// Somebody who calls one operation after another.
 pub(crate) struct Client {
+    pub(crate) number: usize,
+    /// Its process's, but for a hasher that counts for this client alone.
     pub(crate) env: Env,
     pub(crate) rng: Rng,
     pub(crate) start: Instant,
     pub(crate) emails: usize,
+    /// Whether many of its calls are attempts to log in with nobody's password.
+    pub(crate) guesses: bool,
     pub(crate) calls: usize,
     pub(crate) known: Known,
     pub(crate) recorder: Recorder,
+    /// How far it has read the audit log of each tenant.
+    pub(crate) read: BTreeMap<TenantId, Cursor>,
 }
 
 impl Client {
     pub(crate) async fn run(mut self) {
         for _ in 0..self.calls {
-            sleep(Duration::from_millis(self.rng.u64(..150))).await;
+            self.pause().await;
             let call = self.choose();
-            // Now and then a client goes away before it has its answer.
-            let patience = if self.rng.u32(..40) == 0 {
-                Duration::from_millis(self.rng.u64(..200))
-            } else {
-                Duration::MAX
-            };
-            let number = self.recorder.call(self.millis(), call.clone());
-            if let Call::Register { email } = &call {
-                self.known.get().registrations.push((number, email.clone()));
-            }
-            let outcome = timeout(patience, self.perform(number, &call)).await;
-            let reply = match outcome {
-                Ok(answered) => answered.unwrap_or_else(Reply::from),
-                Err(_) => Reply::Undecided,
-            };
-            self.learn(&reply);
-            self.recorder.reply(self.millis(), number, reply);
+            self.call(call).await;
         }
+    }
+
+    /// Sweeps now and then, as a process of its own does it.
+    pub(crate) async fn sweep(mut self) {
+        for _ in 0..self.calls {
+            sleep(Duration::from_millis(self.rng.u64(..90_000))).await;
+            self.call(Call::Sweep).await;
+        }
+    }
+
+    /// Most calls come so close to one another that they meet; some come after the grace of a token, or the end of a login.
+    async fn pause(&mut self) {
+        let longest = match self.rng.u32(..60) {
+            0..3 => 40_000,
+            3 => 150_000,
+            _ => 150,
+        };
+        sleep(Duration::from_millis(self.rng.u64(..longest))).await;
+    }
+
+    async fn call(&mut self, call: Call) {
+        // Now and then a client goes away before it has its answer.
+        let patience = if self.rng.u32(..40) == 0 {
+            Duration::from_millis(self.rng.u64(..200))
+        } else {
+            Duration::MAX
+        };
+        let addresses = if self.guesses { 2 } else { 4 };
+        let address = [None, Some(1), Some(2), Some(3)][self.rng.usize(..addresses)];
+        let address = address.map(|last| Address::new(Ipv4Addr::new(192, 0, 2, last).into()));
+        let compared = self.env.hasher.compared();
+        let now = self.env.clock.now();
+        let number = self.recorder.call(self.millis(), now, address, call.clone());
+        self.known.get().expect_password(number, &call);
+        let client = domain::Client {
+            address,
+            user_agent: None,
+            request_id: mark(number),
+        };
+        let outcome = timeout(patience, self.perform(number, &client, &call)).await;
+        let reply = match outcome {
+            Ok(answered) => answered.unwrap_or_else(Reply::from),
+            Err(_) => Reply::Undecided,
+        };
+        self.learn(number, &call, &reply);
+        let compared = self.env.hasher.compared() - compared;
+        self.recorder.reply(self.millis(), number, compared, reply);
     }
 
     fn millis(&self) -> u128 {
@@ -79,21 +137,31 @@ impl Client {
     fn choose(&mut self) -> Call {
         let (rng, known) = (&mut self.rng, self.known.get());
         let email = format!("user{}@example.com", rng.usize(..self.emails));
+        if self.guesses && rng.bool() {
+            return Call::LogIn { email, password: None };
+        }
         // The youngest is the likeliest, so that most of them are alive.
         let caller = match known.callers.len() {
             0 => None,
             len => Some(known.callers[len - 1 - rng.usize(..len).min(rng.usize(..len))].clone()),
         };
         let Some(caller) = caller.filter(|_| rng.u32(..5) > 0) else {
-            let registration = rng.choice(&known.registrations).filter(|_| rng.u32(..3) > 0);
-            return match registration {
-                Some((number, email)) => Call::LogIn {
+            let set = rng.choice(&known.passwords).filter(|_| rng.u32(..3) > 0);
+            return match set {
+                Some((email, number)) => Call::LogIn {
                     email: email.clone(),
-                    registration: Some(*number).filter(|_| rng.u32(..10) > 0),
+                    password: Some(*number).filter(|_| rng.u32(..10) > 0),
                 },
                 None => Call::Register { email },
             };
         };
+        if rng.u32(..5) == 0 {
+            // Mostly the last one or the one before, so that some are replaced at once, some late, and some by two clients.
+            let tokens = &known.tokens[&caller.login()];
+            let back = rng.usize(..tokens.len()).min(rng.usize(..3));
+            let (token, from) = tokens[tokens.len() - 1 - back].clone();
+            return Call::Refresh { token, from };
+        }
         let own = known.sessions.iter().filter(|(tenant, _)| *tenant == caller.tenant());
         let own: Vec<_> = own.map(|(_, id)| *id).collect();
         let id = if rng.u32(..10) == 0 {
@@ -103,20 +171,43 @@ impl Client {
             // The youngest few, so that clients meet.
             rng.choice(&own[own.len().saturating_sub(3)..]).copied()
         };
-        match (rng.u32(..20), id) {
+        match (rng.u32(..28), id) {
             (0, _) => Call::LogOut { caller },
-            (1..5, _) | (_, None) => Call::Create { caller },
-            (5..8, _) => Call::List { caller },
-            (8..11, Some(id)) => Call::Get { caller, id },
-            (11..16, Some(id)) => Call::Change { caller, id },
+            (1..3, _) => Call::ListLogins { caller },
+            (3, _) => {
+                let login = rng.choice(&known.callers).map_or(caller.login(), Caller::login);
+                Call::EndLogin { caller, id: login }
+            }
+            (4, _) if rng.bool() => Call::LogOutEverywhere { caller },
+            (4..6, _) => {
+                let email = &known.emails[&caller.user()];
+                let set = known.passwords.iter().filter(|(of, _)| of == email);
+                let set: Vec<_> = set.map(|(_, number)| *number).collect();
+                let current = rng.choice(&set[set.len().saturating_sub(3)..]).copied();
+                Call::ChangePassword { caller, current }
+            }
+            (6..9, _) => Call::ReadAudit {
+                after: self.read.get(&caller.tenant()).cloned(),
+                reader: self.number,
+                limit: rng.usize(1..20),
+                caller,
+            },
+            (9..13, _) | (_, None) => Call::Create { caller },
+            (13..16, _) => Call::List { caller },
+            (16..19, Some(id)) => Call::Get { caller, id },
+            (19..24, Some(id)) => Call::Change { caller, id },
             (_, Some(id)) => Call::Delete { caller, id },
         }
     }
 
-    async fn perform(&mut self, number: usize, call: &Call) -> Result<Reply> {
+    async fn perform(&mut self, number: usize, client: &domain::Client, call: &Call) -> Result<Reply> {
         let env = &self.env;
         let path = || WorkspacePath::parse(&mark(number)).expect("a mark is a path");
         let name = || Name::parse(&mark(number)).expect("a mark is a name");
+        let calling = |caller: &Caller| {
+            let (user, tenant, login) = (caller.user(), caller.tenant(), caller.login());
+            Caller::verified(user, tenant, login, env.clock.now(), client.clone())
+        };
         Ok(match call {
             Call::Register { email } => {
                 let registration = Registration {
@@ -127,25 +218,42 @@ impl Client {
                     company: None,
                 };
                 Reply::SignedIn(
-                    users::ops::register(env, &domain::Client::default(), registration, None)
+                    users::ops::register(env, client, registration, None)
                         .await?
                         .into_inner()
                         .into(),
                 )
             }
-            Call::LogIn { email, registration } => {
-                let signed_in = logins::ops::log_in(
-                    env,
-                    &domain::Client::default(),
-                    &parsed(email),
-                    &password(*registration),
-                )
-                .await?;
+            Call::LogIn { email, password: set } => {
+                let signed_in = logins::ops::log_in(env, client, &parsed(email), &password(*set)).await?;
                 Reply::SignedIn(signed_in.into())
             }
+            Call::Refresh { token, .. } => Reply::SignedIn(logins::ops::refresh(env, client, token).await?.into()),
             Call::LogOut { caller } => {
-                logins::ops::log_out(env, caller).await?;
+                logins::ops::log_out(env, &calling(caller)).await?;
                 Reply::Done
+            }
+            Call::ListLogins { caller } => Reply::Logins(logins::ops::list(env, &calling(caller)).await?),
+            Call::EndLogin { caller, id } => {
+                logins::ops::end(env, &calling(caller), *id).await?;
+                Reply::Done
+            }
+            Call::LogOutEverywhere { caller } => {
+                Reply::Ended(logins::ops::log_out_everywhere(env, &calling(caller)).await?)
+            }
+            Call::ChangePassword { caller, current } => {
+                let (current, new) = (password(*current), password_text(Some(number)));
+                Reply::Ended(users::ops::change_password(env, &calling(caller), &current, &new).await?)
+            }
+            Call::ReadAudit {
+                caller, after, limit, ..
+            } => {
+                let limit = Limit::parse(&limit.to_string()).expect("it is a limit");
+                let page = audit::ops::list(env, &calling(caller), after.as_ref(), limit).await?;
+                if let Some(next) = page.next {
+                    self.read.insert(caller.tenant(), next);
+                }
+                Reply::Audit(page.events)
             }
             Call::Create { caller } => {
                 let draft = Draft {
@@ -153,32 +261,50 @@ impl Client {
                     workspace_path: path(),
                 };
                 Reply::Session(
-                    sessions::ops::create(env, caller, draft, None)
+                    sessions::ops::create(env, &calling(caller), draft, None)
                         .await?
                         .into_inner()
                         .into(),
                 )
             }
-            Call::Get { caller, id } => Reply::Session(sessions::ops::get(env, caller, *id).await?.into()),
-            Call::List { caller } => Reply::Sessions(first_page(env, caller).await?),
+            Call::Get { caller, id } => Reply::Session(sessions::ops::get(env, &calling(caller), *id).await?.into()),
+            Call::List { caller } => Reply::Sessions(first_page(env, &calling(caller)).await?),
             Call::Change { caller, id } => {
                 let change = Change {
                     name: None,
                     workspace_path: Some(path()),
                 };
-                Reply::Session(sessions::ops::change(env, caller, *id, &change, |_| true).await?.into())
+                Reply::Session(
+                    sessions::ops::change(env, &calling(caller), *id, &change, |_| true)
+                        .await?
+                        .into(),
+                )
             }
             Call::Delete { caller, id } => {
-                sessions::ops::delete(env, caller, *id, |_| true).await?;
+                sessions::ops::delete(env, &calling(caller), *id, |_| true).await?;
+                Reply::Done
+            }
+            Call::Sweep => {
+                sweep::sweep(env, Duration::MAX).await?;
                 Reply::Done
             }
         })
     }
 
-    fn learn(&self, reply: &Reply) {
+    fn learn(&self, number: usize, call: &Call, reply: &Reply) {
         let known = &mut *self.known.get();
         match reply {
-            Reply::SignedIn(signed_in) => known.callers.push(caller(signed_in)),
+            Reply::SignedIn(signed_in) => {
+                if !matches!(call, Call::Refresh { .. }) {
+                    known.callers.push(caller(signed_in));
+                    let email = signed_in.user.email.to_string();
+                    known.emails.insert(signed_in.user.id, email);
+                }
+                let tokens = known.tokens.entry(signed_in.login.id).or_default();
+                if tokens.iter().all(|(token, _)| *token != signed_in.refresh_token) {
+                    tokens.push((signed_in.refresh_token.clone(), number));
+                }
+            }
             Reply::Session(session) => meet(known, session),
             Reply::Sessions(sessions) => sessions.iter().for_each(|session| meet(known, session)),
             _ => {}
@@ -218,8 +344,11 @@ fn parsed(email: &str) -> Email {
     Email::parse(email).expect("it is an address")
 }
 
-/// The password of this registration, or nobody's.
-fn password(registration: Option<usize>) -> Password {
-    let text = registration.map_or_else(|| "nobody's".to_owned(), |number| format!("password {number}"));
-    Password::claimed(&text).expect("it is short enough")
+/// The password that this call sets, or nobody's.
+fn password(set: Option<usize>) -> Password {
+    Password::claimed(&password_text(set)).expect("it is short enough")
+}
+
+fn password_text(set: Option<usize>) -> String {
+    set.map_or_else(|| "nobody's".to_owned(), |number| format!("password {number}"))
 }

@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use domain::logins::SignedIn;
+use domain::audit::{self, Place};
+use domain::logins::{Login, RefreshToken, SignedIn};
+use domain::page::Cursor;
 use domain::sessions::Session;
-use domain::{Caller, Error, SessionId};
+use domain::{Address, Caller, Error, Limits, LoginId, SessionId, Timestamp};
 use kv::Cause;
 
 /// A moment of a run. No two events share one, even if no time passes between them.
@@ -20,13 +23,41 @@ pub(crate) enum Call {
     Register {
         email: String,
     },
-    /// With the password of this registration; with none of them if it is `None`.
+    /// With the password that this call has set; with nobody's if it is `None`.
     LogIn {
         email: String,
-        registration: Option<usize>,
+        password: Option<usize>,
+    },
+    /// With a token that this call was answered.
+    Refresh {
+        token: RefreshToken,
+        #[expect(dead_code, reason = "for whoever reads the history: tokens do not show themselves")]
+        from: usize,
     },
     LogOut {
         caller: Caller,
+    },
+    ListLogins {
+        caller: Caller,
+    },
+    EndLogin {
+        caller: Caller,
+        id: LoginId,
+    },
+    LogOutEverywhere {
+        caller: Caller,
+    },
+    /// From the password that this call has set.
+    ChangePassword {
+        caller: Caller,
+        current: Option<usize>,
+    },
+    /// By the client with this number, from where it had stopped.
+    ReadAudit {
+        caller: Caller,
+        reader: usize,
+        after: Option<Cursor>,
+        limit: usize,
     },
     Create {
         caller: Caller,
@@ -46,6 +77,7 @@ pub(crate) enum Call {
         caller: Caller,
         id: SessionId,
     },
+    Sweep,
 }
 
 /// What was answered.
@@ -54,9 +86,15 @@ pub(crate) enum Reply {
     SignedIn(Box<SignedIn>),
     Session(Box<Session>),
     Sessions(Vec<Session>),
+    Logins(Vec<Login>),
+    Audit(Vec<(Place, audit::Event)>),
     Done,
+    /// So many logins were ended.
+    Ended(usize),
     EmailTaken,
     InvalidCredentials,
+    InvalidRefreshToken,
+    TooManyAttempts(Duration),
     NotFound,
     Revoked,
     /// It may have been done, or may yet be.
@@ -69,13 +107,18 @@ pub(crate) enum Reply {
 
 impl Reply {
     /// The names of all replies that runs have to contain.
-    pub(crate) const NAMES: [&str; 10] = [
+    pub(crate) const NAMES: [&str; 15] = [
         "signed in",
         "a session",
         "sessions",
+        "logins",
+        "audit events",
         "done",
+        "ended",
         "email taken",
         "invalid credentials",
+        "invalid refresh token",
+        "too many attempts",
         "not found",
         "revoked",
         "undecided",
@@ -87,9 +130,14 @@ impl Reply {
             Self::SignedIn(_) => "signed in",
             Self::Session(_) => "a session",
             Self::Sessions(_) => "sessions",
+            Self::Logins(_) => "logins",
+            Self::Audit(_) => "audit events",
             Self::Done => "done",
+            Self::Ended(_) => "ended",
             Self::EmailTaken => "email taken",
             Self::InvalidCredentials => "invalid credentials",
+            Self::InvalidRefreshToken => "invalid refresh token",
+            Self::TooManyAttempts(_) => "too many attempts",
             Self::NotFound => "not found",
             Self::Revoked => "revoked",
             Self::Undecided => "undecided",
@@ -102,7 +150,13 @@ impl Reply {
     pub(crate) fn is_success(&self) -> bool {
         matches!(
             self,
-            Self::SignedIn(_) | Self::Session(_) | Self::Sessions(_) | Self::Done
+            Self::SignedIn(_)
+                | Self::Session(_)
+                | Self::Sessions(_)
+                | Self::Logins(_)
+                | Self::Audit(_)
+                | Self::Done
+                | Self::Ended(_)
         )
     }
 }
@@ -112,6 +166,8 @@ impl From<Error> for Reply {
         match error {
             Error::EmailTaken => Self::EmailTaken,
             Error::InvalidCredentials => Self::InvalidCredentials,
+            Error::InvalidRefreshToken => Self::InvalidRefreshToken,
+            Error::TooManyAttempts { wait } => Self::TooManyAttempts(wait),
             Error::NotFound => Self::NotFound,
             Error::Revoked => Self::Revoked,
             Error::Store(kv::Error::Unavailable {
@@ -130,10 +186,16 @@ pub(crate) struct Event {
     pub(crate) number: usize,
     pub(crate) call: Call,
     pub(crate) called: Tick,
+    /// When it was called, by the clock of the process that served it. Operations go by this time.
+    pub(crate) at: Timestamp,
+    /// From where.
+    pub(crate) address: Option<Address>,
     pub(crate) reply: Reply,
     pub(crate) replied: Tick,
     /// When, on the run's clock, in milliseconds.
     pub(crate) millis: (u128, u128),
+    /// How many passwords it had verified.
+    pub(crate) compared: u64,
 }
 
 impl Event {
@@ -148,19 +210,30 @@ impl Event {
     }
 }
 
-/// All that happened in a run, by number.
+/// All that happened in a run, by number, and the limits in force.
 #[derive(Debug)]
 pub(crate) struct History {
+    pub(crate) limits: Limits,
     pub(crate) events: Vec<Event>,
 }
 
 impl fmt::Display for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:?}", self.limits)?;
         for event in &self.events {
             writeln!(
                 f,
-                "#{} {}-{} ms ({}-{}) {:?}: {:?}",
-                event.number, event.millis.0, event.millis.1, event.called, event.replied, event.call, event.reply
+                "#{} {}-{} ms ({}-{}) at {} from {:?}, {} verified, {:?}: {:?}",
+                event.number,
+                event.millis.0,
+                event.millis.1,
+                event.called,
+                event.replied,
+                event.at,
+                event.address,
+                event.compared,
+                event.call,
+                event.reply
             )?;
         }
         Ok(())
@@ -183,7 +256,7 @@ impl Recorder {
     }
 
     /// Records a call and gives it its number. Until its reply is recorded it is undecided.
-    pub(crate) fn call(&self, millis: u128, call: Call) -> usize {
+    pub(crate) fn call(&self, millis: u128, at: Timestamp, address: Option<Address>, call: Call) -> usize {
         let recording = &mut *self.recording();
         recording.tick += 1;
         let number = recording.events.len();
@@ -191,24 +264,29 @@ impl Recorder {
             number,
             call,
             called: recording.tick,
+            at,
+            address,
             reply: Reply::Undecided,
             replied: END,
             millis: (millis, millis),
+            compared: 0,
         });
         number
     }
 
-    pub(crate) fn reply(&self, millis: u128, number: usize, reply: Reply) {
+    pub(crate) fn reply(&self, millis: u128, number: usize, compared: u64, reply: Reply) {
         let recording = &mut *self.recording();
         recording.tick += 1;
         let event = &mut recording.events[number];
         event.replied = recording.tick;
         event.reply = reply;
         event.millis.1 = millis;
+        event.compared = compared;
     }
 
-    pub(crate) fn history(&self) -> History {
+    pub(crate) fn history(&self, limits: Limits) -> History {
         History {
+            limits,
             events: self.recording().events.clone(),
         }
     }

@@ -10,11 +10,15 @@
 //! ```
 //!
 //! [`world`] makes the run, [`client`] is where an operation is added, [`history`] is what is recorded of it, [`rules`] says
-//! which histories cannot be, and [`audit`] reads the whole store once the faults are over.
+//! which histories cannot be, with [`lives`] for logins, [`guesses`] for passwords and [`log`] for the audit log, and [`audit`]
+//! reads the whole store once the faults are over.
 
 mod audit;
 mod client;
+mod guesses;
 mod history;
+mod lives;
+mod log;
 mod rules;
 mod world;
 

@@ -2,17 +2,22 @@
 //!
 //! An operation whose outcome was left open takes place at any moment after its call, or never. Everything that an operation
 //! writes carries its number, so what others see of it tells that it took place, and by when at the latest. What follows is
-//! checked about each email, login and session by itself.
+//! checked about each email and session by itself; [`lives`] is about logins, [`guesses`] about passwords, and [`log`] about the audit log.
+//!
+//! Clocks differ. Where an operation goes by its process's clock, that clock's time is a part of the history, and the rule goes by it as well.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::sessions::Session;
-use domain::{Caller, LoginId, SessionId, TenantId};
+use domain::users::User;
+use domain::{SessionId, TenantId};
 
 use crate::audit::Records;
-use crate::client::caller as caller_of;
 use crate::history::{Call, END, Event, History, Reply, Tick, marked};
+use crate::lives::authority;
+use crate::log::Log;
 use crate::world::Stored;
+use crate::{guesses, lives, log};
 
 /// What contradicts what in this history and what it left behind.
 pub(crate) fn check(history: &History, stored: &Stored) -> Vec<String> {
@@ -24,19 +29,22 @@ pub(crate) fn check(history: &History, stored: &Stored) -> Vec<String> {
         }
     }
     emails(history, &records, &mut problems);
-    logins(history, &records, &mut problems);
+    let log = Log::of(history, &records, &mut problems);
+    log::check(history, &log, &mut problems);
+    lives::check(history, &records, &log, &mut problems);
+    guesses::check(history, &records, &mut problems);
     sessions(history, &records, &mut problems);
     problems.0
 }
 
-struct Problems(Vec<String>);
+pub(crate) struct Problems(Vec<String>);
 
 impl Problems {
-    fn add(&mut self, problem: String) {
+    pub(crate) fn add(&mut self, problem: String) {
         self.0.push(problem);
     }
 
-    fn unless(&mut self, holds: bool, problem: impl FnOnce() -> String) {
+    pub(crate) fn unless(&mut self, holds: bool, problem: impl FnOnce() -> String) {
         if !holds {
             self.0.push(problem());
         }
@@ -44,7 +52,7 @@ impl Problems {
 }
 
 /// The registration that a user's record was written by.
-fn registration_of(user: &domain::users::User) -> Option<usize> {
+pub(crate) fn registration_of(user: &User) -> Option<usize> {
     marked(user.first_name.as_ref()?.as_str())
 }
 
@@ -77,106 +85,22 @@ fn emails(history: &History, records: &Records, problems: &mut Problems) {
     }
 
     for event in &history.events {
+        let (Call::Register { email }, Reply::EmailTaken) = (&event.call, &event.reply) else {
+            continue;
+        };
         let number = event.number;
-        match (&event.call, &event.reply) {
-            (Call::Register { email }, Reply::EmailTaken) => {
-                let rival = |rival: &&Event| {
-                    let known = winners.get(email.as_str());
-                    matches!(&rival.call, Call::Register { email: taken } if taken == email)
-                        && rival.number != number
-                        && rival.called < event.replied
-                        && rival.may_be_done()
-                        && known.is_none_or(|known| known.contains_key(&rival.number))
-                };
-                problems.unless(history.events.iter().any(|other| rival(&other)), || {
-                    format!("#{number} was told that {email} is taken, and nobody else had taken it")
-                });
-            }
-            (Call::LogIn { email, registration }, Reply::InvalidCredentials) => {
-                let right = registration.and_then(|number| winners.get(email.as_str())?.get(&number));
-                problems.unless(right.is_none_or(|by| event.called < *by), || {
-                    format!("#{number} was refused the right password of {email}")
-                });
-            }
-            (Call::LogIn { registration, .. }, Reply::SignedIn(signed_in)) => {
-                let whose = registration_of(&signed_in.user);
-                problems.unless(registration.is_some() && whose == *registration, || {
-                    format!("#{number} signed in with a password that is not the account's")
-                });
-            }
-            _ => {}
-        }
-    }
-}
-
-/// The caller of an operation that a login has to be alive for.
-fn authority(call: &Call) -> Option<&Caller> {
-    match call {
-        Call::Create { caller }
-        | Call::Get { caller, .. }
-        | Call::List { caller }
-        | Call::Change { caller, .. }
-        | Call::Delete { caller, .. } => Some(caller),
-        Call::Register { .. } | Call::LogIn { .. } | Call::LogOut { .. } => None,
-    }
-}
-
-fn logins(history: &History, records: &Records, problems: &mut Problems) {
-    let mut known: BTreeMap<LoginId, Caller> = BTreeMap::new();
-    for event in &history.events {
-        if let Reply::SignedIn(signed_in) = &event.reply {
-            let twice = known.insert(signed_in.login.id, caller_of(signed_in));
-            problems.unless(twice.is_none(), || {
-                format!("#{} was given another's login", event.number)
-            });
-        }
-    }
-    for (id, caller) in &known {
-        let ends = || {
-            let log_outs = history.events.iter();
-            log_outs
-                .filter(|event| matches!(&event.call, Call::LogOut { caller: whose } if whose == caller))
-                .filter(|event| event.may_be_done())
+        let rival = |rival: &&Event| {
+            let known = winners.get(email.as_str());
+            matches!(&rival.call, Call::Register { email: taken } if taken == email)
+                && rival.number != number
+                && rival.called < event.replied
+                && rival.may_be_done()
+                && known.is_none_or(|known| known.contains_key(&rival.number))
         };
-        let uses = || {
-            let uses = history.events.iter();
-            uses.filter(|event| authority(&event.call) == Some(caller))
-        };
-        let revoked = uses().filter(|event| matches!(event.reply, Reply::Revoked));
-        let ended_by = ends()
-            .map(Event::done_by)
-            .chain(revoked.map(|event| event.replied))
-            .min()
-            .unwrap_or(END);
-        for event in uses() {
-            let number = event.number;
-            if matches!(event.reply, Reply::Revoked) {
-                problems.unless(ends().any(|end| end.called < event.replied), || {
-                    format!("#{number} was refused, and nobody had ended login {id}")
-                });
-            } else if event.reply.is_success() || matches!(event.reply, Reply::NotFound) {
-                problems.unless(event.called < ended_by, || {
-                    format!("#{number} was served, and login {id} had ended")
-                });
-            }
-        }
-        let stored = records.logins.contains_key(&id.uuid());
-        problems.unless(!stored || ended_by == END, || {
-            format!("login {id} had ended and is stored")
-        });
-        problems.unless(stored || ends().next().is_some(), || {
-            format!("login {id} is gone, and nobody had ended it")
+        problems.unless(history.events.iter().any(|other| rival(&other)), || {
+            format!("#{number} was told that {email} is taken, and nobody else had taken it")
         });
     }
-    // Whoever was not told of their login may have one all the same.
-    let strangers = records.logins.values().filter(|login| !known.contains_key(&login.id));
-    let untold = history.events.iter().filter(|event| {
-        matches!(event.call, Call::Register { .. } | Call::LogIn { .. }) && matches!(event.reply, Reply::Undecided)
-    });
-    let (strangers, untold) = (strangers.count(), untold.count());
-    problems.unless(strangers <= untold, || {
-        format!("{strangers} logins are nobody's, and only {untold} were left open")
-    });
 }
 
 /// What an operation saw of a session.

@@ -1,5 +1,6 @@
 //! A run: the processes, their clients, the faults and the clock, all drawn from a seed.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use domain::env::{Clock, Env, Ids, Limits, Rng as Randomness};
 use domain::logins::Lifetime;
 use domain::password::Policy;
 use domain::secret::Hasher;
+use domain::throttle::{Rule, Rules};
 use domain::{Result, Timestamp};
 use fastrand::Rng;
 use kv::faulty::{LANDS_WITHIN, Plan};
@@ -63,22 +65,33 @@ impl World {
         };
         let db = Db::open(settings).expect("the store opens");
 
-        let (recorder, known) = (Recorder::default(), Known::default());
-        let processes = [self.process(&db, start), self.process(&db, start)];
+        let (recorder, known, limits) = (Recorder::default(), Known::default(), self.limits());
+        let processes = [self.process(&db, start, limits), self.process(&db, start, limits)];
         let (clients, emails) = (self.rng.usize(2..6), self.rng.usize(1..4));
+        // In some runs there is somebody who tries passwords.
+        let guesses = self.rng.u32(..3) == 0;
         let mut running = JoinSet::new();
-        for number in 0..clients {
-            let client = Client {
-                env: processes[number % processes.len()].clone(),
-                rng: self.rng.fork(),
-                start,
-                emails,
-                calls: self.rng.usize(5..20),
-                known: known.clone(),
-                recorder: recorder.clone(),
-            };
-            running.spawn(client.run());
+        let mut client = |number: usize, calls: usize| Client {
+            number,
+            env: processes[number % processes.len()].serve(),
+            rng: self.rng.fork(),
+            start,
+            emails,
+            guesses,
+            calls,
+            known: known.clone(),
+            recorder: recorder.clone(),
+            read: BTreeMap::new(),
+        };
+        let (sweeper, mut others) = (client(clients, 0), Vec::new());
+        others.extend((0..clients).map(|number| client(number, 0)));
+        for client in others {
+            let calls = self.rng.usize(5..20);
+            running.spawn(Client { calls, ..client }.run());
         }
+        // In some runs nothing is swept.
+        let calls = self.rng.usize(..3);
+        running.spawn(Client { calls, ..sweeper }.sweep());
         while let Some(ended) = running.join_next().await {
             ended.expect("a client does not panic");
         }
@@ -86,12 +99,51 @@ impl World {
         sleep(LANDS_WITHIN).await;
         // No faults, but commits in place: under a paused clock there is no other way.
         let calm = db.within(Duration::MAX).with_faults(Plan::default());
-        (recorder.history(), take(&calm).await)
+        (recorder.history(limits), take(&calm).await)
+    }
+
+    /// Logins that end within the run or long after it, and attempts that are throttled strictly, as usual, or not at all.
+    fn limits(&mut self) -> Limits {
+        let seconds = Duration::from_secs;
+        let login = if self.rng.u32(..3) == 0 {
+            let idle = self.rng.u64(10..60);
+            Lifetime {
+                idle: seconds(idle),
+                absolute: seconds(self.rng.u64(idle..3 * idle)),
+            }
+        } else {
+            Lifetime {
+                idle: seconds(86_400),
+                absolute: seconds(2 * 86_400),
+            }
+        };
+        // Nothing is forgotten and no wait has a limit that matters within a run, so that a rule can say how many attempts there can be.
+        let mut strict = |free: u32| Rule {
+            free: self.rng.u32(1..=free),
+            regain: seconds(100_000),
+            max_wait: seconds(100_000),
+        };
+        let strict = Rules {
+            pair: strict(3),
+            account: strict(5),
+            address: strict(5),
+            registration: strict(6),
+        };
+        let throttle = match self.rng.u32(..3) {
+            0 => None,
+            1 => Some(Rules::default()),
+            _ => Some(strict),
+        };
+        Limits {
+            login,
+            throttle,
+            passwords: Policy::BASIC,
+        }
     }
 
     /// A process with a store of its own accord, a clock of its own, and one of two sets of hashing parameters: who logs in to a
     /// process with other ones has their hash renewed.
-    fn process(&mut self, db: &Db, start: Instant) -> Env {
+    fn process(&mut self, db: &Db, start: Instant, limits: Limits) -> Process {
         let rng = Arc::new(SeededRng(Mutex::new(self.rng.fork())));
         let clock = Arc::new(VirtualClock {
             start,
@@ -102,20 +154,29 @@ impl World {
             ..Plan::drawn(self.seed)
         };
         let params = Params::new(8, 1, 1, Some(self.rng.usize(16..18))).expect("parameters of Argon2");
-        Env {
+        let env = Env {
             db: db.with_faults(plan),
             ids: Arc::new(Ids::new(clock.clone(), rng.clone())),
             clock,
-            hasher: Hasher::in_place(rng.clone(), params),
+            hasher: Hasher::in_place(rng.clone(), params.clone()),
             rng,
-            limits: Limits {
-                login: Lifetime {
-                    idle: Duration::from_secs(86_400),
-                    absolute: Duration::from_secs(86_400),
-                },
-                throttle: None,
-                passwords: Policy::BASIC,
-            },
+            limits,
+        };
+        Process { env, params }
+    }
+}
+
+struct Process {
+    env: Env,
+    params: Params,
+}
+
+impl Process {
+    /// What serves one client: with a hasher of its own, so that it counts what is hashed for this client.
+    fn serve(&self) -> Env {
+        Env {
+            hasher: Hasher::in_place(self.env.rng.clone(), self.params.clone()),
+            ..self.env.clone()
         }
     }
 }

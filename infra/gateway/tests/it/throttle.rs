@@ -1,0 +1,74 @@
+//! The limits hold for all processes of a deployment together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use serde_json::json;
+use testkit::{Answer, Code, Process, Remote, Target as _, TestStore};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::process::gateway;
+
+const PROCESSES: usize = 8;
+const ATTEMPTS: usize = 200;
+const FREE: usize = 20;
+
+async fn log_in(remote: &Remote, password: &str) -> Answer {
+    let body = json!({ "email": "alice@example.com", "password": password });
+    remote.post("/v5/auth/login").json(&body).send().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_guesses_at_eight_processes_cost_no_more_hashes_than_the_limit_lets_through() {
+    let store = TestStore::new();
+    let processes: Vec<_> = (0..PROCESSES)
+        .map(|_| {
+            let mut command = gateway(&store);
+            // Nothing is forgotten within the test, and the longest wait is short enough to be waited for at its end.
+            command
+                .env("THROTTLE_PAIR", format!("{FREE}/86400/1"))
+                .env("THROTTLE_ACCOUNT", "10000/86400/1")
+                .env("THROTTLE_ADDRESS", "10000/86400/1");
+            Process::start(command)
+        })
+        .collect();
+    let remotes: Vec<_> = processes.iter().map(|process| Arc::new(process.remote())).collect();
+    let account = json!({ "email": "alice@example.com", "password": "password123" });
+    remotes[0]
+        .post("/v5/auth/register")
+        .json(&account)
+        .send()
+        .await
+        .created();
+
+    let begun = Instant::now();
+    let mut calls = JoinSet::new();
+    for remote in remotes.iter().cycle().take(ATTEMPTS) {
+        let remote = remote.clone();
+        calls.spawn(async move { log_in(&remote, "a wrong one").await });
+    }
+    let mut verified = 0;
+    for answer in calls.join_all().await {
+        if answer.status == StatusCode::UNAUTHORIZED {
+            // Each of these was a hash, and nothing else was.
+            answer.assert_problem(401, Code::InvalidCredentials);
+            verified += 1;
+        } else {
+            assert!(answer.header("retry-after").is_some(), "{answer:?}");
+            answer.assert_problem(429, Code::TooManyAttempts);
+        }
+    }
+    // On a machine that is busy with something else the test may take so long that a wait is over within.
+    let waited = usize::try_from(begun.elapsed().as_secs()).unwrap();
+    assert!(
+        (FREE..=FREE + waited).contains(&verified),
+        "{verified} passwords were verified in {:?}",
+        begun.elapsed()
+    );
+
+    // Whoever waits is let in, with the right password.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    log_in(&remotes[PROCESSES - 1], "password123").await.ok();
+}

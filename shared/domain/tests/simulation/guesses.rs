@@ -1,0 +1,240 @@
+//! Passwords: which one is an account's when, and how many guesses at it are let through.
+
+use std::collections::BTreeMap;
+
+use domain::Address;
+use domain::throttle::Rule;
+
+use crate::audit::Records;
+use crate::history::{Call, END, Event, History, Reply, Tick};
+use crate::rules::{Problems, registration_of};
+
+/// An attempt at the password of an account.
+struct Attempt<'h> {
+    event: &'h Event,
+    email: &'h str,
+    /// The call that has set the password that it is made with.
+    password: Option<usize>,
+}
+
+impl Attempt<'_> {
+    /// Whether its counts may have been taken back, and its address been made known to the account.
+    fn may_succeed(&self) -> bool {
+        self.event.may_be_done()
+    }
+
+    fn is_of_pair(&self, email: &str, address: Option<Address>) -> bool {
+        self.email == email && self.event.address == address
+    }
+}
+
+pub(crate) fn check(history: &History, records: &Records, problems: &mut Problems) {
+    let emails: BTreeMap<_, _> = records
+        .users
+        .values()
+        .map(|user| (user.id, user.email.as_str()))
+        .collect();
+    let attempts: Vec<Attempt<'_>> = history
+        .events
+        .iter()
+        .filter_map(|event| {
+            let (email, password) = match &event.call {
+                Call::LogIn { email, password } => (email.as_str(), *password),
+                Call::ChangePassword { caller, current } => (*emails.get(&caller.user())?, *current),
+                _ => return None,
+            };
+            Some(Attempt { event, email, password })
+        })
+        .collect();
+    for user in records.users.values() {
+        let mut setters: Vec<&Event> = history
+            .events
+            .iter()
+            .filter(|event| matches!(&event.call, Call::ChangePassword { caller, .. } if caller.user() == user.id))
+            .filter(|event| event.may_be_done())
+            .collect();
+        setters.extend(registration_of(user).and_then(|number| history.events.get(number)));
+        let own = attempts.iter().filter(|attempt| attempt.email == user.email.as_str());
+        passwords(&own.collect::<Vec<_>>(), &setters, problems);
+    }
+    for attempt in &attempts {
+        // A password whose hash was replaced meanwhile is verified again, and that is the same attempt.
+        let replaced = attempts.iter().filter(|other| {
+            other.email == attempt.email
+                && other.event.number != attempt.event.number
+                && other.may_succeed()
+                && other.event.called < attempt.event.replied
+                && other.event.done_by() > attempt.event.called
+        });
+        let most = 1 + replaced.count() as u64;
+        problems.unless(attempt.event.compared <= most, || {
+            format!(
+                "#{} has verified a password more than {most} times",
+                attempt.event.number
+            )
+        });
+    }
+    throttled(history, &attempts, problems);
+}
+
+/// The password of one account: a register that `setters` write and `attempts` compare.
+fn passwords(attempts: &[&Attempt<'_>], setters: &[&Event], problems: &mut Problems) {
+    let set_by = |setter: &Event| {
+        let seen = attempts
+            .iter()
+            .filter(|attempt| attempt.password == Some(setter.number));
+        let seen = seen.map(|attempt| attempt.event.done_by());
+        seen.min().unwrap_or(END).min(setter.done_by())
+    };
+    let times: BTreeMap<usize, (Tick, Tick)> = setters
+        .iter()
+        .map(|setter| (setter.number, (setter.called, set_by(setter))))
+        .collect();
+    for attempt in attempts {
+        let (number, event) = (attempt.event.number, attempt.event);
+        let set = attempt
+            .password
+            .and_then(|password| Some((password, *times.get(&password)?)));
+        let others = || times.iter().filter(|(other, _)| Some(**other) != attempt.password);
+        if event.reply.is_success() {
+            let Some((_, (called, set_by))) = set else {
+                problems.add(format!("#{number} got in with a password that is not the account's"));
+                continue;
+            };
+            let replaced =
+                others().any(|(_, (other_called, other_by))| set_by < *other_called && *other_by < event.called);
+            problems.unless(called < event.replied && !replaced, || {
+                format!("#{number} got in with a password that was not the account's then")
+            });
+        } else if matches!(event.reply, Reply::InvalidCredentials)
+            && let Some((_, (called, set_by))) = set
+        {
+            let may_be_another =
+                others().any(|(_, (other_called, other_by))| *other_called < event.replied && *other_by >= called);
+            problems.unless(set_by > event.called || may_be_another, || {
+                format!("#{number} was refused the right password")
+            });
+        }
+    }
+}
+
+/// How many attempts a rule lets through in so many milliseconds, if nothing is forgotten in that time. Clocks differ by up to a second, and
+/// what an attempt has left is never earlier than what it found.
+fn most(rule: &Rule, millis: u128) -> u64 {
+    let seconds = (millis + 1000).div_ceil(1000);
+    // After the free ones each waits as long as all before it together, and a second.
+    let mut surplus = 0;
+    while (1_u128 << (surplus + 1)) - 1 <= seconds {
+        surplus += 1;
+    }
+    u64::from(rule.free) + surplus
+}
+
+fn throttled(history: &History, attempts: &[Attempt<'_>], problems: &mut Problems) {
+    let Some(rules) = &history.limits.throttle else {
+        let refused = history
+            .events
+            .iter()
+            .filter(|event| matches!(event.reply, Reply::TooManyAttempts(_)));
+        problems.unless(refused.count() == 0, || {
+            "somebody had to wait, and nothing is throttled".into()
+        });
+        return;
+    };
+    for attempt in attempts {
+        let Reply::TooManyAttempts(wait) = attempt.event.reply else {
+            continue;
+        };
+        let number = attempt.event.number;
+        let before = |counts: &dyn Fn(&Attempt<'_>) -> bool| {
+            let before = attempts
+                .iter()
+                .filter(|other| counts(other) && other.event.called < attempt.event.replied);
+            let counted = before.filter(|other| other.event.number != number);
+            u32::try_from(counted.count()).expect("a run is short")
+        };
+        let due = before(&|other| other.is_of_pair(attempt.email, attempt.event.address)) >= rules.pair.free
+            || before(&|other| other.email == attempt.email) >= rules.account.free
+            || before(&|other| other.event.address == attempt.event.address) >= rules.address.free;
+        problems.unless(due && !wait.is_zero(), || {
+            format!("#{number} had to wait, and there had not been many attempts before it")
+        });
+        problems.unless(attempt.event.compared == 0, || {
+            format!("#{number} had to wait, and its password was verified")
+        });
+    }
+    // Under the usual rules a run is too short to come to their limits, and some of it is forgotten within.
+    if rules.pair.regain.as_secs() < 100_000 {
+        return;
+    }
+    for attempt in attempts {
+        let (email, address) = (attempt.email, attempt.event.address);
+        let from_unknown = |other: &Attempt<'_>| {
+            let registered_there = history.events.iter().any(|event| {
+                matches!(&event.call, Call::Register { email } if *email == other.email)
+                    && event.address == other.event.address
+                    && event.called < other.event.replied
+                    && event.may_be_done()
+            });
+            !registered_there
+                && !attempts.iter().any(|success| {
+                    success.may_succeed()
+                        && success.is_of_pair(other.email, other.event.address)
+                        && success.event.called < other.event.replied
+                })
+        };
+        let pair = &|other: &Attempt<'_>| other.is_of_pair(email, address);
+        until_success(attempts, attempt, ("pair", &rules.pair), pair, pair, problems);
+        let account = &|other: &Attempt<'_>| other.email == email;
+        let counted = &|other: &Attempt<'_>| other.email == email && from_unknown(other);
+        until_success(
+            attempts,
+            attempt,
+            ("account", &rules.account),
+            account,
+            counted,
+            problems,
+        );
+        // An address gets nothing back for a success but the success's own attempt.
+        let counted =
+            &|other: &Attempt<'_>| other.event.address == address && from_unknown(other) && !other.may_succeed();
+        until_success(
+            attempts,
+            attempt,
+            ("address", &rules.address),
+            &|_| false,
+            counted,
+            problems,
+        );
+    }
+}
+
+/// From `first` on, until one of those that `resets` names may have succeeded, no more passwords were verified than the rule lets through.
+fn until_success(
+    attempts: &[Attempt<'_>],
+    first: &Attempt<'_>,
+    (name, rule): (&str, &Rule),
+    resets: &dyn Fn(&Attempt<'_>) -> bool,
+    counted: &dyn Fn(&Attempt<'_>) -> bool,
+    problems: &mut Problems,
+) {
+    let start = first.event.called;
+    let resets = attempts.iter().filter(|other| resets(other) && other.may_succeed());
+    let open = resets.filter(|other| other.event.done_by() > start);
+    let end = open.map(|other| other.event.called).min().unwrap_or(END);
+    let within = attempts
+        .iter()
+        .filter(|other| counted(other) && other.event.called >= start && other.event.replied < end);
+    let (mut compared, mut until) = (0, first.event.millis.0);
+    for other in within {
+        compared += other.event.compared.min(1);
+        until = until.max(other.event.millis.1);
+    }
+    let most = most(rule, until - first.event.millis.0);
+    problems.unless(compared <= most, || {
+        format!(
+            "from #{} on {compared} passwords were verified, and the rule for the {name} lets {most} through",
+            first.event.number
+        )
+    });
+}
