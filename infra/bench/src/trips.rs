@@ -148,8 +148,8 @@ mod tests {
             ("change session", 3),
             ("delete session", 3),
             ("list events", 2),
-            // As for a login, and the caller's account before its counts.
-            ("change password", 6),
+            // A begin, the account and the login's count, the commit; then, without another begin, both again, and the commit.
+            ("change password", 5),
             ("end a login", 3),
             // A begin, whether there is a login to end and to tell of, the commit.
             ("log out", 3),

@@ -304,7 +304,7 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
             _ => Err(refused(
                 variable,
                 format!(
-                    "must be three numbers like `5/900/900` (free attempts, seconds until one is forgotten, the longest wait in seconds), and is `{value}`"
+                    "must be three numbers like `10/900/900` (free attempts, seconds until one is forgotten, the longest wait in seconds), and is `{value}`"
                 ),
             )),
         }

@@ -6,9 +6,9 @@ use crate::audit::{self, Action, Event};
 use crate::client::Client;
 use crate::env::Env;
 use crate::error::Result;
-use crate::id::UserId;
+use crate::id::{LoginId, UserId};
 use crate::scope::TenantScope;
-use crate::throttle::{Reserved, Standing};
+use crate::throttle::{KNOWN_AFTER_LOGIN, Reserved, Standing};
 use crate::time::Timestamp;
 use crate::users::Email;
 
@@ -17,16 +17,29 @@ use crate::users::Email;
 pub(crate) struct Attempt<'a> {
     pub(crate) env: &'a Env,
     pub(crate) client: &'a Client,
-    pub(crate) email: &'a Email,
+    pub(crate) by: By<'a>,
+}
+
+/// Who tries a password.
+#[derive(Clone, Copy)]
+pub(crate) enum By<'a> {
+    /// Somebody who says that this is their email.
+    Email(&'a Email),
+    /// Somebody who is signed in.
+    Login(LoginId),
 }
 
 impl Attempt<'_> {
-    /// How the account and the address stand at `now`, if anything is throttled.
+    /// How whoever tries it stands at `now`, if anything is throttled.
     pub(crate) async fn standing(self, txn: &Txn, now: Timestamp) -> Result<Option<Standing>> {
-        match &self.env.limits.throttle {
-            Some(rules) => Standing::read(txn, rules, self.email, self.client, now).await.map(Some),
-            None => Ok(None),
-        }
+        let Some(rules) = &self.env.limits.throttle else {
+            return Ok(None);
+        };
+        let standing = match self.by {
+            By::Email(email) => Standing::read(txn, rules, email, self.client, now).await,
+            By::Login(login) => Standing::of_login(txn, rules, login, now).await,
+        };
+        standing.map(Some)
     }
 
     /// Reserves an attempt, unless it was reserved before and that is still `held`.
@@ -72,7 +85,8 @@ impl Attempt<'_> {
         let (Some(standing), Some(reserved)) = (standing, reserved) else {
             return Ok(());
         };
-        let told = standing.succeed(txn, reserved)?;
+        let known_for = self.env.limits.login.absolute.saturating_add(KNOWN_AFTER_LOGIN);
+        let told = standing.succeed(txn, reserved, known_for)?;
         self.tell(txn, Some(user), told, now)
     }
 
@@ -80,7 +94,11 @@ impl Attempt<'_> {
         let (Some(user), Some(attempts)) = (user, refused) else {
             return Ok(());
         };
-        let event = Event::of(user, None, self.client, now, Action::LoginRefused { attempts });
+        let login = match self.by {
+            By::Email(_) => None,
+            By::Login(login) => Some(login),
+        };
+        let event = Event::of(user, login, self.client, now, Action::LoginRefused { attempts });
         audit::store::add(txn, TenantScope::own(user), &event)
     }
 }

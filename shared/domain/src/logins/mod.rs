@@ -8,7 +8,7 @@ pub mod store;
 
 use std::time::Duration;
 
-pub(crate) use attempt::Attempt;
+pub(crate) use attempt::{Attempt, By};
 pub use refresh::{Family, GRACE, Nonce, Presented, RefreshToken};
 use serde::{Deserialize, Serialize};
 

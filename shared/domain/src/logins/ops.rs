@@ -8,7 +8,7 @@ use crate::client::Client;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::LoginId;
-use crate::logins::attempt::Attempt;
+use crate::logins::attempt::{Attempt, By};
 use crate::logins::{Login, MAX_LOGINS, Nonce, Presented, RefreshToken, SignedIn, store};
 use crate::scope::{Caller, Permission, TenantScope};
 use crate::secret::{Password, PasswordHash, Verdict};
@@ -42,14 +42,18 @@ struct Found {
 /// keeps the attempt counted. The second reads right after the commit of the first, which spares it the trip to begin: had
 /// anything changed since, its commit would be refused, and tried again on a new snapshot.
 pub async fn log_in(env: &Env, client: &Client, email: &Email, password: &Password) -> Result<SignedIn> {
-    let attempt = Attempt { env, client, email };
+    let attempt = Attempt {
+        env,
+        client,
+        by: By::Email(email),
+    };
     let mut held = None;
     loop {
         let Found {
             account,
             reserved,
             snapshot,
-        } = find(attempt, held).await?;
+        } = find(attempt, email, held).await?;
         let hash = account.as_ref().map(|account| &account.user.password_hash);
         let verdict = env.hasher.verify(password, hash).await?;
         let (account, renewed) = match (verdict, account) {
@@ -72,8 +76,8 @@ pub async fn log_in(env: &Env, client: &Client, email: &Email, password: &Passwo
 }
 
 /// Finds the account of an email and reserves an attempt at it, unless one is `held`.
-async fn find(attempt: Attempt<'_>, held: Option<Reserved>) -> Result<Found> {
-    let Attempt { env, email, .. } = attempt;
+async fn find(attempt: Attempt<'_>, email: &Email, held: Option<Reserved>) -> Result<Found> {
+    let env = attempt.env;
     let now = env.clock.now();
     let ((account, reserved), snapshot) = env
         .db

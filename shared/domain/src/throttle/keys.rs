@@ -1,10 +1,11 @@
 //! `throttles / pair / {email digest} / {address}`, `throttles / account / {email digest}`, `throttles / address / {address}` and
-//! `throttles / registration / {address}` → a count. An address that nobody vouches for is the empty one.
+//! `throttles / registration / {address}` → a count; `throttles / login / {login_id}` too, of attempts at the password of whoever is signed in. An address that nobody vouches for is the empty one.
 
 use kv::Key;
 use sha2::{Digest as _, Sha256};
 
 use crate::client::{Address, Client};
+use crate::id::LoginId;
 use crate::users::Email;
 
 pub fn pair(email: &Email, client: &Client) -> Key {
@@ -17,6 +18,10 @@ pub fn account(email: &Email) -> Key {
 
 pub fn address(client: &Client) -> Key {
     Key::of(&("throttles", "address", network(client)))
+}
+
+pub fn login(login: LoginId) -> Key {
+    Key::of(&("throttles", "login", login.uuid()))
 }
 
 pub fn registration(client: &Client) -> Key {

@@ -5,12 +5,17 @@
 //! reserved, failure [keeps](Standing::fail) it.
 //!
 //! **Three counts.** Of an account from an address (the pair), of an account from anywhere, and of an address for any account. After a number of free
-//! attempts each one more doubles the wait, up to a limit; what was counted is forgotten one by one as time passes.
+//! attempts each one more doubles the wait, up to a limit; what was counted is forgotten one by one as time passes. Whoever is signed in and
+//! says their password again is counted by their login instead.
 //!
 //! **Nobody locks out somebody else.** An address from which the account was signed in to is known to it. From a known address only the pair's
-//! count is held against an attempt: what others did to the account, or from the same network, does not matter there. Success empties the pair's count and takes
-//! what the pair had added from the account's, but from the address's only its own attempt: with an account of one's own one can not
-//! buy guesses at those of others.
+//! count is held against an attempt, with waits of a minute at most: what others did to the account, or from the same network, does not
+//! matter there. Success empties the pair's count and takes what the pair had added from the account's, but from the address's only its
+//! own attempt: with an account of one's own one can not buy guesses at those of others. An address that nobody vouches for is never known.
+//!
+//! **What that costs.** From an address that several share, an attacker has the pair's attempts at each account that knows it, and when the
+//! address's own count is used up, tells these accounts from others. Attempts that are still being hashed count as failed, so of more than the free
+//! ones at once the rest has to wait, also with the right password.
 //!
 //! Emails are kept as digests: most of those that are tried belong to nobody.
 
@@ -25,11 +30,18 @@ pub use store::{Registrations, Reserved, Standing};
 use crate::record::Record;
 use crate::time::Timestamp;
 
-/// How long an address stays known to an account without being used.
-const KNOWN: Duration = Duration::from_hours(90 * 24);
+/// How long an address stays known to an account after the longest that a login from there can live: until somebody has to log in again, and longer.
+pub const KNOWN_AFTER_LOGIN: Duration = Duration::from_hours(90 * 24);
 
-/// The shortest time between two audit events that tell of refused logins of one account. What happens between is summed up.
+/// The longest wait from an address that the account knows: somebody on the same network must not be able to do more than annoy.
+const KNOWN_MAX_WAIT: Duration = Duration::from_secs(60);
+
+/// The shortest time between two audit events that tell of refused logins of one account, unless there were twice as many as the last one
+/// told of. What happens between is summed up.
 const REPORTS: Duration = Duration::from_secs(60);
+
+/// How long what no audit event has told of yet is kept for the next one.
+const REPORTS_KEPT: Duration = Duration::from_hours(30 * 24);
 
 /// What a count allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +77,7 @@ impl Default for Rules {
             max_wait: Duration::from_secs(max_wait),
         };
         Self {
-            pair: rule(5, 900, 900),
+            pair: rule(10, 900, 900),
             account: rule(20, 900, 900),
             address: rule(50, 30, 60),
             registration: rule(100, 60, 300),
@@ -90,6 +102,7 @@ struct Tally {
     /// Of an account: how many refused attempts no audit event has told of yet, and when the last one told of some.
     unreported: u32,
     reported_at: Option<Timestamp>,
+    reported: u32,
 }
 
 impl Record for Tally {
@@ -106,6 +119,7 @@ impl Tally {
             known_until: None,
             unreported: 0,
             reported_at: None,
+            reported: 0,
         }
     }
 
@@ -136,7 +150,8 @@ impl Tally {
         };
         let doubled = 1_u64.checked_shl(surplus).unwrap_or(u64::MAX);
         let wait = Duration::from_secs(doubled).min(rule.max_wait);
-        let by_waiting = self.last.plus(wait).since(now);
+        // A clock that is ahead must not make anybody wait for longer than the rule says.
+        let by_waiting = self.last.plus(wait).since(now).min(wait);
         // With nothing free, or a regain shorter than the wait, it may be forgotten before that.
         by_waiting.min(counted.since.plus(rule.regain * (surplus + 1)).since(now))
     }
@@ -152,10 +167,31 @@ impl Tally {
         self.count = self.count.saturating_sub(count);
     }
 
+    /// Notes a refused attempt. Answers how many an audit event is to tell of now, if one is to.
+    fn tell_one_more(&mut self, now: Timestamp) -> Option<u32> {
+        self.unreported = self.unreported.saturating_add(1);
+        let is_due = self.reported_at.is_none_or(|last| last.plus(REPORTS) <= now);
+        if is_due || self.unreported >= self.reported.saturating_mul(2) {
+            self.tell_rest(now)
+        } else {
+            None
+        }
+    }
+
+    /// How many refused attempts no audit event has told of, if there are any; one is to tell of them now.
+    fn tell_rest(&mut self, now: Timestamp) -> Option<u32> {
+        let unreported = std::mem::take(&mut self.unreported);
+        (unreported > 0).then(|| {
+            (self.reported, self.reported_at) = (unreported, Some(now));
+            unreported
+        })
+    }
+
     /// Sets when it means nothing any more, to the hour: so it need not be filed anew at every attempt.
     fn set_expiry(&mut self, rule: &Rule) {
         const HOUR: i64 = 3_600_000;
-        let forgotten = self.since.plus(rule.regain * self.count).max(self.last.plus(REPORTS));
+        let kept = if self.unreported > 0 { REPORTS_KEPT } else { REPORTS };
+        let forgotten = self.since.plus(rule.regain * self.count).max(self.last.plus(kept));
         let end = self.known_until.map_or(forgotten, |until| until.max(forgotten));
         self.expires_at = Timestamp::from_millis((end.as_millis().div_euclid(HOUR) + 1).saturating_mul(HOUR));
     }
@@ -213,6 +249,17 @@ mod tests {
         tally.add(&RULE, at(0));
         tally.take(&RULE, 5, at(0));
         assert_eq!(tally.count, 0);
+    }
+
+    #[test]
+    fn refused_attempts_are_told_at_once_then_summed_up_and_a_burst_is_told_as_it_grows() {
+        let mut tally = Tally::new(at(0));
+        let told: Vec<_> = (0..20).filter_map(|_| tally.tell_one_more(at(0))).collect();
+        assert_eq!(told, [1, 2, 4, 8]);
+        assert_eq!(tally.tell_one_more(at(60)), Some(6));
+        assert_eq!(tally.tell_one_more(at(61)), None);
+        assert_eq!(tally.tell_rest(at(61)), Some(1));
+        assert_eq!(tally.tell_rest(at(61)), None);
     }
 
     proptest! {

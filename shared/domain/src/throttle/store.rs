@@ -1,12 +1,15 @@
 //! Counts on a caller's transaction.
 
+use std::time::Duration;
+
 use futures_util::try_join;
 use kv::{Key, Txn};
 
-use super::{KNOWN, REPORTS, Rule, Rules, Tally, keys};
+use super::{KNOWN_MAX_WAIT, Rule, Rules, Tally, keys};
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::expiry::{self, Moved};
+use crate::id::LoginId;
 use crate::record;
 use crate::time::Timestamp;
 use crate::users::Email;
@@ -30,7 +33,7 @@ impl Entry {
         })
     }
 
-    fn wait(&self, now: Timestamp) -> std::time::Duration {
+    fn wait(&self, now: Timestamp) -> Duration {
         self.tally.wait(&self.rule, now)
     }
 
@@ -43,7 +46,9 @@ impl Entry {
     }
 
     fn write(mut self, txn: &Txn) -> Result<()> {
-        if self.was == Some(self.tally) {
+        let is_new = |now| Tally::new(now) == self.tally;
+        // What is as it was is left alone, and so is what would be written to say that there is nothing.
+        if self.was == Some(self.tally) || (self.was.is_none() && is_new(self.tally.last)) {
             return Ok(());
         }
         self.tally.set_expiry(&self.rule);
@@ -59,49 +64,74 @@ impl Entry {
 /// An attempt that was reserved.
 #[derive(Clone, Copy, Debug)]
 pub struct Reserved {
-    /// In the account's and the address's count too; from a known address in the pair's alone.
+    /// In the counts that others share, too; from a known address, or with a login, in its own alone.
     everywhere: bool,
 }
 
-/// How an account and an address stand with each other and with everybody else.
+/// How whoever tries a password stands with the account, and with everybody else.
 pub struct Standing {
-    pair: Entry,
-    account: Entry,
-    address: Entry,
+    /// Of the account from this address, or of a login.
+    own: Entry,
+    /// What others add to as well; nothing where somebody is signed in already.
+    shared: Option<Shared>,
     now: Timestamp,
 }
 
+struct Shared {
+    account: Entry,
+    address: Entry,
+    /// Whether anybody vouches for the address. If not, everybody's is the same, and it is never known.
+    is_vouched: bool,
+}
+
 impl Standing {
-    /// Reads it, all at once.
+    /// How an account and an address stand, read at once.
     pub async fn read(txn: &Txn, rules: &Rules, email: &Email, client: &Client, now: Timestamp) -> Result<Self> {
-        let (pair, account, address) = try_join!(
+        let (own, account, address) = try_join!(
             Entry::read(txn, keys::pair(email, client), rules.pair, now),
             Entry::read(txn, keys::account(email), rules.account, now),
             Entry::read(txn, keys::address(client), rules.address, now),
         )?;
-        Ok(Self {
-            pair,
+        let shared = Shared {
             account,
             address,
+            is_vouched: client.address.is_some(),
+        };
+        Ok(Self {
+            own,
+            shared: Some(shared),
             now,
         })
     }
 
+    /// How a login stands, of whoever is signed in with it. What strangers do does not matter to it, and it is counted from wherever it is used.
+    pub async fn of_login(txn: &Txn, rules: &Rules, login: LoginId, now: Timestamp) -> Result<Self> {
+        let own = Entry::read(txn, keys::login(login), rules.pair, now).await?;
+        Ok(Self { own, shared: None, now })
+    }
+
     /// Counts an attempt as if it had failed, or refuses it because it comes too early.
     pub fn reserve(mut self, txn: &Txn) -> Result<Reserved> {
-        let everywhere = !self.pair.tally.is_known(self.now);
-        let mut wait = self.pair.wait(self.now);
-        if everywhere {
-            wait = wait.max(self.account.wait(self.now)).max(self.address.wait(self.now));
+        let is_known = self.is_known();
+        if is_known {
+            self.own.rule.max_wait = self.own.rule.max_wait.min(KNOWN_MAX_WAIT);
+        }
+        let mut wait = self.own.wait(self.now);
+        let open = self.shared.as_mut().filter(|_| !is_known);
+        if let Some(shared) = &open {
+            wait = wait
+                .max(shared.account.wait(self.now))
+                .max(shared.address.wait(self.now));
         }
         if !wait.is_zero() {
             return Err(Error::TooManyAttempts { wait });
         }
-        self.pair.add(self.now);
+        self.own.add(self.now);
         // The normal case is a right password from a known address. It leaves what others share alone.
-        if everywhere {
-            self.account.add(self.now);
-            self.address.add(self.now);
+        let everywhere = open.is_some();
+        if let Some(shared) = open {
+            shared.account.add(self.now);
+            shared.address.add(self.now);
         }
         self.write(txn)?;
         Ok(Reserved { everywhere })
@@ -109,55 +139,59 @@ impl Standing {
 
     /// Keeps what was reserved. Answers how many refused attempts an audit event is to tell of now, if one is to.
     pub fn fail(mut self, txn: &Txn, reserved: Reserved) -> Result<Option<u32>> {
-        if !reserved.everywhere {
-            self.account.add(self.now);
-            self.address.add(self.now);
+        if let Some(shared) = self.shared.as_mut().filter(|_| !reserved.everywhere) {
+            shared.account.add(self.now);
+            shared.address.add(self.now);
         }
-        let account = &mut self.account.tally;
-        account.unreported = account.unreported.saturating_add(1);
-        let is_due = account.reported_at.is_none_or(|last| last.plus(REPORTS) <= self.now);
-        let told = is_due.then(|| self.report());
-        self.write(txn)?;
-        Ok(told.flatten())
-    }
-
-    /// Gives back what was reserved, and makes the address one that the account knows. Answers how many refused attempts no audit event
-    /// has told of yet, if there are any.
-    pub fn succeed(mut self, txn: &Txn, reserved: Reserved) -> Result<Option<u32>> {
-        let only_here = u32::from(!reserved.everywhere);
-        let contributed = self.pair.tally.count.saturating_sub(only_here);
-        self.pair.take(u32::MAX, self.now);
-        self.pair.tally.known_until = Some(self.now.plus(KNOWN));
-        if contributed > 0 {
-            self.account.take(contributed, self.now);
-        }
-        if reserved.everywhere {
-            self.address.take(1, self.now);
-        }
-        let told = self.report();
+        let now = self.now;
+        let told = self.reports().tell_one_more(now);
         self.write(txn)?;
         Ok(told)
     }
 
-    /// Makes the address one that the account knows, which has just been made from there.
-    pub fn welcome(mut self, txn: &Txn) -> Result<()> {
-        self.pair.tally.known_until = Some(self.now.plus(KNOWN));
-        self.write(txn)
+    /// Gives back what was reserved, and makes the address one that the account knows for this long. Answers how many refused attempts no
+    /// audit event has told of yet, if there are any.
+    pub fn succeed(mut self, txn: &Txn, reserved: Reserved, known_for: Duration) -> Result<Option<u32>> {
+        let only_here = u32::from(!reserved.everywhere);
+        let contributed = self.own.tally.count.saturating_sub(only_here);
+        self.own.take(u32::MAX, self.now);
+        if let Some(shared) = &mut self.shared {
+            if shared.is_vouched {
+                self.own.tally.known_until = Some(self.now.plus(known_for));
+            }
+            if contributed > 0 {
+                shared.account.take(contributed, self.now);
+            }
+            if reserved.everywhere {
+                shared.address.take(1, self.now);
+            }
+        }
+        let now = self.now;
+        let told = self.reports().tell_rest(now);
+        self.write(txn)?;
+        Ok(told)
     }
 
-    fn report(&mut self) -> Option<u32> {
-        let account = &mut self.account.tally;
-        let unreported = std::mem::take(&mut account.unreported);
-        (unreported > 0).then(|| {
-            account.reported_at = Some(self.now);
-            unreported
-        })
+    fn is_known(&self) -> bool {
+        let is_vouched = self.shared.as_ref().is_some_and(|shared| shared.is_vouched);
+        is_vouched && self.own.tally.is_known(self.now)
+    }
+
+    /// Where it is kept what the audit log has been told.
+    fn reports(&mut self) -> &mut Tally {
+        match &mut self.shared {
+            Some(shared) => &mut shared.account.tally,
+            None => &mut self.own.tally,
+        }
     }
 
     fn write(self, txn: &Txn) -> Result<()> {
-        self.pair.write(txn)?;
-        self.account.write(txn)?;
-        self.address.write(txn)
+        self.own.write(txn)?;
+        if let Some(shared) = self.shared {
+            shared.account.write(txn)?;
+            shared.address.write(txn)?;
+        }
+        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::UserId;
 use crate::idempotency::{Done, IdempotencyKey, Place};
-use crate::logins::{self, Attempt, Login, SignedIn};
+use crate::logins::{self, Attempt, By, Login, SignedIn};
 use crate::page::Seal;
 use crate::password::Context;
 use crate::record::Record;
@@ -92,15 +92,9 @@ pub async fn register(
     let made = db
         .run(|txn| async move {
             let txn = &txn;
-            let attempt = Attempt {
-                env,
-                client,
-                email: &new.user.email,
-            };
-            let (place, holder, standing) = try_join!(
+            let (place, holder) = try_join!(
                 place(txn, key, &new.user.email, now),
-                store::find_id_by_email(txn, &new.user.email),
-                attempt.standing(txn, now)
+                store::find_id_by_email(txn, &new.user.email)
             )?;
             // Somebody was faster: the same request, sent twice, or another one.
             if let Some(made) = place
@@ -114,9 +108,6 @@ pub async fn register(
             tenants::store::found(txn, &new.user, &new.tenant, &new.membership)?;
             logins::store::add(txn, &new.login)?;
             audit::store::add(txn, TenantScope::own(new.user.id), event)?;
-            if let Some(standing) = standing {
-                standing.welcome(txn)?;
-            }
             if let Some(place) = place {
                 place.keep(txn, record, now)?;
             }
@@ -184,8 +175,7 @@ async fn begin_registration(
             let (place, holder, count) =
                 try_join!(place(txn, key, email, now), store::find_id_by_email(txn, email), count)?;
             let made = place.and_then(|place| place.kept);
-            // What is sent again is counted as a login.
-            if let (None, Some(count)) = (&made, count) {
+            if let Some(count) = count {
                 count.reserve(txn)?;
             }
             Ok::<_, Error>((made, holder))
@@ -226,7 +216,8 @@ async fn replay(env: &Env, client: &Client, registration: &Registration, made: &
 /// Changes the caller's password and ends their other logins; answers how many those were.
 ///
 /// Fails with [`PasswordRefused`](Error::PasswordRefused) if the policy does not want `new`, and with
-/// [`InvalidCredentials`](Error::InvalidCredentials) if `current` is not the password, which is counted as an attempt to log in is.
+/// [`InvalidCredentials`](Error::InvalidCredentials) if `current` is not the password, which is counted too: by the caller's
+/// login, so that nobody else's attempts matter.
 pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new: &str) -> Result<usize> {
     let mut held = None;
     loop {
@@ -234,7 +225,7 @@ pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new
         let attempt = Attempt {
             env,
             client: caller.client(),
-            email: &user.email,
+            by: By::Login(caller.login()),
         };
         if env.hasher.verify(current, Some(&user.password_hash)).await? == Verdict::Wrong {
             attempt.refuse(Some(user.id), reserved, snapshot).await?;
@@ -292,22 +283,22 @@ async fn begin_change(env: &Env, caller: &Caller, new: &str, held: Option<Reserv
     env.db
         .run_then(|txn| async move {
             let txn = &txn;
+            let attempt = Attempt {
+                env,
+                client: caller.client(),
+                by: By::Login(caller.login()),
+            };
             let begin = |scope| async move {
-                let (user, place) = try_join!(
+                let (user, place, standing) = try_join!(
                     store::find(txn, caller.user()),
-                    tenants::store::place(txn, scope, caller.user())
+                    tenants::store::place(txn, scope, caller.user()),
+                    attempt.standing(txn, now)
                 )?;
                 let user = user.ok_or(Error::Revoked)?;
                 let company = place.and_then(|(_, membership)| membership.company);
                 let names = [&user.first_name, &user.last_name, &company];
                 let context = Context::of(Some(&user.email), names.into_iter().flatten());
                 let new = Password::chosen(new, env.limits.passwords, &context).map_err(Error::PasswordRefused)?;
-                let attempt = Attempt {
-                    env,
-                    client: caller.client(),
-                    email: &user.email,
-                };
-                let standing = attempt.standing(txn, now).await?;
                 let reserved = Attempt::reserve(txn, standing, held)?;
                 Ok(Change { user, new, reserved })
             };
