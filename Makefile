@@ -54,6 +54,11 @@ check: $(LIBCLANG) ## formatting, lints, and the rules of the architecture
 	cargo build --locked --bins --features fdb
 	cargo run --quiet --locked --bin checks
 
+# What the handlers say of themselves; a test tells when it has to be done.
+.PHONY: openapi
+openapi: ## write infra/openapi.json anew, from the code
+	cargo test --quiet --locked --package gateway --test it openapi::write -- --ignored
+
 .PHONY: fmt
 fmt: ## format every source
 	cargo fmt --all

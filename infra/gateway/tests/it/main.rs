@@ -11,6 +11,7 @@ mod fdb;
 mod flow;
 mod front_doors;
 mod layout;
+mod openapi;
 mod process;
 mod source;
 mod surface;
