@@ -50,6 +50,7 @@ test-fdb: $(CARGO_LAMBDA) $(LIBCLANG) ## every test on the FoundationDB cluster 
 .PHONY: check
 check: $(LIBCLANG) ## formatting, lints, and the rules of the architecture
 	cargo fmt --all --check
+	@sh infra/tools/lint-openapi.sh
 	cargo clippy --workspace --all-targets --features fdb --locked -- -D warnings
 	cargo build --locked --bins --features fdb
 	cargo run --quiet --locked --bin checks
