@@ -50,9 +50,15 @@ test-fdb: $(CARGO_LAMBDA) $(LIBCLANG) ## every test on the FoundationDB cluster 
 .PHONY: check
 check: $(LIBCLANG) ## formatting, lints, and the rules of the architecture
 	cargo fmt --all --check
+	@sh infra/tools/lint-openapi.sh
 	cargo clippy --workspace --all-targets --features fdb --locked -- -D warnings
 	cargo build --locked --bins --features fdb
 	cargo run --quiet --locked --bin checks
+
+# What the handlers say of themselves; a test tells when it has to be done.
+.PHONY: openapi
+openapi: ## write infra/openapi.json anew, from the code
+	cargo test --quiet --locked --package gateway --test it openapi::write -- --ignored
 
 .PHONY: fmt
 fmt: ## format every source

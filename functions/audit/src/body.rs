@@ -1,8 +1,11 @@
 //! An event as it is sent.
 
+use api::openapi::schema::{self, Id, Time};
 use domain::audit::{Action, Event, Place};
 use domain::{Address, LoginId, SessionId, Timestamp, UserId};
 use serde::Serialize;
+use utoipa::openapi::{ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// An event as it is sent: what all have in common, and beside it what its type adds.
 #[derive(Serialize)]
@@ -60,6 +63,80 @@ impl Details {
             | Action::SessionDeleted { session } => Self::Session { session_id: session },
         }
     }
+}
+
+/// One schema for each form that the details have, with the types that have it.
+impl PartialSchema for EventBody {
+    fn schema() -> RefOr<Schema> {
+        let count = || ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).into();
+        let form = |types: &[&str], details: Option<(&str, RefOr<Schema>)>| {
+            let event = ObjectBuilder::new()
+                .property(
+                    "id",
+                    schema::text()
+                        .min_length(Some(1))
+                        .examples(["000000000000002a00000000"]),
+                )
+                .required("id")
+                .property("type", schema::text().enum_values(Some(types.iter().copied())))
+                .required("type")
+                .property("at", reference::<Time>())
+                .required("at")
+                .property("userId", reference::<Id>())
+                .required("userId")
+                .property("loginId", or_null(reference::<Id>()))
+                .required("loginId")
+                .property("ip", or_null(schema::text().examples(["203.0.113.1"]).into()))
+                .required("ip")
+                .property(
+                    "requestId",
+                    schema::text().examples(["0190d0a0-7c3e-7a11-8f3e-0123456789ab"]),
+                )
+                .required("requestId");
+            match details {
+                Some((name, schema)) => event.property(name, schema).required(name),
+                None => event,
+            }
+        };
+        let session = ["session.created", "session.changed", "session.deleted"];
+        let plain = [
+            "user.registered",
+            "login.opened",
+            "login.refreshed",
+            "login.reuse_detected",
+            "login.closed",
+        ];
+        OneOfBuilder::new()
+            .description(Some(
+                "An event: what all have in common, and beside it what its type adds.",
+            ))
+            .item(form(&session, Some(("sessionId", reference::<Id>()))))
+            .item(form(&plain, None))
+            .item(form(&["login.refused"], Some(("attempts", count()))))
+            .item(form(&["login.ended"], Some(("endedLoginId", reference::<Id>()))))
+            .item(form(&["login.ended_all", "password.changed"], Some(("ended", count()))))
+            .into()
+    }
+}
+
+impl ToSchema for EventBody {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "AuditEvent".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((Id::name().into_owned(), Id::schema()));
+        schemas.push((Time::name().into_owned(), Time::schema()));
+    }
+}
+
+fn reference<T: ToSchema>() -> RefOr<Schema> {
+    Ref::from_schema_name(T::name()).into()
+}
+
+fn or_null(schema: RefOr<Schema>) -> RefOr<Schema> {
+    let null = ObjectBuilder::new().schema_type(Type::Null);
+    OneOfBuilder::new().item(schema).item(null).into()
 }
 
 #[cfg(test)]

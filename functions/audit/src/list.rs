@@ -1,20 +1,27 @@
 //! `GET /audit`
 
+use api::openapi::parameters::Paging;
+use api::openapi::{refusals, schema};
 use api::{ApiError, AppState, Authenticated, Query, Reply};
 use axum::extract::State;
 use domain::audit::ops;
 use domain::page::{Cursor, Limit};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::body::EventBody;
 
 /// A page of the log.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AuditPage)]
 pub struct PageBody {
+    /// The events, in the order of the commits.
+    #[schema(max_items = 100)]
     events: Vec<EventBody>,
     /// After the last event of the page; the cursor that was sent if nothing was done since; null only if it was not sent
     /// and nothing was ever done.
+    #[schema(value_type = Option<schema::Cursor>, required)]
     next_cursor: Option<String>,
 }
 
@@ -29,6 +36,15 @@ fn parse(mut query: Query) -> Result<(Option<Cursor>, Limit), ApiError> {
 
 /// What was done in the caller's tenant, in the order of the commits, a page at a time. There is no last page: where the log ends, the
 /// cursor is where what is done later will be found.
+#[utoipa::path(
+    get,
+    path = "/audit",
+    tag = "audit",
+    operation_id = "listAuditEvents",
+    security(("accessToken" = [])),
+    params(Paging),
+    responses((status = 200, description = "A page of the log.", body = PageBody), refusals::Forbidden),
+)]
 pub async fn list(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,

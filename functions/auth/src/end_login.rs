@@ -1,11 +1,21 @@
 //! `DELETE /auth/logins/{id}`
 
+use api::openapi::schema;
 use api::{ApiError, AppState, Authenticated, Empty, Id, Reply};
 use axum::extract::State;
 use domain::LoginId;
 use domain::logins::ops;
 
 /// Ends one of the caller's own logins; a second time it is not there.
+#[utoipa::path(
+    delete,
+    path = "/auth/logins/{id}",
+    tag = "authentication",
+    operation_id = "endLogin",
+    security(("accessToken" = [])),
+    params(("id" = schema::Id, Path, description = "The login's id.")),
+    responses((status = 200, description = "The login has ended.", body = Empty)),
+)]
 pub async fn end_login(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,

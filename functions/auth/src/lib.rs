@@ -9,6 +9,7 @@ mod logout_all;
 mod password;
 mod refresh;
 mod register;
+mod schema;
 mod signed_in;
 
 /// The route table.
@@ -24,4 +25,25 @@ pub fn router() -> api::Router {
         .delete("/auth/logins/{id}", end_login::end_login)
         .get("/.well-known/jwks.json", jwks::jwks)
         .signing_tokens()
+}
+
+/// What the routes take and answer.
+pub fn document() -> utoipa::openapi::OpenApi {
+    #[derive(utoipa::OpenApi)]
+    #[openapi(
+        paths(
+            register::register,
+            login::login,
+            refresh::refresh,
+            logout::logout,
+            logout_all::logout_all,
+            password::password,
+            logins::logins,
+            end_login::end_login,
+            jwks::jwks,
+        ),
+        tags((name = "authentication", description = "Registering, logging in, staying logged in, logging out."))
+    )]
+    struct Document;
+    <Document as utoipa::OpenApi>::openapi()
 }

@@ -1,18 +1,26 @@
 //! `POST /auth/login`
 
+use api::openapi::refusals;
 use api::{ApiError, AppState, Body, Checks, Field, Reply, Sender};
 use axum::extract::State;
 use domain::logins::ops;
 use domain::secret::Password;
 use domain::users::Email;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
+use crate::schema;
 use crate::signed_in::SignedInBody;
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
+/// What an account logs in with.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Credentials)]
 pub struct LoginBody {
+    /// The account's address.
+    #[schema(value_type = schema::Email)]
     email: Field<String>,
+    /// Its password.
+    #[schema(value_type = schema::Password)]
     password: Field<String>,
 }
 
@@ -29,6 +37,19 @@ impl LoginBody {
 }
 
 /// Signs in with email and password.
+#[utoipa::path(
+    post,
+    path = "/auth/login",
+    tag = "authentication",
+    operation_id = "logIn",
+    request_body = LoginBody,
+    responses(
+        (status = 200, description = "A new login.", body = SignedInBody),
+        refusals::InvalidCredentials,
+        refusals::TooManyAttempts,
+        refusals::StoreUnavailable,
+    ),
+)]
 pub async fn login(
     State(app): State<AppState>,
     Sender(client): Sender,

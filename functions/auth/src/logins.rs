@@ -1,26 +1,46 @@
 //! `GET /auth/logins`
 
+use api::openapi::schema::{Id, Time};
 use api::{ApiError, AppState, Authenticated, Reply};
 use axum::extract::State;
 use domain::logins::{Login, ops};
 use domain::{Address, LoginId, Timestamp, UserAgent};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The caller's logins, newest first. There are at most a hundred.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Logins)]
 pub struct LoginsBody {
+    /// The logins.
+    #[schema(max_items = 100)]
     logins: Vec<LoginBody>,
 }
 
-#[derive(Serialize)]
+/// One signed-in device.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Login)]
 struct LoginBody {
+    /// Its id.
+    #[schema(value_type = Id)]
     id: LoginId,
+    /// When the user signed in.
+    #[schema(value_type = Time)]
     created_at: Timestamp,
+    /// When it last got new tokens.
+    #[schema(value_type = Time)]
     last_used_at: Timestamp,
+    /// When it ends by itself, if it gets no new tokens until then.
+    #[schema(value_type = Time)]
     expires_at: Timestamp,
+    /// What the program called itself when it last got new tokens.
+    #[schema(value_type = Option<String>, required, min_length = 1, max_length = 256, example = "Mozilla/5.0")]
     user_agent: Option<UserAgent>,
+    /// The address from where it last got new tokens.
+    #[schema(value_type = Option<String>, required, min_length = 2, max_length = 45, example = "203.0.113.1")]
     ip: Option<Address>,
+    /// Whether it is the one that asks.
     current: bool,
 }
 
@@ -39,6 +59,14 @@ impl LoginBody {
 }
 
 /// The caller's own logins that are alive.
+#[utoipa::path(
+    get,
+    path = "/auth/logins",
+    tag = "authentication",
+    operation_id = "listLogins",
+    security(("accessToken" = [])),
+    responses((status = 200, description = "The logins.", body = LoginsBody)),
+)]
 pub async fn logins(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,

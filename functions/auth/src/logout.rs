@@ -1,10 +1,19 @@
 //! `POST /auth/logout`
 
+use api::openapi::refusals;
 use api::{ApiError, AppState, Empty, Leaving, Reply};
 use axum::extract::State;
 use domain::logins::ops;
 
 /// Ends the login that the token belongs to. Without a token there is nothing to end, and that is what was asked for.
+#[utoipa::path(
+    post,
+    path = "/auth/logout",
+    tag = "authentication",
+    operation_id = "logOut",
+    security((), ("accessToken" = [])),
+    responses((status = 200, description = "The login has ended.", body = Empty), refusals::StoreUnavailable),
+)]
 pub async fn logout(State(app): State<AppState>, Leaving(caller): Leaving) -> Result<Reply<Empty>, ApiError> {
     if let Some(caller) = caller {
         ops::log_out(&app.env, &caller).await?;

@@ -4,14 +4,26 @@ use api::{ApiError, AppState, Authenticated, Reply};
 use axum::extract::State;
 use domain::logins::ops;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// How many logins have been ended.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Ended)]
 pub struct EndedBody {
+    /// How many.
+    #[schema(maximum = 100, example = 2)]
     pub ended: usize,
 }
 
 /// Ends every login of the caller's, this one included.
+#[utoipa::path(
+    post,
+    path = "/auth/logout-all",
+    tag = "authentication",
+    operation_id = "logOutEverywhere",
+    security(("accessToken" = [])),
+    responses((status = 200, description = "The logins have ended.", body = EndedBody)),
+)]
 pub async fn logout_all(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,

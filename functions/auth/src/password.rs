@@ -1,18 +1,27 @@
 //! `POST /auth/password`
 
+use api::openapi::refusals;
 use api::{ApiError, AppState, Authenticated, Body, Checks, Field, Reply};
 use axum::extract::State;
 use domain::secret::Password;
 use domain::text::Refused;
 use domain::users::ops;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::logout_all::EndedBody;
+use crate::schema;
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+/// Another password.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ChangePassword)]
 pub struct PasswordBody {
+    /// The one until now.
+    #[schema(value_type = schema::Password)]
     current_password: Field<String>,
+    /// The one from now on.
+    #[schema(value_type = schema::NewPassword)]
     new_password: Field<String>,
 }
 
@@ -32,6 +41,19 @@ impl PasswordBody {
 }
 
 /// Changes the caller's password, and ends all of their logins but this one.
+#[utoipa::path(
+    post,
+    path = "/auth/password",
+    tag = "authentication",
+    operation_id = "changePassword",
+    security(("accessToken" = [])),
+    request_body = PasswordBody,
+    responses(
+        (status = 200, description = "The password is the new one, and the other logins have ended.", body = EndedBody),
+        refusals::InvalidCredentials,
+        refusals::TooManyAttempts,
+    ),
+)]
 pub async fn password(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,

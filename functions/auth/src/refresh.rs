@@ -1,17 +1,24 @@
 //! `POST /auth/refresh`
 
+use api::openapi::refusals;
 use api::{ApiError, AppState, Body, Checks, Field, Reply, Sender};
 use axum::extract::State;
 use domain::Error;
 use domain::logins::{RefreshToken, ops};
 use domain::text::Refused;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
+use crate::schema;
 use crate::signed_in::SignedInBody;
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+/// A login that wants its next tokens.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Refresh)]
 pub struct RefreshBody {
+    /// What the last answer said.
+    #[schema(value_type = schema::RefreshToken)]
     refresh_token: Field<String>,
 }
 
@@ -26,6 +33,18 @@ impl RefreshBody {
 }
 
 /// Exchanges a refresh token for a new access token and the next refresh token.
+#[utoipa::path(
+    post,
+    path = "/auth/refresh",
+    tag = "authentication",
+    operation_id = "refresh",
+    request_body = RefreshBody,
+    responses(
+        (status = 200, description = "The login's next tokens.", body = SignedInBody),
+        refusals::InvalidRefreshToken,
+        refusals::StoreUnavailable,
+    ),
+)]
 pub async fn refresh(
     State(app): State<AppState>,
     Sender(client): Sender,

@@ -1,5 +1,6 @@
 //! `POST /auth/register`
 
+use api::openapi::{parameters, refusals};
 use api::{ApiError, AppState, Body, Checks, Field, IdempotencyKey, Reply, Sender};
 use axum::extract::State;
 use domain::idempotency::Done;
@@ -9,17 +10,30 @@ use domain::text::Name;
 use domain::users::Email;
 use domain::users::ops::{self, Registration};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
+use crate::schema;
 use crate::signed_in::SignedInBody;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[derive(Default)]
+/// An account to be made.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Registration)]
 pub struct RegisterBody {
+    /// The address to log in with; no other account has it.
+    #[schema(value_type = schema::Email)]
     email: Field<String>,
+    /// The password to log in with.
+    #[schema(value_type = schema::NewPassword)]
     password: Field<String>,
+    /// The person's first name; blank is as good as absent.
+    #[schema(value_type = Option<schema::PersonName>)]
     first_name: Field<String>,
+    /// The person's last name; blank is as good as absent.
+    #[schema(value_type = Option<schema::PersonName>)]
     last_name: Field<String>,
+    /// The person's company, after which their tenant is named; blank is as good as absent.
+    #[schema(value_type = Option<schema::PersonName>)]
     company: Field<String>,
 }
 
@@ -55,6 +69,25 @@ impl RegisterBody {
 }
 
 /// Makes an account with a tenant of its own, and signs it in.
+#[utoipa::path(
+    post,
+    path = "/auth/register",
+    tag = "authentication",
+    operation_id = "register",
+    params(parameters::IdempotencyKey),
+    request_body = RegisterBody,
+    responses(
+        (
+            status = 201,
+            description = "The account, signed in.",
+            body = SignedInBody,
+            headers(("Idempotency-Replayed"))
+        ),
+        refusals::EmailTaken,
+        refusals::TooManyAttempts,
+        refusals::StoreUnavailable,
+    ),
+)]
 pub async fn register(
     State(app): State<AppState>,
     Sender(client): Sender,

@@ -1,40 +1,81 @@
 //! The answer of every endpoint that signs somebody in.
 
+use api::openapi::schema::{Id, Time};
 use api::{ApiError, AppState};
 use domain::logins::SignedIn;
 use domain::{Timestamp, UserId};
 use jwt::Subject;
 use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::schema;
 
 /// A token, and who and where it is for.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SignedIn)]
 pub struct SignedInBody {
+    /// The access token, a JWT (RFC 9068), to be sent as `Authorization: Bearer …`.
+    #[schema(
+        pattern = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$",
+        example = "eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiIwMTkwZDBhMCJ9.c2lnbmF0dXJl"
+    )]
     token: String,
+    /// Always this (RFC 6750).
+    #[schema(value_type = schema::TokenType)]
     token_type: &'static str,
+    /// In how many seconds the access token expires.
+    #[schema(minimum = 0, example = 86_400)]
     expires_in: i64,
+    /// When it expires.
+    #[schema(value_type = Time)]
     expires_at: Timestamp,
+    #[schema(value_type = schema::RefreshToken)]
     refresh_token: String,
+    /// Who has signed in.
     user: UserBody,
+    /// Where.
     tenant: TenantBody,
 }
 
-#[derive(Serialize)]
+/// A person's account.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = User)]
 struct UserBody {
+    /// Its id.
+    #[schema(value_type = Id)]
     id: UserId,
+    /// The address that it logs in with.
+    #[schema(value_type = schema::Email)]
     email: String,
+    /// The person's first name.
+    #[schema(required, min_length = 1, max_length = 200, example = "Test")]
     first_name: Option<String>,
+    /// The person's last name.
+    #[schema(required, min_length = 1, max_length = 200, example = "User")]
     last_name: Option<String>,
+    /// When it was registered.
+    #[schema(value_type = Time)]
     created_at: Timestamp,
 }
 
-#[derive(Serialize)]
+/// What owns sessions, and what the user may do there.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Tenant)]
 struct TenantBody {
+    /// Its id; a user's own tenant has one derived from the user's.
+    #[schema(value_type = Id)]
     id: domain::TenantId,
+    /// What people call it.
+    #[schema(min_length = 1, example = "Test User")]
     name: String,
+    /// `self` if it is the user's own.
     #[serde(rename = "type")]
+    #[schema(value_type = schema::TenantType)]
     kind: &'static str,
+    /// What the user may do: read (`viewer`), also write (`member`), everything (`owner`).
+    #[schema(value_type = schema::Role)]
     role: &'static str,
 }
 

@@ -1,15 +1,31 @@
 //! `GET /health`
 
 use api::Reply;
+use api::openapi::schema;
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
 
 /// How the process is.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Health)]
 pub struct HealthBody {
+    #[schema(schema_with = healthy)]
     status: &'static str,
 }
 
+fn healthy() -> RefOr<Schema> {
+    schema::always("healthy")
+}
+
 /// Says that the process is there. Touches nothing.
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "health",
+    operation_id = "getHealth",
+    responses((status = 200, description = "The process is there.", body = HealthBody)),
+)]
 pub async fn health() -> Reply<HealthBody> {
     Reply::ok(HealthBody { status: "healthy" })
 }

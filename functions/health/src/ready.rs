@@ -1,16 +1,32 @@
 //! `GET /ready`
 
+use api::openapi::{refusals, schema};
 use api::{ApiError, AppState, Reply};
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
 
 /// Whether requests can be served.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Readiness)]
 pub struct ReadyBody {
+    #[schema(schema_with = is_ready)]
     status: &'static str,
 }
 
+fn is_ready() -> RefOr<Schema> {
+    schema::always("ready")
+}
+
 /// Says that the store answers, after one read under a deadline.
+#[utoipa::path(
+    get,
+    path = "/ready",
+    tag = "health",
+    operation_id = "getReady",
+    responses((status = 200, description = "The store answers.", body = ReadyBody), refusals::StoreUnavailable),
+)]
 pub async fn ready(State(app): State<AppState>) -> Result<Reply<ReadyBody>, ApiError> {
     domain::ready::check(&app.env).await?;
     Ok(Reply::ok(ReadyBody { status: "ready" }))

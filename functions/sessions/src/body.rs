@@ -1,20 +1,39 @@
 //! A session as it is sent.
 
 use api::Reply;
+use api::openapi::schema::{Id, Name, Time};
 use domain::sessions::Session;
 use domain::{SessionId, TenantId, Timestamp, UserId};
 use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::schema::WorkspacePath;
 
 /// A session as it is sent.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Session)]
 pub struct SessionBody {
+    /// Its id; ids ascend with the time of creation.
+    #[schema(value_type = Id)]
     id: SessionId,
+    /// The tenant that it belongs to.
+    #[schema(value_type = Id)]
     tenant_id: TenantId,
+    /// Who made it.
+    #[schema(value_type = Id)]
     owner_id: UserId,
+    /// What its owner calls it.
+    #[schema(value_type = Name)]
     name: String,
+    /// The folder that it works in, in its one spelling.
+    #[schema(value_type = WorkspacePath)]
     workspace_path: String,
+    /// When it was made.
+    #[schema(value_type = Time)]
     created_at: Timestamp,
+    /// When it was last changed.
+    #[schema(value_type = Time)]
     updated_at: Timestamp,
 }
 

@@ -1,17 +1,27 @@
 //! `PATCH /sessions/{id}`
 
-use api::{ApiError, AppState, Authenticated, Body, Checks, Field, Id, Preconditions, Reply};
+use api::openapi::parameters::IfMatch;
+use api::openapi::refusals;
+use api::openapi::schema::{self, Id};
+use api::{ApiError, AppState, Authenticated, Body, Checks, Field, Preconditions, Reply};
 use axum::extract::State;
 use domain::sessions::{Change, WorkspacePath, ops};
 use domain::text::Name;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::body::SessionBody;
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+/// What to change about a session; what is not there stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ChangeSession)]
 pub struct ChangeBody {
+    /// Another name.
+    #[schema(value_type = Option<schema::Name>)]
     name: Field<String>,
+    /// Another folder.
+    #[schema(value_type = Option<crate::schema::WorkspacePath>)]
     workspace_path: Field<String>,
 }
 
@@ -28,11 +38,24 @@ impl ChangeBody {
 }
 
 /// Changes what the body names; what it does not name stays.
+#[utoipa::path(
+    patch,
+    path = "/sessions/{id}",
+    tag = "sessions",
+    operation_id = "changeSession",
+    security(("accessToken" = [])),
+    params(("id" = Id, Path, description = "The session's id."), IfMatch),
+    request_body = ChangeBody,
+    responses(
+        (status = 200, description = "The session as it is now.", body = SessionBody, headers(("ETag"))),
+        refusals::Forbidden,
+    ),
+)]
 pub async fn change(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
     preconditions: Preconditions,
-    Id(id): Id<domain::SessionId>,
+    api::Id(id): api::Id<domain::SessionId>,
     Body(body): Body<ChangeBody>,
 ) -> Result<Reply<SessionBody>, ApiError> {
     let expects = |version| preconditions.permit(version);

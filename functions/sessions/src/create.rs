@@ -1,18 +1,26 @@
 //! `POST /sessions`
 
+use api::openapi::{parameters, refusals, schema};
 use api::{ApiError, AppState, Authenticated, Body, Checks, Field, IdempotencyKey, Reply};
 use axum::extract::State;
 use domain::idempotency::Done;
 use domain::sessions::{Draft, WorkspacePath, ops};
 use domain::text::Name;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::body::SessionBody;
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+/// A session to be made.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CreateSession)]
 pub struct CreateBody {
+    /// What to call it.
+    #[schema(value_type = schema::Name)]
     name: Field<String>,
+    /// The folder that it works in.
+    #[schema(value_type = crate::schema::WorkspacePath)]
     workspace_path: Field<String>,
 }
 
@@ -29,6 +37,24 @@ impl CreateBody {
 }
 
 /// Opens a session in the caller's tenant.
+#[utoipa::path(
+    post,
+    path = "/sessions",
+    tag = "sessions",
+    operation_id = "createSession",
+    security(("accessToken" = [])),
+    params(parameters::IdempotencyKey),
+    request_body = CreateBody,
+    responses(
+        (
+            status = 201,
+            description = "The session.",
+            body = SessionBody,
+            headers(("Location"), ("ETag"), ("Idempotency-Replayed"))
+        ),
+        refusals::Forbidden,
+    ),
+)]
 pub async fn create(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,

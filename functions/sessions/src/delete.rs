@@ -1,15 +1,27 @@
 //! `DELETE /sessions/{id}`
 
-use api::{ApiError, AppState, Authenticated, Empty, Id, Preconditions, Reply};
+use api::openapi::parameters::IfMatch;
+use api::openapi::refusals;
+use api::openapi::schema::Id;
+use api::{ApiError, AppState, Authenticated, Empty, Preconditions, Reply};
 use axum::extract::State;
 use domain::sessions::ops;
 
 /// Deletes a session of the caller's tenant; a second time it is not there.
+#[utoipa::path(
+    delete,
+    path = "/sessions/{id}",
+    tag = "sessions",
+    operation_id = "deleteSession",
+    security(("accessToken" = [])),
+    params(("id" = Id, Path, description = "The session's id."), IfMatch),
+    responses((status = 200, description = "It is gone.", body = Empty), refusals::Forbidden),
+)]
 pub async fn delete(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
     preconditions: Preconditions,
-    Id(id): Id<domain::SessionId>,
+    api::Id(id): api::Id<domain::SessionId>,
 ) -> Result<Reply<Empty>, ApiError> {
     ops::delete(&app.env, &caller, id, |version| preconditions.permit(version)).await?;
     Ok(Reply::ok(Empty {}))

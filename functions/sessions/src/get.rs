@@ -1,17 +1,31 @@
 //! `GET /sessions/{id}`
 
-use api::{ApiError, AppState, Authenticated, Id, Preconditions, Reply};
+use api::openapi::parameters::IfNoneMatch;
+use api::openapi::schema::Id;
+use api::{ApiError, AppState, Authenticated, Preconditions, Reply};
 use axum::extract::State;
 use domain::sessions::ops;
 
 use crate::body::SessionBody;
 
 /// One session of the caller's tenant; only its version if the client has that already.
+#[utoipa::path(
+    get,
+    path = "/sessions/{id}",
+    tag = "sessions",
+    operation_id = "getSession",
+    security(("accessToken" = [])),
+    params(("id" = Id, Path, description = "The session's id."), IfNoneMatch),
+    responses(
+        (status = 200, description = "The session.", body = SessionBody, headers(("ETag"))),
+        (status = 304, description = "The client has this version; without a body.", headers(("ETag"))),
+    ),
+)]
 pub async fn get(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
     preconditions: Preconditions,
-    Id(id): Id<domain::SessionId>,
+    api::Id(id): api::Id<domain::SessionId>,
 ) -> Result<Reply<SessionBody>, ApiError> {
     let session = ops::get(&app.env, &caller, id).await?;
     Ok(SessionBody::reply(Reply::ok, session).unless_known(&preconditions))

@@ -1,20 +1,40 @@
 //! `GET /sessions`
 
+use api::openapi::parameters::{self, Paging};
+use api::openapi::schema;
 use api::{ApiError, AppState, Authenticated, Query, Reply};
 use axum::extract::State;
 use domain::page::{Cursor, Limit};
 use domain::sessions::Filter;
 use domain::sessions::ops::{self, Listing};
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use crate::body::SessionBody;
 
-/// A page of a list.
-#[derive(Serialize)]
+/// A page of the sessions, newest first.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SessionPage)]
 pub struct PageBody {
+    /// The sessions.
+    #[schema(max_items = 100)]
     sessions: Vec<SessionBody>,
+    /// Where to go on; null at the end.
+    #[schema(value_type = Option<schema::Cursor>, required)]
     next_cursor: Option<String>,
+}
+
+/// What is looked for.
+pub struct Search;
+
+impl utoipa::IntoParams for Search {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let text = schema::text().max_length(Some(Filter::MAX_CHARS)).examples(["project"]);
+        let description = "A part of the name or the path, in capitals or not.";
+        vec![parameters::optional(ParameterIn::Query, "q", description, text)]
+    }
 }
 
 fn parse(mut query: Query) -> Result<Listing, ApiError> {
@@ -32,6 +52,15 @@ fn parse(mut query: Query) -> Result<Listing, ApiError> {
 }
 
 /// The sessions of the caller's tenant, newest first, a page at a time.
+#[utoipa::path(
+    get,
+    path = "/sessions",
+    tag = "sessions",
+    operation_id = "listSessions",
+    security(("accessToken" = [])),
+    params(Paging, Search),
+    responses((status = 200, description = "A page of sessions.", body = PageBody)),
+)]
 pub async fn list(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,

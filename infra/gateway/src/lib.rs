@@ -11,6 +11,17 @@ pub fn functions() -> Vec<(&'static str, api::Router)> {
     ]
 }
 
+/// What all of them take and answer, as it is committed in `infra/openapi.json`.
+pub fn document() -> utoipa::openapi::OpenApi {
+    let parts = [
+        auth::document(),
+        sessions::document(),
+        audit::document(),
+        health::document(),
+    ];
+    api::openapi::complete(parts)
+}
+
 /// The job of every function that a schedule invokes, whose name is the function's.
 pub fn jobs() -> Vec<api::Job> {
     vec![janitor::job()]

@@ -19,17 +19,20 @@ pub fn app(router: Router, state: AppState, origins: &Origins) -> Axum {
     router
         .into_axum()
         .fallback(|| async { ApiError::new(Code::NotFound, "No route of this API has this path.") })
-        .method_not_allowed_fallback(|method: Method| async move {
-            ApiError::new(
-                Code::MethodNotAllowed,
-                format!("This path does not answer {method}; see the header `Allow`."),
-            )
-        })
+        .method_not_allowed_fallback(|method: Method| async move { method_not_allowed(method.as_str()) })
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(edge::limit_body))
         .layer(cors::layer(origins))
         .layer(middleware::from_fn_with_state(state.env.ids.clone(), edge::edge))
         .with_state(state)
+}
+
+/// The refusal of a method that the path does not know.
+pub(crate) fn method_not_allowed(method: &str) -> ApiError {
+    ApiError::new(
+        Code::MethodNotAllowed,
+        format!("This path does not answer {method}; see the header `Allow`."),
+    )
 }
 
 fn panicked(_: Box<dyn Any + Send>) -> Response {

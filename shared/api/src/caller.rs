@@ -24,8 +24,7 @@ impl FromRequestParts<AppState> for Authenticated {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let Some(token) = bearer(parts)? else {
-            let how = "Send the access token in the header `Authorization: Bearer …`.";
-            return Err(ApiError::new(Code::MissingToken, how));
+            return Err(missing());
         };
         let now = state.env.clock.now();
         let claims = verify(token, state, now)?;
@@ -48,6 +47,14 @@ impl FromRequestParts<AppState> for Leaving {
             Err(refusal) => Err(refusal.into()),
         }
     }
+}
+
+/// The refusal of a request without a token.
+pub(crate) fn missing() -> ApiError {
+    ApiError::new(
+        Code::MissingToken,
+        "Send the access token in the header `Authorization: Bearer …`.",
+    )
 }
 
 fn verify(token: &str, state: &AppState, now: Timestamp) -> Result<Claims, Refusal> {

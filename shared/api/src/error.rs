@@ -12,9 +12,13 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::text::Refused;
 use serde::Serialize;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::openapi::schema;
 
 /// Every code of the contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Code {
     /// Well-formed JSON, bad values or missing members.
     ValidationFailed,
@@ -57,6 +61,29 @@ pub enum Code {
 }
 
 impl Code {
+    /// All of them.
+    pub const ALL: [Self; 19] = [
+        Self::ValidationFailed,
+        Self::MalformedBody,
+        Self::InvalidCredentials,
+        Self::MissingToken,
+        Self::InvalidToken,
+        Self::ExpiredToken,
+        Self::RevokedToken,
+        Self::InvalidRefreshToken,
+        Self::MethodNotAllowed,
+        Self::UnsupportedMediaType,
+        Self::BodyTooLarge,
+        Self::Internal,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::EmailTaken,
+        Self::PreconditionFailed,
+        Self::IdempotencyMismatch,
+        Self::TooManyAttempts,
+        Self::StoreUnavailable,
+    ];
+
     /// The code as it is sent.
     pub fn as_str(self) -> &'static str {
         self.parts().0
@@ -150,11 +177,13 @@ impl Code {
 }
 
 /// One bad value of a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Violation {
-    /// Where: a JSON Pointer (RFC 6901) into the body, or to the query parameter of that name.
+    /// Where: a JSON Pointer (RFC 6901) into the body, or to the query parameter or the header of that name.
+    #[schema(format = "json-pointer", example = "/name")]
     pub pointer: String,
     /// Why, as a sentence about the value.
+    #[schema(min_length = 1, example = "is required")]
     pub message: String,
 }
 
@@ -270,7 +299,7 @@ impl From<domain::Error> for ApiError {
 impl From<jwt::Refusal> for ApiError {
     fn from(refusal: jwt::Refusal) -> Self {
         match refusal {
-            jwt::Refusal::Expired(_) => Self::new(Code::ExpiredToken, "The access token has expired. Log in again."),
+            jwt::Refusal::Expired(_) => expired(),
             jwt::Refusal::Invalid(_) => {
                 Self::new(Code::InvalidToken, "The access token is not one that this API issued.").because(refusal)
             }
@@ -282,6 +311,11 @@ impl From<jwt::Unsigned> for ApiError {
     fn from(error: jwt::Unsigned) -> Self {
         Self::internal(error)
     }
+}
+
+/// The refusal of a token that was one of ours.
+pub(crate) fn expired() -> ApiError {
+    ApiError::new(Code::ExpiredToken, "The access token has expired. Log in again.")
 }
 
 /// A refusal of the value at `pointer`.
@@ -314,21 +348,52 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// The document (RFC 9457) that a failure is sent as.
-#[derive(Serialize)]
+/// A failure, as a problem document (RFC 9457).
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Problem<'a> {
+    /// Always false.
+    #[schema(schema_with = never)]
     success: bool,
+    /// The problem's type: the same for every problem with this code.
     #[serde(rename = "type")]
+    #[schema(format = "uri", example = "https://api.coditect.ai/problems/not-found")]
     uri: String,
+    /// What it is called: the same for every problem with this code.
+    #[schema(min_length = 1, example = "Not found")]
     title: &'static str,
+    /// The answer's status.
+    #[schema(minimum = 400, maximum = 599, example = 404)]
     status: u16,
+    /// What happened this time, for people.
+    #[schema(min_length = 1, example = "There is nothing here that this token may see.")]
     detail: &'a str,
+    /// What happened, for programs.
+    #[schema(value_type = Code)]
     code: &'static str,
+    /// The request's id, as in the header `X-Request-Id`.
+    #[schema(min_length = 1, example = "0190d0a0-7c3e-7a11-8f3e-0123456789ab")]
     request_id: &'a str,
+    /// Every bad value; with `VALIDATION_FAILED` alone.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(value_type = Vec<Violation>, required = false, min_items = 1)]
     errors: &'a [Violation],
 }
+
+fn never() -> RefOr<Schema> {
+    schema::always(false)
+}
+
+impl PartialSchema for Code {
+    fn schema() -> RefOr<Schema> {
+        schema::text()
+            .description(Some("What went wrong, for programs."))
+            .enum_values(Some(Self::ALL.map(Self::as_str)))
+            .into()
+    }
+}
+
+impl ToSchema for Code {}
 
 impl<'a> Problem<'a> {
     pub(crate) fn new(error: &'a ApiError, request_id: &'a str) -> Self {

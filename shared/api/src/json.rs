@@ -1,7 +1,7 @@
 //! Request bodies: JSON objects whose every bad member is named in one answer.
 //!
-//! A body type is a struct of [`Field`]s with `#[serde(default)]`. A field keeps what is wrong with it instead of failing
-//! the whole body, so that its `parse` can check all members with [`Checks`] and refuse them together.
+//! A body type is a struct of [`Field`]s. A field keeps what is wrong with it, and that it is not there, instead of failing the whole
+//! body, so that its `parse` can check all members with [`Checks`] and refuse them together.
 
 use std::fmt;
 use std::time::Duration;
@@ -29,10 +29,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         if !is_json(request.headers()) {
-            return Err(ApiError::new(
-                Code::UnsupportedMediaType,
-                "Send the body as JSON, with the header `Content-Type: application/json`.",
-            ));
+            return Err(unsupported());
         }
         let bytes = read(request).await?;
         let text = std::str::from_utf8(&bytes).map_err(|_| malformed("The body is not UTF-8."))?;
@@ -56,6 +53,14 @@ async fn read(request: Request) -> Result<Bytes, ApiError> {
         Ok(Err(error)) => Err(malformed("The body broke off.").because(error)),
         Err(elapsed) => Err(malformed("The body did not arrive in time.").because(elapsed)),
     }
+}
+
+/// The refusal of a body that is not JSON by its media type.
+pub(crate) fn unsupported() -> ApiError {
+    ApiError::new(
+        Code::UnsupportedMediaType,
+        "Send the body as JSON, with the header `Content-Type: application/json`.",
+    )
 }
 
 /// The refusal of a body that is larger than a route takes.
@@ -106,12 +111,6 @@ enum State<T> {
     Wrong(String, String),
 }
 
-impl<T> Default for Field<T> {
-    fn default() -> Self {
-        Self(State::Absent)
-    }
-}
-
 /// Never shows the value, which may be a password.
 impl<T> fmt::Debug for Field<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -125,10 +124,10 @@ impl<T> fmt::Debug for Field<T> {
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Field<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = <&RawValue>::deserialize(deserializer)?;
-        if raw.get() == "null" {
-            return Ok(Self::default());
-        }
+        // Of a member that is not there serde makes a `None`, without being told to.
+        let Some(raw) = Option::<&RawValue>::deserialize(deserializer)? else {
+            return Ok(Self(State::Absent));
+        };
         let mut member = serde_json::Deserializer::from_str(raw.get());
         Ok(Self(match serde_path_to_error::deserialize(&mut member) {
             Ok(value) => State::Present(value),
@@ -235,9 +234,7 @@ mod tests {
 
     #[derive(Deserialize)]
     struct Sample {
-        #[serde(default)]
         text: Field<String>,
-        #[serde(default)]
         list: Field<Vec<u8>>,
     }
 

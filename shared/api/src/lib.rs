@@ -3,7 +3,7 @@
 //! A function gives [`serve`] its [`Router`]; this crate does the rest: configuration, both path prefixes, request ids,
 //! problem documents, CORS, logs, and running under the Lambda Runtime API or as a plain HTTP server. Handlers see
 //! [`AppState`], a [`Caller`](caller::Authenticated), [`Body`](json::Body) and [`Reply`](reply::Reply), and fail with
-//! [`ApiError`]. What is done on a schedule is a [`Job`].
+//! [`ApiError`]. What is done on a schedule is a [`Job`]. What all functions take and answer is described by [`openapi`].
 
 pub mod app;
 pub mod caller;
@@ -14,6 +14,7 @@ pub mod error;
 pub mod idempotency;
 mod job;
 pub mod json;
+pub mod openapi;
 pub mod path;
 pub mod preconditions;
 pub mod query;
@@ -34,7 +35,7 @@ pub use json::{Body, Checks, Field};
 pub use path::Id;
 pub use preconditions::{Preconditions, Version};
 pub use query::Query;
-pub use reply::{Bare, Empty, Reply};
+pub use reply::{Bare, Empty, Reply, Static};
 pub use router::{Route, Router};
 pub use sender::{Sender, SourceAddress};
 pub use serve::{serve, serve_schedule, serve_with};

@@ -3,6 +3,7 @@
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::error::ApiError;
 use crate::preconditions::{Preconditions, Version};
@@ -19,7 +20,7 @@ pub struct Reply<T> {
 }
 
 /// The data of an answer that has none: `{}`.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
 pub struct Empty {}
 
 #[derive(Serialize)]
@@ -94,6 +95,21 @@ pub struct Bare<T>(pub T);
 impl<T: Serialize> IntoResponse for Bare<T> {
     fn into_response(self) -> Response {
         json(StatusCode::OK, &self.0)
+    }
+}
+
+/// A 200 with bytes that are part of the program.
+pub struct Static {
+    /// What they are.
+    pub media_type: &'static str,
+    /// The bytes.
+    pub body: &'static [u8],
+}
+
+impl IntoResponse for Static {
+    fn into_response(self) -> Response {
+        let content_type = HeaderValue::from_static(self.media_type);
+        ([(header::CONTENT_TYPE, content_type)], self.body).into_response()
     }
 }
 

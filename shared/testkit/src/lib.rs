@@ -7,6 +7,7 @@ mod actor;
 mod answer;
 mod app;
 mod clock;
+mod contract;
 mod front_door;
 mod lambda_watch;
 mod process;

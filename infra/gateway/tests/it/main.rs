@@ -13,6 +13,7 @@ mod front_doors;
 mod layout;
 mod logs;
 mod matrix;
+mod openapi;
 mod operations;
 mod process;
 mod redacted;

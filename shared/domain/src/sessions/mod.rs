@@ -102,7 +102,8 @@ impl Session {
 pub struct Filter(String);
 
 impl Filter {
-    const MAX_CHARS: usize = 200;
+    /// The most characters of a search.
+    pub const MAX_CHARS: usize = 200;
 
     /// At most 200 characters; empty, there is no filter.
     pub fn parse(text: &str) -> Result<Option<Self>, Refused> {

@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::Refused;
 
-/// The longest address that SMTP can deliver to (RFC 5321, section 4.5.3.1.3, less the angle brackets), in bytes.
-const MAX_BYTES: usize = 254;
-
 /// An RFC 5321 address, trimmed and lower-cased.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Email(String);
 
 impl Email {
+    /// The longest address that SMTP can deliver to (RFC 5321, section 4.5.3.1.3, less the angle brackets), in bytes.
+    pub const MAX_BYTES: usize = 254;
+
     /// Trims, lower-cases and checks.
     ///
     /// Addresses outside ASCII (RFC 6531) are refused: two that look alike could be two accounts.
@@ -24,8 +24,8 @@ impl Email {
         if address.is_empty() {
             return Err(Refused::because("must not be empty"));
         }
-        if address.len() > MAX_BYTES {
-            return Err(Refused(format!("must have at most {MAX_BYTES} bytes")));
+        if address.len() > Self::MAX_BYTES {
+            return Err(Refused(format!("must have at most {} bytes", Self::MAX_BYTES)));
         }
         if !address.is_ascii() {
             return Err(Refused::because("must be in ASCII"));
@@ -117,7 +117,7 @@ mod tests {
         fn what_parses_parses_to_itself(text in "[ -~]{1,20}@[ -~]{1,20}|\\PC*") {
             if let Ok(email) = Email::parse(&text) {
                 prop_assert_eq!(Email::parse(email.as_str()), Ok(email.clone()));
-                prop_assert!(email.as_str().len() <= MAX_BYTES && email.as_str().is_ascii());
+                prop_assert!(email.as_str().len() <= Email::MAX_BYTES && email.as_str().is_ascii());
             }
         }
     }

@@ -1,0 +1,98 @@
+//! The headers of answers, described once.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use utoipa::openapi::extensions::Extensions;
+use utoipa::openapi::header::{Header, HeaderBuilder};
+use utoipa::openapi::{Object, ObjectBuilder, Ref, RefOr, Response, Type};
+
+use super::schema::text;
+
+/// On every answer.
+const ALWAYS: [&str; 2] = ["X-Request-Id", "Cache-Control"];
+
+pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
+    let seconds = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(1))
+        .examples([json!(1)])
+        .build();
+    let headers = [
+        (
+            "X-Request-Id",
+            "The request's id, by which its log line is found. It is made on our side.",
+            sample("0190d0a0-7c3e-7a11-8f3e-0123456789ab"),
+        ),
+        (
+            "Cache-Control",
+            "Nothing is to be kept by caches.",
+            text().enum_values(Some(["no-store"])).examples(["no-store"]).build(),
+        ),
+        (
+            "Location",
+            "The path of what was created.",
+            sample("/v5/sessions/0190d0a0-7c3e-7a11-8f3e-0123456789ab"),
+        ),
+        (
+            "ETag",
+            "The version that was sent, for `If-Match` and `If-None-Match`.",
+            text().pattern(Some(r#"^"[0-9]+"$"#)).examples(["\"1\""]).build(),
+        ),
+        ("Retry-After", "In how many seconds to try again.", seconds),
+        (
+            "WWW-Authenticate",
+            "The scheme that is asked for (RFC 6750); with an `error` if a token was sent.",
+            text()
+                .pattern(Some(r#"^Bearer( error="invalid_token")?$"#))
+                .examples(["Bearer"])
+                .build(),
+        ),
+        ("Allow", "The methods that the path knows.", sample("GET,HEAD,POST")),
+        (
+            "Content-Security-Policy",
+            "What the page may do: run its own script, and get the document.",
+            sample("default-src 'none'"),
+        ),
+    ];
+    let mut headers: BTreeMap<String, RefOr<Header>> = headers
+        .into_iter()
+        .map(|(name, description, schema)| (name.to_owned(), header(description, schema, true).into()))
+        .collect();
+    let replayed = text().enum_values(Some(["true"])).examples(["true"]).build();
+    headers.insert(
+        "Idempotency-Replayed".to_owned(),
+        header(
+            "There if the same request was answered before, and this is its answer again.",
+            replayed,
+            false,
+        )
+        .into(),
+    );
+    headers
+}
+
+fn sample(value: &str) -> Object {
+    text().examples([value]).build()
+}
+
+fn header(description: &str, schema: Object, required: bool) -> Header {
+    let mut header = HeaderBuilder::new()
+        .schema(Some(schema))
+        .description(Some(description))
+        .build();
+    // A member of the standard's that the library does not have.
+    header.extensions = Some(Extensions::from_iter([("required", required)]));
+    header
+}
+
+/// Gives a response the headers of every answer, and turns the names that its handler gives into references.
+pub(super) fn refer(response: &mut Response) {
+    let named: Vec<String> = response.headers.keys().cloned().collect();
+    let known = all();
+    for name in named.iter().map(String::as_str).chain(ALWAYS) {
+        assert!(known.contains_key(name), "{name} is described in {}", file!());
+        let reference = Ref::new(format!("#/components/headers/{name}"));
+        response.headers.insert(name.to_owned(), RefOr::Ref(reference));
+    }
+}

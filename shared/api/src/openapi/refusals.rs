@@ -1,0 +1,160 @@
+//! The answers that are problems. A handler names what only it can know; see [`implied`](super::implied) for the rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::http::StatusCode;
+use domain::text::Refused;
+use serde_json::json;
+use utoipa::openapi::example::ExampleBuilder;
+use utoipa::openapi::schema::AllOfBuilder;
+use utoipa::openapi::{Components, ContentBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Type};
+use utoipa::{IntoResponses, ToSchema as _};
+
+use super::{headers, schema};
+use crate::error::{ApiError, Code, Problem, violation};
+
+macro_rules! refusals {
+    ($($name:ident)+) => {$(
+        #[doc = concat!("[`Code::", stringify!($name), "`].")]
+        pub struct $name;
+
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                // Under its code, because several codes have one status.
+                BTreeMap::from([(Code::$name.as_str().to_owned(), Response::default().into())])
+            }
+        }
+    )+};
+}
+
+refusals! {
+    EmailTaken
+    Forbidden
+    InvalidCredentials
+    InvalidRefreshToken
+    StoreUnavailable
+    TooManyAttempts
+}
+
+/// What an access token is refused with.
+pub(super) const TOKEN: [Code; 4] = [
+    Code::MissingToken,
+    Code::InvalidToken,
+    Code::ExpiredToken,
+    Code::RevokedToken,
+];
+
+/// The codes in groups that have one status.
+pub(super) fn by_status(codes: BTreeSet<Code>) -> BTreeMap<u16, Vec<Code>> {
+    let mut groups = BTreeMap::<u16, Vec<Code>>::new();
+    for code in codes {
+        groups.entry(code.status().as_u16()).or_default().push(code);
+    }
+    groups
+}
+
+/// The response with one of these codes, which have one status: a reference where it is the same for many operations.
+pub(super) fn referred(codes: &[Code], components: &mut Components) -> RefOr<Response> {
+    let name = match codes {
+        [code] => pascal(code.as_str()),
+        codes if *codes == TOKEN => "TokenRefused".to_owned(),
+        codes => return response(codes).into(),
+    };
+    let known = components.responses.entry(name.clone());
+    known.or_insert_with(|| response(codes).into());
+    Ref::from_response_name(name).into()
+}
+
+fn pascal(code: &str) -> String {
+    let words = code.split('_').map(|word| {
+        let (first, rest) = word.split_at(1);
+        first.to_owned() + &rest.to_ascii_lowercase()
+    });
+    words.collect()
+}
+
+pub(super) fn response(codes: &[Code]) -> Response {
+    let status = codes[0].status();
+    let titles: Vec<_> = codes
+        .iter()
+        .map(|code| format!("`{}`: {}.", code.as_str(), code.title()))
+        .collect();
+    let sent = ObjectBuilder::new()
+        .property(
+            "status",
+            ObjectBuilder::new()
+                .schema_type(Type::Integer)
+                .enum_values(Some([status.as_u16()])),
+        )
+        .property(
+            "code",
+            schema::text().enum_values(Some(codes.iter().map(|code| code.as_str()))),
+        );
+    let sent = if codes.contains(&Code::ValidationFailed) && codes.len() == 1 {
+        sent.required("errors")
+    } else {
+        sent
+    };
+    let schema = AllOfBuilder::new()
+        .item(Ref::from_schema_name(Problem::name()))
+        .item(sent);
+    let examples = codes.iter().map(|code| {
+        let problem = json!(Problem::new(&sample(*code), "0190d0a0-7c3e-7a11-8f3e-0123456789ab"));
+        let example = ExampleBuilder::new().summary(code.title()).value(Some(problem));
+        (code.as_str(), example.build())
+    });
+    let content = ContentBuilder::new()
+        .schema(Some(schema))
+        .examples_from_iter(examples)
+        .build();
+    let mut response = ResponseBuilder::new()
+        .description(titles.join(" "))
+        .content("application/problem+json", content)
+        .build();
+    let mut named = |header: &str| {
+        response.headers.insert(header.to_owned(), RefOr::Ref(Ref::default()));
+    };
+    match status {
+        StatusCode::UNAUTHORIZED => named("WWW-Authenticate"),
+        StatusCode::METHOD_NOT_ALLOWED => named("Allow"),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => named("Retry-After"),
+        _ => {}
+    }
+    headers::refer(&mut response);
+    response
+}
+
+/// A failure with this code, as it is made where it happens.
+fn sample(code: Code) -> ApiError {
+    use domain::Error;
+    match code {
+        Code::ValidationFailed => ApiError::invalid(vec![
+            violation("/name", &Refused("is required".to_owned())),
+            violation("/workspacePath", &Refused("must not contain `..`".to_owned())),
+        ]),
+        Code::MalformedBody => ApiError::new(code, "The body must be a JSON object."),
+        Code::InvalidCredentials => Error::InvalidCredentials.into(),
+        Code::MissingToken => crate::caller::missing(),
+        Code::InvalidToken => jwt::Refusal::Invalid("an example").into(),
+        Code::ExpiredToken => crate::error::expired(),
+        Code::RevokedToken => Error::Revoked.into(),
+        Code::InvalidRefreshToken => Error::InvalidRefreshToken.into(),
+        Code::MethodNotAllowed => crate::app::method_not_allowed("PUT"),
+        Code::UnsupportedMediaType => crate::json::unsupported(),
+        Code::BodyTooLarge => crate::json::too_large(),
+        Code::Internal => ApiError::internal("an example"),
+        Code::Forbidden => Error::Forbidden.into(),
+        Code::NotFound => Error::NotFound.into(),
+        Code::EmailTaken => Error::EmailTaken.into(),
+        Code::PreconditionFailed => Error::PreconditionFailed.into(),
+        Code::IdempotencyMismatch => Error::IdempotencyMismatch.into(),
+        Code::TooManyAttempts => {
+            let wait = std::time::Duration::from_secs(1);
+            Error::TooManyAttempts { wait }.into()
+        }
+        Code::StoreUnavailable => {
+            let cause = kv::Cause::Readers;
+            Error::Store(kv::Error::Unavailable { cause }).into()
+        }
+    }
+}

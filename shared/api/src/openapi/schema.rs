@@ -1,0 +1,84 @@
+//! What stands in the bodies of more than one function. The types here have no values: they are named by `value_type`.
+
+use domain::page::Limit;
+use domain::text::NAME_MAX;
+use serde_json::{Value, json};
+use utoipa::openapi::schema::SchemaFormat;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+
+/// A text, to be described further.
+pub fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+/// A text of this format.
+pub fn formatted(format: &str) -> ObjectBuilder {
+    text().format(Some(SchemaFormat::Custom(format.to_owned())))
+}
+
+/// Describes types that have no values.
+#[macro_export]
+macro_rules! schemas {
+    ($($(#[$doc:meta])* $name:ident = $schema:expr;)+) => {$(
+        $(#[$doc])*
+        pub struct $name;
+
+        impl ::utoipa::PartialSchema for $name {
+            fn schema() -> ::utoipa::openapi::RefOr<::utoipa::openapi::Schema> {
+                $schema.into()
+            }
+        }
+
+        impl ::utoipa::ToSchema for $name {}
+    )+};
+}
+
+schemas! {
+    /// An id.
+    Id = formatted("uuid")
+        .description(Some("A UUID (RFC 9562), lower-case and hyphenated."))
+        .pattern(Some("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"))
+        .examples(["0190d0a0-7c3e-7a11-8f3e-0123456789ab"]);
+
+    /// A point in time.
+    Time = formatted("date-time")
+        .description(Some("A point in time (RFC 3339), in UTC, to the millisecond."))
+        .pattern(Some(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"))
+        .examples(["2026-01-02T03:04:05.678Z"]);
+
+    /// A name.
+    Name = text()
+        .description(Some("A name: trimmed, and then at least one character, none of them a control character."))
+        .min_length(Some(1))
+        .max_length(Some(NAME_MAX))
+        .pattern(Some(
+            r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$",
+        ))
+        .examples(["My Project"]);
+
+    /// How many entries a page has at most.
+    PageLimit = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(1))
+        .maximum(Some(Limit::MAX))
+        .default(Some(json!(Limit::default().get())))
+        .examples([json!(10)]);
+
+    /// Where a page ended.
+    Cursor = text()
+        .description(Some("Where a page ended. Opaque: it is good for the same list with the same filter."))
+        .min_length(Some(1))
+        .pattern(Some("^[A-Za-z0-9_-]+$"))
+        .examples(["AkVSl3s1LmVyr3zM0nxGd5kS7CgT0PqN2vSTu1bXo0pI"]);
+}
+
+/// Never anything but this.
+pub fn always(value: impl Into<Value>) -> RefOr<Schema> {
+    let value = value.into();
+    let kind = if value.is_boolean() {
+        Type::Boolean
+    } else {
+        Type::String
+    };
+    ObjectBuilder::new().schema_type(kind).enum_values(Some([value])).into()
+}
