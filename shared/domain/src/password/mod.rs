@@ -102,7 +102,7 @@ fn folded(text: &str) -> String {
 fn around_common(text: &str) -> Option<usize> {
     let around_repeated = pattern::repetitions(text).filter_map(|repeated| {
         let edges = pattern::essence(repeated.before) + pattern::essence(repeated.after);
-        common::around(repeated.text).map(|around| edges + around)
+        common::around_repeated(repeated.text).map(|around| edges + around)
     });
     common::around(text).into_iter().chain(around_repeated).min()
 }
@@ -272,8 +272,16 @@ mod tests {
             ("Passw0rd1Passw0rd2!", &[COMMON]),
             ("Password123Password!", &[COMMON]),
             ("password-password-1", &[COMMON]),
+            ("letmeinletmein123!", &[COMMON]),
+            ("letmein-letmein-letmein", &[COMMON]),
+            ("welcomewelcome1", &[COMMON]),
             ("sunshinesunshine2", &[COMMON]),
             ("2024!sunshinesunshi", &[COMMON]),
+            ("dragondragon2024!", &[COMMON]),
+            ("testtest20242024!", &[COMMON]),
+            ("dragondragon123", &[COMMON, PATTERN]),
+            ("testtesttesttest1", &[COMMON, PATTERN]),
+            ("adminadminadmin1", &[COMMON, PATTERN]),
             ("1984198419841984!", &[PATTERN]),
             ("abcabcabcabcab2024", &[PATTERN]),
             ("gerbilgerbil123", &[PATTERN]),
@@ -335,7 +343,7 @@ mod tests {
         assert_strict("password123", &[LENGTH, COMMON]);
         assert_strict("12345678", &[LENGTH, COMMON, PATTERN]);
         assert_strict("123456789012345", &[COMMON, PATTERN]);
-        assert_strict("alicealice", &[LENGTH, PATTERN, PERSONAL]);
+        assert_strict("alicealice", &[LENGTH, COMMON, PATTERN, PERSONAL]);
     }
 
     /// Scripts with and without case, with marks, and beyond the basic plane.
