@@ -97,9 +97,14 @@ fn folded(text: &str) -> String {
     text.nfkc().flat_map(char::to_lowercase).nfkc().collect()
 }
 
-/// How many characters stand around the common password that `text` is or repeats; `None` if it is built on none.
+/// How many characters stand around the common password that `text` is or, perhaps between digits and signs, repeats; `None` if it is
+/// built on none.
 fn around_common(text: &str) -> Option<usize> {
-    common::around(text).or_else(|| common::around(pattern::unit(text)))
+    let around_repeated = pattern::repetitions(text).filter_map(|repeated| {
+        let edges = pattern::essence(repeated.before) + pattern::essence(repeated.after);
+        common::around_repeated(repeated.text).map(|around| edges + around)
+    });
+    common::around(text).into_iter().chain(around_repeated).min()
 }
 
 /// What others know about a password's owner. Never printed.
@@ -230,6 +235,15 @@ mod tests {
             "雨ニモマケズ風ニモマケズ雪ニモ",
             "🔑🦊🌧️🎻🏔️🪴🧭🛶🪁🥁🍋🚜🗿",
             "  velvet   hammer  ",
+            "sunshine sunshine over the hammer",
+            "dragon, dragon, burning bright",
+            "walla walla washington 2",
+            "never say never again",
+            "hunter2026 of the hunters",
+            "testtest-velvet-lake1",
+            "bonbon8$#@9132kq",
+            "dragondragon8$#@9132",
+            "雨ニモマケズ風ニモマケズ2026",
         ] {
             assert_strict(password, &[]);
         }
@@ -247,6 +261,33 @@ mod tests {
             "footballfootbal",
         ] {
             assert_strict(password, &[COMMON]);
+        }
+    }
+
+    #[test]
+    fn repeating_a_common_password_makes_no_better_one_with_or_without_signs_around_it() {
+        for (password, rules) in [
+            ("iloveyouiloveyou1", &[COMMON][..]),
+            ("Passw0rdPassw0rd!", &[COMMON]),
+            ("Passw0rd1Passw0rd2!", &[COMMON]),
+            ("Password123Password!", &[COMMON]),
+            ("password-password-1", &[COMMON]),
+            ("letmeinletmein123!", &[COMMON]),
+            ("letmein-letmein-letmein", &[COMMON]),
+            ("welcomewelcome1", &[COMMON]),
+            ("sunshinesunshine2", &[COMMON]),
+            ("2024!sunshinesunshi", &[COMMON]),
+            ("dragondragon2024!", &[COMMON]),
+            ("testtest20242024!", &[COMMON]),
+            ("dragondragon123", &[COMMON, PATTERN]),
+            ("testtesttesttest1", &[COMMON, PATTERN]),
+            ("adminadminadmin1", &[COMMON, PATTERN]),
+            ("1984198419841984!", &[PATTERN]),
+            ("abcabcabcabcab2024", &[PATTERN]),
+            ("gerbilgerbil123", &[PATTERN]),
+            ("(äöüäöüäöüäöüäö)", &[PATTERN]),
+        ] {
+            assert_strict(password, rules);
         }
     }
 
@@ -302,7 +343,7 @@ mod tests {
         assert_strict("password123", &[LENGTH, COMMON]);
         assert_strict("12345678", &[LENGTH, COMMON, PATTERN]);
         assert_strict("123456789012345", &[COMMON, PATTERN]);
-        assert_strict("alicealice", &[LENGTH, PATTERN, PERSONAL]);
+        assert_strict("alicealice", &[LENGTH, COMMON, PATTERN, PERSONAL]);
     }
 
     /// Scripts with and without case, with marks, and beyond the basic plane.
@@ -355,6 +396,11 @@ mod tests {
                 drop(Password::chosen(&password, policy, &context));
                 drop(Password::chosen(&format!("{name}{password}{local}"), policy, &context));
             }
+        }
+
+        #[test]
+        fn fifteen_random_characters_are_accepted_by_every_policy(password in "[!-~]{15,40}") {
+            prop_assert_eq!(refusals(Policy::STRICT, &password), Vec::<String>::new());
         }
 
         #[test]

@@ -3,6 +3,9 @@
 /// The fewest characters in a row that count as one: words have three (`first`, `power`), and seldom four (`property`).
 const RUN_MIN: usize = 4;
 
+/// The same where only digits and signs are, of which no word is made.
+const EDGE_RUN_MIN: usize = 3;
+
 /// The longest unit whose repetition is looked for; what is longer is a passphrase of its own.
 const UNIT_MAX: usize = 32;
 
@@ -28,20 +31,77 @@ const KEYS: &[&str] = &[
     "q1w2e3r4t5y6u7i8o9p0",
 ];
 
-/// How many characters `text` has if a row counts as one and what is repeated counts once.
+/// How many characters `text` has if a row counts as one and what is repeated, perhaps between digits and signs, counts once.
 pub(super) fn essence(text: &str) -> usize {
+    let whole = period(&without_rows(text, RUN_MIN));
+    Core::all(text).filter_map(Core::essence).fold(whole, Ord::min)
+}
+
+/// What is repeated in `text`, each with what stands around its repetition: the text as a whole, or what is between the signs, or the
+/// digits and signs, at its ends.
+pub(super) fn repetitions(text: &str) -> impl Iterator<Item = Core<'_>> {
+    let whole = Core {
+        before: "",
+        text,
+        after: "",
+    };
+    std::iter::once(whole).chain(Core::all(text)).filter_map(|core| {
+        let unit = unit(core.text);
+        (unit.len() < core.text.len()).then_some(Core { text: unit, ..core })
+    })
+}
+
+/// A part of a text, and what stands around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Core<'a> {
+    pub before: &'a str,
+    pub text: &'a str,
+    pub after: &'a str,
+}
+
+impl<'a> Core<'a> {
+    /// `text` without the signs, and without the digits and signs, at its ends.
+    fn all(text: &'a str) -> impl Iterator<Item = Self> {
+        let are_edges: [fn(char) -> bool; 2] = [|c| !c.is_alphanumeric(), |c| !c.is_alphabetic()];
+        are_edges.into_iter().map(move |is_edge| {
+            let rest = text.trim_start_matches(is_edge);
+            let core = rest.trim_end_matches(is_edge);
+            Self {
+                before: &text[..text.len() - rest.len()],
+                text: core,
+                after: &rest[core.len()..],
+            }
+        })
+    }
+
+    /// How many characters what is repeated and what stands around it have; `None` if nothing stands around it, nothing is repeated, or it
+    /// is no more than half: two letters alike among many digits are there by chance.
+    fn essence(self) -> Option<usize> {
+        let around = self.before.chars().count() + self.after.chars().count();
+        if around == 0 || self.text.chars().count() <= around {
+            return None;
+        }
+        let kept = without_rows(self.text, RUN_MIN);
+        let unit = period(&kept);
+        let edge = |text| without_rows(text, EDGE_RUN_MIN).len();
+        (unit < kept.len()).then(|| edge(self.before) + unit + edge(self.after))
+    }
+}
+
+/// The characters of `text`, of every row of at least `run_min` only the first.
+fn without_rows(text: &str, run_min: usize) -> Vec<char> {
     let chars: Vec<char> = text.chars().collect();
     let mut kept = Vec::with_capacity(chars.len());
     let mut rest = &chars[..];
     while let Some(&first) = rest.first() {
         kept.push(first);
-        rest = &rest[Some(run(rest)).filter(|&run| run >= RUN_MIN).unwrap_or(1)..];
+        rest = &rest[Some(run(rest)).filter(|&run| run >= run_min).unwrap_or(1)..];
     }
-    period(&kept)
+    kept
 }
 
 /// What `text` repeats from its start to its end, the last time perhaps not to the unit's end; itself if it repeats nothing.
-pub(super) fn unit(text: &str) -> &str {
+fn unit(text: &str) -> &str {
     let chars: Vec<char> = text.chars().collect();
     let end = text
         .char_indices()
@@ -83,7 +143,7 @@ fn are_neighbours(keys: &str, left: char, right: char) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{essence, unit};
+    use super::{Core, essence, repetitions, unit};
 
     #[test]
     fn a_row_counts_as_one_character() {
@@ -120,6 +180,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_repeated_between_digits_and_signs_counts_once() {
+        assert_eq!(essence("abcabcabcab1"), 4);
+        assert_eq!(essence("!1984198419841984?"), 6);
+        assert_eq!(essence("dragondragon12"), 8);
+        // Beside a repetition, three in a row are a row.
+        assert_eq!(essence("dragondragon123"), 7);
+        assert_eq!(essence("dragon123"), 9);
+        // What is repeated is less than what stands around it.
+        assert_eq!(essence("31415aa92"), 9);
+        let found: Vec<Core> = repetitions("!dragondragondra99").collect();
+        let dragon = Core {
+            before: "!",
+            text: "dragon",
+            after: "99",
+        };
+        assert_eq!(found, [dragon]);
+        assert_eq!(repetitions("dragonfly").count(), 0);
+    }
+
+    #[test]
     fn words_are_no_rows() {
         for text in [
             "",
@@ -139,6 +219,10 @@ mod tests {
             prop_assert!(essence(&text) <= count);
             prop_assert_eq!(essence(&text) == 0, text.is_empty());
             prop_assert!(text.starts_with(unit(&text)));
+            for Core { before, text: unit, after } in repetitions(&text) {
+                prop_assert!(text.starts_with(&[before, unit].concat()));
+                prop_assert!(text.ends_with(after));
+            }
         }
 
         #[test]
