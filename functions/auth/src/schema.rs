@@ -4,7 +4,7 @@ use api::openapi::schema::{formatted, text};
 use domain::secret::PASSWORD_MAX_BYTES;
 use domain::tenants::Kind;
 use domain::text::NAME_MAX;
-use domain::{password, scope, users};
+use domain::{logins, password, scope, users};
 
 api::schemas! {
     /// An address.
@@ -50,5 +50,6 @@ api::schemas! {
     RefreshToken = text()
         .description(Some("Gets the login its next tokens, once. Opaque, and a secret."))
         .min_length(Some(1))
+        .max_length(Some(logins::RefreshToken::MAX_CHARS))
         .examples(["coditect_rt_AZDQoHw-ehGPPgEjRWeJqw"]);
 }

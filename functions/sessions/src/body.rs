@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::schema::WorkspacePath;
 
-/// A session as it is sent.
+/// A workspace session.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Session)]

@@ -29,7 +29,10 @@ function render(api) {
     if (!thing || !thing.$ref) return thing;
     const path = thing.$ref.slice(2).split("/");
     const found = path.reduce((at, key) => at[key.replaceAll("~1", "/").replaceAll("~0", "~")], api);
-    return { ...deref(found), ...thing, $ref: undefined, name: path.at(-1) };
+    const target = deref(found);
+    // What is said here of the use goes before what is said there of all uses, and does not replace it.
+    const description = [thing.description, target.description].filter(Boolean).join(" ");
+    return { ...target, ...thing, $ref: undefined, name: path.at(-1), description };
   };
   const json = (value) => element("pre", { tabindex: 0 }, JSON.stringify(value, null, 2));
 
@@ -37,7 +40,7 @@ function render(api) {
     const said = [];
     const say = (key, words) => schema[key] !== undefined && said.push(element("span", {}, words, " ", element("code", {}, String(schema[key]))));
     if (schema.format) said.push(schema.format);
-    if (schema.enum) said.push(["one of ", schema.enum.map((value, index) => [index ? ", " : "", element("code", {}, JSON.stringify(value))])]);
+    if (schema.enum) said.push([schema.enum.length > 1 ? "one of " : "always ", schema.enum.map((value, index) => [index ? ", " : "", element("code", {}, JSON.stringify(value))])]);
     say("minimum", "at least");
     say("maximum", "at most");
     say("minLength", "shortest");
@@ -50,12 +53,12 @@ function render(api) {
   }
 
   function kind(schema) {
+    const any = schema.oneOf || schema.anyOf;
+    if (schema.name && (any || !schema.type || schema.type === "object")) return schema.name;
     if (schema.type === "array") return ["list of ", kind(deref(schema.items))];
     if (Array.isArray(schema.type)) return schema.type.join(" or ");
-    const any = schema.oneOf || schema.anyOf;
     if (any) return any.map((one, index) => [index ? " or " : "", kind(deref(one))]);
-    if (schema.name) return `${schema.name} (${schema.type || "object"})`;
-    return schema.type || "object";
+    return schema.name ? `${schema.type} (${schema.name})` : schema.type || "object";
   }
 
   // What stands inside a schema, one entry a member.
@@ -114,7 +117,9 @@ function render(api) {
 
   function curl(method, path, operation) {
     const base = location.origin + location.pathname.replace(/\/docs$/, "");
-    const lines = [`curl -X ${method.toUpperCase()} '${base}${path}'`];
+    const parameters = (operation.parameters || []).map(deref);
+    const filled = path.replace(/\{(\w+)\}/g, (_, name) => deref(parameters.find((one) => one.name === name).schema).examples[0]);
+    const lines = [`curl -X ${method.toUpperCase()} '${base}${filled}'`];
     const asked = operation.security || api.security || [];
     if (asked.some((one) => Object.keys(one).length)) lines.push("-H 'Authorization: Bearer TOKEN'");
     const taken = operation.requestBody && deref(operation.requestBody).content["application/json"];

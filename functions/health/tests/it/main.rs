@@ -1,7 +1,63 @@
 //! The health function's behaviour.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use testkit::{Target as _, TestApp};
+
+const PAGES: [&str; 2] = ["/v5/docs", "/api/v5/docs"];
+
+/// The page, and what its header lets it do.
+async fn page(path: &str) -> (String, String) {
+    let answer = TestApp::start(health::router()).get(path).send().await;
+    let policy = answer.header("content-security-policy").expect("it has one").to_owned();
+    assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
+    (answer.body.as_str().expect("it is text").to_owned(), policy)
+}
+
+/// What stands between the first of these tags.
+fn within<'a>(page: &'a str, tag: &str) -> &'a str {
+    let (_, rest) = page.split_once(&format!("<{tag}>")).expect("it begins");
+    rest.split_once(&format!("</{tag}>")).expect("it ends").0
+}
+
+#[tokio::test]
+async fn the_document_that_is_served_is_the_one_that_is_committed() {
+    let app = TestApp::start(health::router());
+    let committed: serde_json::Value = serde_json::from_str(include_str!("../../../../infra/openapi.json")).unwrap();
+    for path in ["/v5/openapi.json", "/api/v5/openapi.json"] {
+        assert_eq!(app.get(path).send().await.document(), committed);
+    }
+    assert_eq!(app.env.db.usage().transactions, 0);
+}
+
+#[tokio::test]
+async fn the_page_may_run_its_own_script_and_nothing_else() {
+    for path in PAGES {
+        let (page, policy) = page(path).await;
+        let hash = |tag| STANDARD.encode(Sha256::digest(within(&page, tag)));
+        for allowed in [
+            "default-src 'none'".to_owned(),
+            format!("script-src 'sha256-{}'", hash("script")),
+            format!("style-src 'sha256-{}'", hash("style")),
+            "connect-src 'self'".to_owned(),
+        ] {
+            assert!(policy.split("; ").any(|directive| directive == allowed), "{policy}");
+        }
+        assert!(!policy.contains("unsafe"), "{policy}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_asks_for_nothing_but_the_document_beside_it() {
+    let (page, _) = page(PAGES[0]).await;
+    for elsewhere in ["://", "src=", "import", "style="] {
+        assert!(!page.contains(elsewhere), "{elsewhere}");
+    }
+    assert!(!within(&page, "style").contains("url("));
+    assert!(page.contains(r#"fetch("openapi.json")"#));
+}
 
 #[tokio::test]
 async fn health_says_that_the_process_is_there_and_touches_nothing() {

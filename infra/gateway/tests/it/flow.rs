@@ -92,6 +92,9 @@ pub async fn flow(target: &impl Target) {
 
     let keys = target.get("/api/v5/.well-known/jwks.json").send().await.document();
     assert!(keys["keys"].is_array(), "{keys}");
+    let document = target.get("/api/v5/openapi.json").send().await.document();
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(target.get("/v5/docs").send().await.status, 200);
     target.get("/v5/health").send().await.ok();
     target.get("/api/v5/ready").send().await.ok();
     target

@@ -52,3 +52,76 @@ fn the_document_has_every_route_and_no_other() {
         "left: #[utoipa::path] and document(), right: router()"
     );
 }
+
+/// Every operation, under its method and path.
+fn operations(document: &Value) -> impl Iterator<Item = (String, &Value)> {
+    let paths = document["paths"].as_object().unwrap();
+    paths.iter().flat_map(|(path, item)| {
+        let item = item.as_object().unwrap();
+        item.iter()
+            .map(move |(method, operation)| (format!("{method} {path}"), operation))
+    })
+}
+
+/// What a reference refers to.
+fn resolved<'a>(document: &'a Value, described: &'a Value) -> &'a Value {
+    match described["$ref"].as_str() {
+        Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap(),
+        None => described,
+    }
+}
+
+#[test]
+fn every_operation_says_what_it_is_and_every_answer_has_an_example() {
+    let document = document();
+    let mut ids = BTreeSet::new();
+    for (operation, described) in operations(&document) {
+        assert!(ids.insert(described["operationId"].as_str().unwrap()), "{operation}");
+        assert!(!described["summary"].as_str().unwrap().is_empty(), "{operation}");
+        assert_eq!(described["tags"].as_array().unwrap().len(), 1, "{operation}");
+        assert!(described["security"].is_array(), "{operation}");
+        for (status, response) in described["responses"].as_object().unwrap() {
+            let response = resolved(&document, response);
+            assert!(response["headers"]["X-Request-Id"].is_object(), "{operation} {status}");
+            let Some(content) = response["content"].as_object() else {
+                assert_eq!(status, "304", "{operation}");
+                continue;
+            };
+            for media in content.values() {
+                assert!(media["schema"].is_object(), "{operation} {status}");
+                let has_example = !media["example"].is_null() || media["examples"].is_object();
+                assert!(has_example, "{operation} {status}");
+            }
+        }
+    }
+}
+
+/// The texts of a request that have no limit of their own.
+fn unlimited(document: &Value, schema: &Value, place: &str, found: &mut Vec<String>) {
+    let schema = resolved(document, schema);
+    for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+        unlimited(document, member, &format!("{place}/{name}"), found);
+    }
+    for one in schema["oneOf"].as_array().into_iter().flatten() {
+        unlimited(document, one, place, found);
+    }
+    let has_limit = ["maxLength", "enum"].iter().any(|limit| !schema[limit].is_null());
+    if schema["type"] == "string" && !has_limit {
+        found.push(place.to_owned());
+    }
+}
+
+#[test]
+fn every_text_of_a_request_has_its_limit_and_no_member_is_forbidden() {
+    let document = document();
+    let mut found = Vec::new();
+    for (operation, described) in operations(&document) {
+        let schema = &described["requestBody"]["content"]["application/json"]["schema"];
+        unlimited(&document, schema, &operation, &mut found);
+        assert!(
+            resolved(&document, schema)["additionalProperties"].is_null(),
+            "{operation}: unknown members are ignored"
+        );
+    }
+    assert_eq!(found, Vec::<String>::new());
+}

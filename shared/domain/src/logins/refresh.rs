@@ -43,6 +43,9 @@ pub struct RefreshToken {
 }
 
 impl RefreshToken {
+    /// The most characters of a token: as many as each has today.
+    pub const MAX_CHARS: usize = PREFIX.len() + (LEN * 4).div_ceil(3);
+
     /// Reads a token. What is none, mistyped or cut off, is known without the store.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text.strip_prefix(PREFIX)?).ok()?;
@@ -362,6 +365,7 @@ mod tests {
         #[test]
         fn one_wrong_character_is_noticed(place in 0usize..134, other in "[A-Za-z0-9_-]") {
             let text = family().1.reveal();
+            prop_assert_eq!(text.len(), RefreshToken::MAX_CHARS);
             let mut typed = text.clone();
             typed.replace_range(12 + place..13 + place, &other);
             prop_assert_eq!(RefreshToken::parse(&typed).is_some(), typed == text);
