@@ -1,7 +1,7 @@
 //! An event as it is sent.
 
 use domain::audit::{Action, Event, Place};
-use domain::{Address, LoginId, SessionId, Timestamp, UserId};
+use domain::{Address, LoginId, SessionId, TenantId, Timestamp, UserId};
 use serde::Serialize;
 
 /// An event as it is sent: what all have in common, and beside it what its type adds.
@@ -12,6 +12,7 @@ pub struct EventBody {
     #[serde(rename = "type")]
     kind: &'static str,
     at: Timestamp,
+    tenant_id: TenantId,
     user_id: UserId,
     login_id: Option<LoginId>,
     ip: Option<Address>,
@@ -31,12 +32,13 @@ enum Details {
 }
 
 impl EventBody {
-    /// The event at this place of its log.
-    pub fn of(place: Place, event: Event) -> Self {
+    /// The event at this place of the tenant's log.
+    pub fn of(tenant: TenantId, place: Place, event: Event) -> Self {
         Self {
             id: place.id(),
             kind: event.action.as_str(),
             at: event.at,
+            tenant_id: tenant,
             user_id: event.user,
             login_id: event.login,
             ip: event.address,
@@ -81,9 +83,9 @@ mod tests {
     fn details(action: Action) -> Value {
         let place = Place::from_slice(&[0; 12]).unwrap();
         let event = Event::of(id(), None, &Client::default(), Timestamp::from_millis(0), action);
-        let mut body = serde_json::to_value(EventBody::of(place, event)).unwrap();
+        let mut body = serde_json::to_value(EventBody::of(id(), place, event)).unwrap();
         let members = body.as_object_mut().unwrap();
-        for common in ["id", "type", "at", "userId", "loginId", "ip", "requestId"] {
+        for common in ["id", "type", "at", "tenantId", "userId", "loginId", "ip", "requestId"] {
             members.remove(common).expect(common);
         }
         body

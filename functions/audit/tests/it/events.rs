@@ -11,8 +11,10 @@ use testkit::{Actor, Answer, Code, Target as _, TestApp};
 use crate::{create, rest, start};
 
 /// What has to be in the log, as it is written down along the way.
-#[derive(Default)]
-struct Expected(Vec<Value>);
+struct Expected {
+    tenant: Value,
+    events: Vec<Value>,
+}
 
 impl Expected {
     /// That this was done in the request that was answered so.
@@ -20,13 +22,14 @@ impl Expected {
         let mut event = json!({
             "type": kind,
             "at": at,
+            "tenantId": self.tenant,
             "userId": user,
             "loginId": login,
             "ip": TestApp::ADDRESS,
             "requestId": answer.header("x-request-id"),
         });
         event.as_object_mut().unwrap().extend(object(details));
-        self.0.push(event);
+        self.events.push(event);
     }
 }
 
@@ -50,13 +53,16 @@ async fn current_login(app: &TestApp, token: &Value) -> Value {
 #[tokio::test]
 async fn everything_that_is_done_is_told_once_in_order_and_without_secrets() {
     let app = start();
-    let mut expected = Expected::default();
     let at = "2026-01-01T00:00:00.000Z";
     let account = json!({ "email": "alice@example.com", "password": "password123" });
 
     let answer = app.post("/v5/auth/register").json(&account).send().await;
     let phone = answer.body["data"].clone();
     let user = &phone["user"]["id"];
+    let mut expected = Expected {
+        tenant: phone["tenant"]["id"].clone(),
+        events: Vec::new(),
+    };
     let phone_login = &current_login(&app, &phone["token"]).await;
     expected.event("user.registered", at, user, phone_login, &answer, json!({}));
 
@@ -138,7 +144,7 @@ async fn everything_that_is_done_is_told_once_in_order_and_without_secrets() {
         let id = event.as_object_mut().unwrap().remove("id").unwrap();
         assert!(ids.insert(id.as_str().unwrap().to_owned()), "{id} is there twice");
     }
-    assert_eq!(data["events"], Value::from(expected.0));
+    assert_eq!(data["events"], Value::from(expected.events));
 }
 
 #[tokio::test]
