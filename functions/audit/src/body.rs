@@ -51,11 +51,14 @@ impl EventBody {
 impl Details {
     fn of(action: &Action) -> Self {
         match *action {
-            Action::Registered | Action::LoggedIn | Action::Refreshed | Action::ReuseDetected | Action::LoggedOut => {
-                Self::None {}
-            }
+            Action::Registered
+            | Action::LoggedIn
+            | Action::Refreshed
+            | Action::RefreshReplayed
+            | Action::ReuseDetected
+            | Action::LoggedOut => Self::None {},
             Action::LoginRefused { attempts } => Self::Attempts { attempts },
-            Action::LoginEnded { ended } => Self::EndedLogin { ended_login_id: ended },
+            Action::LoginEnded { ended } | Action::LoginEvicted { ended } => Self::EndedLogin { ended_login_id: ended },
             Action::LoggedOutEverywhere { ended } | Action::PasswordChanged { ended } => Self::Ended { ended },
             Action::SessionCreated { session }
             | Action::SessionChanged { session }
@@ -99,9 +102,11 @@ mod tests {
             (Action::LoggedIn, json!({})),
             (Action::LoginRefused { attempts: 3 }, json!({ "attempts": 3 })),
             (Action::Refreshed, json!({})),
+            (Action::RefreshReplayed, json!({})),
             (Action::ReuseDetected, json!({})),
             (Action::LoggedOut, json!({})),
             (Action::LoginEnded { ended: id() }, json!({ "endedLoginId": ID })),
+            (Action::LoginEvicted { ended: id() }, json!({ "endedLoginId": ID })),
             (Action::LoggedOutEverywhere { ended: 2 }, json!({ "ended": 2 })),
             (Action::PasswordChanged { ended: 0 }, json!({ "ended": 0 })),
             (Action::SessionCreated { session }, json!({ "sessionId": ID })),
