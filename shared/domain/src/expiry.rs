@@ -1,8 +1,10 @@
 //! What has a lifetime, by the time at which it ends: `expiry / {shard} / {milliseconds} / {packed key}` → nothing.
 //!
-//! Whoever writes a key with a lifetime also [files](file) it here, in the same transaction, and files it anew when the lifetime changes;
-//! whoever removes the key need not: the entry then leads to nothing, and goes when its time comes. [`sweep`](crate::sweep)
-//! reads what is due.
+//! Whoever writes a key with a lifetime also [files](file) it here, in the same transaction, and files it anew when the lifetime changes.
+//! An entry is believed: when its time comes, [`sweep`](crate::sweep) removes the key unread, whatever stands there by then. So a key has no
+//! entry but that of its lifetime. Whoever removes a key that is never written again, such as a login's with its own id, may leave its entry
+//! behind: it leads to nothing, and goes when its time comes. A key that may be written again must not be removed, only written over,
+//! with the lifetime that it had as [`Moved::from`]; or the entry would end what is written next before its time.
 //!
 //! The shard is drawn from the key. Without it, all entries of a moment would lie side by side, and every writer of a cluster would write
 //! to the same one of its servers.
