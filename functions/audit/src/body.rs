@@ -2,7 +2,7 @@
 
 use api::openapi::schema::{self, Id, Time};
 use domain::audit::{Action, Event, Place};
-use domain::{Address, LoginId, SessionId, Timestamp, UserId};
+use domain::{Address, LoginId, SessionId, TenantId, Timestamp, UserId};
 use serde::Serialize;
 use utoipa::openapi::{ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
@@ -15,6 +15,7 @@ pub struct EventBody {
     #[serde(rename = "type")]
     kind: &'static str,
     at: Timestamp,
+    tenant_id: TenantId,
     user_id: UserId,
     login_id: Option<LoginId>,
     ip: Option<Address>,
@@ -34,12 +35,13 @@ enum Details {
 }
 
 impl EventBody {
-    /// The event at this place of its log.
-    pub fn of(place: Place, event: Event) -> Self {
+    /// The event at this place of the tenant's log.
+    pub fn of(tenant: TenantId, place: Place, event: Event) -> Self {
         Self {
             id: place.id(),
             kind: event.action.as_str(),
             at: event.at,
+            tenant_id: tenant,
             user_id: event.user,
             login_id: event.login,
             ip: event.address,
@@ -52,11 +54,14 @@ impl EventBody {
 impl Details {
     fn of(action: &Action) -> Self {
         match *action {
-            Action::Registered | Action::LoggedIn | Action::Refreshed | Action::ReuseDetected | Action::LoggedOut => {
-                Self::None {}
-            }
+            Action::Registered
+            | Action::LoggedIn
+            | Action::Refreshed
+            | Action::RefreshReplayed
+            | Action::ReuseDetected
+            | Action::LoggedOut => Self::None {},
             Action::LoginRefused { attempts } => Self::Attempts { attempts },
-            Action::LoginEnded { ended } => Self::EndedLogin { ended_login_id: ended },
+            Action::LoginEnded { ended } | Action::LoginEvicted { ended } => Self::EndedLogin { ended_login_id: ended },
             Action::LoggedOutEverywhere { ended } | Action::PasswordChanged { ended } => Self::Ended { ended },
             Action::SessionCreated { session }
             | Action::SessionChanged { session }
@@ -158,9 +163,9 @@ mod tests {
     fn details(action: Action) -> Value {
         let place = Place::from_slice(&[0; 12]).unwrap();
         let event = Event::of(id(), None, &Client::default(), Timestamp::from_millis(0), action);
-        let mut body = serde_json::to_value(EventBody::of(place, event)).unwrap();
+        let mut body = serde_json::to_value(EventBody::of(id(), place, event)).unwrap();
         let members = body.as_object_mut().unwrap();
-        for common in ["id", "type", "at", "userId", "loginId", "ip", "requestId"] {
+        for common in ["id", "type", "at", "tenantId", "userId", "loginId", "ip", "requestId"] {
             members.remove(common).expect(common);
         }
         body
@@ -174,9 +179,11 @@ mod tests {
             (Action::LoggedIn, json!({})),
             (Action::LoginRefused { attempts: 3 }, json!({ "attempts": 3 })),
             (Action::Refreshed, json!({})),
+            (Action::RefreshReplayed, json!({})),
             (Action::ReuseDetected, json!({})),
             (Action::LoggedOut, json!({})),
             (Action::LoginEnded { ended: id() }, json!({ "endedLoginId": ID })),
+            (Action::LoginEvicted { ended: id() }, json!({ "endedLoginId": ID })),
             (Action::LoggedOutEverywhere { ended: 2 }, json!({ "ended": 2 })),
             (Action::PasswordChanged { ended: 0 }, json!({ "ended": 0 })),
             (Action::SessionCreated { session }, json!({ "sessionId": ID })),

@@ -54,7 +54,9 @@ pub async fn list(
     let page = ops::list(&app.env, &caller, after.as_ref(), limit).await?;
     let events = page.events.into_iter();
     Ok(Reply::ok(PageBody {
-        events: events.map(|(place, event)| EventBody::of(place, event)).collect(),
+        events: events
+            .map(|(place, event)| EventBody::of(caller.tenant(), place, event))
+            .collect(),
         next_cursor: page.next.as_ref().map(Cursor::encode),
     }))
 }

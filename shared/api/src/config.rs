@@ -321,28 +321,24 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
 
     fn eddsa(&self, token_use: TokenUse) -> Result<(Option<SigningKey>, VerifyingKey), ConfigError> {
         let public = self.public_key("JWT_PUBLIC_KEY")?;
-        if let (TokenUse::Verifies, Some(public)) = (token_use, public) {
+        if token_use != TokenUse::Signs {
+            // The private key is not looked at: what only verifies must not come to depend on having it.
+            let Some(public) = public else {
+                let how = format!("is not set; with JWT_ALGORITHM=EdDSA it verifies the access tokens. {MAKE_PUBLIC}");
+                return Err(refused("JWT_PUBLIC_KEY", how));
+            };
             return Ok((None, VerifyingKey::EdDsa(public)));
         }
         let Some(private) = self.private_key("JWT_PRIVATE_KEY")? else {
-            return Err(match token_use {
-                TokenUse::Ignores | TokenUse::Verifies => refused(
-                    "JWT_PUBLIC_KEY",
-                    format!("is not set; with JWT_ALGORITHM=EdDSA it verifies the access tokens. {MAKE_PUBLIC}"),
-                ),
-                TokenUse::Signs => refused(
-                    "JWT_PRIVATE_KEY",
-                    format!("is not set; with JWT_ALGORITHM=EdDSA it signs the access tokens. {MAKE_PRIVATE}"),
-                ),
-            });
+            let how = format!("is not set; with JWT_ALGORITHM=EdDSA it signs the access tokens. {MAKE_PRIVATE}");
+            return Err(refused("JWT_PRIVATE_KEY", how));
         };
         let half = private.public();
         if public.is_some_and(|public| public != half) {
             let why = format!("is not the public half of JWT_PRIVATE_KEY. {MAKE_PUBLIC}");
             return Err(refused("JWT_PUBLIC_KEY", why));
         }
-        let signing = (token_use == TokenUse::Signs).then(|| SigningKey::EdDsa(private));
-        Ok((signing, VerifyingKey::EdDsa(half)))
+        Ok((Some(SigningKey::EdDsa(private)), VerifyingKey::EdDsa(half)))
     }
 
     fn private_key(&self, variable: &'static str) -> Result<Option<PrivateKey>, ConfigError> {
@@ -620,6 +616,7 @@ mod tests {
             (Signs, &[EDDSA, SECRET], "JWT_PRIVATE_KEY is not set"),
             (Verifies, &[EDDSA], "JWT_PUBLIC_KEY is not set"),
             (Verifies, &[EDDSA, SECRET], "JWT_PUBLIC_KEY is not set"),
+            (Verifies, &[EDDSA, PRIVATE], "JWT_PUBLIC_KEY is not set"),
             (Verifies, &[PUBLIC], "JWT_SECRET is not set"),
         ] {
             let error = read_for(token_use, pairs).unwrap_err().to_string();
@@ -637,15 +634,16 @@ mod tests {
     fn a_function_that_does_not_sign_is_given_no_key_for_it() {
         assert_eq!(keys(TokenUse::Signs, &[SECRET]), (Some("HS256"), 1));
         assert_eq!(keys(TokenUse::Verifies, &[SECRET]), (None, 1));
-        assert_eq!(keys(TokenUse::Verifies, &[EDDSA, PRIVATE]), (None, 1));
         assert_eq!(keys(TokenUse::Verifies, &[EDDSA, PRIVATE, PUBLIC]), (None, 1));
+        let unread = ("JWT_PRIVATE_KEY", "none");
+        assert_eq!(keys(TokenUse::Verifies, &[EDDSA, unread, PUBLIC]), (None, 1));
     }
 
     #[test]
     fn a_previous_key_of_either_algorithm_verifies_beside_the_current_one() {
         let secret = ("JWT_SECRET_PREVIOUS", "an older secret that is long enough");
         let public = ("JWT_PUBLIC_KEY_PREVIOUS", jwt::forged::PUBLIC_KEY);
-        for current in [[SECRET].as_slice(), &[EDDSA, PRIVATE]] {
+        for current in [[SECRET].as_slice(), &[EDDSA, PRIVATE, PUBLIC]] {
             for (previous, count) in [([secret].as_slice(), 2), (&[public], 2), (&[secret, public], 3)] {
                 let pairs = [current, previous].concat();
                 assert_eq!(keys(TokenUse::Signs, &pairs).1, count);

@@ -259,7 +259,8 @@ impl From<domain::Error> for ApiError {
             ),
             Error::IdempotencyMismatch => Self::new(
                 Code::IdempotencyMismatch,
-                "This `Idempotency-Key` was used for a request with another body. Use a new key for a new request.",
+                "This `Idempotency-Key` was used for a request with other values, or for a registration whose account has \
+                 another password by now. Use a new key for a new request.",
             ),
             Error::BadCursor => Self::invalid(vec![violation("/cursor", &domain::page::not_a_cursor())]),
             Error::PasswordRefused(reasons) => Self::invalid(

@@ -14,6 +14,8 @@ use domain::{Address, Client, UserAgent};
 
 use crate::edge::RequestId;
 
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
 /// The address that a request came from, inserted as an extension by whoever accepted it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SourceAddress(pub IpAddr);
@@ -37,6 +39,11 @@ impl SourceAddress {
         forwarded_for(headers).next().flatten()
     }
 
+    /// Whether a proxy, or a client that plays one, has said whom it got the request from.
+    pub(crate) fn is_forwarded(headers: &HeaderMap) -> bool {
+        headers.contains_key(X_FORWARDED_FOR)
+    }
+
     /// The client of a request that came from `peer`, through `proxies` proxies of ours.
     ///
     /// Each proxy appends to `X-Forwarded-For` whom it got the request from, and the last one is the peer. So the client is as many
@@ -52,7 +59,6 @@ impl SourceAddress {
 
 /// The elements of all `X-Forwarded-For` headers, the last one first. What is no address keeps its place, even if it is empty.
 fn forwarded_for(headers: &HeaderMap) -> impl Iterator<Item = Option<SourceAddress>> {
-    const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
     let values = headers.get_all(X_FORWARDED_FOR).into_iter().rev();
     let elements = values.flat_map(|value| value.as_bytes().rsplit(|&byte| byte == b','));
     elements.map(|element| SourceAddress::parse(str::from_utf8(element).ok()?))

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::process::ExitCode;
+use std::sync::Once;
 use std::time::Duration;
 
 use axum::Router as Axum;
@@ -286,6 +287,9 @@ async fn server(
                 // It only makes small answers leave sooner.
                 let _ = stream.set_nodelay(true);
                 let service = app.clone().map_request(move |mut request: Request<Incoming>| {
+                    if trusted_proxies == 0 && SourceAddress::is_forwarded(request.headers()) {
+                        warn_of_proxies();
+                    }
                     let source = SourceAddress::behind(trusted_proxies, request.headers(), peer.ip());
                     request.extensions_mut().insert(source);
                     request
@@ -312,6 +316,17 @@ async fn server(
         tracing::warn!("requests were still in flight {seconds} s after the signal; stopping without them");
     }
     Ok(())
+}
+
+/// Says, once, that there may be a proxy that nobody has told us of. Behind one, all clients share its address, and so its throttle.
+fn warn_of_proxies() {
+    static WARNED: Once = Once::new();
+    WARNED.call_once(|| {
+        tracing::warn!(
+            "a request has X-Forwarded-For, and TRUSTED_PROXIES is 0: if it came through a proxy of yours, set TRUSTED_PROXIES, or all \
+             clients have the proxy's address"
+        );
+    });
 }
 
 /// Hears SIGTERM and SIGINT from now on; what it returns resolves at the first of them.

@@ -1,15 +1,17 @@
 //! What has a lifetime, by the time at which it ends: `expiry / {shard} / {milliseconds} / {packed key}` → nothing.
 //!
-//! Whoever writes a key with a lifetime also [files](file) it here, in the same transaction, and files it anew when the lifetime changes;
-//! whoever removes the key need not: the entry then leads to nothing, and goes when its time comes. [`sweep`](crate::sweep)
-//! reads what is due.
+//! Whoever writes a key with a lifetime also [files](file) it here, in the same transaction, and files it anew when the lifetime changes.
+//! An entry is believed: when its time comes, [`sweep`](crate::sweep) removes the key unread, whatever stands there by then. So a key has no
+//! entry but that of its lifetime. Whoever removes a key that is never written again, such as a login's with its own id, may leave its entry
+//! behind: it leads to nothing, and goes when its time comes. A key that may be written again must not be removed, only written over,
+//! with the lifetime that it had as [`Moved::from`]; or the entry would end what is written next before its time.
 //!
 //! The shard is drawn from the key. Without it, all entries of a moment would lie side by side, and every writer of a cluster would write
 //! to the same one of its servers.
 
 use kv::{Bytes, Key, Order, Page, Query, Range, Txn};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
 /// How many ranges the entries are spread over.
@@ -35,10 +37,23 @@ pub fn file(txn: &Txn, key: &Key, moved: Moved) -> Result<()> {
     Ok(txn.set(&entry(key, moved.to), [])?)
 }
 
-/// The keys in one shard whose lifetime has ended by `now`, at most `limit`, with their entries: what ended first comes first.
-pub async fn due(txn: &Txn, shard: u8, now: Timestamp, limit: usize) -> Result<Vec<(Key, Key)>> {
+/// An entry that is due.
+#[derive(Debug)]
+pub struct Due {
+    /// The entry's own key.
+    pub entry: Key,
+    /// The key whose lifetime has ended, or why the entry can not be read.
+    pub key: Result<Key>,
+}
+
+/// The entries in one shard whose time has come by `now`, at most `limit` of those after `after`: what ended first comes first. One that can
+/// not be read may be anywhere among them.
+pub async fn due(txn: &Txn, shard: u8, now: Timestamp, after: Option<&Key>, limit: usize) -> Result<Vec<Due>> {
     let shard = Key::of(&("expiry", i64::from(shard)));
-    let range = Range::below(&shard).before(&shard.child(&(now.as_millis().saturating_add(1),)));
+    let mut range = Range::below(&shard).before(&shard.child(&(now.as_millis().saturating_add(1),)));
+    if let Some(after) = after {
+        range = range.after(after);
+    }
     let Page { entries, .. } = txn
         .range(&Query {
             range,
@@ -46,13 +61,21 @@ pub async fn due(txn: &Txn, shard: u8, now: Timestamp, limit: usize) -> Result<V
             limit,
         })
         .await?;
-    entries
-        .into_iter()
-        .map(|entry| {
-            let (_, key): (i64, Bytes<'_>) = entry.key.unpack_after(&shard)?;
-            Ok((Key::from_bytes(key.into_owned()), entry.key))
-        })
-        .collect()
+    let due = entries.into_iter().map(|entry| Due {
+        key: read(&entry.key, &shard),
+        entry: entry.key,
+    });
+    Ok(due.collect())
+}
+
+fn read(entry: &Key, shard: &Key) -> Result<Key> {
+    match entry.unpack_after::<(i64, Bytes<'_>)>(shard) {
+        Ok((_, key)) => Ok(Key::from_bytes(key.into_owned())),
+        Err(error) => Err(Error::Corrupt {
+            kind: "expiry entry",
+            why: format!("{entry:?}: {error}"),
+        }),
+    }
 }
 
 fn entry(key: &Key, end: Timestamp) -> Key {

@@ -1,6 +1,8 @@
 //! A token's envelope: a JWS in compact serialisation (RFC 7515, section 7.1), taken apart so strictly that there is one way
 //! to write each token.
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
@@ -26,13 +28,19 @@ pub(crate) struct Header {
 }
 
 /// A token in its parts, of which nothing is proven yet.
-#[derive(Debug)]
 pub(crate) struct Jws<'a> {
     pub(crate) header: Header,
     payload: Vec<u8>,
     /// What the signature is for.
     signed: &'a str,
     signature: &'a str,
+}
+
+impl fmt::Debug for Jws<'_> {
+    /// Whoever reads a token in a log can use it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Jws(…)")
+    }
 }
 
 impl<'a> Jws<'a> {
@@ -78,15 +86,22 @@ mod tests {
     use super::*;
     use crate::{PublicKey, VerifyingKey, forged};
 
+    const EXAMPLE: &str = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylG\
+         jg5BhVsPt9g7sVvpAr_MuM0KAg";
+
+    #[test]
+    fn a_token_does_not_print_itself() {
+        let jws = Jws::parse(EXAMPLE).unwrap();
+        for text in [format!("{jws:?}"), format!("{jws:#?}")] {
+            assert_eq!(text, "Jws(…)");
+        }
+    }
+
     #[test]
     fn the_example_of_rfc_8037_verifies() {
         crate::crypto::install();
         let key = Verifier::new(&VerifyingKey::EdDsa(PublicKey::parse(forged::PUBLIC_KEY).unwrap()));
-        let jws = Jws::parse(
-            "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylG\
-             jg5BhVsPt9g7sVvpAr_MuM0KAg",
-        )
-        .unwrap();
+        let jws = Jws::parse(EXAMPLE).unwrap();
         assert_eq!(jws.verified_by(&key), Ok(b"Example of Ed25519 signing".as_slice()));
     }
 }

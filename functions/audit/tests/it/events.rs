@@ -5,14 +5,17 @@ use std::time::Duration;
 use api::SourceAddress;
 use axum::body::Body;
 use axum::http::{Request, header};
+use domain::logins::MAX_LOGINS;
 use serde_json::{Value, json};
 use testkit::{Actor, Answer, Code, Target as _, TestApp};
 
 use crate::{create, rest, start};
 
 /// What has to be in the log, as it is written down along the way.
-#[derive(Default)]
-struct Expected(Vec<Value>);
+struct Expected {
+    tenant: Value,
+    events: Vec<Value>,
+}
 
 impl Expected {
     /// That this was done in the request that was answered so.
@@ -20,13 +23,14 @@ impl Expected {
         let mut event = json!({
             "type": kind,
             "at": at,
+            "tenantId": self.tenant,
             "userId": user,
             "loginId": login,
             "ip": TestApp::ADDRESS,
             "requestId": answer.header("x-request-id"),
         });
         event.as_object_mut().unwrap().extend(object(details));
-        self.0.push(event);
+        self.events.push(event);
     }
 }
 
@@ -50,13 +54,16 @@ async fn current_login(app: &TestApp, token: &Value) -> Value {
 #[tokio::test]
 async fn everything_that_is_done_is_told_once_in_order_and_without_secrets() {
     let app = start();
-    let mut expected = Expected::default();
     let at = "2026-01-01T00:00:00.000Z";
     let account = json!({ "email": "alice@example.com", "password": "password123" });
 
     let answer = app.post("/v5/auth/register").json(&account).send().await;
     let phone = answer.body["data"].clone();
     let user = &phone["user"]["id"];
+    let mut expected = Expected {
+        tenant: phone["tenant"]["id"].clone(),
+        events: Vec::new(),
+    };
     let phone_login = &current_login(&app, &phone["token"]).await;
     expected.event("user.registered", at, user, phone_login, &answer, json!({}));
 
@@ -138,7 +145,7 @@ async fn everything_that_is_done_is_told_once_in_order_and_without_secrets() {
         let id = event.as_object_mut().unwrap().remove("id").unwrap();
         assert!(ids.insert(id.as_str().unwrap().to_owned()), "{id} is there twice");
     }
-    assert_eq!(data["events"], Value::from(expected.0));
+    assert_eq!(data["events"], Value::from(expected.events));
 }
 
 #[tokio::test]
@@ -253,4 +260,93 @@ async fn logging_out_again_is_told_once() {
     };
     let told = rest(&app, &alice, None, 100).await;
     assert_eq!(told.types(), ["user.registered", "login.closed", "login.opened"]);
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_is_replayed_from_elsewhere_is_told_of_and_served_all_the_same() {
+    const ELSEWHERE: &str = "192.0.2.1";
+    let app = start();
+    let account = json!({ "email": "alice@example.com", "password": "password123" });
+    let registered = app.post("/v5/auth/register").json(&account).send().await.created();
+    let token = registered["token"].as_str().unwrap();
+    let login = current_login(&app, &registered["token"]).await;
+    let body = json!({ "refreshToken": registered["refreshToken"] }).to_string();
+    let refresh = async |address: &str, agent: Option<&str>| {
+        let mut request = Request::post("/v5/auth/refresh")
+            .extension(SourceAddress(address.parse().unwrap()))
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(agent) = agent {
+            request = request.header(header::USER_AGENT, agent);
+        }
+        let answer = app.exchange(request.body(Body::from(body.clone())).unwrap()).await;
+        assert_eq!(answer.status(), 200);
+        serde_json::from_slice::<Value>(answer.body()).unwrap()["data"]["refreshToken"].take()
+    };
+    let home = &TestApp::ADDRESS.to_string();
+    let mapped = format!("::ffff:{home}");
+    let successor = refresh(home, Some("browser/1")).await;
+    for (address, agent, is_told) in [
+        (home.as_str(), Some("browser/1"), false),
+        (&mapped, Some("browser/1"), false),
+        // Who does not say which program it is may be the same.
+        (home, None, false),
+        (ELSEWHERE, Some("browser/1"), true),
+        (ELSEWHERE, None, true),
+        (home, Some("curl/8"), true),
+    ] {
+        let (stored, before) = (app.stored().await, told(&app, token).await);
+        assert_eq!(refresh(address, agent).await, successor, "{address} {agent:?}");
+        let after = told(&app, token).await;
+        let new = &after[before.len()..];
+        assert_eq!(new.len(), usize::from(is_told), "{address} {agent:?}: {new:?}");
+        if let [event] = new {
+            assert_eq!(event["type"], "login.refresh_replayed");
+            assert_eq!((&event["loginId"], &event["ip"]), (&login, &json!(address)));
+        } else {
+            assert!(
+                app.stored().await == stored,
+                "{address} {agent:?}: what tells nothing writes nothing"
+            );
+        }
+    }
+}
+
+async fn told(app: &TestApp, token: &str) -> Vec<Value> {
+    let mut data = app.get("/v5/audit?limit=100").bearer(token).send().await.ok();
+    serde_json::from_value(data["events"].take()).unwrap()
+}
+
+#[tokio::test]
+async fn a_login_that_makes_room_for_another_is_told_of_unless_it_was_over() {
+    const DAY: Duration = Duration::from_hours(24);
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    app.clock.advance(DAY);
+    let second = app.sign_in(&alice).await;
+    for _ in 2..MAX_LOGINS {
+        app.sign_in(&alice).await;
+    }
+    app.clock.advance(29 * DAY);
+    let account = json!({ "email": "alice@example.com", "password": "password123" });
+    let log_in = async || app.post("/v5/auth/login").json(&account).send().await.ok()["token"].clone();
+
+    let third = log_in().await;
+    let events = told(&app, third.as_str().unwrap()).await;
+    let types: Vec<_> = events.iter().map(|event| &event["type"]).collect();
+    assert_eq!(types, ["user.registered", "login.opened"], "the first one was over");
+
+    let fourth = log_in().await;
+    let events = told(&app, fourth.as_str().unwrap()).await;
+    let [evicted, opened] = &events[2..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(
+        (&evicted["type"], &opened["type"]),
+        (&json!("login.evicted"), &json!("login.opened"))
+    );
+    assert_eq!(evicted["endedLoginId"], second.signed_in.login.id.to_string());
+    assert_eq!(evicted["loginId"], current_login(&app, &fourth).await);
+    for common in ["loginId", "requestId", "ip", "at", "userId"] {
+        assert_eq!(evicted[common], opened[common]);
+    }
 }

@@ -20,12 +20,29 @@ async fn a_token_shows_its_own_tenants_log_and_no_other() {
         ["user.registered", "session.created", "session.created"]
     );
     assert_eq!(of_bob.types(), ["user.registered"]);
-    for event in of_bob.events {
-        assert_eq!(event["userId"], bob.signed_in.user.id.to_string());
+    for (whose, events) in [(&alice, &of_alice.events), (&bob, &of_bob.events)] {
+        for event in events {
+            assert_eq!(event["tenantId"], whose.signed_in.tenant.id.to_string());
+            assert_eq!(event["userId"], whose.signed_in.user.id.to_string());
+        }
     }
 
     let path = format!("/v5/audit?cursor={}", of_alice.next.unwrap());
     app.get(&path).by(&bob).send().await.assert_invalid(&["/cursor"]);
+}
+
+#[tokio::test]
+async fn an_event_names_the_tenant_that_it_was_done_in_whoever_did_it() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let bob = app.register("bob@example.com").await;
+    let guest = app.admit(&bob, &alice, Role::Owner).await;
+    create(&app, &guest, "one").await.created();
+    let told = rest(&app, &guest, None, 100).await.events;
+    assert_eq!(told[1]["userId"], bob.signed_in.user.id.to_string());
+    for event in &told {
+        assert_eq!(event["tenantId"], alice.signed_in.tenant.id.to_string());
+    }
 }
 
 #[tokio::test]

@@ -58,6 +58,24 @@ async fn the_same_key_for_another_registration_is_refused() {
 }
 
 #[tokio::test]
+async fn a_registration_whose_account_has_another_password_by_now_is_not_told_that_its_body_is_another() {
+    let app = start();
+    let ada = account("ada@example.com");
+    let made = register(&app, "key", &ada).await.created();
+    let change = json!({ "currentPassword": ada["password"], "newPassword": "another passphrase" });
+    let token = made["token"].as_str().unwrap();
+    let changed = app.post("/v5/auth/password").bearer(token).json(&change).send().await;
+    changed.ok();
+    let answer = register(&app, "key", &ada).await;
+    let detail = answer.body["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("has another password by now") && !detail.contains("body"),
+        "{detail}"
+    );
+    answer.assert_problem(422, Code::IdempotencyMismatch);
+}
+
+#[tokio::test]
 async fn a_key_is_no_way_to_guess_a_password_faster_than_a_login() {
     let app = start();
     register(&app, "key", &account("ada@example.com")).await.created();

@@ -148,3 +148,23 @@ async fn one_login_too_many_ends_the_one_that_was_used_the_longest_ago() {
     assert_revoked(&app, token(&second)).await;
     list(&app, &alice.token).await;
 }
+
+#[tokio::test]
+async fn what_has_outlived_its_time_makes_room_before_what_was_used_longer_ago() {
+    const DAY: Duration = Duration::from_hours(24);
+    let app = start();
+    let mut old = app.register("alice@example.com").await;
+    for _ in 0..3 {
+        app.clock.advance(28 * DAY);
+        old = app.refresh(&old).await;
+    }
+    for _ in 1..MAX_LOGINS {
+        app.sign_in(&old).await;
+    }
+    app.clock.advance(DAY);
+    old = app.refresh(&old).await;
+    app.clock.advance(5 * DAY);
+    assert!(!old.signed_in.login.is_alive(app.env.clock.now()));
+    let last = log_in(&app, "alice@example.com", "last").await;
+    assert_eq!(list(&app, token(&last)).await.len(), MAX_LOGINS);
+}

@@ -136,3 +136,63 @@ async fn the_marks_of_processes_that_are_gone_go_too() {
     assert_eq!(sweep(&app.env).await["markers"], 1);
     assert_eq!(sweep(&app.env).await["markers"], 0);
 }
+
+#[tokio::test]
+async fn what_can_not_be_read_is_reported_and_left_and_keeps_nothing_else_from_going() {
+    let app = start();
+    let old = open_logins(&app.env, 500, app.env.clock.now()).await;
+    app.clock.advance(IDLE + MARGIN);
+    let mark = Key::of(&("_runs", &[7_u8; 16][..], 1));
+    // More than a transaction takes, before everything that is due in the first and in a later shard.
+    let first = Key::of(&("expiry", 0, "junk", 0));
+    let junk: Vec<_> = (0..150)
+        .flat_map(|number| [0, 9].map(|shard| Key::of(&("expiry", shard, "junk", number))))
+        .collect();
+    let (mark_key, junk_keys) = (&mark, &junk);
+    let put = app.env.db.run(|txn| async move {
+        txn.set(mark_key, [0; 28])?;
+        junk_keys.iter().try_for_each(|key| txn.set(key, []))
+    });
+    put.await.unwrap();
+
+    for _ in 0..2 {
+        let error = janitor::run(app.env.clone(), Duration::MAX)
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with("stored expiry entry cannot be read"), "{error}");
+        assert!(error.contains(&format!("{first:?}")), "{error}");
+    }
+    for login in &old {
+        assert!(!is_there(&app.env, login).await);
+    }
+    let left = entries(&app.env, &Key::of(&("expiry",))).await;
+    let mut left: Vec<_> = left.into_iter().map(|entry| entry.key).collect();
+    left.retain(|key| !junk.contains(key));
+    assert_eq!(left, []);
+    assert_eq!(entries(&app.env, &Key::of(&("expiry",))).await.len(), junk.len());
+    assert!(
+        !entries(&app.env, &Key::of(&("_runs",)))
+            .await
+            .iter()
+            .any(|entry| entry.key == mark)
+    );
+}
+
+#[tokio::test]
+async fn a_sweep_that_runs_out_of_time_still_tells_what_it_could_not_read() {
+    let app = start();
+    open_logins(&app.env, 500, app.env.clock.now()).await;
+    app.clock.advance(IDLE + MARGIN);
+    let junk = &Key::of(&("expiry", 0, "junk"));
+    app.env.db.run(|txn| async move { txn.set(junk, []) }).await.unwrap();
+    let slow = domain::Env {
+        db: app.env.db.with_faults(Plan {
+            latency: Latency::of(Duration::from_millis(10)),
+            ..Plan::default()
+        }),
+        ..app.env.clone()
+    };
+    let outcome = janitor::run(slow, Duration::from_millis(100)).await;
+    assert!(outcome.is_err(), "{outcome:?}");
+}

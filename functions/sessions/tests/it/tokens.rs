@@ -196,8 +196,15 @@ async fn the_process_needs_the_public_key_alone() {
     assert_eq!(session["ownerId"], alice.signed_in.user.id.to_string());
 
     // An address that no machine has (RFC 5737): should it start in spite of what it lacks, it ends there.
-    let output = command().env("HOST", "192.0.2.1").output().unwrap();
-    let text = String::from_utf8(output.stderr).unwrap();
-    assert!(!output.status.success(), "without the key it started");
-    assert!(text.contains("JWT_PUBLIC_KEY is not set"), "{text}");
+    for private in ["", forged::PRIVATE_KEY] {
+        let mut without = command();
+        let output = without
+            .env("HOST", "192.0.2.1")
+            .env("JWT_PRIVATE_KEY", private)
+            .output();
+        let output = output.unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success(), "without the key it started");
+        assert!(text.contains("JWT_PUBLIC_KEY is not set"), "{text}");
+    }
 }

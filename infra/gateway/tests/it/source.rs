@@ -33,6 +33,29 @@ async fn without_proxies_the_client_is_the_peer_whatever_it_says() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_nobody_told_of_is_warned_of_once() {
+    let store = TestStore::new();
+    for (proxies, forwarded, warnings) in [("0", true, 1), ("0", false, 0), ("1", true, 0)] {
+        let mut command = gateway(&store);
+        command.env("TRUSTED_PROXIES", proxies);
+        let process = Process::start(command);
+        for _ in 0..3 {
+            let remote = process.remote();
+            let mut call = remote.get("/v5/health");
+            if forwarded {
+                call = call.header(HeaderName::from_static("x-forwarded-for"), "198.51.100.66");
+            }
+            call.send().await.ok();
+        }
+        process.terminate();
+        let (_, lines) = process.wait();
+        let of_it = lines.iter().filter(|line| line.contains("TRUSTED_PROXIES"));
+        assert_eq!(of_it.count(), warnings, "{proxies} {forwarded}: {lines:?}");
+        assert!(!lines.iter().any(|line| line.contains("198.51.100.66")), "{lines:?}");
+    }
+}
+
+#[tokio::test]
 async fn behind_a_proxy_the_client_is_whom_the_proxy_saw() {
     let store = TestStore::new();
     let mut command = gateway(&store);

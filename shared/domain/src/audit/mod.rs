@@ -57,6 +57,10 @@ pub enum Action {
     /// The login got new tokens for its old ones.
     #[serde(rename = "login.refreshed")]
     Refreshed,
+    /// A replaced refresh token came back in its grace, and was answered; but not from where, or not from the program that, its successor
+    /// went to: two have it.
+    #[serde(rename = "login.refresh_replayed")]
+    RefreshReplayed,
     /// A refresh token came back after its time, so somebody has a copy: the login was ended.
     #[serde(rename = "login.reuse_detected")]
     ReuseDetected,
@@ -66,6 +70,12 @@ pub enum Action {
     /// The user ended one of their logins.
     #[serde(rename = "login.ended")]
     LoginEnded {
+        /// Which one.
+        ended: LoginId,
+    },
+    /// The user had as many logins as there can be: a new one has ended another.
+    #[serde(rename = "login.evicted")]
+    LoginEvicted {
         /// Which one.
         ended: LoginId,
     },
@@ -109,9 +119,11 @@ impl Action {
             Self::LoggedIn => "login.opened",
             Self::LoginRefused { .. } => "login.refused",
             Self::Refreshed => "login.refreshed",
+            Self::RefreshReplayed => "login.refresh_replayed",
             Self::ReuseDetected => "login.reuse_detected",
             Self::LoggedOut => "login.closed",
             Self::LoginEnded { .. } => "login.ended",
+            Self::LoginEvicted { .. } => "login.evicted",
             Self::LoggedOutEverywhere { .. } => "login.ended_all",
             Self::PasswordChanged { .. } => "password.changed",
             Self::SessionCreated { .. } => "session.created",

@@ -20,7 +20,7 @@ use crate::tenants::{Membership, Tenant};
 use crate::time::Timestamp;
 use crate::users::User;
 
-/// How many logins an account has at most. One more ends the one that was used the longest ago.
+/// How many logins an account has at most. One more ends the one that was used the longest ago, or one that has outlived its time.
 pub const MAX_LOGINS: usize = 100;
 
 /// One signed-in device.
@@ -120,6 +120,12 @@ impl Login {
     /// Whether it has not outlived its time.
     pub fn is_alive(&self, now: Timestamp) -> bool {
         now < self.expires_at
+    }
+
+    /// Whether `client` looks like who got its last tokens: at the same address, and with the same program. One that does not say which program
+    /// it is may be any.
+    fn was_used_by(&self, client: &Client) -> bool {
+        self.address == client.address && (client.user_agent.is_none() || self.user_agent == client.user_agent)
     }
 
     /// The login after it has got new tokens, and its new refresh token. Its time never goes back: clocks differ.

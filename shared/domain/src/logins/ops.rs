@@ -153,7 +153,7 @@ async fn open(
                 return Ok(None);
             }
             attempt.succeed(&txn, user.id, standing, reserved, now)?;
-            make_room(&txn, logins)?;
+            make_room(&txn, logins, new, client)?;
             store::add(&txn, new)?;
             audit::store::add(&txn, TenantScope::own(user.id), event)?;
             Ok(Some(user))
@@ -169,14 +169,21 @@ async fn open(
     }))
 }
 
-/// Ends those of an account's `logins` that were used the longest ago, so that there is room for one more.
-fn make_room(txn: &Txn, mut logins: Vec<Login>) -> Result<()> {
-    logins.sort_by_key(|login| login.used_at);
+/// Ends some of an account's `logins`, so that there is room for a `new` one: those that have outlived their time before any other, and
+/// then those that were used the longest ago. The owner is told of each that was alive.
+fn make_room(txn: &Txn, mut logins: Vec<Login>, new: &Login, client: &Client) -> Result<()> {
+    let now = new.created_at;
+    logins.sort_by_key(|login| (login.is_alive(now), login.used_at));
     let surplus = (logins.len() + 1).saturating_sub(MAX_LOGINS);
-    logins
-        .iter()
-        .take(surplus)
-        .try_for_each(|login| store::end(txn, login.user, login.id))
+    for login in logins.iter().take(surplus) {
+        store::end(txn, login.user, login.id)?;
+        if login.is_alive(now) {
+            let evicted = Action::LoginEvicted { ended: login.id };
+            let event = Event::of(new.user, Some(new.id), client, now, evicted);
+            audit::store::add(txn, TenantScope::own(new.user), &event)?;
+        }
+    }
+    Ok(())
 }
 
 /// What came of a refresh token.
@@ -191,12 +198,14 @@ enum Refreshed {
 /// Exchanges a refresh token for its successor and what a new access token is made from.
 ///
 /// A token that was replaced at most [`GRACE`](crate::logins::GRACE) ago is answered the same successor again. One that was replaced
-/// before that ends its login: somebody has a copy. Whatever the reason, a refusal is [`Error::InvalidRefreshToken`].
+/// before that ends its login: somebody has a copy. If it comes from elsewhere than the one before it, the owner is told, because somebody may
+/// have one. Whatever the reason, a refusal is [`Error::InvalidRefreshToken`].
 pub async fn refresh(env: &Env, client: &Client, token: &RefreshToken) -> Result<SignedIn> {
     let now = env.clock.now();
     let nonce = Nonce::draw(&*env.rng);
     let event = |action| Event::of(token.user(), Some(token.login()), client, now, action);
     let (rotated, reused) = (&event(Action::Refreshed), &event(Action::ReuseDetected));
+    let replayed = &event(Action::RefreshReplayed);
     let refreshed = env
         .db
         .run(|txn| async move {
@@ -218,7 +227,12 @@ pub async fn refresh(env: &Env, client: &Client, token: &RefreshToken) -> Result
                     audit::store::add(&txn, scope, reused)?;
                     return Ok(Refreshed::Ended);
                 }
-                Presented::Replaced(successor) => (login, successor),
+                Presented::Replaced(successor) => {
+                    if !login.was_used_by(client) {
+                        audit::store::add(&txn, scope, replayed)?;
+                    }
+                    (login, successor)
+                }
                 Presented::Current => {
                     let (next, successor) = login.refreshed(token, nonce, client, env.limits.login, now);
                     store::replace(&txn, &login, &next)?;

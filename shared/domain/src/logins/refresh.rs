@@ -5,8 +5,9 @@
 //! token of the login: who brings it has had one of them, and who does not is only guessing, and must not be able to end somebody's login.
 //!
 //! The store holds digests. A successor's secret is HMAC-SHA-256 of a nonce under the secret that it replaces. So whoever brings the
-//! replaced token again can be answered the same successor, and neither the store nor the old token alone tells it. The nonce is forgotten
-//! when the grace is over.
+//! replaced token again can be answered the same successor, and neither the store nor the old token alone tells it. When the grace is over
+//! the nonce is not used any more, but it stays in the store until the next rotation: who has read the store and holds the replaced token can
+//! work out the successor for as long.
 
 use std::fmt;
 use std::time::Duration;
@@ -153,7 +154,7 @@ impl Digest {
 pub struct Family {
     proof: Digest,
     current: Digest,
-    /// Replaced within the grace, oldest first.
+    /// Replaced, oldest first; those whose grace is over go at the next rotation.
     replaced: Vec<Replaced>,
 }
 

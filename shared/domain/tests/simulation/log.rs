@@ -63,7 +63,7 @@ fn may_log(event: &Event, action: &Action) -> bool {
     match (&event.call, action) {
         (Call::Register { .. }, Action::Registered)
         | (Call::LogIn { .. }, Action::LoggedIn)
-        | (Call::Refresh { .. }, Action::Refreshed)
+        | (Call::Refresh { .. }, Action::Refreshed | Action::RefreshReplayed)
         | (Call::LogOut { .. }, Action::LoggedOut) => event.may_be_done(),
         (Call::Refresh { .. }, Action::ReuseDetected) => told(matches!(event.reply, Reply::InvalidRefreshToken)),
         // Of wrong passwords the next right one tells, if nobody has before.
@@ -131,6 +131,18 @@ fn each(event: &Event, log: &Log<'_>, problems: &mut Problems) {
     problems.unless(expected.contains(&done) && logged.len() - done <= 1, || {
         format!("#{number} has logged {logged:?}")
     });
+    // Who is answered a successor once more is told of if they come from elsewhere than the one before. What they call themselves they do not say.
+    if let (Call::Refresh { .. }, Reply::SignedIn(told)) = (&event.call, &event.reply) {
+        let elsewhere = told.login.address != event.address;
+        let expected = match logged[..] {
+            [] => !elsewhere,
+            [action] => (*action == Action::RefreshReplayed) == elsewhere,
+            _ => false,
+        };
+        problems.unless(expected, || {
+            format!("#{number} was answered {:?}, and has logged {logged:?}", told.login)
+        });
+    }
 }
 
 /// Events are in an order in which they can have happened, with the time and the address of their operations.
