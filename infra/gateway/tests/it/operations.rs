@@ -103,6 +103,8 @@ pub fn operations() -> Vec<Operation> {
     vec![
         get("/health", Public),
         get("/ready", Public),
+        get("/openapi.json", Public),
+        get("/docs", Public),
         post("/auth/register", Public, 201).taking(|who| json!({ "email": who.new_email, "password": who.password })),
         post("/auth/login", Public, 200).taking(|who| json!({ "email": who.email, "password": who.password })),
         post("/auth/refresh", RefreshToken, 200).taking(|who| json!({ "refreshToken": who.refresh_token })),
