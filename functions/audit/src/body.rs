@@ -87,6 +87,8 @@ impl PartialSchema for EventBody {
                 .required("type")
                 .property("at", reference::<Time>())
                 .required("at")
+                .property("tenantId", reference::<Id>())
+                .required("tenantId")
                 .property("userId", reference::<Id>())
                 .required("userId")
                 .property("loginId", or_null(reference::<Id>()))
@@ -108,6 +110,7 @@ impl PartialSchema for EventBody {
             "user.registered",
             "login.opened",
             "login.refreshed",
+            "login.refresh_replayed",
             "login.reuse_detected",
             "login.closed",
         ];
@@ -118,7 +121,10 @@ impl PartialSchema for EventBody {
             .item(form(&session, Some(("sessionId", reference::<Id>()))))
             .item(form(&plain, None))
             .item(form(&["login.refused"], Some(("attempts", count()))))
-            .item(form(&["login.ended"], Some(("endedLoginId", reference::<Id>()))))
+            .item(form(
+                &["login.ended", "login.evicted"],
+                Some(("endedLoginId", reference::<Id>())),
+            ))
             .item(form(&["login.ended_all", "password.changed"], Some(("ended", count()))))
             .into()
     }
