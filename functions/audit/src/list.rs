@@ -43,7 +43,15 @@ fn parse(mut query: Query) -> Result<(Option<Cursor>, Limit), ApiError> {
     operation_id = "listAuditEvents",
     security(("accessToken" = [])),
     params(Paging),
-    responses((status = 200, description = "A page of the log.", body = PageBody), refusals::Forbidden),
+    responses(
+        (
+            status = 200,
+            description = "A page of the log.",
+            body = PageBody,
+            links(("next" = (operation_id = "listAuditEvents", parameters(("cursor" = "$response.body#/data/nextCursor")))))
+        ),
+        refusals::Forbidden,
+    ),
 )]
 pub async fn list(
     State(app): State<AppState>,

@@ -44,7 +44,17 @@ impl LoginBody {
     operation_id = "logIn",
     request_body = LoginBody,
     responses(
-        (status = 200, description = "A new login.", body = SignedInBody),
+        (
+            status = 200,
+            description = "A new login.",
+            body = SignedInBody,
+            links((
+                "refresh" = (
+                    operation_id = "refresh",
+                    request_body = json!({"refreshToken": "$response.body#/data/refreshToken"})
+                )
+            ))
+        ),
         refusals::InvalidCredentials,
         refusals::TooManyAttempts,
         refusals::StoreUnavailable,

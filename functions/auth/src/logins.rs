@@ -65,7 +65,12 @@ impl LoginBody {
     tag = "authentication",
     operation_id = "listLogins",
     security(("accessToken" = [])),
-    responses((status = 200, description = "The logins.", body = LoginsBody)),
+    responses((
+        status = 200,
+        description = "The logins.",
+        body = LoginsBody,
+        links(("end" = (operation_id = "endLogin", parameters(("id" = "$response.body#/data/logins/0/id")))))
+    )),
 )]
 pub async fn logins(
     State(app): State<AppState>,

@@ -40,7 +40,17 @@ impl RefreshBody {
     operation_id = "refresh",
     request_body = RefreshBody,
     responses(
-        (status = 200, description = "The login's next tokens.", body = SignedInBody),
+        (
+            status = 200,
+            description = "The login's next tokens.",
+            body = SignedInBody,
+            links((
+                "refresh" = (
+                    operation_id = "refresh",
+                    request_body = json!({"refreshToken": "$response.body#/data/refreshToken"})
+                )
+            ))
+        ),
         refusals::InvalidRefreshToken,
         refusals::StoreUnavailable,
     ),

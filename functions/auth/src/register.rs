@@ -81,7 +81,21 @@ impl RegisterBody {
             status = 201,
             description = "The account, signed in.",
             body = SignedInBody,
-            headers(("Idempotency-Replayed"))
+            headers(("Idempotency-Replayed")),
+            links(
+                (
+                    "logIn" = (
+                        operation_id = "logIn",
+                        request_body = json!({"email": "$request.body#/email", "password": "$request.body#/password"})
+                    )
+                ),
+                (
+                    "refresh" = (
+                        operation_id = "refresh",
+                        request_body = json!({"refreshToken": "$response.body#/data/refreshToken"})
+                    )
+                ),
+            )
         ),
         refusals::EmailTaken,
         refusals::TooManyAttempts,

@@ -47,7 +47,21 @@ impl ChangeBody {
     params(("id" = Id, Path, description = "The session's id."), IfMatch),
     request_body = ChangeBody,
     responses(
-        (status = 200, description = "The session as it is now.", body = SessionBody, headers(("ETag"))),
+        (
+            status = 200,
+            description = "The session as it is now.",
+            body = SessionBody,
+            headers(("ETag")),
+            links(
+                ("get" = (operation_id = "getSession", parameters(("id" = "$response.body#/data/id")))),
+                (
+                    "delete" = (
+                        operation_id = "deleteSession",
+                        parameters(("id" = "$response.body#/data/id"), ("If-Match" = "$response.header.ETag"))
+                    )
+                ),
+            )
+        ),
         refusals::Forbidden,
     ),
 )]

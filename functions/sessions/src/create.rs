@@ -50,7 +50,13 @@ impl CreateBody {
             status = 201,
             description = "The session.",
             body = SessionBody,
-            headers(("Location"), ("ETag"), ("Idempotency-Replayed"))
+            headers(("Location"), ("ETag"), ("Idempotency-Replayed")),
+            links(
+                ("get" = (operation_id = "getSession", parameters(("id" = "$response.body#/data/id")))),
+                ("change" = (operation_id = "changeSession", parameters(("id" = "$response.body#/data/id")))),
+                ("delete" = (operation_id = "deleteSession", parameters(("id" = "$response.body#/data/id")))),
+                ("list" = (operation_id = "listSessions")),
+            )
         ),
         refusals::Forbidden,
     ),

@@ -17,7 +17,26 @@ use crate::body::SessionBody;
     security(("accessToken" = [])),
     params(("id" = Id, Path, description = "The session's id."), IfNoneMatch),
     responses(
-        (status = 200, description = "The session.", body = SessionBody, headers(("ETag"))),
+        (
+            status = 200,
+            description = "The session.",
+            body = SessionBody,
+            headers(("ETag")),
+            links(
+                (
+                    "get" = (
+                        operation_id = "getSession",
+                        parameters(("id" = "$response.body#/data/id"), ("If-None-Match" = "$response.header.ETag"))
+                    )
+                ),
+                (
+                    "change" = (
+                        operation_id = "changeSession",
+                        parameters(("id" = "$response.body#/data/id"), ("If-Match" = "$response.header.ETag"))
+                    )
+                ),
+            )
+        ),
         (status = 304, description = "The client has this version; without a body.", headers(("ETag"))),
     ),
 )]

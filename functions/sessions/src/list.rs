@@ -59,7 +59,15 @@ fn parse(mut query: Query) -> Result<Listing, ApiError> {
     operation_id = "listSessions",
     security(("accessToken" = [])),
     params(Paging, Search),
-    responses((status = 200, description = "A page of sessions.", body = PageBody)),
+    responses((
+        status = 200,
+        description = "A page of sessions.",
+        body = PageBody,
+        links(
+            ("next" = (operation_id = "listSessions", parameters(("cursor" = "$response.body#/data/nextCursor")))),
+            ("get" = (operation_id = "getSession", parameters(("id" = "$response.body#/data/sessions/0/id")))),
+        )
+    )),
 )]
 pub async fn list(
     State(app): State<AppState>,

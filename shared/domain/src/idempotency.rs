@@ -40,6 +40,9 @@ impl IdempotencyKey {
         let text = text.trim();
         let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
         let key = quoted.unwrap_or(text);
+        if quoted.is_none() && key.starts_with('"') {
+            return Err(Refused::because("must end with the quote that it starts with"));
+        }
         let is_one = (1..=Self::MAX_CHARS).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
         if is_one {
             Ok(Self(key.to_owned()))
@@ -154,7 +157,7 @@ mod tests {
         assert_eq!(parse(" \"abc\" "), parse("abc"));
         assert_ne!(parse("abc"), parse("abd"));
         assert!(parse(&"x".repeat(255)).is_ok());
-        for refused in ["", "\"\"", " ", "a b", "é", "a\u{7f}", &"x".repeat(256)] {
+        for refused in ["", "\"\"", " ", "a b", "é", "a\u{7f}", "\"", "\"abc", &"x".repeat(256)] {
             assert!(parse(refused).is_err(), "{refused}");
         }
         assert_eq!(format!("{:?}", parse("abc").unwrap()), "IdempotencyKey(…)");

@@ -51,8 +51,9 @@ impl IntoParams for IfMatch {
         vec![optional(
             ParameterIn::Header,
             IF_MATCH,
-            "Do it only to the version with one of these entity tags (RFC 9110, section 13.1.1); `*` is any.",
-            text().min_length(Some(1)).examples(["\"1\""]),
+            "Do it only to the version with one of these entity tags (RFC 9110, section 13.1.1); `*` is any, and what is no entity tag is \
+             none.",
+            text().examples(["\"1\""]),
         )]
     }
 }
@@ -66,7 +67,7 @@ impl IntoParams for IfNoneMatch {
             ParameterIn::Header,
             "If-None-Match",
             "Send it only if its version has none of these entity tags (RFC 9110, section 13.1.2).",
-            text().min_length(Some(1)).examples(["\"1\""]),
+            text().examples(["\"1\""]),
         )]
     }
 }

@@ -1,0 +1,26 @@
+#!/bin/sh
+# Holds a running gateway to infra/openapi.json with the pinned Schemathesis: every check in every phase, the same requests each time.
+# `SEED=17 EXAMPLES=500 make test-contract` makes others, and more.
+
+set -eu
+cd "$(dirname "$0")/../.."
+. infra/contract/tools.sh
+
+python3 -c 'import venv, ensurepip, sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
+    without "The fuzzer of the contract" "it needs a python3 (3.10 or newer) with venv and pip, which is not here."
+tools=$(python_packages schemathesis schemathesis==4.32.5) || without "The fuzzer of the contract" "Schemathesis can not be had."
+
+. infra/contract/gateway.sh
+
+# Either the same requests in every run, or those of a seed.
+chosen=--generation-deterministic
+[ -z "${SEED:-}" ] || chosen="--seed $SEED --generation-database none"
+export CONTRACT_URL="$URL/v5" SCHEMATHESIS_HOOKS=hooks PYTHONPATH="$PWD/infra/contract" PYTHONDONTWRITEBYTECODE=1
+root=$PWD
+cd "$scratch" # It keeps notes where it stands.
+# shellcheck disable=SC2086 # words
+"$root/$tools/bin/schemathesis" --config-file "$root/infra/contract/schemathesis.toml" run "$root/infra/openapi.json" \
+    --url "$CONTRACT_URL" --checks all --max-examples "${EXAMPLES:-300}" $chosen || {
+    cat "$scratch/gateway.err" >&2
+    exit 1
+}

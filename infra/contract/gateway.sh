@@ -1,0 +1,28 @@
+# Sourced from the root of the repository: a gateway for one test, on a port of the system's choice, with a store of its own that goes
+# with it. It sets URL and `scratch`, a folder that goes as well. However the script ends, the gateway ends by its id.
+
+cargo build --locked --quiet --bin gateway
+scratch=$(mktemp -d)
+gateway=
+cleanup() {
+    [ -z "$gateway" ] || { kill "$gateway" 2>/dev/null && wait "$gateway" 2>/dev/null; } || true
+    rm -rf "$scratch"
+}
+trap cleanup EXIT
+trap 'exit 1' HUP INT TERM
+
+: >"$scratch/gateway.out"
+# Throttles are off, because a fuzzer is what they are against. Only this side of the origin is listened on.
+env -u AWS_LAMBDA_RUNTIME_API -u FDB_CLUSTER -u FDB_CLUSTER_FILE \
+    HOST=127.0.0.1 PORT=0 STORE="lmdb:$scratch/store" THROTTLE=off RUST_LOG=warn LOG_FORMAT=text \
+    JWT_SECRET="$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')" \
+    "${CARGO_TARGET_DIR:-target}/debug/gateway" >"$scratch/gateway.out" 2>"$scratch/gateway.err" &
+gateway=$!
+
+URL=
+for _ in $(seq 100); do
+    URL=$(sed -n 's/^listening on //p' "$scratch/gateway.out")
+    [ -z "$URL" ] && kill -0 "$gateway" 2>/dev/null || break
+    sleep 0.1
+done
+[ -n "$URL" ] || { echo "the gateway did not start:" >&2; cat "$scratch/gateway.err" >&2; exit 1; }

@@ -1,0 +1,125 @@
+"""What Schemathesis can not know from the document: who it is, and what only the API can give it.
+
+Nothing here keeps a check from looking. Requests that are meant to be refused are sent as they were made.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import requests
+import schemathesis
+from schemathesis import Case, HookContext, Response
+
+BASE = os.environ["CONTRACT_URL"]
+
+
+class Account:
+    """One account for the whole run, so that what a scenario has made stays its own. Its logins come and go."""
+
+    def __init__(self) -> None:
+        self.email = "contract@example.com"
+        self.password = "the first password of a fuzzer"
+        self.token: str | None = None
+
+    def live_token(self) -> str:
+        """A token whose login lives, although the last one may have been logged out."""
+        if self.token is None:
+            self.token = self._sign_in("register")
+            # So that there is always a second page, from which a cursor can be had.
+            for name in ("one", "two"):
+                session = {"name": name, "workspacePath": f"/workspace/{name}"}
+                self._call("POST", "/sessions", json=session).raise_for_status()
+        elif self._call("GET", "/auth/logins").status_code != 200:
+            self.token = self._sign_in("login")
+        return self.token
+
+    def cursor(self, path: str, filter: dict[str, Any]) -> str | None:
+        """A cursor of this list with this filter, if it has more than a page."""
+        self.live_token()
+        answer = self._call("GET", path, params={**filter, "limit": 1})
+        return answer.json()["data"]["nextCursor"] if answer.status_code == 200 else None
+
+    def _sign_in(self, how: str) -> str:
+        answer = self._call("POST", f"/auth/{how}", json={"email": self.email, "password": self.password})
+        answer.raise_for_status()
+        return answer.json()["data"]["token"]
+
+    def _call(self, method: str, path: str, **request: Any) -> requests.Response:
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        return requests.request(method, BASE + path, headers=headers, timeout=10, **request)
+
+
+account = Account()
+
+
+@schemathesis.auth(refresh_interval=None)
+class LiveToken:
+    """Asked before each request: the fuzzer also logs out."""
+
+    def get(self, case: Case, context: Any) -> str:
+        return account.live_token()
+
+    def set(self, case: Case, data: str, context: Any) -> None:
+        case.headers["Authorization"] = f"Bearer {data}"
+
+
+@schemathesis.deserializer("text/html")
+def page(context: Any, response: Response) -> str:
+    return response.content.decode()
+
+
+def is_meant_to_succeed(case: Case) -> bool:
+    return case.meta is not None and case.meta.generation.mode.is_positive
+
+
+@schemathesis.hook
+def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> None:
+    if is_meant_to_succeed(case):
+        give_cursor(case)
+        give_password(case)
+        give_fresh_key(case)
+
+
+def give_cursor(case: Case) -> None:
+    """Cursors are sealed: one that is made up is refused, as a made up token is."""
+    if case.query and "cursor" in case.query:
+        cursor = account.cursor(case.path, {name: case.query[name] for name in case.query if name == "q"})
+        if cursor is None:
+            del case.query["cursor"]
+        else:
+            case.query["cursor"] = cursor
+
+
+def give_password(case: Case) -> None:
+    """Only with the account's own password the new one is looked at."""
+    if case.path == "/auth/password" and isinstance(case.body, dict) and "currentPassword" in case.body:
+        case.body["currentPassword"] = account.password
+
+
+@schemathesis.hook
+def after_call(context: HookContext, case: Case, response: Response) -> None:
+    if case.path == "/auth/password" and case.method == "POST" and response.status_code == 200:
+        account.password = case.body["newPassword"]
+
+
+KEY = "Idempotency-Key"
+named: dict[str, tuple[str, Any]] = {}
+
+
+def fresh_keys() -> Iterator[str]:
+    number = 0
+    while True:
+        number += 1
+        yield f"contract-{number}"
+
+
+fresh = fresh_keys()
+
+
+def give_fresh_key(case: Case) -> None:
+    """A key is the name of one request: the same request may be sent again with it, and another needs another."""
+    if case.headers and KEY in case.headers:
+        key = str(case.headers[KEY]).strip().strip('"')
+        if named.setdefault(key, (case.path, case.body)) != (case.path, case.body):
+            case.headers[KEY] = next(fresh)
