@@ -316,7 +316,10 @@ impl From<jwt::Unsigned> for ApiError {
 
 /// The refusal of a token that was one of ours.
 pub(crate) fn expired() -> ApiError {
-    ApiError::new(Code::ExpiredToken, "The access token has expired. Log in again.")
+    ApiError::new(
+        Code::ExpiredToken,
+        "The access token has expired. Get the next one with the refresh token, or log in again.",
+    )
 }
 
 /// A refusal of the value at `pointer`.

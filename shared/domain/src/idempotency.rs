@@ -3,15 +3,15 @@
 //! A client names its request with a key of its own choosing. What came of it is kept under that key for 24 hours, written in the transaction of
 //! the effect; whoever comes with the key again is answered the same, or told that the key belongs to another request.
 //!
-//! `tenants / {tenant_id} / idempotency / {user_id} / {digest}` → what a caller's request came to;
+//! `tenants / {tenant_id} / idempotency / {user_id} / {operation} / {digest}` → what a caller's request came to;
 //! `idempotency / register / {digest}` → whom a registration made. Keys are kept as digests: they can be long, and anything may stand in them.
 
 use std::fmt;
 use std::time::Duration;
 
 use kv::{Key, Txn};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::Result;
@@ -54,10 +54,10 @@ impl IdempotencyKey {
         }
     }
 
-    /// Where what a caller's request came to is kept.
-    pub(crate) fn of_caller(&self, scope: TenantScope, user: UserId) -> Key {
+    /// Where what a caller's request came to is kept. The same key for another `operation` is another place.
+    pub(crate) fn of_caller(&self, scope: TenantScope, user: UserId, operation: &str) -> Key {
         let digest = Sha256::digest(&self.0);
-        tenants::keys::tenant(scope).child(&("idempotency", user.uuid(), &digest[..]))
+        tenants::keys::tenant(scope).child(&("idempotency", user.uuid(), operation, &digest[..]))
     }
 
     /// Where what a registration came to is kept: for the key and the address together, because there is no caller yet.
@@ -97,11 +97,7 @@ impl<T> Done<T> {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(
-    rename_all = "camelCase",
-    deny_unknown_fields,
-    bound = "T: Serialize + DeserializeOwned"
-)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Kept<T> {
     until: Timestamp,
     outcome: T,
@@ -110,6 +106,18 @@ struct Kept<T> {
 impl<T: Record> Record for Kept<T> {
     const KIND: &'static str = "idempotency record";
     const VERSION: u32 = T::VERSION;
+
+    fn upgraded(version: u32, data: &str) -> Option<serde_json::Result<Self>> {
+        let kept: Kept<&RawValue> = match serde_json::from_str(data) {
+            Ok(kept) => kept,
+            Err(error) => return Some(Err(error)),
+        };
+        let outcome = T::upgraded(version, kept.outcome.get())?;
+        Some(outcome.map(|outcome| Self {
+            until: kept.until,
+            outcome,
+        }))
+    }
 }
 
 /// A place where what came of a request is kept, as it was found.

@@ -38,7 +38,7 @@ pub struct Name(String);
 impl Name {
     /// Trims and checks.
     pub fn parse(text: &str) -> Result<Self, Refused> {
-        let text = text.trim();
+        let text = trimmed(text);
         if text.is_empty() {
             return Err(Refused::because("must not be empty"));
         }
@@ -53,7 +53,7 @@ impl Name {
 
     /// Like [`parse`](Self::parse), but blank text is no name, as a form sends it for a field left empty.
     pub fn parse_optional(text: &str) -> Result<Option<Self>, Refused> {
-        if text.trim().is_empty() {
+        if trimmed(text).is_empty() {
             Ok(None)
         } else {
             Self::parse(text).map(Some)
@@ -64,6 +64,11 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Without white space around it. A byte order mark is some to most programs that will read it, if not to Unicode.
+fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
 }
 
 impl fmt::Display for Name {
@@ -84,6 +89,8 @@ mod tests {
         assert!(Name::parse(&format!(" {} ", "ü".repeat(200))).is_ok());
         assert!(Name::parse(&"ü".repeat(201)).is_err());
         assert!(Name::parse(" \t ").is_err());
+        assert!(Name::parse("\u{feff}").is_err());
+        assert_eq!(Name::parse("\u{feff} a").unwrap().as_str(), "a");
         assert_eq!(Name::parse_optional(" \t "), Ok(None));
         assert!(Name::parse("a\u{0}b").is_err());
         assert!(Name::parse("a\u{85}b").is_err());

@@ -110,3 +110,20 @@ async fn of_five_registrations_with_one_key_at_once_one_makes_the_account_and_al
         .collect();
     assert!(users.iter().all(|user| *user == users[0]), "{users:?}");
 }
+
+#[tokio::test]
+async fn what_is_kept_of_a_registration_has_neither_a_token_nor_anything_of_the_password() {
+    let app = start();
+    let made = register(&app, "key", &account("ada@example.com")).await.created();
+    let place = kv::Range::below(&kv::Key::of(&("idempotency", "register")));
+    let stored = app.stored().await;
+    let kept: Vec<_> = stored.iter().filter(|entry| place.contains(&entry.key)).collect();
+    assert_eq!(kept.len(), 1);
+    let record: Value = serde_json::from_slice(&kept[0].value).unwrap();
+    let mut outcome = record["data"]["outcome"].clone();
+    assert_eq!(outcome["user"].take(), made["user"]["id"]);
+    let expected = json!({ "user": null, "firstName": "Ada", "lastName": null, "company": null });
+    assert_eq!(outcome, expected);
+    let members: Vec<_> = record["data"].as_object().unwrap().keys().collect();
+    assert_eq!(members, ["outcome", "until"]);
+}

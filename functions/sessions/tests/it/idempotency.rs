@@ -96,6 +96,14 @@ async fn a_key_is_its_callers_own() {
     let hers = create(&app, &alice, "key", &draft("one")).await.created();
     let his = create(&app, &bob, "key", &draft("one")).await.created();
     assert_ne!(hers["id"], his["id"]);
+    // In her tenant he is another caller too, and may do with a key what he may do without.
+    let colleague = app.admit(&bob, &alice, domain::Role::Member).await;
+    let theirs = create(&app, &colleague, "key", &draft("one")).await.created();
+    assert_ne!(theirs["id"], hers["id"]);
+    let viewer = app.admit(&bob, &alice, domain::Role::Viewer).await;
+    create(&app, &viewer, "key", &draft("one"))
+        .await
+        .assert_problem(403, Code::Forbidden);
 }
 
 #[tokio::test]

@@ -110,7 +110,7 @@ impl Filter {
         if text.chars().count() > Self::MAX_CHARS {
             return Err(Refused(format!("must have at most {} characters", Self::MAX_CHARS)));
         }
-        Ok((!text.is_empty()).then(|| Self(text.to_lowercase())))
+        Ok((!text.is_empty()).then(|| Self(folded(text))))
     }
 
     /// What is looked for, as it is compared.
@@ -120,7 +120,24 @@ impl Filter {
 
     /// Whether the session is one that is looked for.
     pub fn accepts(&self, session: &Session) -> bool {
-        session.name.as_str().to_lowercase().contains(&self.0)
-            || session.workspace_path.as_str().to_lowercase().contains(&self.0)
+        folded(session.name.as_str()).contains(&self.0) || folded(session.workspace_path.as_str()).contains(&self.0)
+    }
+}
+
+/// In lower case, letter by letter: a part of a text is folded as it is within the text. Hence one sigma, wherever it stands in a word.
+fn folded(text: &str) -> String {
+    let lower = text.chars().flat_map(char::to_lowercase);
+    lower.map(|c| if c == 'ς' { 'σ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_found_in_any_case_wherever_it_stands() {
+        assert_eq!(folded("ΟΔΟΣ"), folded("οδος"));
+        assert!(folded("ΟΔΟΣ").contains(&folded("Σ")) && folded("ΟΔΟΣ").contains(&folded("ς")));
+        assert!(folded("My PROJECT").contains(&folded("project")));
     }
 }

@@ -54,7 +54,9 @@ pub async fn create(env: &Env, caller: &Caller, draft: Draft, key: Option<&Idemp
             let txn = &txn;
             let create = |scope| async move {
                 let place = match key {
-                    Some(key) => Some(Place::read(txn, key.of_caller(scope, caller.user()), now).await?),
+                    Some(key) => {
+                        Some(Place::read(txn, key.of_caller(scope, caller.user(), "sessions.create"), now).await?)
+                    }
                     None => None,
                 };
                 match place.as_ref().and_then(|place: &Place<Session>| place.kept.as_ref()) {
