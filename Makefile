@@ -40,10 +40,15 @@ test: $(CARGO_LAMBDA) ## every test, the flow through cargo-lambda included
 	cargo test --workspace --locked
 	@echo "The tests on a FoundationDB cluster were not run: \`make test-fdb\` does, on the one that FDB_CLUSTER_FILE names."
 
-# It starts a gateway of its own, and ends it.
+# Each starts a gateway of its own, and ends it.
 .PHONY: test-contract
-test-contract: ## a running gateway held to infra/openapi.json by a fuzzer
+test-contract: test-clients ## a running gateway held to infra/openapi.json, by a fuzzer and by generated clients
 	@sh infra/contract/fuzz.sh
+
+.PHONY: test-clients
+test-clients: ## the generated clients alone
+	@sh infra/contract/clients.sh typescript
+	@sh infra/contract/clients.sh python
 
 .PHONY: test-fdb
 test-fdb: $(CARGO_LAMBDA) $(LIBCLANG) ## every test on the FoundationDB cluster that FDB_CLUSTER_FILE names, each under its own root

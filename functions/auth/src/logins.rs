@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 /// The caller's logins, newest first. There are at most a hundred.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Logins)]
+#[schema(as = LoginList)]
 pub struct LoginsBody {
     /// The logins.
     #[schema(max_items = 100)]

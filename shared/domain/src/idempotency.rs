@@ -173,7 +173,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_two_registrations_share_a_place(one in "[!#-~]{1,20}", other in "[!#-~]{1,20}") {
+        fn no_two_registrations_share_a_place(one in "[!#-~][!-~]{0,19}", other in "[!#-~][!-~]{0,19}") {
             let email = |text: &str| Email::parse(text).unwrap();
             let place = |key: &str, address: &str| IdempotencyKey::parse(key).unwrap().of_registration(&email(address));
             prop_assert_eq!(place(&one, "a@b") == place(&other, "a@b"), IdempotencyKey::parse(&one) == IdempotencyKey::parse(&other));

@@ -58,11 +58,32 @@ pub(super) fn referred(codes: &[Code], components: &mut Components) -> RefOr<Res
     let name = match codes {
         [code] => pascal(code.as_str()),
         codes if *codes == TOKEN => "TokenRefused".to_owned(),
-        codes => return response(codes).into(),
+        codes => {
+            let (own, token) = codes
+                .strip_suffix(&TOKEN)
+                .map_or((codes, None), |own| (own, Some("TokenRefused".to_owned())));
+            let own = own.iter().map(|code| pascal(code.as_str()));
+            let names: Vec<_> = own.chain(token).collect();
+            return with_name(&names.join("Or"), response(codes), components).into();
+        }
     };
-    let known = components.responses.entry(name.clone());
-    known.or_insert_with(|| response(codes).into());
+    if !components.responses.contains_key(&name) {
+        let response = with_name(&name, response(codes), components);
+        components.responses.insert(name.clone(), response.into());
+    }
     Ref::from_response_name(name).into()
+}
+
+/// Makes the body a schema of its own, so that the clients that are generated have one type for it, with a name.
+fn with_name(name: &str, mut response: Response, components: &mut Components) -> Response {
+    let name = format!("{name}Problem");
+    for content in response.content.values_mut() {
+        let RefOr::T(content) = content else { continue };
+        if let Some(schema) = content.schema.replace(Ref::from_schema_name(&name).into()) {
+            components.schemas.insert(name.clone(), schema);
+        }
+    }
+    response
 }
 
 fn pascal(code: &str) -> String {
@@ -89,7 +110,9 @@ pub(super) fn response(codes: &[Code]) -> Response {
         .property(
             "code",
             schema::text().enum_values(Some(codes.iter().map(|code| code.as_str()))),
-        );
+        )
+        .required("status")
+        .required("code");
     let sent = if codes.contains(&Code::ValidationFailed) && codes.len() == 1 {
         sent.required("errors")
     } else {

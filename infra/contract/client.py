@@ -1,0 +1,63 @@
+"""A client of the kind that people write: a generated package, and one walk through a login and a session."""
+
+import os
+
+from coditect_api_client import AuthenticatedClient, Client
+from coditect_api_client.api.authentication import log_out, refresh, register
+from coditect_api_client.api.sessions import change_session, create_session, delete_session, get_session, list_sessions
+from coditect_api_client.models.change_session import ChangeSession
+from coditect_api_client.models.change_session_response_200 import ChangeSessionResponse200
+from coditect_api_client.models.create_session import CreateSession
+from coditect_api_client.models.create_session_response_201 import CreateSessionResponse201
+from coditect_api_client.models.delete_session_response_200 import DeleteSessionResponse200
+from coditect_api_client.models.get_session_response_200 import GetSessionResponse200
+from coditect_api_client.models.list_sessions_response_200 import ListSessionsResponse200
+from coditect_api_client.models.log_out_response_200 import LogOutResponse200
+from coditect_api_client.models.not_found_problem import NotFoundProblem
+from coditect_api_client.models.precondition_failed_problem import PreconditionFailedProblem
+from coditect_api_client.models.refresh import Refresh
+from coditect_api_client.models.refresh_response_200 import RefreshResponse200
+from coditect_api_client.models.register_response_201 import RegisterResponse201
+from coditect_api_client.models.registration import Registration
+from coditect_api_client.models.token_refused_problem import TokenRefusedProblem
+from coditect_api_client.models.token_refused_problem_code import TokenRefusedProblemCode
+
+url = os.environ["CONTRACT_URL"]
+anyone = Client(base_url=url)
+
+account = Registration(email="python@example.com", password="a walk in Python")
+registered = register.sync(client=anyone, body=account)
+assert isinstance(registered, RegisterResponse201), registered
+api = AuthenticatedClient(base_url=url, token=registered.data.token)
+
+created = create_session.sync(client=api, body=CreateSession(name="One", workspace_path="/workspace/one"))
+assert isinstance(created, CreateSessionResponse201), created
+id = created.data.id
+
+got = get_session.sync_detailed(id, client=api)
+assert isinstance(got.parsed, GetSessionResponse200) and got.parsed.data.name == "One", got
+version = got.headers["ETag"]
+
+listed = list_sessions.sync(client=api, limit=1)
+assert isinstance(listed, ListSessionsResponse200), listed
+assert [session.id for session in listed.data.sessions] == [id] and listed.data.next_cursor is None
+
+changed = change_session.sync(id, client=api, body=ChangeSession(name="Two"), if_match=version)
+assert isinstance(changed, ChangeSessionResponse200) and changed.data.name == "Two", changed
+late = change_session.sync(id, client=api, body=ChangeSession(name="Three"), if_match=version)
+assert isinstance(late, PreconditionFailedProblem), late
+
+deleted = delete_session.sync(id, client=api)
+assert isinstance(deleted, DeleteSessionResponse200), deleted
+gone = get_session.sync(id, client=api)
+assert isinstance(gone, NotFoundProblem), gone
+
+refreshed = refresh.sync(client=anyone, body=Refresh(refresh_token=registered.data.refresh_token))
+assert isinstance(refreshed, RefreshResponse200), refreshed
+api = AuthenticatedClient(base_url=url, token=refreshed.data.token)
+
+left = log_out.sync(client=api)
+assert isinstance(left, LogOutResponse200), left
+out = list_sessions.sync(client=api)
+assert isinstance(out, TokenRefusedProblem) and out.code is TokenRefusedProblemCode.REVOKED_TOKEN, out
+print("the Python client: passed")

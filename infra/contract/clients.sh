@@ -1,0 +1,46 @@
+#!/bin/sh
+# Generates a client from infra/openapi.json, checks its types and those of the program that uses it, and runs that against a gateway:
+# `clients.sh typescript` or `clients.sh python`.
+
+set -eu
+cd "$(dirname "$0")/../.."
+root=$PWD
+. infra/contract/tools.sh
+
+case ${1:-} in
+typescript)
+    npm --version >/dev/null 2>&1 && node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' ||
+        without "The TypeScript client" "it needs Node.js (20 or newer) with npm, which is not here."
+    tools=$(node_packages typescript openapi-typescript@7.13.0 openapi-fetch@0.17.0 typescript@5.9.3) ||
+        without "The TypeScript client" "its packages can not be had."
+    . infra/contract/gateway.sh
+    export CONTRACT_URL="$URL/v5"
+    cp infra/contract/client.ts "$scratch"
+    ln -s "$root/$tools/node_modules" "$scratch/node_modules"
+    cd "$scratch"
+    echo '{"type": "module"}' >package.json
+    node_modules/.bin/openapi-typescript "$root/infra/openapi.json" --output api.d.ts
+    node_modules/.bin/tsc --strict --noUncheckedIndexedAccess --exactOptionalPropertyTypes --noPropertyAccessFromIndexSignature \
+        --target es2022 --module nodenext --lib es2022,dom,dom.iterable client.ts
+    node client.js
+    ;;
+python)
+    python3 -c 'import venv, ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+        without "The Python client" "it needs a python3 (3.11 or newer) with venv and pip, which is not here."
+    tools=$(python_packages client openapi-python-client==0.29.1 mypy==1.19.1) || without "The Python client" "its packages can not be had."
+    . infra/contract/gateway.sh
+    export CONTRACT_URL="$URL/v5" PYTHONDONTWRITEBYTECODE=1 PATH="$root/$tools/bin:$PATH"
+    cp infra/contract/client.py "$scratch"
+    cd "$scratch"
+    openapi-python-client generate --path "$root/infra/openapi.json" --output-path coditect_api_client --meta none --fail-on-warning
+    touch coditect_api_client/py.typed
+    # The generator's own template hands `object`s on, which no document can change.
+    printf '[mypy]\nstrict = true\n[mypy-coditect_api_client.client]\ndisable_error_code = arg-type\n' >mypy.ini
+    mypy --cache-dir mypy client.py coditect_api_client
+    python client.py
+    ;;
+*)
+    echo "which client: typescript or python?" >&2
+    exit 2
+    ;;
+esac
