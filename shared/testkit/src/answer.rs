@@ -43,6 +43,10 @@ impl Answer {
         let body = body.unwrap_or_default();
         if body["success"] == false {
             assert_eq!(body["requestId"].as_str(), header("x-request-id"));
+            let code = Code::ALL.into_iter().find(|code| body["code"] == code.as_str());
+            let code = code.expect("a problem has one of the codes");
+            let (uri, title) = (body["type"].as_str(), body["title"].as_str());
+            assert_eq!((uri, title), (Some(&*code.uri()), Some(code.title())), "{body}");
             assert_eq!(body["errors"].is_array(), body["code"] == "VALIDATION_FAILED", "{body}");
         }
         Self { status, headers, body }

@@ -7,7 +7,7 @@ use std::ptr;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use api::router::PREFIXES;
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use jsonschema::{Draft, Validator};
 use serde_json::{Value, json};
 
@@ -18,6 +18,20 @@ static CONTRACT: LazyLock<Contract> = LazyLock::new(|| {
 
 /// What stands in the document of what is no operation.
 const OUTSIDE: &str = "x-outside-operations";
+
+/// Whether a header is a part of how an answer is sent, and not of what it says. Those of CORS are the same on every answer, and a test of the
+/// gateway's is about them.
+fn is_of_the_protocol(name: &HeaderName) -> bool {
+    const PROTOCOL: [HeaderName; 6] = [
+        header::CONTENT_TYPE,
+        header::CONTENT_LENGTH,
+        header::DATE,
+        header::CONNECTION,
+        header::TRANSFER_ENCODING,
+        header::VARY,
+    ];
+    PROTOCOL.contains(name) || name.as_str().starts_with("access-control-")
+}
 
 /// Holds an answer to the document: `body` is none where there is nothing to be read, as in the answer to a `HEAD`.
 pub(crate) fn check(
@@ -106,9 +120,19 @@ impl Contract {
             .map_or(&outside["unknownMethod"], |operation| &operation["responses"])
     }
 
-    /// Those that are required are there, those that are there are right, and of those that the document knows no others are.
+    /// Those that are required are there, those that are there are there once and right, and others are not there.
     fn check_headers(&self, described: &'static Value, sent: &HeaderMap) -> Result<(), String> {
         let described = described.as_object();
+        for name in sent.keys() {
+            let is_described =
+                described.is_some_and(|all| all.keys().any(|known| known.eq_ignore_ascii_case(name.as_str())));
+            if !is_described && !is_of_the_protocol(name) {
+                return Err(format!("the header {name} is not one of its headers"));
+            }
+            if name != header::VARY && sent.get_all(name).iter().count() > 1 {
+                return Err(format!("the header {name} is there more than once"));
+            }
+        }
         for (name, header) in described.into_iter().flatten() {
             let header = self.resolved(header);
             match sent.get(name) {
@@ -122,12 +146,6 @@ impl Contract {
                     };
                     self.validate(name, &header["schema"], &value)?;
                 }
-            }
-        }
-        let known = self.document["components"]["headers"].as_object();
-        for name in known.into_iter().flat_map(|headers| headers.keys()) {
-            if sent.contains_key(name) && !described.is_some_and(|described| described.contains_key(name)) {
-                return Err(format!("the header {name} is not one of its headers"));
             }
         }
         Ok(())
@@ -176,7 +194,7 @@ impl Contract {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::{HeaderName, HeaderValue};
+    use axum::http::HeaderValue;
 
     use super::*;
 
@@ -188,7 +206,9 @@ mod tests {
             let name = HeaderName::from_static(name);
             (name, HeaderValue::from_static(value))
         });
-        all.collect()
+        let mut headers = HeaderMap::new();
+        all.for_each(|(name, value)| drop(headers.append(name, value)));
+        headers
     }
 
     /// An example of the document's own, which it allows.
@@ -266,8 +286,14 @@ mod tests {
         refused(with(&[json, ("etag", "1")]), "ETag is not as described");
         refused(
             with(&[json, ("etag", "\"1\""), ("location", "/")]),
-            "Location is not one",
+            "location is not one",
         );
+        for more in [("allow", "GET"), ("set-cookie", "a=b"), ("server", "ours")] {
+            refused(with(&[json, ("etag", "\"1\""), more]), "is not one of its headers");
+        }
+        for twice in ["etag", "cache-control", "content-type"] {
+            refused(with(&[json, ("etag", "\"1\""), (twice, "more")]), "more than once");
+        }
         refused(with(&[("etag", "\"1\"")]), "no media type");
         refused(with(&[("content-type", "text/plain"), ("etag", "\"1\"")]), "text/plain");
     }

@@ -86,6 +86,15 @@ fn header(description: &str, schema: Object, required: bool) -> Header {
     header
 }
 
+/// The same header where it may be missing.
+pub(super) fn optional(header: RefOr<Header>) -> RefOr<Header> {
+    let RefOr::T(mut header) = header else {
+        return header;
+    };
+    header.extensions = Some(Extensions::from_iter([("required", false)]));
+    header.into()
+}
+
 /// Gives a response the headers of every answer, and turns the names that its handler gives into references.
 pub(super) fn refer(response: &mut Response) {
     let named: Vec<String> = response.headers.keys().cloned().collect();
