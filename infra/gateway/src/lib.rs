@@ -22,6 +22,12 @@ pub fn document() -> utoipa::openapi::OpenApi {
     api::openapi::complete(parts)
 }
 
+/// The document as the file has it, of which people read the differences.
+pub fn document_text() -> String {
+    let text = document().to_pretty_json();
+    text.expect("a document is JSON") + "\n"
+}
+
 /// The job of every function that a schedule invokes, whose name is the function's.
 pub fn jobs() -> Vec<api::Job> {
     vec![janitor::job()]
