@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use api::SourceAddress;
-use axum::body::Body;
-use axum::http::{Request, header};
+use axum::http::header;
 use domain::logins::MAX_LOGINS;
 use serde_json::{Value, json};
 use testkit::{Actor, Answer, Code, Target as _, TestApp};
@@ -152,20 +150,16 @@ async fn everything_that_is_done_is_told_once_in_order_and_without_secrets() {
 async fn an_event_names_the_address_that_the_request_came_from() {
     let app = start();
     let alice = app.register("alice@example.com").await;
-    let request = Request::delete("/v5/auth/logins/0190d0a0-7c3e-7a11-8f3e-0123456789ab")
-        .extension(SourceAddress("::ffff:192.0.2.1".parse().unwrap()))
-        .header(header::AUTHORIZATION, format!("Bearer {}", alice.token))
-        .body(Body::empty());
-    assert_eq!(
-        app.exchange(request.unwrap()).await.status(),
-        404,
-        "nothing to end, and nothing to tell"
-    );
-    let request = Request::post("/v5/auth/logout-all")
-        .extension(SourceAddress("::ffff:192.0.2.1".parse().unwrap()))
-        .header(header::AUTHORIZATION, format!("Bearer {}", alice.token))
-        .body(Body::empty());
-    assert_eq!(app.exchange(request.unwrap()).await.status(), 200);
+    let elsewhere = "::ffff:192.0.2.1";
+    // Nothing to end, and nothing to tell.
+    app.delete("/v5/auth/logins/0190d0a0-7c3e-7a11-8f3e-0123456789ab")
+        .from(elsewhere)
+        .by(&alice)
+        .send()
+        .await
+        .assert_problem(404, Code::NotFound);
+    let ending = app.post("/v5/auth/logout-all").from(elsewhere).by(&alice);
+    ending.send().await.ok();
 
     let account = json!({ "email": "alice@example.com", "password": "password123" });
     let token = app.post("/v5/auth/login").json(&account).send().await.ok()["token"].clone();
@@ -270,17 +264,13 @@ async fn a_refresh_token_that_is_replayed_from_elsewhere_is_told_of_and_served_a
     let registered = app.post("/v5/auth/register").json(&account).send().await.created();
     let token = registered["token"].as_str().unwrap();
     let login = current_login(&app, &registered["token"]).await;
-    let body = json!({ "refreshToken": registered["refreshToken"] }).to_string();
+    let body = json!({ "refreshToken": registered["refreshToken"] });
     let refresh = async |address: &str, agent: Option<&str>| {
-        let mut request = Request::post("/v5/auth/refresh")
-            .extension(SourceAddress(address.parse().unwrap()))
-            .header(header::CONTENT_TYPE, "application/json");
+        let mut call = app.post("/v5/auth/refresh").from(address).json(&body);
         if let Some(agent) = agent {
-            request = request.header(header::USER_AGENT, agent);
+            call = call.header(header::USER_AGENT, agent);
         }
-        let answer = app.exchange(request.body(Body::from(body.clone())).unwrap()).await;
-        assert_eq!(answer.status(), 200);
-        serde_json::from_slice::<Value>(answer.body()).unwrap()["data"]["refreshToken"].take()
+        call.send().await.ok()["refreshToken"].take()
     };
     let home = &TestApp::ADDRESS.to_string();
     let mapped = format!("::ffff:{home}");
