@@ -226,9 +226,12 @@ function render(api) {
 
   // Deep links: what the address names is shown and marked, now and whenever it changes.
   const show = () => {
-    const id = decodeURIComponent(location.hash.slice(1));
-    nav.querySelectorAll("a").forEach((a) => a.toggleAttribute("aria-current", a.hash === location.hash && id !== ""));
-    document.getElementById(id)?.scrollIntoView();
+    for (const link of nav.querySelectorAll("a")) {
+      if (location.hash.length > 1 && link.hash === location.hash) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    }
+    // Not decoded: every id is of letters, digits and hyphens, and anybody can write anything into an address.
+    document.getElementById(location.hash.slice(1))?.scrollIntoView();
   };
   addEventListener("hashchange", show);
   show();
