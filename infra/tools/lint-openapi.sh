@@ -23,10 +23,10 @@ install() {
     trap 'exit 1' HUP INT TERM
     echo "installing Redocly CLI $version into .tools/" >&2
     npm pack --silent --pack-destination "$staging" "@redocly/cli@$version" >/dev/null || without "Redocly CLI $version can not be had."
-    tar -xzf "$staging"/*.tgz -C "$staging"
     found=$(node -e 'const { createHash } = require("crypto"), { readFileSync } = require("fs");
         console.log("sha512-" + createHash("sha512").update(readFileSync(process.argv[1])).digest("base64"))' "$staging"/*.tgz)
     [ "$found" = "$hash" ] || { echo "Redocly CLI $version has the hash $found, and not the one that is pinned." >&2; exit 1; }
+    tar -xzf "$staging"/*.tgz -C "$staging"
     # Moved in one step, so that an interrupted install leaves nothing half done.
     mv "$staging/package" "$folder"
 }
