@@ -1,7 +1,6 @@
 //! The limits hold for all processes of a deployment together.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::http::StatusCode;
 use serde_json::json;
@@ -26,11 +25,11 @@ async fn two_hundred_guesses_at_eight_processes_cost_no_more_hashes_than_the_lim
     let processes: Vec<_> = (0..PROCESSES)
         .map(|_| {
             let mut command = gateway(&store);
-            // Nothing is forgotten within the test, and the longest wait is short enough to be waited for at its end.
+            // Nothing is forgotten within the test.
             command
-                .env("THROTTLE_PAIR", format!("{FREE}/86400/1"))
-                .env("THROTTLE_ACCOUNT", "10000/86400/1")
-                .env("THROTTLE_ADDRESS", "10000/86400/1");
+                .env("THROTTLE_PAIR", format!("{FREE}/86400/86400"))
+                .env("THROTTLE_ACCOUNT", "10000/86400/86400")
+                .env("THROTTLE_ADDRESS", "10000/86400/86400");
             Process::start(command)
         })
         .collect();
@@ -67,8 +66,4 @@ async fn two_hundred_guesses_at_eight_processes_cost_no_more_hashes_than_the_lim
         "{verified} passwords were verified in {:?}",
         begun.elapsed()
     );
-
-    // Whoever waits is let in, with the right password.
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    log_in(&remotes[PROCESSES - 1], "password123").await.ok();
 }
