@@ -1,7 +1,7 @@
 //! Answers, checked against the document.
 
 use api::Code;
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::Value;
 
 use crate::contract;
@@ -50,6 +50,39 @@ impl Answer {
             assert_eq!(body["errors"].is_array(), body["code"] == "VALIDATION_FAILED", "{body}");
         }
         Self { status, headers, body }
+    }
+
+    /// Checks what a test that speaks HTTP/1.1 by hand has read until the connection ended. `None` if that is no answer of the application's:
+    /// the connection ended before the answer's head did, or the server has refused what is not even HTTP, without our headers.
+    ///
+    /// # Panics
+    /// If the document does not allow it, or if it is cut off in its body.
+    pub fn from_wire(method: &Method, path: &str, bytes: &[u8]) -> Option<Self> {
+        let mut room = [httparse::EMPTY_HEADER; 64];
+        let mut head = httparse::Response::new(&mut room);
+        let parsed = head.parse(bytes).expect("the server writes HTTP/1.1");
+        let httparse::Status::Complete(length) = parsed else {
+            return None;
+        };
+        let headers: HeaderMap = head
+            .headers
+            .iter()
+            .map(|header| {
+                let name = header.name.parse::<HeaderName>().expect("it is a header's name");
+                let value = HeaderValue::from_bytes(header.value).expect("it is a header's value");
+                (name, value)
+            })
+            .collect();
+        let status = head.code.and_then(|code| StatusCode::from_u16(code).ok());
+        let status = status.expect("a whole head has a status");
+        let body = &bytes[length..];
+        if !headers.contains_key("x-request-id") {
+            assert!(body.is_empty() && status.is_client_error(), "{status} is nobody's");
+            return None;
+        }
+        let told = headers.get(header::CONTENT_LENGTH).and_then(|told| told.to_str().ok());
+        assert_eq!(told, Some(&*body.len().to_string()), "the body is not whole");
+        Some(Self::checked(method, path, status, headers, body))
     }
 
     /// The data of a 200.

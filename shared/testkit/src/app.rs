@@ -239,6 +239,7 @@ impl TestApp {
 pub(crate) fn client() -> Client {
     Client {
         address: Some(Address::new(TestApp::ADDRESS)),
+        request_id: "below-http".to_owned(),
         ..Client::default()
     }
 }

@@ -250,6 +250,37 @@ mod tests {
         assert_eq!(problem(404, "NOT_FOUND"), Ok(()));
     }
 
+    /// The examples of bodies, parameters and headers, each with the schema that stands beside it, wherever they are in the document.
+    fn examples(node: &'static Value, found: &mut Vec<(&'static Value, &'static Value)>) {
+        match node {
+            Value::Object(members) => {
+                if let Some(schema) = members.get("schema") {
+                    let named = members.get("examples").and_then(Value::as_object);
+                    let all = named.into_iter().flat_map(|examples| examples.values());
+                    let all = all.map(|example| &example["value"]);
+                    found.extend(all.chain(members.get("example")).map(|example| (schema, example)));
+                }
+                // A schema's own. The member of an object that is called like that is no list.
+                if let Some(Value::Array(all)) = members.get("examples") {
+                    found.extend(all.iter().map(|example| (node, example)));
+                }
+                members.values().for_each(|member| examples(member, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| examples(item, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_example_of_the_document_is_one_that_it_allows() {
+        let mut found = Vec::new();
+        examples(CONTRACT.document, &mut found);
+        assert!(found.len() > 50, "only {} were found", found.len());
+        for (schema, example) in found {
+            assert_eq!(CONTRACT.validate("an example", schema, example), Ok(()), "{example}");
+        }
+    }
+
     #[test]
     fn a_member_too_many_or_too_few_or_of_another_form_fails() {
         refused(get(|body| body["data"]["secret"] = json!(1)), "secret");

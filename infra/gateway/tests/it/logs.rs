@@ -286,12 +286,22 @@ async fn provoke(driver: &mut Driver<'_, impl Target>, address: &str) {
             large.len(),
         )
     }));
+    let mut answered = 0;
     for request in &requests {
         let mut stream = TcpStream::connect(address.trim_start_matches("http://")).unwrap();
         let _ = stream.write_all(request.as_bytes());
         let _ = stream.shutdown(Shutdown::Write);
-        let _ = stream.read_to_end(&mut Vec::new());
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let mut line = request.split(' ');
+        let (method, target) = (line.next().unwrap(), line.next().unwrap_or_default());
+        let path = target.split('?').next().unwrap_or_default();
+        // Sent or refused, an answer is one of the document's; what is not even a method is refused before it is answered.
+        if let Ok(method) = method.parse() {
+            answered += usize::from(Answer::from_wire(&method, path, &answer).is_some());
+        }
     }
+    assert!(answered > 0, "none of it has come to the application");
 }
 
 /// What the gateway's program wrote while everything was driven through it.
