@@ -68,8 +68,7 @@ check: $(LIBCLANG) ## formatting, lints, and the rules of the architecture
 # What the handlers say of themselves; a test tells when it has to be done.
 .PHONY: openapi
 openapi: ## write infra/openapi.json anew, from the code
-	cargo run --quiet --locked --example openapi > infra/openapi.json.new
-	@mv infra/openapi.json.new infra/openapi.json
+	document=$$(cargo run --quiet --locked --example openapi) && printf '%s\n' "$$document" > infra/openapi.json
 
 .PHONY: fmt
 fmt: ## format every source

@@ -1,6 +1,6 @@
 //! An event as it is sent.
 
-use api::openapi::schema::{self, Id, Time};
+use api::openapi::schema::{self, Id, RequestId, Time};
 use domain::audit::{Action, Event, Place};
 use domain::{Address, LoginId, SessionId, TenantId, Timestamp, UserId};
 use serde::Serialize;
@@ -74,12 +74,18 @@ impl Details {
 impl PartialSchema for EventBody {
     fn schema() -> RefOr<Schema> {
         let count = || ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).into();
+        let address = schema::text()
+            .min_length(Some(2))
+            .max_length(Some(45))
+            .examples(["203.0.113.1"])
+            .build();
         let form = |types: &[&str], details: Option<(&str, RefOr<Schema>)>| {
             let event = ObjectBuilder::new()
                 .property(
                     "id",
                     schema::text()
-                        .min_length(Some(1))
+                        .pattern(Some("^[0-9a-f]{24}$"))
+                        .max_length(Some(24))
                         .examples(["000000000000002a00000000"]),
                 )
                 .required("id")
@@ -93,12 +99,9 @@ impl PartialSchema for EventBody {
                 .required("userId")
                 .property("loginId", or_null(reference::<Id>()))
                 .required("loginId")
-                .property("ip", or_null(schema::text().examples(["203.0.113.1"]).into()))
+                .property("ip", or_null(address.clone().into()))
                 .required("ip")
-                .property(
-                    "requestId",
-                    schema::text().examples(["0190d0a0-7c3e-7a11-8f3e-0123456789ab"]),
-                )
+                .property("requestId", reference::<RequestId>())
                 .required("requestId");
             match details {
                 Some((name, schema)) => event.property(name, schema).required(name),
@@ -137,6 +140,7 @@ impl ToSchema for EventBody {
 
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
         schemas.push((Id::name().into_owned(), Id::schema()));
+        schemas.push((RequestId::name().into_owned(), RequestId::schema()));
         schemas.push((Time::name().into_owned(), Time::schema()));
     }
 }

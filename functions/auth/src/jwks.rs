@@ -28,12 +28,14 @@ struct Key {
     /// The key, in base64url.
     #[schema(
         pattern = "^[A-Za-z0-9_-]{43}$",
+        max_length = 43,
         example = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
     )]
     x: String,
     /// Its thumbprint (RFC 7638), which tokens name it by.
     #[schema(
         pattern = "^[A-Za-z0-9_-]{43}$",
+        max_length = 43,
         example = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
     )]
     kid: String,

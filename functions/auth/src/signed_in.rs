@@ -18,6 +18,7 @@ pub struct SignedInBody {
     /// The access token, a JWT (RFC 9068), to be sent as `Authorization: Bearer …`.
     #[schema(
         pattern = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$",
+        max_length = 4096,
         example = "eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiIwMTkwZDBhMCJ9.c2lnbmF0dXJl"
     )]
     token: String,
@@ -68,7 +69,7 @@ struct TenantBody {
     #[schema(value_type = Id)]
     id: domain::TenantId,
     /// What people call it.
-    #[schema(min_length = 1, example = "Test User")]
+    #[schema(min_length = 1, max_length = 401, example = "Test User")]
     name: String,
     /// `self` if it is the user's own.
     #[serde(rename = "type")]

@@ -12,7 +12,7 @@ api::schemas! {
     /// An OpenAPI document.
     Document = ObjectBuilder::new()
         .description(Some("An OpenAPI 3.1 document: this one."))
-        .property("openapi", text().pattern(Some(r"^3\.1\.[0-9]+$")).examples(["3.1.0"]))
+        .property("openapi", text().max_length(Some(8)).pattern(Some(r"^3\.1\.[0-9]+$")).examples(["3.1.0"]))
         .required("openapi")
         .property("info", ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(true))))
         .required("info")

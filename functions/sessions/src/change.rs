@@ -1,6 +1,6 @@
 //! `PATCH /sessions/{id}`
 
-use api::openapi::parameters::IfMatch;
+use api::openapi::parameters::{IfMatch, IfNoneMatch};
 use api::openapi::refusals;
 use api::openapi::schema::{self, Id};
 use api::{ApiError, AppState, Authenticated, Body, Checks, Field, Preconditions, Reply};
@@ -44,7 +44,7 @@ impl ChangeBody {
     tag = "sessions",
     operation_id = "changeSession",
     security(("accessToken" = [])),
-    params(("id" = Id, Path, description = "The session's id."), IfMatch),
+    params(("id" = Id, Path, description = "The session's id."), IfMatch, IfNoneMatch),
     request_body = ChangeBody,
     responses(
         (

@@ -1,6 +1,6 @@
 //! `DELETE /sessions/{id}`
 
-use api::openapi::parameters::IfMatch;
+use api::openapi::parameters::{IfMatch, IfNoneMatch};
 use api::openapi::refusals;
 use api::openapi::schema::Id;
 use api::{ApiError, AppState, Authenticated, Empty, Preconditions, Reply};
@@ -14,7 +14,7 @@ use domain::sessions::ops;
     tag = "sessions",
     operation_id = "deleteSession",
     security(("accessToken" = [])),
-    params(("id" = Id, Path, description = "The session's id."), IfMatch),
+    params(("id" = Id, Path, description = "The session's id."), IfMatch, IfNoneMatch),
     responses((status = 200, description = "It is gone.", body = Empty), refusals::Forbidden),
 )]
 pub async fn delete(

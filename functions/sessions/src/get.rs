@@ -1,6 +1,6 @@
 //! `GET /sessions/{id}`
 
-use api::openapi::parameters::IfNoneMatch;
+use api::openapi::parameters::{IfMatch, IfNoneMatch};
 use api::openapi::schema::Id;
 use api::{ApiError, AppState, Authenticated, Preconditions, Reply};
 use axum::extract::State;
@@ -15,7 +15,7 @@ use crate::body::SessionBody;
     tag = "sessions",
     operation_id = "getSession",
     security(("accessToken" = [])),
-    params(("id" = Id, Path, description = "The session's id."), IfNoneMatch),
+    params(("id" = Id, Path, description = "The session's id."), IfMatch, IfNoneMatch),
     responses(
         (
             status = 200,
@@ -47,5 +47,5 @@ pub async fn get(
     api::Id(id): api::Id<domain::SessionId>,
 ) -> Result<Reply<SessionBody>, ApiError> {
     let session = ops::get(&app.env, &caller, id).await?;
-    Ok(SessionBody::reply(Reply::ok, session).unless_known(&preconditions))
+    SessionBody::reply(Reply::ok, session).under(&preconditions)
 }

@@ -180,10 +180,10 @@ impl Code {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Violation {
     /// Where: a JSON Pointer (RFC 6901) into the body, or to the query parameter or the header of that name.
-    #[schema(format = "json-pointer", example = "/name")]
+    #[schema(format = "json-pointer", max_length = 200, example = "/name")]
     pub pointer: String,
     /// Why, as a sentence about the value.
-    #[schema(min_length = 1, example = "is required")]
+    #[schema(min_length = 1, max_length = 500, example = "is required")]
     pub message: String,
 }
 
@@ -361,22 +361,30 @@ pub(crate) struct Problem<'a> {
     success: bool,
     /// The problem's type: the same for every problem with this code.
     #[serde(rename = "type")]
-    #[schema(format = "uri", example = "https://api.coditect.ai/problems/not-found")]
+    #[schema(
+        format = "uri",
+        max_length = 100,
+        example = "https://api.coditect.ai/problems/not-found"
+    )]
     uri: String,
     /// What it is called: the same for every problem with this code.
-    #[schema(min_length = 1, example = "Not found")]
+    #[schema(min_length = 1, max_length = 100, example = "Not found")]
     title: &'static str,
     /// The answer's status.
     #[schema(minimum = 400, maximum = 599, example = 404)]
     status: u16,
     /// What happened this time, for people.
-    #[schema(min_length = 1, example = "There is nothing here that this token may see.")]
+    #[schema(
+        min_length = 1,
+        max_length = 500,
+        example = "There is nothing here that this token may see."
+    )]
     detail: &'a str,
     /// What happened, for programs.
     #[schema(value_type = Code)]
     code: &'static str,
     /// The request's id, as in the header `X-Request-Id`.
-    #[schema(min_length = 1, example = "0190d0a0-7c3e-7a11-8f3e-0123456789ab")]
+    #[schema(value_type = schema::RequestId)]
     request_id: &'a str,
     /// Every bad value; with `VALIDATION_FAILED` alone.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]

@@ -68,8 +68,13 @@ impl Preconditions {
         }
     }
 
-    /// Whether this version may be changed. What can not be read was meant to guard against something, so it permits nothing.
+    /// Whether this version may be changed: it is one that the client expects, and none that the client excludes.
     pub fn permit(&self, version: u64) -> bool {
+        self.expect(version) && !self.is_known(version)
+    }
+
+    /// Whether the client expects this version. What can not be read was meant to guard against something, so it expects nothing.
+    pub fn expect(&self, version: u64) -> bool {
         match &self.if_match {
             Asked::Nothing => true,
             Asked::Of(asked) => asked.precondition_passes(&Version(version).tag()),
@@ -121,5 +126,19 @@ mod tests {
         for no in ["\"6\"", "7", "nonsense", ""] {
             assert!(!knows(&[no]), "{no}");
         }
+    }
+
+    #[test]
+    fn a_change_is_permitted_if_its_version_is_expected_and_not_excluded() {
+        let both = |expected: &str, excluded: &str| {
+            let headers = [(IF_MATCH, expected), (IF_NONE_MATCH, excluded)];
+            let headers = headers.map(|(name, value)| (name, value.parse().unwrap()));
+            Preconditions::read(&HeaderMap::from_iter(headers)).permit(7)
+        };
+        assert!(both("\"7\"", "\"6\""));
+        assert!(!both("\"7\"", "\"7\""));
+        assert!(!both("\"6\"", "\"6\""));
+        assert!(!asking(&IF_NONE_MATCH, &["*"]).permit(7));
+        assert!(asking(&IF_NONE_MATCH, &["\"6\"", "\"8\""]).permit(7));
     }
 }

@@ -67,15 +67,16 @@ impl<T> Reply<T> {
         }
     }
 
-    /// Sends the version alone (304) if the client has that already.
-    #[must_use]
-    pub fn unless_known(self, preconditions: &Preconditions) -> Self {
+    /// Sends the version alone (304) if the client has that already, and refuses one that it does not expect, in the order of RFC 9110,
+    /// section 13.2.2.
+    pub fn under(self, preconditions: &Preconditions) -> Result<Self, ApiError> {
         match self.version {
-            Some(Version(version)) if preconditions.is_known(version) => Self {
+            Some(Version(version)) if !preconditions.expect(version) => Err(domain::Error::PreconditionFailed.into()),
+            Some(Version(version)) if preconditions.is_known(version) => Ok(Self {
                 status: StatusCode::NOT_MODIFIED,
                 ..self
-            },
-            _ => self,
+            }),
+            _ => Ok(self),
         }
     }
 

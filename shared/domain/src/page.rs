@@ -56,6 +56,9 @@ impl Seal {
     }
 }
 
+/// How many bytes a position has at most.
+const POSITION_MAX: usize = 16;
+
 /// How many bytes of the tag are sent.
 const TAG_LEN: usize = 16;
 
@@ -69,6 +72,9 @@ pub struct Cursor {
 }
 
 impl Cursor {
+    /// The longest one, in characters: one of a list whose positions are ids.
+    pub const MAX_CHARS: usize = ((1 + POSITION_MAX + TAG_LEN) * 4).div_ceil(3);
+
     const VERSION: u8 = 2;
 
     /// A cursor at `position` of `list` as `filter` shows it.

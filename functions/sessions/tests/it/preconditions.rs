@@ -81,6 +81,43 @@ async fn a_change_or_deletion_of_another_version_is_refused() {
     rename_if("*").await.assert_problem(404, Code::NotFound);
 }
 
+/// RFC 9110, section 13: either header means the same whatever the method, and `If-Match` goes first.
+#[tokio::test]
+async fn what_is_read_may_be_expected_and_what_is_changed_excluded() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let path = path(&create(&app, &alice, "one").await);
+    let version = tag(&app.get(&path).by(&alice).send().await);
+
+    let read = |expected: &str, excluded: &str| {
+        let call = app.get(&path).by(&alice).header(IF_MATCH, expected);
+        call.header(IF_NONE_MATCH, excluded).send()
+    };
+    read(&version, "\"0\"").await.ok();
+    read("*", "\"0\"").await.ok();
+    assert_eq!(read(&version, &version).await.status, StatusCode::NOT_MODIFIED);
+    for excluded in ["\"0\"", &version] {
+        let refused = read("\"0\"", excluded).await;
+        refused.assert_problem(412, Code::PreconditionFailed);
+    }
+
+    let rename = json!({ "name": "two" });
+    for excluded in ["*", &version] {
+        let change = app.patch(&path).by(&alice).header(IF_NONE_MATCH, excluded);
+        let change = change.json(&rename).send().await;
+        change.assert_problem(412, Code::PreconditionFailed);
+        let delete = app
+            .delete(&path)
+            .by(&alice)
+            .header(IF_NONE_MATCH, excluded)
+            .send()
+            .await;
+        delete.assert_problem(412, Code::PreconditionFailed);
+    }
+    let change = app.patch(&path).by(&alice).header(IF_NONE_MATCH, "\"0\"").json(&rename);
+    change.send().await.ok();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_fifty_changes_of_one_version_at_once_one_is_made() {
     let app = std::sync::Arc::new(start());

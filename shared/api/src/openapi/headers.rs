@@ -22,7 +22,7 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
         (
             "X-Request-Id",
             "The request's id, by which its log line is found. It is made on our side.",
-            sample("0190d0a0-7c3e-7a11-8f3e-0123456789ab"),
+            sample("0190d0a0-7c3e-7a11-8f3e-0123456789ab", 64),
         ),
         (
             "Cache-Control",
@@ -32,27 +32,32 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
         (
             "Location",
             "The path of what was created.",
-            sample("/v5/sessions/0190d0a0-7c3e-7a11-8f3e-0123456789ab"),
+            sample("/v5/sessions/0190d0a0-7c3e-7a11-8f3e-0123456789ab", 100),
         ),
         (
             "ETag",
             "The version that was sent, for `If-Match` and `If-None-Match`.",
-            text().pattern(Some(r#"^"[0-9]+"$"#)).examples(["\"1\""]).build(),
+            text()
+                .max_length(Some(22))
+                .pattern(Some(r#"^"[0-9]+"$"#))
+                .examples(["\"1\""])
+                .build(),
         ),
         ("Retry-After", "In how many seconds to try again.", seconds),
         (
             "WWW-Authenticate",
             "The scheme that is asked for (RFC 6750); with an `error` if a token was sent.",
             text()
+                .max_length(Some(28))
                 .pattern(Some(r#"^Bearer( error="invalid_token")?$"#))
                 .examples(["Bearer"])
                 .build(),
         ),
-        ("Allow", "The methods that the path knows.", sample("GET,HEAD,POST")),
+        ("Allow", "The methods that the path knows.", sample("GET,HEAD,POST", 50)),
         (
             "Content-Security-Policy",
             "What the page may do: run its own script, and get the document.",
-            sample("default-src 'none'"),
+            sample("default-src 'none'", 500),
         ),
     ];
     let mut headers: BTreeMap<String, RefOr<Header>> = headers
@@ -72,8 +77,8 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
     headers
 }
 
-fn sample(value: &str) -> Object {
-    text().examples([value]).build()
+fn sample(value: &str, max_length: usize) -> Object {
+    text().max_length(Some(max_length)).examples([value]).build()
 }
 
 fn header(description: &str, schema: Object, required: bool) -> Header {

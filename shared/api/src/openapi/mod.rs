@@ -115,6 +115,7 @@ fn components() -> Components {
     components.add_security_scheme(ACCESS_TOKEN, SecurityScheme::Http(token));
     let mut schemas = vec![(Problem::name().into_owned(), Problem::schema())];
     Problem::schemas(&mut schemas);
+    schemas.push((schema::RequestId::name().into_owned(), schema::RequestId::schema()));
     schemas.push((Violation::name().into_owned(), Violation::schema()));
     schemas.push((Code::name().into_owned(), Code::schema()));
     components.schemas.extend(schemas);

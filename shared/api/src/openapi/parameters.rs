@@ -43,7 +43,7 @@ impl IntoParams for Paging {
     }
 }
 
-/// The versions that may be changed.
+/// The versions that the client expects.
 pub struct IfMatch;
 
 impl IntoParams for IfMatch {
@@ -51,8 +51,8 @@ impl IntoParams for IfMatch {
         vec![optional(
             ParameterIn::Header,
             IF_MATCH,
-            "Do it only to the version with one of these entity tags (RFC 9110, section 13.1.1); `*` is any, and what is no entity tag is \
-             none.",
+            "Only the version with one of these entity tags (RFC 9110, section 13.1.1), or 412; `*` is any, and what is no entity \
+             tag is none.",
             text().examples(["\"1\""]),
         )]
     }
@@ -66,7 +66,8 @@ impl IntoParams for IfNoneMatch {
         vec![optional(
             ParameterIn::Header,
             "If-None-Match",
-            "Send it only if its version has none of these entity tags (RFC 9110, section 13.1.2).",
+            "Only a version with none of these entity tags (RFC 9110, section 13.1.2), or else 304 to whoever reads and 412 to whoever \
+             changes; `*` is any.",
             text().examples(["\"1\""]),
         )]
     }

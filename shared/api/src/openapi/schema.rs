@@ -1,6 +1,6 @@
 //! What stands in the bodies of more than one function. The types here have no values: they are named by `value_type`.
 
-use domain::page::Limit;
+use domain::page::{self, Limit};
 use domain::text::NAME_MAX;
 use serde_json::{Value, json};
 use utoipa::openapi::schema::SchemaFormat;
@@ -38,12 +38,14 @@ schemas! {
     Id = formatted("uuid")
         .description(Some("A UUID (RFC 9562), lower-case and hyphenated."))
         .pattern(Some("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"))
+        .max_length(Some(36))
         .examples(["0190d0a0-7c3e-7a11-8f3e-0123456789ab"]);
 
     /// A point in time.
     Time = formatted("date-time")
         .description(Some("A point in time (RFC 3339), in UTC, to the millisecond."))
         .pattern(Some(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"))
+        .max_length(Some(24))
         .examples(["2026-01-02T03:04:05.678Z"]);
 
     /// A name.
@@ -64,10 +66,18 @@ schemas! {
         .default(Some(json!(Limit::default().get())))
         .examples([json!(10)]);
 
+    /// The id of a request.
+    RequestId = text()
+        .description(Some("A request's id, as in the header `X-Request-Id`, by which its log line is found."))
+        .min_length(Some(1))
+        .max_length(Some(64))
+        .examples(["0190d0a0-7c3e-7a11-8f3e-0123456789ab"]);
+
     /// Where a page ended.
     Cursor = text()
         .description(Some("Where a page ended. Opaque: it is good for the same list with the same filter."))
         .min_length(Some(1))
+        .max_length(Some(page::Cursor::MAX_CHARS))
         .pattern(Some("^[A-Za-z0-9_-]+$"))
         .examples(["AkVSl3s1LmVyr3zM0nxGd5kS7CgT0PqN2vSTu1bXo0pI"]);
 }
