@@ -2,6 +2,7 @@
 
 use api::openapi::schema::{self, Id, RequestId, Time};
 use domain::audit::{Action, Event, Place};
+use domain::logins::MAX_LOGINS;
 use domain::{Address, LoginId, SessionId, TenantId, Timestamp, UserId};
 use serde::Serialize;
 use utoipa::openapi::{ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, Type};
@@ -73,7 +74,13 @@ impl Details {
 /// One schema for each form that the details have, with the types that have it.
 impl PartialSchema for EventBody {
     fn schema() -> RefOr<Schema> {
-        let count = || ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).into();
+        let count = |most: usize| {
+            ObjectBuilder::new()
+                .schema_type(Type::Integer)
+                .minimum(Some(0))
+                .maximum(Some(most))
+                .into()
+        };
         let address = schema::text()
             .min_length(Some(2))
             .max_length(Some(45))
@@ -123,12 +130,15 @@ impl PartialSchema for EventBody {
             ))
             .item(form(&session, Some(("sessionId", reference::<Id>()))))
             .item(form(&plain, None))
-            .item(form(&["login.refused"], Some(("attempts", count()))))
+            .item(form(&["login.refused"], Some(("attempts", count(4_294_967_295)))))
             .item(form(
                 &["login.ended", "login.evicted"],
                 Some(("endedLoginId", reference::<Id>())),
             ))
-            .item(form(&["login.ended_all", "password.changed"], Some(("ended", count()))))
+            .item(form(
+                &["login.ended_all", "password.changed"],
+                Some(("ended", count(MAX_LOGINS))),
+            ))
             .into()
     }
 }

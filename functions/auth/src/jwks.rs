@@ -14,6 +14,7 @@ use utoipa::openapi::{RefOr, Schema};
 #[expect(dead_code, reason = "it only describes what the library writes")]
 struct KeySet {
     /// The keys, the one that signs first.
+    #[schema(max_items = 3)]
     keys: Vec<Key>,
 }
 

@@ -32,7 +32,8 @@ impl RefreshBody {
     }
 }
 
-/// Exchanges a refresh token for a new access token and the next refresh token.
+/// Exchanges a refresh token for a new access token and the next refresh token. For 30 seconds more the old one answers the same successor, so that
+/// an answer that was lost can be asked for again; used after that, it ends its login, because somebody has a copy of it.
 #[utoipa::path(
     post,
     path = "/auth/refresh",

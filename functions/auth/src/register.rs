@@ -68,7 +68,8 @@ impl RegisterBody {
     }
 }
 
-/// Makes an account with a tenant of its own, and signs it in.
+/// Makes an account with a tenant of its own, and signs it in. Sent again with its `Idempotency-Key`, it signs in to the account that was made:
+/// the same user and tenant with a login of its own, for which the password is verified, and throttled, as it is when logging in.
 #[utoipa::path(
     post,
     path = "/auth/register",

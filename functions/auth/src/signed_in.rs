@@ -26,7 +26,7 @@ pub struct SignedInBody {
     #[schema(value_type = schema::TokenType)]
     token_type: &'static str,
     /// In how many seconds the access token expires.
-    #[schema(minimum = 0, example = 86_400)]
+    #[schema(minimum = 0, maximum = 31_536_000, example = 86_400)]
     expires_in: i64,
     /// When it expires.
     #[schema(value_type = Time)]

@@ -51,7 +51,9 @@ fn parse(mut query: Query) -> Result<Listing, ApiError> {
     }
 }
 
-/// The sessions of the caller's tenant, newest first, a page at a time.
+/// The sessions of the caller's tenant, newest first, a page at a time. A cursor goes on with the `q` that it was made with, and is refused with
+/// another. With `q`, a page looks at a bounded number of sessions: it may be short or empty without being the last, which has no `nextCursor`.
+/// An empty `q` is none, and white space in it counts.
 #[utoipa::path(
     get,
     path = "/sessions",

@@ -2,7 +2,6 @@
 
 use std::any::Any;
 
-use axum::http::Method;
 use axum::response::{IntoResponse as _, Response};
 use axum::{Router as Axum, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -19,7 +18,7 @@ pub fn app(router: Router, state: AppState, origins: &Origins) -> Axum {
     router
         .into_axum()
         .fallback(|| async { ApiError::new(Code::NotFound, "No route of this API has this path.") })
-        .method_not_allowed_fallback(|method: Method| async move { method_not_allowed(method.as_str()) })
+        .method_not_allowed_fallback(|| async { method_not_allowed() })
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(edge::limit_body))
         .layer(cors::layer(origins))
@@ -28,10 +27,10 @@ pub fn app(router: Router, state: AppState, origins: &Origins) -> Axum {
 }
 
 /// The refusal of a method that the path does not know.
-pub(crate) fn method_not_allowed(method: &str) -> ApiError {
+pub(crate) fn method_not_allowed() -> ApiError {
     ApiError::new(
         Code::MethodNotAllowed,
-        format!("This path does not answer {method}; see the header `Allow`."),
+        "This path does not answer the request's method; the header `Allow` has those that it does.",
     )
 }
 

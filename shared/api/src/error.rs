@@ -255,7 +255,7 @@ impl From<domain::Error> for ApiError {
             Error::InvalidCredentials => Self::new(Code::InvalidCredentials, "No account has this email and password."),
             Error::PreconditionFailed => Self::new(
                 Code::PreconditionFailed,
-                "The resource has changed since the version that `If-Match` names. Get it again.",
+                "The resource's version is not one that `If-Match` and `If-None-Match` ask for. Get it again.",
             ),
             Error::IdempotencyMismatch => Self::new(
                 Code::IdempotencyMismatch,
@@ -388,7 +388,7 @@ pub(crate) struct Problem<'a> {
     request_id: &'a str,
     /// Every bad value; with `VALIDATION_FAILED` alone.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    #[schema(value_type = Vec<Violation>, required = false, min_items = 1)]
+    #[schema(value_type = Vec<Violation>, required = false, min_items = 1, max_items = 100)]
     errors: &'a [Violation],
 }
 

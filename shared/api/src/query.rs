@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use domain::text::Refused;
+use percent_encoding::percent_decode_str;
 
 use crate::error::{ApiError, Violation, violation};
 
@@ -26,7 +27,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
 impl Query {
     fn of(query: &str) -> Self {
         Self {
-            pairs: serde_urlencoded::from_str(query).map_err(drop),
+            // The parser would put a sign of its own in the place of what is not UTF-8.
+            pairs: match percent_decode_str(query).decode_utf8() {
+                Ok(_) => serde_urlencoded::from_str(query).map_err(drop),
+                Err(_) => Err(()),
+            },
             violations: Vec::new(),
         }
     }
@@ -34,7 +39,7 @@ impl Query {
     /// The parameter `name` as `parse` reads it: `Some(None)` if it is not there, `None` if it was refused, and noted.
     pub fn optional<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, Refused>) -> Option<Option<T>> {
         let refused = match &self.pairs {
-            Err(()) => Refused("is not a well-formed query".to_owned()),
+            Err(()) => Refused("is not in a well-formed query in UTF-8".to_owned()),
             Ok(pairs) => {
                 let mut values = pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value);
                 match (values.next(), values.next()) {
@@ -60,6 +65,14 @@ impl Query {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_query_is_utf_8() {
+        for query in ["a=%FF", "a=1&b=%C3", "%ff=1&a=2", "a=%ED%A0%80"] {
+            assert_eq!(Query::of(query).optional("a", |_| Ok(())), None, "{query}");
+        }
+        assert_eq!(Query::of("a=%EF%BF%BD").optional("a", |_| Ok(())), Some(Some(())));
+    }
 
     #[test]
     fn a_parameter_is_there_once_or_not_at_all() {

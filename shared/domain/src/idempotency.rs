@@ -43,6 +43,10 @@ impl IdempotencyKey {
         if quoted.is_none() && key.starts_with('"') {
             return Err(Refused::because("must end with the quote that it starts with"));
         }
+        if quoted.is_some_and(|key| key.contains('"')) {
+            // Two headers, most likely, which a gateway has joined.
+            return Err(Refused::because("must be one key, without a quote in it"));
+        }
         let is_one = (1..=Self::MAX_CHARS).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
         if is_one {
             Ok(Self(key.to_owned()))
@@ -165,7 +169,18 @@ mod tests {
         assert_eq!(parse(" \"abc\" "), parse("abc"));
         assert_ne!(parse("abc"), parse("abd"));
         assert!(parse(&"x".repeat(255)).is_ok());
-        for refused in ["", "\"\"", " ", "a b", "é", "a\u{7f}", "\"", "\"abc", &"x".repeat(256)] {
+        for refused in [
+            "",
+            "\"\"",
+            " ",
+            "a b",
+            "é",
+            "a\u{7f}",
+            "\"",
+            "\"abc",
+            "\"a\",\"b\"",
+            &"x".repeat(256),
+        ] {
             assert!(parse(refused).is_err(), "{refused}");
         }
         assert_eq!(format!("{:?}", parse("abc").unwrap()), "IdempotencyKey(…)");

@@ -43,6 +43,11 @@ async fn a_version_that_the_client_has_is_not_sent_again() {
             .send()
             .await;
         assert_eq!((known.status, tag(&known)), (StatusCode::NOT_MODIFIED, first.clone()));
+        assert_eq!(
+            known.header("content-length"),
+            None,
+            "there is a session, which is not empty"
+        );
     }
     app.patch(&path)
         .by(&alice)

@@ -85,7 +85,7 @@ fn every_operation_says_what_it_is_and_every_answer_has_an_example() {
     }
 }
 
-/// The texts of a body that have no limit of their own.
+/// The texts, numbers and lists of a body that have no limit of their own.
 fn unlimited(document: &Value, schema: &Value, place: &str, found: &mut Vec<String>) {
     let schema = resolved(document, schema);
     for (name, member) in schema["properties"].as_object().into_iter().flatten() {
@@ -99,13 +99,14 @@ fn unlimited(document: &Value, schema: &Value, place: &str, found: &mut Vec<Stri
     if !schema["items"].is_null() {
         unlimited(document, &schema["items"], &format!("{place}/0"), found);
     }
-    let has_limit = ["maxLength", "enum"].iter().any(|limit| !schema[limit].is_null());
-    let is_text = schema["type"] == "string"
-        || schema["type"]
-            .as_array()
-            .is_some_and(|types| types.contains(&"string".into()));
-    if is_text && !has_limit {
-        found.push(place.to_owned());
+    let is = |kind: &str| match &schema["type"] {
+        Value::Array(kinds) => kinds.iter().any(|one| one == kind),
+        one => one == kind,
+    };
+    for (kind, limits) in [("string", "maxLength"), ("integer", "maximum"), ("array", "maxItems")] {
+        if is(kind) && schema[limits].is_null() && schema["enum"].is_null() {
+            found.push(place.to_owned());
+        }
     }
 }
 
@@ -125,7 +126,7 @@ fn every_text_of_a_request_has_its_limit_and_no_member_is_forbidden() {
 }
 
 #[test]
-fn every_text_of_an_answer_and_every_parameter_has_its_limit() {
+fn whatever_an_answer_or_a_parameter_is_has_its_limit() {
     let document = document();
     let mut found = Vec::new();
     for (operation, described) in operations(&document) {

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 
 use api::ApiError;
 use axum::http::{HeaderName, Method};
-use testkit::{Code, Target as _, TestApp};
+use testkit::{Code, Process, Target as _, TestApp, TestStore};
+
+use crate::process::gateway;
 
 fn start() -> TestApp {
     TestApp::start(gateway::router())
@@ -113,6 +115,38 @@ async fn a_panic_in_one_request_is_a_500_and_the_next_is_served() {
         let problem = app.get("/v5/audit").send().await.assert_problem(500, Code::Internal);
         assert!(!problem.to_string().contains("secret detail"), "{problem}");
         app.get("/v5/health").send().await.ok();
+    }
+}
+
+/// RFC 9110, section 8.6: the length that `HEAD` tells is that of `GET`'s body.
+#[tokio::test]
+async fn head_tells_what_get_sends() {
+    let store = TestStore::new();
+    let process = Process::start(gateway(&store));
+    let remote = process.remote();
+    for path in [
+        "/v5/health",
+        "/v5/docs",
+        "/v5/nothing",
+        "/v5/sessions",
+        "/v5/auth/login",
+    ] {
+        let get = remote.get(path).send().await;
+        let head = remote.call(Method::HEAD, path).send().await;
+        assert_eq!(head.status, get.status, "{path}");
+        assert!(get.header("content-length") > Some("0"), "{path}");
+        for name in ["content-length", "content-type", "allow", "www-authenticate"] {
+            assert_eq!(head.header(name), get.header(name), "{name} of {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_nobody_knows_is_refused_however_long_it_is() {
+    let app = TestApp::start(gateway::router());
+    for method in ["BREW".to_owned(), "X".repeat(10_000)] {
+        let answer = app.call(method.parse().unwrap(), "/v5/health").send().await;
+        answer.assert_problem(405, Code::MethodNotAllowed);
     }
 }
 

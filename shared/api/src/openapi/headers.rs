@@ -16,6 +16,7 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
     let seconds = ObjectBuilder::new()
         .schema_type(Type::Integer)
         .minimum(Some(1))
+        .maximum(Some(86_400))
         .examples([json!(1)])
         .build();
     let headers = [
@@ -32,7 +33,11 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
         (
             "Location",
             "The path of what was created.",
-            sample("/v5/sessions/0190d0a0-7c3e-7a11-8f3e-0123456789ab", 100),
+            text()
+                .max_length(Some(49))
+                .pattern(Some("^/v5/sessions/[0-9a-f-]{36}$"))
+                .examples(["/v5/sessions/0190d0a0-7c3e-7a11-8f3e-0123456789ab"])
+                .build(),
         ),
         (
             "ETag",
@@ -68,7 +73,7 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
     headers.insert(
         "Idempotency-Replayed".to_owned(),
         header(
-            "There if the same request was answered before, and this is its answer again.",
+            "There if the same request was done before, and this tells what it came to.",
             replayed,
             false,
         )

@@ -2,7 +2,7 @@
 //!
 //! A handler says (`#[utoipa::path]`) what it takes, what it succeeds with, and which [refusals] are its own. What follows from what it takes is
 //! added here, once for all: the refusals of tokens, bodies and parameters, the headers of every answer, the envelope, examples. No program
-//! calls this, so no program has it: the document is made by a test, committed as `infra/openapi.json`, and served from there.
+//! that is deployed calls this, so none has it: the document is made by one of the gateway's examples, committed as `infra/openapi.json`, and served from there.
 
 mod examples;
 mod headers;

@@ -82,12 +82,12 @@ impl IntoParams for IdempotencyKey {
         vec![optional(
             ParameterIn::Header,
             IDEMPOTENCY_KEY,
-            "The client's own name for this request: sent again with it within 24 hours, the request is done once, and answered the same. In \
-             quotes or without.",
+            "The client's own name for this request: sent again with it within 24 hours, the request is done once, and answered the same (a \
+             registration with a login of its own). In quotes or without.",
             text()
                 .min_length(Some(1))
                 .max_length(Some(max + 2))
-                .pattern(Some(format!(r#"^("[!-~]{{1,{max}}}"|[!#-~][!-~]{{0,{}}})$"#, max - 1)))
+                .pattern(Some(format!(r#"^("[!#-~]{{1,{max}}}"|[!#-~][!-~]{{0,{}}})$"#, max - 1)))
                 .examples(["8e03978e-40d5-43e8-bc93-6894a57f9324"]),
         )]
     }

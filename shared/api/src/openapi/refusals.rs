@@ -162,7 +162,7 @@ fn sample(code: Code) -> ApiError {
         Code::ExpiredToken => crate::error::expired(),
         Code::RevokedToken => Error::Revoked.into(),
         Code::InvalidRefreshToken => Error::InvalidRefreshToken.into(),
-        Code::MethodNotAllowed => crate::app::method_not_allowed("PUT"),
+        Code::MethodNotAllowed => crate::app::method_not_allowed(),
         Code::UnsupportedMediaType => crate::json::unsupported(),
         Code::BodyTooLarge => crate::json::too_large(),
         Code::Internal => ApiError::internal("an example"),

@@ -7,6 +7,7 @@ pub mod store;
 
 pub use path::WorkspacePath;
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::id::{SessionId, TenantId, UserId};
 use crate::record::Record;
@@ -124,9 +125,10 @@ impl Filter {
     }
 }
 
-/// In lower case, letter by letter: a part of a text is folded as it is within the text. Hence one sigma, wherever it stands in a word.
+/// Composed (NFC), because some systems write names taken apart, and in lower case letter by letter: a part of a text is folded as it is within
+/// the text. Hence one sigma, wherever it stands in a word.
 fn folded(text: &str) -> String {
-    let lower = text.chars().flat_map(char::to_lowercase);
+    let lower = text.nfc().flat_map(char::to_lowercase);
     lower.map(|c| if c == 'ς' { 'σ' } else { c }).collect()
 }
 
@@ -139,5 +141,6 @@ mod tests {
         assert_eq!(folded("ΟΔΟΣ"), folded("οδος"));
         assert!(folded("ΟΔΟΣ").contains(&folded("Σ")) && folded("ΟΔΟΣ").contains(&folded("ς")));
         assert!(folded("My PROJECT").contains(&folded("project")));
+        assert!(folded("/workspace/u\u{308}ber").contains(&folded("\u{dc}B")));
     }
 }
