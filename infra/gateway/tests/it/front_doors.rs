@@ -42,6 +42,11 @@ async fn answered(function: &RuntimeApi, sample: &str, stage: &str, base: &str) 
     answer.assert_problem(401, Code::InvalidToken);
 }
 
+fn of(name: &str) -> &'static str {
+    let found = FRONT_DOORS.into_iter().find(|(kind, _)| *kind == name);
+    found.unwrap().1
+}
+
 /// Stages and base paths may be called like the first part of our paths.
 const NAMES: [&str; 4] = ["prod", "v5", "api", "coditect"];
 
@@ -49,7 +54,6 @@ const NAMES: [&str; 4] = ["prod", "v5", "api", "coditect"];
 async fn an_api_answers_the_same_paths_whatever_its_stage_and_its_domains_base_path_are_called() {
     let store = TestStore::new();
     let function = RuntimeApi::start(gateway(&store)).await;
-    let of = |name: &str| FRONT_DOORS.into_iter().find(|(kind, _)| *kind == name).unwrap().1;
     for stage in NAMES {
         answered(&function, of("rest-v1"), stage, "").await;
         // Called at its own address, an HTTP API has the stage in the path; by a domain of ours, it has not.
@@ -60,6 +64,36 @@ async fn an_api_answers_the_same_paths_whatever_its_stage_and_its_domains_base_p
             answered(&function, of("http-api-v2-stage"), stage, &format!("{base}/")).await;
         }
         answered(&function, of("rest-v1-base-path"), stage, "two/levels/").await;
+    }
+}
+
+#[tokio::test]
+async fn a_stage_is_told_from_our_paths_where_the_gateway_names_no_route() {
+    let store = TestStore::new();
+    let function = RuntimeApi::start(gateway(&store)).await;
+    for name in ["http-api-v2-stage", "rest-v1"] {
+        let sample = of(name)
+            .replace(r#""routeKey": "ANY /{proxy+}""#, r#""routeKey": "$default""#)
+            .replace(r#""resourcePath": "/{proxy+}""#, r#""resourcePath": null"#);
+        for stage in NAMES {
+            let sample = sample.replace(r#""stage": "prod""#, &format!(r#""stage": "{stage}""#));
+            for base in [format!("{stage}/"), String::new()] {
+                let sample = sample.replace(r#""/prod/v5/"#, &format!(r#""/{base}v5/"#));
+                let door = function.behind(&sample);
+                for path in ["/v5/health", "/api/v5/health"] {
+                    door.get(path).send().await.ok();
+                }
+                for path in ["/", "/nothing/v5/health", "/v5health", "/v5/nothing"] {
+                    let answer = door.get(path).send().await;
+                    assert_eq!(answer.status, 404, "{name} {stage} {base} {path}");
+                }
+            }
+        }
+        // It is what an API is said to have that has no stage in its paths.
+        let sample = sample.replace(r#""stage": "prod""#, r#""stage": "$default""#);
+        let sample = sample.replace(r#""/prod/v5/"#, r#""/v5/"#);
+        let answer = function.behind(&sample).get("/$default/v5/health").send().await;
+        assert_eq!(answer.status, 404, "{name}");
     }
 }
 
