@@ -56,11 +56,17 @@ test-fdb: $(CARGO_LAMBDA) $(LIBCLANG) ## every test on the FoundationDB cluster 
 	@command -v fdbserver >/dev/null && command -v fdbcli >/dev/null || { echo "fdbserver and fdbcli must be on the PATH: some tests start a cluster of their own and kill it" >&2; exit 1; }
 	FDB_CLUSTER_FILE="$$(realpath "$$FDB_CLUSTER_FILE")" cargo test --workspace --locked --features fdb
 
+.PHONY: test-fdb-here
+test-fdb-here: ## the same, on a cluster that goes with the tests, of FoundationDB's release in .tools/ (Linux, x86-64)
+	@sh infra/tools/install-foundationdb.sh
+	@sh infra/fdb/with-cluster.sh $(MAKE) test-fdb
+
 # Once there are templates, their linter belongs here as one more line.
 .PHONY: check
 check: $(LIBCLANG) ## formatting, lints, and the rules of the architecture
 	cargo fmt --all --check
 	@sh infra/tools/lint-openapi.sh
+	@sh infra/tools/lint-infra.sh
 	cargo clippy --workspace --all-targets --features fdb --locked -- -D warnings
 	cargo build --locked --bins --features fdb
 	cargo run --quiet --locked --bin checks
@@ -78,6 +84,14 @@ fmt: ## format every source
 .PHONY: build
 build: $(if $(filter fdb,$(FEATURES)),$(LIBCLANG)) ## release binaries of every function and of the gateway; FEATURES=fdb: on FoundationDB
 	cargo build --release --locked $(addprefix --package ,$(FUNCTIONS) gateway) $(addprefix --features ,$(FEATURES))
+
+.PHONY: image
+image: ## the gateway's container image, coditect-v5, with both engines; it needs Docker
+	docker build --file infra/docker/Dockerfile --tag coditect-v5 .
+
+.PHONY: test-image
+test-image: ## start the image and stop it
+	@sh infra/docker/test.sh coditect-v5
 
 .PHONY: bench
 bench: ## what is measured: the store trips of every endpoint, and whether the time of a login tells who has an account

@@ -114,6 +114,13 @@ impl Config {
         )
     }
 
+    /// Where a server with this environment listens, whatever else is in it.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn address_from_env() -> Result<SocketAddr, ConfigError> {
+        let lookup = |name: &str| std::env::var_os(name);
+        Variables { lookup }.address()
+    }
+
     fn read(
         lookup: impl Fn(&str) -> Option<OsString>,
         token_use: TokenUse,
@@ -123,10 +130,7 @@ impl Config {
         let mode = if vars.text("AWS_LAMBDA_RUNTIME_API")?.is_some() {
             Mode::Lambda
         } else {
-            let host: IpAddr = vars
-                .parsed("HOST", "an IP address")?
-                .unwrap_or(IpAddr::from([127, 0, 0, 1]));
-            Mode::Server((host, vars.parsed("PORT", "a port number")?.unwrap_or(8080)).into())
+            Mode::Server(vars.address()?)
         };
         Ok(Self {
             store: vars.store()?,
@@ -180,6 +184,12 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
             }
             number => Ok(number),
         }
+    }
+
+    fn address(&self) -> Result<SocketAddr, ConfigError> {
+        let host: Option<IpAddr> = self.parsed("HOST", "an IP address")?;
+        let port = self.parsed("PORT", "a port number")?.unwrap_or(8080);
+        Ok((host.unwrap_or(IpAddr::from([127, 0, 0, 1])), port).into())
     }
 
     fn store(&self) -> Result<kv::Settings, ConfigError> {

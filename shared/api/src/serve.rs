@@ -1,6 +1,7 @@
 //! Running a function: under the Lambda Runtime API, or as a plain HTTP server; and what is done on a schedule, under the
 //! Lambda Runtime API, or once.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -10,15 +11,17 @@ use std::time::Duration;
 
 use axum::Router as Axum;
 use axum::http::uri::PathAndQuery;
-use axum::http::{Request, Uri};
+use axum::http::{HeaderName, Request, Uri, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use lambda_http::lambda_runtime::{self, Diagnostic, LambdaEvent};
-use lambda_http::request::RequestContext;
-use lambda_http::{RequestExt as _, service_fn};
+use lambda_http::request::{LambdaRequest, RequestContext};
+use lambda_http::{Adapter, RequestExt as _, service_fn};
 use serde::de::IgnoredAny;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
@@ -27,7 +30,7 @@ use tower::ServiceExt as _;
 use crate::config::{Config, ConfigError, Mode, TokenUse};
 use crate::edge::RequestId;
 use crate::job::{Failed, Job, Quiet, allowance};
-use crate::router::Router;
+use crate::router::{PREFIXES, Router};
 use crate::sender::SourceAddress;
 use crate::state::AppState;
 use crate::{app, trace};
@@ -42,6 +45,8 @@ const REGISTRATION_DEADLINE: Duration = Duration::from_secs(1);
 
 /// How long a connection may take to send the head of a request, the wait for its next one included.
 const HEADER_DEADLINE: Duration = Duration::from_secs(30);
+
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Serves `router` until it is told to stop. This is a function's whole `main`.
 pub fn serve(router: Router) -> ExitCode {
@@ -200,11 +205,55 @@ async fn lambda(app: Axum, env: &domain::Env) -> Result<(), Failure> {
         if let Some(source) = vouched(&request) {
             request.extensions_mut().insert(source);
         }
-        without_stage(&mut request);
+        without_mapping(&mut request);
         request
     });
+    // What `lambda_http::run` does, with the events mended before it sees them.
+    let service = Adapter::from(service).map_request(|mut event: LambdaEvent<LambdaRequest>| {
+        mend(&mut event.payload);
+        event
+    });
     get_ready(env).await;
-    lambda_http::run(service).await.map_err(Failure::Lambda)
+    lambda_runtime::run(service).await.map_err(Failure::Lambda)
+}
+
+/// Mends what a client can put into an event and `lambda_http` would panic on, which the client would be answered as a failure of ours.
+fn mend(event: &mut LambdaRequest) {
+    let (headers, body, is_base64) = match event {
+        LambdaRequest::ApiGatewayV1(event) => (&mut event.headers, &mut event.body, event.is_base64_encoded),
+        LambdaRequest::ApiGatewayV2(event) => {
+            // The others' queries are parsed, and written anew.
+            event.raw_query_string = event.raw_query_string.take().map(escaped);
+            (&mut event.headers, &mut event.body, event.is_base64_encoded)
+        }
+        LambdaRequest::Alb(event) => (&mut event.headers, &mut event.body, event.is_base64_encoded),
+        _ => return,
+    };
+    // An address is made of them, of which we read the path alone.
+    headers.remove(header::HOST);
+    headers.remove(X_FORWARDED_PROTO);
+    if is_base64 && body.as_ref().is_some_and(|body| STANDARD.decode(body).is_err()) {
+        // A byte that is in no text, so that whoever reads it refuses it as malformed.
+        *body = Some(STANDARD.encode([0xff]));
+    }
+}
+
+/// A query with whatever must not stand in one (RFC 3986) percent-encoded.
+fn escaped(query: String) -> String {
+    let stands = |byte: u8| byte.is_ascii_graphic() && !b"\"#<>\\^`{|}".contains(&byte);
+    if query.bytes().all(stands) {
+        return query;
+    }
+    let mut escaped = String::with_capacity(query.len() + 8);
+    for byte in query.bytes() {
+        if stands(byte) {
+            escaped.push(byte.into());
+        } else {
+            // Writing to a text does not fail.
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+    }
+    escaped
 }
 
 /// The address that whoever made the event has seen, if it says so.
@@ -220,24 +269,57 @@ fn vouched(request: &lambda_http::Request) -> Option<SourceAddress> {
     }
 }
 
-/// Takes off the stage of a REST API, which `lambda_http` puts in front of a path that came without it: no route of ours has it.
-fn without_stage(request: &mut lambda_http::Request) {
-    let Some(RequestContext::ApiGatewayV1(context)) = request.request_context_ref() else {
-        return;
+/// Takes off what an API's address has in front of our paths: the stage, which an HTTP API leaves there and `lambda_http` puts there for a
+/// REST API, and the base path by which a domain maps to the API.
+fn without_mapping(request: &mut lambda_http::Request) {
+    let (stage, route) = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV1(context)) => (&context.stage, context.resource_path.as_deref()),
+        Some(RequestContext::ApiGatewayV2(context)) => {
+            let key = context.route_key.as_deref();
+            (
+                &context.stage,
+                key.and_then(|key| key.split_once(' ')).map(|(_, route)| route),
+            )
+        }
+        _ => return,
     };
-    let Some(stage) = context.stage.as_deref().map(|stage| format!("/{stage}/")) else {
-        return;
+    let path = request.uri().path();
+    // The gateway's own route, with its parameters filled in, is exact where there is one; the base path is what it does not account for.
+    let matched = route.zip(request.path_parameters_ref()).map(|(route, parameters)| {
+        parameters.iter().fold(route.to_owned(), |route, (name, value)| {
+            let greedy = format!("{{{name}+}}");
+            route.replace(&format!("{{{name}}}"), value).replace(&greedy, value)
+        })
+    });
+    let own = match matched.filter(|matched| path.ends_with(matched.as_str())) {
+        Some(matched) => &path[path.len() - matched.len()..],
+        None => below_stage(path, stage.as_deref(), request.raw_http_path()),
     };
-    if request.raw_http_path().starts_with(&stage) {
-        return;
-    }
-    let path = request.uri().path_and_query().map(PathAndQuery::as_str);
-    let Some(rest) = path.and_then(|path| path.strip_prefix(&stage)) else {
-        return;
-    };
-    if let Ok(uri) = Uri::try_from(format!("/{rest}")) {
+    let with_query = request.uri().path_and_query().map_or(path, PathAndQuery::as_str);
+    if let Ok(uri) = Uri::try_from(&with_query[path.len() - own.len()..]) {
         *request.uri_mut() = uri;
     }
+}
+
+/// The part of a path below a stage, if that is what it begins with: a stage may be called like the first part of our paths.
+fn below_stage<'a>(path: &'a str, stage: Option<&str>, raw: &str) -> &'a str {
+    let Some(stage) = stage.filter(|stage| *stage != "$default") else {
+        return path;
+    };
+    let below = |path: &'a str| {
+        path.strip_prefix('/')?
+            .strip_prefix(stage)
+            .filter(|rest| rest.starts_with('/'))
+    };
+    match below(path) {
+        Some(rest) if is_ours(rest) || !raw.starts_with(&format!("/{stage}/")) => rest,
+        _ => path,
+    }
+}
+
+fn is_ours(path: &str) -> bool {
+    let below = |prefix| path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
+    PREFIXES.into_iter().any(below)
 }
 
 /// Lambda sends a sandbox that ends a SIGTERM only if an extension is registered in it. The engine that has to be stopped

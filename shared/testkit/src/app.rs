@@ -68,6 +68,22 @@ impl TestApp {
         Self::with_tokens(router, db, Self::token_settings())
     }
 
+    /// Starts `router` on a store that programs use too, by whose clock it is years later: logins that are opened here, and their tokens,
+    /// last that long.
+    pub fn beside_programs(router: api::Router, db: kv::Db) -> Self {
+        const DECADES: Duration = Duration::from_secs(100 * 365 * 86_400);
+        let tokens = jwt::Settings {
+            ttl: DECADES,
+            ..Self::token_settings()
+        };
+        let mut app = Self::with_tokens(router, db, tokens);
+        app.env.limits.login = Lifetime {
+            idle: DECADES,
+            absolute: DECADES,
+        };
+        app
+    }
+
     /// Starts `router` on a store that the caller has opened, with these keys for its tokens.
     pub fn with_tokens(router: api::Router, db: kv::Db, tokens: jwt::Settings) -> Self {
         Self::assemble(router, db, &Origins::Any, tokens, |_| {})

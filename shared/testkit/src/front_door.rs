@@ -2,36 +2,139 @@
 
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http_body_util::BodyExt as _;
 use serde_json::{Map, Value, json};
 
 use crate::request::Target;
 use crate::runtime_api::RuntimeApi;
 
+/// A sample of each kind of event, and what it is called. Each was seen to come from 203.0.113.7, which sent an `X-Forwarded-For` of its
+/// own, and registers an account.
+pub const FRONT_DOORS: [(&str, &str); 7] = [
+    ("http-api-v2", include_str!("../../../infra/events/http-api-v2.json")),
+    (
+        "http-api-v2-stage",
+        include_str!("../../../infra/events/http-api-v2-stage.json"),
+    ),
+    ("rest-v1", include_str!("../../../infra/events/rest-v1.json")),
+    (
+        "rest-v1-base-path",
+        include_str!("../../../infra/events/rest-v1-base-path.json"),
+    ),
+    ("function-url", include_str!("../../../infra/events/function-url.json")),
+    ("alb", include_str!("../../../infra/events/alb.json")),
+    (
+        "alb-multi-value",
+        include_str!("../../../infra/events/alb-multi-value.json"),
+    ),
+];
+
 /// A function behind a front door.
 pub struct FrontDoor<'a> {
     function: &'a RuntimeApi,
     sample: Value,
+    bodies: Bodies,
+}
+
+/// How bodies are put into events.
+#[derive(Clone, Copy)]
+enum Bodies {
+    /// Those that are text as they are, others in base64.
+    AsTheyAre,
+    Encoded,
+    Undecodable,
 }
 
 impl<'a> FrontDoor<'a> {
     pub(crate) fn new(function: &'a RuntimeApi, sample: &str) -> Self {
         let sample = serde_json::from_str(sample).expect("the sample is JSON");
-        Self { function, sample }
+        Self {
+            function,
+            sample,
+            bodies: Bodies::AsTheyAre,
+        }
+    }
+
+    /// With every body in base64, as API Gateway sends those of media types that are binary to it.
+    #[must_use]
+    pub fn encoding_bodies(self) -> Self {
+        Self {
+            bodies: Bodies::Encoded,
+            ..self
+        }
+    }
+
+    /// With bodies that are said to be in base64, and are not.
+    #[must_use]
+    pub fn spoiling_bodies(self) -> Self {
+        Self {
+            bodies: Bodies::Undecodable,
+            ..self
+        }
+    }
+
+    /// With nothing but a path: what API Gateway's console sends to try a route has nothing more, and says so with nulls.
+    #[must_use]
+    pub fn without_headers(mut self) -> Self {
+        // A load balancer's headers are never null.
+        let none = if self.is_load_balancer() {
+            json!({})
+        } else {
+            Value::Null
+        };
+        for name in [
+            "headers",
+            "multiValueHeaders",
+            "queryStringParameters",
+            "multiValueQueryStringParameters",
+            "cookies",
+        ] {
+            if let Some(member) = self.sample.get_mut(name) {
+                *member = none.clone();
+            }
+        }
+        self
+    }
+
+    fn is_load_balancer(&self) -> bool {
+        self.sample["requestContext"]["elb"].is_object()
+    }
+
+    fn is_second_format(&self) -> bool {
+        self.sample["version"] == "2.0"
+    }
+
+    /// What stands in front of the paths of the API's own, as far as the sample tells it.
+    fn base(&self) -> &str {
+        let path = self.sample["rawPath"].as_str().or(self.sample["path"].as_str());
+        let own = self.sample["pathParameters"]["proxy"].as_str();
+        let base = path.zip(own).and_then(|(path, own)| path.strip_suffix(own));
+        base.map_or("", |base| base.trim_end_matches('/'))
     }
 
     /// The sample with this request in place of its own.
-    fn event(&self, parts: &Parts, body: &str) -> Value {
+    fn event(&self, parts: &Parts, body: &Bytes) -> Value {
         let mut event = self.sample.clone();
-        let (method, path) = (parts.method.as_str(), parts.uri.path());
+        let method = parts.method.as_str();
+        let own = parts.uri.path();
+        let path = format!("{}{own}", self.base());
         let query = parts.uri.query().unwrap_or_default();
-        let second_format = event["version"] == "2.0";
+        let second_format = self.is_second_format();
+        if let Some(proxy) = event.pointer_mut("/pathParameters/proxy") {
+            *proxy = own.strip_prefix('/').unwrap_or(own).into();
+        }
         if second_format {
-            event["rawPath"] = path.into();
+            event["rawPath"] = path.as_str().into();
             event["rawQueryString"] = query.into();
             event["requestContext"]["http"]["method"] = method.into();
             event["requestContext"]["http"]["path"] = path.into();
+            if let Some(cookies) = parts.headers.get(header::COOKIE) {
+                let cookies = cookies.to_str().expect("the test's cookies are ASCII");
+                event["cookies"] = cookies.split("; ").collect();
+            }
         } else {
             event["httpMethod"] = method.into();
             event["path"] = path.into();
@@ -44,18 +147,77 @@ impl<'a> FrontDoor<'a> {
                 ("queryStringParameters", false),
                 ("multiValueQueryStringParameters", true),
             ] {
-                if let Some(parameters) = event.get_mut(form) {
+                if let Some(parameters) = event.get_mut(form).filter(|_| !query.is_empty()) {
                     *parameters = query_parameters(query, is_gateway, is_list);
                 }
             }
         }
         for (form, is_list) in [("headers", false), ("multiValueHeaders", true)] {
+            if event[form].is_null() && event.get(form).is_some() && !parts.headers.is_empty() {
+                event[form] = json!({});
+            }
             if let Some(headers) = event.get_mut(form).and_then(Value::as_object_mut) {
                 put_headers(headers, &parts.headers, is_list, second_format);
             }
         }
-        event["body"] = if body.is_empty() { Value::Null } else { body.into() };
+        let text = str::from_utf8(body).ok();
+        let (body, is_encoded) = match (self.bodies, text) {
+            (_, Some("")) => (Value::Null, false),
+            (Bodies::AsTheyAre, Some(text)) => (text.into(), false),
+            (Bodies::AsTheyAre | Bodies::Encoded, _) => (STANDARD.encode(body).into(), true),
+            (Bodies::Undecodable, _) => (format!("{}!", STANDARD.encode(body)).into(), true),
+        };
+        event["body"] = body;
+        event["isBase64Encoded"] = is_encoded.into();
         event
+    }
+
+    /// The answer, which has to be in the form that goes with the kind of event.
+    fn response(&self, answer: &Value) -> Response<Bytes> {
+        assert_eq!(answer["isBase64Encoded"], false, "it is text: {answer}");
+        let none = json!({});
+        let (single, multiple) = (&answer["headers"], &answer["multiValueHeaders"]);
+        let headers = if self.is_second_format() {
+            assert_eq!(
+                (multiple, &answer["cookies"]),
+                (&none, &json!([])),
+                "one text for each header, and no cookies: {answer}"
+            );
+            single
+        } else if self.is_load_balancer() {
+            let status = answer["statusCode"].to_string();
+            let description = answer["statusDescription"].as_str().unwrap_or_default();
+            assert!(
+                description.starts_with(&format!("{status} ")),
+                "it says {status}: {answer}"
+            );
+            if self.sample["multiValueHeaders"].is_object() {
+                multiple
+            } else {
+                single
+            }
+        } else {
+            // API Gateway would merge them.
+            assert_eq!(
+                single, &none,
+                "a list for each header, and nothing beside that: {answer}"
+            );
+            multiple
+        };
+        let body = answer["body"].as_str().unwrap_or_default().to_owned();
+        let mut response = Response::new(Bytes::from(body));
+        let status = answer["statusCode"].as_u64().and_then(|code| code.try_into().ok());
+        *response.status_mut() = status
+            .and_then(|code| StatusCode::from_u16(code).ok())
+            .unwrap_or_else(|| panic!("it has a status: {answer}"));
+        for (name, value) in headers.as_object().into_iter().flatten() {
+            for value in strings(value) {
+                let name: HeaderName = name.parse().expect("the function names headers");
+                let value: HeaderValue = value.parse().expect("its headers have values");
+                response.headers_mut().append(name, value);
+            }
+        }
+        response
     }
 }
 
@@ -63,9 +225,8 @@ impl Target for FrontDoor<'_> {
     async fn exchange(&self, request: Request<Body>) -> Response<Bytes> {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.expect("the test's body is whole").to_bytes();
-        let body = str::from_utf8(&body).expect("what is not text would have to be encoded");
-        let answer = self.function.invoke(&self.event(&parts, body)).await;
-        response(&answer.expect("the function answers"))
+        let answer = self.function.invoke(&self.event(&parts, &body)).await;
+        self.response(&answer.expect("the function answers"))
     }
 }
 
@@ -100,6 +261,10 @@ fn put_headers(headers: &mut Map<String, Value>, sent: &HeaderMap, is_list: bool
         take(headers, name);
     }
     for name in sent.keys() {
+        if joined && name == header::COOKIE {
+            // They are in a place of their own.
+            continue;
+        }
         let values = sent.get_all(name).iter();
         let mut values: Vec<_> = values
             .map(|value| value.to_str().expect("the test's headers are ASCII").to_owned())
@@ -131,24 +296,4 @@ fn take(headers: &mut Map<String, Value>, name: &str) -> Option<Value> {
 fn strings(value: &Value) -> impl Iterator<Item = &str> {
     let list = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
     list.iter().filter_map(Value::as_str)
-}
-
-fn response(answer: &Value) -> Response<Bytes> {
-    assert_eq!(answer["isBase64Encoded"], false, "it is text: {answer}");
-    let body = answer["body"].as_str().unwrap_or_default().to_owned();
-    let mut response = Response::new(Bytes::from(body));
-    let status = answer["statusCode"].as_u64().and_then(|code| code.try_into().ok());
-    *response.status_mut() = status
-        .and_then(|code| StatusCode::from_u16(code).ok())
-        .unwrap_or_else(|| panic!("it has a status: {answer}"));
-    let form = |name: &str| answer[name].as_object().filter(|headers| !headers.is_empty());
-    let headers = form("multiValueHeaders").or_else(|| form("headers"));
-    for (name, value) in headers.into_iter().flatten() {
-        for value in strings(value) {
-            let name: HeaderName = name.parse().expect("the function names headers");
-            let value: HeaderValue = value.parse().expect("its headers have values");
-            response.headers_mut().append(name, value);
-        }
-    }
-    response
 }

@@ -9,6 +9,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
@@ -81,8 +82,35 @@ impl LambdaWatch {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// Gives `function` an event with `cargo lambda invoke`, and returns its answer.
+    ///
+    /// # Panics
+    /// If that is not what it gets.
+    pub async fn invoke(&self, function: &str, event: &Value) -> Value {
+        let address = self.base_url.trim_start_matches("http://");
+        let (address, port) = address.split_once(':').expect("it has a port");
+        let output = tokio::process::Command::new(cargo_lambda())
+            .args([
+                "lambda",
+                "invoke",
+                function,
+                "--invoke-address",
+                address,
+                "--invoke-port",
+                port,
+            ])
+            .args(["--data-ascii", &event.to_string()])
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .await
+            .expect("it was there for the watch");
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{function} gives no answer ({error}): {output:?}"))
+    }
+
     fn spawn(env: &[(&str, String)], concurrency: usize) -> Self {
-        let program = root().join(".tools/bin/cargo-lambda");
+        let program = cargo_lambda();
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let output = File::create(folder.path().join("output")).expect("the folder is writable");
         let address = free_address().expect("a port is free");
@@ -185,6 +213,10 @@ async fn build() {
 /// The root of the repository.
 fn root() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+fn cargo_lambda() -> PathBuf {
+    root().join(".tools/bin/cargo-lambda")
 }
 
 /// cargo-lambda cannot choose: it tells the functions the port that it was given, and with 0 they find nobody.

@@ -117,8 +117,7 @@ impl RuntimeApi {
     /// # Panics
     /// If it ends, or does nothing of this in time.
     pub async fn invoke(&self, event: &Value) -> Result<Value, Value> {
-        let number = self.count.fetch_add(1, Ordering::Relaxed);
-        let id = format!("00000000-0000-4000-8000-{number:012x}");
+        let id = request_id(self.count.fetch_add(1, Ordering::Relaxed));
         let (sender, answer) = oneshot::channel();
         locked(&self.sandbox.answers).insert(id.clone(), sender);
         let event = event.to_string();
@@ -138,10 +137,23 @@ impl RuntimeApi {
         FrontDoor::new(self, sample)
     }
 
+    /// The id of the request that [`RuntimeApi::invoke`] was called with last.
+    ///
+    /// # Panics
+    /// If there was none.
+    pub fn last_request_id(&self) -> String {
+        let count = self.count.load(Ordering::Relaxed);
+        request_id(count.checked_sub(1).expect("there was a request"))
+    }
+
     /// What the function has written to its log.
     pub fn log(&self) -> String {
         self.sandbox.log()
     }
+}
+
+fn request_id(number: u64) -> String {
+    format!("00000000-0000-4000-8000-{number:012x}")
 }
 
 impl Sandbox {

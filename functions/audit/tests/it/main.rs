@@ -6,6 +6,7 @@
 )]
 
 mod events;
+mod front_doors;
 mod isolation;
 mod pages;
 mod resume;

@@ -1,24 +1,13 @@
 //! The real program under the Runtime API, behind everything that can stand in front of it on Lambda: whom it says it was called by.
 
 use axum::http::HeaderName;
-use axum::http::header::FORWARDED;
+use axum::http::header::{CONTENT_TYPE, FORWARDED};
 use serde_json::{Value, json};
-use testkit::{FrontDoor, Process, RuntimeApi, Target as _, TestStore};
+use testkit::{
+    Code, FRONT_DOORS, FrontDoor, Process, RuntimeApi, Target as _, TestStore, holds_behind_every_front_door,
+};
 
-/// Every sample was seen to come from [`CLIENT`], which sent an `X-Forwarded-For` of its own.
-const SAMPLES: [(&str, &str); 5] = [
-    ("http-api-v2", include_str!("../../../../infra/events/http-api-v2.json")),
-    ("rest-v1", include_str!("../../../../infra/events/rest-v1.json")),
-    (
-        "function-url",
-        include_str!("../../../../infra/events/function-url.json"),
-    ),
-    ("alb", include_str!("../../../../infra/events/alb.json")),
-    (
-        "alb-multi-value",
-        include_str!("../../../../infra/events/alb-multi-value.json"),
-    ),
-];
+/// Whom every sample was seen to come from, which sent an `X-Forwarded-For` of its own.
 const CLIENT: &str = "203.0.113.7";
 
 async fn start(store: &TestStore) -> RuntimeApi {
@@ -37,8 +26,60 @@ fn token(data: &Value) -> &str {
 }
 
 #[tokio::test]
+async fn it_is_the_same_function_behind_every_front_door() {
+    let store = TestStore::new();
+    let function = start(&store).await;
+    let account = json!({ "email": "test@example.com", "password": "password123" });
+    let door = function.behind(FRONT_DOORS[0].1);
+    let data = door.post("/v5/auth/register").json(&account).send().await.created();
+    holds_behind_every_front_door(&function, "/v5/auth/logins", Some(token(&data))).await;
+}
+
+#[tokio::test]
+async fn a_body_is_read_the_same_as_text_and_in_base64() {
+    let store = TestStore::new();
+    let function = start(&store).await;
+    for (kind, sample) in FRONT_DOORS {
+        for (form, door) in [
+            ("text", function.behind(sample)),
+            ("base64", function.behind(sample).encoding_bodies()),
+        ] {
+            let email = format!("{kind}-{form}@example.com");
+            let account = json!({ "email": email, "password": "Übergrößenträger 🔑", "firstName": "Zoë", "lastName": "Łukasiewicz" });
+            let data = door.post("/v5/auth/register").json(&account).send().await.created();
+            assert_eq!(
+                (&data["user"]["firstName"], &data["user"]["lastName"]),
+                (&account["firstName"], &account["lastName"]),
+                "{kind}"
+            );
+            let credentials = json!({ "email": email, "password": account["password"] });
+            door.post("/v5/auth/login").json(&credentials).send().await.ok();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_can_not_be_read_is_malformed_behind_every_front_door() {
+    let store = TestStore::new();
+    let function = start(&store).await;
+    for (_, sample) in FRONT_DOORS {
+        let account = json!({ "email": "test@example.com", "password": "password123" });
+        let door = function.behind(sample).spoiling_bodies();
+        for path in ["/v5/auth/register", "/v5/auth/login", "/v5/auth/refresh"] {
+            let answer = door.post(path).json(&account).send().await;
+            answer.assert_problem(400, Code::MalformedBody);
+        }
+        let door = function.behind(sample);
+        for bytes in [b"{\"email\":\"\xff\"}".as_slice(), b"\x00", b"{", b""] {
+            let call = door.post("/v5/auth/register").header(CONTENT_TYPE, "application/json");
+            call.body(bytes).send().await.assert_problem(400, Code::MalformedBody);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_login_is_from_the_address_that_the_front_door_saw() {
-    for (kind, sample) in SAMPLES {
+    for (kind, sample) in FRONT_DOORS {
         let store = TestStore::new();
         let function = start(&store).await;
         let event = serde_json::from_str(sample).unwrap();
@@ -54,7 +95,7 @@ async fn a_login_is_from_the_address_that_the_front_door_saw() {
 async fn no_header_of_the_client_changes_it() {
     let store = TestStore::new();
     let function = start(&store).await;
-    for (kind, sample) in SAMPLES {
+    for (kind, sample) in FRONT_DOORS {
         let account = json!({ "email": format!("{kind}@example.com"), "password": "password123" });
         let door = function.behind(sample);
         let mut call = door.post("/v5/auth/register").json(&account);
@@ -70,7 +111,8 @@ async fn no_header_of_the_client_changes_it() {
 async fn behind_a_gateway_the_header_does_not_count_at_all() {
     let store = TestStore::new();
     let function = start(&store).await;
-    for (kind, sample) in &SAMPLES[..3] {
+    let gateways = FRONT_DOORS.into_iter().filter(|(kind, _)| !kind.starts_with("alb"));
+    for (kind, sample) in gateways {
         let sample = sample.replace("198.51.100.66, 203.0.113.7", "198.51.100.66");
         let account = json!({ "email": format!("{kind}@example.com"), "password": "password123" });
         let door = function.behind(&sample);
@@ -83,17 +125,13 @@ async fn behind_a_gateway_the_header_does_not_count_at_all() {
 async fn an_address_that_nobody_saw_is_none() {
     let store = TestStore::new();
     let function = start(&store).await;
-    for (kind, sample, seen) in [
-        ("http-api-v2", SAMPLES[0].1, r#""sourceIp": "203.0.113.7""#),
-        ("rest-v1", SAMPLES[1].1, r#""sourceIp": "203.0.113.7""#),
-        ("alb", SAMPLES[3].1, ", 203.0.113.7"),
-    ] {
-        let unseen = if seen.starts_with(',') {
-            ", unknown"
+    for (kind, sample) in FRONT_DOORS {
+        let sample = if kind.starts_with("alb") {
+            sample.replace(", 203.0.113.7", ", unknown")
         } else {
-            r#""sourceIp": "test-invoke-source-ip""#
+            // As API Gateway's console has it.
+            sample.replace(r#""sourceIp": "203.0.113.7""#, r#""sourceIp": "test-invoke-source-ip""#)
         };
-        let sample = sample.replace(seen, unseen);
         let account = json!({ "email": format!("{kind}@example.com"), "password": "password123" });
         let door = function.behind(&sample);
         let data = door.post("/v5/auth/register").json(&account).send().await.created();

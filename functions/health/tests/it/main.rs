@@ -1,5 +1,12 @@
 //! The health function's behaviour.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that unwraps nothing has failed, and says where"
+)]
+
+mod front_doors;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;

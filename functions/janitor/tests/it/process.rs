@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use domain::Timestamp;
 use kv::Key;
 use serde_json::{Value, json};
-use testkit::{Process, TestApp, TestStore};
+use testkit::{Process, RuntimeApi, TestApp, TestStore};
 
 use crate::open_logins;
 
@@ -51,4 +51,23 @@ async fn a_sweep_that_fails_fails_the_program_and_the_cause_is_logged_once() {
     let cause = line["cause"].as_str().unwrap();
     assert_eq!(lines[1..], ["error: janitor failed; the line before says why"]);
     assert!(!lines[1].contains(cause), "{lines:?}");
+}
+
+#[tokio::test]
+async fn an_invocation_sweeps_whatever_its_event_says() {
+    let store = TestStore::new();
+    let app = TestApp::on(api::Router::new(), store.open());
+    let mut command = Process::command(env!("CARGO_BIN_EXE_janitor"));
+    command.env_remove("JWT_SECRET").envs(store.env());
+    let function = RuntimeApi::start(command).await;
+    let scheduled = serde_json::from_str(include_str!("../../../../infra/events/scheduler.json")).unwrap();
+    for event in [scheduled, json!({}), Value::Null] {
+        open_logins(&app.env, 3, Timestamp::from_millis(0)).await;
+        for expired in [3, 0] {
+            assert_eq!(
+                function.invoke(&event).await,
+                Ok(json!({ "expired": expired, "markers": 0 }))
+            );
+        }
+    }
 }

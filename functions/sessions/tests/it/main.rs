@@ -6,6 +6,7 @@
 )]
 
 mod create;
+mod front_doors;
 mod idempotency;
 mod isolation;
 mod list;

@@ -74,6 +74,48 @@ fn every_function_is_on_the_readmes_map() {
     }
 }
 
+fn file(path: &str) -> String {
+    std::fs::read_to_string(Path::new(ROOT).join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+#[test]
+fn what_ci_calls_are_targets_of_the_makefile() {
+    let makefile = file("Makefile");
+    let called: Vec<_> = [".github/workflows/ci.yml", ".ci/run"]
+        .iter()
+        .flat_map(|path| file(path).lines().map(str::to_owned).collect::<Vec<_>>())
+        .filter_map(|line| Some(line.split_once("make ")?.1.split(' ').next()?.to_owned()))
+        .collect();
+    assert!(called.len() >= 8, "{called:?}");
+    for target in called {
+        assert!(
+            makefile.lines().any(|line| line.starts_with(&format!("{target}:"))),
+            "make {target} is called in CI, and is not in the Makefile"
+        );
+    }
+}
+
+/// The client that programs are run with, and the servers that they are tried on.
+#[test]
+fn one_version_of_foundationdb_is_named_everywhere() {
+    let mut versions = BTreeSet::new();
+    for path in [
+        "infra/docker/Dockerfile",
+        "infra/fdb/compose.yaml",
+        "infra/tools/install-foundationdb.sh",
+    ] {
+        let text = file(path);
+        let words = text.split(|letter: char| !letter.is_ascii_digit() && letter != '.');
+        let of_it: BTreeSet<_> = words
+            .filter(|word| word.starts_with("7.3."))
+            .map(str::to_owned)
+            .collect();
+        assert!(!of_it.is_empty(), "{path} names none");
+        versions.extend(of_it);
+    }
+    assert_eq!(versions.len(), 1, "{versions:?}");
+}
+
 /// The router that `cargo lambda watch` uses: from a path's pattern to the function that it starts.
 fn watch_router() -> Vec<(String, String)> {
     let router = metadata()["metadata"]["lambda"]["watch"]["router"]

@@ -1,9 +1,9 @@
 //! The gateway as a process: starting, stopping, refusing to start, and what it does when the disk is full.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-use std::process::Command;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Output};
 
 use axum::http::Method;
 use serde_json::{Value, json};
@@ -99,7 +99,7 @@ fn a_store_that_can_not_be_opened_is_named_with_the_reason() {
 #[test]
 fn a_port_that_is_taken_is_named() {
     let store = TestStore::new();
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let mut command = gateway(&store);
     command.env("PORT", &port);
@@ -159,6 +159,78 @@ async fn asked_to_stop_it_finishes_what_is_in_flight_and_exits_with_success() {
     answer.expect("it is answered").created();
     let (status, _) = process.wait();
     assert!(status.success(), "{status}");
+}
+
+/// What the gateway says to `gateway health` with this host and port.
+fn health(host: &str, port: &str) -> Output {
+    // It needs nothing else, the secret least of all.
+    let mut command = Process::command(env!("CARGO_BIN_EXE_gateway"));
+    command.env_remove("JWT_SECRET").envs([("HOST", host), ("PORT", port)]);
+    command.arg("health").output().unwrap()
+}
+
+#[track_caller]
+fn unwell(output: &Output, why: &str) {
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
+    assert_eq!(text.trim().lines().count(), 1, "one sentence: {text}");
+    assert!(text.contains(why), "{text}");
+}
+
+#[test]
+fn asked_how_it_is_from_beside_it_a_gateway_that_answers_is_well() {
+    let store = TestStore::new();
+    let process = Process::start(gateway(&store));
+    let port = process.address().rsplit(':').next().unwrap().to_owned();
+    // In a container it listens on every address there is.
+    for host in ["127.0.0.1", "0.0.0.0"] {
+        let output = health(host, &port);
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    }
+    process.terminate();
+    process.wait();
+    unwell(&health("127.0.0.1", &port), &port);
+    unwell(&health("127.0.0.1", "none"), "PORT must be a port number");
+    unwell(&health("::1", &port), "[::1]");
+}
+
+#[test]
+fn what_answers_something_else_is_not_well() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    for (answer, why) in [
+        ("HTTP/1.1 503 Service Unavailable\r\n\r\n", "503"),
+        ("SSH-2.0-OpenSSH\r\n", "SSH-2.0"),
+        ("HTTP", &port),
+    ] {
+        let server = listener.try_clone().unwrap();
+        let served = std::thread::spawn(move || {
+            let (mut stream, _) = server.accept().unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let asked = lines.next().unwrap().unwrap();
+            // To the end of the head: what is left unread would have the answer dropped.
+            lines.find(|line| line.as_ref().unwrap().is_empty());
+            stream.write_all(answer.as_bytes()).unwrap();
+            asked
+        });
+        unwell(&health("127.0.0.1", &port), why);
+        assert_eq!(served.join().unwrap(), "GET /v5/health HTTP/1.1");
+    }
+}
+
+#[test]
+fn what_the_program_does_not_know_is_answered_with_what_it_knows() {
+    for (arguments, succeeds) in [
+        (&["help"][..], true),
+        (&["--help"], true),
+        (&["serve"], false),
+        (&["health", "x"], false),
+    ] {
+        let output = gateway(&TestStore::new()).args(arguments).output().unwrap();
+        assert_eq!(output.status.success(), succeeds, "{output:?}");
+        let said = if succeeds { output.stdout } else { output.stderr };
+        assert!(String::from_utf8(said).unwrap().contains("gateway health"));
+    }
 }
 
 /// A log that can not be written must not take the service down: its disk may be the one that is full.

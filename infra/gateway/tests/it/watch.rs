@@ -1,7 +1,7 @@
 //! The function binaries under `cargo lambda watch`, four processes of each at most, on one store.
 
 use serde_json::json;
-use testkit::{Code, LambdaWatch, Target as _, TestStore};
+use testkit::{Code, FRONT_DOORS, LambdaWatch, Target as _, TestStore};
 
 use crate::flow::flow;
 
@@ -70,6 +70,17 @@ async fn the_flow_works_through_function_processes_that_share_the_store() {
         "one process answered them all:\n{}",
         watch.output()
     );
+
+    // What can stand in front of the functions on Lambda, and the schedule, by hand.
+    for (kind, sample) in FRONT_DOORS {
+        let event = sample.replace("test@example.com", &format!("{kind}@example.com"));
+        let event = serde_json::from_str(&event).unwrap();
+        let answer = watch.invoke("auth", &event).await;
+        assert_eq!(answer["statusCode"], 201, "{kind}: {answer}");
+    }
+    let event = serde_json::from_str(include_str!("../../../events/scheduler.json")).unwrap();
+    let answer = watch.invoke("janitor", &event).await;
+    assert_eq!(answer, json!({ "expired": 0, "markers": 0 }));
 
     let output = watch.output();
     for secret in ["password123", &token, SECRET, "$argon2"] {

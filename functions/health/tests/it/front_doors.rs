@@ -1,0 +1,60 @@
+//! The real program under the Runtime API, behind everything that can stand in front of it on Lambda.
+
+use serde_json::{Value, json};
+use testkit::{FRONT_DOORS, Process, RuntimeApi, Target as _, TestStore, holds_behind_every_front_door};
+
+async fn start(store: &TestStore) -> RuntimeApi {
+    let mut command = Process::command(env!("CARGO_BIN_EXE_health"));
+    command.env_remove("JWT_SECRET").envs(store.env());
+    RuntimeApi::start(command).await
+}
+
+#[tokio::test]
+async fn it_is_the_same_function_behind_every_front_door() {
+    let store = TestStore::new();
+    let function = start(&store).await;
+    for path in ["/v5/health", "/v5/ready", "/v5/openapi.json", "/v5/docs"] {
+        holds_behind_every_front_door(&function, path, None).await;
+    }
+}
+
+#[tokio::test]
+async fn the_document_and_its_page_are_sent_as_text() {
+    let store = TestStore::new();
+    let function = start(&store).await;
+    let committed: Value = serde_json::from_str(include_str!("../../../../infra/openapi.json")).unwrap();
+    for (kind, sample) in FRONT_DOORS {
+        let door = function.behind(sample);
+        assert_eq!(
+            door.get("/v5/openapi.json").send().await.document(),
+            committed,
+            "{kind}"
+        );
+        let page = door.get("/api/v5/docs").send().await;
+        assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"), "{kind}");
+        assert!(
+            page.document().as_str().unwrap().contains("fetch(\"openapi.json\")"),
+            "{kind}"
+        );
+    }
+}
+
+/// Of a load balancer that asks whether the function is well: it has no host, no address and no trace.
+#[tokio::test]
+async fn a_load_balancers_own_request_is_answered() {
+    let store = TestStore::new();
+    let function = start(&store).await;
+    let mut event: Value =
+        serde_json::from_str(include_str!("../../../../infra/events/alb-health-check.json")).unwrap();
+    for (path, status) in [("/v5/health", 200), ("/v5/ready", 200), ("/", 404)] {
+        event["path"] = path.into();
+        let answer = function.invoke(&event).await.unwrap();
+        assert_eq!(answer["statusCode"], status, "{answer}");
+        assert_eq!(answer["headers"]["x-request-id"], function.last_request_id());
+    }
+    event["path"] = "/v5/health".into();
+    let answer = function.invoke(&event).await.unwrap();
+    let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    assert_eq!(body, json!({ "success": true, "data": { "status": "healthy" } }));
+    assert_eq!(answer["statusDescription"], "200 OK");
+}

@@ -1,0 +1,186 @@
+//! The real program under the Runtime API, behind everything that can stand in front of it on Lambda: what it makes of queries, headers
+//! and paths, which each of them hands over in its own way.
+
+use axum::http::header::{IF_MATCH, IF_NONE_MATCH};
+use serde_json::{Value, json};
+use testkit::{
+    Actor, Code, FRONT_DOORS, Process, RuntimeApi, Target as _, TestApp, TestStore, holds_behind_every_front_door,
+};
+
+use crate::{create, path};
+
+/// The program, and the router in this process beside it, with somebody who has sessions of these names.
+async fn start(store: &TestStore, names: &[&str]) -> (RuntimeApi, TestApp, Actor, Vec<Value>) {
+    let app = TestApp::beside_programs(sessions::router(), store.open());
+    let alice = app.register("alice@example.com").await;
+    let mut made = Vec::new();
+    for name in names {
+        made.push(create(&app, &alice, name).await);
+    }
+    let mut command = Process::command(env!("CARGO_BIN_EXE_sessions"));
+    command.envs(store.env());
+    (RuntimeApi::start(command).await, app, alice, made)
+}
+
+/// Whether what is repeated arrives as often as it was sent.
+fn keeps_headers(kind: &str) -> bool {
+    !kind.starts_with("rest") && kind != "alb"
+}
+
+fn keeps_parameters(kind: &str) -> bool {
+    kind != "alb"
+}
+
+#[tokio::test]
+async fn it_is_the_same_function_behind_every_front_door() {
+    let store = TestStore::new();
+    let (function, _, alice, made) = start(&store, &["one"]).await;
+    holds_behind_every_front_door(&function, "/v5/sessions", Some(&alice.token)).await;
+    holds_behind_every_front_door(&function, &path(&made[0]), Some(&alice.token)).await;
+}
+
+#[tokio::test]
+async fn a_session_is_made_changed_and_deleted_with_bodies_of_either_form() {
+    let store = TestStore::new();
+    let (function, _, alice, _) = start(&store, &[]).await;
+    for (_, sample) in FRONT_DOORS {
+        for door in [function.behind(sample), function.behind(sample).encoding_bodies()] {
+            let draft = json!({ "name": "Übung – 日本 🗂", "workspacePath": "/arbeit/größe" });
+            let answer = door.post("/v5/sessions").by(&alice).json(&draft).send().await;
+            let location = answer.header("location").unwrap().to_owned();
+            let first = answer.header("etag").unwrap().to_owned();
+            let session = answer.created();
+            assert_eq!(
+                (&session["name"], &session["workspacePath"]),
+                (&draft["name"], &draft["workspacePath"])
+            );
+            let change = json!({ "name": "Ωmega" });
+            let changed = door.patch(&location).by(&alice).header(IF_MATCH, &first).json(&change);
+            assert_eq!(changed.send().await.ok()["name"], "Ωmega");
+            let late = door.delete(&location).by(&alice).header(IF_MATCH, &first).send().await;
+            late.assert_problem(412, Code::PreconditionFailed);
+            door.delete(&location).by(&alice).send().await.ok();
+        }
+        let door = function.behind(sample).spoiling_bodies();
+        let refused = door
+            .post("/v5/sessions")
+            .by(&alice)
+            .json(&json!({ "name": "x" }))
+            .send()
+            .await;
+        refused.assert_problem(400, Code::MalformedBody);
+    }
+}
+
+#[tokio::test]
+async fn a_query_means_the_same_behind_every_front_door() {
+    let names = ["50%", "a&b=c", "a+b", "a b", "größe", "日本", "#1?", "\"quoted\" <tag>"];
+    let store = TestStore::new();
+    let (function, _, alice, _) = start(&store, &names).await;
+    for (kind, sample) in FRONT_DOORS {
+        let door = function.behind(sample);
+        for (query, name) in [
+            ("q=50%25", "50%"),
+            ("q=a%26b%3Dc", "a&b=c"),
+            ("q=a%2Bb", "a+b"),
+            ("q=a+b&limit=3", "a b"),
+            ("limit=3&q=a%20b", "a b"),
+            ("q=gr%C3%B6%C3%9Fe", "größe"),
+            ("q=%E6%97%A5", "日本"),
+            ("q=%231%3F", "#1?"),
+            ("q=%22quoted%22%20%3Ctag%3E", "\"quoted\" <tag>"),
+        ] {
+            let data = door.get(&format!("/v5/sessions?{query}")).by(&alice).send().await.ok();
+            let found = data["sessions"].as_array().unwrap();
+            let found: Vec<_> = found.iter().map(|session| session["name"].as_str().unwrap()).collect();
+            assert_eq!(found, [name], "{kind} {query}");
+        }
+        let all = door.get("/v5/sessions?limit=100&q=").by(&alice).send().await.ok();
+        assert_eq!(all["sessions"].as_array().unwrap().len(), names.len(), "{kind}");
+        door.get("/v5/sessions?limit=0")
+            .by(&alice)
+            .send()
+            .await
+            .assert_invalid(&["/limit"]);
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_walked_to_its_end_by_its_cursors() {
+    let names = ["1", "2", "3", "4", "5"];
+    let store = TestStore::new();
+    let (function, _, alice, _) = start(&store, &names).await;
+    for (kind, sample) in FRONT_DOORS {
+        let door = function.behind(sample);
+        let (mut seen, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = door
+                .get(&format!("/v5/sessions?limit=2{cursor}"))
+                .by(&alice)
+                .send()
+                .await
+                .ok();
+            let names = page["sessions"].as_array().unwrap().iter();
+            seen.extend(names.map(|session| session["name"].as_str().unwrap().to_owned()));
+            match page["nextCursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        seen.reverse();
+        assert_eq!(seen, names, "{kind}");
+    }
+}
+
+/// A load balancer without multi-value headers sends the last of several alone, and of a REST API's headers `lambda_http` does.
+#[tokio::test]
+async fn what_is_repeated_is_all_taken_where_the_front_door_tells_it() {
+    let store = TestStore::new();
+    let (function, _, alice, made) = start(&store, &["one"]).await;
+    let path = path(&made[0]);
+    for (kind, sample) in FRONT_DOORS {
+        let door = function.behind(sample);
+        let twice = door.get("/v5/sessions?limit=1&limit=2").by(&alice).send().await;
+        if keeps_parameters(kind) {
+            twice.assert_invalid(&["/limit"]);
+        } else {
+            twice.ok();
+        }
+        for (tags, is_known) in [(["\"1\"", "\"2\""], keeps_headers(kind)), (["\"2\"", "\"1\""], true)] {
+            let call = door.get(&path).by(&alice);
+            let call = call.header(IF_NONE_MATCH, tags[0]).header(IF_NONE_MATCH, tags[1]);
+            let status = if is_known { 304 } else { 200 };
+            assert_eq!(call.send().await.status, status, "{kind} {tags:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_is_written_oddly_is_answered_as_in_this_process() {
+    let store = TestStore::new();
+    let (function, app, alice, made) = start(&store, &["one"]).await;
+    let id = made[0]["id"].as_str().unwrap();
+    let encoded: String = id.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    for path in [
+        &format!("/v5/sessions/{encoded}"),
+        &format!("/v5/sessions/{}", id.to_uppercase()),
+        &format!("/v5/sessions/{id}%00"),
+        &format!("/v5/sessions/{id}%2F"),
+        &format!("/v5/sessions//{id}"),
+        "/v5/sessions/%ff",
+        "/v5/sessions/%",
+        "/v5/sessions/%zz",
+        "/v5/sessions/gr%C3%B6%C3%9Fe",
+        "/v5/sessions/a%20b",
+        "/v5/%73essions",
+        "/V5/sessions",
+        "//v5/sessions",
+    ] {
+        let expected = app.get(path).by(&alice).send().await;
+        let expected = (expected.status, expected.body["code"].clone());
+        for (kind, sample) in FRONT_DOORS {
+            let answer = function.behind(sample).get(path).by(&alice).send().await;
+            assert_eq!((answer.status, answer.body["code"].clone()), expected, "{kind} {path}");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+#!/bin/sh
+# with-cluster.sh COMMAND…: runs a command with a FoundationDB cluster of one process, in memory and on loopback, that goes with it. The
+# command finds it in FDB_CLUSTER_FILE, and the programs and the client library of .tools/foundationdb/, if they are there, before those
+# of the system.
+
+set -eu
+
+root=$(cd "$(dirname "$0")/../.." && pwd)
+for folder in "$root"/.tools/foundationdb/*/; do
+    [ -e "$folder/fdbserver" ] || continue
+    export PATH="${folder%/}:$PATH"
+    export LD_LIBRARY_PATH="${folder%/}${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+done
+command -v fdbserver >/dev/null && command -v fdbcli >/dev/null || {
+    echo "fdbserver and fdbcli are needed: infra/tools/install-foundationdb.sh installs them" >&2
+    exit 1
+}
+
+place=$(mktemp -d)
+server=
+stop() {
+    [ -z "$server" ] || kill "$server" 2>/dev/null || true
+    [ -z "$server" ] || wait "$server" 2>/dev/null || true
+    server=
+}
+trap 'stop; rm -rf "$place"' EXIT
+trap 'exit 1' HUP INT TERM
+mkdir "$place/data" "$place/logs"
+
+# fdbserver takes no free port by itself, and ends where somebody has the one it is told. If that is another cluster like this one, its id
+# keeps us out of it.
+first=$((20000 + $$ % 20000))
+for port in $(seq "$first" $((first + 20))); do
+    echo "test:$$@127.0.0.1:$port" >"$place/fdb.cluster"
+    fdbserver --cluster-file "$place/fdb.cluster" --public-address "127.0.0.1:$port" --listen-address "127.0.0.1:$port" \
+        --datadir "$place/data" --logdir "$place/logs" >"$place/output" 2>&1 &
+    server=$!
+    for _ in $(seq 30); do
+        kill -0 "$server" 2>/dev/null || break
+        # The first time it makes the database; while there is one it refuses, and that is well.
+        fdbcli -C "$place/fdb.cluster" --timeout 5 --exec "configure new single memory" >/dev/null 2>&1 || true
+        if fdbcli -C "$place/fdb.cluster" --timeout 5 --exec "status minimal" 2>/dev/null | grep -q "is available" &&
+            kill -0 "$server" 2>/dev/null; then
+            FDB_CLUSTER_FILE=$place/fdb.cluster "$@" && status=0 || status=$?
+            exit "$status"
+        fi
+        sleep 1
+    done
+    stop
+done
+echo "the cluster did not become available:" >&2
+cat "$place/output" >&2
+exit 1
