@@ -11,7 +11,7 @@ case ${1:-} in
 typescript)
     npm --version >/dev/null 2>&1 && node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' ||
         without "The TypeScript client" "it needs Node.js (20 or newer) with npm, which is not here."
-    tools=$(node_packages typescript openapi-typescript@7.13.0 openapi-fetch@0.17.0 typescript@5.9.3) ||
+    tools=$(node_packages infra/contract/typescript) ||
         without "The TypeScript client" "its packages can not be had."
     . infra/contract/gateway.sh
     export CONTRACT_URL="$URL/v5"
@@ -27,7 +27,7 @@ typescript)
 python)
     python3 -c 'import venv, ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
         without "The Python client" "it needs a python3 (3.11 or newer) with venv and pip, which is not here."
-    tools=$(python_packages client openapi-python-client==0.29.1 mypy==1.19.1) || without "The Python client" "its packages can not be had."
+    tools=$(python_packages infra/contract/python-client.txt) || without "The Python client" "its packages can not be had."
     . infra/contract/gateway.sh
     export CONTRACT_URL="$URL/v5" PYTHONDONTWRITEBYTECODE=1 PATH="$root/$tools/bin:$PATH"
     cp infra/contract/client.py "$scratch"

@@ -6,9 +6,9 @@ set -eu
 cd "$(dirname "$0")/../.."
 . infra/contract/tools.sh
 
-python3 -c 'import venv, ensurepip, sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
-    without "The fuzzer of the contract" "it needs a python3 (3.10 or newer) with venv and pip, which is not here."
-tools=$(python_packages schemathesis schemathesis==4.32.5) || without "The fuzzer of the contract" "Schemathesis can not be had."
+python3 -c 'import venv, ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+    without "The fuzzer of the contract" "it needs a python3 (3.11 or newer) with venv and pip, which is not here."
+tools=$(python_packages infra/contract/python-schemathesis.txt) || without "The fuzzer of the contract" "Schemathesis can not be had."
 
 . infra/contract/gateway.sh
 
