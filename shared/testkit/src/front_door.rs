@@ -2,12 +2,13 @@
 
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::BodyExt as _;
 use serde_json::{Map, Value, json};
 
+use crate::answer::Answer;
 use crate::request::Target;
 use crate::runtime_api::RuntimeApi;
 
@@ -80,7 +81,7 @@ impl<'a> FrontDoor<'a> {
     #[must_use]
     pub fn without_headers(mut self) -> Self {
         // A load balancer's headers are never null.
-        let none = if self.is_load_balancer() {
+        let none = if is_load_balancer(&self.sample) {
             json!({})
         } else {
             Value::Null
@@ -99,14 +100,6 @@ impl<'a> FrontDoor<'a> {
         self
     }
 
-    fn is_load_balancer(&self) -> bool {
-        self.sample["requestContext"]["elb"].is_object()
-    }
-
-    fn is_second_format(&self) -> bool {
-        self.sample["version"] == "2.0"
-    }
-
     /// What stands in front of the paths of the API's own, as far as the sample tells it.
     fn base(&self) -> &str {
         let path = self.sample["rawPath"].as_str().or(self.sample["path"].as_str());
@@ -122,7 +115,7 @@ impl<'a> FrontDoor<'a> {
         let own = parts.uri.path();
         let path = format!("{}{own}", self.base());
         let query = parts.uri.query().unwrap_or_default();
-        let second_format = self.is_second_format();
+        let second_format = is_second_format(&self.sample);
         if let Some(proxy) = event.pointer_mut("/pathParameters/proxy") {
             *proxy = own.strip_prefix('/').unwrap_or(own).into();
         }
@@ -171,54 +164,6 @@ impl<'a> FrontDoor<'a> {
         event["isBase64Encoded"] = is_encoded.into();
         event
     }
-
-    /// The answer, which has to be in the form that goes with the kind of event.
-    fn response(&self, answer: &Value) -> Response<Bytes> {
-        assert_eq!(answer["isBase64Encoded"], false, "it is text: {answer}");
-        let none = json!({});
-        let (single, multiple) = (&answer["headers"], &answer["multiValueHeaders"]);
-        let headers = if self.is_second_format() {
-            assert_eq!(
-                (multiple, &answer["cookies"]),
-                (&none, &json!([])),
-                "one text for each header, and no cookies: {answer}"
-            );
-            single
-        } else if self.is_load_balancer() {
-            let status = answer["statusCode"].to_string();
-            let description = answer["statusDescription"].as_str().unwrap_or_default();
-            assert!(
-                description.starts_with(&format!("{status} ")),
-                "it says {status}: {answer}"
-            );
-            if self.sample["multiValueHeaders"].is_object() {
-                multiple
-            } else {
-                single
-            }
-        } else {
-            // API Gateway would merge them.
-            assert_eq!(
-                single, &none,
-                "a list for each header, and nothing beside that: {answer}"
-            );
-            multiple
-        };
-        let body = answer["body"].as_str().unwrap_or_default().to_owned();
-        let mut response = Response::new(Bytes::from(body));
-        let status = answer["statusCode"].as_u64().and_then(|code| code.try_into().ok());
-        *response.status_mut() = status
-            .and_then(|code| StatusCode::from_u16(code).ok())
-            .unwrap_or_else(|| panic!("it has a status: {answer}"));
-        for (name, value) in headers.as_object().into_iter().flatten() {
-            for value in strings(value) {
-                let name: HeaderName = name.parse().expect("the function names headers");
-                let value: HeaderValue = value.parse().expect("its headers have values");
-                response.headers_mut().append(name, value);
-            }
-        }
-        response
-    }
 }
 
 impl Target for FrontDoor<'_> {
@@ -226,8 +171,80 @@ impl Target for FrontDoor<'_> {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.expect("the test's body is whole").to_bytes();
         let answer = self.function.invoke(&self.event(&parts, &body)).await;
-        self.response(&answer.expect("the function answers"))
+        response(&self.sample, &answer.expect("the function answers"))
     }
+}
+
+/// The answer to an event of a request that a test has made by hand, checked like every other. `path` is the API's own that it asks for,
+/// without what a stage or a base path puts in front.
+///
+/// # Panics
+/// If the document does not allow it.
+pub fn answer_to(event: &Value, path: &str, answer: &Value) -> Answer {
+    let method = event["httpMethod"]
+        .as_str()
+        .or(event["requestContext"]["http"]["method"].as_str());
+    let method: Method = method
+        .and_then(|method| method.parse().ok())
+        .expect("it is a request's event");
+    let (parts, body) = response(event, answer).into_parts();
+    Answer::checked(&method, path, parts.status, parts.headers, &body)
+}
+
+fn is_load_balancer(event: &Value) -> bool {
+    event["requestContext"]["elb"].is_object()
+}
+
+fn is_second_format(event: &Value) -> bool {
+    event["version"] == "2.0"
+}
+
+/// The answer, which has to be in the form that goes with the kind of the event.
+fn response(event: &Value, answer: &Value) -> Response<Bytes> {
+    assert_eq!(answer["isBase64Encoded"], false, "it is text: {answer}");
+    let none = json!({});
+    let (single, multiple) = (&answer["headers"], &answer["multiValueHeaders"]);
+    let headers = if is_second_format(event) {
+        assert_eq!(
+            (multiple, &answer["cookies"]),
+            (&none, &json!([])),
+            "one text for each header, and no cookies: {answer}"
+        );
+        single
+    } else if is_load_balancer(event) {
+        let status = answer["statusCode"].to_string();
+        let description = answer["statusDescription"].as_str().unwrap_or_default();
+        assert!(
+            description.starts_with(&format!("{status} ")),
+            "it says {status}: {answer}"
+        );
+        if event["multiValueHeaders"].is_object() {
+            multiple
+        } else {
+            single
+        }
+    } else {
+        // API Gateway would merge them.
+        assert_eq!(
+            single, &none,
+            "a list for each header, and nothing beside that: {answer}"
+        );
+        multiple
+    };
+    let body = answer["body"].as_str().unwrap_or_default().to_owned();
+    let mut response = Response::new(Bytes::from(body));
+    let status = answer["statusCode"].as_u64().and_then(|code| code.try_into().ok());
+    *response.status_mut() = status
+        .and_then(|code| StatusCode::from_u16(code).ok())
+        .unwrap_or_else(|| panic!("it has a status: {answer}"));
+    for (name, value) in headers.as_object().into_iter().flatten() {
+        for value in strings(value) {
+            let name: HeaderName = name.parse().expect("the function names headers");
+            let value: HeaderValue = value.parse().expect("its headers have values");
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
 }
 
 fn query_parameters(query: &str, decode: bool, is_list: bool) -> Value {

@@ -21,7 +21,7 @@ pub use actor::Actor;
 pub use answer::Answer;
 pub use app::TestApp;
 pub use clock::TestClock;
-pub use front_door::{FRONT_DOORS, FrontDoor};
+pub use front_door::{FRONT_DOORS, FrontDoor, answer_to};
 pub use front_doors::holds_behind_every_front_door;
 pub use lambda_watch::LambdaWatch;
 pub use process::Process;

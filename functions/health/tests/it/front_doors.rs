@@ -1,7 +1,7 @@
 //! The real program under the Runtime API, behind everything that can stand in front of it on Lambda.
 
 use serde_json::{Value, json};
-use testkit::{FRONT_DOORS, Process, RuntimeApi, Target as _, TestStore, holds_behind_every_front_door};
+use testkit::{FRONT_DOORS, Process, RuntimeApi, Target as _, TestStore, answer_to, holds_behind_every_front_door};
 
 async fn start(store: &TestStore) -> RuntimeApi {
     let mut command = Process::command(env!("CARGO_BIN_EXE_health"));
@@ -49,12 +49,12 @@ async fn a_load_balancers_own_request_is_answered() {
     for (path, status) in [("/v5/health", 200), ("/v5/ready", 200), ("/", 404)] {
         event["path"] = path.into();
         let answer = function.invoke(&event).await.unwrap();
-        assert_eq!(answer["statusCode"], status, "{answer}");
+        assert_eq!(answer_to(&event, path, &answer).status, status);
         assert_eq!(answer["headers"]["x-request-id"], function.last_request_id());
     }
     event["path"] = "/v5/health".into();
     let answer = function.invoke(&event).await.unwrap();
-    let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
-    assert_eq!(body, json!({ "success": true, "data": { "status": "healthy" } }));
     assert_eq!(answer["statusDescription"], "200 OK");
+    let data = answer_to(&event, "/v5/health", &answer).ok();
+    assert_eq!(data, json!({ "status": "healthy" }));
 }

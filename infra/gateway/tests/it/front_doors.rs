@@ -1,7 +1,7 @@
 //! The whole surface as Lambda runs it, behind each kind of front door.
 
 use serde_json::{Value, json};
-use testkit::{Code, FRONT_DOORS, RuntimeApi, Target as _, TestStore};
+use testkit::{Code, FRONT_DOORS, RuntimeApi, Target as _, TestStore, answer_to};
 
 use crate::flow::flow;
 use crate::process::gateway;
@@ -102,7 +102,7 @@ async fn an_api_with_a_route_for_each_path_answers_it_below_a_base_path() {
     let store = TestStore::new();
     let function = RuntimeApi::start(gateway(&store)).await;
     let id = "0190d0a0-7c3e-7a11-8f3e-0123456789ab";
-    for (kind, sample) in FRONT_DOORS {
+    for (_, sample) in FRONT_DOORS {
         let mut event: Value = serde_json::from_str(sample).unwrap();
         if !event["pathParameters"].is_object() {
             continue;
@@ -119,7 +119,8 @@ async fn an_api_with_a_route_for_each_path_answers_it_below_a_base_path() {
             event["path"] = path.into();
         }
         let answer = function.invoke(&event).await.unwrap();
-        assert_eq!(answer["statusCode"], 401, "{kind}: {answer}");
+        let path = format!("/v5/sessions/{id}");
+        answer_to(&event, &path, &answer).assert_problem(401, Code::MissingToken);
     }
 }
 
@@ -148,10 +149,8 @@ async fn no_host_no_scheme_and_no_query_makes_the_function_fail() {
             }
             let answer = function.invoke(&event).await;
             let answer = answer.unwrap_or_else(|error| panic!("{kind} {odd}: {error}"));
-            assert!(
-                [201, 409].contains(&answer["statusCode"].as_u64().unwrap()),
-                "{kind} {odd}: {answer}"
-            );
+            let answer = answer_to(&event, "/v5/auth/register", &answer);
+            assert!([201, 409].contains(&answer.status.as_u16()), "{kind} {odd}: {answer:?}");
         }
     }
 }
