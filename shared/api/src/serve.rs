@@ -423,3 +423,66 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use lambda_http::Body;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// What a client has sent, as each front door tells it.
+    fn events(texts: [&str; 4], is_base64: bool) -> [Value; 4] {
+        let [host, path, query, body] = texts;
+        let headers = json!({ "host": host, "x-forwarded-proto": host });
+        let parameters = json!({ query: query });
+        let gateway = json!({ "stage": "prod", "domainName": "api.example.com", "http": { "method": "POST" } });
+        let first = json!({
+            "httpMethod": "POST", "path": path, "headers": headers, "queryStringParameters": parameters,
+            "body": body, "isBase64Encoded": is_base64,
+        });
+        let with = |context: Value| {
+            let mut event = first.clone();
+            event["requestContext"] = context;
+            event
+        };
+        let mut multiple = with(json!({ "elb": {} }));
+        multiple["multiValueHeaders"] = json!({ "host": [host], "x-forwarded-proto": [host, host] });
+        multiple["multiValueQueryStringParameters"] = json!({ query: [query, query] });
+        [
+            with(json!({ "stage": "prod", "domainName": "api.example.com", "httpMethod": "POST" })),
+            with(json!({ "elb": {} })),
+            multiple,
+            json!({
+                "version": "2.0", "rawPath": path, "rawQueryString": query, "headers": headers, "requestContext": gateway,
+                "body": body, "isBase64Encoded": is_base64,
+            }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_client_sends_becomes_a_request(
+            host in "[ -~é]{0,20}", path in "/[ -~é日]{0,40}", query in "[ -~é日]{0,40}", body in "[ -~é]{0,40}", is_base64: bool,
+        ) {
+            for event in events([&host, &path, &query, &body], is_base64) {
+                let mut event: LambdaRequest = serde_json::from_value(event).unwrap();
+                mend(&mut event);
+                let mut request = Request::<Body>::from(event);
+                without_mapping(&mut request);
+                prop_assert!(request.uri().path().starts_with('/'));
+                let is_text = STANDARD.decode(&body).is_ok_and(|bytes| bytes == **request.body());
+                prop_assert!(!is_base64 || is_text || **request.body() == [0xff]);
+            }
+        }
+
+        #[test]
+        fn a_query_is_escaped_without_a_change_to_what_it_means(query in "[ -~é日]{0,40}") {
+            let read = |query: &str| serde_urlencoded::from_str::<Vec<(String, String)>>(query);
+            let once = escaped(query.clone());
+            prop_assert_eq!(read(&once), read(&query));
+            prop_assert_eq!(escaped(once.clone()), once);
+        }
+    }
+}

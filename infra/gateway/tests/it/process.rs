@@ -204,7 +204,7 @@ fn what_answers_something_else_is_not_well() {
         ("HTTP", &port),
     ] {
         let server = listener.try_clone().unwrap();
-        let served = std::thread::spawn(move || {
+        let answering = std::thread::spawn(move || {
             let (mut stream, _) = server.accept().unwrap();
             let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
             let asked = lines.next().unwrap().unwrap();
@@ -214,7 +214,7 @@ fn what_answers_something_else_is_not_well() {
             asked
         });
         unwell(&health("127.0.0.1", &port), why);
-        assert_eq!(served.join().unwrap(), "GET /v5/health HTTP/1.1");
+        assert_eq!(answering.join().unwrap(), "GET /v5/health HTTP/1.1");
     }
 }
 
