@@ -197,6 +197,9 @@ fn registrations(history: &History, records: &Records, log: &Log<'_>, problems: 
                 Reply::EmailTaken => problems.unless(!is_keyed_alike || event.over_at() >= until, || {
                     format!("#{number} was told that {email} is taken, and had its key")
                 }),
+                Reply::InvalidCredentials => {
+                    problems.add(format!("#{number} registers, and was told of a login"));
+                }
                 _ => {}
             }
         }
