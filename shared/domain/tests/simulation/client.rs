@@ -304,7 +304,6 @@ impl Client {
     async fn perform(&mut self, number: usize, client: &domain::Client, call: &Call) -> Result<Reply> {
         let env = &self.env;
         let path = |number| WorkspacePath::parse(&mark(number)).expect("a mark is a path");
-        let name = |number| Name::parse(&mark(number)).expect("a mark is a name");
         let key = |number: &Option<u32>| number.map(key);
         let expected = |expects: Option<u64>| move |version| expects.is_none_or(|expected| expected == version);
         let calling = |caller: &Caller| {
@@ -318,13 +317,7 @@ impl Client {
                 names,
                 password: set,
             } => {
-                let registration = Registration {
-                    email: parsed(email),
-                    password: password(Some(*set)),
-                    first_name: Some(name(*names)),
-                    last_name: None,
-                    company: None,
-                };
+                let registration = registration(email, *names, *set);
                 Reply::SignedIn(
                     users::ops::register(env, client, registration, key(under).as_ref())
                         .await?
@@ -435,6 +428,21 @@ impl Client {
             known.sessions.push(met);
         }
     }
+}
+
+/// What somebody registers with who has the names and the password of these calls.
+fn registration(email: &str, names: usize, set: usize) -> Registration {
+    Registration {
+        email: parsed(email),
+        password: password(Some(set)),
+        first_name: Some(name(names)),
+        last_name: None,
+        company: None,
+    }
+}
+
+fn name(number: usize) -> Name {
+    Name::parse(&mark(number)).expect("a mark is a name")
 }
 
 /// The key with this number.

@@ -111,10 +111,9 @@ fn may_log(event: &Event, action: &Action) -> bool {
     let told = |is_it: bool| open || is_it;
     match (&event.call, action) {
         (Call::Register { .. }, Action::Registered)
-        | (Call::LogIn { .. }, Action::LoggedIn)
+        | (Call::LogIn { .. } | Call::Register { key: Some(_), .. }, Action::LoggedIn)
         | (Call::Refresh { .. }, Action::Refreshed | Action::RefreshReplayed)
         | (Call::LogOut { .. }, Action::LoggedOut) => event.may_be_done(),
-        (Call::Register { key: Some(_), .. }, Action::LoggedIn) => event.may_be_done(),
         (Call::Register { key: Some(_), .. }, Action::LoginRefused { .. }) => {
             event.may_be_done() || matches!(event.reply, Reply::Mismatch)
         }
@@ -177,11 +176,12 @@ fn each(event: &Event, log: &Log<'_>, problems: &mut Problems) {
         (Call::ListLogins { .. } | Call::ReadAudit { .. } | Call::Get { .. } | Call::List { .. } | Call::Sweep, _) => {
             0..=0
         }
-        // Done before, or with nothing to do: which of them it was is a question about the key and the session.
+        // Done before: whether that can be is a question about the key.
         (Call::Create { .. }, Reply::SessionAgain(_)) => 0..=0,
-        (Call::Change { .. }, Reply::Session(_)) => 0..=1,
-        // Out already, or answered once more: whether that can be is a question about the login.
-        (Call::LogOut { .. } | Call::Refresh { .. }, _) | (_, Reply::Undecided) => 0..=1,
+        // Out already, or answered once more, or nothing to change: whether that can be is a question about the login or the session.
+        (Call::LogOut { .. } | Call::Refresh { .. }, _)
+        | (Call::Change { .. }, Reply::Session(_))
+        | (_, Reply::Undecided) => 0..=1,
         (_, reply) => usize::from(reply.is_success())..=usize::from(reply.is_success()),
     };
     problems.unless(expected.contains(&done) && logged.len() - done <= 1, || {
