@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::Address;
+use domain::LoginId;
 use domain::throttle::Rule;
 
 use crate::audit::Records;
@@ -34,8 +34,30 @@ impl Attempt<'_> {
         }
     }
 
-    fn is_of_pair(&self, email: &str, address: Option<Address>) -> bool {
-        self.email == email && self.event.address == address
+    /// The login that it is made with, which it is counted by alone, from wherever it is used.
+    fn login(&self) -> Option<LoginId> {
+        match &self.event.call {
+            Call::ChangePassword { caller, .. } => Some(caller.login()),
+            _ => None,
+        }
+    }
+
+    /// Whether both are made with one login, or by strangers at one address for one email.
+    fn is_of_pair(&self, other: &Self) -> bool {
+        match (self.login(), other.login()) {
+            (None, None) => self.email == other.email && self.event.address == other.event.address,
+            (login, its) => login == its,
+        }
+    }
+
+    /// Whether both are made by strangers for one email.
+    fn is_of_account(&self, other: &Self) -> bool {
+        self.email == other.email && self.login().is_none() && other.login().is_none()
+    }
+
+    /// Whether both are made by strangers at one address.
+    fn is_of_address(&self, other: &Self) -> bool {
+        self.event.address == other.event.address && self.login().is_none() && other.login().is_none()
     }
 }
 
@@ -183,9 +205,9 @@ fn throttled(history: &History, attempts: &[Attempt<'_>], problems: &mut Problem
                 && other.called < attempt.event.replied
         });
         let due = registers(attempt.event) && registrations.count() >= rules.registration.free as usize
-            || before(&|other| other.is_of_pair(attempt.email, attempt.event.address)) >= rules.pair.free
-            || before(&|other| other.email == attempt.email) >= rules.account.free
-            || before(&|other| other.event.address == attempt.event.address) >= rules.address.free;
+            || before(&|other| other.is_of_pair(attempt)) >= rules.pair.free
+            || before(&|other| other.is_of_account(attempt)) >= rules.account.free
+            || before(&|other| other.is_of_address(attempt)) >= rules.address.free;
         problems.unless(due && !wait.is_zero(), || {
             format!("#{number} had to wait, and there had not been many attempts before it")
         });
@@ -198,7 +220,6 @@ fn throttled(history: &History, attempts: &[Attempt<'_>], problems: &mut Problem
         return;
     }
     for attempt in attempts {
-        let (email, address) = (attempt.email, attempt.event.address);
         let from_unknown = |other: &Attempt<'_>| {
             let registered_there = history.events.iter().any(|event| {
                 matches!(&event.call, Call::Register { email, .. } if *email == other.email)
@@ -208,15 +229,13 @@ fn throttled(history: &History, attempts: &[Attempt<'_>], problems: &mut Problem
             });
             !registered_there
                 && !attempts.iter().any(|success| {
-                    success.may_succeed()
-                        && success.is_of_pair(other.email, other.event.address)
-                        && success.event.called < other.event.replied
+                    success.may_succeed() && success.is_of_pair(other) && success.event.called < other.event.replied
                 })
         };
-        let pair = &|other: &Attempt<'_>| other.is_of_pair(email, address);
+        let pair = &|other: &Attempt<'_>| other.is_of_pair(attempt);
         until_success(attempts, attempt, ("pair", &rules.pair), pair, pair, problems);
-        let account = &|other: &Attempt<'_>| other.email == email;
-        let counted = &|other: &Attempt<'_>| other.email == email && from_unknown(other);
+        let account = &|other: &Attempt<'_>| other.is_of_account(attempt);
+        let counted = &|other: &Attempt<'_>| other.is_of_account(attempt) && from_unknown(other);
         until_success(
             attempts,
             attempt,
@@ -227,7 +246,7 @@ fn throttled(history: &History, attempts: &[Attempt<'_>], problems: &mut Problem
         );
         // An address gets nothing back for a success but the success's own attempt.
         let counted =
-            &|other: &Attempt<'_>| other.event.address == address && from_unknown(other) && !other.may_succeed();
+            &|other: &Attempt<'_>| other.is_of_address(attempt) && from_unknown(other) && !other.may_succeed();
         until_success(
             attempts,
             attempt,
