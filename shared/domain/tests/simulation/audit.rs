@@ -10,6 +10,8 @@ use domain::tenants::{Kind, Membership, Tenant};
 use domain::users::User;
 use domain::{Role, TenantId, Timestamp};
 use kv::{Element, Entry, Key};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -31,7 +33,18 @@ pub(crate) struct Records {
     lifetimes: BTreeMap<Key, i64>,
     /// Under which ends a key is filed.
     filed: BTreeMap<Key, Vec<i64>>,
+    /// What is kept of requests under the digests of their keys, by their callers.
+    pub(crate) kept: BTreeMap<(Uuid, Vec<u8>), Kept<Session>>,
+    /// And of registrations, which have none.
+    pub(crate) registered: BTreeMap<Vec<u8>, Kept<Value>>,
     problems: Vec<String>,
+}
+
+/// What came of a request with a key.
+#[derive(Deserialize)]
+pub(crate) struct Kept<T> {
+    pub(crate) until: Timestamp,
+    pub(crate) outcome: T,
 }
 
 impl Records {
@@ -81,6 +94,29 @@ impl Records {
             }
             ([Some("tenants"), None, Some("audit"), None], [_, Some(tenant), ..]) => {
                 self.log.entry(*tenant).or_default().push(decode(value));
+            }
+            (
+                [
+                    Some("tenants"),
+                    None,
+                    Some("idempotency"),
+                    None,
+                    Some("sessions.create"),
+                    None,
+                ],
+                [_, Some(tenant), _, Some(user), ..],
+            ) => {
+                let kept: Kept<Session> = data(value);
+                if kept.outcome.tenant.uuid() != *tenant || kept.outcome.owner.uuid() != *user {
+                    self.problems.push(format!("{key:?} holds what somebody else has made"));
+                }
+                self.lifetimes.insert(key.clone(), kept.until.as_millis());
+                self.kept.insert((*user, bytes(&elements[5])), kept);
+            }
+            ([Some("idempotency"), Some("register"), None], _) => {
+                let kept: Kept<Value> = data(value);
+                self.lifetimes.insert(key.clone(), kept.until.as_millis());
+                self.registered.insert(bytes(&elements[2]), kept);
             }
             ([Some("throttles"), ..], _) => {
                 let record: Value = serde_json::from_slice(value).expect("a count is JSON");
@@ -182,6 +218,19 @@ pub(crate) fn check(stored: &Stored) -> Vec<String> {
 
 fn decode<T: Record>(value: &[u8]) -> T {
     record::decode(value).expect("every record decodes")
+}
+
+/// What is in the envelope of a record that is private to the crate.
+fn data<T: DeserializeOwned>(value: &[u8]) -> T {
+    let mut record: Value = serde_json::from_slice(value).expect("a record is JSON");
+    serde_json::from_value(record["data"].take()).expect("it has what it has")
+}
+
+fn bytes(element: &Element<'_>) -> Vec<u8> {
+    match element {
+        Element::Bytes(bytes) => bytes.to_vec(),
+        _ => panic!("{element:?} is no digest"),
+    }
 }
 
 fn text(element: &Element<'_>) -> Option<String> {

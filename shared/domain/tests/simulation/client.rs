@@ -8,6 +8,7 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use domain::idempotency::{Done, IdempotencyKey};
 use domain::logins::RefreshToken;
 use domain::page::{Cursor, Limit};
 use domain::secret::Password;
@@ -20,9 +21,9 @@ use domain::{
     Address, Caller, Env, LoginId, Result, SessionId, TenantId, UserId, audit, logins, sessions, sweep, users,
 };
 use fastrand::Rng;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use crate::history::{Call, Recorder, Reply, mark};
+use crate::history::{Call, Recorder, Reply, mark, marked};
 
 /// What the clients of a run tell one another, so that they meet.
 #[derive(Clone, Default)]
@@ -37,6 +38,8 @@ struct Knowledge {
     /// The tokens of each login in the order in which they were answered, and the calls that were answered them.
     tokens: BTreeMap<LoginId, Vec<(RefreshToken, usize)>>,
     sessions: Vec<(TenantId, SessionId)>,
+    /// The calls that may be sent again, or be mistaken for another.
+    keyed: Vec<Call>,
 }
 
 impl Known {
@@ -46,15 +49,81 @@ impl Known {
 }
 
 impl Knowledge {
-    /// Remembers the password that the call with this number sets, if it does.
-    fn expect_password(&mut self, number: usize, call: &Call) {
-        let email = match call {
-            Call::Register { email } => email.clone(),
-            Call::ChangePassword { caller, .. } => self.emails[&caller.user()].clone(),
-            _ => return,
-        };
-        self.passwords.push((email, number));
+    /// Remembers the password that the call with this number sets, if it does, and what it does under a key.
+    fn expect(&mut self, number: usize, call: &Call) {
+        match call {
+            Call::Register { email, password, .. } => self.passwords.push((email.clone(), *password)),
+            Call::ChangePassword { caller, .. } => {
+                let email = self.emails[&caller.user()].clone();
+                self.passwords.push((email, number));
+            }
+            _ => {}
+        }
+        if is_keyed(call) {
+            self.keyed.push(call.clone());
+        }
     }
+
+    /// A registration: somebody's before, with the key, a password or nothing changed, or one of its own.
+    fn register(&self, rng: &mut Rng, number: usize, email: String) -> Call {
+        let of_email = |call: &&Call| matches!(call, Call::Register { email: of, .. } if *of == email);
+        let before: Vec<_> = self.keyed.iter().filter(of_email).collect();
+        if let Some(before) = rng.choice(before).filter(|_| rng.u32(..4) > 0) {
+            let mut again = before.clone();
+            if let Call::Register {
+                key, names, password, ..
+            } = &mut again
+            {
+                match rng.u32(..8) {
+                    0 => *key = drawn_key(rng),
+                    1 => *names = number,
+                    2 => *password = number,
+                    3 => {
+                        let set = self.passwords.iter().filter(|(of, _)| *of == email);
+                        let set: Vec<_> = set.map(|(_, password)| *password).collect();
+                        *password = rng.choice(set).unwrap_or(number);
+                    }
+                    _ => {}
+                }
+            }
+            return again;
+        }
+        Call::Register {
+            email,
+            key: drawn_key(rng),
+            names: number,
+            password: number,
+        }
+    }
+
+    /// A new session: under a key mostly with a draft that the caller, whichever of their logins it was, has used under it before.
+    fn create(&self, rng: &mut Rng, number: usize, caller: Caller) -> Call {
+        let key = drawn_key(rng);
+        let drafts = self.keyed.iter().filter_map(|call| match call {
+            Call::Create {
+                caller: of,
+                key: its,
+                draft,
+            } if of.user() == caller.user() && *its == key => Some(*draft),
+            _ => None,
+        });
+        let drafts: Vec<_> = drafts.collect();
+        let draft = rng.choice(drafts).filter(|_| rng.u32(..4) > 0).unwrap_or(number);
+        Call::Create { caller, key, draft }
+    }
+}
+
+/// Few, so that they are used again.
+fn drawn_key(rng: &mut Rng) -> Option<u32> {
+    rng.bool().then(|| rng.u32(..2))
+}
+
+/// Whether it may be sent again without being done again.
+fn is_keyed(call: &Call) -> bool {
+    matches!(
+        call,
+        Call::Register { key: Some(_), .. } | Call::Create { key: Some(_), .. }
+    )
 }
 
 /// Somebody who calls one operation after another.
@@ -72,20 +141,33 @@ pub(crate) struct Client {
     pub(crate) recorder: Recorder,
     /// How far it has read the audit log of each tenant.
     pub(crate) read: BTreeMap<TenantId, Cursor>,
+    /// The version and the path that it has seen last of each session.
+    pub(crate) seen: BTreeMap<SessionId, (u64, usize)>,
+    /// Until when it sleeps after half of its calls, in some runs: for as long as a key is kept.
+    pub(crate) night: Option<Duration>,
 }
 
 impl Client {
     pub(crate) async fn run(mut self) {
-        for _ in 0..self.calls {
+        for count in 0..self.calls {
+            self.sleep_after(count).await;
             self.pause().await;
             let call = self.choose();
-            self.call(call).await;
+            let mut reply = self.call(call.clone()).await;
+            // What has a key is for being sent again if nobody knows what came of it.
+            let mut retries = if is_keyed(&call) { self.rng.u32(..4) } else { 0 };
+            while retries > 0 && matches!(reply, Reply::Undecided | Reply::NotDone) {
+                self.pause().await;
+                reply = self.call(call.clone()).await;
+                retries -= 1;
+            }
         }
     }
 
     /// Sweeps now and then, as a process of its own does it.
     pub(crate) async fn sweep(mut self) {
-        for _ in 0..self.calls {
+        for count in 0..self.calls {
+            self.sleep_after(count).await;
             sleep(Duration::from_millis(self.rng.u64(..90_000))).await;
             self.call(Call::Sweep).await;
         }
@@ -101,7 +183,13 @@ impl Client {
         sleep(Duration::from_millis(self.rng.u64(..longest))).await;
     }
 
-    async fn call(&mut self, call: Call) {
+    async fn sleep_after(&self, count: usize) {
+        if let Some(night) = self.night.filter(|_| count == self.calls / 2) {
+            sleep_until(self.start + night).await;
+        }
+    }
+
+    async fn call(&mut self, call: Call) -> Reply {
         // Now and then a client goes away before it has its answer.
         let patience = if self.rng.u32(..40) == 0 {
             Duration::from_millis(self.rng.u64(..200))
@@ -114,7 +202,7 @@ impl Client {
         let compared = self.env.hasher.compared();
         let now = self.env.clock.now();
         let number = self.recorder.call(self.millis(), now, address, call.clone());
-        self.known.get().expect_password(number, &call);
+        self.known.get().expect(number, &call);
         let client = domain::Client {
             address,
             user_agent: None,
@@ -127,7 +215,8 @@ impl Client {
         };
         self.learn(number, &call, &reply);
         let compared = self.env.hasher.compared() - compared;
-        self.recorder.reply(self.millis(), number, compared, reply);
+        self.recorder.reply(self.millis(), number, compared, reply.clone());
+        reply
     }
 
     fn millis(&self) -> u128 {
@@ -135,7 +224,7 @@ impl Client {
     }
 
     fn choose(&mut self) -> Call {
-        let (rng, known) = (&mut self.rng, self.known.get());
+        let (rng, known, number) = (&mut self.rng, self.known.get(), self.recorder.next());
         let email = format!("user{}@example.com", rng.usize(..self.emails));
         if self.guesses && rng.bool() {
             return Call::LogIn { email, password: None };
@@ -152,7 +241,7 @@ impl Client {
                     email: email.clone(),
                     password: Some(*number).filter(|_| rng.u32(..10) > 0),
                 },
-                None => Call::Register { email },
+                None => known.register(rng, number, email),
             };
         };
         if rng.u32(..5) == 0 {
@@ -171,6 +260,13 @@ impl Client {
             // The youngest few, so that clients meet.
             rng.choice(&own[own.len().saturating_sub(3)..]).copied()
         };
+        let seen = id.and_then(|id| self.seen.get(&id)).copied();
+        // The version that it has seen last, one before that, or any.
+        let expects = seen.and_then(|(version, _)| match rng.u32(..6) {
+            0..3 => Some(version),
+            3 => Some(rng.u64(..version)),
+            _ => None,
+        });
         match (rng.u32(..28), id) {
             (0, _) => Call::LogOut { caller },
             (1..3, _) => Call::ListLogins { caller },
@@ -192,33 +288,38 @@ impl Client {
                 limit: rng.usize(1..20),
                 caller,
             },
-            (9..13, _) | (_, None) => Call::Create { caller },
+            (9..13, _) | (_, None) => known.create(rng, number, caller),
             (13..16, _) => Call::List { caller },
             (16..19, Some(id)) => Call::Get { caller, id },
-            (19..24, Some(id)) => Call::Change { caller, id },
-            (_, Some(id)) => Call::Delete { caller, id },
+            (19..24, Some(id)) => Call::Change {
+                caller,
+                id,
+                path: seen.filter(|_| rng.u32(..5) == 0).map_or(number, |(_, path)| path),
+                expects,
+            },
+            (_, Some(id)) => Call::Delete { caller, id, expects },
         }
     }
 
     async fn perform(&mut self, number: usize, client: &domain::Client, call: &Call) -> Result<Reply> {
         let env = &self.env;
-        let path = || WorkspacePath::parse(&mark(number)).expect("a mark is a path");
-        let name = || Name::parse(&mark(number)).expect("a mark is a name");
+        let path = |number| WorkspacePath::parse(&mark(number)).expect("a mark is a path");
+        let key = |number: &Option<u32>| number.map(key);
+        let expected = |expects: Option<u64>| move |version| expects.is_none_or(|expected| expected == version);
         let calling = |caller: &Caller| {
             let (user, tenant, login) = (caller.user(), caller.tenant(), caller.login());
             Caller::verified(user, tenant, login, env.clock.now(), client.clone())
         };
         Ok(match call {
-            Call::Register { email } => {
-                let registration = Registration {
-                    email: parsed(email),
-                    password: password(Some(number)),
-                    first_name: Some(name()),
-                    last_name: None,
-                    company: None,
-                };
+            Call::Register {
+                email,
+                key: under,
+                names,
+                password: set,
+            } => {
+                let registration = registration(email, *names, *set);
                 Reply::SignedIn(
-                    users::ops::register(env, client, registration, None)
+                    users::ops::register(env, client, registration, key(under).as_ref())
                         .await?
                         .into_inner()
                         .into(),
@@ -255,33 +356,40 @@ impl Client {
                 }
                 Reply::Audit(page.events)
             }
-            Call::Create { caller } => {
+            Call::Create {
+                caller,
+                key: under,
+                draft,
+            } => {
                 let draft = Draft {
-                    name: name(),
-                    workspace_path: path(),
+                    name: name(*draft),
+                    workspace_path: path(*draft),
                 };
-                Reply::Session(
-                    sessions::ops::create(env, &calling(caller), draft, None)
-                        .await?
-                        .into_inner()
-                        .into(),
-                )
+                match sessions::ops::create(env, &calling(caller), draft, key(under).as_ref()).await? {
+                    Done::Now(session) => Reply::Session(session.into()),
+                    Done::Before(session) => Reply::SessionAgain(session.into()),
+                }
             }
             Call::Get { caller, id } => Reply::Session(sessions::ops::get(env, &calling(caller), *id).await?.into()),
             Call::List { caller } => Reply::Sessions(first_page(env, &calling(caller)).await?),
-            Call::Change { caller, id } => {
+            Call::Change {
+                caller,
+                id,
+                path: to,
+                expects,
+            } => {
                 let change = Change {
                     name: None,
-                    workspace_path: Some(path()),
+                    workspace_path: Some(path(*to)),
                 };
                 Reply::Session(
-                    sessions::ops::change(env, &calling(caller), *id, &change, |_| true)
+                    sessions::ops::change(env, &calling(caller), *id, &change, expected(*expects))
                         .await?
                         .into(),
                 )
             }
-            Call::Delete { caller, id } => {
-                sessions::ops::delete(env, &calling(caller), *id, |_| true).await?;
+            Call::Delete { caller, id, expects } => {
+                sessions::ops::delete(env, &calling(caller), *id, expected(*expects)).await?;
                 Reply::Done
             }
             Call::Sweep => {
@@ -291,8 +399,9 @@ impl Client {
         })
     }
 
-    fn learn(&self, number: usize, call: &Call, reply: &Reply) {
-        let known = &mut *self.known.get();
+    fn learn(&mut self, number: usize, call: &Call, reply: &Reply) {
+        let shared = self.known.clone();
+        let mut known = shared.get();
         match reply {
             Reply::SignedIn(signed_in) => {
                 if !matches!(call, Call::Refresh { .. }) {
@@ -305,18 +414,45 @@ impl Client {
                     tokens.push((signed_in.refresh_token.clone(), number));
                 }
             }
-            Reply::Session(session) => meet(known, session),
-            Reply::Sessions(sessions) => sessions.iter().for_each(|session| meet(known, session)),
+            Reply::Session(session) | Reply::SessionAgain(session) => self.see(&mut known, session),
+            Reply::Sessions(sessions) => sessions.iter().for_each(|session| self.see(&mut known, session)),
             _ => {}
+        }
+    }
+
+    fn see(&mut self, known: &mut Knowledge, session: &Session) {
+        let path = marked(session.workspace_path.as_str()).expect("all paths are marks");
+        self.seen.insert(session.id, (session.version, path));
+        let met = (session.tenant, session.id);
+        if !known.sessions.contains(&met) {
+            known.sessions.push(met);
         }
     }
 }
 
-fn meet(known: &mut Knowledge, session: &Session) {
-    let met = (session.tenant, session.id);
-    if !known.sessions.contains(&met) {
-        known.sessions.push(met);
+/// What somebody registers with who has the names and the password of these calls.
+fn registration(email: &str, names: usize, set: usize) -> Registration {
+    Registration {
+        email: parsed(email),
+        password: password(Some(set)),
+        first_name: Some(name(names)),
+        last_name: None,
+        company: None,
     }
+}
+
+fn name(number: usize) -> Name {
+    Name::parse(&mark(number)).expect("a mark is a name")
+}
+
+/// The key with this number.
+fn key(number: u32) -> IdempotencyKey {
+    IdempotencyKey::parse(&key_text(number)).expect("it is a key")
+}
+
+/// What a client sends as the key with this number.
+pub(crate) fn key_text(number: u32) -> String {
+    format!("key-{number}")
 }
 
 /// Whom the token of this answer stands for.

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use domain::Address;
+use domain::LoginId;
 use domain::throttle::Rule;
 
 use crate::audit::Records;
 use crate::history::{Call, END, Event, History, Reply, Tick};
-use crate::rules::{Problems, registration_of};
+use crate::log::Log;
+use crate::rules::Problems;
+use crate::world::FOR_GOOD;
 
 /// An attempt at the password of an account.
 struct Attempt<'h> {
@@ -23,12 +25,43 @@ impl Attempt<'_> {
         self.event.may_be_done()
     }
 
-    fn is_of_pair(&self, email: &str, address: Option<Address>) -> bool {
-        self.email == email && self.event.address == address
+    /// Whether its password is known not to have been. To who registers again it is one reason of two to be told of another registration.
+    fn was_wrong(&self) -> bool {
+        match self.event.reply {
+            Reply::InvalidCredentials => true,
+            Reply::Mismatch => self.event.compared > 0,
+            _ => false,
+        }
+    }
+
+    /// The login that it is made with, which it is counted by alone, from wherever it is used.
+    fn login(&self) -> Option<LoginId> {
+        match &self.event.call {
+            Call::ChangePassword { caller, .. } => Some(caller.login()),
+            _ => None,
+        }
+    }
+
+    /// Whether both are made with one login, or by strangers at one address for one email.
+    fn is_of_pair(&self, other: &Self) -> bool {
+        match (self.login(), other.login()) {
+            (None, None) => self.email == other.email && self.event.address == other.event.address,
+            (login, its) => login == its,
+        }
+    }
+
+    /// Whether both are made by strangers for one email.
+    fn is_of_account(&self, other: &Self) -> bool {
+        self.email == other.email && self.login().is_none() && other.login().is_none()
+    }
+
+    /// Whether both are made by strangers at one address.
+    fn is_of_address(&self, other: &Self) -> bool {
+        self.event.address == other.event.address && self.login().is_none() && other.login().is_none()
     }
 }
 
-pub(crate) fn check(history: &History, records: &Records, problems: &mut Problems) {
+pub(crate) fn check(history: &History, records: &Records, log: &Log<'_>, problems: &mut Problems) {
     let emails: BTreeMap<_, _> = records
         .users
         .values()
@@ -41,6 +74,15 @@ pub(crate) fn check(history: &History, records: &Records, problems: &mut Problem
             let (email, password) = match &event.call {
                 Call::LogIn { email, password } => (email.as_str(), *password),
                 Call::ChangePassword { caller, current } => (*emails.get(&caller.user())?, *current),
+                // Who registers again is let in by the password.
+                Call::Register {
+                    email,
+                    key: Some(_),
+                    password,
+                    ..
+                } if !log.has_registered(event) && !matches!(event.reply, Reply::EmailTaken) => {
+                    (email.as_str(), Some(*password))
+                }
                 _ => return None,
             };
             Some(Attempt { event, email, password })
@@ -53,7 +95,7 @@ pub(crate) fn check(history: &History, records: &Records, problems: &mut Problem
             .filter(|event| matches!(&event.call, Call::ChangePassword { caller, .. } if caller.user() == user.id))
             .filter(|event| event.may_be_done())
             .collect();
-        setters.extend(registration_of(user).and_then(|number| history.events.get(number)));
+        setters.extend(log.registrations(user.id));
         let own = attempts.iter().filter(|attempt| attempt.email == user.email.as_str());
         passwords(&own.collect::<Vec<_>>(), &setters, problems);
     }
@@ -79,16 +121,18 @@ pub(crate) fn check(history: &History, records: &Records, problems: &mut Problem
 
 /// The password of one account: a register that `setters` write and `attempts` compare.
 fn passwords(attempts: &[&Attempt<'_>], setters: &[&Event], problems: &mut Problems) {
+    let sets = |setter: &Event| match &setter.call {
+        Call::Register { password, .. } => *password,
+        _ => setter.number,
+    };
     let set_by = |setter: &Event| {
-        let seen = attempts
-            .iter()
-            .filter(|attempt| attempt.password == Some(setter.number));
+        let seen = attempts.iter().filter(|attempt| attempt.password == Some(sets(setter)));
         let seen = seen.map(|attempt| attempt.event.done_by());
         seen.min().unwrap_or(END).min(setter.done_by())
     };
     let times: BTreeMap<usize, (Tick, Tick)> = setters
         .iter()
-        .map(|setter| (setter.number, (setter.called, set_by(setter))))
+        .map(|setter| (sets(setter), (setter.called, set_by(setter))))
         .collect();
     for attempt in attempts {
         let (number, event) = (attempt.event.number, attempt.event);
@@ -106,7 +150,7 @@ fn passwords(attempts: &[&Attempt<'_>], setters: &[&Event], problems: &mut Probl
             problems.unless(called < event.replied && !replaced, || {
                 format!("#{number} got in with a password that was not the account's then")
             });
-        } else if matches!(event.reply, Reply::InvalidCredentials)
+        } else if attempt.was_wrong()
             && let Some((_, (called, set_by))) = set
         {
             let may_be_another =
@@ -153,9 +197,17 @@ fn throttled(history: &History, attempts: &[Attempt<'_>], problems: &mut Problem
             let counted = before.filter(|other| other.event.number != number);
             u32::try_from(counted.count()).expect("a run is short")
         };
-        let due = before(&|other| other.is_of_pair(attempt.email, attempt.event.address)) >= rules.pair.free
-            || before(&|other| other.email == attempt.email) >= rules.account.free
-            || before(&|other| other.event.address == attempt.event.address) >= rules.address.free;
+        let registers = |event: &Event| matches!(event.call, Call::Register { .. });
+        let registrations = history.events.iter().filter(|other| {
+            registers(other)
+                && other.number != number
+                && other.address == attempt.event.address
+                && other.called < attempt.event.replied
+        });
+        let due = registers(attempt.event) && registrations.count() >= rules.registration.free as usize
+            || before(&|other| other.is_of_pair(attempt)) >= rules.pair.free
+            || before(&|other| other.is_of_account(attempt)) >= rules.account.free
+            || before(&|other| other.is_of_address(attempt)) >= rules.address.free;
         problems.unless(due && !wait.is_zero(), || {
             format!("#{number} had to wait, and there had not been many attempts before it")
         });
@@ -164,29 +216,26 @@ fn throttled(history: &History, attempts: &[Attempt<'_>], problems: &mut Problem
         });
     }
     // Under the usual rules a run is too short to come to their limits, and some of it is forgotten within.
-    if rules.pair.regain.as_secs() < 100_000 {
+    if rules.pair.regain.as_secs() < FOR_GOOD {
         return;
     }
     for attempt in attempts {
-        let (email, address) = (attempt.email, attempt.event.address);
         let from_unknown = |other: &Attempt<'_>| {
             let registered_there = history.events.iter().any(|event| {
-                matches!(&event.call, Call::Register { email } if *email == other.email)
+                matches!(&event.call, Call::Register { email, .. } if *email == other.email)
                     && event.address == other.event.address
                     && event.called < other.event.replied
                     && event.may_be_done()
             });
             !registered_there
                 && !attempts.iter().any(|success| {
-                    success.may_succeed()
-                        && success.is_of_pair(other.email, other.event.address)
-                        && success.event.called < other.event.replied
+                    success.may_succeed() && success.is_of_pair(other) && success.event.called < other.event.replied
                 })
         };
-        let pair = &|other: &Attempt<'_>| other.is_of_pair(email, address);
+        let pair = &|other: &Attempt<'_>| other.is_of_pair(attempt);
         until_success(attempts, attempt, ("pair", &rules.pair), pair, pair, problems);
-        let account = &|other: &Attempt<'_>| other.email == email;
-        let counted = &|other: &Attempt<'_>| other.email == email && from_unknown(other);
+        let account = &|other: &Attempt<'_>| other.is_of_account(attempt);
+        let counted = &|other: &Attempt<'_>| other.is_of_account(attempt) && from_unknown(other);
         until_success(
             attempts,
             attempt,
@@ -197,7 +246,7 @@ fn throttled(history: &History, attempts: &[Attempt<'_>], problems: &mut Problem
         );
         // An address gets nothing back for a success but the success's own attempt.
         let counted =
-            &|other: &Attempt<'_>| other.event.address == address && from_unknown(other) && !other.may_succeed();
+            &|other: &Attempt<'_>| other.is_of_address(attempt) && from_unknown(other) && !other.may_succeed();
         until_success(
             attempts,
             attempt,

@@ -20,8 +20,12 @@ pub(crate) const END: Tick = Tick::MAX;
 /// An operation that was asked for. What it writes carries its number: see [`mark`].
 #[derive(Debug, Clone)]
 pub(crate) enum Call {
+    /// With a key, the names of the call that this number has, and the password that this call sets: its own, or those of one before it.
     Register {
         email: String,
+        key: Option<u32>,
+        names: usize,
+        password: usize,
     },
     /// With the password that this call has set; with nobody's if it is `None`.
     LogIn {
@@ -59,8 +63,11 @@ pub(crate) enum Call {
         after: Option<Cursor>,
         limit: usize,
     },
+    /// With a key, and the draft of this call: its own, or one before it.
     Create {
         caller: Caller,
+        key: Option<u32>,
+        draft: usize,
     },
     Get {
         caller: Caller,
@@ -69,13 +76,17 @@ pub(crate) enum Call {
     List {
         caller: Caller,
     },
+    /// To the path of this call: its own, or the one that the client has seen last; from any version, or from one.
     Change {
         caller: Caller,
         id: SessionId,
+        path: usize,
+        expects: Option<u64>,
     },
     Delete {
         caller: Caller,
         id: SessionId,
+        expects: Option<u64>,
     },
     Sweep,
 }
@@ -85,6 +96,8 @@ pub(crate) enum Call {
 pub(crate) enum Reply {
     SignedIn(Box<SignedIn>),
     Session(Box<Session>),
+    /// What was made with the key before.
+    SessionAgain(Box<Session>),
     Sessions(Vec<Session>),
     Logins(Vec<Login>),
     Audit(Vec<(Place, audit::Event)>),
@@ -96,6 +109,8 @@ pub(crate) enum Reply {
     InvalidRefreshToken,
     TooManyAttempts(Duration),
     NotFound,
+    Mismatch,
+    PreconditionFailed,
     Revoked,
     /// It may have been done, or may yet be.
     Undecided,
@@ -107,9 +122,10 @@ pub(crate) enum Reply {
 
 impl Reply {
     /// The names of all replies that runs have to contain.
-    pub(crate) const NAMES: [&str; 15] = [
+    pub(crate) const NAMES: [&str; 18] = [
         "signed in",
         "a session",
+        "a session again",
         "sessions",
         "logins",
         "audit events",
@@ -120,6 +136,8 @@ impl Reply {
         "invalid refresh token",
         "too many attempts",
         "not found",
+        "mismatch",
+        "precondition failed",
         "revoked",
         "undecided",
         "not done",
@@ -129,6 +147,7 @@ impl Reply {
         match self {
             Self::SignedIn(_) => "signed in",
             Self::Session(_) => "a session",
+            Self::SessionAgain(_) => "a session again",
             Self::Sessions(_) => "sessions",
             Self::Logins(_) => "logins",
             Self::Audit(_) => "audit events",
@@ -139,6 +158,8 @@ impl Reply {
             Self::InvalidRefreshToken => "invalid refresh token",
             Self::TooManyAttempts(_) => "too many attempts",
             Self::NotFound => "not found",
+            Self::Mismatch => "mismatch",
+            Self::PreconditionFailed => "precondition failed",
             Self::Revoked => "revoked",
             Self::Undecided => "undecided",
             Self::NotDone => "not done",
@@ -152,6 +173,7 @@ impl Reply {
             self,
             Self::SignedIn(_)
                 | Self::Session(_)
+                | Self::SessionAgain(_)
                 | Self::Sessions(_)
                 | Self::Logins(_)
                 | Self::Audit(_)
@@ -169,6 +191,8 @@ impl From<Error> for Reply {
             Error::InvalidRefreshToken => Self::InvalidRefreshToken,
             Error::TooManyAttempts { wait } => Self::TooManyAttempts(wait),
             Error::NotFound => Self::NotFound,
+            Error::IdempotencyMismatch => Self::Mismatch,
+            Error::PreconditionFailed => Self::PreconditionFailed,
             Error::Revoked => Self::Revoked,
             Error::Store(kv::Error::Unavailable {
                 cause: Cause::Undecided { .. },
@@ -202,6 +226,12 @@ impl Event {
     /// Whether it may have done what it does.
     pub(crate) fn may_be_done(&self) -> bool {
         self.reply.is_success() || matches!(self.reply, Reply::Undecided)
+    }
+
+    /// Until when it was certainly over, by the clock of its process.
+    pub(crate) fn over_at(&self) -> Timestamp {
+        let millis = u64::try_from(self.millis.1 - self.millis.0).expect("a run is short");
+        self.at.plus(Duration::from_millis(millis))
     }
 
     /// When it was told to be done, at the latest.
@@ -253,6 +283,11 @@ struct Recording {
 impl Recorder {
     fn recording(&self) -> MutexGuard<'_, Recording> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number that the next call gets.
+    pub(crate) fn next(&self) -> usize {
+        self.recording().events.len()
     }
 
     /// Records a call and gives it its number. Until its reply is recorded it is undecided.

@@ -11,7 +11,7 @@ use crate::log::Log;
 use crate::rules::Problems;
 
 /// How long a lifetime has to be over before a sweep removes what had it.
-const SWEPT_AFTER: std::time::Duration = std::time::Duration::from_secs(60);
+pub(crate) const SWEPT_AFTER: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// How many replaced tokens a login knows.
 const REMEMBERED: usize = 16;
@@ -19,7 +19,7 @@ const REMEMBERED: usize = 16;
 /// The caller of an operation that a login has to be alive for.
 pub(crate) fn authority(call: &Call) -> Option<&Caller> {
     match call {
-        Call::Create { caller }
+        Call::Create { caller, .. }
         | Call::Get { caller, .. }
         | Call::List { caller }
         | Call::Change { caller, .. }

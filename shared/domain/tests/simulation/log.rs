@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::audit::{self, Action, Place};
-use domain::{Caller, TenantId};
+use domain::{Caller, SessionId, TenantId, UserId};
 
 use crate::audit::Records;
 use crate::history::{Call, END, Event, History, Reply, marked};
@@ -13,6 +13,10 @@ use crate::rules::Problems;
 pub(crate) struct Log<'h> {
     tenants: BTreeMap<TenantId, Vec<(&'h Event, &'h audit::Event)>>,
     actions: BTreeMap<usize, Vec<&'h Action>>,
+    registrations: BTreeMap<UserId, Vec<&'h Event>>,
+    creations: BTreeMap<SessionId, Vec<&'h Event>>,
+    /// Changes and deletions, in their order.
+    changes: BTreeMap<SessionId, Vec<(&'h Event, &'h Action)>>,
 }
 
 impl<'h> Log<'h> {
@@ -20,6 +24,9 @@ impl<'h> Log<'h> {
         let mut log = Self {
             tenants: BTreeMap::new(),
             actions: BTreeMap::new(),
+            registrations: BTreeMap::new(),
+            creations: BTreeMap::new(),
+            changes: BTreeMap::new(),
         };
         for (tenant, events) in &records.log {
             for logged in events {
@@ -34,6 +41,14 @@ impl<'h> Log<'h> {
                 });
                 log.tenants.entry(own).or_default().push((event, logged));
                 log.actions.entry(event.number).or_default().push(&logged.action);
+                match &logged.action {
+                    Action::Registered => log.registrations.entry(logged.user).or_default().push(event),
+                    Action::SessionCreated { session } => log.creations.entry(*session).or_default().push(event),
+                    action @ (Action::SessionChanged { session } | Action::SessionDeleted { session }) => {
+                        log.changes.entry(*session).or_default().push((event, action));
+                    }
+                    _ => {}
+                }
             }
         }
         log
@@ -42,6 +57,40 @@ impl<'h> Log<'h> {
     /// What the operation with this number has logged.
     pub(crate) fn actions(&self, number: usize) -> impl Iterator<Item = &'h Action> {
         self.actions.get(&number).into_iter().flatten().copied()
+    }
+
+    /// What has registered this user: one operation, if all is well.
+    pub(crate) fn registrations(&self, user: UserId) -> &[&'h Event] {
+        self.registrations.get(&user).map_or(&[], Vec::as_slice)
+    }
+
+    /// All that were registered.
+    pub(crate) fn users(&self) -> impl Iterator<Item = (UserId, &'h Event)> {
+        let users = self.registrations.iter();
+        users.flat_map(|(user, events)| events.iter().map(|event| (*user, *event)))
+    }
+
+    /// Whether this is an operation that has made an account.
+    pub(crate) fn has_registered(&self, event: &Event) -> bool {
+        self.actions(event.number).any(|action| *action == Action::Registered)
+    }
+
+    /// What has made this session: one operation, if all is well.
+    pub(crate) fn creations(&self, id: SessionId) -> &[&'h Event] {
+        self.creations.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// The session that this operation has made.
+    pub(crate) fn created_by(&self, event: &Event) -> Option<SessionId> {
+        self.actions(event.number).find_map(|action| match action {
+            Action::SessionCreated { session } => Some(*session),
+            _ => None,
+        })
+    }
+
+    /// What has changed or deleted this session, in its order.
+    pub(crate) fn changes(&self, id: SessionId) -> &[(&'h Event, &'h Action)] {
+        self.changes.get(&id).map_or(&[], Vec::as_slice)
     }
 
     /// Whether this is the operation that has replaced its token.
@@ -62,9 +111,12 @@ fn may_log(event: &Event, action: &Action) -> bool {
     let told = |is_it: bool| open || is_it;
     match (&event.call, action) {
         (Call::Register { .. }, Action::Registered)
-        | (Call::LogIn { .. }, Action::LoggedIn)
+        | (Call::LogIn { .. } | Call::Register { key: Some(_), .. }, Action::LoggedIn)
         | (Call::Refresh { .. }, Action::Refreshed | Action::RefreshReplayed)
         | (Call::LogOut { .. }, Action::LoggedOut) => event.may_be_done(),
+        (Call::Register { key: Some(_), .. }, Action::LoginRefused { .. }) => {
+            event.may_be_done() || matches!(event.reply, Reply::Mismatch)
+        }
         (Call::Refresh { .. }, Action::ReuseDetected) => told(matches!(event.reply, Reply::InvalidRefreshToken)),
         // Of wrong passwords the next right one tells, if nobody has before.
         (Call::LogIn { .. } | Call::ChangePassword { .. }, Action::LoginRefused { .. }) => {
@@ -90,7 +142,7 @@ fn caller(call: &Call) -> Option<&Caller> {
         Call::LogOut { caller }
         | Call::EndLogin { caller, .. }
         | Call::LogOutEverywhere { caller }
-        | Call::Create { caller }
+        | Call::Create { caller, .. }
         | Call::Change { caller, .. }
         | Call::Delete { caller, .. }
         | Call::ChangePassword { caller, .. } => Some(caller),
@@ -124,8 +176,12 @@ fn each(event: &Event, log: &Log<'_>, problems: &mut Problems) {
         (Call::ListLogins { .. } | Call::ReadAudit { .. } | Call::Get { .. } | Call::List { .. } | Call::Sweep, _) => {
             0..=0
         }
-        // Out already, or answered once more: whether that can be is a question about the login.
-        (Call::LogOut { .. } | Call::Refresh { .. }, _) | (_, Reply::Undecided) => 0..=1,
+        // Done before: whether that can be is a question about the key.
+        (Call::Create { .. }, Reply::SessionAgain(_)) => 0..=0,
+        // Out already, or answered once more, or nothing to change: whether that can be is a question about the login or the session.
+        (Call::LogOut { .. } | Call::Refresh { .. }, _)
+        | (Call::Change { .. }, Reply::Session(_))
+        | (_, Reply::Undecided) => 0..=1,
         (_, reply) => usize::from(reply.is_success())..=usize::from(reply.is_success()),
     };
     problems.unless(expected.contains(&done) && logged.len() - done <= 1, || {
@@ -178,17 +234,27 @@ fn refused(history: &History, events: &[(&Event, &audit::Event)], problems: &mut
         if let Action::LoginRefused { attempts } = logged.action {
             told += attempts as usize;
         }
-        if let Call::Register { email: its } = &event.call {
+        if let Call::Register { email: its, .. } = &event.call {
             email = Some(its);
         }
     }
     let user = events.first().map(|(_, logged)| logged.user);
     let tried = history.events.iter().filter(|event| match &event.call {
-        Call::LogIn { email: its, .. } => Some(its) == email,
+        Call::LogIn { email: its, .. }
+        | Call::Register {
+            email: its,
+            key: Some(_),
+            ..
+        } => Some(its) == email,
         Call::ChangePassword { caller, .. } => Some(caller.user()) == user,
         _ => false,
     });
-    let may_be = tried.filter(|event| matches!(event.reply, Reply::InvalidCredentials | Reply::Undecided));
+    let may_be = tried.filter(|event| {
+        matches!(
+            event.reply,
+            Reply::InvalidCredentials | Reply::Mismatch | Reply::Undecided
+        )
+    });
     let most = may_be.count();
     problems.unless(told <= most, || {
         format!("the log tells of {told} wrong passwords, and there were {most}")

@@ -10,13 +10,14 @@
 //! ```
 //!
 //! [`world`] makes the run, [`client`] is where an operation is added, [`history`] is what is recorded of it, [`rules`] says
-//! which histories cannot be, with [`lives`] for logins, [`guesses`] for passwords and [`log`] for the audit log, and [`audit`]
-//! reads the whole store once the faults are over.
+//! which histories cannot be, with [`lives`] for logins, [`guesses`] for passwords, [`keys`] for requests that are sent again and
+//! [`log`] for the audit log, and [`audit`] reads the whole store once the faults are over.
 
 mod audit;
 mod client;
 mod guesses;
 mod history;
+mod keys;
 mod lives;
 mod log;
 mod rules;

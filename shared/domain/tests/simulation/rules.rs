@@ -2,14 +2,15 @@
 //!
 //! An operation whose outcome was left open takes place at any moment after its call, or never. Everything that an operation
 //! writes carries its number, so what others see of it tells that it took place, and by when at the latest. What follows is
-//! checked about each email and session by itself; [`lives`] is about logins, [`guesses`] about passwords, and [`log`] about the audit log.
+//! checked about each email and session by itself; [`lives`] is about logins, [`guesses`] about passwords, [`keys`] about requests that are
+//! sent again, and [`log`] about the audit log, which tells which operation was the one that did what several had asked for.
 //!
 //! Clocks differ. Where an operation goes by its process's clock, that clock's time is a part of the history, and the rule goes by it as well.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use domain::audit::Action;
 use domain::sessions::Session;
-use domain::users::User;
 use domain::{SessionId, TenantId};
 
 use crate::audit::Records;
@@ -17,7 +18,7 @@ use crate::history::{Call, END, Event, History, Reply, Tick, marked};
 use crate::lives::authority;
 use crate::log::Log;
 use crate::world::Stored;
-use crate::{guesses, lives, log};
+use crate::{guesses, keys, lives, log};
 
 /// What contradicts what in this history and what it left behind.
 pub(crate) fn check(history: &History, stored: &Stored) -> Vec<String> {
@@ -28,12 +29,13 @@ pub(crate) fn check(history: &History, stored: &Stored) -> Vec<String> {
             problems.add(format!("#{} was answered {why}", event.number));
         }
     }
-    emails(history, &records, &mut problems);
     let log = Log::of(history, &records, &mut problems);
+    emails(history, &records, &log, &mut problems);
     log::check(history, &log, &mut problems);
     lives::check(history, &records, &log, &mut problems);
-    guesses::check(history, &records, &mut problems);
-    sessions(history, &records, &mut problems);
+    guesses::check(history, &records, &log, &mut problems);
+    keys::check(history, &records, &log, &mut problems);
+    sessions(history, &records, &log, &mut problems);
     problems.0
 }
 
@@ -51,53 +53,48 @@ impl Problems {
     }
 }
 
-/// The registration that a user's record was written by.
-pub(crate) fn registration_of(user: &User) -> Option<usize> {
-    marked(user.first_name.as_ref()?.as_str())
-}
-
-fn emails(history: &History, records: &Records, problems: &mut Problems) {
-    // Which registrations are known to have taken place, and by when.
-    let mut winners: BTreeMap<&str, BTreeMap<usize, Tick>> = BTreeMap::new();
+fn emails(history: &History, records: &Records, log: &Log<'_>, problems: &mut Problems) {
     let signed_in = history.events.iter().filter_map(|event| match &event.reply {
-        Reply::SignedIn(signed_in) => Some((event, &signed_in.user)),
+        Reply::SignedIn(signed_in) => Some((event.replied, &signed_in.user)),
         _ => None,
     });
-    let stored = records.users.values().map(|user| (user, END));
-    for (user, seen) in signed_in.map(|(event, user)| (user, event.replied)).chain(stored) {
-        match registration_of(user).and_then(|number| history.events.get(number)) {
-            Some(
-                event @ Event {
-                    call: Call::Register { email },
-                    ..
-                },
-            ) if email == user.email.as_str() && event.may_be_done() => {
-                let by = winners.entry(email).or_default().entry(event.number).or_insert(seen);
-                *by = seen.min(*by);
-            }
-            _ => problems.add(format!("nobody is known to have registered {user:?}")),
+    let stored = records.users.values().map(|user| (END, user));
+    for (seen, user) in signed_in.chain(stored) {
+        let wrote = match log.registrations(user.id) {
+            [event] => match &event.call {
+                Call::Register { email, names, .. } => {
+                    let named = user.first_name.as_ref().and_then(|name| marked(name.as_str()));
+                    email == user.email.as_str() && Some(*names) == named && event.called < seen
+                }
+                _ => false,
+            },
+            _ => false,
+        };
+        problems.unless(wrote, || {
+            format!("{user:?} was registered by {:?}", log.registrations(user.id))
+        });
+    }
+    let mut winners: BTreeMap<&str, &Event> = BTreeMap::new();
+    for (id, event) in log.users() {
+        if let Call::Register { email, .. } = &event.call {
+            let first = winners.insert(email, event);
+            problems.unless(first.is_none(), || {
+                format!("{email} was registered by {first:?} and {event:?}")
+            });
+            let stays = records.users.get(&id.uuid());
+            problems.unless(stays.is_some_and(|user| user.email.as_str() == email), || {
+                format!("{email} was registered and is gone")
+            });
         }
     }
-    for (email, winners) in &winners {
-        problems.unless(winners.len() == 1, || format!("{email} was registered by {winners:?}"));
-        let stays = records.users.values().any(|user| user.email.as_str() == *email);
-        problems.unless(stays, || format!("{email} was registered and is gone"));
-    }
-
     for event in &history.events {
-        let (Call::Register { email }, Reply::EmailTaken) = (&event.call, &event.reply) else {
+        let (Call::Register { email, .. }, Reply::EmailTaken) = (&event.call, &event.reply) else {
             continue;
         };
         let number = event.number;
-        let rival = |rival: &&Event| {
-            let known = winners.get(email.as_str());
-            matches!(&rival.call, Call::Register { email: taken } if taken == email)
-                && rival.number != number
-                && rival.called < event.replied
-                && rival.may_be_done()
-                && known.is_none_or(|known| known.contains_key(&rival.number))
-        };
-        problems.unless(history.events.iter().any(|other| rival(&other)), || {
+        let winner = winners.get(email.as_str());
+        let taken = winner.is_some_and(|winner| winner.number != number && winner.called < event.replied);
+        problems.unless(taken, || {
             format!("#{number} was told that {email} is taken, and nobody else had taken it")
         });
     }
@@ -109,25 +106,55 @@ struct Sight<'h> {
     replied: Tick,
     /// By whom; the audit at the end is nobody's operation.
     by: Option<usize>,
-    /// The session; none if it was not there.
-    session: Option<&'h Session>,
+    found: Found<'h>,
 }
 
-fn sessions(history: &History, records: &Records, problems: &mut Problems) {
+#[derive(Clone, Copy)]
+enum Found<'h> {
+    Nothing,
+    /// A version that was not the expected one.
+    Something,
+    Session(&'h Session),
+}
+
+impl<'h> Found<'h> {
+    fn of(session: Option<&'h Session>) -> Self {
+        session.map_or(Self::Nothing, Self::Session)
+    }
+
+    fn is_there(self) -> bool {
+        !matches!(self, Self::Nothing)
+    }
+}
+
+impl<'h> Sight<'h> {
+    fn session(&self) -> Option<&'h Session> {
+        match self.found {
+            Found::Session(session) => Some(session),
+            _ => None,
+        }
+    }
+
+    fn who(&self) -> String {
+        self.by.map_or("the audit".to_owned(), |number| format!("#{number}"))
+    }
+}
+
+fn sessions(history: &History, records: &Records, log: &Log<'_>, problems: &mut Problems) {
     let mut tenants: BTreeMap<SessionId, TenantId> = BTreeMap::new();
     let mut meet = |session: &Session| {
         tenants.insert(session.id, session.tenant);
     };
     for event in &history.events {
         match &event.reply {
-            Reply::Session(session) => meet(session),
+            Reply::Session(session) | Reply::SessionAgain(session) => meet(session),
             Reply::Sessions(sessions) => sessions.iter().for_each(&mut meet),
             _ => {}
         }
     }
     records.sessions.values().for_each(&mut meet);
     for (id, tenant) in tenants {
-        one_session(id, tenant, history, records, problems);
+        one_session(id, tenant, history, records, log, problems);
     }
 }
 
@@ -141,20 +168,25 @@ fn sights<'h>(
 ) -> Vec<Sight<'h>> {
     let mut sights = Vec::new();
     for event in &history.events {
-        let session = match (&event.call, &event.reply) {
-            (Call::Create { .. }, Reply::Session(session)) if session.id == id => Some(&**session),
+        let found = match (&event.call, &event.reply) {
+            (Call::Create { .. }, Reply::Session(session)) if session.id == id => Found::Session(session),
             (Call::Get { id: of, .. } | Call::Change { id: of, .. }, Reply::Session(session)) if *of == id => {
                 problems.unless(session.id == id, || {
                     format!("#{} was shown another session than {id}", event.number)
                 });
-                Some(&**session)
+                Found::Session(session)
             }
             (Call::Get { id: of, .. } | Call::Change { id: of, .. } | Call::Delete { id: of, .. }, Reply::NotFound)
                 if *of == id =>
             {
-                None
+                Found::Nothing
             }
-            (Call::List { .. }, Reply::Sessions(sessions)) => sessions.iter().find(|session| session.id == id),
+            (Call::Change { id: of, .. } | Call::Delete { id: of, .. }, Reply::PreconditionFailed) if *of == id => {
+                Found::Something
+            }
+            (Call::List { .. }, Reply::Sessions(sessions)) => {
+                Found::of(sessions.iter().find(|session| session.id == id))
+            }
             _ => continue,
         };
         if authority(&event.call).is_some_and(|caller| caller.tenant() == tenant) {
@@ -162,10 +194,10 @@ fn sights<'h>(
                 called: event.called,
                 replied: event.replied,
                 by: Some(event.number),
-                session,
+                found,
             });
         } else {
-            problems.unless(session.is_none(), || {
+            problems.unless(!found.is_there(), || {
                 format!("#{} was shown {id} of another tenant", event.number)
             });
         }
@@ -174,33 +206,44 @@ fn sights<'h>(
         called: END,
         replied: END,
         by: None,
-        session: records.sessions.get(&id.uuid()),
+        found: Found::of(records.sessions.get(&id.uuid())),
     });
     sights
 }
 
-fn one_session(id: SessionId, tenant: TenantId, history: &History, records: &Records, problems: &mut Problems) {
+fn one_session(
+    id: SessionId,
+    tenant: TenantId,
+    history: &History,
+    records: &Records,
+    log: &Log<'_>,
+    problems: &mut Problems,
+) {
     let sights = sights(id, tenant, history, records, problems);
-    let shown = || sights.iter().filter_map(|sight| Some((sight, sight.session?)));
-
     // Who made it.
-    let makers: BTreeSet<_> = shown().map(|(_, session)| marked(session.name.as_str())).collect();
-    let maker = match makers.first() {
-        Some(Some(number)) if makers.len() == 1 => &history.events[*number],
-        _ => return problems.add(format!("session {id} was made by {makers:?}")),
+    let maker = match log.creations(id) {
+        [maker] => *maker,
+        makers => return problems.add(format!("session {id} was made by {makers:?}")),
     };
-    let made_there = matches!(&maker.call, Call::Create { caller } if caller.tenant() == tenant);
+    let made_there = matches!(&maker.call, Call::Create { caller, .. } if caller.tenant() == tenant);
     problems.unless(made_there && maker.may_be_done(), || {
         format!("session {id} is there, and #{} did not make it", maker.number)
     });
-    let first_shown = shown().map(|(sight, _)| sight.replied).min().unwrap_or(END);
-    let made_by = maker.done_by().min(first_shown);
+    let told_again = history
+        .events
+        .iter()
+        .filter(|event| matches!(&event.reply, Reply::SessionAgain(made) if made.id == id));
+    let found = sights.iter().filter(|sight| sight.found.is_there());
+    let known = found
+        .map(|sight| sight.replied)
+        .chain(told_again.map(|event| event.replied));
+    let made_by = maker.done_by().min(known.min().unwrap_or(END));
 
     // Whether it was there.
     let deletions = || {
         let deletions = history.events.iter();
         deletions.filter(|event| {
-            matches!(&event.call, Call::Delete { caller, id: of } if *of == id && caller.tenant() == tenant)
+            matches!(&event.call, Call::Delete { caller, id: of, .. } if *of == id && caller.tenant() == tenant)
                 && event.may_be_done()
         })
     };
@@ -210,15 +253,15 @@ fn one_session(id: SessionId, tenant: TenantId, history: &History, records: &Rec
     });
     let missed = sights
         .iter()
-        .filter(|sight| sight.session.is_none() && sight.called > made_by);
+        .filter(|sight| !sight.found.is_there() && sight.called > made_by);
     let gone_by = missed
         .map(|sight| sight.replied)
         .chain(deletions().map(Event::done_by))
         .min()
         .unwrap_or(END);
     for sight in &sights {
-        let who = sight.by.map_or("the audit".to_owned(), |number| format!("#{number}"));
-        if sight.session.is_some() {
+        let who = sight.who();
+        if sight.found.is_there() {
             problems.unless(sight.called < gone_by || gone_by == END, || {
                 format!("{who} found session {id}, which was gone")
             });
@@ -233,80 +276,127 @@ fn one_session(id: SessionId, tenant: TenantId, history: &History, records: &Rec
             format!("#{} deleted session {id}, which was gone", event.number)
         });
     }
-    one_value(id, maker, &sights, history, problems);
+    versions(id, maker, &sights, history, log, problems);
 }
 
-/// What a session's path was when: a register with the creation and the changes as its writes.
-fn one_value(id: SessionId, maker: &Event, sights: &[Sight<'_>], history: &History, problems: &mut Problems) {
-    let shown = || sights.iter().filter_map(|sight| Some((sight, sight.session?)));
-    let writers = || {
-        let changes = history.events.iter();
-        changes.filter(|event| {
-            event.number == maker.number || matches!(event.call, Call::Change { id: of, .. } if of == id)
-        })
-    };
-    let written_by = |event: &Event| {
-        let seen = shown().filter(|(_, session)| marked(session.workspace_path.as_str()) == Some(event.number));
-        seen.map(|(sight, _)| sight.replied)
-            .min()
-            .unwrap_or(END)
-            .min(event.done_by())
-    };
-    let times: BTreeMap<usize, (Tick, Tick)> = writers()
-        .filter(|event| event.may_be_done())
-        .map(|event| (event.number, (event.called, written_by(event))))
-        .collect();
+/// The versions of a session: its creation and the changes that the log tells of, one each and in its order. Everybody is shown the one that
+/// was there then, and what expects a version is done to that version alone.
+fn versions(
+    id: SessionId,
+    maker: &Event,
+    sights: &[Sight<'_>],
+    history: &History,
+    log: &Log<'_>,
+    problems: &mut Problems,
+) {
+    let mut written = vec![maker];
+    let mut deleted = false;
+    for (event, action) in log.changes(id) {
+        let number = event.number;
+        problems.unless(!deleted, || {
+            format!("#{number} has done something to {id}, which had been deleted")
+        });
+        let version = written.len() as u64;
+        let expected = expects(&event.call);
+        problems.unless(expected.is_none_or(|expected| expected == version), || {
+            format!("#{number} expected version {expected:?} of {id}, and was done to version {version}")
+        });
+        if matches!(action, Action::SessionDeleted { .. }) {
+            deleted = true;
+            continue;
+        }
+        problems.unless(path(event) != written.last().and_then(|before| path(before)), || {
+            format!("#{number} has made a version of {id} that is like the one before")
+        });
+        written.push(event);
+    }
 
-    let mut paths: BTreeMap<u64, usize> = BTreeMap::new();
-    let mut versions: BTreeMap<usize, u64> = BTreeMap::new();
+    let shown = || sights.iter().filter_map(|sight| Some((sight, sight.session()?)));
+    // By when each version was there at the latest.
+    let mut there_by = vec![END; written.len() + 1];
+    for index in (0..written.len()).rev() {
+        let seen = shown().filter(|(_, session)| session.version == index as u64 + 1);
+        let seen = seen.map(|(sight, _)| sight.replied).min().unwrap_or(END);
+        there_by[index] = seen.min(written[index].done_by()).min(there_by[index + 1]);
+    }
+    // Whether the version after `index` others may have been the one that was there at some time from `called` to `replied`.
+    let may_be_there =
+        |index: usize, called: Tick, replied: Tick| written[index].called < replied && there_by[index + 1] >= called;
     for (sight, session) in shown() {
-        let who = sight.by.map_or("the audit".to_owned(), |number| format!("#{number}"));
-        let writer = marked(session.workspace_path.as_str());
-        let Some((writer, (called, done_by))) = writer.and_then(|number| Some((number, *times.get(&number)?))) else {
-            problems.add(format!("{who} was shown {session:?}, which nobody wrote"));
+        let who = sight.who();
+        let index = usize::try_from(session.version)
+            .expect("versions are few")
+            .wrapping_sub(1);
+        let Some(writer) = written.get(index) else {
+            problems.add(format!(
+                "{who} was shown {session:?}, and {} versions were written",
+                written.len()
+            ));
             continue;
         };
-        problems.unless(called < sight.replied, || {
-            format!("{who} was shown what #{writer} had not written yet")
+        let is_as_written = marked(session.workspace_path.as_str()) == path(writer)
+            && marked(session.name.as_str()) == path(maker)
+            && session.created_at == maker.at
+            && Some(session.updated_at) == written[..=index].iter().map(|event| event.at).max();
+        problems.unless(is_as_written, || {
+            format!("{who} was shown {session:?}, which #{} did not write", writer.number)
         });
-        for (other, (other_called, other_done_by)) in &times {
-            problems.unless(!(done_by < *other_called && *other_done_by < sight.called), || {
-                format!("{who} was shown what #{writer} wrote into {id}, and #{other} had written since")
-            });
-        }
-        // Each write is a version, and each version one write: none is lost, and none is done twice.
-        let path = *paths.entry(session.version).or_insert(writer);
-        let version = *versions.entry(writer).or_insert(session.version);
-        problems.unless(path == writer && version == session.version, || {
+        problems.unless(may_be_there(index, sight.called, sight.replied), || {
             format!(
-                "{who} was shown version {} of {id} by #{writer}, but there is {path} in it, and it is in {version}",
+                "{who} was shown version {} of {id}, which was not there then",
                 session.version
             )
         });
+        let is_last = sight.by.is_some() || index + 1 == written.len();
+        problems.unless(is_last, || {
+            format!("version {} of {id} was written and is gone", written.len())
+        });
     }
-    for (sight, session) in shown() {
-        for (later, newer) in shown() {
-            problems.unless(
-                sight.replied >= later.called || session.version <= newer.version,
-                || {
-                    format!(
-                        "session {id} went from version {} to {}",
-                        session.version, newer.version
-                    )
-                },
-            );
+    for event in &history.events {
+        let number = event.number;
+        match (&event.call, &event.reply) {
+            (Call::Change { id: of, .. }, Reply::Session(session)) if *of == id => {
+                let expected = expects(&event.call);
+                let made = written.iter().position(|writer| writer.number == number);
+                let is_told = match made {
+                    Some(index) => session.version == index as u64 + 1,
+                    // It changed nothing, and so was done to the version that it was shown.
+                    None => {
+                        marked(session.workspace_path.as_str()) == path(event)
+                            && expected.is_none_or(|expected| expected == session.version)
+                    }
+                };
+                problems.unless(is_told, || {
+                    format!("#{number} expected {expected:?} and was answered {session:?}, and not for that")
+                });
+            }
+            (Call::Change { id: of, .. } | Call::Delete { id: of, .. }, Reply::PreconditionFailed) if *of == id => {
+                let another =
+                    |index: &usize| expects(&event.call).is_some_and(|expected| expected != *index as u64 + 1);
+                let mut others = (0..written.len()).filter(another);
+                problems.unless(
+                    others.any(|index| may_be_there(index, event.called, event.replied)),
+                    || format!("#{number} was refused the version of {id} that was there"),
+                );
+            }
+            _ => {}
         }
     }
-    if let Some(last) = shown().map(|(_, session)| session.version).max() {
-        let told = writers().filter(|event| event.reply.is_success()).count() as u64;
-        let made = 1 + told - u64::from(maker.reply.is_success());
-        let known = times.len() as u64;
-        problems.unless(last <= known, || {
-            format!("session {id} has reached version {last}, and was written at most {known} times")
-        });
-        let there = sights.last().is_some_and(|audit| audit.session.is_some());
-        problems.unless(!there || made <= last, || {
-            format!("session {id} is in version {last}, and was written at least {made} times")
-        });
+}
+
+/// The path that it writes into a session.
+fn path(event: &Event) -> Option<usize> {
+    match event.call {
+        Call::Create { draft, .. } => Some(draft),
+        Call::Change { path, .. } => Some(path),
+        _ => None,
+    }
+}
+
+/// The version that it expects.
+fn expects(call: &Call) -> Option<u64> {
+    match call {
+        Call::Change { expects, .. } | Call::Delete { expects, .. } => *expects,
+        _ => None,
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use argon2::Params;
 use domain::env::{Clock, Env, Ids, Limits, Rng as Randomness};
+use domain::idempotency::KEPT;
 use domain::logins::Lifetime;
 use domain::password::Policy;
 use domain::secret::Hasher;
@@ -24,6 +25,9 @@ use crate::history::{History, Recorder};
 
 /// Everything in the store after a run.
 pub(crate) type Stored = Vec<kv::Entry>;
+
+/// More seconds than a run lasts.
+pub(crate) const FOR_GOOD: u64 = 1_000_000;
 
 /// A run to be made.
 pub(crate) struct World {
@@ -70,6 +74,8 @@ impl World {
         let (clients, emails) = (self.rng.usize(2..6), self.rng.usize(1..4));
         // In some runs there is somebody who tries passwords.
         let guesses = self.rng.u32(..3) == 0;
+        // Some last for so long that keys are forgotten: a part of those that were used, while everybody sleeps.
+        let night = (self.rng.u32(..3) == 0).then(|| KEPT + Duration::from_millis(self.rng.u64(..20_000)));
         let mut running = JoinSet::new();
         let mut client = |number: usize, calls: usize| Client {
             number,
@@ -82,6 +88,8 @@ impl World {
             known: known.clone(),
             recorder: recorder.clone(),
             read: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            night,
         };
         let (sweeper, mut others) = (client(clients, 0), Vec::new());
         others.extend((0..clients).map(|number| client(number, 0)));
@@ -113,15 +121,15 @@ impl World {
             }
         } else {
             Lifetime {
-                idle: seconds(86_400),
-                absolute: seconds(2 * 86_400),
+                idle: seconds(2 * 86_400),
+                absolute: seconds(4 * 86_400),
             }
         };
         // Nothing is forgotten and no wait has a limit that matters within a run, so that a rule can say how many attempts there can be.
         let mut strict = |free: u32| Rule {
             free: self.rng.u32(1..=free),
-            regain: seconds(100_000),
-            max_wait: seconds(100_000),
+            regain: seconds(FOR_GOOD),
+            max_wait: seconds(FOR_GOOD),
         };
         let strict = Rules {
             pair: strict(3),
