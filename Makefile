@@ -2,6 +2,7 @@
 
 FUNCTIONS    := $(patsubst functions/%/Cargo.toml,%,$(wildcard functions/*/Cargo.toml))
 CARGO_LAMBDA := .tools/bin/cargo-lambda
+ZIG          := .tools/zig/zig
 RELEASE      := $(or $(CARGO_TARGET_DIR),target)/release
 # `make build FEATURES=fdb` builds with the engine for production.
 FEATURES     :=
@@ -19,7 +20,7 @@ NEEDS_CLUSTER = test -f "$${FDB_CLUSTER_FILE:-}" || { echo "FDB_CLUSTER_FILE mus
 
 .PHONY: help
 help: ## list the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z%-]+:.*## / { sub("%", "NAME", $$1); printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The programs are always selected with --bin and never with -p: cargo then resolves features for the whole workspace, as it does for
 # the tests, and `run`, `watch` and `test` share what they compile. `exec` hands Ctrl-C and SIGTERM to the program itself.
@@ -76,9 +77,21 @@ fmt: ## format every source
 	cargo fmt --all
 
 # Here packages are selected, so that features made for tests stay out of what is deployed.
+LAMBDA_TOOLS    := $(CARGO_LAMBDA) $(ZIG) $(LIBCLANG)
+BUILD_FUNCTIONS  = sh infra/tools/build-functions.sh $(or $(ARCH),arm64)
+
 .PHONY: build
-build: $(if $(filter fdb,$(FEATURES)),$(LIBCLANG)) ## release binaries of every function and of the gateway; FEATURES=fdb: on FoundationDB
+ifdef ARCH
+build: $(LAMBDA_TOOLS)
+	@$(BUILD_FUNCTIONS) $(FUNCTIONS)
+else
+build: $(if $(filter fdb,$(FEATURES)),$(LIBCLANG)) ## release binaries for this machine (FEATURES=fdb: on FoundationDB); with ARCH=arm64 or ARCH=x86_64, Lambda's
 	cargo build --release --locked $(addprefix --package ,$(FUNCTIONS) gateway) $(addprefix --features ,$(FEATURES))
+endif
+
+# NAME is a folder in functions/, or its logical id in template.yaml: `sam build` makes these targets, with ARTIFACTS_DIR set.
+build-%: $(LAMBDA_TOOLS) ## one function for Lambda, ARCH=arm64 (the default) or x86_64
+	@$(BUILD_FUNCTIONS) $*
 
 .PHONY: bench
 bench: ## what is measured: the store trips of every endpoint, and whether the time of a login tells who has an account
@@ -98,9 +111,12 @@ clean: ## remove what was built; the data in .data/ stays
 	cargo clean
 
 .PHONY: tools
-tools: $(CARGO_LAMBDA) $(LIBCLANG) ## install the pinned cargo-lambda, and a libclang if there is none, into .tools/
+tools: $(CARGO_LAMBDA) $(ZIG) $(LIBCLANG) ## install the pinned cargo-lambda and zig, and a libclang if there is none, into .tools/
 
 $(CARGO_LAMBDA): infra/tools/install-cargo-lambda.sh
+	@sh $<
+
+$(ZIG): infra/tools/install-zig.sh
 	@sh $<
 
 # Without prerequisites: any will do, and a link is as old as what it points to.
