@@ -93,6 +93,23 @@ endif
 build-%: $(LAMBDA_TOOLS) ## one function for Lambda, ARCH=arm64 (the default) or x86_64
 	@$(BUILD_FUNCTIONS) $*
 
+# SAM's name for the layer, in template.yaml.
+.PHONY: layer build-FoundationDbClient
+layer: build-FoundationDbClient ## FoundationDB's client for Lambda, ARCH=arm64 (the default) or x86_64
+build-FoundationDbClient:
+	@sh infra/fdb/layer.sh $(or $(ARCH),arm64)
+
+# STACK=coditect-v5 is the stack; PARAMETERS="Name=value …" are the template's, each until it is given again.
+.PHONY: deploy
+deploy: $(LAMBDA_TOOLS) ## everything to AWS; at first with PARAMETERS (see the README)
+	@sh infra/aws/deploy.sh all
+
+deploy-%: $(LAMBDA_TOOLS) ## the code of one function, and nothing else
+	@sh infra/aws/deploy.sh $*
+
+rollback-%: ## one function's alias to the version before, or to VERSION, at once
+	@sh infra/aws/rollback.sh $*
+
 .PHONY: bench
 bench: ## what is measured: the store trips of every endpoint, and whether the time of a login tells who has an account
 	cargo run --quiet --locked --bin bench -- trips
