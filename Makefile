@@ -57,11 +57,11 @@ test-fdb: $(CARGO_LAMBDA) $(LIBCLANG) ## every test on the FoundationDB cluster 
 	@command -v fdbserver >/dev/null && command -v fdbcli >/dev/null || { echo "fdbserver and fdbcli must be on the PATH: some tests start a cluster of their own and kill it" >&2; exit 1; }
 	FDB_CLUSTER_FILE="$$(realpath "$$FDB_CLUSTER_FILE")" cargo test --workspace --locked --features fdb
 
-# Once there are templates, their linter belongs here as one more line.
 .PHONY: check
 check: $(LIBCLANG) ## formatting, lints, and the rules of the architecture
 	cargo fmt --all --check
 	@sh infra/tools/lint-openapi.sh
+	@sh infra/tools/lint-template.sh
 	cargo clippy --workspace --all-targets --features fdb --locked -- -D warnings
 	cargo build --locked --bins --features fdb
 	cargo run --quiet --locked --bin checks
