@@ -111,7 +111,7 @@ class Rollback(Case):
         self.assertEqual(self.changes(), [])
 
     def test_versions_are_numbers_and_not_texts(self):
-        self.auth.update(live="10", versions=["10", "2", "9"])
+        self.auth.update(live="10", versions=["9", "10", "2"])
         self.assertEqual(self.run_script("rollback.sh", "auth"), 0, self.said)
         self.assertEqual(self.changed["coditect-v5-auth"]["live"], "9")
 
@@ -152,7 +152,8 @@ class Rollback(Case):
 class DeployAll(Case):
     def test_the_first_deploy_needs_no_stack(self):
         self.state["stack"] = None
-        parameters = "FdbCluster=a:b@10.0.0.1:4500 CorsAllowedOrigins=*"
+        # The last is a pattern of a file that is there.
+        parameters = "FdbCluster=a:b@10.0.0.1:4500 CorsAllowedOrigins=* [M]akefile"
         self.assertEqual(self.run_script("deploy.sh", "all", PARAMETERS=parameters), 0, self.said)
         build, deploy = self.called("sam")
         self.assertEqual(build[1], "build")

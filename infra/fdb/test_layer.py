@@ -74,6 +74,7 @@ class Layer(unittest.TestCase):
     def test_a_release_that_does_not_answer_leaves_nothing(self):
         (self.home / "releases/7.3.1" / FILES["arm64"]).unlink()
         self.assertNotEqual(self.fetch("arm64"), 0)
+        self.assertNotIn("checksum", self.said)
         self.assertEqual(self.files(), [])
 
     def test_what_is_there_is_not_fetched_again_and_another_version_is(self):
