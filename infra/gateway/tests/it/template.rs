@@ -448,7 +448,7 @@ fn what_is_allowed_for_everything_is_what_can_not_be_allowed_for_less() {
     fn statements<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
         match value {
             Value::Object(entries) if entries.get("Effect").is_some_and(|effect| effect == "Allow") => {
-                found.push(value)
+                found.push(value);
             }
             Value::Object(entries) => entries.values().for_each(|entry| statements(entry, found)),
             Value::Array(items) => items.iter().for_each(|item| statements(item, found)),
@@ -498,6 +498,11 @@ fn every_function_says_how_large_how_long_and_how_many() {
             "{folder}: {timeout}"
         );
     }
+    let told = format!("adds up to {reserved}");
+    assert!(
+        read("README.md").contains(&told),
+        "README.md does not say that what is reserved {told}"
+    );
 }
 
 #[tokio::test]
