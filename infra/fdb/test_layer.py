@@ -33,7 +33,7 @@ class Layer(unittest.TestCase):
         self.release(b"the client of one version", "7.3.1")
         Releases.asked = 0
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Releases, directory=self.home / "releases"))
-        threading.Thread(target=server.serve_forever).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,)).start()
         self.addCleanup(server.server_close)
         self.addCleanup(server.shutdown)
         self.url = f"http://127.0.0.1:{server.server_port}"

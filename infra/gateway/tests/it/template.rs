@@ -511,7 +511,7 @@ async fn the_gateway_and_the_functions_have_the_same_cross_origin_rules() {
         header.unwrap().split(',').map(str::trim).collect()
     }
     let template = template();
-    let cors = &resources(&template)["Api"]["Properties"]["CorsConfiguration"];
+    let cors = &resources(&template)["Api"]["Properties"]["CorsConfiguration"]["Fn::If"][1];
     let origin = "https://app.example.com";
     let app = TestApp::with_origins(gateway::router(), &Origins::Listed(vec![origin.into()]));
 
