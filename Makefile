@@ -2,6 +2,7 @@
 
 FUNCTIONS    := $(patsubst functions/%/Cargo.toml,%,$(wildcard functions/*/Cargo.toml))
 CARGO_LAMBDA := .tools/bin/cargo-lambda
+ZIG          := .tools/zig/zig
 RELEASE      := $(or $(CARGO_TARGET_DIR),target)/release
 # `make build FEATURES=fdb` builds with the engine for production.
 FEATURES     :=
@@ -19,7 +20,7 @@ NEEDS_CLUSTER = test -f "$${FDB_CLUSTER_FILE:-}" || { echo "FDB_CLUSTER_FILE mus
 
 .PHONY: help
 help: ## list the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z%-]+:.*## / { sub("%", "NAME", $$1); printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The programs are always selected with --bin and never with -p: cargo then resolves features for the whole workspace, as it does for
 # the tests, and `run`, `watch` and `test` share what they compile. `exec` hands Ctrl-C and SIGTERM to the program itself.
@@ -61,12 +62,12 @@ test-fdb-here: ## the same, on a cluster that goes with the tests, of Foundation
 	@sh infra/tools/install-foundationdb.sh
 	@sh infra/fdb/with-cluster.sh $(MAKE) test-fdb
 
-# Once there are templates, their linter belongs here as one more line.
 .PHONY: check
 check: $(LIBCLANG) ## formatting, lints, and the rules of the architecture
 	cargo fmt --all --check
 	@sh infra/tools/lint-openapi.sh
 	@sh infra/tools/lint-infra.sh
+	@sh infra/tools/lint-template.sh
 	cargo clippy --workspace --all-targets --features fdb --locked -- -D warnings
 	cargo build --locked --bins --features fdb
 	cargo run --quiet --locked --bin checks
@@ -81,9 +82,38 @@ fmt: ## format every source
 	cargo fmt --all
 
 # Here packages are selected, so that features made for tests stay out of what is deployed.
+LAMBDA_TOOLS    := $(CARGO_LAMBDA) $(ZIG) $(LIBCLANG)
+BUILD_FUNCTIONS  = sh infra/tools/build-functions.sh $(or $(ARCH),arm64)
+
 .PHONY: build
-build: $(if $(filter fdb,$(FEATURES)),$(LIBCLANG)) ## release binaries of every function and of the gateway; FEATURES=fdb: on FoundationDB
+ifdef ARCH
+build: $(LAMBDA_TOOLS)
+	@$(BUILD_FUNCTIONS) $(FUNCTIONS)
+else
+build: $(if $(filter fdb,$(FEATURES)),$(LIBCLANG)) ## release binaries for this machine (FEATURES=fdb: on FoundationDB); with ARCH=arm64 or ARCH=x86_64, Lambda's
 	cargo build --release --locked $(addprefix --package ,$(FUNCTIONS) gateway) $(addprefix --features ,$(FEATURES))
+endif
+
+# NAME is a folder in functions/, or its logical id in template.yaml: `sam build` makes these targets, with ARTIFACTS_DIR set.
+build-%: $(LAMBDA_TOOLS) ## one function for Lambda, ARCH=arm64 (the default) or x86_64
+	@$(BUILD_FUNCTIONS) $*
+
+# SAM's name for the layer, in template.yaml.
+.PHONY: layer build-FoundationDbClient
+layer: build-FoundationDbClient ## FoundationDB's client for Lambda, ARCH=arm64 (the default) or x86_64
+build-FoundationDbClient:
+	@sh infra/fdb/layer.sh $(or $(ARCH),arm64)
+
+# STACK=coditect-v5 is the stack; PARAMETERS="Name=value …" are the template's, each until it is given again.
+.PHONY: deploy
+deploy: $(LAMBDA_TOOLS) ## everything to AWS; at first with PARAMETERS (see the README)
+	@sh infra/aws/deploy.sh all
+
+deploy-%: $(LAMBDA_TOOLS) ## the code of one function, and nothing else
+	@sh infra/aws/deploy.sh $*
+
+rollback-%: ## one function's alias to the version before, or to VERSION, at once
+	@sh infra/aws/rollback.sh $*
 
 .PHONY: image
 image: ## the gateway's container image, coditect-v5, with both engines; it needs Docker
@@ -111,9 +141,12 @@ clean: ## remove what was built; the data in .data/ stays
 	cargo clean
 
 .PHONY: tools
-tools: $(CARGO_LAMBDA) $(LIBCLANG) ## install the pinned cargo-lambda, and a libclang if there is none, into .tools/
+tools: $(CARGO_LAMBDA) $(ZIG) $(LIBCLANG) ## install the pinned cargo-lambda and zig, and a libclang if there is none, into .tools/
 
 $(CARGO_LAMBDA): infra/tools/install-cargo-lambda.sh
+	@sh $<
+
+$(ZIG): infra/tools/install-zig.sh
 	@sh $<
 
 # Without prerequisites: any will do, and a link is as old as what it points to.

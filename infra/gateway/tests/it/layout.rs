@@ -6,9 +6,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
-fn folders() -> BTreeSet<String> {
+pub fn folders() -> BTreeSet<String> {
     std::fs::read_dir(Path::new(ROOT).join("functions"))
         .unwrap()
         .map(|entry| entry.unwrap())

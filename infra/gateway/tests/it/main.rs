@@ -20,5 +20,6 @@ mod redacted;
 mod source;
 mod surface;
 mod sweep;
+mod template;
 mod throttle;
 mod watch;

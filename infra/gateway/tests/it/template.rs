@@ -1,0 +1,600 @@
+//! `template.yaml`, held to the code: what is forgotten there, or there too much, is named. That it is a template that `CloudFormation` takes
+//! is for `make check` to say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use api::config::{Origins, TokenUse};
+use axum::http::Method;
+use axum::http::header::{ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
+use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
+use serde_json::{Map, Value, json};
+use testkit::{Target as _, TestApp};
+
+use crate::layout::{ROOT, folders};
+
+fn read(file: &str) -> String {
+    std::fs::read_to_string(Path::new(ROOT).join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+fn template() -> Value {
+    let documents = Yaml::load_from_str(&read("template.yaml")).expect("template.yaml is YAML");
+    to_json(&documents[0])
+}
+
+/// YAML as JSON, which is how `CloudFormation` sees it: `!Ref x` is `{"Ref": x}`, and another `!Name x` is `{"Fn::Name": x}`.
+fn to_json(yaml: &Yaml<'_>) -> Value {
+    match yaml {
+        Yaml::Value(Scalar::String(text)) => json!(text),
+        Yaml::Value(Scalar::Integer(number)) => json!(number),
+        Yaml::Value(Scalar::Boolean(truth)) => json!(truth),
+        Yaml::Sequence(items) => items.iter().map(to_json).collect(),
+        Yaml::Mapping(entries) => entries
+            .iter()
+            .map(|(key, value)| (key.as_str().expect("names are texts").to_owned(), to_json(value)))
+            .collect(),
+        Yaml::Tagged(tag, value) => {
+            let name = match tag.suffix.as_str() {
+                plain @ ("Ref" | "Condition") => plain.to_owned(),
+                function => format!("Fn::{function}"),
+            };
+            Value::Object(Map::from_iter([(name, to_json(value))]))
+        }
+        other => panic!("nothing in a template is {other:?}"),
+    }
+}
+
+fn resources(template: &Value) -> &Map<String, Value> {
+    template["Resources"].as_object().expect("a template has resources")
+}
+
+fn of_type<'a>(template: &'a Value, kind: &str) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    resources(template)
+        .iter()
+        .filter(move |(_, resource)| resource["Type"] == kind)
+        .map(|(id, resource)| (id.as_str(), &resource["Properties"]))
+}
+
+/// `access-log` is `AccessLog` in the names of resources.
+fn camel(folder: &str) -> String {
+    let word = |word: &str| word[..1].to_uppercase() + &word[1..];
+    folder.split('-').map(word).collect()
+}
+
+fn functions(template: &Value) -> BTreeMap<String, &Value> {
+    let all = of_type(template, "AWS::Serverless::Function");
+    all.map(|(id, properties)| (id.to_owned(), properties)).collect()
+}
+
+fn function<'a>(template: &'a Value, folder: &str) -> &'a Value {
+    &resources(template)[&format!("{}Function", camel(folder))]["Properties"]
+}
+
+fn jobs() -> BTreeSet<String> {
+    gateway::jobs().iter().map(|job| job.name().to_owned()).collect()
+}
+
+/// Everything that is text in it.
+fn texts<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::String(text) => found.push(text),
+        Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
+        Value::Object(entries) => entries.values().for_each(|entry| texts(entry, found)),
+        _ => {}
+    }
+}
+
+fn mentions(value: &Value, what: &str) -> bool {
+    let mut found = Vec::new();
+    texts(value, &mut found);
+    found.iter().any(|text| text.contains(what))
+}
+
+fn set(list: &Value) -> BTreeSet<&str> {
+    let list = list.as_array().unwrap_or_else(|| panic!("{list} is no list"));
+    list.iter().map(|item| item.as_str().unwrap()).collect()
+}
+
+#[test]
+fn every_folder_in_functions_is_a_function_in_the_template() {
+    let template = template();
+    let ids = folders()
+        .iter()
+        .map(|folder| format!("{}Function", camel(folder)))
+        .collect::<BTreeSet<_>>();
+    assert_eq!(
+        functions(&template).into_keys().collect::<BTreeSet<_>>(),
+        ids,
+        "left: template.yaml, right: functions/"
+    );
+    for folder in folders() {
+        let function = function(&template, &folder);
+        let id = format!("{}Function", camel(&folder));
+        assert_eq!(
+            function["FunctionName"]["Fn::Sub"],
+            format!("${{AWS::StackName}}-{folder}")
+        );
+        assert_eq!(resources(&template)[&id]["Metadata"]["BuildMethod"], "makefile", "{id}");
+        // Without it a deploy changes the function, and its alias goes on with the version before.
+        assert_eq!(function["AutoPublishCodeSha256"], json!({"Ref": "Release"}), "{id}");
+        assert_eq!(
+            template["Outputs"][format!("{}Alias", camel(&folder))]["Value"],
+            json!({"Ref": format!("{id}.Alias")}),
+            "the outputs name the alias of {id}"
+        );
+    }
+    let all = &template["Globals"]["Function"];
+    assert_eq!(
+        (&all["Runtime"], &all["AutoPublishAlias"]),
+        (&json!("provided.al2023"), &json!("live"))
+    );
+}
+
+/// The paths that the gateway gives to a function, with its folder.
+fn gateway_routes(template: &Value) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for folder in folders() {
+        for (name, event) in function(template, &folder)["Events"].as_object().unwrap() {
+            if event["Type"] != "HttpApi" {
+                continue;
+            }
+            let properties = &event["Properties"];
+            assert_eq!(properties["ApiId"], json!({"Ref": "Api"}), "{folder}: {name}");
+            let path = match (properties["Method"].as_str(), properties["Path"].as_str()) {
+                (None, None) => "$default",
+                // What a function does not allow, it answers itself.
+                (Some("ANY"), Some(path)) => path,
+                other => panic!("{folder}: {name} has {other:?}, and should have a path and the method ANY"),
+            };
+            found.push((path.to_owned(), folder.clone()));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn the_gateway_routes_every_path_of_the_code_to_its_function_and_nothing_else() {
+    // What nobody answers goes to a function that says so.
+    let mut wanted = BTreeSet::from([("$default".to_owned(), "health".to_owned())]);
+    for (folder, router) in gateway::functions() {
+        for route in router.routes() {
+            for prefix in api::router::PREFIXES {
+                wanted.insert((format!("{prefix}{}", route.path), folder.to_owned()));
+            }
+        }
+    }
+    assert_eq!(
+        gateway_routes(&template()),
+        Vec::from_iter(wanted),
+        "left: the events of template.yaml, right: the route tables"
+    );
+}
+
+#[test]
+fn the_document_describes_the_paths_that_the_gateway_routes() {
+    let document: Value = serde_json::from_str(&read("infra/openapi.json")).unwrap();
+    let described = document["paths"].as_object().unwrap().keys();
+    let wanted: BTreeSet<String> = described
+        .flat_map(|path| api::router::PREFIXES.map(|prefix| format!("{prefix}{path}")))
+        .collect();
+    let template = template();
+    let routed = gateway_routes(&template).into_iter().map(|(path, _)| path);
+    let routed: BTreeSet<_> = routed.filter(|path| path != "$default").collect();
+    assert_eq!(routed, wanted, "left: template.yaml, right: infra/openapi.json");
+}
+
+#[test]
+fn what_is_done_on_a_schedule_is_invoked_by_one_and_by_nothing_else() {
+    let template = template();
+    for folder in folders() {
+        let events = function(&template, &folder)["Events"].as_object().unwrap();
+        let kinds: BTreeSet<_> = events.values().map(|event| event["Type"].as_str().unwrap()).collect();
+        let wanted = if jobs().contains(&folder) {
+            "ScheduleV2"
+        } else {
+            "HttpApi"
+        };
+        assert_eq!(kinds, BTreeSet::from([wanted]), "{folder}");
+    }
+}
+
+#[test]
+fn routes_with_a_limit_of_their_own_are_routes() {
+    let template = template();
+    let routes: BTreeSet<_> = gateway_routes(&template)
+        .into_iter()
+        .map(|(path, _)| format!("ANY {path}"))
+        .collect();
+    let limited = resources(&template)["Api"]["Properties"]["RouteSettings"]
+        .as_object()
+        .unwrap();
+    for route in limited.keys() {
+        assert!(routes.contains(route), "RouteSettings has {route}, and no event has");
+        let other = match route.split_once(" /api/v5/") {
+            Some((method, path)) => format!("{method} /v5/{path}"),
+            None => route.replace(" /v5/", " /api/v5/"),
+        };
+        assert_eq!(
+            limited.get(&other),
+            limited.get(route),
+            "{route} is the same under both prefixes"
+        );
+    }
+}
+
+#[test]
+fn a_function_has_the_keys_that_it_uses_and_no_other() {
+    let template = template();
+    let uses = gateway::functions()
+        .into_iter()
+        .map(|(folder, router)| (folder.to_owned(), router.token_use()))
+        .chain(jobs().into_iter().map(|job| (job, TokenUse::Ignores)));
+    for (folder, token_use) in uses {
+        let variables = function(&template, &folder)["Environment"]["Variables"].as_object();
+        let has: BTreeSet<_> = variables.into_iter().flat_map(Map::keys).map(String::as_str).collect();
+        let has: BTreeSet<_> = has.into_iter().filter(|name| name.starts_with("JWT_")).collect();
+        let mut wanted = BTreeSet::new();
+        if token_use >= TokenUse::Verifies {
+            wanted.extend([
+                "JWT_ALGORITHM",
+                "JWT_SECRET",
+                "JWT_SECRET_PREVIOUS",
+                "JWT_PUBLIC_KEY",
+                "JWT_PUBLIC_KEY_PREVIOUS",
+            ]);
+        }
+        if token_use == TokenUse::Signs {
+            wanted.insert("JWT_PRIVATE_KEY");
+        }
+        assert_eq!(has, wanted, "{folder}, which {token_use:?}");
+    }
+    assert!(
+        !mentions(&template["Globals"], "Jwt"),
+        "what all functions are given is no secret"
+    );
+}
+
+#[test]
+fn secrets_are_in_the_environment_of_their_function_and_nowhere_else() {
+    let template = template();
+    for (id, resource) in resources(&template) {
+        let mut resource = resource.clone();
+        if let Some(variables) = resource["Properties"]["Environment"]["Variables"].as_object_mut() {
+            for (name, secret) in [
+                ("JWT_SECRET", "JwtSecretArn"),
+                ("JWT_SECRET_PREVIOUS", "JwtSecretArn"),
+                ("JWT_PRIVATE_KEY", "JwtPrivateKeyArn"),
+            ] {
+                if let Some(value) = variables.remove(name) {
+                    let source = value["Fn::If"][1]["Fn::Sub"].as_str().unwrap_or_default();
+                    let begin = format!("{{{{resolve:secretsmanager:${{{secret}}}:SecretString:::${{Jwt");
+                    assert!(
+                        source.starts_with(&begin) && source.ends_with("VersionId}}}"),
+                        "{id}: {name} is {source}"
+                    );
+                }
+            }
+        }
+        for what in ["secretsmanager", "JwtSecretArn", "JwtPrivateKeyArn"] {
+            assert!(!mentions(&resource, what), "{id} speaks of {what}");
+        }
+    }
+}
+
+#[test]
+fn the_template_sets_variables_that_programs_read() {
+    let template = template();
+    let config = read("shared/api/src/config.rs");
+    let everybody = &template["Globals"]["Function"]["Environment"];
+    let environments = functions(&template)
+        .into_values()
+        .map(|function| &function["Environment"]);
+    for environment in environments.chain([everybody]) {
+        for name in environment["Variables"].as_object().into_iter().flat_map(Map::keys) {
+            assert!(
+                config.contains(&format!("\"{name}\"")),
+                "shared/api/src/config.rs reads no {name}"
+            );
+        }
+    }
+    let everybodys = &everybody["Variables"];
+    assert_eq!(everybodys["STORE"], "fdb");
+    for name in ["FDB_CLUSTER", "STORE_ROOT", "CORS_ALLOWED_ORIGINS"] {
+        assert!(everybodys[name].is_object(), "every function is told {name}");
+    }
+    for (parameter, default) in [("PasswordPolicy", json!("strict")), ("PasswordMinLength", json!(15))] {
+        assert_eq!(template["Parameters"][parameter]["Default"], default);
+    }
+}
+
+/// The metrics, with their namespaces, that an alarm looks at, and the function that they are of.
+fn watched(alarm: &Value) -> (BTreeSet<String>, Option<String>) {
+    let parts = alarm["Metrics"].as_array().into_iter().flatten();
+    let metrics: Vec<_> = parts
+        .map(|part| &part["MetricStat"]["Metric"])
+        .chain([alarm])
+        .filter(|metric| metric["MetricName"].is_string())
+        .collect();
+    let names = metrics.iter().map(|metric| {
+        let text = |name: &str| metric[name].as_str().unwrap().to_owned();
+        text("Namespace") + " " + &text("MetricName")
+    });
+    let mut values = metrics
+        .iter()
+        .flat_map(|metric| metric["Dimensions"].as_array().unwrap());
+    let of = values.find(|dimension| {
+        ["Function", "FunctionName"]
+            .iter()
+            .any(|name| dimension["Name"] == *name)
+    });
+    let of = of.map(|dimension| dimension["Value"]["Ref"].as_str().unwrap().to_owned());
+    (names.collect(), of)
+}
+
+#[test]
+fn every_function_is_watched() {
+    let template = template();
+    for folder in folders() {
+        let id = format!("{}Function", camel(&folder));
+        let mut has = BTreeSet::new();
+        for (name, alarm) in of_type(&template, "AWS::CloudWatch::Alarm") {
+            let (metrics, of) = watched(alarm);
+            if of.as_deref() == Some(&id) {
+                assert!(name.starts_with(&camel(&folder)), "{name} is of {id}");
+                has.extend(metrics);
+            }
+        }
+        let wanted = if jobs().contains(&folder) {
+            vec![
+                "AWS/Lambda Errors",
+                "AWS/Lambda Invocations",
+                "AWS/Lambda Throttles",
+                "Coditect/Api JobFailures",
+            ]
+        } else {
+            vec![
+                "AWS/Lambda Errors",
+                "AWS/Lambda Throttles",
+                "Coditect/Api Duration",
+                "Coditect/Api Requests",
+                "Coditect/Api ServerErrors",
+                "Coditect/Api StoreUnavailable",
+            ]
+        };
+        assert_eq!(Vec::from_iter(&has), wanted, "the alarms of {id}");
+    }
+    let (metrics, _) = watched(&resources(&template)["ApiServerErrorsAlarm"]["Properties"]);
+    assert!(metrics.contains("AWS/ApiGateway 5xx"));
+}
+
+#[test]
+fn every_alarm_is_sent_and_is_explained_in_the_readme() {
+    let template = template();
+    let readme = read("README.md");
+    for (id, alarm) in of_type(&template, "AWS::CloudWatch::Alarm") {
+        for change in ["AlarmActions", "OKActions"] {
+            assert_eq!(
+                alarm[change]["Fn::If"][1],
+                json!([{"Ref": "AlarmTopic"}]),
+                "{id}: {change}"
+            );
+        }
+        let kind = folders()
+            .iter()
+            .filter(|folder| !jobs().contains(*folder))
+            .find_map(|folder| id.strip_prefix(&camel(folder)))
+            .unwrap_or(id);
+        assert!(
+            readme.contains(&format!("`{kind}`")),
+            "README.md does not say what {id} means"
+        );
+    }
+}
+
+#[test]
+fn a_new_version_goes_back_when_an_alarm_of_its_own_function_rings() {
+    let template = template();
+    let alarms: BTreeMap<_, _> = of_type(&template, "AWS::CloudWatch::Alarm").collect();
+    for folder in folders() {
+        let preference = &function(&template, &folder)["DeploymentPreference"];
+        let named = preference["Alarms"].as_array().unwrap();
+        assert!(!named.is_empty(), "{folder}");
+        for alarm in named {
+            let (_, of) = watched(alarms[alarm["Ref"].as_str().unwrap()]);
+            assert_eq!(of, Some(format!("{}Function", camel(&folder))));
+        }
+        let gradually = preference["Type"].is_null();
+        assert_eq!(gradually, !jobs().contains(&folder), "{folder}");
+    }
+    let preference = &template["Globals"]["Function"]["DeploymentPreference"];
+    assert_eq!(preference["Type"], json!({"Ref": "TrafficShift"}));
+}
+
+#[test]
+fn every_function_has_a_log_that_is_kept_for_a_while_and_may_write_to_no_other() {
+    let template = template();
+    for folder in folders() {
+        let logs = format!("{}Logs", camel(&folder));
+        assert_eq!(
+            function(&template, &folder)["LoggingConfig"]["LogGroup"],
+            json!({"Ref": logs})
+        );
+        let group = &resources(&template)[&logs];
+        assert_eq!(
+            (&group["Type"], &group["DeletionPolicy"]),
+            (&json!("AWS::Logs::LogGroup"), &json!("Retain"))
+        );
+        assert!(!group["Properties"]["RetentionInDays"].is_null(), "{logs}");
+
+        let role = format!("{}Role", camel(&folder));
+        assert_eq!(
+            function(&template, &folder)["Role"],
+            json!({"Fn::GetAtt": format!("{role}.Arn")})
+        );
+        let policies = &resources(&template)[&role]["Properties"]["Policies"];
+        let may = json!({
+            "Effect": "Allow",
+            "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+            "Resource": {"Fn::GetAtt": format!("{logs}.Arn")},
+        });
+        assert_eq!(policies.as_array().unwrap().len(), 1, "{role}");
+        assert_eq!(policies[0]["PolicyDocument"]["Statement"], json!([may]), "{role}");
+    }
+}
+
+#[test]
+fn what_is_allowed_for_everything_is_what_can_not_be_allowed_for_less() {
+    fn statements<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
+        match value {
+            Value::Object(entries) if entries.get("Effect").is_some_and(|effect| effect == "Allow") => {
+                found.push(value);
+            }
+            Value::Object(entries) => entries.values().for_each(|entry| statements(entry, found)),
+            Value::Array(items) => items.iter().for_each(|item| statements(item, found)),
+            _ => {}
+        }
+    }
+    let template = template();
+    let mut found = Vec::new();
+    statements(&template["Resources"], &mut found);
+    let mut everywhere = BTreeSet::new();
+    for statement in found {
+        let actions = match &statement["Action"] {
+            Value::String(action) => vec![action.as_str()],
+            actions => set(actions).into_iter().collect(),
+        };
+        assert!(actions.iter().all(|action| !action.contains('*')), "{statement}");
+        if statement["Resource"] == "*" {
+            everywhere.extend(actions);
+        }
+    }
+    let wanted = BTreeSet::from([
+        "cloudwatch:DescribeAlarms",
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:UnassignPrivateIpAddresses",
+    ]);
+    assert_eq!(everywhere, wanted);
+}
+
+#[test]
+fn every_function_says_how_large_how_long_and_how_many() {
+    /// How long an HTTP API waits for a function.
+    const GATEWAY_SECONDS: u64 = 30;
+    let template = template();
+    let mut reserved = 0;
+    for folder in folders() {
+        let function = function(&template, &folder);
+        assert!(function["MemorySize"].is_u64(), "{folder}");
+        let share = &function["ReservedConcurrentExecutions"]["Fn::If"][1];
+        reserved += share.as_u64().unwrap_or_else(|| panic!("{folder}: {share}"));
+        let timeout = function["Timeout"].as_u64().unwrap();
+        assert!(
+            jobs().contains(&folder) || timeout < GATEWAY_SECONDS,
+            "{folder}: {timeout}"
+        );
+    }
+    let told = format!("adds up to {reserved}");
+    assert!(
+        read("README.md").contains(&told),
+        "README.md does not say that what is reserved {told}"
+    );
+}
+
+#[tokio::test]
+async fn the_gateway_and_the_functions_have_the_same_cross_origin_rules() {
+    fn listed(header: Option<&str>) -> BTreeSet<&str> {
+        header.unwrap().split(',').map(str::trim).collect()
+    }
+    let template = template();
+    let cors = &resources(&template)["Api"]["Properties"]["CorsConfiguration"]["Fn::If"][1];
+    let origin = "https://app.example.com";
+    let app = TestApp::with_origins(gateway::router(), &Origins::Listed(vec![origin.into()]));
+
+    let preflight = app.call(Method::OPTIONS, "/v5/sessions").header(ORIGIN, origin);
+    let preflight = preflight.header(ACCESS_CONTROL_REQUEST_METHOD, "PATCH");
+    let preflight = preflight
+        .header(ACCESS_CONTROL_REQUEST_HEADERS, "authorization")
+        .send()
+        .await;
+    assert_eq!(
+        set(&cors["AllowMethods"]),
+        listed(preflight.header("access-control-allow-methods"))
+    );
+    assert_eq!(
+        set(&cors["AllowHeaders"]),
+        listed(preflight.header("access-control-allow-headers"))
+    );
+    let age = preflight.header("access-control-max-age").unwrap();
+    assert_eq!(cors["MaxAge"].to_string(), age);
+    assert_eq!(preflight.header("access-control-allow-credentials"), None);
+    assert!(cors["AllowCredentials"].is_null());
+
+    let answer = app.get("/v5/health").header(ORIGIN, origin).send().await;
+    assert_eq!(
+        set(&cors["ExposeHeaders"]),
+        listed(answer.header("access-control-expose-headers"))
+    );
+
+    let parameter = json!({"Ref": "CorsAllowedOrigins"});
+    assert_eq!(cors["AllowOrigins"], parameter);
+    let told = &template["Globals"]["Function"]["Environment"]["Variables"]["CORS_ALLOWED_ORIGINS"];
+    assert_eq!(told, &json!({"Fn::Join": [",", parameter]}));
+}
+
+#[test]
+fn the_dashboard_shows_every_function_and_every_alarm() {
+    let template = template();
+    let body = resources(&template)["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"].clone();
+    let body: Value = serde_json::from_str(body.as_str().unwrap()).expect("the dashboard is JSON");
+    let mut found = Vec::new();
+    texts(&body, &mut found);
+    let shown: BTreeSet<_> = found
+        .iter()
+        .filter_map(|text| text.strip_prefix("${")?.strip_suffix('}'))
+        .map(|name| name.trim_end_matches(".Arn"))
+        .collect();
+    for id in functions(&template).keys() {
+        assert!(shown.contains(id.as_str()), "{id} is not on the dashboard");
+    }
+    for (id, _) in of_type(&template, "AWS::CloudWatch::Alarm") {
+        assert!(shown.contains(id), "{id} is not on the dashboard");
+    }
+    for name in shown {
+        assert!(
+            name.starts_with("AWS::") || resources(&template).contains_key(name),
+            "the dashboard shows {name}, which is nothing"
+        );
+    }
+}
+
+/// A client speaks to clusters of its own release series, whatever the patch.
+#[test]
+fn the_layer_the_image_and_the_bindings_are_of_one_series_of_foundationdb() {
+    fn series(version: &str) -> String {
+        version.split('.').take(2).collect::<Vec<_>>().join(".")
+    }
+    let list = read("infra/fdb/client.sha256");
+    let entries = list.lines().filter(|line| !line.starts_with('#'));
+    let mut versions: BTreeSet<String> = entries
+        .map(|line| series(line.split_once("  ").unwrap().1.split_once('/').unwrap().0))
+        .collect();
+    for file in ["infra/fdb/compose.yaml", "infra/docker/Dockerfile"] {
+        let text = read(file);
+        let images: Vec<_> = text.split("foundationdb/foundationdb:").skip(1).collect();
+        assert!(!images.is_empty(), "{file} names no image");
+        versions.extend(
+            images
+                .iter()
+                .map(|image| series(image.split_whitespace().next().unwrap())),
+        );
+    }
+    let manifest = read("Cargo.toml");
+    let feature = manifest.split("\"fdb-").nth(1).unwrap().split('"').next().unwrap();
+    versions.insert(feature.replace('_', "."));
+    assert_eq!(versions.len(), 1, "{versions:?}");
+}

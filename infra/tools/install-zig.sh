@@ -1,0 +1,36 @@
+#!/bin/sh
+# Puts the pinned zig at .tools/zig/zig: with its C compiler and its linker cargo-lambda makes programs for Lambda's glibc and for either
+# architecture, on whatever machine this is. It comes from PyPI (`ziglang`). Nothing outside .tools/ is touched.
+# A new version means a new number and new hashes here; `make` then installs it, because this file is newer than the binary.
+
+set -eu
+cd "$(dirname "$0")/../.."
+
+version=0.15.2
+
+mkdir -p .tools
+staging=$(mktemp -d .tools/install.XXXXXX)
+trap 'rm -rf "$staging"' EXIT
+trap 'exit 1' HUP INT TERM
+
+python3 -m pip --version >/dev/null 2>&1 || {
+    echo "Functions are built for Lambda with zig, which is installed with pip: a python3 with pip is needed, and is not here." >&2
+    exit 1
+}
+
+# One hash per platform: macOS and Linux, ARM64 and x86-64.
+cat >"$staging/requirements.txt" <<END
+ziglang==$version \
+    --hash=sha256:acae2a9ce67ed249ad68d42c21bc73b5f9d51a33ba5ea42f609f78683e8d9bb7 \
+    --hash=sha256:47af4f85e3e59bd672126cc026d3a01b516cad24b9a9ea075abfe8532f4c6bc1 \
+    --hash=sha256:edc0aa60ec964a4cf462d40f68d7de242ddf37fd9a80f2afaee6397059463230 \
+    --hash=sha256:806316453d1ede7174ed3fefb8e5348154629089c3bb5fe812dfd0e172fac130
+END
+echo "installing zig $version into .tools/" >&2
+PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --no-input --no-deps \
+    --only-binary :all: --require-hashes --requirement "$staging/requirements.txt" --target "$staging"
+
+# Moved in one step, so that an interrupted install leaves nothing half done; touched, because an archive keeps old times.
+touch "$staging/ziglang/zig"
+rm -rf .tools/zig
+mv "$staging/ziglang" .tools/zig
