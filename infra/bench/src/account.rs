@@ -18,7 +18,9 @@ const EVENT: &str = include_str!("../../events/http-api-v2.json");
 
 /// A release program of ours.
 pub(crate) fn program(name: &str) -> PathBuf {
-    Path::new(FOLDER).join("../release").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../target/release")
+        .join(name)
 }
 
 /// A temporary folder beside what is built: on a disk, which the system's folder for such may not be.
