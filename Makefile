@@ -2,6 +2,7 @@
 
 FUNCTIONS    := $(patsubst functions/%/Cargo.toml,%,$(wildcard functions/*/Cargo.toml))
 CARGO_LAMBDA := .tools/bin/cargo-lambda
+OHA          := .tools/bin/oha
 RELEASE      := $(or $(CARGO_TARGET_DIR),target)/release
 # `make build FEATURES=fdb` builds with the engine for production.
 FEATURES     :=
@@ -80,9 +81,12 @@ fmt: ## format every source
 build: $(if $(filter fdb,$(FEATURES)),$(LIBCLANG)) ## release binaries of every function and of the gateway; FEATURES=fdb: on FoundationDB
 	cargo build --release --locked $(addprefix --package ,$(FUNCTIONS) gateway) $(addprefix --features ,$(FEATURES))
 
+# The programs are those that are deployed, so packages are selected; the peers are built apart, so that they get no features of ours.
 .PHONY: bench
-bench: ## what is measured: the store trips of every endpoint, and whether the time of a login tells who has an account
-	cargo run --quiet --locked --bin bench -- trips
+bench: $(OHA) ## everything that is held to a limit, measured side by side, into target/bench (about a quarter of an hour)
+	cargo build --release --locked $(addprefix --package ,$(FUNCTIONS) gateway)
+	cargo build --release --locked --package peer
+	cargo run --release --quiet --locked --package bench -- all
 	cargo run --quiet --locked --bin bench -- enumeration
 
 .PHONY: bench-startup
@@ -101,6 +105,9 @@ clean: ## remove what was built; the data in .data/ stays
 tools: $(CARGO_LAMBDA) $(LIBCLANG) ## install the pinned cargo-lambda, and a libclang if there is none, into .tools/
 
 $(CARGO_LAMBDA): infra/tools/install-cargo-lambda.sh
+	@sh $<
+
+$(OHA): infra/tools/install-oha.sh
 	@sh $<
 
 # Without prerequisites: any will do, and a link is as old as what it points to.
