@@ -89,6 +89,13 @@ bench: $(OHA) ## everything that is held to a limit, measured side by side, into
 	cargo run --release --quiet --locked --package bench -- all
 	cargo run --quiet --locked --bin bench -- enumeration
 
+.PHONY: bench-quick
+bench-quick: ## one function's size, start, calls and memory beside the bare one's; fails when one leaves its bound
+	cargo build --release --locked --package sessions
+	cargo build --release --locked --package peer
+	cargo build --locked --bin gateway --bin bench
+	cargo run --quiet --locked --bin bench -- quick
+
 .PHONY: bench-startup
 bench-startup: $(LIBCLANG) ## start-up time and memory with FoundationDB's client beside LMDB's, on the cluster of FDB_CLUSTER_FILE
 	@$(NEEDS_CLUSTER)

@@ -23,6 +23,13 @@ pub(crate) fn program(name: &str) -> PathBuf {
         .join(name)
 }
 
+/// The gateway's program: where no load is put on it, that of the tests will do.
+fn any_gateway() -> PathBuf {
+    Some(program("gateway"))
+        .filter(|program| program.exists())
+        .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/debug/gateway"))
+}
+
 /// A temporary folder beside what is built: on a disk, which the system's folder for such may not be.
 pub(crate) fn folder() -> TempDir {
     std::fs::create_dir_all(FOLDER).expect("the folder can be made");
@@ -111,7 +118,7 @@ pub(crate) struct Server {
 impl Server {
     /// The gateway on a store in this folder.
     pub(crate) fn gateway(folder: &Path, environment: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(program("gateway"));
+        let mut command = Command::new(any_gateway());
         command
             .env_clear()
             .env("PORT", "0")

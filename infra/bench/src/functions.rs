@@ -1,7 +1,6 @@
 //! The functions' programs beside a bare one: how large they are, how fast they start, what a call costs, and how much memory they take.
 
 use std::io::Write as _;
-use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
@@ -41,8 +40,13 @@ fn hello() -> Command {
     command
 }
 
-/// How large the programs are, as they are and zipped.
-pub(crate) fn sizes() -> Vec<Row> {
+/// The names of all functions.
+pub(crate) fn names() -> Vec<&'static str> {
+    FUNCTIONS.iter().map(|(name, ..)| *name).collect()
+}
+
+/// How large these programs are, as they are and zipped.
+pub(crate) fn sizes(names: &[&str]) -> Vec<Row> {
     let measured = |name: &str| {
         let bytes = std::fs::read(program(name)).expect("the program was built");
         let zipped = zipped(&bytes);
@@ -50,7 +54,7 @@ pub(crate) fn sizes() -> Vec<Row> {
     };
     let (peer, peer_zipped) = measured("peer-hello");
     let mut rows = Vec::new();
-    for (name, ..) in FUNCTIONS {
+    for name in names {
         let (size, zipped) = measured(name);
         let reach = Reach::AtMost(2.5);
         rows.push(Row::exact(format!("size of {name}"), "MiB", size, (HELLO, peer), reach));
@@ -90,9 +94,9 @@ fn mib(bytes: usize) -> f64 {
 }
 
 /// From a process's start to its first poll, and to its first answer to an event that is there already.
-pub(crate) fn cold_starts(account: &Account, rounds: usize) -> Vec<Row> {
+pub(crate) fn cold_starts(account: &Account, names: &[&str], rounds: usize) -> Vec<Row> {
     let mut rows = Vec::new();
-    for (name, first, reach) in FUNCTIONS {
+    for (name, first, reach) in FUNCTIONS.iter().filter(|(name, ..)| names.contains(name)) {
         let event = match first {
             First::Get(path) => account.event("GET", path, None),
             First::Session => account.event("GET", &account.session_path(), None),
@@ -202,9 +206,8 @@ pub(crate) fn memory(account: &Account, calls: usize) -> Vec<Row> {
     ]
 }
 
-/// Whether everything that is measured has been built.
-pub(crate) fn assert_built() {
-    let programs = FUNCTIONS.iter().map(|(name, ..)| *name).chain(["peer-hello"]);
-    let missing: Vec<_> = programs.filter(|name| !Path::new(&program(name)).exists()).collect();
+/// Whether these programs have been built.
+pub(crate) fn assert_built(names: &[&str]) {
+    let missing: Vec<_> = names.iter().filter(|name| !program(name).exists()).collect();
     assert!(missing.is_empty(), "not built in release: {missing:?}");
 }

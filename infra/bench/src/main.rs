@@ -24,6 +24,11 @@ const BENCHES: &[Bench] = &[
         "everything that is held to a limit, into target/bench",
         suite::full,
     ),
+    (
+        "quick",
+        "as much of it as fits into a minute; what leaves its bound is a failure",
+        suite::quick,
+    ),
     ("trips", "store trips of each endpoint, one after another", || {
         trips::print();
         ExitCode::SUCCESS
