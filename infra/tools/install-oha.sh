@@ -13,9 +13,9 @@ trap 'rm -rf "$staging"' EXIT
 trap 'exit 1' HUP INT TERM
 
 echo "compiling oha $version into .tools/" >&2
-# Without TLS: only servers on this machine are asked. Cargo verifies the sources by the registry's hashes, and the lock file of the release
-# names those of what they depend on.
-cargo install --quiet --locked --no-default-features --root "$staging" --version "$version" oha
+# Cargo verifies the sources by the registry's hashes, and the lock file of the release names those of what they depend on. (Without TLS,
+# which is not needed here, this version does not compile.)
+cargo install --quiet --locked --root "$staging" --version "$version" oha
 
 # Moved in one step, so that an interrupted install leaves nothing half done.
 mv -f "$staging/bin/oha" .tools/bin/oha
