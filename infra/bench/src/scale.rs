@@ -10,6 +10,9 @@ use crate::report::{Reach, Row};
 use crate::sandbox::Sandbox;
 use crate::stats::{micros, quantile_of};
 
+/// Makes the event of a call for an account.
+type Event<'a> = &'a dyn Fn(&Account) -> Vec<u8>;
+
 const BATCH: usize = 100;
 
 /// How many sessions are written in one transaction.
@@ -34,7 +37,6 @@ pub(crate) async fn tenant(many: usize, rounds: usize) -> Vec<Row> {
 pub(crate) async fn store(tenants: usize, rounds: usize) -> Vec<Row> {
     let [large, small] = [account(tenants, 1000).await, account(1, 1000).await];
     let draft = json!({ "name": "My Project", "workspacePath": "/workspace/test" });
-    type Event<'a> = &'a dyn Fn(&Account) -> Vec<u8>;
     let calls: [(&str, Event<'_>); 3] = [
         ("get", &|account| account.event("GET", &account.session_path(), None)),
         ("list of 50", &|account| account.event("GET", "/v5/sessions", None)),

@@ -99,7 +99,9 @@ pub(crate) fn quick() -> ExitCode {
         }
     }
     println!("\nA time's ratio fails when it is more than {MARGIN} times its bound, any other when it is over it.");
-    left.iter().for_each(|what| eprintln!("FAILED: {what}"));
+    for what in &left {
+        eprintln!("FAILED: {what}");
+    }
     if left.is_empty() {
         ExitCode::SUCCESS
     } else {
