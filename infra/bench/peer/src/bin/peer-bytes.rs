@@ -19,7 +19,7 @@ async fn main() -> std::io::Result<()> {
         let name = HeaderName::try_from(name).expect("a server has sent it");
         (name, HeaderValue::try_from(value).expect("a server has sent it"))
     });
-    let headers = HeaderMap::from_iter(headers);
+    let headers: HeaderMap = headers.collect();
     let body = Bytes::copy_from_slice(body.as_bytes());
 
     let answer = move || async move { (headers, body) };
