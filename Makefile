@@ -3,6 +3,7 @@
 FUNCTIONS    := $(patsubst functions/%/Cargo.toml,%,$(wildcard functions/*/Cargo.toml))
 CARGO_LAMBDA := .tools/bin/cargo-lambda
 ZIG          := .tools/zig/zig
+OHA          := .tools/bin/oha
 RELEASE      := $(or $(CARGO_TARGET_DIR),target)/release
 # `make build FEATURES=fdb` builds with the engine for production.
 FEATURES     :=
@@ -123,10 +124,20 @@ image: ## the gateway's container image, coditect-v5, with both engines; it need
 test-image: ## start the image and stop it
 	@sh infra/docker/test.sh coditect-v5
 
+# The programs are those that are deployed, so packages are selected; the peers are built apart, so that they get no features of ours.
 .PHONY: bench
-bench: ## what is measured: the store trips of every endpoint, and whether the time of a login tells who has an account
-	cargo run --quiet --locked --bin bench -- trips
+bench: $(OHA) ## everything that is held to a limit, measured side by side, into target/bench (about a quarter of an hour)
+	cargo build --release --locked $(addprefix --package ,$(FUNCTIONS) gateway)
+	cargo build --release --locked --package peer
+	cargo run --release --quiet --locked --package bench -- all
 	cargo run --quiet --locked --bin bench -- enumeration
+
+.PHONY: bench-quick
+bench-quick: ## one function's size, start, calls and memory beside the bare one's; fails when one leaves its bound
+	cargo build --release --locked --package sessions
+	cargo build --release --locked --package peer
+	cargo build --locked --bin gateway --bin bench
+	cargo run --quiet --locked --bin bench -- quick
 
 .PHONY: bench-startup
 bench-startup: $(LIBCLANG) ## start-up time and memory with FoundationDB's client beside LMDB's, on the cluster of FDB_CLUSTER_FILE
@@ -147,6 +158,9 @@ $(CARGO_LAMBDA): infra/tools/install-cargo-lambda.sh
 	@sh $<
 
 $(ZIG): infra/tools/install-zig.sh
+	@sh $<
+
+$(OHA): infra/tools/install-oha.sh
 	@sh $<
 
 # Without prerequisites: any will do, and a link is as old as what it points to.

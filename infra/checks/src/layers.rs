@@ -53,12 +53,21 @@ const LAYERS: &[Layer] = &[
         program: &["infra/gateway", "shared/kv", "shared/testkit"],
         tests: &[],
     },
+    // Measured against the product, so it shares nothing with it.
+    Layer {
+        folder: PEER,
+        program: &[],
+        tests: &[],
+    },
     Layer {
         folder: "infra/*",
         program: &["functions/*", "shared/api", "shared/domain", "shared/jwt", "shared/kv"],
         tests: &["shared/testkit"],
     },
 ];
+
+/// The benchmark's peer: the libraries alone, which the product is measured against. It may depend on what has one owner otherwise.
+pub(crate) const PEER: &str = "infra/bench/peer";
 
 /// Crates that exactly one package may depend on, so that what stands behind it can be exchanged there.
 const OWNED: &[(&str, &str)] = &[
@@ -121,7 +130,7 @@ pub(crate) fn check(member: &Member) -> Vec<Violation> {
         }
         if let Some((_, owner)) = OWNED
             .iter()
-            .find(|(owned, owner)| owned == name && *owner != member.folder)
+            .find(|(owned, owner)| owned == name && ![*owner, PEER].contains(&member.folder.as_str()))
         {
             violations.push(complain(
                 dependency,
@@ -253,6 +262,13 @@ mod tests {
     }
 
     #[test]
+    fn the_benchmarks_peer_shares_nothing_with_what_is_measured_against_it() {
+        for kind in [Kind::Program, Kind::Tests] {
+            assert_eq!(check_member(PEER, "shared/api", kind).len(), 1);
+        }
+    }
+
+    #[test]
     fn a_folder_without_a_layer_is_refused() {
         assert!(check_crate("tools/new", "serde")[0].problem.contains("no layer"));
         assert!(check_crate("shared/new", "serde")[0].problem.contains("no layer"));
@@ -262,7 +278,9 @@ mod tests {
     fn each_engine_and_the_lambda_runtime_have_one_owner() {
         for (name, owner) in OWNED {
             assert_eq!(check_crate(owner, name), [], "{owner} → {name}");
+            assert_eq!(check_crate(PEER, name), [], "{PEER} → {name}");
             assert_eq!(check_crate("functions/auth", name).len(), 1, "{name}");
+            assert_eq!(check_crate("infra/bench", name).len(), 1, "{name}");
         }
         assert_eq!(check_crate("shared/domain", "foundationdb-tuple"), []);
     }

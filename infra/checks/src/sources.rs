@@ -3,6 +3,7 @@
 use proc_macro2::{Delimiter, Group, Ident, Spacing, TokenStream, TokenTree};
 
 use crate::{
+    layers::PEER,
     violation::Violation,
     workspace::{Member, Source},
 };
@@ -39,6 +40,11 @@ const ENVIRONMENT_FILE: &str = "shared/api/src/config.rs";
 /// a test run tells the cluster to test on.
 fn is_outside_programs(file: &str) -> bool {
     file.ends_with("/build.rs") || file.contains("/tests/") || file.starts_with("shared/testkit/")
+}
+
+/// The benchmark's peer is made of these crates alone.
+fn is_of_the_peer(file: &str) -> bool {
+    file.strip_prefix(PEER).is_some_and(|rest| rest.starts_with('/'))
 }
 
 pub(crate) fn check(member: &Member) -> Vec<Violation> {
@@ -102,6 +108,7 @@ impl Found<'_> {
     fn crate_name(&mut self, ident: &Ident) {
         if let Some((name, file, instead)) = NAMED_IN.iter().find(|(name, ..)| ident == name)
             && self.source.file != *file
+            && !is_of_the_peer(&self.source.file)
         {
             self.add(
                 ident.span().start().line,
@@ -199,6 +206,8 @@ mod tests {
             let text = format!("fn x() {{\n    {name}::run();\n}}\n");
 
             assert_eq!(check_text(file, &text), [], "{file}");
+            assert_eq!(check_text(&format!("{PEER}/src/bin/hello.rs"), &text), []);
+            assert_eq!(check_text("infra/bench/src/main.rs", &text).len(), 1, "{name}");
             let violations = check_text("functions/auth/src/main.rs", &text);
             assert_eq!(violations.len(), 1, "{name}");
             assert_eq!(violations[0].line, 2);

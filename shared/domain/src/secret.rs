@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::num::NonZero;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use argon2::password_hash::phc;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::env::Rng;
@@ -18,6 +19,13 @@ use crate::text::Refused;
 
 /// The most bytes that a password may have as it is sent.
 pub const PASSWORD_MAX_BYTES: usize = 1024;
+
+/// How many requests may be about to hash at once, for each core. One that is let in is at the end of a queue of less than two seconds; one that
+/// is not is told to come back, which is better than to let it wait until its client gives up, and to hash then for nobody.
+const PLACES_PER_CORE: usize = 64;
+
+/// When whoever was not let in is told to come back.
+const COME_BACK: Duration = Duration::from_secs(1);
 
 /// A password: never trimmed, normalised to NFKC so that two keyboards type the same one.
 #[derive(Clone, PartialEq, Eq)]
@@ -74,15 +82,37 @@ pub enum Verdict {
 }
 
 /// Hashes and verifies off the async threads, at most as many at once as there are cores: each takes a core for tens of
-/// milliseconds and 19 MiB, so more at once would only take longer and could take all memory.
+/// milliseconds and 19 MiB, so more at once would only take longer and could take all memory. Who is to hash takes a [`place`](Self::place)
+/// first, of which there are not many either.
 #[derive(Clone)]
 pub struct Hasher {
     /// None hashes on the caller's thread.
-    permits: Option<Arc<Semaphore>>,
+    queue: Option<Arc<LazyLock<Queue>>>,
     rng: Arc<dyn Rng>,
     params: Params,
     compared: Arc<AtomicU64>,
 }
+
+/// What keeps those who hash few.
+struct Queue {
+    /// One for each core.
+    cores: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+}
+
+impl Queue {
+    fn new() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self {
+            cores: Arc::new(Semaphore::new(cores)),
+            places: Arc::new(Semaphore::new(cores * PLACES_PER_CORE)),
+        }
+    }
+}
+
+/// A place in the queue of those who are to hash, given back when this is dropped.
+#[must_use]
+pub struct Place(#[expect(dead_code, reason = "it is only held")] Option<OwnedSemaphorePermit>);
 
 impl Hasher {
     /// A hasher with the argon2 crate's default parameters (OWASP: 19 MiB, 2 passes, 1 lane).
@@ -92,9 +122,9 @@ impl Hasher {
 
     /// A hasher with other parameters, to make hashes that another day would have made.
     pub fn with_params(rng: Arc<dyn Rng>, params: Params) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         Self {
-            permits: Some(Arc::new(Semaphore::new(cores))),
+            // Counting the cores takes a while, and most functions never hash.
+            queue: Some(Arc::new(LazyLock::new(Queue::new))),
             rng,
             params,
             compared: Arc::default(),
@@ -105,7 +135,7 @@ impl Hasher {
     /// depend on when another thread is done.
     pub fn in_place(rng: Arc<dyn Rng>, params: Params) -> Self {
         Self {
-            permits: None,
+            queue: None,
             rng,
             params,
             compared: Arc::default(),
@@ -115,6 +145,18 @@ impl Hasher {
     /// How many passwords it and its clones were given to verify so far: what throttling keeps small.
     pub fn compared(&self) -> u64 {
         self.compared.load(Relaxed)
+    }
+
+    /// A place for a request that is about to hash, or [`Error::TooManyAttempts`] if too many are. To be taken before anything is
+    /// read or counted, so that a refusal costs nothing, and says nothing of whoever is asked about.
+    pub fn place(&self) -> Result<Place> {
+        let Some(queue) = &self.queue else {
+            return Ok(Place(None));
+        };
+        match queue.places.clone().try_acquire_owned() {
+            Ok(permit) => Ok(Place(Some(permit))),
+            Err(_) => Err(Error::TooManyAttempts { wait: COME_BACK }),
+        }
     }
 
     /// Hashes under a fresh salt.
@@ -170,10 +212,10 @@ impl Hasher {
     }
 
     async fn off_thread<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        let Some(permits) = self.permits.clone() else {
+        let Some(queue) = &self.queue else {
             return work();
         };
-        let permit = permits.acquire_owned().await.map_err(failed)?;
+        let permit = queue.cores.clone().acquire_owned().await.map_err(failed)?;
         // The permit travels with the work: a caller that goes away leaves a thread busy, and that still counts.
         tokio::task::spawn_blocking(move || {
             let done = work();
@@ -268,7 +310,7 @@ mod tests {
     async fn at_most_as_many_hash_at_once_as_there_are_cores() {
         let hasher = hasher();
         let cores = std::thread::available_parallelism().unwrap().get();
-        let permits = hasher.permits.clone().unwrap();
+        let permits = hasher.queue.as_ref().unwrap().cores.clone();
         assert_eq!(permits.available_permits(), cores);
         let all = permits.acquire_many(u32::try_from(cores).unwrap()).await.unwrap();
         let password = password("password123");
@@ -281,6 +323,18 @@ mod tests {
         );
         drop(all);
         hashing.await.unwrap();
+    }
+
+    #[test]
+    fn whoever_finds_no_place_is_told_to_come_back_and_a_place_that_was_left_is_free_again() {
+        let hasher = hasher();
+        let cores = std::thread::available_parallelism().unwrap().get();
+        let mut places: Vec<Place> = (0..cores * PLACES_PER_CORE).map(|_| hasher.place().unwrap()).collect();
+        let refused = hasher.clone().place().err().unwrap();
+        assert!(matches!(refused, Error::TooManyAttempts { wait: COME_BACK }));
+        places.pop();
+        places.push(hasher.place().unwrap());
+        assert!(hasher.place().is_err());
     }
 
     #[tokio::test]

@@ -81,6 +81,8 @@ pub(crate) struct Store {
     env: Env<WithoutTls>,
     data: Data,
     queue: Arc<Queue>,
+    /// Whether there is a thread that takes the commits.
+    is_served: Mutex<bool>,
     /// Device and inode of the data file, which tell if the folder was replaced under us.
     file: (u64, u64),
 }
@@ -122,15 +124,6 @@ impl Store {
         reserve_lock_file(&path).map_err(|error| refuse(format!("its lock file cannot be written: {error}")))?;
         let store = Self::open_env(&path).map_err(|error| refuse(describe(&error)))?;
         let store = Arc::new(store);
-        let committer = Committer {
-            env: store.env.clone(),
-            data: store.data,
-            queue: store.queue.clone(),
-        };
-        thread::Builder::new()
-            .name("kv-commit".to_owned())
-            .spawn(move || committer.serve())
-            .map_err(|error| refuse(format!("no thread for its commits: {error}")))?;
         open.insert(path, Arc::downgrade(&store));
         Ok(store)
     }
@@ -161,8 +154,30 @@ impl Store {
             env,
             data,
             queue: Arc::default(),
+            is_served: Mutex::default(),
             file,
         })
+    }
+
+    /// Adds a commit to those that wait, and answers its id. The thread that takes them is started by the first one: a process that only
+    /// reads needs none, and starts sooner.
+    fn push(&self, work: Work, answer: oneshot::Sender<Result<(), Error>>) -> Result<u64, Error> {
+        let id = self.queue.push(work, answer).ok_or_else(stopped)?;
+        let mut is_served = lock(&self.is_served);
+        if !*is_served {
+            let committer = Committer {
+                env: self.env.clone(),
+                data: self.data,
+                queue: self.queue.clone(),
+            };
+            let started = thread::Builder::new()
+                .name("kv-commit".to_owned())
+                .spawn(move || committer.serve());
+            // Without it the committer is dropped, which closes the queue.
+            started.map_err(|_| stopped())?;
+            *is_served = true;
+        }
+        Ok(id)
     }
 
     fn snapshot(&self) -> Result<Snapshot, Error> {
@@ -423,7 +438,7 @@ impl Transaction {
         };
         let (answer, verdict) = oneshot::channel();
         let queue = &*self.store.queue;
-        let id = queue.push(work, answer).ok_or_else(stopped)?;
+        let id = self.store.push(work, answer)?;
         let mut pending = Pending {
             queue,
             id,

@@ -36,12 +36,14 @@ struct Found {
 /// Signs in with email and password.
 ///
 /// Fails with [`Error::InvalidCredentials`] for an unknown email and for a wrong password: after the same reads and the same hashing, and with the same
-/// counts written. Fails with [`Error::TooManyAttempts`] before anything is hashed if the attempt comes too early.
+/// counts written. Fails with [`Error::TooManyAttempts`] before anything is hashed if the attempt comes too early, or if too many others are about
+/// to hash.
 ///
 /// Two transactions, because hashing takes too long to be in one: the first reserves the attempt, the second opens the login or
 /// keeps the attempt counted. The second reads right after the commit of the first, which spares it the trip to begin: had
 /// anything changed since, its commit would be refused, and tried again on a new snapshot.
 pub async fn log_in(env: &Env, client: &Client, email: &Email, password: &Password) -> Result<SignedIn> {
+    let _place = env.hasher.place()?;
     let attempt = Attempt {
         env,
         client,

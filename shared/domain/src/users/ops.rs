@@ -41,20 +41,26 @@ pub struct Registration {
 /// registration, signs in to the account that was made then.
 ///
 /// Fails with [`EmailTaken`](Error::EmailTaken) if another account holds the email, and with
-/// [`TooManyAttempts`](Error::TooManyAttempts) if the address has registered too many; before anything is hashed, as far as that can be
-/// known by then. A key that was used for another registration is [`IdempotencyMismatch`](Error::IdempotencyMismatch).
+/// [`TooManyAttempts`](Error::TooManyAttempts) if the address has registered too many, or if too many others are about to hash; before
+/// anything is hashed, as far as that can be known by then. A key that was used for another registration is [`IdempotencyMismatch`](Error::IdempotencyMismatch).
 pub async fn register(
     env: &Env,
     client: &Client,
     registration: Registration,
     key: Option<&IdempotencyKey>,
 ) -> Result<Done<SignedIn>> {
+    let held = env.hasher.place()?;
     let snapshot = match begin_registration(env, client, &registration, key).await? {
         Begun::Free(snapshot) => snapshot,
-        // Rare, and large: not a part of every registration's future.
-        Begun::Made(made) => return Box::pin(replay(env, client, &registration, &made)).await,
+        Begun::Made(made) => {
+            // The login that it becomes takes one of its own.
+            drop(held);
+            // Rare, and large: not a part of every registration's future.
+            return Box::pin(replay(env, client, &registration, &made)).await;
+        }
     };
     let password_hash = env.hasher.hash(&registration.password).await?;
+    drop(held);
     let now = env.clock.now();
     let user = User {
         id: env.ids.next(),
@@ -221,6 +227,7 @@ async fn replay(env: &Env, client: &Client, registration: &Registration, made: &
 /// [`InvalidCredentials`](Error::InvalidCredentials) if `current` is not the password, which is counted too: by the caller's
 /// login, so that nobody else's attempts matter.
 pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new: &str) -> Result<usize> {
+    let _place = env.hasher.place()?;
     let mut held = None;
     loop {
         let (Change { user, new, reserved }, snapshot) = begin_change(env, caller, new, held).await?;
