@@ -207,7 +207,9 @@ mod tests {
             (name, HeaderValue::from_static(value))
         });
         let mut headers = HeaderMap::new();
-        all.for_each(|(name, value)| drop(headers.append(name, value)));
+        for (name, value) in all {
+            headers.append(name, value);
+        }
         headers
     }
 
