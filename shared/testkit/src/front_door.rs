@@ -3,6 +3,8 @@
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http_body_util::BodyExt as _;
 use serde_json::{Map, Value, json};
 
@@ -22,7 +24,7 @@ impl<'a> FrontDoor<'a> {
     }
 
     /// The sample with this request in place of its own.
-    fn event(&self, parts: &Parts, body: &str) -> Value {
+    fn event(&self, parts: &Parts, body: &[u8]) -> Value {
         let mut event = self.sample.clone();
         let (method, path) = (parts.method.as_str(), parts.uri.path());
         let query = parts.uri.query().unwrap_or_default();
@@ -54,7 +56,13 @@ impl<'a> FrontDoor<'a> {
                 put_headers(headers, &parts.headers, is_list, second_format);
             }
         }
-        event["body"] = if body.is_empty() { Value::Null } else { body.into() };
+        let text = str::from_utf8(body);
+        event["isBase64Encoded"] = text.is_err().into();
+        event["body"] = match text {
+            Ok("") => Value::Null,
+            Ok(text) => text.into(),
+            Err(_) => STANDARD.encode(body).into(),
+        };
         event
     }
 }
@@ -63,8 +71,7 @@ impl Target for FrontDoor<'_> {
     async fn exchange(&self, request: Request<Body>) -> Response<Bytes> {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.expect("the test's body is whole").to_bytes();
-        let body = str::from_utf8(&body).expect("what is not text would have to be encoded");
-        let answer = self.function.invoke(&self.event(&parts, body)).await;
+        let answer = self.function.invoke(&self.event(&parts, &body)).await;
         response(&answer.expect("the function answers"))
     }
 }
