@@ -122,11 +122,11 @@ impl Trips {
         if self.is_spared_begin {
             return 0;
         }
-        let begin = 1 + meter.0.answered.load(Relaxed);
+        let number = 1 + meter.0.answered.load(Relaxed);
         // Whoever is the first sends it, and the others wait for the same.
-        match self.begin.compare_exchange(0, begin, Relaxed, Relaxed) {
-            Ok(_) => begin,
-            Err(begun) => begun,
+        match self.begin.compare_exchange(0, number, Relaxed, Relaxed) {
+            Ok(_) => number,
+            Err(sent) => sent,
         }
     }
 }
