@@ -92,7 +92,7 @@ impl Observer {
             observer: self.clone(),
             clock,
             started: Instant::now(),
-            trace: TraceId::of(request.headers(), request.extensions().get().copied()),
+            trace: TraceId::of(request.headers()),
             id,
             method: known(request.method()),
             route: request.extensions().get().cloned(),

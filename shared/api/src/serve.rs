@@ -195,7 +195,8 @@ async fn lambda_schedule(job: &Job, env: &domain::Env, observer: &Observer) -> R
     let service = service_fn(|event: LambdaEvent<IgnoredAny>| async move {
         let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
         let within = allowance(Timestamp::from_millis(deadline), env.clock.now());
-        let asked = Asked::By(&event.context.request_id, invocation_trace(&event.context));
+        let trace = event.context.xray_trace_id.as_deref().and_then(TraceId::from_xray);
+        let asked = Asked::By(&event.context.request_id, trace);
         let outcome = job.run(env.clone(), within, asked, observer);
         outcome.await.map_err(|failed| Diagnostic {
             error_type: "JobFailed".to_owned(),
@@ -216,12 +217,11 @@ async fn get_ready(env: &domain::Env) {
 
 async fn lambda(app: Axum, env: &domain::Env) -> Result<(), Failure> {
     let service = app.map_request(|mut request: lambda_http::Request| {
-        if let Some(context) = request.lambda_context_ref() {
-            let (id, trace) = (RequestId(context.request_id.clone()), invocation_trace(context));
+        if let Some(id) = request
+            .lambda_context_ref()
+            .map(|context| RequestId(context.request_id.clone()))
+        {
             request.extensions_mut().insert(id);
-            if let Some(trace) = trace {
-                request.extensions_mut().insert(trace);
-            }
         }
         if let Some(source) = vouched(&request) {
             request.extensions_mut().insert(source);
@@ -231,11 +231,6 @@ async fn lambda(app: Axum, env: &domain::Env) -> Result<(), Failure> {
     });
     get_ready(env).await;
     lambda_http::run(service).await.map_err(Failure::Lambda)
-}
-
-/// The trace that Lambda says an invocation belongs to.
-fn invocation_trace(context: &lambda_runtime::Context) -> Option<TraceId> {
-    context.xray_trace_id.as_deref().and_then(TraceId::from_xray)
 }
 
 /// The address that whoever made the event has seen, if it says so.

@@ -17,19 +17,19 @@ const X_AMZN_TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 /// The length of a `traceparent` of version 00; that of every later one begins in the same way.
 const TRACEPARENT_LEN: usize = 55;
 
-/// The id of a trace, which is never zero. As an extension of a request, the one that Lambda says the invocation belongs to.
+/// The id of a trace, which is never zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TraceId(u128);
 
 impl TraceId {
-    /// The trace of a request with these headers, which Lambda, if it is there, knows as `invocation`.
+    /// The trace of a request with these headers.
     ///
-    /// `traceparent` goes first, because it is sent by whoever wants to find the request in a trace of their own. Then comes what Lambda says,
-    /// then X-Ray's header, which a load balancer adds. Without any of them, or if it is malformed or there twice, a trace begins here.
-    pub(crate) fn of(headers: &HeaderMap, invocation: Option<Self>) -> Self {
+    /// `traceparent` goes first, because it is sent by whoever wants to find the request in a trace of their own. Then comes X-Ray's header,
+    /// which a load balancer adds, and under Lambda `lambda_http`: whatever stood there, it puts the trace of the invocation in its place.
+    /// Without either, or if it is malformed or there twice, a trace begins here.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
         let parent = only(headers, &TRACEPARENT).and_then(Self::from_traceparent);
         parent
-            .or(invocation)
             .or_else(|| only(headers, &X_AMZN_TRACE_ID).and_then(Self::from_xray))
             .unwrap_or_else(Self::begin)
     }
@@ -208,28 +208,21 @@ mod tests {
         }
     }
 
-    fn of(headers: &[(&'static str, &str)], invocation: Option<&str>) -> String {
+    fn of(headers: &[(&'static str, &str)]) -> String {
         let mut all = HeaderMap::new();
         for (name, value) in headers {
             all.append(HeaderName::from_static(name), value.parse().unwrap());
         }
-        TraceId::of(&all, invocation.and_then(TraceId::from_xray)).to_string()
+        TraceId::of(&all).to_string()
     }
 
     #[test]
-    fn the_callers_own_trace_goes_before_lambdas_and_that_before_a_header_of_xrays() {
-        let (parent, header) = (
-            ("traceparent", PARENT),
-            (
-                "x-amzn-trace-id",
-                "Root=1-11111111-222222222222222222222222;Parent=53995c3f42cd8ad8;Sampled=1",
-            ),
-        );
-        let lambdas = "5759e988bd862e3fe1be46a994272793";
-        assert_eq!(of(&[header, parent], Some(XRAY)), TRACE);
-        assert_eq!(of(&[header], Some(XRAY)), lambdas);
-        assert_eq!(of(&[header], None), "11111111222222222222222222222222");
-        assert_eq!(of(&[header, ("traceparent", "nonsense")], Some(XRAY)), lambdas);
+    fn the_callers_own_trace_goes_before_xrays() {
+        let (parent, header) = (("traceparent", PARENT), ("x-amzn-trace-id", XRAY));
+        let xrays = "5759e988bd862e3fe1be46a994272793";
+        assert_eq!(of(&[header, parent]), TRACE);
+        assert_eq!(of(&[header]), xrays);
+        assert_eq!(of(&[header, ("traceparent", "nonsense")]), xrays);
     }
 
     #[test]
@@ -242,7 +235,7 @@ mod tests {
             &[("traceparent", "nonsense")],
             &[("x-amzn-trace-id", "Root=1")],
         ] {
-            let begun = of(headers, None);
+            let begun = of(headers);
             assert!(is_lower_hex(&begun, 32), "{begun}");
             assert!(seen.insert(begun), "{headers:?}");
         }
