@@ -67,5 +67,5 @@ pub async fn login(
 ) -> Result<Reply<SignedInBody>, ApiError> {
     let (email, password) = body.parse()?;
     let signed_in = ops::log_in(&app.env, &client, &email, &password).await?;
-    Ok(Reply::ok(SignedInBody::sign(&app, signed_in)?))
+    SignedInBody::reply(Reply::ok, &app, signed_in)
 }

@@ -62,5 +62,5 @@ pub async fn refresh(
     Body(body): Body<RefreshBody>,
 ) -> Result<Reply<SignedInBody>, ApiError> {
     let signed_in = ops::refresh(&app.env, &client, &body.parse()?).await?;
-    Ok(Reply::ok(SignedInBody::sign(&app, signed_in)?))
+    SignedInBody::reply(Reply::ok, &app, signed_in)
 }

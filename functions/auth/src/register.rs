@@ -114,5 +114,5 @@ pub async fn register(
         Done::Now(signed_in) => (signed_in, false),
         Done::Before(signed_in) => (signed_in, true),
     };
-    Ok(Reply::created(SignedInBody::sign(&app, signed_in)?).replayed(replayed))
+    Ok(SignedInBody::reply(Reply::created, &app, signed_in)?.replayed(replayed))
 }

@@ -1,7 +1,7 @@
 //! The answer of every endpoint that signs somebody in.
 
 use api::openapi::schema::{Id, Time};
-use api::{ApiError, AppState};
+use api::{ApiError, AppState, Identity, Reply};
 use domain::logins::SignedIn;
 use domain::{Timestamp, UserId};
 use jwt::Subject;
@@ -81,8 +81,17 @@ struct TenantBody {
 }
 
 impl SignedInBody {
-    /// Signs a token for a login that has been stored.
-    pub fn sign(app: &AppState, signed_in: SignedIn) -> Result<Self, ApiError> {
+    /// Signs a token for a login that has been stored, and answers with it.
+    pub fn reply(
+        success: fn(Self) -> Reply<Self>,
+        app: &AppState,
+        signed_in: SignedIn,
+    ) -> Result<Reply<Self>, ApiError> {
+        let identity = Identity::from(&signed_in);
+        Ok(success(Self::sign(app, signed_in)?).signing_in(identity))
+    }
+
+    fn sign(app: &AppState, signed_in: SignedIn) -> Result<Self, ApiError> {
         let SignedIn {
             user,
             tenant,

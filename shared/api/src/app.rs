@@ -7,14 +7,21 @@ use axum::{Router as Axum, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::config::Origins;
+use crate::edge::Edge;
 use crate::error::{ApiError, Code};
+use crate::observer::Observer;
 use crate::router::Router;
 use crate::state::AppState;
 use crate::{cors, edge};
 
 /// The application as it is served: both prefixes, problem documents for what no route answers, CORS, panics caught,
-/// request ids and logs.
-pub fn app(router: Router, state: AppState, origins: &Origins) -> Axum {
+/// request ids, and every request seen by `observer`.
+pub fn app(router: Router, state: AppState, origins: &Origins, observer: Observer) -> Axum {
+    let edge = Edge {
+        ids: state.env.ids.clone(),
+        clock: state.env.clock.clone(),
+        observer,
+    };
     router
         .into_axum()
         .fallback(|| async { ApiError::new(Code::NotFound, "No route of this API has this path.") })
@@ -22,7 +29,7 @@ pub fn app(router: Router, state: AppState, origins: &Origins) -> Axum {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(edge::limit_body))
         .layer(cors::layer(origins))
-        .layer(middleware::from_fn_with_state(state.env.ids.clone(), edge::edge))
+        .layer(middleware::from_fn_with_state(edge, edge::edge))
         .with_state(state)
 }
 

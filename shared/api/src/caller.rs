@@ -8,6 +8,7 @@ use domain::{Caller, LoginId, TenantId, Timestamp, UserId};
 use jwt::{Claims, Refusal};
 
 use crate::error::{ApiError, Code};
+use crate::observer::Seen;
 use crate::sender;
 use crate::state::AppState;
 
@@ -61,14 +62,19 @@ fn verify(token: &str, state: &AppState, now: Timestamp) -> Result<Claims, Refus
     state.tokens.verify(token, now.as_seconds())
 }
 
+/// Whoever the verified token belongs to, of which the request's line tells from here on.
 fn caller(claims: &Claims, parts: &Parts, now: Timestamp) -> Caller {
-    Caller::verified(
+    let caller = Caller::verified(
         UserId::from_uuid(claims.sub),
         TenantId::from_uuid(claims.tenant_id),
         LoginId::from_uuid(claims.login_id),
         now,
         sender::client(parts),
-    )
+    );
+    if let Some(seen) = parts.extensions.get::<Seen>() {
+        seen.set(&caller);
+    }
+    caller
 }
 
 /// The token of the request, if it has one (RFC 6750, section 2.1).

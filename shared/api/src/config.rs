@@ -15,6 +15,7 @@ use domain::logins::Lifetime;
 use domain::password::{self, Policy};
 use domain::throttle::{Rule, Rules};
 use jwt::{PrivateKey, PublicKey, Secret, SigningKey, VerifyingKey};
+use tracing_subscriber::filter::Targets;
 
 const MAKE_PRIVATE: &str = "Make one with `openssl genpkey -algorithm ed25519`";
 const MAKE_PUBLIC: &str = "Make it from the private key with `openssl pkey -pubout`";
@@ -43,7 +44,9 @@ pub struct Config {
     pub passwords: Policy,
     /// `SWEEP_SECONDS`: how often a server does what is done on a schedule, if it does.
     pub sweep_interval: Option<Duration>,
-    /// `RUST_LOG`, `LOG_FORMAT`
+    /// `METRICS_PORT`: where a server tells its metrics, if it does; port 0 is a free one.
+    pub metrics: Option<SocketAddr>,
+    /// `RUST_LOG`, `LOG_FORMAT`, `AWS_LAMBDA_FUNCTION_NAME`
     pub logs: Logs,
 }
 
@@ -80,10 +83,24 @@ pub enum Origins {
 /// How much is logged, and how.
 #[derive(Clone, Debug)]
 pub struct Logs {
-    /// A `tracing` filter.
-    pub filter: String,
+    /// What is.
+    pub filter: Targets,
     /// The form of a line.
     pub format: LogFormat,
+    /// Where to.
+    pub stream: Stream,
+    /// The function whose metrics CloudWatch takes from the lines of its requests, which are JSON then and are always written; `None` if
+    /// nobody takes any.
+    pub function: Option<String>,
+}
+
+/// One of the process's streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output: Lambda's log, where it looks for metrics.
+    Output,
+    /// Standard error, where standard output is for what was asked for.
+    Error,
 }
 
 /// The form of a log line.
@@ -127,10 +144,13 @@ impl Config {
         on_terminal: bool,
     ) -> Result<Self, ConfigError> {
         let vars = Variables { lookup };
-        let mode = if vars.text("AWS_LAMBDA_RUNTIME_API")?.is_some() {
-            Mode::Lambda
+        let (mode, metrics) = if vars.text("AWS_LAMBDA_RUNTIME_API")?.is_some() {
+            (Mode::Lambda, None)
         } else {
-            Mode::Server(vars.address()?)
+            let server = vars.address()?;
+            let metrics: Option<u16> = vars.parsed("METRICS_PORT", "a port number")?;
+            let metrics = metrics.map(|port| SocketAddr::new(server.ip(), port));
+            (Mode::Server(server), metrics)
         };
         Ok(Self {
             store: vars.store()?,
@@ -142,7 +162,8 @@ impl Config {
             throttle: vars.throttle(mode)?,
             passwords: vars.passwords()?,
             sweep_interval: vars.sweep_interval()?,
-            logs: vars.logs(on_terminal)?,
+            metrics,
+            logs: vars.logs(mode, on_terminal)?,
         })
     }
 }
@@ -416,11 +437,14 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
         Ok(min_length.map_or(policy, |min_length| policy.with_min_length(min_length)))
     }
 
-    fn logs(&self, on_terminal: bool) -> Result<Logs, ConfigError> {
+    fn logs(&self, mode: Mode, on_terminal: bool) -> Result<Logs, ConfigError> {
         let filter = self.text("RUST_LOG")?.unwrap_or_else(|| "info".to_owned());
-        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&filter) {
-            return Err(refused("RUST_LOG", format!("is not a log filter: {error}")));
-        }
+        // With a bracket begins what is asked of spans, which are on no line of ours: `Targets` would take it for a name.
+        let Some(filter) = filter.parse::<Targets>().ok().filter(|_| !filter.contains('[')) else {
+            let why =
+                format!("must be a level like `info`, or levels of parts like `warn,domain=debug`, and is `{filter}`");
+            return Err(refused("RUST_LOG", why));
+        };
         let format = match self.text("LOG_FORMAT")?.as_deref() {
             None if on_terminal => LogFormat::Text,
             None | Some("json") => LogFormat::Json,
@@ -432,7 +456,21 @@ impl<F: Fn(&str) -> Option<OsString>> Variables<F> {
                 ));
             }
         };
-        Ok(Logs { filter, format })
+        let (stream, function) = match mode {
+            Mode::Server(_) => (Stream::Error, None),
+            // Somebody runs the function on their own machine, and reads what it says.
+            Mode::Lambda if on_terminal => (Stream::Output, None),
+            Mode::Lambda => {
+                let name = self.text("AWS_LAMBDA_FUNCTION_NAME")?;
+                (Stream::Output, Some(name.unwrap_or_else(|| "unknown".to_owned())))
+            }
+        };
+        Ok(Logs {
+            filter,
+            format,
+            stream,
+            function,
+        })
     }
 }
 
@@ -586,6 +624,9 @@ mod tests {
             ("SWEEP_SECONDS", "-1"),
             ("SWEEP_SECONDS", "86401"),
             ("RUST_LOG", "info,=nonsense=="),
+            ("RUST_LOG", "info,[a span]=trace"),
+            ("METRICS_PORT", "65536"),
+            ("METRICS_PORT", "on"),
             ("LOG_FORMAT", "xml"),
         ] {
             let error = read(&[SECRET, (variable, value)]).expect_err(value).to_string();
@@ -735,6 +776,51 @@ mod tests {
         assert_eq!(interval(&[]), Some(Duration::from_secs(60)));
         assert_eq!(interval(&[("SWEEP_SECONDS", "3")]), Some(Duration::from_secs(3)));
         assert_eq!(interval(&[("SWEEP_SECONDS", "0")]), None);
+    }
+
+    #[test]
+    fn metrics_are_told_on_the_servers_host_if_they_have_a_port() {
+        let metrics = |pairs: &[_]| read(&[&[SECRET], pairs].concat()).unwrap().metrics;
+        assert_eq!(metrics(&[]), None);
+        assert_eq!(metrics(&[("METRICS_PORT", "")]), None);
+        let port = ("METRICS_PORT", "9090");
+        assert_eq!(metrics(&[port]), Some(([127, 0, 0, 1], 9090).into()));
+        assert_eq!(metrics(&[port, ("HOST", "0.0.0.0")]), Some(([0, 0, 0, 0], 9090).into()));
+        let lambda = ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1");
+        assert_eq!(metrics(&[port, lambda]), None, "Lambda has no ports");
+    }
+
+    #[test]
+    fn under_lambda_a_functions_lines_have_metrics_whatever_is_asked_of_the_log() {
+        let logs = |pairs: &[_], on_terminal| {
+            let pairs = [&[SECRET], pairs].concat();
+            let read = Config::read(
+                |name| {
+                    pairs
+                        .iter()
+                        .find(|(key, _)| *key == name)
+                        .map(|(_, value)| (*value).into())
+                },
+                TokenUse::Signs,
+                on_terminal,
+            );
+            let logs = read.unwrap().logs;
+            (logs.stream, logs.function, logs.format)
+        };
+        let (lambda, name) = (
+            ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1"),
+            ("AWS_LAMBDA_FUNCTION_NAME", "auth"),
+        );
+        let auth = || Some("auth".to_owned());
+        assert_eq!(logs(&[lambda, name], false), (Stream::Output, auth(), LogFormat::Json));
+        let text = ("LOG_FORMAT", "text");
+        assert_eq!(
+            logs(&[lambda, name, text], false),
+            (Stream::Output, auth(), LogFormat::Text)
+        );
+        assert_eq!(logs(&[lambda, name], true), (Stream::Output, None, LogFormat::Text));
+        assert_eq!(logs(&[lambda], false).1, Some("unknown".to_owned()));
+        assert_eq!(logs(&[name], false), (Stream::Error, None, LogFormat::Json));
     }
 
     #[test]

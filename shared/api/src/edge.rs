@@ -1,20 +1,20 @@
 //! What every request passes first and every response last: the request's id, the body's limit, the problem document,
-//! and the one log line.
+//! and the watch that ends in the one log line.
 
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use domain::{Ids, TokenId};
+use domain::{Clock, Ids, TokenId};
 use http_body::Body as _;
 use http_body_util::Limited;
-use tokio::time::Instant;
 
 use crate::error::{ApiError, Problem};
-use crate::{json, trace};
+use crate::json;
+use crate::observer::Observer;
 
 /// The largest body that a route takes, in bytes.
 pub const BODY_MAX_BYTES: usize = 64 * 1024;
@@ -26,19 +26,27 @@ pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(pub String);
 
+/// What the edge needs.
+#[derive(Clone)]
+pub(crate) struct Edge {
+    pub(crate) ids: Arc<Ids>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observer: Observer,
+}
+
 /// The outermost middleware.
-pub(crate) async fn edge(State(ids): State<Arc<Ids>>, mut request: Request, next: Next) -> Response {
-    let started = Instant::now();
+pub(crate) async fn edge(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
     let id = match request.extensions().get::<RequestId>() {
         Some(id) => id.clone(),
-        None => RequestId(ids.next::<TokenId>().to_string()),
+        None => RequestId(edge.ids.next::<TokenId>().to_string()),
     };
-    request.extensions_mut().insert(id.clone());
+    let watch = edge.observer.watch(&request, id.clone(), edge.clock);
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().cloned();
+    request.extensions_mut().insert(id);
+    request.extensions_mut().insert(watch.seen());
 
-    let response = next.run(request).await;
-    let mut response = write_problem(response, &method, &id);
+    let response = watch.meter().measure(next.run(request)).await;
+    let mut response = write_problem(response, &method, watch.id());
     if method == Method::OPTIONS && response.status() == StatusCode::OK {
         // A preflight, which the CORS layer answers with a 200 that has no body.
         *response.status_mut() = StatusCode::NO_CONTENT;
@@ -50,16 +58,10 @@ pub(crate) async fn edge(State(ids): State<Arc<Ids>>, mut request: Request, next
         headers.remove(header::CONTENT_LENGTH);
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(value) = HeaderValue::from_str(&id.0) {
+    if let Ok(value) = HeaderValue::from_str(&watch.id().0) {
         headers.insert(X_REQUEST_ID, value);
     }
-    trace::request(
-        &id.0,
-        &method,
-        route.as_ref().map(MatchedPath::as_str),
-        &response,
-        started.elapsed(),
-    );
+    watch.answered(&response);
     response
 }
 

@@ -1,14 +1,21 @@
 //! What is done on a schedule instead of for a request.
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Env, Timestamp};
+use futures_util::FutureExt as _;
+use kv::Meter;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
+
+use crate::line::{self, Store};
+use crate::observer::Observer;
+use crate::trace_id::TraceId;
 
 /// What an invocation needs to send its answer after the job has come to its end.
 const RESERVE: Duration = Duration::from_secs(1);
@@ -38,11 +45,22 @@ struct Done {
 #[error("{0} failed; the line before says why")]
 pub(crate) struct Failed(&'static str);
 
-/// Whether a run that had nothing to do is worth a line.
+/// What asks for a run: an invocation, of which there is to be a line whatever was done, or nobody in particular.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked<'a> {
+    /// Lambda, with the invocation's id and trace.
+    By(&'a str, Option<TraceId>),
+    /// Somebody who has started the program for it.
+    Once,
+    /// The server that it runs beside.
+    Again,
+}
+
+/// Whether the line of a run is worth reading only for those who want to know everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Quiet {
     No,
-    IfNothingWasDone,
+    Yes,
 }
 
 impl Job {
@@ -75,42 +93,44 @@ impl Job {
         self.name
     }
 
-    /// Does it once, and writes its one log line.
+    /// Does it once, and has it seen. One that panics has failed; the line before says where.
     pub(crate) async fn run(
         &self,
         env: Env,
         within: Duration,
-        request_id: Option<&str>,
-        quiet: Quiet,
+        asked: Asked<'_>,
+        observer: &Observer,
     ) -> Result<Value, Failed> {
-        let started = Instant::now();
-        let outcome = (self.work)(env, within).await;
-        let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
-        let job = self.name;
-        match outcome {
-            Ok(Done { summary, is_nothing }) if is_nothing && quiet == Quiet::IfNothingWasDone => {
-                tracing::debug!(request_id, job, duration_ms, %summary, "job");
-                Ok(summary)
-            }
-            Ok(Done { summary, .. }) => {
-                tracing::info!(request_id, job, duration_ms, %summary, "job");
-                Ok(summary)
-            }
-            Err(error) => {
-                tracing::error!(request_id, job, duration_ms, cause = %error, "job");
-                Err(Failed(job))
-            }
-        }
+        let (started, meter, clock) = (Instant::now(), Meter::new(), env.clock.clone());
+        let working = AssertUnwindSafe((self.work)(env, within)).catch_unwind();
+        let (outcome, quiet) = match meter.measure(working).await {
+            Ok(Ok(Done { summary, is_nothing })) if is_nothing && asked == Asked::Again => (Ok(summary), Quiet::Yes),
+            Ok(Ok(Done { summary, .. })) => (Ok(summary), Quiet::No),
+            Ok(Err(error)) => (Err(error.to_string()), Quiet::No),
+            Err(_) => (Err("it panicked".to_owned()), Quiet::No),
+        };
+        let (id, trace) = match asked {
+            Asked::By(id, trace) => (Some(id), trace),
+            Asked::Once | Asked::Again => (None, None),
+        };
+        let run = line::Run {
+            at: clock.now(),
+            id,
+            trace,
+            job: self.name,
+            took: started.elapsed(),
+            store: Store::of(&meter),
+            outcome: outcome.as_ref().map_err(String::as_str),
+        };
+        observer.run(&run, quiet);
+        outcome.map_err(|_| Failed(self.name))
     }
 
     /// Does it now, and again about every `interval`, until it is dropped. A run that fails has its next time like any other.
-    pub(crate) async fn repeat(self, env: Env, interval: Duration) {
+    pub(crate) async fn repeat(self, env: Env, interval: Duration, observer: Observer) {
         loop {
-            let (job, env) = (self.clone(), env.clone());
-            // On a task of its own, so that a panic is the end of this run, and not of all later ones.
-            let run = tokio::spawn(async move { job.run(env, Duration::MAX, None, Quiet::IfNothingWasDone).await });
-            // What there is to say of a failure or a panic has been logged.
-            let _ = run.await;
+            // What there is to say of a failure has been said.
+            let _ = self.run(env.clone(), Duration::MAX, Asked::Again, &observer).await;
             sleep(interval.mul_f64(fastrand::f64() + 0.5)).await;
         }
     }
@@ -132,7 +152,94 @@ pub(crate) fn allowance(deadline: Timestamp, now: Timestamp) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
+    use domain::Ids;
+    use domain::env::{Limits, SystemClock, SystemRng};
+    use domain::logins::Lifetime;
+    use domain::password::Policy;
+    use domain::secret::Hasher;
+    use tempfile::TempDir;
+
     use super::*;
+    use crate::line::Lines;
+
+    fn env(folder: &TempDir) -> Env {
+        let settings = kv::Settings::new(kv::Engine::Lmdb(folder.path().to_owned()));
+        let (clock, rng) = (Arc::new(SystemClock), Arc::new(SystemRng));
+        Env {
+            db: kv::Db::open(settings).unwrap(),
+            ids: Arc::new(Ids::new(clock.clone(), rng.clone())),
+            clock,
+            hasher: Hasher::new(rng.clone()),
+            rng,
+            limits: Limits {
+                login: Lifetime {
+                    idle: Duration::ZERO,
+                    absolute: Duration::ZERO,
+                },
+                throttle: None,
+                passwords: Policy::BASIC,
+            },
+        }
+    }
+
+    /// Runs it as an invocation of Lambda's, and answers what comes of it and its line.
+    async fn invoked(job: &Job) -> (Result<Value, String>, Value) {
+        let folder = tempfile::tempdir().unwrap();
+        let lines: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let kept = lines.clone();
+        let keep = Lines::to(move |line| kept.lock().unwrap().push(serde_json::from_slice(line).unwrap()));
+        let observer = Observer::embedding(keep, "test");
+        let asked = Asked::By("the-id", TraceId::from_xray("Root=1-5759e988-bd862e3fe1be46a994272793"));
+        let outcome = job.run(env(&folder), Duration::MAX, asked, &observer).await;
+        let lines = std::mem::take(&mut *lines.lock().unwrap());
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        (outcome.map_err(|failed| failed.to_string()), lines[0].clone())
+    }
+
+    #[tokio::test]
+    async fn a_run_has_one_line_with_what_it_did_and_asked_of_the_store() {
+        let job = Job::new("test", |env: Env, _| async move {
+            let key = &kv::Key::of(&("a",));
+            env.db.run(|txn| async move { txn.get(key).await }).await?;
+            env.db.run(|txn| async move { txn.set(key, "1") }).await?;
+            Ok(3)
+        });
+        let (outcome, line) = invoked(&job).await;
+        assert_eq!(outcome, Ok(Value::from(3)));
+        for (member, value) in [
+            ("level", Value::from("INFO")),
+            ("request_id", "the-id".into()),
+            ("trace_id", "5759e988bd862e3fe1be46a994272793".into()),
+            ("job", "test".into()),
+            ("summary", 3.into()),
+            ("store_trips", 4.into()),
+            ("store_retries", 0.into()),
+            ("JobFailures", 0.into()),
+            ("Function", "test".into()),
+        ] {
+            assert_eq!(line[member], value, "{member}: {line}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_run_that_fails_or_panics_is_counted_as_a_failure() {
+        let fails = Job::new("test", |_, _| async { Err::<(), _>(domain::Error::Revoked) });
+        let panics = Job::new("test", |env: Env, _| async move {
+            assert!(env.limits.throttle.is_some(), "marked");
+            Ok(())
+        });
+        for (job, cause) in [
+            (fails, domain::Error::Revoked.to_string()),
+            (panics, "it panicked".to_owned()),
+        ] {
+            let (outcome, line) = invoked(&job).await;
+            assert_eq!(outcome, Err("test failed; the line before says why".to_owned()));
+            assert_eq!((&line["level"], &line["JobFailures"]), (&"ERROR".into(), &1.into()));
+            assert_eq!((&line["cause"], &line["summary"]), (&cause.into(), &Value::Null));
+        }
+    }
 
     #[test]
     fn a_job_ends_before_its_invocation_does() {

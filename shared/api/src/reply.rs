@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::error::ApiError;
+use crate::line::Identity;
 use crate::preconditions::{Preconditions, Version};
 
 pub(crate) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -16,6 +17,7 @@ pub struct Reply<T> {
     location: Option<String>,
     version: Option<Version>,
     replayed: bool,
+    identity: Option<Identity>,
     data: T,
 }
 
@@ -37,6 +39,7 @@ impl<T> Reply<T> {
             location: None,
             version: None,
             replayed: false,
+            identity: None,
             data,
         }
     }
@@ -48,6 +51,7 @@ impl<T> Reply<T> {
             location: None,
             version: None,
             replayed: false,
+            identity: None,
             data,
         }
     }
@@ -56,6 +60,15 @@ impl<T> Reply<T> {
     #[must_use]
     pub fn replayed(self, replayed: bool) -> Self {
         Self { replayed, ..self }
+    }
+
+    /// Says for the log whom a token was given out to. Whoever has sent one is known already.
+    #[must_use]
+    pub fn signing_in(self, identity: Identity) -> Self {
+        Self {
+            identity: Some(identity),
+            ..self
+        }
     }
 
     /// Names the version that is sent.
@@ -142,6 +155,9 @@ impl<T: Serialize> IntoResponse for Reply<T> {
         }
         if let Some(version) = self.version {
             headers.insert(header::ETAG, version.header());
+        }
+        if let Some(identity) = self.identity {
+            response.extensions_mut().insert(identity);
         }
         response
     }

@@ -1,19 +1,21 @@
 //! Running a function: under the Lambda Runtime API, or as a plain HTTP server; and what is done on a schedule, under the
 //! Lambda Runtime API, or once.
 
+use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::process::ExitCode;
-use std::sync::Once;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use axum::Router as Axum;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderName, Request, Uri, header};
+use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use domain::Timestamp;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -25,15 +27,18 @@ use lambda_http::{Adapter, RequestExt as _, service_fn};
 use serde::de::IgnoredAny;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
-use tower::ServiceExt as _;
+use tower::{Service, ServiceExt as _};
 
 use crate::config::{Config, ConfigError, Mode, TokenUse};
 use crate::edge::RequestId;
-use crate::job::{Failed, Job, Quiet, allowance};
+use crate::job::{Asked, Failed, Job, allowance};
+use crate::line::Lines;
+use crate::observer::{Observer, Recorder};
 use crate::router::{PREFIXES, Router};
 use crate::sender::SourceAddress;
 use crate::state::AppState;
-use crate::{app, trace};
+use crate::trace_id::TraceId;
+use crate::{app, metrics, trace};
 
 /// How long requests in flight may take to finish once the server was asked to stop; a container engine waits for ten
 /// seconds before it kills.
@@ -50,14 +55,19 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 
 /// Serves `router` until it is told to stop. This is a function's whole `main`.
 pub fn serve(router: Router) -> ExitCode {
-    exit(|| run(router, Vec::new()))
+    exit(|| run(router, Vec::new(), None))
 }
 
-/// Like [`serve`], for a server that stands alone: beside answering requests it does `jobs`, every `SWEEP_SECONDS`. Under Lambda, which
-/// freezes a process when it has answered, they are left to functions of their own.
+/// Like [`serve`], for a server that stands alone: beside answering requests it does `jobs`, every `SWEEP_SECONDS`, and tells its metrics on
+/// `METRICS_PORT`. Under Lambda, which freezes a process when it has answered, jobs are left to functions of their own, and metrics to
+/// the log.
 pub fn serve_with(router: Router, jobs: Vec<Job>) -> ExitCode {
-    exit(|| run(router, jobs))
+    exit(|| run(router, jobs, Some(metrics::start)))
 }
+
+/// What starts a server's metrics: who takes them, and who answers what they are. It is handed in, so that a function's program is not
+/// linked with what it never uses.
+type StartMetrics = fn(Timestamp) -> (Arc<dyn Recorder>, Axum);
 
 /// Does `job` at each invocation, whatever its event says, and answers its summary. Without the Runtime API it does it once, prints the
 /// summary, and ends. This is the whole `main` of a function that a schedule invokes.
@@ -91,8 +101,10 @@ enum Failure {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Store(#[from] kv::Error),
-    #[error("cannot listen on {0} (set by HOST and PORT): {1}")]
-    Listen(SocketAddr, std::io::Error),
+    #[error("cannot listen on {0} (set by HOST and {1}): {2}")]
+    Listen(SocketAddr, &'static str, std::io::Error),
+    #[error("METRICS_PORT is set, and a function that is served alone has no metrics: the gateway has")]
+    NoMetrics,
     #[error("the runtime could not be started: {0}")]
     Runtime(#[from] std::io::Error),
     #[error("the Lambda runtime ended: {0}")]
@@ -103,12 +115,22 @@ enum Failure {
     Stopped,
 }
 
-fn run(router: Router, jobs: Vec<Job>) -> Result<(), Failure> {
+fn run(router: Router, jobs: Vec<Job>, start_metrics: Option<StartMetrics>) -> Result<(), Failure> {
     let config = Config::from_env(router.token_use())?;
-    trace::init(&config.logs);
+    let lines = Lines::on(config.logs.stream);
+    trace::init(&config.logs, &lines);
     let state = AppState::open(&config)?;
     let env = state.env.clone();
-    let app = app(router, state, &config.origins);
+    let (recorder, metrics) = match (config.metrics, start_metrics) {
+        (None, _) => (None, None),
+        (Some(_), None) => return Err(Failure::NoMetrics),
+        (Some(address), Some(start)) => {
+            let (recorder, endpoint) = start(env.clock.now());
+            (Some(recorder), Some((address, endpoint)))
+        }
+    };
+    let observer = Observer::new(&config.logs, lines, recorder);
+    let app = app(router, state, &config.origins, observer.clone());
     match config.mode {
         Mode::Lambda => {
             // A sandbox handles one request at a time: more threads would only take longer to start.
@@ -136,10 +158,10 @@ fn run(router: Router, jobs: Vec<Job>) -> Result<(), Failure> {
                     connect(&env).await;
                     let Some(interval) = config.sweep_interval else { return };
                     for job in jobs {
-                        tokio::spawn(job.repeat(env.clone(), interval));
+                        tokio::spawn(job.repeat(env.clone(), interval, observer.clone()));
                     }
                 });
-                server(app, address, config.trusted_proxies, stop).await
+                server(app, address, config.trusted_proxies, metrics, stop).await
             })
         }
     }
@@ -156,19 +178,21 @@ async fn connect(env: &domain::Env) {
 
 fn run_schedule(job: &Job) -> Result<(), Failure> {
     let config = Config::from_env(TokenUse::Ignores)?;
-    trace::init(&config.logs);
+    let lines = Lines::on(config.logs.stream);
+    trace::init(&config.logs, &lines);
+    let observer = Observer::new(&config.logs, lines, None);
     let env = AppState::open(&config)?.env;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let stop = stop_signal()?;
         match config.mode {
             Mode::Lambda => tokio::select! {
-                ended = lambda_schedule(job, &env) => ended,
+                ended = lambda_schedule(job, &env, &observer) => ended,
                 () = stop => Ok(()),
             },
             Mode::Server(_) => {
                 let summary = tokio::select! {
-                    outcome = job.run(env, Duration::MAX, None, Quiet::No) => outcome?,
+                    outcome = job.run(env, Duration::MAX, Asked::Once, &observer) => outcome?,
                     () = stop => return Err(Failure::Stopped),
                 };
                 let _ = writeln!(std::io::stdout(), "{summary}");
@@ -178,11 +202,13 @@ fn run_schedule(job: &Job) -> Result<(), Failure> {
     })
 }
 
-async fn lambda_schedule(job: &Job, env: &domain::Env) -> Result<(), Failure> {
+async fn lambda_schedule(job: &Job, env: &domain::Env, observer: &Observer) -> Result<(), Failure> {
     let service = service_fn(|event: LambdaEvent<IgnoredAny>| async move {
         let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
-        let within = allowance(domain::Timestamp::from_millis(deadline), env.clock.now());
-        let outcome = job.run(env.clone(), within, Some(&event.context.request_id), Quiet::No);
+        let within = allowance(Timestamp::from_millis(deadline), env.clock.now());
+        let trace = event.context.xray_trace_id.as_deref().and_then(TraceId::from_xray);
+        let asked = Asked::By(&event.context.request_id, trace);
+        let outcome = job.run(env.clone(), within, asked, observer);
         outcome.await.map_err(|failed| Diagnostic {
             error_type: "JobFailed".to_owned(),
             error_message: failed.to_string(),
@@ -353,36 +379,70 @@ async fn server(
     app: Axum,
     address: SocketAddr,
     trusted_proxies: usize,
+    metrics: Option<(SocketAddr, Axum)>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|error| Failure::Listen(address, error))?;
+    let listener = listen(address, "PORT").await?;
+    let metrics = match metrics {
+        Some((address, endpoint)) => Some((listen(address, "METRICS_PORT").await?, endpoint)),
+        None => None,
+    };
     // Whoever started us may have stopped listening to what we say; that is no reason to end.
     let _ = writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?);
+    if let Some((listener, endpoint)) = metrics {
+        let address = listener.local_addr()?;
+        let _ = writeln!(std::io::stdout(), "metrics on http://{address}{}", metrics::PATH);
+        // It ends with the process: while requests in flight are finished, they can be watched.
+        tokio::spawn(async move { accept(&listener, &GracefulShutdown::new(), |_| endpoint.clone()).await });
+    }
 
+    let connections = GracefulShutdown::new();
+    let service = |peer: SocketAddr| {
+        app.clone().map_request(move |mut request: Request<Incoming>| {
+            if trusted_proxies == 0 && SourceAddress::is_forwarded(request.headers()) {
+                warn_of_proxies();
+            }
+            let source = SourceAddress::behind(trusted_proxies, request.headers(), peer.ip());
+            request.extensions_mut().insert(source);
+            request
+        })
+    };
+    tokio::select! {
+        never = accept(&listener, &connections, service) => match never {},
+        () = stop => {}
+    }
+    drop(listener);
+    tracing::info!("stopping: finishing the requests in flight");
+    if tokio::time::timeout(GRACE, connections.shutdown()).await.is_err() {
+        let seconds = GRACE.as_secs();
+        tracing::warn!("requests were still in flight {seconds} s after the signal; stopping without them");
+    }
+    Ok(())
+}
+
+async fn listen(address: SocketAddr, variable: &'static str) -> Result<TcpListener, Failure> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|error| Failure::Listen(address, variable, error))
+}
+
+/// Serves whoever connects, each with what `service` makes for them.
+async fn accept<S>(
+    listener: &TcpListener,
+    connections: &GracefulShutdown,
+    service: impl Fn(SocketAddr) -> S,
+) -> Infallible
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
+{
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE);
-    let connections = GracefulShutdown::new();
-    let mut stop = pin!(stop);
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = &mut stop => break,
-        };
-        match accepted {
+        match listener.accept().await {
             Ok((stream, peer)) => {
                 // It only makes small answers leave sooner.
                 let _ = stream.set_nodelay(true);
-                let service = app.clone().map_request(move |mut request: Request<Incoming>| {
-                    if trusted_proxies == 0 && SourceAddress::is_forwarded(request.headers()) {
-                        warn_of_proxies();
-                    }
-                    let source = SourceAddress::behind(trusted_proxies, request.headers(), peer.ip());
-                    request.extensions_mut().insert(source);
-                    request
-                });
-                let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+                let service = TowerToHyperService::new(service(peer));
+                let connection = http.serve_connection(TokioIo::new(stream), service);
                 let connection = connections.watch(connection);
                 tokio::spawn(async move {
                     if let Err(error) = connection.await {
@@ -397,13 +457,6 @@ async fn server(
             }
         }
     }
-    drop(listener);
-    tracing::info!("stopping: finishing the requests in flight");
-    if tokio::time::timeout(GRACE, connections.shutdown()).await.is_err() {
-        let seconds = GRACE.as_secs();
-        tracing::warn!("requests were still in flight {seconds} s after the signal; stopping without them");
-    }
-    Ok(())
 }
 
 /// Says, once, that there may be a proxy that nobody has told us of. Behind one, all clients share its address, and so its throttle.

@@ -19,6 +19,7 @@ use crate::fdb;
 use crate::key::{Key, Range};
 use crate::lmdb;
 use crate::marker::{self, Marker, Markers};
+use crate::meter::{Meter, Trips};
 use crate::retry::Backoff;
 #[cfg(any(feature = "fdb", feature = "testing"))]
 use crate::txn::EngineSnapshot;
@@ -195,8 +196,9 @@ impl Db {
         E: RunError,
     {
         self.usage.transactions.fetch_add(1, Relaxed);
+        let meter = Meter::current();
         let mut backoff = Backoff::default();
-        let mut txn = self.begin(self.since.as_ref())?;
+        let mut txn = self.begin(self.since.as_ref(), meter.clone())?;
         let mut marker: Option<Marker> = None;
         // What the closure answered in the attempts whose commits ended in doubt. Each may be on its way still, until an attempt
         // finds that it has arrived, or commits and thereby shuts it out.
@@ -204,6 +206,9 @@ impl Db {
         loop {
             self.usage.attempts.fetch_add(1, Relaxed);
             let attempts = progress.attempts.fetch_add(1, Relaxed) + 1;
+            if let Some(meter) = meter.as_ref().filter(|_| attempts > 1) {
+                meter.count_retry();
+            }
             let attempt = Attempt(txn);
             let failure = 'attempt: {
                 if let Some(marker) = marker.as_ref().filter(|_| !doubts.is_empty()) {
@@ -278,7 +283,7 @@ impl Db {
             }
             // The deadline may pass before a doubt is cleared up.
             progress.undecided.store(!doubts.is_empty(), Relaxed);
-            txn = match attempt.again(self, &mut backoff).await {
+            txn = match attempt.again(self, &mut backoff, meter.clone()).await {
                 Ok(txn) => txn,
                 Err(failure) => return Err(self.given_up(failure, !doubts.is_empty(), progress).into()),
             };
@@ -286,10 +291,11 @@ impl Db {
     }
 
     /// A new transaction, on an earlier one's snapshot if there is one.
-    fn begin(&self, since: Option<&Snapshot>) -> Result<Txn, Error> {
+    fn begin(&self, since: Option<&Snapshot>, meter: Option<Meter>) -> Result<Txn, Error> {
+        let is_spared_begin = since.is_some_and(|since| since.spares_begin);
         #[cfg(feature = "testing")]
         let faults = match &self.faults {
-            Some(faults) => Some(faults.begin(since.is_some_and(Snapshot::spares_begin))?),
+            Some(faults) => Some(faults.begin(is_spared_begin)?),
             None => None,
         };
         let begun = since.map_or_else(Instant::now, |since| since.begun);
@@ -299,6 +305,7 @@ impl Db {
             begun,
             self.root.clone(),
             self.usage.clone(),
+            Trips::new(meter, is_spared_begin),
             #[cfg(feature = "testing")]
             faults,
         ))
@@ -403,6 +410,16 @@ struct Attempt(Txn);
 
 impl Attempt {
     async fn commit(&self, undecided: &AtomicBool) -> Result<(), Error> {
+        if !self.0.has_written() {
+            return self.deliver(undecided).await;
+        }
+        let trip = self.0.trips().send();
+        let verdict = self.deliver(undecided).await;
+        trip.answered(0);
+        verdict
+    }
+
+    async fn deliver(&self, undecided: &AtomicBool) -> Result<(), Error> {
         #[cfg(feature = "testing")]
         if let Some(faults) = self.0.faults() {
             return faults.commit(&self.0, undecided).await;
@@ -415,24 +432,25 @@ impl Attempt {
     }
 
     /// Ends this attempt and begins another when it is time for it.
-    async fn again(&self, db: &Db, backoff: &mut Backoff) -> Result<Txn, Error> {
+    async fn again(&self, db: &Db, backoff: &mut Backoff, meter: Option<Meter>) -> Result<Txn, Error> {
         // An engine's own client knows nothing of faults that were made up.
         #[cfg(feature = "testing")]
         if self.0.faults().is_some() {
-            return self.anew(db, backoff).await;
+            return self.anew(db, backoff, meter).await;
         }
         match self.0.engine() {
-            Transaction::Lmdb(_) => self.anew(db, backoff).await,
+            Transaction::Lmdb(_) => self.anew(db, backoff, meter).await,
             #[cfg(feature = "fdb")]
             Transaction::Fdb(engine) => {
                 let Some(engine) = engine.again().await? else {
-                    return self.anew(db, backoff).await;
+                    return self.anew(db, backoff, meter).await;
                 };
                 Ok(Txn::new(
                     Transaction::Fdb(engine),
                     Instant::now(),
                     db.root.clone(),
                     db.usage.clone(),
+                    Trips::new(meter, false),
                     #[cfg(feature = "testing")]
                     None,
                 ))
@@ -440,10 +458,10 @@ impl Attempt {
         }
     }
 
-    async fn anew(&self, db: &Db, backoff: &mut Backoff) -> Result<Txn, Error> {
+    async fn anew(&self, db: &Db, backoff: &mut Backoff, meter: Option<Meter>) -> Result<Txn, Error> {
         self.end();
         sleep(backoff.pause()).await;
-        db.begin(None)
+        db.begin(None, meter)
     }
 
     fn end(&self) {

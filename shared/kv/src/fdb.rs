@@ -338,7 +338,14 @@ impl Transaction {
         Ok(value.map(|value| value.to_vec()))
     }
 
-    pub(crate) async fn range(&self, span: &Span, order: Order, limit: usize) -> Result<Vec<Found>, Error> {
+    /// The entries of a span, of which the cluster may answer a part at a time: `more` counts the parts after the first.
+    pub(crate) async fn range(
+        &self,
+        span: &Span,
+        order: Order,
+        limit: usize,
+        more: &mut u32,
+    ) -> Result<Vec<Found>, Error> {
         let mut found: Vec<Found> = Vec::new();
         let mut option = Some(RangeOption {
             begin: KeySelector::first_greater_or_equal(&*span.start),
@@ -364,6 +371,7 @@ impl Transaction {
                 return Err(Error::Engine { why });
             }
             option = current.next_range(&values);
+            *more += u32::from(option.is_some());
             iteration += 1;
         }
         Ok(found)

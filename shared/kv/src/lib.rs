@@ -22,6 +22,7 @@ mod fdb;
 mod key;
 mod lmdb;
 mod marker;
+mod meter;
 mod overlay;
 #[cfg(any(feature = "fdb", feature = "testing"))]
 mod pending;
@@ -34,6 +35,7 @@ pub use error::{Cause, Error, RunError};
 pub use fdb::Cluster;
 pub use foundationdb_tuple::{Bytes, Element, TuplePack, TupleUnpack, Versionstamp};
 pub use key::{Key, Range};
+pub use meter::Meter;
 pub use txn::{Entry, MAX_KEY_LEN, MAX_TRANSACTION_LEN, MAX_VALUE_LEN, Order, Page, Query, Snapshot, Txn};
 
 /// Ends what engines run in the background of this process. A program calls it on its way out, when no [`Db`] is in use any

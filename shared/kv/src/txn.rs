@@ -12,8 +12,10 @@ use crate::error::Error;
 use crate::faulty;
 #[cfg(feature = "fdb")]
 use crate::fdb;
-use crate::key::{Key, Range};
+use crate::key::{Key, Range, Span};
 use crate::lmdb;
+use crate::meter::Trips;
+use crate::overlay::Found;
 
 /// The longest key, its root included, in bytes.
 pub const MAX_KEY_LEN: usize = 511;
@@ -82,6 +84,7 @@ struct Inner {
     engine: Transaction,
     root: Arc<[u8]>,
     usage: Arc<Counters>,
+    trips: Trips,
     written: AtomicUsize,
     appended: AtomicU32,
     /// Its snapshot is not older than that.
@@ -103,6 +106,9 @@ pub struct Snapshot {
     pub(crate) engine: EngineSnapshot,
     /// A time that it is not older than.
     pub(crate) begun: Instant,
+    /// Whether a transaction that reads from it has no snapshot to ask the store for; or would have none, if its engine were one that has
+    /// to be asked.
+    pub(crate) spares_begin: bool,
 }
 
 /// A snapshot of each engine.
@@ -117,26 +123,20 @@ pub(crate) enum EngineSnapshot {
     Fdb(i64),
 }
 
-impl Snapshot {
-    /// Whether a transaction that reads from it has no snapshot to ask the store for.
-    #[cfg(feature = "testing")]
-    pub(crate) fn spares_begin(&self) -> bool {
-        !matches!(self.engine, EngineSnapshot::Newest)
-    }
-}
-
 impl Txn {
     pub(crate) fn new(
         engine: Transaction,
         begun: Instant,
         root: Arc<[u8]>,
         usage: Arc<Counters>,
+        trips: Trips,
         #[cfg(feature = "testing")] faults: Option<faulty::Attempt>,
     ) -> Self {
         Self(Arc::new(Inner {
             engine,
             root,
             usage,
+            trips,
             written: AtomicUsize::new(0),
             appended: AtomicU32::new(0),
             begun,
@@ -159,12 +159,14 @@ impl Txn {
             Transaction::Lmdb(engine) if self.0.faults.is_some() => EngineSnapshot::Held(Arc::new(engine.hold()?)),
             Transaction::Lmdb(_) => EngineSnapshot::Newest,
             #[cfg(feature = "fdb")]
-            Transaction::Fdb(engine) => EngineSnapshot::Fdb(engine.version().await?),
+            Transaction::Fdb(engine) => {
+                let trip = self.0.trips.send_begin();
+                let version = engine.version().await;
+                trip.answered(0);
+                EngineSnapshot::Fdb(version?)
+            }
         };
-        Ok(Snapshot {
-            engine,
-            begun: self.0.begun,
-        })
+        Ok(self.snapshot_of(engine, self.0.begun))
     }
 
     /// Ends the attempt and answers what it leaves: the store right after its commit, or as it was read if nothing was written.
@@ -183,9 +185,21 @@ impl Txn {
             #[cfg(feature = "fdb")]
             Transaction::Fdb(engine) => engine.leave().await.map(EngineSnapshot::Fdb),
         };
+        self.snapshot_of(engine.unwrap_or(EngineSnapshot::Newest), begun)
+    }
+
+    fn snapshot_of(&self, engine: EngineSnapshot, begun: Instant) -> Snapshot {
+        let spares_begin = match (&engine, &self.0.engine) {
+            (EngineSnapshot::Newest, Transaction::Lmdb(_)) => self.0.trips.has_snapshot(),
+            #[cfg(feature = "fdb")]
+            (EngineSnapshot::Newest, Transaction::Fdb(_)) => false,
+            #[cfg(any(feature = "fdb", feature = "testing"))]
+            _ => true,
+        };
         Snapshot {
-            engine: engine.unwrap_or(EngineSnapshot::Newest),
+            engine,
             begun,
+            spares_begin,
         }
     }
 
@@ -194,6 +208,13 @@ impl Txn {
         let key = self.rooted(key)?;
         self.0.usage.reads.fetch_add(1, Relaxed);
         self.0.usage.keys_read.fetch_add(1, Relaxed);
+        let trip = self.0.trips.send();
+        let value = self.look_up(&key).await;
+        trip.answered(0);
+        value
+    }
+
+    async fn look_up(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         #[cfg(feature = "testing")]
         if let Some(faults) = &self.0.faults {
             faults.before_read().await?;
@@ -202,10 +223,10 @@ impl Txn {
             Transaction::Lmdb(engine) => {
                 // A read that never waits must still let others run, and the deadline pass, once in a while.
                 tokio::task::coop::consume_budget().await;
-                engine.get(&key)
+                engine.get(key)
             }
             #[cfg(feature = "fdb")]
-            Transaction::Fdb(engine) => engine.get(&key).await,
+            Transaction::Fdb(engine) => engine.get(key).await,
         }
     }
 
@@ -218,18 +239,11 @@ impl Txn {
                 next: None,
             });
         }
-        #[cfg(feature = "testing")]
-        if let Some(faults) = &self.0.faults {
-            faults.before_read().await?;
-        }
-        let found = match &self.0.engine {
-            Transaction::Lmdb(engine) => {
-                tokio::task::coop::consume_budget().await;
-                engine.range(&span, query.order, query.limit)?
-            }
-            #[cfg(feature = "fdb")]
-            Transaction::Fdb(engine) => engine.range(&span, query.order, query.limit).await?,
-        };
+        let trip = self.0.trips.send();
+        let mut more = 0;
+        let found = self.find(&span, query, &mut more).await;
+        trip.answered(more);
+        let found = found?;
         self.0.usage.reads.fetch_add(1, Relaxed);
         self.0.usage.keys_read.fetch_add(found.len() as u64, Relaxed);
 
@@ -252,6 +266,23 @@ impl Txn {
             _ => None,
         };
         Ok(Page { entries, next })
+    }
+
+    /// The entries of a span, and in `more` how many further trips that took.
+    async fn find(&self, span: &Span, query: &Query, more: &mut u32) -> Result<Vec<Found>, Error> {
+        #[cfg(feature = "testing")]
+        if let Some(faults) = &self.0.faults {
+            faults.before_read().await?;
+        }
+        match &self.0.engine {
+            Transaction::Lmdb(engine) => {
+                let _ = more;
+                tokio::task::coop::consume_budget().await;
+                engine.range(span, query.order, query.limit)
+            }
+            #[cfg(feature = "fdb")]
+            Transaction::Fdb(engine) => engine.range(span, query.order, query.limit, more).await,
+        }
     }
 
     /// Gives `key` a value, in place of the one it has.
@@ -349,6 +380,10 @@ impl Txn {
                 len: written.saturating_add(len),
             }),
         }
+    }
+
+    pub(crate) fn trips(&self) -> &Trips {
+        &self.0.trips
     }
 
     #[cfg(feature = "testing")]

@@ -1,11 +1,11 @@
 //! The application under test.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use api::config::Origins;
-use api::{AppState, SourceAddress};
+use api::{AppState, Lines, Observer, SourceAddress};
 use axum::body::{Body, Bytes};
 use axum::http::{Request, Response};
 use domain::env::{Env, Ids, Limits, SystemRng};
@@ -20,10 +20,13 @@ use domain::{Address, Client, Clock as _, Role};
 use http_body_util::BodyExt as _;
 use jwt::{Secret, SigningKey, Subject, Tokens};
 use kv::{Entry, Key, Order, Query, Range};
+use serde_json::Value;
 use tower::ServiceExt as _;
 
 use crate::actor::Actor;
+use crate::answer::Answer;
 use crate::clock::TestClock;
+use crate::line::check_request_line;
 use crate::request::Target;
 use crate::store::TestStore;
 
@@ -35,6 +38,8 @@ pub struct TestApp {
     pub clock: Arc<TestClock>,
     app: axum::Router,
     tokens: Arc<Tokens>,
+    /// The line of every request so far.
+    lines: Arc<Mutex<Vec<Value>>>,
     /// None if the store is the caller's.
     _store: Option<TestStore>,
 }
@@ -140,13 +145,40 @@ impl TestApp {
             env: env.clone(),
             tokens: tokens.clone(),
         };
+        let lines: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let kept = lines.clone();
+        let keep = Lines::to(move |line| {
+            let line = serde_json::from_slice(line).expect("every line is JSON");
+            if let Err(why) = check_request_line(&line, Some(FUNCTION)) {
+                panic!("the line of a request is not what it has to be: {why}\n{line}");
+            }
+            locked(&kept).push(line);
+        });
         Self {
             env,
             clock,
-            app: api::app(router, state, origins),
+            app: api::app(router, state, origins, Observer::embedding(keep, FUNCTION)),
             tokens,
+            lines,
             _store: None,
         }
+    }
+
+    /// The lines of all requests so far, in the order in which they have ended.
+    pub fn lines(&self) -> Vec<Value> {
+        locked(&self.lines).clone()
+    }
+
+    /// The line of the request that was answered so.
+    ///
+    /// # Panics
+    /// If it has none, or another one as well.
+    pub fn line(&self, answer: &Answer) -> Value {
+        let id = answer.header("x-request-id").expect("every answer has an id");
+        let mut lines = self.lines();
+        lines.retain(|line| line["request_id"] == id);
+        assert_eq!(lines.len(), 1, "one request, one line: {lines:?}");
+        lines.remove(0)
     }
 
     /// Registers an account, below HTTP, with the password `password123`, whatever the policy says of it.
@@ -249,6 +281,13 @@ impl TestApp {
         };
         self.tokens.sign(subject, at).expect("tokens can be signed")
     }
+}
+
+/// What the function is called whose metrics the lines have.
+const FUNCTION: &str = "test";
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Who sends what does not say where it comes from.

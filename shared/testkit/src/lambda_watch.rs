@@ -49,7 +49,7 @@ impl LambdaWatch {
     /// # Panics
     /// If something does not compile, if cargo-lambda is not installed, or without an answer in time; with what it wrote.
     pub async fn start(env: &[(&str, String)], concurrency: usize) -> Self {
-        build().await;
+        build_functions().await;
         for _ in 0..ATTEMPTS {
             let mut watch = Self::spawn(env, concurrency);
             match timeout(START_LIMIT, watch.answers()).await {
@@ -183,8 +183,13 @@ impl Drop for LambdaWatch {
     }
 }
 
-/// Compiles the functions so that no request waits for it, and errors are shown.
-async fn build() {
+/// Compiles the functions, with the engine that the tests have, and answers where their programs stand. So no request waits for it, and
+/// errors are shown.
+///
+/// # Panics
+/// If something does not compile.
+pub async fn build_functions() -> PathBuf {
+    let mut programs = None;
     let functions = std::fs::read_dir(root().join("functions")).expect("the repository has functions");
     for function in functions {
         let function = function.expect("it can be listed");
@@ -196,6 +201,8 @@ async fn build() {
         let output = tokio::process::Command::new("cargo")
             .args(["build", "--locked", "--manifest-path"])
             .arg(root().join("Cargo.toml"))
+            .args(FEATURES)
+            .args(["--message-format", "json-render-diagnostics"])
             .arg("--bin")
             .arg(&name)
             .output()
@@ -207,7 +214,15 @@ async fn build() {
             name.display(),
             String::from_utf8_lossy(&output.stderr)
         );
+        let mut messages = output.stdout.split(|&byte| byte == b'\n');
+        let made = messages.find_map(|message| {
+            let message: Value = serde_json::from_slice(message).ok()?;
+            message["executable"].as_str().map(PathBuf::from)
+        });
+        programs = made.or(programs);
     }
+    let program = programs.expect("cargo names the program that it has made");
+    program.parent().expect("it stands in a folder").to_owned()
 }
 
 /// The root of the repository.

@@ -18,8 +18,9 @@ use axum::routing::{get, post};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::Child;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -39,6 +40,8 @@ pub struct RuntimeApi {
     count: AtomicU64,
     process: tokio::sync::Mutex<Child>,
     init: Duration,
+    /// Each until its stream ends.
+    logs: JoinSet<()>,
     /// Ended when this is dropped.
     _tasks: JoinSet<()>,
 }
@@ -52,6 +55,7 @@ struct Sandbox {
 }
 
 struct Invocation {
+    number: u64,
     id: String,
     event: String,
 }
@@ -60,6 +64,9 @@ struct Invocation {
 type Outcome = Result<Value, Value>;
 
 impl RuntimeApi {
+    /// What the function is called.
+    pub const FUNCTION: &str = "test";
+
     /// Starts a function, with a command such as [`Process::command`](crate::Process::command) makes, and waits until it asks for its
     /// first event.
     ///
@@ -70,10 +77,10 @@ impl RuntimeApi {
         let address = listener.local_addr().expect("it listens").to_string();
         command
             .env("AWS_LAMBDA_RUNTIME_API", address)
-            .env("AWS_LAMBDA_FUNCTION_NAME", "test")
+            .env("AWS_LAMBDA_FUNCTION_NAME", Self::FUNCTION)
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped());
 
         let (events, receiver) = mpsc::unbounded_channel();
@@ -91,8 +98,10 @@ impl RuntimeApi {
             .kill_on_drop(true)
             .spawn()
             .expect("the program can be started");
-        let stderr = process.stderr.take().expect("it is piped");
-        tasks.spawn(keep_log(stderr, sandbox.clone()));
+        let (stdout, stderr) = (process.stdout.take(), process.stderr.take());
+        let mut logs = JoinSet::new();
+        logs.spawn(keep_log(stdout.expect("it is piped"), sandbox.clone()));
+        logs.spawn(keep_log(stderr.expect("it is piped"), sandbox.clone()));
         tokio::select! {
             polled = timeout(LIMIT, sandbox.polled.notified()) => polled.expect("the function asks for an event in time"),
             ended = process.wait() => panic!("the function ended with {ended:?}: {}", sandbox.log()),
@@ -103,6 +112,7 @@ impl RuntimeApi {
             count: AtomicU64::new(0),
             process: tokio::sync::Mutex::new(process),
             init: started.elapsed(),
+            logs,
             _tasks: tasks,
         }
     }
@@ -117,12 +127,13 @@ impl RuntimeApi {
     /// # Panics
     /// If it ends, or does nothing of this in time.
     pub async fn invoke(&self, event: &Value) -> Result<Value, Value> {
-        let id = request_id(self.count.fetch_add(1, Ordering::Relaxed));
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let id = request_id(number);
         let (sender, answer) = oneshot::channel();
         locked(&self.sandbox.answers).insert(id.clone(), sender);
         let event = event.to_string();
         self.events
-            .send(Invocation { id, event })
+            .send(Invocation { number, id, event })
             .expect("the sandbox lives as long as this");
         let ended = async { self.process.lock().await.wait().await };
         tokio::select! {
@@ -146,9 +157,28 @@ impl RuntimeApi {
         request_id(count.checked_sub(1).expect("there was a request"))
     }
 
-    /// What the function has written to its log.
+    /// What the function has written to its log, as far as it has been read: on either stream, as Lambda takes it.
     pub fn log(&self) -> String {
         self.sandbox.log()
+    }
+
+    /// Ends the sandbox as Lambda does where it is told of, and answers with all that the function has written to its log.
+    ///
+    /// # Panics
+    /// If the function does not end in time, or not with success.
+    pub async fn end(mut self) -> String {
+        let process = self.process.get_mut();
+        let id = process.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        kill_process(id.expect("it has not ended yet"), Signal::TERM).expect("it is running");
+        let ended = timeout(LIMIT, process.wait()).await.expect("the function ends in time");
+        while self.logs.join_next().await.is_some() {}
+        assert!(ended.is_ok_and(|status| status.success()), "{}", self.log());
+        self.log()
+    }
+
+    /// The trace that Lambda says the test's invocation of this number belongs to, as 32 digits.
+    pub fn trace_id(number: u64) -> String {
+        format!("{TRACE_TIME}{number:024x}")
     }
 }
 
@@ -181,10 +211,13 @@ fn routes(sandbox: Arc<Sandbox>) -> Router {
         .with_state(sandbox)
 }
 
+/// When the traces of all invocations have begun, as X-Ray writes it.
+const TRACE_TIME: &str = "5759e988";
+
 async fn next(State(sandbox): State<Arc<Sandbox>>) -> Response<Body> {
     sandbox.polled.notify_one();
     let invocation = sandbox.events.lock().await.recv().await;
-    let Invocation { id, event } = invocation.expect("the test holds the sender as long as it serves");
+    let Invocation { number, id, event } = invocation.expect("the test holds the sender as long as it serves");
     Response::builder()
         .header("content-type", "application/json")
         .header("lambda-runtime-aws-request-id", id)
@@ -192,7 +225,7 @@ async fn next(State(sandbox): State<Arc<Sandbox>>) -> Response<Body> {
         .header("lambda-runtime-deadline-ms", "4102444800000")
         .header(
             "lambda-runtime-trace-id",
-            "Root=1-00000000-000000000000000000000000;Sampled=0",
+            format!("Root=1-{TRACE_TIME}-{number:024x};Parent=53995c3f42cd8ad8;Sampled=0"),
         )
         .header(
             "lambda-runtime-invoked-function-arn",
@@ -234,8 +267,8 @@ async fn serve(listener: TcpListener, routes: Router) {
 }
 
 /// Reads to the end, so that the function never waits for a full pipe.
-async fn keep_log(stderr: tokio::process::ChildStderr, sandbox: Arc<Sandbox>) {
-    let mut lines = BufReader::new(stderr).lines();
+async fn keep_log(stream: impl AsyncRead + Unpin, sandbox: Arc<Sandbox>) {
+    let mut lines = BufReader::new(stream).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         let mut log = locked(&sandbox.log);
         log.push_str(&line);

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use domain::Timestamp;
 use kv::Key;
 use serde_json::{Value, json};
-use testkit::{Process, RuntimeApi, TestApp, TestStore};
+use testkit::{Process, RuntimeApi, TestApp, TestStore, check_job_line};
 
 use crate::open_logins;
 
@@ -32,7 +32,8 @@ async fn without_a_runtime_api_it_sweeps_once_and_prints_what_it_has_done() {
         assert_eq!(lines.len(), 1, "{lines:?}");
         let line: Value = serde_json::from_str(lines[0]).unwrap();
         assert_eq!((&line["level"], &line["job"]), (&json!("INFO"), &json!("janitor")));
-        assert_eq!(line["summary"], summary.to_string());
+        assert_eq!(line["summary"], summary);
+        assert_eq!(check_job_line(&line, None), Ok(()));
     }
 }
 

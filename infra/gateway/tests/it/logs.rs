@@ -1,24 +1,46 @@
 //! No secret is ever in the logs: every operation of the API, with everything that a client may get wrong, against the real program at the
 //! most talkative level. Whatever a test invents as a secret has one word in it to look for; what the API hands out is looked for as it is.
 //!
-//! [`Driver`] takes any target, so that the programs under Lambda's runtime can be driven the same way.
+//! It is driven through the gateway's program, and through each function's own under Lambda's Runtime API.
 
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 
-use axum::http::{HeaderName, Method, header};
+use axum::body::Body;
+use axum::http::{HeaderName, Method, Request, header};
 use serde_json::{Value, json};
-use testkit::{Answer, Call, Process, Target, TestStore};
+use testkit::{Answer, Call, Process, RuntimeApi, Target, TestStore, check_job_line, check_request_line};
 
+use crate::functions::Functions;
 use crate::operations::{Access, Named, Operation, Person, operations};
 use crate::process::gateway;
+use crate::sweep::put_keys;
 
 /// In every secret that a test invents: passwords, emails, names and whatever nobody asked for.
 const MARK: &str = "marked";
 /// How [`MARK`] begins in base64, which credentials of the scheme `Basic` are written in.
 const ENCODED: &str = "bWFya2Vk";
 const PASSWORD: &str = "marked-passphrase";
+
+/// In which clients put what is nobody's business.
+const HEADERS: [&str; 15] = [
+    "cookie",
+    "user-agent",
+    "referer",
+    "origin",
+    "x-api-key",
+    "x-forwarded-for",
+    "x-request-id",
+    "x-amzn-trace-id",
+    "traceparent",
+    "tracestate",
+    "proxy-authorization",
+    "idempotency-key",
+    "if-match",
+    "if-none-match",
+    "x-marked",
+];
 
 /// What must not be in the logs, besides what has the mark.
 #[derive(Default)]
@@ -183,21 +205,7 @@ impl<T: Target> Driver<'_, T> {
         let other_type = call(&path).header(header::CONTENT_TYPE, "text/marked; charset=marked");
         self.send(other_type.bearer(&token).body("marked")).await;
 
-        for name in [
-            "cookie",
-            "user-agent",
-            "referer",
-            "origin",
-            "x-api-key",
-            "x-forwarded-for",
-            "x-request-id",
-            "x-amzn-trace-id",
-            "proxy-authorization",
-            "idempotency-key",
-            "if-match",
-            "if-none-match",
-            "x-marked",
-        ] {
+        for name in HEADERS {
             let name = HeaderName::from_static(name);
             let call = with(call(&path), body.as_ref()).header(name, &format!("marked={token}"));
             self.send(call).await;
@@ -243,8 +251,8 @@ fn text(value: &Value) -> String {
         .to_owned()
 }
 
-/// Wrong passwords until there is no more patience, and what is not even HTTP.
-async fn provoke(driver: &mut Driver<'_, impl Target>, address: &str) {
+/// Wrong passwords until there is no more patience, and a preflight.
+async fn provoke(driver: &mut Driver<'_, impl Target>) {
     let (person, _) = driver.person().await;
     let wrong = json!({ "email": person.email, "password": "marked, and wrong" });
     loop {
@@ -260,7 +268,10 @@ async fn provoke(driver: &mut Driver<'_, impl Target>, address: &str) {
         .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST")
         .header(header::ACCESS_CONTROL_REQUEST_HEADERS, "x-marked");
     driver.send(preflight).await;
+}
 
+/// What is not even HTTP.
+fn provoke_server(address: &str) {
     // By hand, because the connection may end before all is written.
     let mut requests: Vec<String> = [
         "marked\r\n\r\n",
@@ -304,7 +315,7 @@ async fn provoke(driver: &mut Driver<'_, impl Target>, address: &str) {
     assert!(answered > 0, "none of it has come to the application");
 }
 
-/// What the gateway's program wrote while everything was driven through it.
+/// What a program wrote while everything was driven through it.
 struct Log {
     lines: Vec<String>,
     /// The ids of the requests that it was sent.
@@ -312,17 +323,16 @@ struct Log {
     secrets: Secrets,
 }
 
-async fn log_of_everything(format: &str) -> Log {
-    let store = TestStore::new();
-    let mut command = gateway(&store);
-    command.env("RUST_LOG", "trace").env("LOG_FORMAT", format);
-    // Everything comes from one address; each account keeps its own limit.
-    for rule in ["THROTTLE_ADDRESS", "THROTTLE_REGISTRATION"] {
-        command.env(rule, "10000/1/1");
-    }
-    let process = Process::start(command);
+/// Everything comes from one address; each account keeps its own limit.
+const UNLIMITED: [(&str, &str); 2] = [
+    ("THROTTLE_ADDRESS", "10000/1/1"),
+    ("THROTTLE_REGISTRATION", "10000/1/1"),
+];
+
+/// Drives everything through `target`, and answers which requests that were and what must not be told of them.
+async fn drive_everything(target: &impl Target) -> (BTreeSet<String>, Secrets) {
     let mut driver = Driver {
-        target: &process.remote(),
+        target,
         secrets: Secrets::default(),
         people: 0,
         sent: BTreeSet::new(),
@@ -330,12 +340,46 @@ async fn log_of_everything(format: &str) -> Log {
     for operation in operations() {
         driver.drive(&operation).await;
     }
-    provoke(&mut driver, process.address()).await;
-    let Driver { sent, secrets, .. } = driver;
+    provoke(&mut driver).await;
+    (driver.sent, driver.secrets)
+}
+
+async fn log_of_everything(format: &str) -> Log {
+    let store = TestStore::new();
+    let mut command = gateway(&store);
+    command
+        .env("RUST_LOG", "trace")
+        .env("LOG_FORMAT", format)
+        .envs(UNLIMITED);
+    let process = Process::start(command);
+    let (sent, secrets) = drive_everything(&process.remote()).await;
+    provoke_server(process.address());
     process.terminate();
     let (status, lines) = process.wait();
     assert!(status.success(), "{status}");
     Log { lines, sent, secrets }
+}
+
+/// The lines, each of which is JSON.
+fn parsed(lines: &[impl AsRef<str>]) -> Vec<Value> {
+    let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|_| panic!("a line is not JSON: {line}"));
+    lines.iter().map(|line| parse(line.as_ref())).collect()
+}
+
+/// Each operation was done and was refused.
+fn assert_all_is_there(requests: &[Value]) {
+    for operation in operations() {
+        let of_it = requests
+            .iter()
+            .filter(|line| line["method"] == operation.method.as_str() && line["route"] == operation.at("/v5", "{id}"));
+        let statuses: BTreeSet<_> = of_it.filter_map(|line| line["status"].as_u64()).collect();
+        assert!(
+            statuses.contains(&u64::from(operation.success)) && statuses.len() > 1,
+            "{} {}: {statuses:?}",
+            operation.method,
+            operation.path
+        );
+    }
 }
 
 #[tokio::test]
@@ -343,26 +387,97 @@ async fn no_secret_is_in_the_logs_for_machines_whatever_is_asked_of_any_operatio
     let log = log_of_everything("json").await;
     assert_eq!(log.secrets.leaks(&log.lines), [""; 0]);
 
-    // And it is the log of everything: each request has its line, and each operation was done and was refused.
-    let lines: Vec<Value> = log
-        .lines
-        .iter()
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("a line is not JSON: {line}")))
-        .collect();
-    let requests: Vec<_> = lines.iter().filter(|line| line["message"] == "request").collect();
+    // And it is the log of everything: each request has its line.
+    let mut requests = parsed(&log.lines);
+    requests.retain(|line| line["message"] == "request");
+    for line in &requests {
+        assert_eq!(check_request_line(line, None), Ok(()), "{line}");
+    }
     let logged: BTreeSet<_> = requests.iter().map(|line| text(&line["request_id"])).collect();
     assert!(log.sent.is_subset(&logged));
+    assert_all_is_there(&requests);
+}
+
+#[tokio::test]
+async fn no_secret_is_in_the_logs_of_any_function_under_lambda() {
+    let store = TestStore::new();
+    let mut env = UNLIMITED.to_vec();
+    env.push(("RUST_LOG", "trace"));
+    let functions = Functions::start(&store, &env).await;
+    let (_, secrets) = drive_everything(&functions).await;
+    // By itself, because a body that nobody reads is refused where the document knows of none.
+    let large = "marked".repeat(12_000);
     for operation in operations() {
-        let of_it = requests
-            .iter()
-            .filter(|line| line["method"] == operation.method.as_str() && line["route"] == operation.at("/v5", "{id}"));
-        let statuses: BTreeSet<_> = of_it.map(|line| line["status"].as_u64().unwrap()).collect();
+        let request = Request::builder()
+            .method(operation.method.clone())
+            .uri(operation.at("/v5", "marked"))
+            .header(header::AUTHORIZATION, "Bearer marked")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(large.clone()));
+        let answer = functions.exchange(request.unwrap()).await;
+        assert_eq!(answer.status(), 413, "{} {}", operation.method, operation.path);
+    }
+    // What is no request at all, which the runtime refuses before any code of ours sees it.
+    for event in [
+        json!("marked"),
+        json!({ "marked": "marked" }),
+        json!({ "version": "marked", "requestContext": { "http": "marked" }, "headers": ["marked"], "body": { "marked": 1 } }),
+        json!({ "version": "2.0", "rawPath": "/marked", "requestContext": { "http": { "method": "mark ed" } } }),
+        json!({ "httpMethod": "GET", "path": "/marked", "requestContext": { "elb": "marked" }, "headers": { "mark ed": "marked\n" } }),
+    ] {
+        functions.invoke_each(&event).await;
+    }
+    let mut all = Vec::new();
+    for (name, invocations, log) in functions.end().await {
+        let lines: Vec<_> = log.lines().map(str::to_owned).collect();
+        assert_eq!(secrets.leaks(&lines), [""; 0], "{name}");
+        let mut requests = parsed(&lines);
+        requests.retain(|line| line["message"] == "request");
+        for line in &requests {
+            assert_eq!(check_request_line(line, Some(RuntimeApi::FUNCTION)), Ok(()), "{line}");
+        }
+        let cold = requests.iter().filter(|line| line["cold_start"] == true);
+        assert_eq!(cold.count(), 1, "{name}");
+        let ids: BTreeSet<_> = requests.iter().map(|line| text(&line["request_id"])).collect();
+        assert_eq!(ids.len(), requests.len(), "{name}: each request has one line");
         assert!(
-            statuses.contains(&u64::from(operation.success)) && statuses.len() > 1,
-            "{} {}: {statuses:?}",
-            operation.method,
-            operation.path
+            requests.len() + 5 >= invocations && requests.len() > 10,
+            "{name}: {} of {invocations}",
+            requests.len()
         );
+        all.extend(requests);
+    }
+    assert_all_is_there(&all);
+}
+
+#[tokio::test]
+async fn no_secret_is_in_the_logs_of_any_job_under_lambda() {
+    let store = TestStore::new();
+    let db = store.open();
+    // At which a sweep fails. What it is called is no secret: keys are made of ids.
+    let junk = &kv::Key::of(&("expiry", 0, "junk"));
+    for job in gateway::jobs() {
+        let command = Functions::command(job.name(), &store, &[("RUST_LOG", "trace")]).await;
+        let function = RuntimeApi::start(command).await;
+        for fails in [false, true, false] {
+            if fails {
+                put_keys(&db, std::slice::from_ref(junk)).await;
+            }
+            let event = json!({ "source": "marked", "detail": { "token": "marked", "body": ["marked"] } });
+            assert_eq!(function.invoke(&event).await.is_err(), fails);
+            db.run(|txn| async move { txn.clear(junk) }).await.unwrap();
+        }
+        let log = function.end().await;
+        let lines: Vec<_> = log.lines().map(str::to_owned).collect();
+        assert_eq!(Secrets::default().leaks(&lines), [""; 0]);
+        let mut runs = parsed(&lines);
+        runs.retain(|line| line["message"] == "job");
+        for (number, line) in (0..).zip(&runs) {
+            assert_eq!(check_job_line(line, Some(RuntimeApi::FUNCTION)), Ok(()), "{line}");
+            assert_eq!(line["trace_id"], RuntimeApi::trace_id(number));
+        }
+        let failures: Vec<_> = runs.iter().map(|line| line["JobFailures"].clone()).collect();
+        assert_eq!(failures, [0, 1, 0]);
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use api::Field;
-use api::config::{Config, LogFormat, Logs, Mode, Origins};
+use api::config::{Config, LogFormat, Logs, Mode, Origins, Stream};
 use domain::Client;
 use domain::env::SystemRng;
 use domain::logins::{Lifetime, Nonce};
@@ -33,9 +33,12 @@ fn config(tokens: &jwt::Settings) -> Config {
         sweep_interval: None,
         trusted_proxies: 0,
         passwords: Policy::BASIC,
+        metrics: None,
         logs: Logs {
-            filter: String::new(),
+            filter: "info".parse().unwrap(),
             format: LogFormat::Json,
+            stream: Stream::Error,
+            function: None,
         },
     }
 }

@@ -26,7 +26,7 @@ async fn put_outlived(db: &Db, number: u8) {
     put_keys(db, &[outlived(number)]).await;
 }
 
-async fn put_keys(db: &Db, keys: &[Key]) {
+pub async fn put_keys(db: &Db, keys: &[Key]) {
     let moved = Moved {
         from: None,
         to: Timestamp::from_millis(0),

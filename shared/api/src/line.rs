@@ -1,0 +1,342 @@
+//! The one line of a request, and that of a job's run, as machines read it: JSON, made by serde straight into the buffer that is written.
+//!
+//! Under Lambda the same line has the metrics too, in CloudWatch's embedded metric format
+//! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>): the member `_aws` says
+//! which other members of the line are metrics, and CloudWatch takes them from the log. So nothing else is written or sent.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{LoginId, TenantId, Timestamp, UserId};
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+use serde_json::ser::{CompactFormatter, Serializer as JsonSerializer};
+use tracing::Level;
+
+use crate::config::Stream;
+use crate::error::Code;
+use crate::trace_id::TraceId;
+
+/// What all metrics of this API stand under.
+const NAMESPACE: &str = "Coditect/Api";
+/// The one dimension: the function's name.
+const DIMENSION: &str = "Function";
+
+/// Where lines go. Clones go to the same place.
+#[derive(Clone)]
+pub struct Lines(Arc<Take>);
+
+type Take = dyn Fn(&[u8]) + Send + Sync;
+
+impl Lines {
+    /// To whatever takes them, each at once and with its line break.
+    pub fn to(take: impl Fn(&[u8]) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(take))
+    }
+
+    /// To one of the process's streams. A line that can not be written is lost: its disk may be the one that is full, and complaining about it
+    /// on the same stream would not be heard either.
+    pub(crate) fn on(stream: Stream) -> Self {
+        match stream {
+            Stream::Output => Self::to(|line| drop(io::stdout().write_all(line))),
+            Stream::Error => Self::to(|line| drop(io::stderr().write_all(line))),
+        }
+    }
+
+    /// Writes what `fill` puts into the line, at once.
+    pub(crate) fn write(&self, fill: impl FnOnce(&mut JsonSerializer<&mut Vec<u8>, CompactFormatter>)) {
+        // Most lines with metrics fit.
+        let mut line = Vec::with_capacity(1536);
+        fill(&mut JsonSerializer::new(&mut line));
+        line.push(b'\n');
+        (self.0)(&line);
+    }
+
+    fn write_json(&self, line: &impl Serialize) {
+        // Nothing in a line refuses to be written, nor does the buffer.
+        self.write(|json| drop(line.serialize(json)));
+    }
+}
+
+/// For text, which `tracing-subscriber` hands over a line at a time.
+impl Write for Lines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        (self.0)(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whose request it is: their ids, once a token was verified or given out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Identity {
+    /// The tenant that they act in.
+    #[serde(rename = "tenant_id")]
+    pub tenant: TenantId,
+    /// The user.
+    #[serde(rename = "user_id")]
+    pub user: UserId,
+    /// The login that their token belongs to.
+    #[serde(rename = "login_id")]
+    pub login: LoginId,
+}
+
+/// What is known of a request when it has ended. Nothing that a client sent is in it but the trace's id, which is one to the letter.
+#[derive(Clone, Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) at: Timestamp,
+    pub(crate) id: &'a str,
+    pub(crate) trace: TraceId,
+    pub(crate) method: &'static str,
+    pub(crate) route: &'a str,
+    /// None if nobody waited for the answer.
+    pub(crate) status: Option<u16>,
+    pub(crate) code: Option<Code>,
+    pub(crate) cause: Option<&'a str>,
+    pub(crate) took: Duration,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) store: Store,
+    pub(crate) is_cold_start: bool,
+}
+
+/// What is known of a job's run when it has ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Run<'a> {
+    pub(crate) at: Timestamp,
+    /// The invocation's, if there was one.
+    pub(crate) id: Option<&'a str>,
+    pub(crate) trace: Option<TraceId>,
+    pub(crate) job: &'static str,
+    pub(crate) took: Duration,
+    pub(crate) store: Store,
+    /// What it did, or why it failed.
+    pub(crate) outcome: Result<&'a Value, &'a str>,
+}
+
+/// What was asked of the store.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Store {
+    pub(crate) trips: u32,
+    pub(crate) retries: u32,
+}
+
+impl Request<'_> {
+    pub(crate) fn is_failure(&self) -> bool {
+        self.class() == Some(5)
+    }
+
+    /// The first digit of the status.
+    pub(crate) fn class(&self) -> Option<u16> {
+        self.status.map(|status| status / 100)
+    }
+
+    pub(crate) fn is_throttled(&self) -> bool {
+        self.status == Some(429)
+    }
+
+    pub(crate) fn is_store_unavailable(&self) -> bool {
+        self.code == Some(Code::StoreUnavailable)
+    }
+
+    /// Writes the line: with the metrics of `function`, if there is one.
+    pub(crate) fn write(&self, lines: &Lines, level: Level, function: Option<&str>) {
+        let duration_ms = millis(self.took);
+        let count = |is_one: bool| Measure::Count(u32::from(is_one));
+        let metrics = [
+            ("Requests", count(true)),
+            ("ServerErrors", count(self.is_failure())),
+            ("ClientErrors", count(self.class() == Some(4))),
+            ("Throttled", count(self.is_throttled())),
+            ("StoreUnavailable", count(self.is_store_unavailable())),
+            ("Duration", Measure::Millis(duration_ms)),
+            ("StoreTrips", Measure::Count(self.store.trips)),
+            ("StoreRetries", Measure::Count(self.store.retries)),
+            ("ColdStarts", count(self.is_cold_start)),
+        ];
+        lines.write_json(&RequestLine {
+            timestamp: self.at,
+            level: level.as_str(),
+            message: "request",
+            request_id: self.id,
+            trace_id: self.trace,
+            method: self.method,
+            route: self.route,
+            status: self.status,
+            code: self.code.map(Code::as_str),
+            cause: self.cause,
+            duration_ms,
+            identity: self.identity,
+            store_trips: self.store.trips,
+            store_retries: self.store.retries,
+            cold_start: self.is_cold_start,
+            embedded: function.map(|function| Embedded {
+                at: self.at,
+                function,
+                metrics: &metrics,
+            }),
+        });
+    }
+}
+
+impl Run<'_> {
+    /// Writes the line: with the metrics of `function`, if there is one.
+    pub(crate) fn write(&self, lines: &Lines, level: Level, function: Option<&str>) {
+        let duration_ms = millis(self.took);
+        let has_failed = self.outcome.is_err();
+        let metrics = [
+            ("Duration", Measure::Millis(duration_ms)),
+            ("JobFailures", Measure::Count(u32::from(has_failed))),
+        ];
+        lines.write_json(&RunLine {
+            timestamp: self.at,
+            level: level.as_str(),
+            message: "job",
+            request_id: self.id,
+            trace_id: self.trace,
+            job: self.job,
+            duration_ms,
+            summary: self.outcome.ok(),
+            cause: self.outcome.err(),
+            store_trips: self.store.trips,
+            store_retries: self.store.retries,
+            embedded: function.map(|function| Embedded {
+                at: self.at,
+                function,
+                metrics: &metrics,
+            }),
+        });
+    }
+}
+
+#[derive(Serialize)]
+struct RequestLine<'a> {
+    timestamp: Timestamp,
+    level: &'static str,
+    message: &'static str,
+    request_id: &'a str,
+    trace_id: TraceId,
+    method: &'static str,
+    route: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'a str>,
+    duration_ms: f64,
+    #[serde(flatten)]
+    identity: Option<Identity>,
+    store_trips: u32,
+    store_retries: u32,
+    cold_start: bool,
+    #[serde(flatten)]
+    embedded: Option<Embedded<'a>>,
+}
+
+#[derive(Serialize)]
+struct RunLine<'a> {
+    timestamp: Timestamp,
+    level: &'static str,
+    message: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<TraceId>,
+    job: &'static str,
+    duration_ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'a str>,
+    store_trips: u32,
+    store_retries: u32,
+    #[serde(flatten)]
+    embedded: Option<Embedded<'a>>,
+}
+
+/// Metrics as members of a line, and the member that says that they are some.
+struct Embedded<'a> {
+    at: Timestamp,
+    function: &'a str,
+    metrics: &'a [(&'static str, Measure)],
+}
+
+#[derive(Clone, Copy)]
+enum Measure {
+    Count(u32),
+    Millis(f64),
+}
+
+#[derive(Serialize)]
+struct Metadata<'a> {
+    #[serde(rename = "Timestamp")]
+    at: i64,
+    #[serde(rename = "CloudWatchMetrics")]
+    directives: [Directive<'a>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive<'a> {
+    namespace: &'static str,
+    dimensions: [[&'static str; 1]; 1],
+    metrics: Definitions<'a>,
+}
+
+struct Definitions<'a>(&'a [(&'static str, Measure)]);
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Definition {
+    name: &'static str,
+    unit: &'static str,
+}
+
+impl Serialize for Embedded<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        members.serialize_entry(DIMENSION, self.function)?;
+        for (name, measure) in self.metrics {
+            match measure {
+                Measure::Count(count) => members.serialize_entry(name, count)?,
+                Measure::Millis(millis) => members.serialize_entry(name, millis)?,
+            }
+        }
+        members.serialize_entry(
+            "_aws",
+            &Metadata {
+                at: self.at.as_millis(),
+                directives: [Directive {
+                    namespace: NAMESPACE,
+                    dimensions: [[DIMENSION]],
+                    metrics: Definitions(self.metrics),
+                }],
+            },
+        )?;
+        members.end()
+    }
+}
+
+impl Serialize for Definitions<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|&(name, measure)| Definition {
+            name,
+            unit: match measure {
+                Measure::Count(_) => "Count",
+                Measure::Millis(_) => "Milliseconds",
+            },
+        }))
+    }
+}
+
+/// In milliseconds, to the microsecond.
+pub(crate) fn millis(duration: Duration) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "what loses precision takes centuries")]
+    let micros = duration.as_micros() as f64;
+    micros / 1000.0
+}

@@ -1,0 +1,310 @@
+//! What is seen of every request and of every run of a job, from one place: a [`Watch`] is set when a request comes, and whatever becomes of it
+//! makes one line, which under Lambda carries the metrics, and one entry in a server's own.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::Method;
+use axum::response::Response;
+use domain::logins::SignedIn;
+use domain::{Caller, Clock};
+use kv::Meter;
+use tokio::time::Instant;
+use tracing::{Level, debug, enabled, error, field, info};
+
+use crate::config::{LogFormat, Logs};
+use crate::edge::RequestId;
+use crate::error::ApiError;
+use crate::job::Quiet;
+use crate::line::{self, Identity, Lines, Store};
+use crate::trace_id::TraceId;
+
+/// What stands for a path that belongs to no route, and for a method that HTTP does not define: a client could make up any number of them.
+pub(crate) const NONE: &str = "(none)";
+const OTHER: &str = "(other)";
+
+/// What is said of a request whose client went away before the answer.
+const ABANDONED: &str = "nobody waited for the answer";
+
+/// Where what is seen goes. Clones share it; there is one in a process.
+#[derive(Clone)]
+pub struct Observer(Arc<Inner>);
+
+struct Inner {
+    lines: Lines,
+    form: Form,
+    recorder: Option<Arc<dyn Recorder>>,
+    /// Set by the first request.
+    is_warm: AtomicBool,
+}
+
+/// The form of the lines.
+enum Form {
+    /// JSON with the metrics of this function: always, whatever is logged besides.
+    Embedded(String),
+    /// JSON, if it is logged at all.
+    Json,
+    /// For people, if it is logged at all.
+    Text,
+}
+
+/// Takes what is seen besides the log.
+pub(crate) trait Recorder: Send + Sync {
+    /// A request has come.
+    fn begun(&self);
+    /// A request has ended, one way or the other.
+    fn ended(&self, request: &line::Request<'_>);
+    /// A job has been run.
+    fn run(&self, run: &line::Run<'_>);
+}
+
+impl Observer {
+    pub(crate) fn new(logs: &Logs, lines: Lines, recorder: Option<Arc<dyn Recorder>>) -> Self {
+        let form = match (&logs.function, logs.format) {
+            (Some(function), _) => Form::Embedded(function.clone()),
+            (None, LogFormat::Json) => Form::Json,
+            (None, LogFormat::Text) => Form::Text,
+        };
+        Self::with(lines, form, recorder)
+    }
+
+    /// Writes every line to `lines`, as this function does under Lambda.
+    pub fn embedding(lines: Lines, function: &str) -> Self {
+        Self::with(lines, Form::Embedded(function.to_owned()), None)
+    }
+
+    fn with(lines: Lines, form: Form, recorder: Option<Arc<dyn Recorder>>) -> Self {
+        Self(Arc::new(Inner {
+            lines,
+            form,
+            recorder,
+            is_warm: AtomicBool::new(false),
+        }))
+    }
+
+    /// Watches a request from now on.
+    pub(crate) fn watch(&self, request: &Request, id: RequestId, clock: Arc<dyn Clock>) -> Watch {
+        if let Some(recorder) = &self.0.recorder {
+            recorder.begun();
+        }
+        Watch {
+            observer: self.clone(),
+            clock,
+            started: Instant::now(),
+            trace: TraceId::of(request.headers()),
+            id,
+            method: known(request.method()),
+            route: request.extensions().get().cloned(),
+            seen: Seen::default(),
+            meter: Meter::new(),
+            is_cold_start: !self.0.is_warm.swap(true, Relaxed),
+            has_ended: false,
+        }
+    }
+
+    fn request(&self, request: &line::Request<'_>) {
+        const TARGET: &str = "api::request";
+        if let Some(recorder) = &self.0.recorder {
+            recorder.ended(request);
+        }
+        let is_failure = request.is_failure();
+        let (level, is_logged) = if is_failure {
+            (Level::ERROR, enabled!(target: TARGET, Level::ERROR))
+        } else {
+            (Level::INFO, enabled!(target: TARGET, Level::INFO))
+        };
+        macro_rules! text {
+            ($level:ident) => {
+                $level!(
+                    target: TARGET,
+                    request_id = request.id,
+                    trace_id = %request.trace,
+                    method = request.method,
+                    route = request.route,
+                    status = request.status,
+                    code = request.code.map(|code| code.as_str()),
+                    cause = request.cause,
+                    duration_ms = line::millis(request.took),
+                    tenant_id = request.identity.map(|who| field::display(who.tenant)),
+                    user_id = request.identity.map(|who| field::display(who.user)),
+                    login_id = request.identity.map(|who| field::display(who.login)),
+                    store_trips = request.store.trips,
+                    store_retries = request.store.retries,
+                    cold_start = request.is_cold_start,
+                    "request"
+                )
+            };
+        }
+        match &self.0.form {
+            Form::Embedded(function) => request.write(&self.0.lines, level, Some(function)),
+            _ if !is_logged => {}
+            Form::Json => request.write(&self.0.lines, level, None),
+            Form::Text if is_failure => text!(error),
+            Form::Text => text!(info),
+        }
+    }
+
+    /// Takes note of a job's run, which may have had nothing to do.
+    pub(crate) fn run(&self, run: &line::Run<'_>, quiet: Quiet) {
+        const TARGET: &str = "api::job";
+        if let Some(recorder) = &self.0.recorder {
+            recorder.run(run);
+        }
+        let (level, is_logged) = match (&run.outcome, quiet) {
+            (Err(_), _) => (Level::ERROR, enabled!(target: TARGET, Level::ERROR)),
+            (Ok(_), Quiet::No) => (Level::INFO, enabled!(target: TARGET, Level::INFO)),
+            (Ok(_), Quiet::Yes) => (Level::DEBUG, enabled!(target: TARGET, Level::DEBUG)),
+        };
+        macro_rules! text {
+            ($level:ident, $($outcome:tt)+) => {
+                $level!(
+                    target: TARGET,
+                    request_id = run.id,
+                    trace_id = run.trace.map(field::display),
+                    job = run.job,
+                    duration_ms = line::millis(run.took),
+                    $($outcome)+,
+                    store_trips = run.store.trips,
+                    store_retries = run.store.retries,
+                    "job"
+                )
+            };
+        }
+        match (&self.0.form, run.outcome, quiet) {
+            (Form::Embedded(function), ..) => run.write(&self.0.lines, level, Some(function)),
+            _ if !is_logged => {}
+            (Form::Json, ..) => run.write(&self.0.lines, level, None),
+            (Form::Text, Err(cause), _) => text!(error, cause),
+            (Form::Text, Ok(summary), Quiet::No) => text!(info, %summary),
+            (Form::Text, Ok(summary), Quiet::Yes) => text!(debug, %summary),
+        }
+    }
+}
+
+/// A request under observation, until it was answered or dropped.
+pub(crate) struct Watch {
+    observer: Observer,
+    clock: Arc<dyn Clock>,
+    started: Instant,
+    id: RequestId,
+    trace: TraceId,
+    method: &'static str,
+    route: Option<MatchedPath>,
+    seen: Seen,
+    meter: Meter,
+    is_cold_start: bool,
+    has_ended: bool,
+}
+
+/// Whose request it is, as an extension of it: empty until somebody has verified the token.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen(Arc<OnceLock<Identity>>);
+
+impl Seen {
+    pub(crate) fn set(&self, caller: &Caller) {
+        // There is one token in a request; whoever verifies it again finds the same.
+        let _ = self.0.set(caller.into());
+    }
+}
+
+impl Watch {
+    /// What is written when the request's token has been verified.
+    pub(crate) fn seen(&self) -> Seen {
+        self.seen.clone()
+    }
+
+    /// What its trips to the store are counted by.
+    pub(crate) fn meter(&self) -> Meter {
+        self.meter.clone()
+    }
+
+    /// The request's id.
+    pub(crate) fn id(&self) -> &RequestId {
+        &self.id
+    }
+
+    /// It has been answered.
+    pub(crate) fn answered(mut self, response: &Response) {
+        self.end(Some(response));
+    }
+
+    fn end(&mut self, response: Option<&Response>) {
+        self.has_ended = true;
+        let error = response.and_then(|response| response.extensions().get::<ApiError>());
+        let given_out = response.and_then(|response| response.extensions().get::<Identity>());
+        let cause = match response {
+            Some(_) => error.and_then(|error| error.cause.as_deref()),
+            None => Some(ABANDONED),
+        };
+        self.observer.request(&line::Request {
+            at: self.clock.now(),
+            id: &self.id.0,
+            trace: self.trace,
+            method: self.method,
+            route: self.route.as_ref().map_or(NONE, MatchedPath::as_str),
+            status: response.map(|response| response.status().as_u16()),
+            code: error.map(ApiError::code),
+            cause,
+            took: self.started.elapsed(),
+            identity: self.seen.0.get().or(given_out).copied(),
+            store: Store::of(&self.meter),
+            is_cold_start: self.is_cold_start,
+        });
+    }
+}
+
+/// A server drops what nobody waits for any more.
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.end(None);
+        }
+    }
+}
+
+impl Store {
+    pub(crate) fn of(meter: &Meter) -> Self {
+        Self {
+            trips: meter.trips(),
+            retries: meter.retries(),
+        }
+    }
+}
+
+impl From<&Caller> for Identity {
+    fn from(caller: &Caller) -> Self {
+        Self {
+            tenant: caller.tenant(),
+            user: caller.user(),
+            login: caller.login(),
+        }
+    }
+}
+
+impl From<&SignedIn> for Identity {
+    fn from(signed_in: &SignedIn) -> Self {
+        Self {
+            tenant: signed_in.tenant.id,
+            user: signed_in.user.id,
+            login: signed_in.login.id,
+        }
+    }
+}
+
+/// The method, if it is one that HTTP defines (RFC 9110, section 9, and RFC 5789).
+fn known(method: &Method) -> &'static str {
+    const KNOWN: [(Method, &str); 9] = [
+        (Method::GET, "GET"),
+        (Method::POST, "POST"),
+        (Method::PATCH, "PATCH"),
+        (Method::DELETE, "DELETE"),
+        (Method::OPTIONS, "OPTIONS"),
+        (Method::HEAD, "HEAD"),
+        (Method::PUT, "PUT"),
+        (Method::CONNECT, "CONNECT"),
+        (Method::TRACE, "TRACE"),
+    ];
+    let found = KNOWN.iter().find(|(known, _)| known == method);
+    found.map_or(OTHER, |(_, name)| name)
+}

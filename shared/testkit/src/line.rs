@@ -1,0 +1,301 @@
+//! What a line of the log has to be, for whoever reads it: people, queries, and CloudWatch, which takes metrics from it.
+//!
+//! The schemas stand in files of their own. `embedded.schema.json` is CloudWatch's embedded metric format as far as a schema can say it
+//! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>); what is left, that the
+//! members which are said to be metrics are there and are numbers, is checked here.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use jsonschema::{Draft, Validator};
+use serde_json::{Value, json};
+
+static REQUEST: LazyLock<Validator> = LazyLock::new(|| validator(include_str!("request-line.schema.json")));
+static JOB: LazyLock<Validator> = LazyLock::new(|| validator(include_str!("job-line.schema.json")));
+static EMBEDDED: LazyLock<Validator> = LazyLock::new(|| validator(include_str!("embedded.schema.json")));
+
+/// The metrics of a request, each with its unit. Alarms and dashboards know these names.
+const OF_A_REQUEST: [(&str, &str); 9] = [
+    ("Requests", "Count"),
+    ("ServerErrors", "Count"),
+    ("ClientErrors", "Count"),
+    ("Throttled", "Count"),
+    ("StoreUnavailable", "Count"),
+    ("Duration", "Milliseconds"),
+    ("StoreTrips", "Count"),
+    ("StoreRetries", "Count"),
+    ("ColdStarts", "Count"),
+];
+
+/// The metrics of a job's run.
+const OF_A_RUN: [(&str, &str); 2] = [("Duration", "Milliseconds"), ("JobFailures", "Count")];
+
+/// The most that CloudWatch Logs takes in one line, in bytes.
+const LINE_MAX: usize = 256 * 1024;
+
+fn validator(schema: &str) -> Validator {
+    let schema = serde_json::from_str(schema).expect("the schema is JSON");
+    let options = jsonschema::options();
+    let validator = options
+        .with_draft(Draft::Draft202012)
+        .should_validate_formats(true)
+        .build(&schema);
+    validator.expect("the schema is one")
+}
+
+/// Holds a line to what the line of a request is: with the metrics of this function under Lambda, and with none elsewhere. Says what is wrong
+/// with it, if something is.
+pub fn check_request_line(line: &Value, function: Option<&str>) -> Result<(), String> {
+    check(line, &REQUEST, function.map(|function| (function, &OF_A_REQUEST[..])))?;
+    let number = |name: &str| line[name].as_u64();
+    let class = number("status").map(|status| status / 100);
+    let is = |it: bool| Some(u64::from(it));
+    if (line["level"] == "ERROR") != (class == Some(5)) {
+        return Err("its level is not the status'".to_owned());
+    }
+    if function.is_none() {
+        return Ok(());
+    }
+    for (name, value) in [
+        ("Requests", Some(1)),
+        ("ServerErrors", is(class == Some(5))),
+        ("ClientErrors", is(class == Some(4))),
+        ("Throttled", is(number("status") == Some(429))),
+        ("StoreUnavailable", is(line["code"] == "STORE_UNAVAILABLE")),
+        ("StoreTrips", number("store_trips")),
+        ("StoreRetries", number("store_retries")),
+        ("ColdStarts", is(line["cold_start"] == true)),
+    ] {
+        if number(name) != value {
+            return Err(format!("{name} is not what the rest of the line says"));
+        }
+    }
+    same_duration(line)
+}
+
+/// Holds a line to what the line of a job's run is, like [`check_request_line`].
+pub fn check_job_line(line: &Value, function: Option<&str>) -> Result<(), String> {
+    check(line, &JOB, function.map(|function| (function, &OF_A_RUN[..])))?;
+    let has_failed = line["cause"].is_string();
+    if (line["level"] == "ERROR") != has_failed {
+        return Err("its level is not the outcome's".to_owned());
+    }
+    if function.is_none() {
+        return Ok(());
+    }
+    if line["JobFailures"] != u64::from(has_failed) {
+        return Err("JobFailures is not what the rest of the line says".to_owned());
+    }
+    same_duration(line)
+}
+
+fn same_duration(line: &Value) -> Result<(), String> {
+    if line["Duration"] == line["duration_ms"] {
+        Ok(())
+    } else {
+        Err("Duration is not duration_ms".to_owned())
+    }
+}
+
+fn check(line: &Value, own: &Validator, metrics: Option<(&str, &[(&str, &str)])>) -> Result<(), String> {
+    let mut own_members = line.clone();
+    match metrics {
+        None if line.get("_aws").is_some() => return Err("it has metrics that nobody takes".to_owned()),
+        None => {}
+        Some((function, expected)) => {
+            embedded(line)?;
+            if line["Function"] != function {
+                return Err(format!("its metrics are not those of {function}"));
+            }
+            let definitions = expected
+                .iter()
+                .map(|(name, unit)| json!({ "Name": name, "Unit": unit }));
+            let directive = json!({
+                "Namespace": "Coditect/Api",
+                "Dimensions": [["Function"]],
+                "Metrics": definitions.collect::<Vec<_>>(),
+            });
+            if line["_aws"]["CloudWatchMetrics"] != json!([directive]) {
+                return Err(format!("its metrics are not those that alarms know: {}", line["_aws"]));
+            }
+            let members = own_members.as_object_mut().ok_or("it is no object")?;
+            for name in expected.iter().map(|(name, _)| *name).chain(["_aws", "Function"]) {
+                members.remove(name);
+            }
+        }
+    }
+    valid(own, &own_members)
+}
+
+/// Holds a line to the embedded metric format.
+fn embedded(line: &Value) -> Result<(), String> {
+    valid(&EMBEDDED, line)?;
+    if line.to_string().len() > LINE_MAX {
+        return Err("it is longer than CloudWatch takes a line".to_owned());
+    }
+    let mut targets = BTreeSet::new();
+    for directive in line["_aws"]["CloudWatchMetrics"].as_array().into_iter().flatten() {
+        let named = |list: &Value, of: fn(&Value) -> &Value| -> Vec<String> {
+            let items = list.as_array().into_iter().flatten();
+            items.filter_map(|item| of(item).as_str().map(str::to_owned)).collect()
+        };
+        for name in named(&directive["Metrics"], |definition| &definition["Name"]) {
+            if !line[&name].is_number() {
+                return Err(format!("{name} is said to be a metric, and is no number"));
+            }
+            if !targets.insert(name.clone()) {
+                return Err(format!("{name} is named twice"));
+            }
+        }
+        for set in directive["Dimensions"].as_array().into_iter().flatten() {
+            for name in named(set, |name| name) {
+                let value = line[&name].as_str().unwrap_or_default();
+                // What CloudWatch takes for a dimension's value.
+                let is_one = !value.trim().is_empty()
+                    && value.len() <= 1024
+                    && !value.starts_with(':')
+                    && value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+                if !is_one {
+                    return Err(format!("{name} is said to be a dimension, and is {}", line[&name]));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn valid(schema: &Validator, line: &Value) -> Result<(), String> {
+    let errors = schema.iter_errors(line);
+    let errors: Vec<_> = errors
+        .map(|error| format!("at `{}`, {error}", error.instance_path()))
+        .collect();
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(errors.join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = r#"{
+        "timestamp": "2026-01-02T03:04:05.678Z", "level": "INFO", "message": "request",
+        "request_id": "0190d0a0-7c3e-7a11-8f3e-0123456789ab", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+        "method": "GET", "route": "/v5/sessions", "status": 404, "code": "NOT_FOUND", "duration_ms": 1.25,
+        "tenant_id": "0190d0a0-7c3e-5a11-8f3e-0123456789ab", "user_id": "0190d0a0-7c3e-7a11-8f3e-0123456789ac",
+        "login_id": "0190d0a0-7c3e-7a11-8f3e-0123456789ad", "store_trips": 3, "store_retries": 0, "cold_start": true,
+        "Function": "auth", "Requests": 1, "ServerErrors": 0, "ClientErrors": 1, "Throttled": 0, "StoreUnavailable": 0,
+        "Duration": 1.25, "StoreTrips": 3, "StoreRetries": 0, "ColdStarts": 1,
+        "_aws": {
+            "Timestamp": 1767323045678,
+            "CloudWatchMetrics": [{
+                "Namespace": "Coditect/Api",
+                "Dimensions": [["Function"]],
+                "Metrics": [
+                    {"Name": "Requests", "Unit": "Count"}, {"Name": "ServerErrors", "Unit": "Count"},
+                    {"Name": "ClientErrors", "Unit": "Count"}, {"Name": "Throttled", "Unit": "Count"},
+                    {"Name": "StoreUnavailable", "Unit": "Count"}, {"Name": "Duration", "Unit": "Milliseconds"},
+                    {"Name": "StoreTrips", "Unit": "Count"}, {"Name": "StoreRetries", "Unit": "Count"},
+                    {"Name": "ColdStarts", "Unit": "Count"}
+                ]
+            }]
+        }
+    }"#;
+
+    fn line() -> Value {
+        serde_json::from_str(LINE).unwrap()
+    }
+
+    fn changed(pointer: &str, value: Value) -> Result<(), String> {
+        let mut line = line();
+        *line.pointer_mut(pointer).unwrap() = value;
+        check_request_line(&line, Some("auth"))
+    }
+
+    #[test]
+    fn a_line_that_is_as_it_has_to_be_passes() {
+        assert_eq!(check_request_line(&line(), Some("auth")), Ok(()));
+    }
+
+    #[test]
+    fn what_cloudwatch_would_not_take_fails() {
+        for (pointer, value) in [
+            ("/_aws", json!({})),
+            ("/_aws/Timestamp", json!("2026-01-02T03:04:05.678Z")),
+            ("/_aws/Timestamp", json!(-1)),
+            ("/_aws/CloudWatchMetrics", json!({})),
+            ("/_aws/CloudWatchMetrics/0", json!({ "Namespace": "Coditect/Api" })),
+            ("/_aws/CloudWatchMetrics/0/Namespace", json!("")),
+            ("/_aws/CloudWatchMetrics/0/Dimensions", json!(["Function"])),
+            ("/_aws/CloudWatchMetrics/0/Dimensions/0", json!(vec!["Function"; 31])),
+            ("/_aws/CloudWatchMetrics/0/Metrics/0/Unit", json!("Number")),
+            ("/_aws/CloudWatchMetrics/0/Metrics/0/Name", json!("Absent")),
+            ("/_aws/CloudWatchMetrics/0/Metrics/0/Name", json!("ServerErrors")),
+            (
+                "/_aws/CloudWatchMetrics/0/Metrics/0",
+                json!({ "Name": "Requests", "Unit": "Count", "More": 1 }),
+            ),
+            ("/Requests", json!("1")),
+            ("/Function", json!("")),
+            ("/Function", json!(":auth")),
+            ("/Function", json!("\u{e9}")),
+            ("/route", json!("/".repeat(LINE_MAX))),
+        ] {
+            let mut line = line();
+            *line.pointer_mut(pointer).unwrap() = value.clone();
+            assert!(embedded(&line).is_err(), "{pointer} {value}");
+        }
+    }
+
+    #[test]
+    fn a_member_too_many_or_too_few_or_of_another_form_fails() {
+        for (pointer, value) in [
+            ("/timestamp", json!("2026-01-02T03:04:05Z")),
+            ("/level", json!("DEBUG")),
+            ("/request_id", json!("")),
+            ("/trace_id", json!("00000000000000000000000000000000")),
+            ("/trace_id", json!("4BF92F3577B34DA6A3CE929D0E0E4736")),
+            ("/method", json!("MARKED")),
+            ("/route", json!("/v5/sessions?q=1")),
+            ("/status", json!(99)),
+            ("/tenant_id", json!("0190d0a0")),
+            ("/duration_ms", json!(-1)),
+            ("/cold_start", json!(1)),
+        ] {
+            assert!(changed(pointer, value.clone()).is_err(), "{pointer} {value}");
+        }
+        for member in ["trace_id", "store_trips", "user_id", "route", "duration_ms"] {
+            let mut line = line();
+            line.as_object_mut().unwrap().remove(member);
+            assert!(check_request_line(&line, Some("auth")).is_err(), "without {member}");
+        }
+        let mut more = line();
+        more["email"] = json!("a@example.com");
+        assert!(check_request_line(&more, Some("auth")).is_err());
+    }
+
+    #[test]
+    fn metrics_that_say_something_else_than_the_line_fail() {
+        for (pointer, value) in [
+            ("/Requests", json!(2)),
+            ("/ServerErrors", json!(1)),
+            ("/ClientErrors", json!(0)),
+            ("/Throttled", json!(1)),
+            ("/StoreUnavailable", json!(1)),
+            ("/Duration", json!(2)),
+            ("/StoreTrips", json!(2)),
+            ("/StoreRetries", json!(1)),
+            ("/ColdStarts", json!(0)),
+            ("/level", json!("ERROR")),
+            ("/Function", json!("sessions")),
+            ("/_aws/CloudWatchMetrics/0/Namespace", json!("Coditect")),
+            ("/_aws/CloudWatchMetrics/0/Dimensions", json!([["route"]])),
+            ("/_aws/CloudWatchMetrics/0/Metrics/5/Unit", json!("Seconds")),
+        ] {
+            assert!(changed(pointer, value.clone()).is_err(), "{pointer} {value}");
+        }
+        assert!(check_request_line(&line(), None).is_err(), "nobody takes them");
+    }
+}
