@@ -51,12 +51,7 @@ pub(crate) async fn edge(State(edge): State<Edge>, mut request: Request, next: N
         // A preflight, which the CORS layer answers with a 200 that has no body.
         *response.status_mut() = StatusCode::NO_CONTENT;
     }
-    let status = response.status();
     let headers = response.headers_mut();
-    if status == StatusCode::NOT_MODIFIED {
-        // It would have to be that of the answer that is not sent (RFC 9110, section 8.6), and not that of nothing.
-        headers.remove(header::CONTENT_LENGTH);
-    }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(value) = HeaderValue::from_str(&watch.id().0) {
         headers.insert(X_REQUEST_ID, value);

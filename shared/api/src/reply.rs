@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use http_body::Body as _;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -127,6 +128,17 @@ impl IntoResponse for Static {
     }
 }
 
+/// The answer with the length of its body (RFC 9110, section 8.6) and without its body, which a 304 never has.
+fn without_body(response: &Response) -> Response {
+    let length = response.body().size_hint().exact();
+    let mut bare = response.status().into_response();
+    if let Some(length) = length {
+        bare.headers_mut()
+            .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    bare
+}
+
 fn json(status: StatusCode, document: &impl Serialize) -> Response {
     let body = match serde_json::to_vec(document) {
         Ok(body) => body,
@@ -143,7 +155,7 @@ impl<T: Serialize> IntoResponse for Reply<T> {
             data: self.data,
         };
         let mut response = match self.status {
-            StatusCode::NOT_MODIFIED => self.status.into_response(),
+            StatusCode::NOT_MODIFIED => without_body(&json(self.status, &envelope)),
             status => json(status, &envelope),
         };
         let headers = response.headers_mut();
