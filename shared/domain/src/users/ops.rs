@@ -211,6 +211,7 @@ async fn place(
 async fn replay(env: &Env, client: &Client, registration: &Registration, made: &Registered) -> Result<Done<SignedIn>> {
     if !made.is_made_from(registration) {
         // After as much work as the right names with a wrong password would cost.
+        let _place = env.hasher.place()?;
         env.hasher.hash(&registration.password).await?;
         return Err(Error::IdempotencyMismatch);
     }
