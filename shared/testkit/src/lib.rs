@@ -25,7 +25,7 @@ pub use clock::TestClock;
 pub use front_door::{FRONT_DOORS, FrontDoor, answer_to};
 pub use front_doors::holds_behind_every_front_door;
 pub use lambda_watch::{LambdaWatch, build_functions};
-pub use line::{check_job_line, check_request_line};
+pub use line::{check_job_line, check_request_line, metrics};
 pub use process::Process;
 pub use remote::Remote;
 pub use request::{Call, Target};

@@ -30,6 +30,12 @@ const OF_A_REQUEST: [(&str, &str); 9] = [
 /// The metrics of a job's run.
 const OF_A_RUN: [(&str, &str); 2] = [("Duration", "Milliseconds"), ("JobFailures", "Count")];
 
+/// The names of the metrics that a function's lines have: a job's, or those of one that answers requests.
+pub fn metrics(is_job: bool) -> BTreeSet<&'static str> {
+    let of = if is_job { &OF_A_RUN[..] } else { &OF_A_REQUEST[..] };
+    of.iter().map(|(name, _)| *name).collect()
+}
+
 /// The most that CloudWatch Logs takes in one line, in bytes.
 const LINE_MAX: usize = 256 * 1024;
 

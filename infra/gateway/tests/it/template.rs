@@ -9,7 +9,7 @@ use axum::http::Method;
 use axum::http::header::{ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::{Map, Value, json};
-use testkit::{Target as _, TestApp};
+use testkit::{Target as _, TestApp, metrics};
 
 use crate::layout::{ROOT, folders};
 
@@ -569,6 +569,37 @@ fn the_dashboard_shows_every_function_and_every_alarm() {
             name.starts_with("AWS::") || resources(&template).contains_key(name),
             "the dashboard shows {name}, which is nothing"
         );
+    }
+}
+
+/// That the functions do emit these is held by whatever reads their lines (`testkit::check_request_line`, `check_job_line`).
+#[test]
+fn alarms_and_the_dashboard_look_at_metrics_that_there_are() {
+    let template = template();
+    let mut looked_at = BTreeSet::new();
+    for (_, alarm) in of_type(&template, "AWS::CloudWatch::Alarm") {
+        let (names, of) = watched(alarm);
+        let ours = names.iter().filter_map(|name| name.strip_prefix("Coditect/Api "));
+        looked_at.extend(ours.map(|name| (of.clone().expect("it is of a function"), name.to_owned())));
+    }
+    let body = resources(&template)["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"].clone();
+    let body: Value = serde_json::from_str(body.as_str().unwrap()).unwrap();
+    let widgets = body["widgets"].as_array().unwrap().iter();
+    let shown = widgets.filter_map(|widget| widget["properties"]["metrics"].as_array());
+    for metric in shown.flatten().filter(|metric| metric[0] == "Coditect/Api") {
+        assert_eq!(metric[2], "Function", "{metric}");
+        let of = metric[3]
+            .as_str()
+            .and_then(|of| of.strip_prefix("${")?.strip_suffix('}'));
+        looked_at.insert((of.unwrap().to_owned(), metric[1].as_str().unwrap().to_owned()));
+    }
+    assert!(looked_at.len() > folders().len(), "{looked_at:?}");
+    for folder in folders() {
+        let id = format!("{}Function", camel(&folder));
+        let there = metrics(jobs().contains(&folder));
+        for (_, name) in looked_at.iter().filter(|(of, _)| *of == id) {
+            assert!(there.contains(name.as_str()), "{folder} has no metric {name}");
+        }
     }
 }
 
