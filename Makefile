@@ -139,6 +139,10 @@ bench-quick: ## one function's size, start, calls and memory beside the bare one
 	cargo build --locked --bin gateway --bin bench
 	cargo run --quiet --locked --bin bench -- quick
 
+.PHONY: cost
+cost: ## infra/scale.md anew: what so many users take, computed from what `make bench` has measured
+	cargo run --quiet --locked --bin bench -- cost
+
 .PHONY: bench-startup
 bench-startup: $(LIBCLANG) ## start-up time and memory with FoundationDB's client beside LMDB's, on the cluster of FDB_CLUSTER_FILE
 	@$(NEEDS_CLUSTER)

@@ -1,6 +1,7 @@
 //! What is measured of the product, one subcommand each: `cargo run --bin bench -- trips`.
 
 mod account;
+mod cost;
 mod enumeration;
 mod functions;
 mod load;
@@ -40,6 +41,11 @@ const BENCHES: &[Bench] = &[
             enumeration::print();
             ExitCode::SUCCESS
         },
+    ),
+    (
+        "cost",
+        "what so many users take, from what `all` has measured, into infra/scale.md",
+        cost::write,
     ),
     ("startup", "start-up time and memory of programs, side by side", || {
         startup::print();

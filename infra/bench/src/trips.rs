@@ -19,7 +19,7 @@ use crate::report::{Reach, Row};
 const TRIP: Duration = Duration::from_millis(10);
 
 /// An endpoint and its trips.
-type Count = (&'static str, u32);
+pub(crate) type Count = (&'static str, u32);
 
 /// The fewest trips with which each endpoint can be had from FoundationDB.
 const LEAST: &[Count] = &[
@@ -78,7 +78,7 @@ pub(crate) fn rows() -> Vec<Row> {
 }
 
 /// Counts the trips of every endpoint, once each.
-fn count() -> Vec<Count> {
+pub(crate) fn count() -> Vec<Count> {
     let runtime = Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
