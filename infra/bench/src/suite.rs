@@ -58,6 +58,9 @@ pub(crate) fn full() -> ExitCode {
 /// The function that the quick suite measures.
 const QUICK: &[&str] = &["sessions"];
 
+/// How many calls its memory is looked at for.
+const QUICK_CALLS: usize = 2_000;
+
 /// By how much a time's ratio may miss its bound before the quick suite fails: it has few samples, and a machine that may be busy. Sizes, memory
 /// and trips have no such excuse.
 const MARGIN: f64 = 1.25;
@@ -68,6 +71,8 @@ const BOUNDS: &[(&str, f64)] = &[
     ("warm call of get, p50", 1.9),
     ("warm call of list of 50, p50", 4.0),
     ("warm call of create, p50", 9.0),
+    // So soon after the start the allocator still takes a page now and then.
+    ("the same, beside after 1800 calls", 1.02),
 ];
 
 /// As much as fits into a minute. What leaves its bound is a failure.
@@ -77,7 +82,7 @@ pub(crate) fn quick() -> ExitCode {
     let account = runtime.block_on(Account::with_sessions(60));
     let exact = [
         functions::sizes(QUICK),
-        functions::memory(&account, 2_000),
+        functions::memory(&account, QUICK_CALLS),
         trips::rows(),
     ]
     .concat();
