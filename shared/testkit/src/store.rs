@@ -16,6 +16,12 @@ pub struct TestStore {
 
 impl Default for TestStore {
     fn default() -> Self {
+        Self::on(engine)
+    }
+}
+
+impl TestStore {
+    fn on(engine: impl FnOnce(&TempDir) -> Engine) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let name = folder
@@ -55,6 +61,12 @@ impl TestStore {
     /// A new, empty store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A new, empty store on LMDB, whatever the others are on: for tests that stop the clock, which no cluster does, or count how this engine
+    /// answers.
+    pub fn embedded() -> Self {
+        Self::on(|folder| Engine::Lmdb(folder.path().join("store")))
     }
 
     /// How to open it.

@@ -165,7 +165,7 @@ async fn what_has_no_route_and_no_method_of_http_makes_no_names_of_its_own() {
 /// The trips of the table in the README, which the bench counts by the time that they take.
 #[tokio::test(start_paused = true)]
 async fn the_trips_on_a_line_are_the_time_that_the_request_has_waited_for_the_store() {
-    let store = TestStore::new();
+    let store = TestStore::embedded();
     let app = slow(&store, Plan::default());
     for (number, operation) in operations().iter().enumerate() {
         let (actor, person, path) = somebody(&app, operation, number).await;
@@ -187,7 +187,7 @@ async fn the_trips_on_a_line_are_the_time_that_the_request_has_waited_for_the_st
 
 #[tokio::test(start_paused = true)]
 async fn requests_that_take_turns_have_each_their_own_trips() {
-    let store = TestStore::new();
+    let store = TestStore::embedded();
     let app = slow(&store, Plan::default());
     let actor = app.register("alice@example.com").await;
     let draft = json!({ "name": "one", "workspacePath": "/one" });
@@ -208,7 +208,9 @@ async fn requests_that_take_turns_have_each_their_own_trips() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn requests_on_many_threads_have_each_their_own_trips() {
-    let app = std::sync::Arc::new(TestApp::start(gateway::router()));
+    // Whose reads are done as soon as they are asked for, so that even those that are asked for together are a trip each.
+    let store = TestStore::embedded();
+    let app = std::sync::Arc::new(TestApp::on(gateway::router(), store.open()));
     let alice = app.register("alice@example.com").await;
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..300_u32 {
@@ -224,7 +226,7 @@ async fn requests_on_many_threads_have_each_their_own_trips() {
 
 #[tokio::test(start_paused = true)]
 async fn the_retries_on_a_line_are_the_requests_own() {
-    let store = TestStore::new();
+    let store = TestStore::embedded();
     let plan = Plan {
         seed: 7,
         conflict: 0.5,
@@ -248,7 +250,7 @@ async fn the_retries_on_a_line_are_the_requests_own() {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_does_not_answer_is_told_of_with_the_cause() {
-    let store = TestStore::new();
+    let store = TestStore::embedded();
     let plan = Plan {
         hang: 1.0,
         ..Plan::default()
@@ -267,7 +269,7 @@ async fn a_store_that_does_not_answer_is_told_of_with_the_cause() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_nobody_waits_for_any_more_has_its_line_too() {
-    let store = TestStore::new();
+    let store = TestStore::embedded();
     let app = slow(&store, Plan::default());
     let actor = app.register("alice@example.com").await;
     let asking = app.get("/v5/sessions").by(&actor).send();
