@@ -168,7 +168,7 @@ fn run(router: Router, jobs: Vec<Job>, start_metrics: Option<StartMetrics>) -> R
 }
 
 /// Asks the store for something, so that it is connected to before the first request comes. Under Lambda that is in the
-/// init phase, which is not billed by the request and in which the sandbox is not frozen. A store that does not
+/// init phase, in which nobody waits for an answer yet and the sandbox is not frozen. A store that does not
 /// answer is no reason not to start: requests are answered 503 until it does.
 async fn connect(env: &domain::Env) {
     if let Err(error) = domain::ready::check(env).await {
