@@ -2,6 +2,11 @@
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
 const USAGE: &str = "usage: gateway          serve on HOST and PORT
        gateway health   succeed if a gateway on HOST and PORT answers
        gateway help     this";
