@@ -9,7 +9,7 @@ use zip::{CompressionMethod, ZipWriter};
 
 use crate::account::{Account, memory_kib, program};
 use crate::report::{Reach, Row};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{OneCpu, Sandbox};
 use crate::stats::{micros, millis, quantile_of};
 
 /// What everything here is held to.
@@ -95,6 +95,7 @@ fn mib(bytes: usize) -> f64 {
 
 /// From a process's start to its first poll, and to its first answer to an event that is there already.
 pub(crate) fn cold_starts(account: &Account, names: &[&str], rounds: usize) -> Vec<Row> {
+    let _one = OneCpu::take();
     let mut rows = Vec::new();
     for (name, first, reach) in FUNCTIONS.iter().filter(|(name, ..)| names.contains(name)) {
         let event = match first {
@@ -136,6 +137,7 @@ fn assert_answered(name: &str, answer: &[u8]) {
 /// What a call costs a process that has had some, from the event's sending to the answer's arrival.
 pub(crate) fn warm_calls(account: &Account, rounds: usize) -> Vec<Row> {
     const BATCH: usize = 200;
+    let _one = OneCpu::take();
     let draft = json!({ "name": "My Project", "workspacePath": "/workspace/test" });
     let calls = [
         (

@@ -9,7 +9,32 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::time::Instant;
+
+/// As long as it lives, this thread and the processes that it starts have one CPU together, as a sandbox of Lambda's has one or a part of one.
+///
+/// On several, an answer may wait until a CPU that has nothing to do wakes up, which takes a virtual machine as long as a call; how often
+/// that happens is the scheduler's affair, and would be most of what is measured.
+pub(crate) struct OneCpu(CpuSet);
+
+impl OneCpu {
+    pub(crate) fn take() -> Self {
+        let allowed = sched_getaffinity(None).expect("the kernel tells where a thread may run");
+        let last = (0..CpuSet::MAX_CPU).rev().find(|cpu| allowed.is_set(*cpu));
+        let mut one = CpuSet::new();
+        one.set(last.expect("a thread may run somewhere"));
+        sched_setaffinity(None, &one).expect("a thread may be kept to where it may run");
+        Self(allowed)
+    }
+}
+
+impl Drop for OneCpu {
+    fn drop(&mut self) {
+        // It has been so before.
+        let _ = sched_setaffinity(None, &self.0);
+    }
+}
 
 /// A function's process, and its connections to us.
 pub(crate) struct Sandbox {
