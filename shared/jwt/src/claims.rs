@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 /// The claims of an access token (RFC 9068, section 2.2, with the product's own).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Claims {
     /// The user.
     pub sub: Uuid,
@@ -24,6 +25,9 @@ pub struct Claims {
     pub jti: Uuid,
     /// The login that it lives and dies with.
     pub login_id: Uuid,
+    /// A claim that we do not make, and heed if it is there.
+    #[serde(skip_serializing)]
+    pub(crate) nbf: Option<i64>,
 }
 
 /// Whom a token is made for.

@@ -15,6 +15,7 @@ use crate::keys::Verifier;
 /// The members of a header that decide something. Others are ignored (RFC 7515, section 4), above all the keys and the places of
 /// keys that a sender would like to be believed: `jwk`, `jku`, `x5c`, `x5u`.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Header {
     pub(crate) alg: Algorithm,
     pub(crate) typ: Option<String>,

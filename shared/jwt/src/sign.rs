@@ -32,6 +32,7 @@ impl Tokens {
             aud: self.audience.clone(),
             jti: subject.token,
             login_id: subject.login,
+            nbf: None,
         };
         let mut header = Header::new(signer.algorithm);
         header.typ = Some(TYPE.to_owned());
