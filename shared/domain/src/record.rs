@@ -3,7 +3,10 @@
 //! A field that this version does not know, or a version that it does not know, is an error and not a guess: a newer
 //! writer's value must not lose a part by being read and rewritten here. A new version is a new struct with a conversion.
 
-use serde::de::DeserializeOwned;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -29,14 +32,6 @@ struct Written<'a, T> {
     data: &'a T,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Read<'a> {
-    v: u32,
-    #[serde(borrow)]
-    data: &'a RawValue,
-}
-
 /// The bytes of `record`.
 pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>> {
     serde_json::to_vec(&Written {
@@ -48,22 +43,79 @@ pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>> {
 
 /// The record in `bytes`.
 pub fn decode<T: Record>(bytes: &[u8]) -> Result<T> {
-    let read: Read<'_> = serde_json::from_slice(bytes).map_err(|error| corrupt::<T>(told(&error)))?;
-    let data = read.data.get();
-    let decoded = if read.v == T::VERSION {
+    let read: Read<'_, T> = serde_json::from_slice(bytes).map_err(|error| corrupt::<T>(told(&error)))?;
+    let (version, data) = match read {
+        Read::Current(record) => return Ok(record),
+        Read::Whole { version, data } => (version, data.get()),
+    };
+    let decoded = if version == T::VERSION {
         Some(serde_json::from_str(data))
     } else {
-        T::upgraded(read.v, data)
+        T::upgraded(version, data)
     };
     decoded
         .ok_or_else(|| {
             let known = T::VERSION;
             corrupt::<T>(format!(
-                "its format is version {}, this program knows version {known}",
-                read.v
+                "its format is version {version}, this program knows version {known}"
             ))
         })?
         .map_err(|error| corrupt::<T>(told(&error)))
+}
+
+/// An envelope with its data.
+enum Read<'a, T> {
+    /// Read where it stands, in one go: it comes after the version that this code writes.
+    Current(T),
+    /// As it stands.
+    Whole { version: u32, data: &'a RawValue },
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Member {
+    V,
+    Data,
+}
+
+impl<'de, T: Record> Deserialize<'de> for Read<'de, T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_map(Envelope(PhantomData))
+    }
+}
+
+struct Envelope<T>(PhantomData<T>);
+
+impl<'de, T: Record> Visitor<'de> for Envelope<T> {
+    type Value = Read<'de, T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a version and its data")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
+        let (mut version, mut current, mut whole) = (None, None, None);
+        while let Some(member) = map.next_key()? {
+            match member {
+                Member::V if version.is_none() => version = Some(map.next_value()?),
+                Member::Data if current.is_none() && whole.is_none() => {
+                    if version == Some(T::VERSION) {
+                        current = Some(map.next_value()?);
+                    } else {
+                        whole = Some(map.next_value()?);
+                    }
+                }
+                Member::V => return Err(A::Error::duplicate_field("v")),
+                Member::Data => return Err(A::Error::duplicate_field("data")),
+            }
+        }
+        let version = version.ok_or_else(|| A::Error::missing_field("v"))?;
+        match (current, whole) {
+            (Some(record), _) => Ok(Read::Current(record)),
+            (None, Some(data)) => Ok(Read::Whole { version, data }),
+            (None, None) => Err(A::Error::missing_field("data")),
+        }
+    }
 }
 
 /// What is wrong and where, without the value that is wrong: it goes to the log, and the record may be an account's.
@@ -107,6 +159,7 @@ mod tests {
         let bytes = encode(&Sample { a: 1 }).unwrap();
         assert_eq!(bytes, br#"{"v":2,"data":{"a":1}}"#);
         assert_eq!(decode::<Sample>(&bytes).unwrap(), Sample { a: 1 });
+        assert_eq!(decode::<Sample>(br#"{"data":{"a":1},"v":2}"#).unwrap(), Sample { a: 1 });
     }
 
     #[test]
@@ -148,6 +201,12 @@ mod tests {
             r#"{"v":2,"data":{"a":1,"b":2}}"#,
             r#"{"v":2,"data":{"a":1},"b":2}"#,
             r#"{"v":2,"data":{}}"#,
+            r#"{"v":2,"v":2,"data":{"a":1}}"#,
+            r#"{"v":2,"data":{"a":1},"data":{"a":1}}"#,
+            r#"{"data":{"a":1},"v":2,"data":{"a":1}}"#,
+            r#"{"data":{"a":1},"v":3}"#,
+            r#"{"v":2}"#,
+            "[2,{\"a\":1}]",
             r#"{"data":{"a":1}}"#,
             r#"{"v":2,"data":{"a":1}} "x""#,
             "",
