@@ -85,29 +85,40 @@ impl Rng for SystemRng {
 pub struct Ids {
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
-    last: Mutex<(u64, u128)>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// The milliseconds and the random bits of the last id.
+    last: (u64, u128),
+    /// Drawn ahead, because asking the system costs more than all the rest; used up from the end.
+    drawn: Vec<[u8; 16]>,
 }
 
 impl Ids {
     const RANDOM_BITS: u32 = 74;
+    /// How many ids' randomness is drawn at once.
+    const DRAW: usize = 16;
 
     /// Ids from this clock and this randomness.
     pub fn new(clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Self {
         Self {
             clock,
             rng,
-            last: Mutex::new((0, 0)),
+            state: Mutex::new(State {
+                last: (0, 0),
+                drawn: Vec::new(),
+            }),
         }
     }
 
     /// The next id.
     pub fn next<I: Id>(&self) -> I {
-        let mut drawn = [0; 16];
-        self.rng.fill(&mut drawn);
-        let drawn = u128::from_be_bytes(drawn);
         let now = u64::try_from(self.clock.now().as_millis()).unwrap_or(0);
 
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = state.last;
+        let drawn = u128::from_be_bytes(self.draw(&mut state.drawn));
         let (millis, random) = if now > last.0 {
             // The top bit stays free, so that increments within the millisecond have room.
             (now, drawn >> (128 - Self::RANDOM_BITS + 1))
@@ -118,14 +129,23 @@ impl Ids {
                 _ => (last.0 + 1, drawn >> (128 - Self::RANDOM_BITS + 1)),
             }
         };
-        *last = (millis, random);
-        drop(last);
+        state.last = (millis, random);
+        drop(state);
 
         // 48 bits of time, 4 of version, 12 random, 2 of variant, 62 random.
         let high = random >> 62;
         let low = random & ((1 << 62) - 1);
         let bits = (u128::from(millis) << 80) | (0x7 << 76) | (high << 64) | (0b10 << 62) | low;
         I::from_uuid(Uuid::from_u128(bits))
+    }
+
+    fn draw(&self, ahead: &mut Vec<[u8; 16]>) -> [u8; 16] {
+        if let Some(drawn) = ahead.pop() {
+            return drawn;
+        }
+        ahead.resize(Self::DRAW, [0; 16]);
+        self.rng.fill(ahead.as_flattened_mut());
+        ahead.pop().unwrap_or_default()
     }
 }
 
