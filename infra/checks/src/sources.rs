@@ -8,7 +8,7 @@ use crate::{
     workspace::{Member, Source},
 };
 
-/// Crates that one file hides from all others.
+/// Crates that one file, with the modules below it, hides from all others.
 const NAMED_IN: &[(&str, &str, &str)] = &[
     (
         "foundationdb",
@@ -40,6 +40,12 @@ const ENVIRONMENT_FILE: &str = "shared/api/src/config.rs";
 /// a test run tells the cluster to test on.
 fn is_outside_programs(file: &str) -> bool {
     file.ends_with("/build.rs") || file.contains("/tests/") || file.starts_with("shared/testkit/")
+}
+
+/// Whether it is this module's file, or that of a module in it.
+fn is_at_or_below(file: &str, module: &str) -> bool {
+    let below = file.strip_prefix(module.trim_end_matches(".rs"));
+    below.is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
 }
 
 /// The benchmark's peer is made of these crates alone.
@@ -107,7 +113,7 @@ impl Found<'_> {
 
     fn crate_name(&mut self, ident: &Ident) {
         if let Some((name, file, instead)) = NAMED_IN.iter().find(|(name, ..)| ident == name)
-            && self.source.file != *file
+            && !is_at_or_below(&self.source.file, file)
             && !is_of_the_peer(&self.source.file)
         {
             self.add(
@@ -206,6 +212,9 @@ mod tests {
             let text = format!("fn x() {{\n    {name}::run();\n}}\n");
 
             assert_eq!(check_text(file, &text), [], "{file}");
+            let module = file.trim_end_matches(".rs");
+            assert_eq!(check_text(&format!("{module}/below.rs"), &text), [], "{file}");
+            assert_eq!(check_text(&format!("{module}_beside.rs"), &text).len(), 1, "{name}");
             assert_eq!(check_text(&format!("{PEER}/src/bin/hello.rs"), &text), []);
             assert_eq!(check_text("infra/bench/src/main.rs", &text).len(), 1, "{name}");
             let violations = check_text("functions/auth/src/main.rs", &text);
