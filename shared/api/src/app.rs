@@ -2,17 +2,18 @@
 
 use std::any::Any;
 
-use axum::response::{IntoResponse as _, Response};
-use axum::{Router as Axum, middleware};
+use axum::Router as Axum;
+use axum::response::{IntoResponse, Response};
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::config::Origins;
-use crate::edge::Edge;
+use crate::cors;
+use crate::edge::{Edge, LimitBody};
 use crate::error::{ApiError, Code};
 use crate::observer::Observer;
 use crate::router::Router;
 use crate::state::AppState;
-use crate::{cors, edge};
 
 /// The application as it is served: both prefixes, problem documents for what no route answers, CORS, panics caught,
 /// request ids, and every request seen by `observer`.
@@ -22,14 +23,18 @@ pub fn app(router: Router, state: AppState, origins: &Origins, observer: Observe
         clock: state.env.clock.clone(),
         observer,
     };
+    // All of it as one layer: of several, axum boxes each.
+    let around = ServiceBuilder::new()
+        .layer(edge)
+        .layer(cors::layer(origins))
+        .layer_fn(LimitBody)
+        .map_response(IntoResponse::into_response)
+        .layer(CatchPanicLayer::custom(panicked));
     router
         .into_axum()
         .fallback(|| async { ApiError::new(Code::NotFound, "No route of this API has this path.") })
         .method_not_allowed_fallback(|| async { method_not_allowed() })
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(edge::limit_body))
-        .layer(cors::layer(origins))
-        .layer(middleware::from_fn_with_state(edge, edge::edge))
+        .layer(around)
         .with_state(state)
 }
 

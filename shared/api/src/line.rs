@@ -4,8 +4,11 @@
 //! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>): the member `_aws` says
 //! which other members of the line are metrics, and CloudWatch takes them from the log. So nothing else is written or sent.
 
+use std::cell::Cell;
+use std::fs::File;
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::os::fd::AsFd as _;
+use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 
 use domain::{LoginId, TenantId, Timestamp, UserId};
@@ -13,6 +16,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use serde_json::ser::{CompactFormatter, Serializer as JsonSerializer};
+use serde_json::value::{RawValue, to_raw_value};
 use tracing::Level;
 
 use crate::config::Stream;
@@ -23,6 +27,17 @@ use crate::trace_id::TraceId;
 const NAMESPACE: &str = "Coditect/Api";
 /// The one dimension: the function's name.
 const DIMENSION: &str = "Function";
+
+/// How much a pipe takes as a whole on Linux (`PIPE_BUF`, pipe(7)); elsewhere a part of it, which is as long as most lines.
+const ATOMIC: usize = if cfg!(target_os = "linux") { 4096 } else { 512 };
+
+/// The longest line whose memory is kept for the next one.
+const MAX_KEPT: usize = 8192;
+
+thread_local! {
+    /// The memory of a thread's lines: so much at once is what an allocator takes its time for.
+    static LINE: Cell<Vec<u8>> = Cell::default();
+}
 
 /// Where lines go. Clones go to the same place.
 #[derive(Clone)]
@@ -38,20 +53,40 @@ impl Lines {
 
     /// To one of the process's streams. A line that can not be written is lost: its disk may be the one that is full, and complaining about it
     /// on the same stream would not be heard either.
+    ///
+    /// A pipe takes a line of [`ATOMIC`] bytes as a whole or not yet, whoever else writes to it, so threads need not wait for one another, as
+    /// they would for the lock of the standard library's stream. Longer ones are rare, and written while nobody else does.
     pub(crate) fn on(stream: Stream) -> Self {
-        match stream {
-            Stream::Output => Self::to(|line| drop(io::stdout().write_all(line))),
-            Stream::Error => Self::to(|line| drop(io::stderr().write_all(line))),
-        }
+        let stream = match stream {
+            Stream::Output => io::stdout().as_fd().try_clone_to_owned(),
+            Stream::Error => io::stderr().as_fd().try_clone_to_owned(),
+        };
+        let file = stream.map(File::from);
+        let alone = RwLock::new(());
+        Self::to(move |line| {
+            let Ok(mut file) = file.as_ref() else { return };
+            if line.len() <= ATOMIC {
+                let _beside_others = alone.read();
+                let _ = file.write_all(line);
+            } else {
+                let _alone = alone.write();
+                let _ = file.write_all(line);
+            }
+        })
     }
 
     /// Writes what `fill` puts into the line, at once.
     pub(crate) fn write(&self, fill: impl FnOnce(&mut JsonSerializer<&mut Vec<u8>, CompactFormatter>)) {
-        // Most lines with metrics fit.
-        let mut line = Vec::with_capacity(1536);
+        // Taken out meanwhile, so that a line of which a part logs another is whole.
+        let mut line = LINE.try_with(Cell::take).unwrap_or_default();
+        line.clear();
         fill(&mut JsonSerializer::new(&mut line));
         line.push(b'\n');
         (self.0)(&line);
+        if line.capacity() <= MAX_KEPT {
+            // A thread that ends has none any more.
+            let _ = LINE.try_with(|kept| kept.set(line));
+        }
     }
 
     fn write_json(&self, line: &impl Serialize) {
@@ -178,6 +213,7 @@ impl Request<'_> {
                 at: self.at,
                 function,
                 metrics: &metrics,
+                directives: REQUEST.get_or_init(|| directives(&metrics)),
             }),
         });
     }
@@ -208,6 +244,7 @@ impl Run<'_> {
                 at: self.at,
                 function,
                 metrics: &metrics,
+                directives: RUN.get_or_init(|| directives(&metrics)),
             }),
         });
     }
@@ -264,6 +301,7 @@ struct Embedded<'a> {
     at: Timestamp,
     function: &'a str,
     metrics: &'a [(&'static str, Measure)],
+    directives: &'a RawValue,
 }
 
 #[derive(Clone, Copy)]
@@ -277,7 +315,20 @@ struct Metadata<'a> {
     #[serde(rename = "Timestamp")]
     at: i64,
     #[serde(rename = "CloudWatchMetrics")]
-    directives: [Directive<'a>; 1],
+    directives: &'a RawValue,
+}
+
+/// What says that a request's members are metrics, and a run's: the same on every line, so it is written once.
+static REQUEST: OnceLock<Box<RawValue>> = OnceLock::new();
+static RUN: OnceLock<Box<RawValue>> = OnceLock::new();
+
+fn directives(metrics: &[(&'static str, Measure)]) -> Box<RawValue> {
+    to_raw_value(&[Directive {
+        namespace: NAMESPACE,
+        dimensions: [[DIMENSION]],
+        metrics: Definitions(metrics),
+    }])
+    .expect("names and units can be written")
 }
 
 #[derive(Serialize)]
@@ -311,11 +362,7 @@ impl Serialize for Embedded<'_> {
             "_aws",
             &Metadata {
                 at: self.at.as_millis(),
-                directives: [Directive {
-                    namespace: NAMESPACE,
-                    dimensions: [[DIMENSION]],
-                    metrics: Definitions(self.metrics),
-                }],
+                directives: self.directives,
             },
         )?;
         members.end()

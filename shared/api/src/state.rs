@@ -1,5 +1,6 @@
 //! What handlers share.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use domain::Env;
@@ -9,16 +10,32 @@ use jwt::Tokens;
 
 use crate::config::Config;
 
-/// What handlers share; cheap to clone.
+/// What handlers share; clones are the same.
 #[derive(Clone)]
-pub struct AppState {
+pub struct AppState(Arc<Shared>);
+
+/// What there is one of in a process.
+pub struct Shared {
     /// What operations need.
     pub env: Env,
     /// Signs and verifies access tokens.
     pub tokens: Arc<Tokens>,
 }
 
+impl Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
 impl AppState {
+    /// State of these.
+    pub fn new(env: Env, tokens: Arc<Tokens>) -> Self {
+        Self(Arc::new(Shared { env, tokens }))
+    }
+
     /// Opens the store and takes the machine's clock and randomness.
     pub fn open(config: &Config) -> Result<Self, kv::Error> {
         let db = kv::Db::open(config.store.clone())?;
@@ -38,9 +55,6 @@ impl AppState {
             rng,
             limits,
         };
-        Ok(Self {
-            env,
-            tokens: Arc::new(Tokens::new(config.tokens.clone())),
-        })
+        Ok(Self::new(env, Arc::new(Tokens::new(config.tokens.clone()))))
     }
 }

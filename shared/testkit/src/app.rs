@@ -141,10 +141,7 @@ impl TestApp {
         };
         change(&mut env.limits);
         let tokens = Arc::new(Tokens::new(tokens));
-        let state = AppState {
-            env: env.clone(),
-            tokens: tokens.clone(),
-        };
+        let state = AppState::new(env.clone(), tokens.clone());
         let lines: Arc<Mutex<Vec<Value>>> = Arc::default();
         let kept = lines.clone();
         let keep = Lines::to(move |line| {
