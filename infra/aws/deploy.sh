@@ -3,12 +3,21 @@
 # that it always knows what runs: the next deploy neither undoes this one unasked nor stumbles over it. New versions take over gradually,
 # and go back if an alarm of theirs rings (DeploymentPreference in template.yaml).
 # STACK is the stack's name; PARAMETERS, `Name=value` with spaces between, are the template's. What they do not name stays as it is.
-# SAM names another SAM CLI than the pinned one.
+# WATCHED=no is the way past an alarm that rings already, which would turn back what mends it, too: then no alarm is asked, and one function
+# takes all its requests over at once. SAM names another SAM CLI than the pinned one.
 
 set -eu
 cd "$(dirname "$0")/../.."
 . infra/aws/stack.sh
 
+watched=${WATCHED:-yes}
+case $watched in
+yes | no) ;;
+*)
+    echo "WATCHED is yes or no, and not $watched." >&2
+    exit 2
+    ;;
+esac
 out=${CARGO_TARGET_DIR:-target}/sam
 mkdir -p "$out"
 parameter() { aws cloudformation describe-stacks --stack-name "$stack" --output text --query "Stacks[0].Parameters[?ParameterKey=='$1'].ParameterValue"; }
@@ -50,7 +59,8 @@ if [ "$1" = all ]; then
         --parameter-overrides "Architecture=$arch"
     set -f # a `*` in PARAMETERS is one
     # shellcheck disable=SC2086 # and their spaces are what is between them
-    deploy --template-file "$out/build/template.yaml" --parameter-overrides "Architecture=$arch" "Release=$release" ${PARAMETERS:-}
+    deploy --template-file "$out/build/template.yaml" --parameter-overrides "Architecture=$arch" "Release=$release" \
+        "Watched=$watched" ${PARAMETERS:-}
     exit
 fi
 
@@ -68,10 +78,15 @@ shift_gradually=yes
     shift_gradually=no
     echo "So this deploy takes all its requests over at once." >&2
 }
+[ "$watched" = yes ] || {
+    shift_gradually=no
+    echo "No alarm is asked, and the new version of $name takes all its requests over at once." >&2
+}
 make "build-$name" ARCH="$built_for"
 # The template as it is deployed, with this function's code in place of the one there: nothing that was changed elsewhere goes with it.
 aws cloudformation get-template --stack-name "$stack" --template-stage Original --output json >"$out/deployed.json"
 tools=$(sh infra/tools/python-tools.sh template)
 "$tools/bin/python" infra/aws/with_code.py "$out/deployed.json" "$id" \
     "${CARGO_TARGET_DIR:-$PWD/target}/lambda/$built_for/$name/bootstrap.zip" "$release" "$shift_gradually" >"$out/$name.json"
-deploy --template-file "$out/$name.json"
+# The parameters stay as they are, but for what the last deploy of everything may have asked for once.
+deploy --template-file "$out/$name.json" --parameter-overrides Watched=yes

@@ -74,7 +74,7 @@ class Case(unittest.TestCase):
     def run_script(self, script, *arguments, **environment):
         (self.home / "state.json").write_text(json.dumps(self.state))
         path = os.pathsep.join([str(self.home / "bin"), str(pathlib.Path(sys.executable).parent), os.environ["PATH"]])
-        kept = {key: value for key, value in os.environ.items() if key not in ("STACK", "VERSION", "ARCH", "PARAMETERS", "MAKEFLAGS")}
+        kept = {key: value for key, value in os.environ.items() if key not in ("STACK", "VERSION", "ARCH", "PARAMETERS", "WATCHED", "MAKEFLAGS")}
         done = subprocess.run(
             ["sh", str(ROOT / "infra/aws" / script), *arguments],
             env={**kept, "PATH": path, "SAM": "sam", "FAKE_AWS": str(self.home), "CARGO_TARGET_DIR": str(self.home / "target"), **environment},
@@ -159,7 +159,7 @@ class DeployAll(Case):
         self.assertEqual(build[1], "build")
         self.assertIn("Architecture=arm64", build)
         given = deploy[deploy.index("--parameter-overrides") + 1 :]
-        self.assertEqual((given[0], given[2:]), ("Architecture=arm64", parameters.split()))
+        self.assertEqual((given[0], given[2:]), ("Architecture=arm64", ["Watched=yes", *parameters.split()]))
         self.assertRegex(given[1], "^Release=[0-9a-f]{10,64}$")
 
     def test_later_ones_keep_the_architecture_and_have_a_name_of_their_own(self):
@@ -191,11 +191,19 @@ class DeployAll(Case):
             self.assertIn("AccessDenied", self.said)
             self.assertEqual(self.called("sam"), [], refused)
 
+    def test_an_alarm_that_rings_is_passed_by_and_the_next_one_is_asked_again(self):
+        for environment, watched in [({"WATCHED": "no"}, "Watched=no"), ({}, "Watched=yes")]:
+            self.assertEqual(self.run_script("deploy.sh", "all", **environment), 0, self.said)
+            self.assertIn(watched, self.called("sam")[1])
+        self.assertNotEqual(self.run_script("deploy.sh", "all", WATCHED="on"), 0)
+        self.assertEqual(self.calls, [])
+
 
 class DeployOne(Case):
     def template_of(self, call):
         self.assertEqual(call[1], "deploy")
-        self.assertNotIn("--parameter-overrides", call)
+        # An earlier deploy of everything may have asked no alarm.
+        self.assertEqual(call[call.index("--parameter-overrides") + 1 : -1], ["Watched=yes"])
         return call[-1]
 
     def deployed(self):
@@ -229,6 +237,18 @@ class DeployOne(Case):
         self.state["stack"]["template"] = deployed
         self.assertEqual(self.run_script("deploy.sh", "auth"), 0, self.said)
         self.assertNotIn("Enabled", self.deployed()["Resources"]["AuthFunction"]["Properties"]["DeploymentPreference"])
+
+    def test_an_alarm_that_rings_is_passed_by_at_once_and_the_next_one_is_asked_again(self):
+        self.assertEqual(self.run_script("deploy.sh", "auth", WATCHED="no"), 0, self.said)
+        self.assertIn("at once", self.said)
+        deployed = self.deployed()
+        self.assertIs(deployed["Resources"]["AuthFunction"]["Properties"]["DeploymentPreference"]["Enabled"], False)
+        self.assertNotIn("Enabled", deployed["Resources"]["SessionsFunction"]["Properties"]["DeploymentPreference"])
+
+        self.state["stack"]["template"] = deployed
+        self.assertEqual(self.run_script("deploy.sh", "auth"), 0, self.said)
+        preference = self.deployed()["Resources"]["AuthFunction"]["Properties"]["DeploymentPreference"]
+        self.assertEqual(list(preference), ["Alarms"])
 
     def test_another_function_that_was_turned_back_is_none_of_its_business(self):
         self.state["functions"]["coditect-v5-sessions"]["live"] = "2"
