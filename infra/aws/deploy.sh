@@ -18,8 +18,6 @@ yes | no) ;;
     exit 2
     ;;
 esac
-out=${CARGO_TARGET_DIR:-target}/sam
-mkdir -p "$out"
 parameter() { aws cloudformation describe-stacks --stack-name "$stack" --output text --query "Stacks[0].Parameters[?ParameterKey=='$1'].ParameterValue"; }
 
 # What stops us has to be told from what is merely not there yet.
@@ -57,6 +55,11 @@ if [ "$1" = all ]; then
     # In place, because a copy would have no target/; one after the other, because they share it.
     ARCH=$arch "$SAM" build --build-in-source --template template.yaml --build-dir "$out/build" \
         --parameter-overrides "Architecture=$arch"
+    # For `make rollback-…`.
+    [ -z "$exists" ] || for manifest in functions/*/Cargo.toml; do
+        function=$(physical_id "$(logical_id "$(basename "$(dirname "$manifest")")")")
+        [ -z "$function" ] || remember "$function" "$(live "$function" | cut -f 1)"
+    done
     set -f # a `*` in PARAMETERS is one
     # shellcheck disable=SC2086 # and their spaces are what is between them
     deploy --template-file "$out/build/template.yaml" --parameter-overrides "Architecture=$arch" "Release=$release" \
@@ -88,5 +91,6 @@ aws cloudformation get-template --stack-name "$stack" --template-stage Original 
 tools=$(sh infra/tools/python-tools.sh template)
 "$tools/bin/python" infra/aws/with_code.py "$out/deployed.json" "$id" \
     "${CARGO_TARGET_DIR:-$PWD/target}/lambda/$built_for/$name/bootstrap.zip" "$release" "$shift_gradually" >"$out/$name.json"
+remember "$function" "$(live "$function" | cut -f 1)"
 # The parameters stay as they are, but for what the last deploy of everything may have asked for once.
 deploy --template-file "$out/$name.json" --parameter-overrides Watched=yes
