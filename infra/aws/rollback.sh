@@ -35,8 +35,7 @@ if [ "$next" != None ]; then
         ;;
     *)
         others=
-        for manifest in functions/*/Cargo.toml; do
-            other=$(basename "$(dirname "$manifest")")
+        for other in $(functions); do
             [ "$other" = "$name" ] || ! in_deploy "$other" || others="$others $other"
         done
         [ -z "$others" ] || [ "${WHOLE:-}" = yes ] || {

@@ -11,6 +11,9 @@ command -v aws >/dev/null || {
     exit 1
 }
 
+# The names of all functions.
+functions() { for manifest in functions/*/Cargo.toml; do basename "$(dirname "$manifest")"; done; }
+
 # logical_id NAME: the function's in template.yaml.
 logical_id() {
     [ -e "functions/$1/Cargo.toml" ] || {

@@ -55,7 +55,7 @@ def stack():
             [f"{logical(name)}Version9876543210", f"{arn}:3", "AWS::Lambda::Version", "CREATE_COMPLETE"],
             [f"{logical(name)}DeploymentGroup", f"{name}-group", "AWS::CodeDeploy::DeploymentGroup", "CREATE_COMPLETE"],
         ]
-    return {"name": "coditect-v5", "parameters": {"Architecture": "x86_64"}, "template": TEMPLATE, "resources": resources}
+    return {"name": "coditect-v5", "status": "UPDATE_COMPLETE", "parameters": {"Architecture": "x86_64"}, "template": TEMPLATE, "resources": resources}
 
 
 class Case(unittest.TestCase):
@@ -281,6 +281,67 @@ class DeployAll(Case):
         self.assertEqual(self.calls, [])
 
 
+class WhatThereIs(Case):
+    """Both kinds of deploys."""
+
+    def refused(self, text, **environment):
+        for what in ["all", "auth"]:
+            self.assertNotEqual(self.run_script("deploy.sh", what, **environment), 0, what)
+            self.assertIn(text, self.said)
+            self.assertEqual(self.changes(), [])
+
+    def test_one_deploy_at_a_time(self):
+        for status in ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS", "CREATE_IN_PROGRESS"]:
+            self.state["stack"]["status"] = status
+            self.refused(f"is being changed ({status})")
+
+    def test_what_can_not_be_deployed_to_is_told_with_the_way_out(self):
+        self.state["stack"]["parameters"] = {}
+        for status in ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"]:
+            self.state["stack"]["status"] = status
+            self.refused("aws cloudformation delete-stack --stack-name coditect-v5")
+        self.state["stack"]["status"] = "UPDATE_ROLLBACK_FAILED"
+        self.refused("continue-update-rollback")
+
+    def test_after_what_was_undone_deploys_go_on(self):
+        for status in ["UPDATE_ROLLBACK_COMPLETE", "CREATE_COMPLETE", "UPDATE_FAILED"]:
+            self.state["stack"]["status"] = status
+            for what in ["all", "auth"]:
+                self.assertEqual(self.run_script("deploy.sh", what), 0, self.said)
+
+    def test_a_name_without_a_stack_is_none_yet(self):
+        self.state["stack"].update(status="REVIEW_IN_PROGRESS", parameters={}, resources=[])
+        self.assertEqual(self.run_script("deploy.sh", "all"), 0, self.said)
+        self.assertIn("Architecture=arm64", self.called("sam")[1])
+        self.assertNotEqual(self.run_script("deploy.sh", "auth"), 0)
+        self.assertIn("not deployed yet", self.said)
+
+    def test_a_stack_of_something_else_is_left_alone(self):
+        for parameters in [{}, {"Other": "x86_64"}]:
+            self.state["stack"]["parameters"] = parameters
+            self.refused("it has no parameter Architecture")
+
+    def test_what_another_begins_while_it_builds_is_seen(self):
+        for what in ["all", "auth"]:
+            self.state["while_building"] = [[["stack", "status"], "UPDATE_IN_PROGRESS"]]
+            self.assertNotEqual(self.run_script("deploy.sh", what), 0)
+            self.assertIn("is being changed", self.said)
+            self.assertEqual([call[1] for call in self.called("sam") if call[1] == "deploy"], [])
+            self.state["stack"]["status"] = "UPDATE_COMPLETE"
+
+    def test_what_is_turned_back_while_it_builds_is_seen(self):
+        self.state["while_building"] = [[["functions", "coditect-v5-auth", "live"], "2"]]
+        self.assertNotEqual(self.run_script("deploy.sh", "all"), 0)
+        self.assertIn("auth was turned back", self.said)
+        self.assertEqual([call[1] for call in self.called("sam")], ["build"])
+
+        self.auth["live"] = "3"
+        self.state["while_building"] = [[["functions", "coditect-v5-auth", "live"], "2"]]
+        self.assertEqual(self.run_script("deploy.sh", "auth"), 0, self.said)
+        self.assertIn("at once", self.said)
+        self.assertEqual(self.auth["previous"], ["2", "1 2"])
+
+
 class DeployOne(Case):
     def template_of(self, call):
         self.assertEqual(call[1], "deploy")
@@ -353,6 +414,11 @@ class DeployOne(Case):
         self.state["functions"]["coditect-v5-sessions"]["live"] = "2"
         self.assertEqual(self.run_script("deploy.sh", "auth"), 0, self.said)
         self.assertNotIn("Enabled", self.deployed()["Resources"]["AuthFunction"]["Properties"]["DeploymentPreference"])
+
+    def test_parameters_are_not_its_business(self):
+        self.assertNotEqual(self.run_script("deploy.sh", "auth", PARAMETERS="PasswordPolicy=basic"), 0)
+        self.assertIn("deploys code alone", self.said)
+        self.assertEqual(self.calls, [])
 
     def test_what_is_not_deployed_yet_is_refused(self):
         self.state["stack"]["resources"] = [row for row in self.state["stack"]["resources"] if not row[0].startswith("Auth")]
