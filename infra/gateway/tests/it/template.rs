@@ -4,16 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use api::config::{Origins, TokenUse};
-use axum::http::Method;
-use axum::http::header::{ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
+use api::config::TokenUse;
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::{Map, Value, json};
-use testkit::{Target as _, TestApp};
 
 use crate::layout::{ROOT, folders};
 
 mod alarms;
+mod front_door;
 
 fn read(file: &str) -> String {
     std::fs::read_to_string(Path::new(ROOT).join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
@@ -95,6 +93,10 @@ fn mentions(value: &Value, what: &str) -> bool {
 fn set(list: &Value) -> BTreeSet<&str> {
     let list = list.as_array().unwrap_or_else(|| panic!("{list} is no list"));
     list.iter().map(|item| item.as_str().unwrap()).collect()
+}
+
+fn set_or_one(list: &Value) -> BTreeSet<&str> {
+    list.as_str().map_or_else(|| set(list), |one| BTreeSet::from([one]))
 }
 
 #[test]
@@ -198,30 +200,6 @@ fn what_is_done_on_a_schedule_is_invoked_by_one_and_by_nothing_else() {
             "HttpApi"
         };
         assert_eq!(kinds, BTreeSet::from([wanted]), "{folder}");
-    }
-}
-
-#[test]
-fn routes_with_a_limit_of_their_own_are_routes() {
-    let template = template();
-    let routes: BTreeSet<_> = gateway_routes(&template)
-        .into_iter()
-        .map(|(path, _)| format!("ANY {path}"))
-        .collect();
-    let limited = resources(&template)["Api"]["Properties"]["RouteSettings"]
-        .as_object()
-        .unwrap();
-    for route in limited.keys() {
-        assert!(routes.contains(route), "RouteSettings has {route}, and no event has");
-        let other = match route.split_once(" /api/v5/") {
-            Some((method, path)) => format!("{method} /v5/{path}"),
-            None => route.replace(" /v5/", " /api/v5/"),
-        };
-        assert_eq!(
-            limited.get(&other),
-            limited.get(route),
-            "{route} is the same under both prefixes"
-        );
     }
 }
 
@@ -359,10 +337,7 @@ fn what_is_allowed_for_everything_is_what_can_not_be_allowed_for_less() {
     statements(&template["Resources"], &mut found);
     let mut everywhere = BTreeSet::new();
     for statement in found {
-        let actions = match &statement["Action"] {
-            Value::String(action) => vec![action.as_str()],
-            actions => set(actions).into_iter().collect(),
-        };
+        let actions = set_or_one(&statement["Action"]);
         assert!(actions.iter().all(|action| !action.contains('*')), "{statement}");
         if statement["Resource"] == "*" {
             everywhere.extend(actions);
@@ -378,6 +353,22 @@ fn what_is_allowed_for_everything_is_what_can_not_be_allowed_for_less() {
         "ec2:UnassignPrivateIpAddresses",
     ]);
     assert_eq!(everywhere, wanted);
+}
+
+/// Another stack's name may begin with this one's, so no pattern names its functions.
+#[test]
+fn who_shifts_requests_may_move_the_aliases_of_this_stacks_functions_and_no_others() {
+    let template = template();
+    let policies = &resources(&template)["TrafficShiftRole"]["Properties"]["Policies"];
+    let statements = policies[0]["PolicyDocument"]["Statement"].as_array().unwrap();
+    let moves = |statement: &&Value| set_or_one(&statement["Action"]).contains("lambda:UpdateAlias");
+    let moving: Vec<_> = statements.iter().filter(moves).collect();
+    let all = folders()
+        .iter()
+        .map(|folder| json!({"Fn::GetAtt": format!("{}Function.Arn", camel(folder))}))
+        .collect::<Vec<_>>();
+    assert_eq!(moving.len(), 1);
+    assert_eq!(moving[0]["Resource"], json!(all));
 }
 
 #[test]
@@ -402,47 +393,6 @@ fn every_function_says_how_large_how_long_and_how_many() {
         read("README.md").contains(&told),
         "README.md does not say that what is reserved {told}"
     );
-}
-
-#[tokio::test]
-async fn the_gateway_and_the_functions_have_the_same_cross_origin_rules() {
-    fn listed(header: Option<&str>) -> BTreeSet<&str> {
-        header.unwrap().split(',').map(str::trim).collect()
-    }
-    let template = template();
-    let cors = &resources(&template)["Api"]["Properties"]["CorsConfiguration"]["Fn::If"][1];
-    let origin = "https://app.example.com";
-    let app = TestApp::with_origins(gateway::router(), &Origins::Listed(vec![origin.into()]));
-
-    let preflight = app.call(Method::OPTIONS, "/v5/sessions").header(ORIGIN, origin);
-    let preflight = preflight.header(ACCESS_CONTROL_REQUEST_METHOD, "PATCH");
-    let preflight = preflight
-        .header(ACCESS_CONTROL_REQUEST_HEADERS, "authorization")
-        .send()
-        .await;
-    assert_eq!(
-        set(&cors["AllowMethods"]),
-        listed(preflight.header("access-control-allow-methods"))
-    );
-    assert_eq!(
-        set(&cors["AllowHeaders"]),
-        listed(preflight.header("access-control-allow-headers"))
-    );
-    let age = preflight.header("access-control-max-age").unwrap();
-    assert_eq!(cors["MaxAge"].to_string(), age);
-    assert_eq!(preflight.header("access-control-allow-credentials"), None);
-    assert!(cors["AllowCredentials"].is_null());
-
-    let answer = app.get("/v5/health").header(ORIGIN, origin).send().await;
-    assert_eq!(
-        set(&cors["ExposeHeaders"]),
-        listed(answer.header("access-control-expose-headers"))
-    );
-
-    let parameter = json!({"Ref": "CorsAllowedOrigins"});
-    assert_eq!(cors["AllowOrigins"], parameter);
-    let told = &template["Globals"]["Function"]["Environment"]["Variables"]["CORS_ALLOWED_ORIGINS"];
-    assert_eq!(told, &json!({"Fn::Join": [",", parameter]}));
 }
 
 /// A client speaks to clusters of its own release series, whatever the patch.
