@@ -48,6 +48,15 @@ if [ "$next" != None ]; then
         exit
         ;;
     esac
+elif in_deploy "$name" && [ "$current" != "$(deployed "$id" | sort -n | tail -n 1)" ]; then
+    # A shift begins where its deploy has seen the alias, so to move that now would undo the deploy, others' part in it included.
+    status=$(aws cloudformation describe-stacks --stack-name "$stack" --output text --query 'Stacks[0].StackStatus')
+    case $status in
+    *_IN_PROGRESS)
+        echo "A deploy that has a new version of $name is under way ($status), and has not shifted to it yet, or back already. Wait for it." >&2
+        exit 1
+        ;;
+    esac
 fi
 
 published=$(aws lambda list-versions-by-function --function-name "$function" --output text --query 'Versions[].Version')

@@ -106,6 +106,7 @@ class Case(unittest.TestCase):
 class Rollback(Case):
     def shifting(self, *others):
         """A deploy of auth, and of others, is under way."""
+        self.state["stack"]["status"] = "UPDATE_IN_PROGRESS"
         self.auth.update(live="2", weights={"3": 0.1}, previous=["2", "1 2"])
         self.state["deployment"] = {"deploymentId": "d-ABCDEF123", "status": "InProgress"}
         for name in ["auth", *others]:
@@ -196,6 +197,18 @@ class Rollback(Case):
         self.assertEqual(self.run_script("rollback.sh", "auth"), 0, self.said)
         self.assertEqual(self.changed, {"coditect-v5-auth": {"live": "2"}})
         self.assertEqual(self.changes(), ["UpdateAlias"])
+
+    def test_before_its_own_shift_it_waits(self):
+        self.shifting("sessions")
+        self.auth.update(live="2", weights={})
+        self.state["stack"]["status"] = "UPDATE_IN_PROGRESS"
+        self.assertNotEqual(self.run_script("rollback.sh", "auth"), 0)
+        self.assertIn("not shifted to it yet", self.said)
+        self.assertEqual(self.changes(), [])
+        # Not for ever, whatever is left behind.
+        self.state["stack"]["status"] = "UPDATE_ROLLBACK_COMPLETE"
+        self.assertEqual(self.run_script("rollback.sh", "auth"), 0, self.said)
+        self.assertEqual(self.changed, {"coditect-v5-auth": {"live": "1"}})
 
     def test_a_shift_that_nobody_is_at_any_more_is_ended(self):
         def without_group():
