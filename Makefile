@@ -113,7 +113,7 @@ deploy: $(LAMBDA_TOOLS) ## everything to AWS; at first with PARAMETERS (see the 
 deploy-%: $(LAMBDA_TOOLS) ## the code of one function, and nothing else
 	@sh infra/aws/deploy.sh $*
 
-rollback-%: ## one function's alias to the version before, or to VERSION, at once
+rollback-%: ## one function's alias to the version that was live before, or to VERSION, at once
 	@sh infra/aws/rollback.sh $*
 
 .PHONY: image

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Turns one function back: `rollback.sh NAME` moves its alias `live` to the version before the one that it is at, in seconds, and touches
-# nothing else. VERSION chooses another one, also a newer one. While a deploy is shifting requests it is that deploy which is stopped:
-# CodeDeploy then moves the alias back, and CloudFormation the rest.
+# Turns one function back: `rollback.sh NAME` moves its alias `live` to the version that was live before the one that it is at, in seconds,
+# and touches nothing else. VERSION chooses another one, also a newer one. While a deploy is shifting requests it is that deploy which is
+# stopped: CodeDeploy then moves the alias back, and CloudFormation the rest, which is other functions, too, if they are in the same deploy.
+# So that is done with WHOLE=yes alone.
 
 set -eu
 cd "$(dirname "$0")/../.."
@@ -17,37 +18,71 @@ function=$(physical_id "$id")
 }
 
 state=$(live "$function")
-current=$(echo "$state" | cut -f 1) next=$(echo "$state" | cut -f 2)
+current=$(echo "$state" | cut -f 1) next=$(echo "$state" | cut -f 2) revision=$(echo "$state" | cut -f 3)
 if [ "$next" != None ]; then
-    application=$(physical_id ServerlessDeploymentApplication)
     group=$(physical_id "${id}DeploymentGroup")
-    deployment=$(aws deploy list-deployments --application-name "$application" --deployment-group-name "$group" \
-        --include-only-statuses Created Queued InProgress Ready --query 'deployments[0]' --output text)
-    if [ "$deployment" != None ]; then
+    status=None
+    [ -z "$group" ] || {
+        last=$(aws deploy get-deployment-group --application-name "$(physical_id ServerlessDeploymentApplication)" \
+            --deployment-group-name "$group" --output text \
+            --query 'deploymentGroupInfo.lastAttemptedDeployment.[status, deploymentId]')
+        status=$(echo "$last" | cut -f 1) deployment=$(echo "$last" | cut -f 2)
+    }
+    case $status in
+    None | Succeeded | Failed | Stopped)
+        # Nobody is shifting, and yet it is shared: it goes to the one that was there.
+        VERSION=${VERSION:-$current}
+        ;;
+    *)
+        others=
+        for other in $(functions); do
+            [ "$other" = "$name" ] || ! in_deploy "$other" || others="$others $other"
+        done
+        [ -z "$others" ] || [ "${WHOLE:-}" = yes ] || {
+            echo "The deploy that is shifting $name is also of$others, and CloudFormation undoes all of it or nothing." \
+                "\`WHOLE=yes make rollback-$name\` does that; after the deploy, \`make rollback-$name\` moves $name alone." >&2
+            exit 1
+        }
         aws deploy stop-deployment --deployment-id "$deployment" --auto-rollback-enabled --output text >&2
-        echo "$name: the shift from version $current to $next is stopped, and goes back to $current."
+        echo "$name: the shift from version $current to $next is stopped, and goes back to $current.${others:+ With it go$others.}"
         exit
-    fi
-    # Nobody is shifting, and yet it is shared: it goes to the one that was there.
-    VERSION=${VERSION:-$current}
+        ;;
+    esac
+elif in_deploy "$name" && [ "$current" != "$(deployed "$id" | sort -n | tail -n 1)" ]; then
+    # A shift begins where its deploy has seen the alias, so to move that now would undo the deploy, others' part in it included.
+    status=$(aws cloudformation describe-stacks --stack-name "$stack" --output text --query 'Stacks[0].StackStatus')
+    case $status in
+    *_IN_PROGRESS)
+        echo "A deploy that has a new version of $name is under way ($status), and has not shifted to it yet, or back already. Wait for it." >&2
+        exit 1
+        ;;
+    esac
 fi
 
-versions=$(aws lambda list-versions-by-function --function-name "$function" --output text --query 'Versions[].Version')
+published=$(aws lambda list-versions-by-function --function-name "$function" --output text --query 'Versions[].Version')
 # A number on a line, in their order; what is not published has none.
-versions=$(echo "$versions" | tr '\t' '\n' | grep -E '^[0-9]+$' | sort -n)
-if [ -n "${VERSION:-}" ]; then
-    target=$(echo "$versions" | grep -Fx -e "$VERSION") || {
-        echo "$name has no version $VERSION; it has" "$(echo "$versions" | tr '\n' ' ')" >&2
-        exit 1
-    }
-else
-    target=$(echo "$versions" | awk -v current="$current" '$1 < current + 0 { found = $1 } END { print found }')
-    [ -n "$target" ] || {
-        echo "$name has no version before $current." >&2
-        exit 1
-    }
-fi
-aws lambda update-alias --function-name "$function" --name live --function-version "$target" \
-    --routing-config 'AdditionalVersionWeights={}' --output text >&2
+published=$(echo "$published" | tr '\t' '\n' | grep -E '^[0-9]+$' | sort -n)
+target=${VERSION:-$(live_before "$function" "$current")}
+[ -n "$target" ] || {
+    echo "Which version of $name was live before $current is not known. VERSION chooses one; it has" \
+        "$(echo "$published" | tr '\n' ' ')" >&2
+    exit 1
+}
+echo "$published" | grep -Fqx -e "$target" || {
+    echo "$name has no version $target; it has" "$(echo "$published" | tr '\n' ' ')" >&2
+    exit 1
+}
+# The way back from one that was not live yet.
+known=$(history_of "$function")
+case " $(echo "$known" | cut -f 2) " in
+*" $target "*) ;;
+*) remember "$function" "$current" ;;
+esac
+# With the revision, so that who has moved it meanwhile is not undone unseen.
+aws lambda update-alias --function-name "$function" --name live --function-version "$target" --revision-id "$revision" \
+    --routing-config 'AdditionalVersionWeights={}' --output text >&2 || {
+    echo "$name was not moved. If somebody else has just moved it, look where it is, and do it again." >&2
+    exit 1
+}
 echo "$name: live was at version $current, and is at $target. \`make deploy-$name\` deploys what mends it;" \
     "\`VERSION=$current make rollback-$name\` takes this back."

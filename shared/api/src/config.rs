@@ -481,7 +481,7 @@ fn is_origin(text: &str) -> bool {
             .is_some_and(|scheme| matches!(scheme, "http" | "https"))
             && uri
                 .authority()
-                .is_some_and(|authority| !authority.as_str().contains('@'))
+                .is_some_and(|authority| !authority.as_str().contains(['@', '*']))
             && !matches!(
                 (uri.scheme_str(), uri.port_u16()),
                 (Some("http"), Some(80)) | (Some("https"), Some(443))
@@ -618,6 +618,7 @@ mod tests {
             ("CORS_ALLOWED_ORIGINS", "https://a.example.com/"),
             ("CORS_ALLOWED_ORIGINS", "https://a.example.com:443"),
             ("CORS_ALLOWED_ORIGINS", "https://a.example.com, *"),
+            ("CORS_ALLOWED_ORIGINS", "https://*.example.com"),
             ("PASSWORD_MIN_LENGTH", "7"),
             ("PASSWORD_MIN_LENGTH", "65"),
             ("PASSWORD_POLICY", "Strict"),

@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use api::config::{Origins, TokenUse};
-use axum::http::Method;
-use axum::http::header::{ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
+use api::config::TokenUse;
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::{Map, Value, json};
-use testkit::{Target as _, TestApp, metrics};
 
 use crate::layout::{ROOT, folders};
+
+mod alarms;
+mod front_door;
 
 fn read(file: &str) -> String {
     std::fs::read_to_string(Path::new(ROOT).join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
@@ -93,6 +93,10 @@ fn mentions(value: &Value, what: &str) -> bool {
 fn set(list: &Value) -> BTreeSet<&str> {
     let list = list.as_array().unwrap_or_else(|| panic!("{list} is no list"));
     list.iter().map(|item| item.as_str().unwrap()).collect()
+}
+
+fn set_or_one(list: &Value) -> BTreeSet<&str> {
+    list.as_str().map_or_else(|| set(list), |one| BTreeSet::from([one]))
 }
 
 #[test]
@@ -200,30 +204,6 @@ fn what_is_done_on_a_schedule_is_invoked_by_one_and_by_nothing_else() {
 }
 
 #[test]
-fn routes_with_a_limit_of_their_own_are_routes() {
-    let template = template();
-    let routes: BTreeSet<_> = gateway_routes(&template)
-        .into_iter()
-        .map(|(path, _)| format!("ANY {path}"))
-        .collect();
-    let limited = resources(&template)["Api"]["Properties"]["RouteSettings"]
-        .as_object()
-        .unwrap();
-    for route in limited.keys() {
-        assert!(routes.contains(route), "RouteSettings has {route}, and no event has");
-        let other = match route.split_once(" /api/v5/") {
-            Some((method, path)) => format!("{method} /v5/{path}"),
-            None => route.replace(" /v5/", " /api/v5/"),
-        };
-        assert_eq!(
-            limited.get(&other),
-            limited.get(route),
-            "{route} is the same under both prefixes"
-        );
-    }
-}
-
-#[test]
 fn a_function_has_the_keys_that_it_uses_and_no_other() {
     let template = template();
     let uses = gateway::functions()
@@ -308,109 +288,6 @@ fn the_template_sets_variables_that_programs_read() {
     }
 }
 
-/// The metrics, with their namespaces, that an alarm looks at, and the function that they are of.
-fn watched(alarm: &Value) -> (BTreeSet<String>, Option<String>) {
-    let parts = alarm["Metrics"].as_array().into_iter().flatten();
-    let metrics: Vec<_> = parts
-        .map(|part| &part["MetricStat"]["Metric"])
-        .chain([alarm])
-        .filter(|metric| metric["MetricName"].is_string())
-        .collect();
-    let names = metrics.iter().map(|metric| {
-        let text = |name: &str| metric[name].as_str().unwrap().to_owned();
-        text("Namespace") + " " + &text("MetricName")
-    });
-    let mut values = metrics
-        .iter()
-        .flat_map(|metric| metric["Dimensions"].as_array().unwrap());
-    let of = values.find(|dimension| {
-        ["Function", "FunctionName"]
-            .iter()
-            .any(|name| dimension["Name"] == *name)
-    });
-    let of = of.map(|dimension| dimension["Value"]["Ref"].as_str().unwrap().to_owned());
-    (names.collect(), of)
-}
-
-#[test]
-fn every_function_is_watched() {
-    let template = template();
-    for folder in folders() {
-        let id = format!("{}Function", camel(&folder));
-        let mut has = BTreeSet::new();
-        for (name, alarm) in of_type(&template, "AWS::CloudWatch::Alarm") {
-            let (metrics, of) = watched(alarm);
-            if of.as_deref() == Some(&id) {
-                assert!(name.starts_with(&camel(&folder)), "{name} is of {id}");
-                has.extend(metrics);
-            }
-        }
-        let wanted = if jobs().contains(&folder) {
-            vec![
-                "AWS/Lambda Errors",
-                "AWS/Lambda Invocations",
-                "AWS/Lambda Throttles",
-                "Coditect/Api JobFailures",
-            ]
-        } else {
-            vec![
-                "AWS/Lambda Errors",
-                "AWS/Lambda Throttles",
-                "Coditect/Api Duration",
-                "Coditect/Api Requests",
-                "Coditect/Api ServerErrors",
-                "Coditect/Api StoreUnavailable",
-            ]
-        };
-        assert_eq!(Vec::from_iter(&has), wanted, "the alarms of {id}");
-    }
-    let (metrics, _) = watched(&resources(&template)["ApiServerErrorsAlarm"]["Properties"]);
-    assert!(metrics.contains("AWS/ApiGateway 5xx"));
-}
-
-#[test]
-fn every_alarm_is_sent_and_is_explained_in_the_readme() {
-    let template = template();
-    let readme = read("README.md");
-    for (id, alarm) in of_type(&template, "AWS::CloudWatch::Alarm") {
-        for change in ["AlarmActions", "OKActions"] {
-            assert_eq!(
-                alarm[change]["Fn::If"][1],
-                json!([{"Ref": "AlarmTopic"}]),
-                "{id}: {change}"
-            );
-        }
-        let kind = folders()
-            .iter()
-            .filter(|folder| !jobs().contains(*folder))
-            .find_map(|folder| id.strip_prefix(&camel(folder)))
-            .unwrap_or(id);
-        assert!(
-            readme.contains(&format!("`{kind}`")),
-            "README.md does not say what {id} means"
-        );
-    }
-}
-
-#[test]
-fn a_new_version_goes_back_when_an_alarm_of_its_own_function_rings() {
-    let template = template();
-    let alarms: BTreeMap<_, _> = of_type(&template, "AWS::CloudWatch::Alarm").collect();
-    for folder in folders() {
-        let preference = &function(&template, &folder)["DeploymentPreference"];
-        let named = preference["Alarms"].as_array().unwrap();
-        assert!(!named.is_empty(), "{folder}");
-        for alarm in named {
-            let (_, of) = watched(alarms[alarm["Ref"].as_str().unwrap()]);
-            assert_eq!(of, Some(format!("{}Function", camel(&folder))));
-        }
-        let gradually = preference["Type"].is_null();
-        assert_eq!(gradually, !jobs().contains(&folder), "{folder}");
-    }
-    let preference = &template["Globals"]["Function"]["DeploymentPreference"];
-    assert_eq!(preference["Type"], json!({"Ref": "TrafficShift"}));
-}
-
 #[test]
 fn every_function_has_a_log_that_is_kept_for_a_while_and_may_write_to_no_other() {
     let template = template();
@@ -460,10 +337,7 @@ fn what_is_allowed_for_everything_is_what_can_not_be_allowed_for_less() {
     statements(&template["Resources"], &mut found);
     let mut everywhere = BTreeSet::new();
     for statement in found {
-        let actions = match &statement["Action"] {
-            Value::String(action) => vec![action.as_str()],
-            actions => set(actions).into_iter().collect(),
-        };
+        let actions = set_or_one(&statement["Action"]);
         assert!(actions.iter().all(|action| !action.contains('*')), "{statement}");
         if statement["Resource"] == "*" {
             everywhere.extend(actions);
@@ -479,6 +353,22 @@ fn what_is_allowed_for_everything_is_what_can_not_be_allowed_for_less() {
         "ec2:UnassignPrivateIpAddresses",
     ]);
     assert_eq!(everywhere, wanted);
+}
+
+/// Another stack's name may begin with this one's, so no pattern names its functions.
+#[test]
+fn who_shifts_requests_may_move_the_aliases_of_this_stacks_functions_and_no_others() {
+    let template = template();
+    let policies = &resources(&template)["TrafficShiftRole"]["Properties"]["Policies"];
+    let statements = policies[0]["PolicyDocument"]["Statement"].as_array().unwrap();
+    let moves = |statement: &&Value| set_or_one(&statement["Action"]).contains("lambda:UpdateAlias");
+    let moving: Vec<_> = statements.iter().filter(moves).collect();
+    let all = folders()
+        .iter()
+        .map(|folder| json!({"Fn::GetAtt": format!("{}Function.Arn", camel(folder))}))
+        .collect::<Vec<_>>();
+    assert_eq!(moving.len(), 1);
+    assert_eq!(moving[0]["Resource"], json!(all));
 }
 
 #[test]
@@ -503,104 +393,6 @@ fn every_function_says_how_large_how_long_and_how_many() {
         read("README.md").contains(&told),
         "README.md does not say that what is reserved {told}"
     );
-}
-
-#[tokio::test]
-async fn the_gateway_and_the_functions_have_the_same_cross_origin_rules() {
-    fn listed(header: Option<&str>) -> BTreeSet<&str> {
-        header.unwrap().split(',').map(str::trim).collect()
-    }
-    let template = template();
-    let cors = &resources(&template)["Api"]["Properties"]["CorsConfiguration"]["Fn::If"][1];
-    let origin = "https://app.example.com";
-    let app = TestApp::with_origins(gateway::router(), &Origins::Listed(vec![origin.into()]));
-
-    let preflight = app.call(Method::OPTIONS, "/v5/sessions").header(ORIGIN, origin);
-    let preflight = preflight.header(ACCESS_CONTROL_REQUEST_METHOD, "PATCH");
-    let preflight = preflight
-        .header(ACCESS_CONTROL_REQUEST_HEADERS, "authorization")
-        .send()
-        .await;
-    assert_eq!(
-        set(&cors["AllowMethods"]),
-        listed(preflight.header("access-control-allow-methods"))
-    );
-    assert_eq!(
-        set(&cors["AllowHeaders"]),
-        listed(preflight.header("access-control-allow-headers"))
-    );
-    let age = preflight.header("access-control-max-age").unwrap();
-    assert_eq!(cors["MaxAge"].to_string(), age);
-    assert_eq!(preflight.header("access-control-allow-credentials"), None);
-    assert!(cors["AllowCredentials"].is_null());
-
-    let answer = app.get("/v5/health").header(ORIGIN, origin).send().await;
-    assert_eq!(
-        set(&cors["ExposeHeaders"]),
-        listed(answer.header("access-control-expose-headers"))
-    );
-
-    let parameter = json!({"Ref": "CorsAllowedOrigins"});
-    assert_eq!(cors["AllowOrigins"], parameter);
-    let told = &template["Globals"]["Function"]["Environment"]["Variables"]["CORS_ALLOWED_ORIGINS"];
-    assert_eq!(told, &json!({"Fn::Join": [",", parameter]}));
-}
-
-#[test]
-fn the_dashboard_shows_every_function_and_every_alarm() {
-    let template = template();
-    let body = resources(&template)["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"].clone();
-    let body: Value = serde_json::from_str(body.as_str().unwrap()).expect("the dashboard is JSON");
-    let mut found = Vec::new();
-    texts(&body, &mut found);
-    let shown: BTreeSet<_> = found
-        .iter()
-        .filter_map(|text| text.strip_prefix("${")?.strip_suffix('}'))
-        .map(|name| name.trim_end_matches(".Arn"))
-        .collect();
-    for id in functions(&template).keys() {
-        assert!(shown.contains(id.as_str()), "{id} is not on the dashboard");
-    }
-    for (id, _) in of_type(&template, "AWS::CloudWatch::Alarm") {
-        assert!(shown.contains(id), "{id} is not on the dashboard");
-    }
-    for name in shown {
-        assert!(
-            name.starts_with("AWS::") || resources(&template).contains_key(name),
-            "the dashboard shows {name}, which is nothing"
-        );
-    }
-}
-
-/// That the functions do emit these is held by whatever reads their lines (`testkit::check_request_line`, `check_job_line`).
-#[test]
-fn alarms_and_the_dashboard_look_at_metrics_that_there_are() {
-    let template = template();
-    let mut looked_at = BTreeSet::new();
-    for (_, alarm) in of_type(&template, "AWS::CloudWatch::Alarm") {
-        let (names, of) = watched(alarm);
-        let ours = names.iter().filter_map(|name| name.strip_prefix("Coditect/Api "));
-        looked_at.extend(ours.map(|name| (of.clone().expect("it is of a function"), name.to_owned())));
-    }
-    let body = resources(&template)["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"].clone();
-    let body: Value = serde_json::from_str(body.as_str().unwrap()).unwrap();
-    let widgets = body["widgets"].as_array().unwrap().iter();
-    let shown = widgets.filter_map(|widget| widget["properties"]["metrics"].as_array());
-    for metric in shown.flatten().filter(|metric| metric[0] == "Coditect/Api") {
-        assert_eq!(metric[2], "Function", "{metric}");
-        let of = metric[3]
-            .as_str()
-            .and_then(|of| of.strip_prefix("${")?.strip_suffix('}'));
-        looked_at.insert((of.unwrap().to_owned(), metric[1].as_str().unwrap().to_owned()));
-    }
-    assert!(looked_at.len() > folders().len(), "{looked_at:?}");
-    for folder in folders() {
-        let id = format!("{}Function", camel(&folder));
-        let there = metrics(jobs().contains(&folder));
-        for (_, name) in looked_at.iter().filter(|(of, _)| *of == id) {
-            assert!(there.contains(name.as_str()), "{folder} has no metric {name}");
-        }
-    }
 }
 
 /// A client speaks to clusters of its own release series, whatever the patch.
