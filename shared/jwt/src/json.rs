@@ -1,11 +1,12 @@
 //! JSON that every parser reads alike.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{self, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, de::Error as _};
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize, de::Error as _};
+use serde_json::value::RawValue;
 
 /// Reads an object in which no name stands twice, at any depth.
 ///
@@ -22,10 +23,11 @@ pub(crate) fn object<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
         return Some(read);
     }
     serde_json::from_slice::<Unambiguous>(bytes).ok()?;
-    let mut members: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
+    // As they are written: `serde_json::Value` takes an object of a certain name for what stands in its text.
+    let mut members: BTreeMap<Name<'_>, &RawValue> = serde_json::from_slice(bytes).ok()?;
     let known = known_names::<T>();
-    members.retain(|name, _| known.contains(&name.as_str()));
-    serde_json::from_value(members.into()).ok()
+    members.retain(|name, _| known.contains(&&*name.0));
+    serde_json::from_slice(&serde_json::to_vec(&members).ok()?).ok()
 }
 
 /// The names that a struct reads.
@@ -122,7 +124,7 @@ impl<'de> Visitor<'de> for Unambiguous {
 }
 
 /// A name where it stands, if it is written without escapes.
-#[derive(Deserialize)]
+#[derive(PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// For a member of which only matters that it is there, whatever it is, `null` included.
@@ -167,6 +169,9 @@ mod tests {
             "{\"a\":1,}",
             r#"{"a":"1","c":1}"#,
             r#"{"c":1}"#,
+            r#"{"a":{"$serde_json::private::RawValue":"1"}}"#,
+            r#"{"a":{"$serde_json::private::RawValue":"1"},"c":1}"#,
+            r#"{"$serde_json::private::RawValue":"{\"a\":1}"}"#,
         ] {
             assert_eq!(object::<Flat>(text.as_bytes()), None, "{text}");
         }
