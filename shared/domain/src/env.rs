@@ -143,14 +143,19 @@ impl Ids {
         if let Some(drawn) = ahead.pop() {
             return drawn;
         }
-        ahead.resize(Self::DRAW, [0; 16]);
-        self.rng.fill(ahead.as_flattened_mut());
-        ahead.pop().unwrap_or_default()
+        let mut drawn = [[0; 16]; Self::DRAW];
+        // If it panics, nothing has been taken for randomness.
+        self.rng.fill(drawn.as_flattened_mut());
+        let [first, rest @ ..] = drawn;
+        ahead.extend(rest);
+        first
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::{prop, prop_assert, proptest};
 
     use super::{Arc, Clock, Ids, Mutex, Rng, SystemRng, Timestamp};
@@ -180,6 +185,29 @@ mod tests {
         assert_eq!(id.get_version_num(), 7);
         assert_eq!(id.get_variant(), uuid::Variant::RFC4122);
         assert_eq!(id.as_u128() >> 80, 1_700_000_000_007);
+    }
+
+    /// Fills the next sixteen bytes with the next number.
+    struct Counting(Mutex<u128>);
+
+    impl Rng for Counting {
+        fn fill(&self, bytes: &mut [u8]) {
+            let mut next = self.0.lock().unwrap();
+            for draw in bytes.chunks_mut(16) {
+                *next += 1;
+                draw.copy_from_slice(&(*next << 64).to_be_bytes());
+            }
+        }
+    }
+
+    #[test]
+    fn no_randomness_is_used_twice_and_none_is_made_up() {
+        let clock = Script(Mutex::new((1..=100).collect()));
+        let ids = Ids::new(Arc::new(clock), Arc::new(Counting(Mutex::new(0))));
+        let random = |id: SessionId| id.uuid().as_u128() & ((1 << 62) - 1);
+        let used: BTreeSet<_> = (0..100).map(|_| random(ids.next())).collect();
+        assert_eq!(used.len(), 100);
+        assert!(!used.contains(&0));
     }
 
     proptest! {
