@@ -8,26 +8,26 @@ use crate::{
     workspace::{Member, Source},
 };
 
-/// Crates that one file, with the modules below it, hides from all others.
-const NAMED_IN: &[(&str, &str, &str)] = &[
+/// Crates that one file or two hide from all others.
+const NAMED_IN: &[(&str, &[&str], &str)] = &[
     (
         "foundationdb",
-        "shared/kv/src/fdb.rs",
+        &["shared/kv/src/fdb.rs"],
         "use `kv::Db` and `kv::Txn`, which are the same for every engine",
     ),
     (
         "heed",
-        "shared/kv/src/lmdb.rs",
+        &["shared/kv/src/lmdb.rs"],
         "use `kv::Db` and `kv::Txn`, which are the same for every engine",
     ),
     (
         "lambda_extension",
-        "shared/api/src/serve.rs",
+        &["shared/api/src/serve.rs"],
         "write for axum; `api::serve` is where Lambda meets the router",
     ),
     (
         "lambda_http",
-        "shared/api/src/serve.rs",
+        &["shared/api/src/serve.rs", "shared/api/src/serve/event.rs"],
         "write for axum; `api::serve` is where Lambda meets the router",
     ),
 ];
@@ -40,12 +40,6 @@ const ENVIRONMENT_FILE: &str = "shared/api/src/config.rs";
 /// a test run tells the cluster to test on.
 fn is_outside_programs(file: &str) -> bool {
     file.ends_with("/build.rs") || file.contains("/tests/") || file.starts_with("shared/testkit/")
-}
-
-/// Whether it is this module's file, or that of a module in it.
-fn is_at_or_below(file: &str, module: &str) -> bool {
-    let below = file.strip_prefix(module.trim_end_matches(".rs"));
-    below.is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
 }
 
 /// The benchmark's peer is made of these crates alone.
@@ -112,13 +106,13 @@ impl Found<'_> {
     }
 
     fn crate_name(&mut self, ident: &Ident) {
-        if let Some((name, file, instead)) = NAMED_IN.iter().find(|(name, ..)| ident == name)
-            && !is_at_or_below(&self.source.file, file)
+        if let Some((name, files, instead)) = NAMED_IN.iter().find(|(name, ..)| ident == name)
+            && !files.contains(&self.source.file.as_str())
             && !is_of_the_peer(&self.source.file)
         {
             self.add(
                 ident.span().start().line,
-                format!("`{name}` may be named in {file} only"),
+                format!("`{name}` may be named in {} only", files.join(" and ")),
                 instead,
             );
         }
@@ -208,19 +202,18 @@ mod tests {
 
     #[test]
     fn a_crate_behind_one_file_is_refused_elsewhere() {
-        for (name, file, _) in NAMED_IN {
+        for (name, files, _) in NAMED_IN {
             let text = format!("fn x() {{\n    {name}::run();\n}}\n");
 
-            assert_eq!(check_text(file, &text), [], "{file}");
-            let module = file.trim_end_matches(".rs");
-            assert_eq!(check_text(&format!("{module}/below.rs"), &text), [], "{file}");
-            assert_eq!(check_text(&format!("{module}_beside.rs"), &text).len(), 1, "{name}");
+            for file in *files {
+                assert_eq!(check_text(file, &text), [], "{file}");
+            }
             assert_eq!(check_text(&format!("{PEER}/src/bin/hello.rs"), &text), []);
             assert_eq!(check_text("infra/bench/src/main.rs", &text).len(), 1, "{name}");
             let violations = check_text("functions/auth/src/main.rs", &text);
             assert_eq!(violations.len(), 1, "{name}");
             assert_eq!(violations[0].line, 2);
-            assert!(violations[0].problem.contains(file));
+            assert!(violations[0].problem.contains(files[0]));
         }
     }
 
