@@ -51,26 +51,29 @@ impl Lines {
         Self(Arc::new(take))
     }
 
-    /// To one of the process's streams. A line that can not be written is lost: its disk may be the one that is full, and complaining about it
-    /// on the same stream would not be heard either.
-    ///
-    /// A pipe takes a line of [`ATOMIC`] bytes as a whole or not yet, whoever else writes to it, so threads need not wait for one another, as
-    /// they would for the lock of the standard library's stream. Longer ones are rare, and written while nobody else does.
+    /// To one of the process's streams; to none, if it has been closed.
     pub(crate) fn on(stream: Stream) -> Self {
         let stream = match stream {
             Stream::Output => io::stdout().as_fd().try_clone_to_owned(),
             Stream::Error => io::stderr().as_fd().try_clone_to_owned(),
         };
-        let file = stream.map(File::from);
+        stream.map_or_else(|_| Self::to(|_| ()), |stream| Self::into_file(stream.into()))
+    }
+
+    /// A line that can not be written is lost: its disk may be the one that is full, and complaining about it on the same stream would not be
+    /// heard either.
+    ///
+    /// A pipe takes a line of [`ATOMIC`] bytes as a whole or not yet, whoever else writes to it, so threads need not wait for one another, as
+    /// they would for the lock of the standard library's stream. Longer ones are rare, and written while nobody else does.
+    fn into_file(file: File) -> Self {
         let alone = RwLock::new(());
         Self::to(move |line| {
-            let Ok(mut file) = file.as_ref() else { return };
             if line.len() <= ATOMIC {
                 let _beside_others = alone.read();
-                let _ = file.write_all(line);
+                let _ = (&file).write_all(line);
             } else {
                 let _alone = alone.write();
-                let _ = file.write_all(line);
+                let _ = (&file).write_all(line);
             }
         })
     }
@@ -386,4 +389,53 @@ pub(crate) fn millis(duration: Duration) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "what loses precision takes centuries")]
     let micros = duration.as_micros() as f64;
     micros / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::io::{BufRead as _, BufReader};
+    use std::os::fd::OwnedFd;
+
+    use super::*;
+
+    #[test]
+    fn lines_of_many_threads_stay_whole_however_long_they_are() {
+        const LINES: usize = 200;
+        const LENGTHS: [usize; 4] = [40, ATOMIC - 3, 3 * ATOMIC, 100_000];
+        let (reader, writer) = io::pipe().unwrap();
+        let lines = Lines::into_file(OwnedFd::from(writer).into());
+        let writers = LENGTHS.map(|length| {
+            let lines = lines.clone();
+            std::thread::spawn(move || {
+                for _ in 0..LINES {
+                    lines.write_json(&"x".repeat(length));
+                }
+            })
+        });
+        drop(lines);
+        let mut seen = BTreeMap::new();
+        for line in BufReader::new(reader).lines() {
+            let line: String = serde_json::from_str(&line.unwrap()).unwrap();
+            *seen.entry(line.len()).or_default() += 1;
+        }
+        for writer in writers {
+            writer.join().unwrap();
+        }
+        assert_eq!(seen, LENGTHS.map(|length| (length, LINES)).into());
+    }
+
+    #[test]
+    fn a_line_that_is_made_while_another_one_is_does_not_mix_with_it() {
+        let kept = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let keep = kept.clone();
+        let lines = Lines::to(move |line| keep.lock().unwrap().push(String::from_utf8(line.to_vec()).unwrap()));
+        lines.write(|json| {
+            let mut members = json.serialize_map(None).unwrap();
+            members.serialize_entry("a", &1).unwrap();
+            lines.write_json(&"inner");
+            members.end().unwrap();
+        });
+        assert_eq!(*kept.lock().unwrap(), ["\"inner\"\n", "{\"a\":1}\n"]);
+    }
 }

@@ -22,7 +22,7 @@ use hyper_util::service::TowerToHyperService;
 use lambda_http::lambda_runtime::{self, Diagnostic, LambdaEvent};
 use lambda_http::{Adapter, RequestExt as _, service_fn};
 use serde::de::IgnoredAny;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime, Runtime};
 use tower::{Service, ServiceExt as _};
 
@@ -45,6 +45,10 @@ const GRACE: Duration = Duration::from_secs(8);
 /// How long the Runtime API may take to register the extension.
 #[cfg(feature = "fdb")]
 const REGISTRATION_DEADLINE: Duration = Duration::from_secs(1);
+
+/// How many connections may wait until they are accepted, as far as the system lets them (`net.core.somaxconn`). One more than that tries again after
+/// a second, which is what a crowd that comes at once would notice.
+const BACKLOG: u32 = 4096;
 
 /// How long a connection may take to send the head of a request, the wait for its next one included.
 const HEADER_DEADLINE: Duration = Duration::from_secs(30);
@@ -292,9 +296,9 @@ async fn server(
     metrics: Option<(SocketAddr, Axum)>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
-    let listener = listen(address, "PORT").await?;
+    let listener = listen(address, "PORT")?;
     let metrics = match metrics {
-        Some((address, endpoint)) => Some((listen(address, "METRICS_PORT").await?, endpoint)),
+        Some((address, endpoint)) => Some((listen(address, "METRICS_PORT")?, endpoint)),
         None => None,
     };
     // Whoever started us may have stopped listening to what we say; that is no reason to end.
@@ -330,9 +334,18 @@ async fn server(
     Ok(())
 }
 
-async fn listen(address: SocketAddr, variable: &'static str) -> Result<TcpListener, Failure> {
-    let listener = TcpListener::bind(address).await;
-    listener.map_err(|error| Failure::Listen(address, variable, error))
+fn listen(address: SocketAddr, variable: &'static str) -> Result<TcpListener, Failure> {
+    let listening = || {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        // As tokio does it: a server that is started again need not wait for the connections of the one before.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listening().map_err(|error| Failure::Listen(address, variable, error))
 }
 
 /// Serves whoever connects, each with what `service` makes for them.

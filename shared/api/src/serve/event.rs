@@ -199,15 +199,21 @@ mod tests {
             include_str!("../../../../infra/events/alb.json"),
             include_str!("../../../../infra/events/alb-multi-value.json"),
             // Of no kind.
-            r#"{ "version": "2.0", "rawPath": "/v5/health" }"#,
-            r#"{ "version": "2.0", "httpMethod": "GET", "path": "/", "requestContext": { "elb": {} } }"#,
+            r#"{"version": "2.0", "rawPath": "/v5/health"}"#,
+            r#"{"version": "2.0", "httpMethod": "GET", "path": "/", "requestContext": {"elb": {}}}"#,
             "{}",
             "7",
         ];
         for sample in samples {
             // As it is sent: without white space.
             let sent: String = sample.lines().map(str::trim).collect();
-            for text in [sample, &sent.replace("\": ", "\":")] {
+            let sent = sent.replace("\": ", "\":");
+            assert_eq!(
+                sent.starts_with(SECOND_FORMAT),
+                sample.contains(r#""version": "2.0""#),
+                "{sent}"
+            );
+            for text in [sample, &sent] {
                 let ours = serde_json::from_str(text).map(|Event(event)| event);
                 assert_eq!(told(ours), told(serde_json::from_str(text)), "{text}");
             }
