@@ -29,12 +29,12 @@ find_out() {
     exists='' built_for=''
     # What stops us has to be told from what is merely not there yet.
     if answer=$(aws cloudformation describe-stacks --stack-name "$stack" --output text \
-        --query "Stacks[0].[StackStatus, Parameters[?ParameterKey=='Architecture'].ParameterValue | [0]]" 2>"$out/error"); then
+        --query "Stacks[0].[StackStatus, Parameters[?ParameterKey=='Architecture'].ParameterValue | [0]]" 2>"$scratch/error"); then
         status=$(echo "$answer" | cut -f 1)
-    elif grep -q 'does not exist' "$out/error"; then
+    elif grep -q "Stack with id $stack does not exist" "$scratch/error"; then
         return
     else
-        cat "$out/error" >&2
+        cat "$scratch/error" >&2
         exit 1
     fi
     case $status in
@@ -100,6 +100,14 @@ deploy() {
 }
 
 # It takes minutes to build, and who else deploys or turns back does not wait: what is decided by what is there is asked again after it.
+built_before=$built_for
+find_out_again() {
+    find_out
+    [ "$built_for" = "$built_before" ] || {
+        echo "While this was built, somebody else has changed $stack to ${built_for:-nothing}, and it was ${built_before:-not there}. Do it again." >&2
+        exit 1
+    }
+}
 
 if [ "$1" = all ]; then
     arch=${ARCH:-${built_for:-arm64}}
@@ -107,7 +115,7 @@ if [ "$1" = all ]; then
     # In place, because a copy would have no target/; one after the other, because they share it.
     ARCH=$arch "$SAM" build --build-in-source --template template.yaml --build-dir "$out/build" \
         --parameter-overrides "Architecture=$arch"
-    find_out
+    find_out_again
     [ -z "$exists" ] || {
         refuse_turned_back
         for each in $(functions); do remember_live "$each"; done
@@ -128,7 +136,7 @@ function=
     exit 1
 }
 make "build-$name" ARCH="$built_for"
-find_out
+find_out_again
 # From the version that answers now requests can only be taken over at once: CodeDeploy would start from the one that was turned back.
 shift_gradually=yes
 ! turned_back "$name" || {
@@ -140,9 +148,9 @@ shift_gradually=yes
     echo "No alarm is asked, and the new version of $name takes all its requests over at once." >&2
 }
 # The template as it is deployed, with this function's code in place of the one there: nothing that was changed elsewhere goes with it.
-aws cloudformation get-template --stack-name "$stack" --template-stage Original --output json >"$out/deployed.json"
+aws cloudformation get-template --stack-name "$stack" --template-stage Original --output json >"$scratch/deployed.json"
 tools=$(sh infra/tools/python-tools.sh template)
-"$tools/bin/python" infra/aws/with_code.py "$out/deployed.json" "$id" \
+"$tools/bin/python" infra/aws/with_code.py "$scratch/deployed.json" "$id" \
     "${CARGO_TARGET_DIR:-$PWD/target}/lambda/$built_for/$name/bootstrap.zip" "$release" "$shift_gradually" >"$out/$name.json"
 remember_live "$name"
 # The parameters stay as they are, but for what the last deploy of everything may have asked for once.

@@ -48,13 +48,23 @@ if [ "$next" != None ]; then
         exit
         ;;
     esac
-elif in_deploy "$name" && [ "$current" != "$(deployed "$id" | sort -n | tail -n 1)" ]; then
+else
     # A shift begins where its deploy has seen the alias, so to move that now would undo the deploy, others' part in it included.
     status=$(aws cloudformation describe-stacks --stack-name "$stack" --output text --query 'Stacks[0].StackStatus')
     case $status in
+    # Done, but for what nobody needs any more.
+    UPDATE_COMPLETE_CLEANUP_IN_PROGRESS) ;;
     *_IN_PROGRESS)
-        echo "A deploy that has a new version of $name is under way ($status), and has not shifted to it yet, or back already. Wait for it." >&2
-        exit 1
+        if ! in_deploy "$name"; then
+            [ "${WHOLE:-}" = yes ] || {
+                echo "A deploy is under way ($status), and may yet come to $name; moved now, that would undo all of it. Wait for it, or, if it is" \
+                    "of other functions alone or may be undone, \`WHOLE=yes make rollback-$name\`." >&2
+                exit 1
+            }
+        elif [ "$current" != "$(deployed "$id" | sort -n | tail -n 1)" ]; then
+            echo "A deploy that has a new version of $name is under way ($status), and has not shifted to it yet, or back already. Wait for it." >&2
+            exit 1
+        fi
         ;;
     esac
 fi

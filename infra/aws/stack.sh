@@ -5,6 +5,9 @@ stack=${STACK:-coditect-v5}
 out=${CARGO_TARGET_DIR:-target}/sam
 export SAM_CLI_TELEMETRY=0 AWS_PAGER=
 mkdir -p "$out"
+# What this run writes down and nobody else reads: two may run at once.
+scratch=$(mktemp -d "$out/run.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
 
 command -v aws >/dev/null || {
     echo "The AWS CLI (aws) is needed, and is not here." >&2
@@ -48,9 +51,9 @@ live() {
 
 # history_of FUNCTION: these versions, after the name of the alias; nothing if there is none yet.
 history_of() {
-    aws lambda get-alias --function-name "$1" --name previous --output text --query '[Name, Description]' 2>"$out/error" ||
-        grep -q ResourceNotFoundException "$out/error" || {
-        cat "$out/error" >&2
+    aws lambda get-alias --function-name "$1" --name previous --output text --query '[Name, Description]' 2>"$scratch/error" ||
+        grep -q ResourceNotFoundException "$scratch/error" || {
+        cat "$scratch/error" >&2
         return 1
     }
 }

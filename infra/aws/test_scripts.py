@@ -191,6 +191,19 @@ class Rollback(Case):
         self.assertEqual(self.changes(), ["StopDeployment"])
         self.assertIn("With it go audit sessions.", self.said)
 
+    def test_during_a_deploy_that_may_yet_come_to_it_it_moves_only_if_all_may_be_undone(self):
+        self.state["stack"]["status"] = "UPDATE_IN_PROGRESS"
+        self.assertNotEqual(self.run_script("rollback.sh", "auth"), 0)
+        self.assertIn("may yet come to auth", self.said)
+        self.assertEqual(self.changes(), [])
+        self.assertEqual(self.run_script("rollback.sh", "auth", WHOLE="yes"), 0, self.said)
+        self.assertEqual(self.changed, {"coditect-v5-auth": {"live": "2"}})
+
+    def test_after_a_deploy_it_moves_while_the_stack_is_tidied_up(self):
+        self.state["stack"]["status"] = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+        self.assertEqual(self.run_script("rollback.sh", "auth"), 0, self.said)
+        self.assertEqual(self.changed, {"coditect-v5-auth": {"live": "2"}})
+
     def test_when_its_own_shift_is_over_it_moves_alone_whatever_others_do(self):
         self.shifting("audit", "sessions")
         self.auth.update(live="3", weights={})
@@ -296,6 +309,30 @@ class DeployAll(Case):
 
 class WhatThereIs(Case):
     """Both kinds of deploys."""
+
+    def test_who_is_not_signed_in_is_told_so_and_not_that_nothing_is_deployed(self):
+        self.state.update(refuses="DescribeStacks", why="Error loading SSO Token: Token for x does not exist")
+        for what in ["all", "auth"]:
+            self.assertNotEqual(self.run_script("deploy.sh", what), 0)
+            self.assertIn("Error loading SSO Token", self.said)
+            self.assertEqual(self.changes(), [])
+
+    def test_another_architecture_meanwhile_is_not_deployed_to(self):
+        for what in ["all", "auth"]:
+            self.state["stack"]["parameters"]["Architecture"] = "x86_64"
+            self.state["while_building"] = [[["stack", "parameters", "Architecture"], "arm64"]]
+            self.assertNotEqual(self.run_script("deploy.sh", what), 0)
+            self.assertIn("somebody else has changed coditect-v5 to arm64, and it was x86_64", self.said)
+            self.assertFalse(any("deploy" in call for call in self.called("sam")))
+
+    def test_what_can_not_be_written_down_for_a_rollback_is_not_deployed(self):
+        for previous, refused in [(None, "CreateAlias"), (["2", "1 2"], "UpdateAlias")]:
+            for what in ["all", "auth"]:
+                self.auth["previous"] = previous
+                self.state["refuses"] = refused
+                self.assertNotEqual(self.run_script("deploy.sh", what), 0)
+                self.assertIn("AccessDenied", self.said)
+                self.assertFalse(any("deploy" in call for call in self.called("sam")))
 
     def refused(self, text, **environment):
         for what in ["all", "auth"]:

@@ -365,7 +365,13 @@ fn who_shifts_requests_may_move_the_aliases_of_this_stacks_functions_and_no_othe
     let moving: Vec<_> = statements.iter().filter(moves).collect();
     let all = folders()
         .iter()
-        .map(|folder| json!({"Fn::GetAtt": format!("{}Function.Arn", camel(folder))}))
+        .map(|folder| format!("{}Function.Arn", camel(folder)))
+        .flat_map(|arn| {
+            [
+                json!({ "Fn::GetAtt": arn }),
+                json!({ "Fn::Sub": format!("${{{arn}}}:*") }),
+            ]
+        })
         .collect::<Vec<_>>();
     assert_eq!(moving.len(), 1);
     assert_eq!(moving[0]["Resource"], json!(all));
