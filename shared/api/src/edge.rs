@@ -1,8 +1,10 @@
 //! What every request passes first and every response last: the request's id, the body's limit, the problem document,
 //! and the watch that ends in the one log line.
 
+use std::any::Any;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,8 +13,8 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use domain::{Clock, Ids, TokenId};
-use futures_util::future::Either;
+use domain::TokenId;
+use futures_util::future::{CatchUnwind, Either, FutureExt as _, Map};
 use http_body::Body as _;
 use http_body_util::Limited;
 use tower::{Layer, Service};
@@ -20,6 +22,7 @@ use tower::{Layer, Service};
 use crate::error::{ApiError, Problem};
 use crate::json;
 use crate::observer::Observer;
+use crate::state::AppState;
 
 /// The largest body that a route takes, in bytes.
 pub const BODY_MAX_BYTES: usize = 64 * 1024;
@@ -31,12 +34,19 @@ pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(pub String);
 
-/// What the edge needs.
+/// What the edge needs. Clones share it: axum makes one of every request.
 #[derive(Clone)]
-pub(crate) struct Edge {
-    pub(crate) ids: Arc<Ids>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) observer: Observer,
+pub(crate) struct Edge(Arc<Needs>);
+
+struct Needs {
+    state: AppState,
+    observer: Observer,
+}
+
+impl Edge {
+    pub(crate) fn new(state: AppState, observer: Observer) -> Self {
+        Self(Arc::new(Needs { state, observer }))
+    }
 }
 
 impl<S> Layer<S> for Edge {
@@ -70,14 +80,11 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let edge = &self.edge;
-        let id = match request.extensions().get::<RequestId>() {
-            Some(id) => id.clone(),
-            None => RequestId(edge.ids.next::<TokenId>().to_string()),
-        };
-        let watch = edge.observer.watch(&request, id.clone(), edge.clock.clone());
+        let Needs { state, observer } = &*self.edge.0;
+        let given = request.extensions_mut().remove::<RequestId>();
+        let id = given.unwrap_or_else(|| RequestId(state.env.ids.next::<TokenId>().to_string()));
+        let watch = observer.watch(&request, id, state.env.clock.clone());
         let method = request.method().clone();
-        request.extensions_mut().insert(id);
         request.extensions_mut().insert(watch.seen());
         let answering = watch.meter().measure(self.inner.call(request));
         Box::pin(async move {
@@ -97,17 +104,18 @@ where
     }
 }
 
-/// Refuses a body that says that it is too large, and cuts off one that turns out to be.
+/// Stands right before the handler: refuses a body that says that it is too large, cuts off one that turns out to be, and answers for a handler
+/// that panics.
 #[derive(Clone)]
-pub(crate) struct LimitBody<S>(pub(crate) S);
+pub(crate) struct Guard<S>(pub(crate) S);
 
-impl<S> Service<Request> for LimitBody<S>
+impl<S> Service<Request> for Guard<S>
 where
     S: Service<Request, Response = Response, Error = Infallible>,
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Either<Ready<Result<Response, Infallible>>, S::Future>;
+    type Future = Either<Ready<Result<Response, Infallible>>, Caught<S::Future>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.0.poll_ready(context)
@@ -123,8 +131,20 @@ where
             Some(_) => request,
             None => request.map(|body| Body::new(Limited::new(body, BODY_MAX_BYTES))),
         };
-        Either::Right(self.0.call(request))
+        // Nothing that is used after a panic can be half changed: what handlers share is behind locks that allow for it.
+        let answering = AssertUnwindSafe(self.0.call(request)).catch_unwind();
+        Either::Right(answering.map(caught))
     }
+}
+
+type Ended = Result<Result<Response, Infallible>, Box<dyn Any + Send>>;
+
+/// A handler's answer, whatever becomes of the handler.
+type Caught<F> = Map<CatchUnwind<AssertUnwindSafe<F>>, fn(Ended) -> Result<Response, Infallible>>;
+
+fn caught(ended: Ended) -> Result<Response, Infallible> {
+    let panicked = |_| ApiError::internal("the handler panicked; the line before says where and why").into_response();
+    ended.unwrap_or_else(|panic| Ok(panicked(panic)))
 }
 
 fn write_problem(mut response: Response, method: &Method, id: &RequestId) -> Response {

@@ -30,7 +30,7 @@ pub mod state;
 mod trace;
 mod trace_id;
 
-pub use app::app;
+pub use app::{App, app};
 pub use caller::{Authenticated, Leaving};
 pub use edge::RequestId;
 pub use error::{ApiError, Code};

@@ -1,6 +1,7 @@
 //! What is seen of every request and of every run of a job, from one place: a [`Watch`] is set when a request comes, and whatever becomes of it
 //! makes one line, which under Lambda carries the metrics, and one entry in a server's own.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
@@ -13,6 +14,7 @@ use kv::Meter;
 use tokio::time::Instant;
 use tracing::{Level, debug, enabled, error, field, info};
 
+use crate::app::Before;
 use crate::config::{LogFormat, Logs};
 use crate::edge::RequestId;
 use crate::error::ApiError;
@@ -93,10 +95,10 @@ impl Observer {
             clock,
             started: Instant::now(),
             trace: TraceId::of(request.headers()),
-            id,
             method: known(request.method()),
+            before: request.extensions().get().map_or("", |&Before(before)| before),
             route: request.extensions().get().cloned(),
-            seen: Seen::default(),
+            seen: Seen(Arc::new((id, OnceLock::new()))),
             meter: Meter::new(),
             is_cold_start: !self.0.is_warm.swap(true, Relaxed),
             has_ended: false,
@@ -187,9 +189,10 @@ pub(crate) struct Watch {
     observer: Observer,
     clock: Arc<dyn Clock>,
     started: Instant,
-    id: RequestId,
     trace: TraceId,
     method: &'static str,
+    /// What stood before the path of the route.
+    before: &'static str,
     route: Option<MatchedPath>,
     seen: Seen,
     meter: Meter,
@@ -197,14 +200,23 @@ pub(crate) struct Watch {
     has_ended: bool,
 }
 
-/// Whose request it is, as an extension of it: empty until somebody has verified the token.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Seen(Arc<OnceLock<Identity>>);
+/// Which request it is, and whose, as an extension of it: nobody's until somebody has verified the token.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen(Arc<(RequestId, OnceLock<Identity>)>);
 
 impl Seen {
     pub(crate) fn set(&self, caller: &Caller) {
         // There is one token in a request; whoever verifies it again finds the same.
-        let _ = self.0.set(caller.into());
+        let _ = self.0.1.set(caller.into());
+    }
+
+    /// The request's id.
+    pub(crate) fn id(&self) -> &RequestId {
+        &self.0.0
+    }
+
+    fn identity(&self) -> Option<&Identity> {
+        self.0.1.get()
     }
 }
 
@@ -221,7 +233,7 @@ impl Watch {
 
     /// The request's id.
     pub(crate) fn id(&self) -> &RequestId {
-        &self.id
+        self.seen.id()
     }
 
     /// It has been answered.
@@ -237,17 +249,22 @@ impl Watch {
             Some(_) => error.and_then(|error| error.cause.as_deref()),
             None => Some(ABANDONED),
         };
+        let route = match (&self.route, self.before) {
+            (None, _) => Cow::Borrowed(NONE),
+            (Some(route), "") => Cow::Borrowed(route.as_str()),
+            (Some(route), before) => Cow::Owned([before, route.as_str()].concat()),
+        };
         self.observer.request(&line::Request {
             at: self.clock.now(),
-            id: &self.id.0,
+            id: &self.id().0,
             trace: self.trace,
             method: self.method,
-            route: self.route.as_ref().map_or(NONE, MatchedPath::as_str),
+            route: &route,
             status: response.map(|response| response.status().as_u16()),
             code: error.map(ApiError::code),
             cause,
             took: self.started.elapsed(),
-            identity: self.seen.0.get().or(given_out).copied(),
+            identity: self.seen.identity().or(given_out).copied(),
             store: Store::of(&self.meter),
             is_cold_start: self.is_cold_start,
         });

@@ -1,4 +1,4 @@
-//! A function's route table: written once, served under both prefixes, and readable by tests.
+//! A function's route table: written once, answered under both prefixes ([`crate::app`]), and readable by tests.
 
 use axum::handler::Handler;
 use axum::http::Method;
@@ -9,6 +9,9 @@ use crate::state::AppState;
 
 /// The prefixes under which every path answers.
 pub const PREFIXES: [&str; 2] = ["/v5", "/api/v5"];
+
+/// What the second prefix has before the first, which is the one that routes are made with.
+pub(crate) const BEFORE: &str = "/api";
 
 /// One line of a route table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,9 +101,7 @@ impl Router {
     }
 
     pub(crate) fn into_axum(self) -> axum::Router<AppState> {
-        PREFIXES.into_iter().fold(axum::Router::new(), |outer, prefix| {
-            outer.nest(prefix, self.axum.clone())
-        })
+        self.axum
     }
 
     fn on(mut self, method: &Method, path: &'static str, handler: MethodRouter<AppState>) -> Self {
@@ -108,8 +109,9 @@ impl Router {
             method: method.to_string(),
             path,
         });
+        let [prefix, _] = PREFIXES;
         Self {
-            axum: self.axum.route(path, handler),
+            axum: self.axum.route(&[prefix, path].concat(), handler),
             ..self
         }
     }

@@ -12,7 +12,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
 use domain::{Address, Client, UserAgent};
 
-use crate::edge::RequestId;
+use crate::observer::Seen;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -79,11 +79,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Sender {
 pub(crate) fn client(parts: &Parts) -> Client {
     let source = parts.extensions.get::<SourceAddress>();
     let user_agent = parts.headers.get(header::USER_AGENT);
-    let request_id = parts.extensions.get::<RequestId>();
+    let seen = parts.extensions.get::<Seen>();
     Client {
         address: source.map(|SourceAddress(address)| Address::new(*address)),
         user_agent: user_agent.and_then(|value| UserAgent::new(&String::from_utf8_lossy(value.as_bytes()))),
-        request_id: request_id.map(|RequestId(id)| id.clone()).unwrap_or_default(),
+        request_id: seen.map(|seen| seen.id().0.clone()).unwrap_or_default(),
     }
 }
 

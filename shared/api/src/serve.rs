@@ -26,6 +26,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime, Runtime};
 use tower::{Service, ServiceExt as _};
 
+use crate::app::{App, app};
 use crate::config::{Config, ConfigError, Mode, TokenUse};
 use crate::edge::RequestId;
 use crate::job::{Asked, Failed, Job, allowance};
@@ -35,7 +36,7 @@ use crate::router::Router;
 use crate::sender::SourceAddress;
 use crate::state::AppState;
 use crate::trace_id::TraceId;
-use crate::{app, metrics, trace};
+use crate::{metrics, trace};
 use event::Event;
 
 /// How long requests in flight may take to finish once the server was asked to stop; a container engine waits for ten
@@ -245,7 +246,7 @@ async fn get_ready(env: &domain::Env) {
     connect(env).await;
 }
 
-async fn lambda(app: Axum, env: &domain::Env) -> Result<(), Failure> {
+async fn lambda(app: App, env: &domain::Env) -> Result<(), Failure> {
     let service = app.map_request(|mut request: lambda_http::Request| {
         if let Some(id) = request
             .lambda_context_ref()
@@ -290,7 +291,7 @@ async fn register_for_shutdown() {
 }
 
 async fn server(
-    app: Axum,
+    app: App,
     address: SocketAddr,
     trusted_proxies: usize,
     metrics: Option<(SocketAddr, Axum)>,

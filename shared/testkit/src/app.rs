@@ -36,7 +36,7 @@ pub struct TestApp {
     pub env: Env,
     /// Time, as the application sees it.
     pub clock: Arc<TestClock>,
-    app: axum::Router,
+    app: api::App,
     tokens: Arc<Tokens>,
     /// The line of every request so far.
     lines: Arc<Mutex<Vec<Value>>>,
