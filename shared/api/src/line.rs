@@ -35,20 +35,94 @@ const ATOMIC: usize = if cfg!(target_os = "linux") { 4096 } else { 512 };
 const MAX_KEPT: usize = 8192;
 
 thread_local! {
-    /// The memory of a thread's lines: so much at once is what an allocator takes its time for.
-    static LINE: Cell<Vec<u8>> = Cell::default();
+    /// A thread's lines.
+    static OWN: Cell<Own> = Cell::default();
+}
+
+/// What a thread has of lines.
+#[derive(Default)]
+struct Own {
+    /// The memory of its lines, which so much at once would take an allocator its time; in it, whole, those that have not been written yet.
+    lines: Vec<u8>,
+    /// Where those go.
+    to: Option<Arc<Sink>>,
+    /// Whether lines may wait until the thread has nothing to do, because it says so then ([`thread_parks`]).
+    parks: bool,
+}
+
+impl Own {
+    fn flush(&mut self) {
+        if let Some(to) = self.to.as_ref().filter(|_| !self.lines.is_empty()) {
+            to.take(&self.lines);
+            self.lines.clear();
+        }
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+/// To be called by a runtime's thread whenever it is about to have nothing to do: writes its lines, as many at once as there are, and lets those
+/// that come from now on wait until then, or until there are some 4 KiB. So a line is written right after the answer of an idle server, and
+/// a busy one asks the system once for ten of them. A thread that never says so writes each at once.
+///
+/// Not for Lambda, which may freeze a process before it has nothing to do.
+pub(crate) fn thread_parks() {
+    let mut own = OWN.take();
+    own.flush();
+    own.parks = true;
+    OWN.set(own);
 }
 
 /// Where lines go. Clones go to the same place.
 #[derive(Clone)]
-pub struct Lines(Arc<Take>);
+pub struct Lines(Arc<Sink>);
+
+enum Sink {
+    /// Takes each line at once.
+    Each(Box<Take>),
+    /// None if it has been closed.
+    Stream(Option<Shared>),
+}
 
 type Take = dyn Fn(&[u8]) + Send + Sync;
+
+/// A file that several threads write to.
+struct Shared {
+    file: File,
+    /// Taken for reading by whoever writes what a pipe takes as a whole.
+    alone: RwLock<()>,
+}
+
+impl Sink {
+    /// A line that can not be written is lost: its disk may be the one that is full, and complaining about it on the same stream would not be
+    /// heard either.
+    ///
+    /// A pipe takes [`ATOMIC`] bytes as a whole or not yet, whoever else writes to it, so threads need not wait for one another, as
+    /// they would for the lock of the standard library's stream. Longer lines are rare, and written while nobody else writes.
+    fn take(&self, lines: &[u8]) {
+        match self {
+            Self::Each(take) => take(lines),
+            Self::Stream(None) => {}
+            Self::Stream(Some(Shared { file, alone })) if lines.len() <= ATOMIC => {
+                let _beside_others = alone.read();
+                let _ = (&*file).write_all(lines);
+            }
+            Self::Stream(Some(Shared { file, alone })) => {
+                let _alone = alone.write();
+                let _ = (&*file).write_all(lines);
+            }
+        }
+    }
+}
 
 impl Lines {
     /// To whatever takes them, each at once and with its line break.
     pub fn to(take: impl Fn(&[u8]) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(take))
+        Self(Arc::new(Sink::Each(Box::new(take))))
     }
 
     /// To one of the process's streams; to none, if it has been closed.
@@ -57,39 +131,44 @@ impl Lines {
             Stream::Output => io::stdout().as_fd().try_clone_to_owned(),
             Stream::Error => io::stderr().as_fd().try_clone_to_owned(),
         };
-        stream.map_or_else(|_| Self::to(|_| ()), |stream| Self::into_file(stream.into()))
+        Self::into_file(stream.ok().map(File::from))
     }
 
-    /// A line that can not be written is lost: its disk may be the one that is full, and complaining about it on the same stream would not be
-    /// heard either.
-    ///
-    /// A pipe takes a line of [`ATOMIC`] bytes as a whole or not yet, whoever else writes to it, so threads need not wait for one another, as
-    /// they would for the lock of the standard library's stream. Longer ones are rare, and written while nobody else does.
-    fn into_file(file: File) -> Self {
+    fn into_file(file: Option<File>) -> Self {
         let alone = RwLock::new(());
-        Self::to(move |line| {
-            if line.len() <= ATOMIC {
-                let _beside_others = alone.read();
-                let _ = (&file).write_all(line);
-            } else {
-                let _alone = alone.write();
-                let _ = (&file).write_all(line);
-            }
-        })
+        Self(Arc::new(Sink::Stream(file.map(|file| Shared { file, alone }))))
     }
 
-    /// Writes what `fill` puts into the line, at once.
-    pub(crate) fn write(&self, fill: impl FnOnce(&mut JsonSerializer<&mut Vec<u8>, CompactFormatter>)) {
-        // Taken out meanwhile, so that a line of which a part logs another is whole.
-        let mut line = LINE.try_with(Cell::take).unwrap_or_default();
-        line.clear();
-        fill(&mut JsonSerializer::new(&mut line));
-        line.push(b'\n');
-        (self.0)(&line);
-        if line.capacity() <= MAX_KEPT {
-            // A thread that ends has none any more.
-            let _ = LINE.try_with(|kept| kept.set(line));
+    /// Takes the line that `fill` makes, but for its line break.
+    fn add(&self, fill: impl FnOnce(&mut Vec<u8>)) {
+        // Taken out meanwhile: a line of which a part logs another is whole. A thread that ends has none any more.
+        let mut own = OWN.try_with(Cell::take).unwrap_or_default();
+        if !own.to.as_ref().is_some_and(|to| Arc::ptr_eq(to, &self.0)) {
+            own.flush();
+            own.to = Some(self.0.clone());
         }
+        let before = own.lines.len();
+        fill(&mut own.lines);
+        own.lines.push(b'\n');
+        if before > 0 && own.lines.len() > ATOMIC {
+            self.0.take(&own.lines[..before]);
+            own.lines.drain(..before);
+        }
+        let can_wait = own.parks && own.lines.len() <= ATOMIC && matches!(*self.0, Sink::Stream(_));
+        if !can_wait {
+            own.flush();
+        }
+        if own.lines.capacity() > MAX_KEPT {
+            own.flush();
+            own.lines = Vec::new();
+        }
+        // What it takes the place of, or it itself if it has none any more, writes what it has when it is dropped.
+        let _ = OWN.try_with(|kept| kept.set(own));
+    }
+
+    /// Writes what `fill` puts into the line: at once, or with others when its thread has nothing to do.
+    pub(crate) fn write(&self, fill: impl FnOnce(&mut JsonSerializer<&mut Vec<u8>, CompactFormatter>)) {
+        self.add(|line| fill(&mut JsonSerializer::new(line)));
     }
 
     fn write_json(&self, line: &impl Serialize) {
@@ -101,7 +180,7 @@ impl Lines {
 /// For text, which `tracing-subscriber` hands over a line at a time.
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        (self.0)(line);
+        self.add(|lines| lines.extend_from_slice(line.strip_suffix(b"\n").unwrap_or(line)));
         Ok(line.len())
     }
 
@@ -394,22 +473,71 @@ pub(crate) fn millis(duration: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::io::{BufRead as _, BufReader};
+    use std::io::{BufRead as _, BufReader, Read as _};
     use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
 
     use super::*;
+
+    /// What was written so far.
+    fn read_now(reader: &mut UnixStream) -> String {
+        let mut bytes = vec![0; 4 * ATOMIC];
+        match reader.read(&mut bytes) {
+            Ok(length) => String::from_utf8(bytes[..length].to_vec()).unwrap(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => String::new(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn a_thread_that_says_when_it_parks_writes_then_and_before_it_has_too_many() {
+        let (mut reader, writer) = UnixStream::pair().unwrap();
+        reader.set_nonblocking(true).unwrap();
+        let lines = Lines::into_file(Some(OwnedFd::from(writer).into()));
+        let thread = std::thread::spawn(move || {
+            lines.write_json(&"at once");
+            assert_eq!(read_now(&mut reader), "\"at once\"\n");
+            thread_parks();
+            lines.write_json(&1);
+            lines.clone().write_all(b"text\n").unwrap();
+            assert_eq!(read_now(&mut reader), "");
+            thread_parks();
+            assert_eq!(read_now(&mut reader), "1\ntext\n");
+
+            let long = "x".repeat(ATOMIC - 4);
+            lines.write_json(&2);
+            lines.write_json(&long);
+            assert_eq!(read_now(&mut reader), "2\n");
+            lines.write_json(&"x".repeat(2 * ATOMIC));
+            assert_eq!(read_now(&mut reader).len(), ATOMIC - 1 + 2 * ATOMIC + 3);
+            lines.write_json(&3);
+            let other = Arc::new(std::sync::Mutex::new(0));
+            let taken = other.clone();
+            Lines::to(move |line| *taken.lock().unwrap() += line.len()).write_json(&4);
+            assert_eq!(*other.lock().unwrap(), 2);
+            assert_eq!(read_now(&mut reader), "3\n");
+            lines.write_json(&5);
+            assert_eq!(read_now(&mut reader), "");
+            reader
+        });
+        let mut reader = thread.join().unwrap();
+        assert_eq!(read_now(&mut reader), "5\n");
+    }
 
     #[test]
     fn lines_of_many_threads_stay_whole_however_long_they_are() {
         const LINES: usize = 200;
         const LENGTHS: [usize; 4] = [40, ATOMIC - 3, 3 * ATOMIC, 100_000];
         let (reader, writer) = io::pipe().unwrap();
-        let lines = Lines::into_file(OwnedFd::from(writer).into());
+        let lines = Lines::into_file(Some(OwnedFd::from(writer).into()));
         let writers = LENGTHS.map(|length| {
             let lines = lines.clone();
             std::thread::spawn(move || {
-                for _ in 0..LINES {
+                for number in 0..LINES {
                     lines.write_json(&"x".repeat(length));
+                    if number % 20 == 19 {
+                        thread_parks();
+                    }
                 }
             })
         });

@@ -30,7 +30,7 @@ use crate::app::{App, app};
 use crate::config::{Config, ConfigError, Mode, TokenUse};
 use crate::edge::RequestId;
 use crate::job::{Asked, Failed, Job, allowance};
-use crate::line::Lines;
+use crate::line::{Lines, thread_parks};
 use crate::observer::{Observer, Recorder};
 use crate::router::Router;
 use crate::sender::SourceAddress;
@@ -66,7 +66,10 @@ pub fn serve_with(router: Router, jobs: Vec<Job>) -> ExitCode {
     let standing = Standing {
         jobs,
         start_metrics: metrics::start,
-        start_runtime: || blocking_as_cores(&mut Builder::new_multi_thread()).build(),
+        start_runtime: || {
+            let mut builder = Builder::new_multi_thread();
+            blocking_as_cores(builder.on_thread_park(thread_parks)).build()
+        },
     };
     exit(|| run(router, Some(standing)))
 }
