@@ -14,7 +14,6 @@ use http_body::Body;
 use tower::{Service, ServiceBuilder};
 
 use crate::config::Origins;
-use crate::cors;
 use crate::edge::{Edge, Guard};
 use crate::error::{ApiError, Code};
 use crate::observer::Observer;
@@ -30,8 +29,7 @@ pub struct App(Axum);
 pub fn app(router: Router, state: AppState, origins: &Origins, observer: Observer) -> App {
     // All of it as one layer: of several, axum boxes each.
     let around = ServiceBuilder::new()
-        .layer(Edge::new(state.clone(), observer))
-        .layer(cors::layer(origins))
+        .layer(Edge::new(state.clone(), origins, observer))
         .layer_fn(Guard);
     let axum = router
         .into_axum()

@@ -19,9 +19,11 @@ use http_body::Body as _;
 use http_body_util::Limited;
 use tower::{Layer, Service};
 
+use crate::config::Origins;
+use crate::cors::Cors;
 use crate::error::{ApiError, Problem};
 use crate::json;
-use crate::observer::Observer;
+use crate::observer::{Observer, Watch};
 use crate::state::AppState;
 
 /// The largest body that a route takes, in bytes.
@@ -40,12 +42,14 @@ pub(crate) struct Edge(Arc<Needs>);
 
 struct Needs {
     state: AppState,
+    cors: Cors,
     observer: Observer,
 }
 
 impl Edge {
-    pub(crate) fn new(state: AppState, observer: Observer) -> Self {
-        Self(Arc::new(Needs { state, observer }))
+    pub(crate) fn new(state: AppState, origins: &Origins, observer: Observer) -> Self {
+        let cors = Cors::new(origins);
+        Self(Arc::new(Needs { state, cors, observer }))
     }
 }
 
@@ -69,7 +73,7 @@ pub(crate) struct Edged<S> {
 
 impl<S> Service<Request> for Edged<S>
 where
-    S: Service<Request, Response = Response, Error = Infallible, Future: Send + 'static>,
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send + 'static> + Clone,
 {
     type Response = Response;
     type Error = Infallible;
@@ -80,26 +84,31 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let Needs { state, observer } = &*self.edge.0;
+        let Needs { state, cors, observer } = &*self.edge.0;
         let given = request.extensions_mut().remove::<RequestId>();
         let id = given.unwrap_or_else(|| RequestId(state.env.ids.next::<TokenId>().to_string()));
         let watch = observer.watch(&request, id, state.env.clock.clone());
-        let method = request.method().clone();
         request.extensions_mut().insert(watch.seen());
+        let method = request.method().clone();
+        if method == Method::OPTIONS {
+            let preflight = cors.preflight(self.inner.clone(), request);
+            return Box::pin(async move {
+                let mut response = preflight.await?;
+                // It has no body.
+                *response.status_mut() = StatusCode::NO_CONTENT;
+                Ok(finished(response, watch))
+            });
+        }
+        let origin = request.headers().get(header::ORIGIN).cloned();
+        let edge = self.edge.clone();
         let answering = watch.meter().measure(self.inner.call(request));
         Box::pin(async move {
             let mut response = write_problem(answering.await?, &method, watch.id());
-            if method == Method::OPTIONS && response.status() == StatusCode::OK {
-                // A preflight, which the CORS layer answers with a 200 that has no body.
-                *response.status_mut() = StatusCode::NO_CONTENT;
-            }
             let headers = response.headers_mut();
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            if let Ok(value) = HeaderValue::from_str(&watch.id().0) {
-                headers.insert(X_REQUEST_ID, value);
+            for (name, value) in edge.0.cors.headers(origin.as_ref()) {
+                headers.append(name, value.clone());
             }
-            watch.answered(&response);
-            Ok(response)
+            Ok(finished(response, watch))
         })
     }
 }
@@ -145,6 +154,17 @@ type Caught<F> = Map<CatchUnwind<AssertUnwindSafe<F>>, fn(Ended) -> Result<Respo
 fn caught(ended: Ended) -> Result<Response, Infallible> {
     let panicked = |_| ApiError::internal("the handler panicked; the line before says where and why").into_response();
     ended.unwrap_or_else(|panic| Ok(panicked(panic)))
+}
+
+/// The answer as it leaves, of which the watch takes note.
+fn finished(mut response: Response, watch: Watch) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(value) = HeaderValue::from_str(&watch.id().0) {
+        headers.insert(X_REQUEST_ID, value);
+    }
+    watch.answered(&response);
+    response
 }
 
 fn write_problem(mut response: Response, method: &Method, id: &RequestId) -> Response {
