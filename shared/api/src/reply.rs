@@ -10,9 +10,6 @@ use crate::error::ApiError;
 use crate::line::Identity;
 use crate::preconditions::{Preconditions, Version};
 
-/// As many headers as an answer of ours has at most.
-const MAX_HEADERS: usize = 12;
-
 pub(crate) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// A success with its data.
@@ -149,8 +146,6 @@ fn json(status: StatusCode, document: &impl Serialize) -> Response {
     };
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
-    // Room for whatever is added on its way out.
-    response.headers_mut().reserve(MAX_HEADERS);
     let content_type = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     response
