@@ -11,7 +11,7 @@ use signature::{Signer, Verifier};
 
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: signer,
-    verifier_factory: verifier,
+    verifier_factory: |algorithm, key| Ok(verifier(*algorithm, key)?),
     key_utils: KeyUtils {
         compute_digest: digest,
         ..KeyUtils::new_unimplemented()
@@ -112,11 +112,8 @@ fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>
     }
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the shape that `CryptoProvider` asks for"
-)]
-fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>, Error> {
+/// What verifies under `key` and can be kept: it has done for the key all that has to be done once.
+pub(crate) fn verifier(algorithm: Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier + Send + Sync>, Error> {
     match (algorithm, key.family()) {
         (Algorithm::HS256, AlgorithmFamily::Hmac) => Ok(Box::new(Hs256::new(key.try_get_as_bytes()?)?)),
         (Algorithm::EdDSA, AlgorithmFamily::Ed) => {

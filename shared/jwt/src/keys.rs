@@ -9,12 +9,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _};
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use jsonwebtoken::crypto::JwtVerifier;
 use jsonwebtoken::jwk::{
     AlgorithmParameters, CommonParameters, EllipticCurve, Jwk, KeyAlgorithm, OctetKeyPairParameters, OctetKeyPairType,
     PublicKeyUse, ThumbprintHash,
 };
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use sha2::Sha256;
+
+use crate::crypto;
 
 /// The fewest bytes that an HS256 secret may have: the size of the hash (RFC 7518, section 3.2).
 pub const SECRET_MIN_BYTES: usize = 32;
@@ -176,18 +179,20 @@ pub(crate) struct Signer {
 /// A key made ready for verifying.
 pub(crate) struct Verifier {
     pub(crate) id: String,
-    pub(crate) algorithm: Algorithm,
-    pub(crate) key: DecodingKey,
+    inner: Box<dyn JwtVerifier + Send + Sync>,
     /// What others may know of it.
     pub(crate) public: Option<Jwk>,
 }
 
 impl Signer {
     pub(crate) fn new(key: &SigningKey) -> Self {
-        let Verifier { id, algorithm, .. } = Verifier::new(&key.verifying());
-        let key = match key {
-            SigningKey::Hs256(secret) => EncodingKey::from_secret(&secret.0),
-            SigningKey::EdDsa(key) => EncodingKey::from_ed_der(key.0.as_bytes()),
+        let (id, algorithm, key) = match key {
+            SigningKey::Hs256(secret) => (secret_id(secret), Algorithm::HS256, EncodingKey::from_secret(&secret.0)),
+            SigningKey::EdDsa(key) => (
+                public_id(&key.public().jwk()),
+                Algorithm::EdDSA,
+                EncodingKey::from_ed_der(key.0.as_bytes()),
+            ),
         };
         Self { id, algorithm, key }
     }
@@ -195,24 +200,41 @@ impl Signer {
 
 impl Verifier {
     pub(crate) fn new(key: &VerifyingKey) -> Self {
-        match key {
-            VerifyingKey::Hs256(secret) => Self {
-                id: secret_id(secret),
-                algorithm: Algorithm::HS256,
-                key: DecodingKey::from_secret(&secret.0),
-                public: None,
-            },
+        let (id, algorithm, key, public) = match key {
+            VerifyingKey::Hs256(secret) => (
+                secret_id(secret),
+                Algorithm::HS256,
+                DecodingKey::from_secret(&secret.0),
+                None,
+            ),
             VerifyingKey::EdDsa(key) => {
                 let jwk = key.jwk();
-                Self {
-                    id: jwk.common.key_id.clone().unwrap_or_default(),
-                    algorithm: Algorithm::EdDSA,
-                    key: DecodingKey::from_ed_der(key.0.as_bytes()),
-                    public: Some(jwk),
-                }
+                let key = DecodingKey::from_ed_der(key.0.as_bytes());
+                (public_id(&jwk), Algorithm::EdDSA, key, Some(jwk))
             }
+        };
+        let inner = crypto::verifier(algorithm, &key);
+        Self {
+            id,
+            inner: inner.expect("the key is of the algorithm, and was read before"),
+            public,
         }
     }
+
+    /// The only one that the key has.
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.inner.algorithm()
+    }
+
+    /// Whether this key has signed `message`. (A `Vec`, because the trait takes nothing else.)
+    pub(crate) fn accepts(&self, message: &[u8], signature: &Vec<u8>) -> bool {
+        self.inner.verify(message, signature).is_ok()
+    }
+}
+
+/// A public key's id: its thumbprint (RFC 7638).
+fn public_id(jwk: &Jwk) -> String {
+    jwk.common.key_id.clone().unwrap_or_default()
 }
 
 /// A secret's id: an HMAC of a fixed text under the secret, so that it tells secrets apart and nothing about them.
@@ -313,7 +335,7 @@ Z9w7lshQhqowtrbLDFw4rXAxZuE=
 
     #[test]
     fn a_public_key_is_named_by_its_thumbprint() {
-        crate::crypto::install();
+        crypto::install();
         // RFC 8037, appendices A.2 and A.3.
         assert_eq!(
             serde_json::to_value(PublicKey::parse(PUBLIC_KEY).unwrap().jwk()).unwrap(),
