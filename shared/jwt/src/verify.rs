@@ -1,6 +1,6 @@
 //! Taking tokens in, by the rules of RFC 8725: one algorithm per key, and every claim checked.
 
-use crate::jws::Jws;
+use crate::jws::{Header, Jws};
 use crate::keys::Verifier;
 use crate::sign::TYPE;
 use crate::{Claims, Tokens, json};
@@ -29,13 +29,9 @@ impl Tokens {
             return Err(Refusal::Invalid("longer than any of ours"));
         }
         let jws = Jws::parse(token)?;
-        if !jws.header.typ.as_deref().is_some_and(is_access_token) {
-            return Err(Refusal::Invalid("another type"));
-        }
-        let key = jws.header.kid.as_deref().and_then(|id| self.key(id));
-        let payload = jws.verified_by(key.ok_or(Refusal::Invalid("unknown key"))?)?;
+        let payload = jws.verified_by(self.key(jws.header)?)?;
 
-        let claims: Claims = json::object(payload).ok_or(Refusal::Invalid("unreadable claims"))?;
+        let claims: Claims = json::object(&payload).ok_or(Refusal::Invalid("unreadable claims"))?;
         if claims.iss != self.issuer {
             return Err(Refusal::Invalid("another issuer"));
         }
@@ -56,8 +52,20 @@ impl Tokens {
         Ok(claims)
     }
 
-    fn key(&self, id: &str) -> Option<&Verifier> {
-        self.verifiers.iter().find(|key| key.id == id)
+    /// The key that a token with this header, as it is encoded, is verified with.
+    fn key(&self, header: &str) -> Result<&Verifier, Refusal> {
+        self.key_of(&Header::parse(header)?)
+    }
+
+    fn key_of(&self, header: &Header) -> Result<&Verifier, Refusal> {
+        if !header.typ.as_deref().is_some_and(is_access_token) {
+            return Err(Refusal::Invalid("another type"));
+        }
+        let id = header.kid.as_deref();
+        let key = self.verifiers.iter().find(|key| Some(key.id.as_str()) == id);
+        let key = key.ok_or(Refusal::Invalid("unknown key"))?;
+        header.fits(key)?;
+        Ok(key)
     }
 }
 
