@@ -131,8 +131,13 @@ impl Hand {
         json!({ "typ": "at+jwt", "alg": self.alg, "kid": self.kid })
     }
 
+    /// As our own tokens have it, letter for letter.
+    fn written_header(&self) -> String {
+        format!(r#"{{"typ":"at+jwt","alg":"{}","kid":"{}"}}"#, self.alg, self.kid)
+    }
+
     fn token(&self, claims: &Claims) -> String {
-        self.seal(self.header().to_string(), value(claims).to_string())
+        self.seal(self.written_header(), value(claims).to_string())
     }
 
     /// A token of just this header and these claims.
@@ -225,7 +230,7 @@ fn forms(all: &mut Corpus, hand: &Hand, claims: &Claims) {
         all.add(format!("{}: {name}", hand.alg), reason, text);
     }
     let huge = with(&value(claims), "email", Some("x".repeat(4096).into()));
-    let huge = hand.seal(hand.header().to_string(), huge);
+    let huge = hand.seal(hand.written_header(), huge);
     all.add(format!("{}: huge", hand.alg), "longer than any of ours", huge);
 }
 
@@ -445,7 +450,7 @@ fn signatures(all: &mut Corpus, hand: &Hand, other: &Hand, claims: &Claims) {
         ),
         (
             "the header of a token under the other key",
-            &URL_SAFE_NO_PAD.encode(other.header().to_string()),
+            &URL_SAFE_NO_PAD.encode(other.written_header()),
             payload.to_owned(),
         ),
     ] {
@@ -466,7 +471,7 @@ fn signatures(all: &mut Corpus, hand: &Hand, other: &Hand, claims: &Claims) {
             "another algorithm",
             with(&hand.header(), "alg", Some(other.alg.into())),
         ),
-        ("the other key's header", "wrong signature", other.header().to_string()),
+        ("the other key's header", "wrong signature", other.written_header()),
     ] {
         all.add(format!("{}: {name}", hand.alg), reason, hand.seal(header, &said));
     }
@@ -475,7 +480,7 @@ fn signatures(all: &mut Corpus, hand: &Hand, other: &Hand, claims: &Claims) {
 /// Claims that are not ours, under our own signature: as if the key had leaked into another service.
 fn values(all: &mut Corpus, hand: &Hand, claims: &Claims, now: i64) {
     const UNREADABLE: &str = "unreadable claims";
-    let (alg, header, genuine) = (hand.alg, hand.header().to_string(), value(claims));
+    let (alg, header, genuine) = (hand.alg, hand.written_header(), value(claims));
     for (member, right) in genuine.as_object().into_iter().flatten() {
         let wrong = if right.is_number() { json!("1") } else { json!(1) };
         for change in list(json!([null, true, wrong, [right], { "": right }])) {
@@ -534,7 +539,7 @@ fn values(all: &mut Corpus, hand: &Hand, claims: &Claims, now: i64) {
 
 /// When a token ends: numbers that are none, and ends that have come. What is also wrong otherwise has not expired; it never was.
 fn expiries(all: &mut Corpus, hand: &Hand, claims: &Claims, now: i64) {
-    let (alg, header) = (hand.alg, hand.header().to_string());
+    let (alg, header) = (hand.alg, hand.written_header());
     let (text, genuine) = (value(claims).to_string(), format!(r#""exp":{}"#, claims.exp));
     assert!(text.contains(&genuine), "the expiry stands in {text}");
     for exp in [
@@ -579,7 +584,7 @@ fn expiries(all: &mut Corpus, hand: &Hand, claims: &Claims, now: i64) {
 /// What can not be read as claims, or could be read as two kinds of them.
 fn documents(all: &mut Corpus, hand: &Hand, claims: &Claims) {
     const UNREADABLE: &str = "unreadable claims";
-    let (alg, header, genuine) = (hand.alg, hand.header().to_string(), value(claims));
+    let (alg, header, genuine) = (hand.alg, hand.written_header(), value(claims));
     for members in [
         r#""exp":9999999999"#,
         r#""\u0065xp":9999999999"#,

@@ -17,7 +17,7 @@ use jsonwebtoken::jwk::{
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use sha2::Sha256;
 
-use crate::crypto;
+use crate::{crypto, sign};
 
 /// The fewest bytes that an HS256 secret may have: the size of the hash (RFC 7518, section 3.2).
 pub const SECRET_MIN_BYTES: usize = 32;
@@ -179,6 +179,8 @@ pub(crate) struct Signer {
 /// A key made ready for verifying.
 pub(crate) struct Verifier {
     pub(crate) id: String,
+    /// The header of the tokens that we sign with it, as it stands in them.
+    pub(crate) header: String,
     inner: Box<dyn JwtVerifier + Send + Sync>,
     /// What others may know of it.
     pub(crate) public: Option<Jwk>,
@@ -214,8 +216,10 @@ impl Verifier {
             }
         };
         let inner = crypto::verifier(algorithm, &key);
+        let header = serde_json::to_vec(&sign::header(algorithm, &id)).expect("a header is JSON");
         Self {
             id,
+            header: URL_SAFE_NO_PAD.encode(header),
             inner: inner.expect("the key is of the algorithm, and was read before"),
             public,
         }

@@ -1,6 +1,6 @@
 //! Making tokens.
 
-use jsonwebtoken::Header;
+use jsonwebtoken::{Algorithm, Header};
 
 use crate::{Claims, Subject, Tokens};
 
@@ -34,10 +34,16 @@ impl Tokens {
             login_id: subject.login,
             nbf: None,
         };
-        let mut header = Header::new(signer.algorithm);
-        header.typ = Some(TYPE.to_owned());
-        header.kid = Some(signer.id.clone());
-        let token = jsonwebtoken::encode(&header, &claims, &signer.key)?;
+        let token = jsonwebtoken::encode(&header(signer.algorithm, &signer.id), &claims, &signer.key)?;
         Ok((token, claims))
+    }
+}
+
+/// The header of a token under the key with this id.
+pub(crate) fn header(algorithm: Algorithm, id: &str) -> Header {
+    Header {
+        typ: Some(TYPE.to_owned()),
+        kid: Some(id.to_owned()),
+        ..Header::new(algorithm)
     }
 }

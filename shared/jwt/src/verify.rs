@@ -52,12 +52,15 @@ impl Tokens {
         Ok(claims)
     }
 
-    /// The key that a token with this header, as it is encoded, is verified with.
+    /// The key for a token with this header, as it stands in the token.
     fn key(&self, header: &str) -> Result<&Verifier, Refusal> {
-        self.key_of(&Header::parse(header)?)
+        // As we write it ourselves there is nothing in it to find out; every other spelling is read.
+        let known = self.verifiers.iter().find(|key| key.header == header);
+        known.map_or_else(|| self.key_read(header), Ok)
     }
 
-    fn key_of(&self, header: &Header) -> Result<&Verifier, Refusal> {
+    fn key_read(&self, header: &str) -> Result<&Verifier, Refusal> {
+        let header = Header::parse(header)?;
         if !header.typ.as_deref().is_some_and(is_access_token) {
             return Err(Refusal::Invalid("another type"));
         }
@@ -77,10 +80,15 @@ fn is_access_token(kind: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use jsonwebtoken::{Algorithm, EncodingKey, Header};
+    use proptest::prelude::*;
+    use proptest::sample::Index;
     use uuid::Uuid;
 
     use super::*;
+    use crate::keys::Signer;
     use crate::{PrivateKey, Secret, Settings, SigningKey, Subject, VerifyingKey, forged};
 
     const NOW: i64 = 1_700_000_000;
@@ -228,6 +236,88 @@ mod tests {
                 error.to_string(),
                 "there is no key to sign tokens with: this function only verifies them"
             );
+        }
+    }
+
+    /// Both algorithms twice, with what each signs.
+    fn four_keys() -> ([SigningKey; 4], Tokens) {
+        let [mac, ed] = keys();
+        let keys = [
+            mac,
+            ed,
+            secret("an older secret of at least 32 bytes"),
+            private(forged::OTHER_PRIVATE_KEY),
+        ];
+        let verifying = keys.each_ref().map(SigningKey::verifying);
+        (keys, tokens(None, &verifying))
+    }
+
+    #[test]
+    fn a_header_that_we_write_is_known_without_being_read() {
+        let (keys, all) = four_keys();
+        for (key, verifier) in keys.into_iter().zip(&all.verifiers) {
+            let (token, _) = tokens(key, &[]).sign(subject(), NOW).unwrap();
+            assert_eq!(Jws::parse(&token).unwrap().header, verifier.header);
+        }
+    }
+
+    #[test]
+    fn the_header_of_one_key_with_the_signature_of_another_is_refused() {
+        let (keys, all) = four_keys();
+        let (token, claims) = tokens(keys[0].clone(), &[]).sign(subject(), NOW).unwrap();
+        let payload = token.split('.').nth(1).unwrap();
+        for signer in keys.iter().map(Signer::new) {
+            for other in &all.verifiers {
+                let signed = format!("{}.{payload}", other.header);
+                let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &signer.key, signer.algorithm).unwrap();
+                let expected = if signer.id == other.id {
+                    Ok(claims.clone())
+                } else {
+                    Err(Refusal::Invalid("wrong signature"))
+                };
+                assert_eq!(all.verify(&format!("{signed}.{signature}"), NOW), expected);
+            }
+        }
+    }
+
+    /// What stands in a token's header, or nearly.
+    fn headers() -> impl Strategy<Value = String> {
+        let (_, all) = four_keys();
+        let ours: Vec<String> = all.verifiers.into_iter().map(|key| key.header).collect();
+        let place = || (proptest::sample::select(ours.clone()), any::<Index>());
+        prop_oneof![
+            place().prop_map(|(header, _)| header),
+            "\\PC*",
+            (place(), "[A-Za-z0-9_=+-]?").prop_map(|((mut header, index), text)| {
+                let index = index.index(header.len());
+                header.replace_range(index..=index, &text);
+                header
+            }),
+            place().prop_map(|(mut header, index)| {
+                let index = index.index(header.len());
+                let (_, rest) = header.split_at_mut(index);
+                if rest[..1].chars().all(char::is_lowercase) {
+                    rest[..1].make_ascii_uppercase();
+                } else {
+                    rest[..1].make_ascii_lowercase();
+                }
+                header
+            }),
+            (place(), any::<u8>()).prop_map(|((header, index), byte)| {
+                let mut json = URL_SAFE_NO_PAD.decode(header).unwrap();
+                let index = index.index(json.len());
+                json[index] = byte;
+                URL_SAFE_NO_PAD.encode(json)
+            }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_header_names_the_same_key_whether_it_is_known_or_read(header in headers()) {
+            let (_, tokens) = four_keys();
+            let [known, read] = [tokens.key(&header), tokens.key_read(&header)];
+            prop_assert_eq!(known.map(|key| &key.id), read.map(|key| &key.id));
         }
     }
 
