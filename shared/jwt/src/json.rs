@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{self, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Serialize, de::Error as _};
+use serde::de::value::MapDeserializer;
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, de::Error as _};
 use serde_json::value::RawValue;
 
 /// Reads an object in which no name stands twice, at any depth.
@@ -15,23 +16,26 @@ use serde_json::value::RawValue;
 ///
 /// `T` refuses names that it does not know, and what it knows holds no objects that matter: then there is nothing doubled in what it reads, and
 /// nothing more to do. That is how our own tokens are. What has other names is looked at whole, and read without them.
-pub(crate) fn object<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    if !bytes.trim_ascii_start().starts_with(b"{") {
+pub(crate) fn object<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Option<T> {
+    // Here and at once: given bytes, the parser would look at each of the texts in them.
+    let text = str::from_utf8(bytes).ok()?;
+    if !text.trim_ascii_start().starts_with('{') {
         return None;
     }
-    if let Ok(read) = serde_json::from_slice(bytes) {
+    if let Ok(read) = serde_json::from_str(text) {
         return Some(read);
     }
-    serde_json::from_slice::<Unambiguous>(bytes).ok()?;
+    serde_json::from_str::<Unambiguous>(text).ok()?;
     // As they are written: `serde_json::Value` takes an object of a certain name for what stands in its text.
-    let mut members: BTreeMap<Name<'_>, &RawValue> = serde_json::from_slice(bytes).ok()?;
+    let members: BTreeMap<Name<'de>, &'de RawValue> = serde_json::from_str(text).ok()?;
     let known = known_names::<T>();
-    members.retain(|name, _| known.contains(&&*name.0));
-    serde_json::from_slice(&serde_json::to_vec(&members).ok()?).ok()
+    let members = members.into_iter().map(|(Name(name), value)| (name, value));
+    let members = members.filter(|(name, _)| known.contains(&&**name));
+    T::deserialize(MapDeserializer::<_, serde_json::Error>::new(members)).ok()
 }
 
 /// The names that a struct reads.
-fn known_names<T: DeserializeOwned>() -> &'static [&'static str] {
+fn known_names<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
     let mut names: &'static [&'static str] = &[];
     // It is told what would be read, and reads nothing.
     let _ = T::deserialize(Names(&mut names));
@@ -124,7 +128,7 @@ impl<'de> Visitor<'de> for Unambiguous {
 }
 
 /// A name where it stands, if it is written without escapes.
-#[derive(PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// For a member of which only matters that it is there, whatever it is, `null` included.
