@@ -5,7 +5,7 @@ use axum::http::header;
 use axum::http::request::Parts;
 use domain::id::Id as _;
 use domain::{Caller, LoginId, TenantId, Timestamp, UserId};
-use jwt::{Claims, Refusal};
+use jwt::{Bearer, Refusal};
 
 use crate::error::{ApiError, Code};
 use crate::observer::Seen;
@@ -28,8 +28,8 @@ impl FromRequestParts<AppState> for Authenticated {
             return Err(missing());
         };
         let now = state.env.clock.now();
-        let claims = verify(token, state, now)?;
-        Ok(Self(caller(&claims, parts, now)))
+        let bearer = verify(token, state, now)?;
+        Ok(Self(caller(bearer, parts, now)))
     }
 }
 
@@ -42,9 +42,8 @@ impl FromRequestParts<AppState> for Leaving {
         };
         let now = state.env.clock.now();
         match verify(token, state, now) {
-            Ok(claims) => Ok(Self(Some(caller(&claims, parts, now)))),
-            // Whoever held it may end what it belonged to.
-            Err(Refusal::Expired(claims)) => Ok(Self(Some(caller(&claims, parts, now)))),
+            // Whoever held one that has expired may end what it belonged to.
+            Ok(bearer) | Err(Refusal::Expired(bearer)) => Ok(Self(Some(caller(bearer, parts, now)))),
             Err(refusal) => Err(refusal.into()),
         }
     }
@@ -58,16 +57,16 @@ pub(crate) fn missing() -> ApiError {
     )
 }
 
-fn verify(token: &str, state: &AppState, now: Timestamp) -> Result<Claims, Refusal> {
+fn verify(token: &str, state: &AppState, now: Timestamp) -> Result<Bearer, Refusal> {
     state.tokens.verify(token, now.as_seconds())
 }
 
 /// Whoever the verified token belongs to, of which the request's line tells from here on.
-fn caller(claims: &Claims, parts: &Parts, now: Timestamp) -> Caller {
+fn caller(bearer: Bearer, parts: &Parts, now: Timestamp) -> Caller {
     let caller = Caller::verified(
-        UserId::from_uuid(claims.sub),
-        TenantId::from_uuid(claims.tenant_id),
-        LoginId::from_uuid(claims.login_id),
+        UserId::from_uuid(bearer.user),
+        TenantId::from_uuid(bearer.tenant),
+        LoginId::from_uuid(bearer.login),
         now,
         sender::client(parts),
     );

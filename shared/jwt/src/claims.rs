@@ -1,26 +1,31 @@
 //! What a token says.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// The claims of an access token (RFC 9068, section 2.2, with the product's own).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Claims {
+pub struct Claims<'a> {
     /// The user.
     pub sub: Uuid,
     /// The tenant that the token is for.
     pub tenant_id: Uuid,
     /// The user's address when the token was made.
-    pub email: String,
+    #[serde(borrow)]
+    pub email: Cow<'a, str>,
     /// When the token was made, in seconds since the Unix epoch.
     pub iat: i64,
     /// When it expires, in seconds since the Unix epoch.
     pub exp: i64,
     /// Who made it.
-    pub iss: String,
+    #[serde(borrow)]
+    pub iss: Cow<'a, str>,
     /// Who may accept it.
-    pub aud: String,
+    #[serde(borrow)]
+    pub aud: Cow<'a, str>,
     /// The token's own id.
     pub jti: Uuid,
     /// The login that it lives and dies with.
@@ -28,6 +33,28 @@ pub struct Claims {
     /// A claim that we do not make, and heed if it is there.
     #[serde(skip_serializing)]
     pub(crate) nbf: Option<i64>,
+}
+
+impl Claims<'_> {
+    /// Whose token it is.
+    pub fn bearer(&self) -> Bearer {
+        Bearer {
+            user: self.sub,
+            tenant: self.tenant_id,
+            login: self.login_id,
+        }
+    }
+}
+
+/// Whose a token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bearer {
+    /// The user.
+    pub user: Uuid,
+    /// The tenant.
+    pub tenant: Uuid,
+    /// The login.
+    pub login: Uuid,
 }
 
 /// Whom a token is made for.

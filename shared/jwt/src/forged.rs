@@ -60,13 +60,13 @@ pub fn verifying() -> Vec<VerifyingKey> {
 }
 
 /// Tokens that say `claims` and that the deployment accepts: one under each key.
-pub fn genuine(claims: &Claims) -> Vec<String> {
+pub fn genuine(claims: &Claims<'_>) -> Vec<String> {
     crate::crypto::install();
     Hand::ours().iter().map(|hand| hand.token(claims)).collect()
 }
 
 /// Tokens that the deployment must refuse at `now`. `claims` are what a genuine token says then.
-pub fn forgeries(claims: &Claims, now: i64) -> Vec<Forgery> {
+pub fn forgeries(claims: &Claims<'_>, now: i64) -> Vec<Forgery> {
     crate::crypto::install();
     let mut all = Corpus(Vec::new());
     let [ed, mac] = &Hand::ours();
@@ -136,7 +136,7 @@ impl Hand {
         format!(r#"{{"typ":"at+jwt","alg":"{}","kid":"{}"}}"#, self.alg, self.kid)
     }
 
-    fn token(&self, claims: &Claims) -> String {
+    fn token(&self, claims: &Claims<'_>) -> String {
         self.seal(self.written_header(), value(claims).to_string())
     }
 
@@ -171,7 +171,7 @@ fn ed_key(text: &str) -> HandKey {
     HandKey::Ed(Box::new(ed25519_dalek::SigningKey::from_bytes(seed)))
 }
 
-fn value(claims: &Claims) -> Value {
+fn value(claims: &Claims<'_>) -> Value {
     serde_json::to_value(claims).expect("claims are JSON")
 }
 
@@ -200,7 +200,7 @@ fn list(values: Value) -> Vec<Value> {
 }
 
 /// Other than three parts, and more of them than a token has.
-fn forms(all: &mut Corpus, hand: &Hand, claims: &Claims) {
+fn forms(all: &mut Corpus, hand: &Hand, claims: &Claims<'_>) {
     let token = hand.token(claims);
     let (signed, signature) = token.rsplit_once('.').expect("a token has three parts");
     let (header, payload) = signed.split_once('.').expect("a token has three parts");
@@ -235,7 +235,7 @@ fn forms(all: &mut Corpus, hand: &Hand, claims: &Claims) {
 }
 
 /// Other ways to write a part than the one, all of them signed as they are.
-fn encodings(all: &mut Corpus, hand: &Hand, claims: &Claims) {
+fn encodings(all: &mut Corpus, hand: &Hand, claims: &Claims<'_>) {
     let token = hand.token(claims);
     let (signed, signature) = token.rsplit_once('.').expect("a token has three parts");
     let (header, payload) = signed.split_once('.').expect("a token has three parts");
@@ -293,7 +293,7 @@ fn raised(text: &str) -> String {
 }
 
 /// Headers that are not ours, under our own signature.
-fn headers(all: &mut Corpus, hand: &Hand, claims: &Claims) {
+fn headers(all: &mut Corpus, hand: &Hand, claims: &Claims<'_>) {
     const UNREADABLE: &str = "unreadable header";
     let (alg, genuine, said) = (hand.alg, hand.header(), value(claims).to_string());
     let types = json!([
@@ -374,7 +374,7 @@ fn headers(all: &mut Corpus, hand: &Hand, claims: &Claims) {
 }
 
 /// Algorithms that are not the key's, under our own signature and without any.
-fn algorithms(all: &mut Corpus, hand: &Hand, claims: &Claims) {
+fn algorithms(all: &mut Corpus, hand: &Hand, claims: &Claims<'_>) {
     let said = value(claims).to_string();
     let changes = json!([
         "none", "None", "NONE", "nOnE", "none ", "", " ", "null", "hs256", "Hs256", "HS256 ", "HS1", "HS384", "HS512", "eddsa",
@@ -398,7 +398,7 @@ fn algorithms(all: &mut Corpus, hand: &Hand, claims: &Claims) {
 }
 
 /// Signatures that are not ours, and ours for something else.
-fn signatures(all: &mut Corpus, hand: &Hand, other: &Hand, claims: &Claims) {
+fn signatures(all: &mut Corpus, hand: &Hand, other: &Hand, claims: &Claims<'_>) {
     let token = hand.token(claims);
     let (signed, encoded) = token.rsplit_once('.').expect("a token has three parts");
     let (header, payload) = signed.split_once('.').expect("a token has three parts");
@@ -478,7 +478,7 @@ fn signatures(all: &mut Corpus, hand: &Hand, other: &Hand, claims: &Claims) {
 }
 
 /// Claims that are not ours, under our own signature: as if the key had leaked into another service.
-fn values(all: &mut Corpus, hand: &Hand, claims: &Claims, now: i64) {
+fn values(all: &mut Corpus, hand: &Hand, claims: &Claims<'_>, now: i64) {
     const UNREADABLE: &str = "unreadable claims";
     let (alg, header, genuine) = (hand.alg, hand.written_header(), value(claims));
     for (member, right) in genuine.as_object().into_iter().flatten() {
@@ -538,7 +538,7 @@ fn values(all: &mut Corpus, hand: &Hand, claims: &Claims, now: i64) {
 }
 
 /// When a token ends: numbers that are none, and ends that have come. What is also wrong otherwise has not expired; it never was.
-fn expiries(all: &mut Corpus, hand: &Hand, claims: &Claims, now: i64) {
+fn expiries(all: &mut Corpus, hand: &Hand, claims: &Claims<'_>, now: i64) {
     let (alg, header) = (hand.alg, hand.written_header());
     let (text, genuine) = (value(claims).to_string(), format!(r#""exp":{}"#, claims.exp));
     assert!(text.contains(&genuine), "the expiry stands in {text}");
@@ -568,7 +568,7 @@ fn expiries(all: &mut Corpus, hand: &Hand, claims: &Claims, now: i64) {
             unsigned,
         );
         let abroad = Claims {
-            aud: "others".to_owned(),
+            aud: "others".into(),
             ..expired.clone()
         };
         let name = format!("{alg}: expired {name}");
@@ -576,13 +576,13 @@ fn expiries(all: &mut Corpus, hand: &Hand, claims: &Claims, now: i64) {
         all.0.push(Forgery {
             name,
             token,
-            refusal: Refusal::Expired(Box::new(expired)),
+            refusal: Refusal::Expired(expired.bearer()),
         });
     }
 }
 
 /// What can not be read as claims, or could be read as two kinds of them.
-fn documents(all: &mut Corpus, hand: &Hand, claims: &Claims) {
+fn documents(all: &mut Corpus, hand: &Hand, claims: &Claims<'_>) {
     const UNREADABLE: &str = "unreadable claims";
     let (alg, header, genuine) = (hand.alg, hand.written_header(), value(claims));
     for members in [
@@ -622,7 +622,7 @@ fn documents(all: &mut Corpus, hand: &Hand, claims: &Claims) {
         ("empty claims", String::new()),
         ("something behind the claims", format!("{text}{text}")),
         ("a token as the claims", hand.token(claims)),
-        ("a line break in a text", text.replace(&claims.email, "a\n@b")),
+        ("a line break in a text", text.replace(&*claims.email, "a\n@b")),
     ] {
         all.add(format!("{alg}: {name}"), UNREADABLE, hand.seal(&header, said));
     }
@@ -632,7 +632,7 @@ fn documents(all: &mut Corpus, hand: &Hand, claims: &Claims) {
 }
 
 /// What everybody knows of the public key, as the secret of a MAC.
-fn public_as_secret(all: &mut Corpus, ed: &Hand, mac: &Hand, claims: &Claims) {
+fn public_as_secret(all: &mut Corpus, ed: &Hand, mac: &Hand, claims: &Claims<'_>) {
     let body: String = PUBLIC_KEY.lines().filter(|line| !line.starts_with('-')).collect();
     let der = STANDARD.decode(&body).expect("it is base64");
     let raw = der[der.len() - 32..].to_vec();
@@ -668,7 +668,7 @@ fn public_as_secret(all: &mut Corpus, ed: &Hand, mac: &Hand, claims: &Claims) {
 }
 
 /// Another key than ours, which the header brings along or tells where to get.
-fn keys_of_their_own(all: &mut Corpus, ed: &Hand, claims: &Claims) {
+fn keys_of_their_own(all: &mut Corpus, ed: &Hand, claims: &Claims<'_>) {
     let key = ed_key(OTHER_PRIVATE_KEY);
     let x = match &key {
         HandKey::Ed(key) => URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes()),
@@ -698,7 +698,7 @@ fn keys_of_their_own(all: &mut Corpus, ed: &Hand, claims: &Claims) {
 }
 
 /// Signatures that some verifiers take.
-fn lax_signatures(all: &mut Corpus, ed: &Hand, claims: &Claims) {
+fn lax_signatures(all: &mut Corpus, ed: &Hand, claims: &Claims<'_>) {
     /// The order of the group, its lowest byte first (RFC 8032, section 5.1).
     const ORDER: [u8; 32] = [
         0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0,

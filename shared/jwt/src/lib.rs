@@ -15,7 +15,7 @@ mod verify;
 #[cfg(test)]
 mod wycheproof;
 
-pub use claims::{Claims, Subject};
+pub use claims::{Bearer, Claims, Subject};
 pub use jsonwebtoken::jwk::JwkSet;
 pub use keys::{BadKey, BadSecret, PrivateKey, PublicKey, SECRET_MIN_BYTES, Secret, SigningKey, VerifyingKey};
 pub use sign::Unsigned;

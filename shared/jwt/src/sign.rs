@@ -20,16 +20,16 @@ pub enum Unsigned {
 
 impl Tokens {
     /// A token for `subject` from `now` (seconds since the Unix epoch) on, with its claims.
-    pub fn sign(&self, subject: Subject, now: i64) -> Result<(String, Claims), Unsigned> {
+    pub fn sign(&self, subject: Subject, now: i64) -> Result<(String, Claims<'_>), Unsigned> {
         let signer = self.signer.as_ref().ok_or(Unsigned::NoKey)?;
         let claims = Claims {
             sub: subject.user,
             tenant_id: subject.tenant,
-            email: subject.email,
+            email: subject.email.into(),
             iat: now,
             exp: now.saturating_add_unsigned(self.ttl.as_secs()).min(subject.not_after),
-            iss: self.issuer.clone(),
-            aud: self.audience.clone(),
+            iss: self.issuer.as_str().into(),
+            aud: self.audience.as_str().into(),
             jti: subject.token,
             login_id: subject.login,
             nbf: None,

@@ -3,7 +3,7 @@
 use crate::jws::{Header, Jws};
 use crate::keys::Verifier;
 use crate::sign::TYPE;
-use crate::{Claims, Tokens, json};
+use crate::{Bearer, Claims, Tokens, json};
 
 /// The longest token that is looked at, in bytes. Ours have well under 1 KiB: an address has at most 254 bytes.
 const MAX_BYTES: usize = 4096;
@@ -17,21 +17,21 @@ pub enum Refusal {
     /// It is not one of ours.
     #[error("the token is not valid: {0}")]
     Invalid(&'static str),
-    /// It was one of ours, with these claims.
+    /// It was one of ours, and this is whose.
     #[error("the token has expired")]
-    Expired(Box<Claims>),
+    Expired(Bearer),
 }
 
 impl Tokens {
-    /// The claims of `token` if it is authentic and has not expired at `now` (seconds since the Unix epoch).
-    pub fn verify(&self, token: &str, now: i64) -> Result<Claims, Refusal> {
+    /// Whose `token` is, if it is authentic and has not expired at `now` (seconds since the Unix epoch).
+    pub fn verify(&self, token: &str, now: i64) -> Result<Bearer, Refusal> {
         if token.len() > MAX_BYTES {
             return Err(Refusal::Invalid("longer than any of ours"));
         }
         let jws = Jws::parse(token)?;
         let payload = jws.verified_by(self.key(jws.header)?)?;
 
-        let claims: Claims = json::object(&payload).ok_or(Refusal::Invalid("unreadable claims"))?;
+        let claims: Claims<'_> = json::object(&payload).ok_or(Refusal::Invalid("unreadable claims"))?;
         if claims.iss != self.issuer {
             return Err(Refusal::Invalid("another issuer"));
         }
@@ -47,9 +47,9 @@ impl Tokens {
             return Err(Refusal::Invalid("not valid yet"));
         }
         if claims.exp <= now {
-            return Err(Refusal::Expired(Box::new(claims)));
+            return Err(Refusal::Expired(claims.bearer()));
         }
-        Ok(claims)
+        Ok(claims.bearer())
     }
 
     /// The key for a token with this header, as it stands in the token.
@@ -130,11 +130,19 @@ mod tests {
 
     /// Under the secret, with what `change` does to the header and the claims.
     fn signed(change: impl FnOnce(&mut Header, &mut serde_json::Value)) -> String {
-        let (token, claims) = tokens(secret(SECRET), &[]).sign(subject(), NOW).unwrap();
+        let tokens = tokens(secret(SECRET), &[]);
+        let (token, claims) = tokens.sign(subject(), NOW).unwrap();
         let mut header = jsonwebtoken::decode_header(&token).unwrap();
         let mut claims = serde_json::to_value(claims).unwrap();
         change(&mut header, &mut claims);
         jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
+    }
+
+    /// A token of just these parts, as they are.
+    fn sealed(key: &SigningKey, header: &str, payload: &str) -> String {
+        let (key, signed) = (Signer::new(key), format!("{header}.{payload}"));
+        let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &key.key, key.algorithm).unwrap();
+        format!("{signed}.{signature}")
     }
 
     #[test]
@@ -145,11 +153,11 @@ mod tests {
             let header = jsonwebtoken::decode_header(&token).unwrap();
             assert_eq!((header.alg, header.typ.as_deref()), (algorithm, Some("at+jwt")));
             assert!(header.kid.is_some());
-            assert_eq!(tokens.verify(&token, NOW).unwrap(), claims);
-            assert_eq!(
-                (claims.sub, claims.tenant_id, claims.login_id),
-                (subject().user, subject().tenant, subject().login)
-            );
+            let Subject {
+                user, tenant, login, ..
+            } = subject();
+            assert_eq!((claims.sub, claims.tenant_id, claims.login_id), (user, tenant, login));
+            assert_eq!(tokens.verify(&token, NOW), Ok(Bearer { user, tenant, login }));
             assert_eq!((claims.iat, claims.exp), (NOW, NOW + 3600));
         }
     }
@@ -174,7 +182,7 @@ mod tests {
             assert!(tokens.verify(&token, NOW + 3599).is_ok());
             assert_eq!(
                 tokens.verify(&token, NOW + 3600),
-                Err(Refusal::Expired(Box::new(claims)))
+                Err(Refusal::Expired(claims.bearer()))
             );
         }
     }
@@ -228,9 +236,10 @@ mod tests {
     #[test]
     fn without_a_signing_key_tokens_are_verified_and_not_made() {
         for key in keys() {
-            let (token, claims) = tokens(key.clone(), &[]).sign(subject(), NOW).unwrap();
+            let signing = tokens(key.clone(), &[]);
+            let (token, claims) = signing.sign(subject(), NOW).unwrap();
             let verifying = tokens(None, &[key.verifying()]);
-            assert_eq!(verifying.verify(&token, NOW), Ok(claims));
+            assert_eq!(verifying.verify(&token, NOW), Ok(claims.bearer()));
             let error = verifying.sign(subject(), NOW).unwrap_err();
             assert_eq!(
                 error.to_string(),
@@ -264,18 +273,17 @@ mod tests {
     #[test]
     fn the_header_of_one_key_with_the_signature_of_another_is_refused() {
         let (keys, all) = four_keys();
-        let (token, claims) = tokens(keys[0].clone(), &[]).sign(subject(), NOW).unwrap();
+        let signing = tokens(keys[0].clone(), &[]);
+        let (token, claims) = signing.sign(subject(), NOW).unwrap();
         let payload = token.split('.').nth(1).unwrap();
-        for signer in keys.iter().map(Signer::new) {
+        for key in &keys {
             for other in &all.verifiers {
-                let signed = format!("{}.{payload}", other.header);
-                let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &signer.key, signer.algorithm).unwrap();
-                let expected = if signer.id == other.id {
-                    Ok(claims.clone())
+                let expected = if Signer::new(key).id == other.id {
+                    Ok(claims.bearer())
                 } else {
                     Err(Refusal::Invalid("wrong signature"))
                 };
-                assert_eq!(all.verify(&format!("{signed}.{signature}"), NOW), expected);
+                assert_eq!(all.verify(&sealed(key, &other.header, payload), NOW), expected);
             }
         }
     }
@@ -323,10 +331,11 @@ mod tests {
 
     #[test]
     fn every_forgery_is_refused_for_what_is_wrong_with_it() {
+        let signing = tokens(keys()[0].clone(), &[]);
+        let (_, claims) = signing.sign(subject(), NOW).unwrap();
         let tokens = tokens(None, &forged::verifying());
-        let (_, claims) = self::tokens(keys()[0].clone(), &[]).sign(subject(), NOW).unwrap();
         for token in forged::genuine(&claims) {
-            assert_eq!(tokens.verify(&token, NOW), Ok(claims.clone()));
+            assert_eq!(tokens.verify(&token, NOW), Ok(claims.bearer()));
         }
         let forgeries = forged::forgeries(&claims, NOW);
         assert!(forgeries.len() > 500, "{}", forgeries.len());
@@ -341,7 +350,8 @@ mod tests {
 
     #[test]
     fn each_forgery_is_another_token_of_another_name() {
-        let (_, claims) = tokens(keys()[0].clone(), &[]).sign(subject(), NOW).unwrap();
+        let signing = tokens(keys()[0].clone(), &[]);
+        let (_, claims) = signing.sign(subject(), NOW).unwrap();
         let genuine = forged::genuine(&claims);
         let forgeries = forged::forgeries(&claims, NOW);
         let names: std::collections::BTreeSet<_> = forgeries.iter().map(|forgery| &forgery.name).collect();
@@ -364,5 +374,26 @@ mod tests {
             claims["nbf"] = (NOW + 60).into();
         });
         assert!(tokens.verify(&token, NOW).is_ok());
+    }
+    #[test]
+    fn a_claim_is_the_same_however_it_is_spelt() {
+        let tokens = tokens(secret(SECRET), &[]);
+        let (_, claims) = tokens.sign(subject(), NOW).unwrap();
+        let plain = serde_json::to_string(&claims).unwrap();
+        let spelt = plain
+            .replace("https://issuer.test", r"https:\/\/issuer\u002etest")
+            .replace(r#""tests""#, r#""\u0074ests""#)
+            .replace("test@example", r"test\u0040\ud83d\ude00example")
+            .replace(r#""sub""#, r#""\u0073ub""#);
+        let spaced = spelt.replace(',', " ,\r\n\t").replace("\":", "\" : ");
+        let longer = spelt.replacen('{', r#"{"scope":{"all":["é"]},"nbf":null,"#, 1);
+        for json in [plain, spelt, spaced, longer] {
+            let token = sealed(
+                &secret(SECRET),
+                &tokens.verifiers[0].header,
+                &URL_SAFE_NO_PAD.encode(&json),
+            );
+            assert_eq!(tokens.verify(&token, NOW), Ok(claims.bearer()), "{json}");
+        }
     }
 }

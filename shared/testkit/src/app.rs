@@ -265,7 +265,7 @@ impl TestApp {
     }
 
     /// An access token of the actor's login, made when they signed in, that lasts for at most so many seconds.
-    pub fn token(&self, actor: &Actor, seconds: i64) -> (String, jwt::Claims) {
+    pub fn token(&self, actor: &Actor, seconds: i64) -> (String, jwt::Claims<'_>) {
         let signed_in = &actor.signed_in;
         let at = signed_in.at.as_seconds();
         let subject = Subject {

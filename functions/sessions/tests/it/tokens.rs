@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::HeaderValue;
 use axum::http::header::AUTHORIZATION;
 use domain::Clock as _;
-use jwt::{Refusal, Tokens, forged};
+use jwt::{Refusal, forged};
 use testkit::{Code, Process, Target as _, TestApp, TestStore};
 
 use crate::start;
@@ -144,7 +144,7 @@ async fn every_forgery_is_refused_with_the_code_of_what_it_is() {
     let app = TestApp::with_tokens(sessions::router(), store.open(), migrating());
     let alice = app.register("alice@example.com").await;
     let now = app.clock.now().as_seconds();
-    let claims = Tokens::new(migrating()).verify(&alice.token, now).unwrap();
+    let (_, claims) = app.token(&alice, 86_400);
     for token in forged::genuine(&claims) {
         app.get(PATH).bearer(&token).send().await.ok();
     }
