@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A point in time, to the millisecond.
@@ -55,7 +57,10 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.3}", self.0)
+        match usual::written(self.0) {
+            Some(text) => f.write_str(usual::as_str(&text)),
+            None => write!(f, "{:.3}", self.0),
+        }
     }
 }
 
@@ -67,15 +72,95 @@ impl fmt::Debug for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match usual::written(self.0) {
+            Some(text) => serializer.serialize_str(usual::as_str(&text)),
+            None => serializer.collect_str(self),
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let parsed: jiff::Timestamp = text.parse().map_err(de::Error::custom)?;
-        Ok(Self::from_millis(parsed.as_millisecond()))
+        deserializer.deserialize_str(Text)
+    }
+}
+
+struct Text;
+
+impl de::Visitor<'_> for Text {
+    type Value = Timestamp;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
+        if let Some(time) = usual::read(text.as_bytes()) {
+            return Ok(Timestamp(time));
+        }
+        let time: jiff::Timestamp = text.parse().map_err(E::custom)?;
+        Ok(Timestamp::from_millis(time.as_millisecond()))
+    }
+}
+
+/// The one form in which nearly every time is written and read, `2023-11-14T22:13:20.007Z`. A record has several, and jiff's printer and
+/// parser, which know all forms, take three times as long; what is not of this form is left to them.
+mod usual {
+    use super::{DateTime, Offset};
+
+    const LEN: usize = "2023-11-14T22:13:20.007Z".len();
+
+    /// The text, unless the year is before 0.
+    pub(super) fn written(time: jiff::Timestamp) -> Option<[u8; LEN]> {
+        let civil = Offset::UTC.to_datetime(time);
+        let year = u16::try_from(civil.year()).ok()?;
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        put(&mut text[0..4], year);
+        put(&mut text[5..7], civil.month().unsigned_abs().into());
+        put(&mut text[8..10], civil.day().unsigned_abs().into());
+        put(&mut text[11..13], civil.hour().unsigned_abs().into());
+        put(&mut text[14..16], civil.minute().unsigned_abs().into());
+        put(&mut text[17..19], civil.second().unsigned_abs().into());
+        put(&mut text[20..23], civil.millisecond().unsigned_abs());
+        Some(text)
+    }
+
+    pub(super) fn as_str(text: &[u8; LEN]) -> &str {
+        str::from_utf8(text).expect("digits and separators are ASCII")
+    }
+
+    fn put(digits: &mut [u8], mut number: u16) {
+        for digit in digits.iter_mut().rev() {
+            *digit = b"0123456789"[usize::from(number % 10)];
+            number /= 10;
+        }
+    }
+
+    /// The time, if the text has this form and names one.
+    pub(super) fn read(text: &[u8]) -> Option<jiff::Timestamp> {
+        let text: &[u8; LEN] = text.try_into().ok()?;
+        let separators = [text[4], text[7], text[10], text[13], text[16], text[19], text[23]];
+        if separators != *b"--T::.Z" {
+            return None;
+        }
+        let small = |at| number(&text[at..at + 2]).and_then(|number| i8::try_from(number).ok());
+        let civil = DateTime::new(
+            number(&text[0..4])?,
+            small(5)?,
+            small(8)?,
+            small(11)?,
+            small(14)?,
+            small(17)?,
+            i32::from(number(&text[20..23])?) * 1_000_000,
+        );
+        Offset::UTC.to_timestamp(civil.ok()?).ok()
+    }
+
+    /// The number that up to four digits are.
+    fn number(digits: &[u8]) -> Option<i16> {
+        digits.iter().try_fold(0, |number, digit| {
+            digit.is_ascii_digit().then(|| 10 * number + i16::from(digit - b'0'))
+        })
     }
 }
 
@@ -92,6 +177,72 @@ mod tests {
             Timestamp::from_millis(1_700_000_000_007).to_string(),
             "2023-11-14T22:13:20.007Z"
         );
+    }
+
+    /// A text of about the usual form: some of its digits are no date's or time's, and sometimes one of its letters is another.
+    fn text() -> impl Strategy<Value = String> {
+        let date = (0..=9999, 0..=13, 0..=32).prop_map(|(y, m, d)| format!("{y:04}-{m:02}-{d:02}"));
+        let time = (0..=25, 0..=61, 0..=61, 0..=999).prop_map(|(h, m, s, f)| format!("{h:02}:{m:02}:{s:02}.{f:03}"));
+        let exact = (date, time).prop_map(|(date, time)| format!("{date}T{time}Z"));
+        let spoilt = ("[-+0-9TtZz:. _/]", any::<prop::sample::Index>(), any::<bool>());
+        (exact, prop::option::of(spoilt)).prop_map(|(mut text, spoilt)| {
+            if let Some((with, at, longer)) = spoilt {
+                let at = at.index(text.len());
+                text.replace_range(at..at + usize::from(!longer), &with);
+            }
+            text
+        })
+    }
+
+    #[test]
+    fn is_read_from_every_form_of_rfc_3339() {
+        let read = |text: &str| {
+            serde_json::from_str(&format!("\"{text}\""))
+                .ok()
+                .map(Timestamp::as_millis)
+        };
+        for text in [
+            "2023-11-14T22:13:20.007Z",
+            "2023-11-14 23:13:20.007999+01:00",
+            "2023\\u002d11-14t22:13:20.007z",
+        ] {
+            assert_eq!(read(text), Some(1_700_000_000_007), "{text}");
+        }
+        assert_eq!(
+            read("2016-12-31T23:59:60.000Z"),
+            read("2016-12-31T23:59:59.000Z"),
+            "a leap second is the one before"
+        );
+        for text in [
+            "",
+            "2023-02-29T00:00:00.000Z",
+            "9999-12-31T00:00:00.000Z",
+            "2023-11-14T22:13:20.007",
+            "1700000000007",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn is_written_as_jiff_writes_it(millis in prop_oneof![any::<i64>(), -400_000_000_000_000i64..300_000_000_000_000]) {
+            let time = Timestamp::from_millis(millis);
+            let text = format!("{:.3}", time.0);
+            prop_assert_eq!(time.to_string(), &*text);
+            prop_assert_eq!(serde_json::to_string(&time).unwrap(), format!("\"{text}\""));
+            let read: Timestamp = serde_json::from_str(&format!("\"{text}\"")).unwrap();
+            prop_assert_eq!(read.as_millis(), time.as_millis());
+        }
+
+        #[test]
+        fn is_read_as_jiff_reads_it(text in text()) {
+            let read: Option<Timestamp> = serde_json::from_str(&format!("\"{text}\"")).ok();
+            let by_jiff: Option<jiff::Timestamp> = text.parse().ok();
+            prop_assert_eq!(read.map(Timestamp::as_millis), by_jiff.map(jiff::Timestamp::as_millisecond), "{}", text);
+        }
     }
 
     proptest! {
