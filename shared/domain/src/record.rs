@@ -2,11 +2,13 @@
 //!
 //! A field that this version does not know, or a version that it does not know, is an error and not a guess: a newer
 //! writer's value must not lose a part by being read and rewritten here. A new version is a new struct with a conversion.
+//!
+//! What is neither rewritten nor answered may be looked at in [`Part`], as every request looks at its login.
 
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -41,9 +43,39 @@ pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>> {
     .map_err(|error| corrupt::<T>(error.to_string()))
 }
 
+/// Some members of a record, for a decision that needs no others: they are passed over, and neither made nor looked into.
+///
+/// Nothing is lost by that, as a part can not be written. The version is checked as strictly as ever, so the members that are taken mean
+/// what this code takes them to mean, and one that is missing or wrong is an error; only what is wrong elsewhere shows first to who reads
+/// the record. Implementors allow unknown fields, and take an older version's members from the whole record.
+pub trait Part: DeserializeOwned + From<Self::Whole> {
+    /// What it is a part of.
+    type Whole: Record;
+}
+
 /// The record in `bytes`.
 pub fn decode<T: Record>(bytes: &[u8]) -> Result<T> {
-    let read: Read<'_, T> = serde_json::from_slice(bytes).map_err(|error| corrupt::<T>(told(&error)))?;
+    decode_as::<T, T>(bytes)
+}
+
+/// Some members of the record in `bytes`.
+pub fn decode_part<P: Part>(bytes: &[u8]) -> Result<P> {
+    decode_as::<P, P::Whole>(bytes)
+}
+
+/// The record `T` in `bytes`, as much of it as `P` takes.
+fn decode_as<P: DeserializeOwned + From<T>, T: Record>(bytes: &[u8]) -> Result<P> {
+    // Once for all of it is faster than for each of its texts.
+    let text = str::from_utf8(bytes).map_err(|_| corrupt::<T>("it is not UTF-8".to_owned()))?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    let read = Envelope {
+        current: T::VERSION,
+        data: PhantomData,
+    }
+    .deserialize(&mut json);
+    let read: Read<'_, P> = read
+        .and_then(|read| json.end().map(|()| read))
+        .map_err(|error| corrupt::<T>(told(&error)))?;
     let (version, data) = match read {
         Read::Current(record) => return Ok(record),
         Read::Whole { version, data } => (version, data.get()),
@@ -51,7 +83,7 @@ pub fn decode<T: Record>(bytes: &[u8]) -> Result<T> {
     let decoded = if version == T::VERSION {
         Some(serde_json::from_str(data))
     } else {
-        T::upgraded(version, data)
+        T::upgraded(version, data).map(|whole| whole.map(P::from))
     };
     decoded
         .ok_or_else(|| {
@@ -64,9 +96,9 @@ pub fn decode<T: Record>(bytes: &[u8]) -> Result<T> {
 }
 
 /// An envelope with its data.
-enum Read<'a, T> {
+enum Read<'a, P> {
     /// Read where it stands, in one go: it comes after the version that this code writes.
-    Current(T),
+    Current(P),
     /// As it stands.
     Whole { version: u32, data: &'a RawValue },
 }
@@ -78,16 +110,21 @@ enum Member {
     Data,
 }
 
-impl<'de, T: Record> Deserialize<'de> for Read<'de, T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        deserializer.deserialize_map(Envelope(PhantomData))
+struct Envelope<P> {
+    current: u32,
+    data: PhantomData<P>,
+}
+
+impl<'de, P: Deserialize<'de>> DeserializeSeed<'de> for Envelope<P> {
+    type Value = Read<'de, P>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
     }
 }
 
-struct Envelope<T>(PhantomData<T>);
-
-impl<'de, T: Record> Visitor<'de> for Envelope<T> {
-    type Value = Read<'de, T>;
+impl<'de, P: Deserialize<'de>> Visitor<'de> for Envelope<P> {
+    type Value = Read<'de, P>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a version and its data")
@@ -99,7 +136,7 @@ impl<'de, T: Record> Visitor<'de> for Envelope<T> {
             match member {
                 Member::V if version.is_none() => version = Some(map.next_value()?),
                 Member::Data if current.is_none() && whole.is_none() => {
-                    if version == Some(T::VERSION) {
+                    if version == Some(self.current) {
                         current = Some(map.next_value()?);
                     } else {
                         whole = Some(map.next_value()?);
@@ -160,6 +197,82 @@ mod tests {
         assert_eq!(bytes, br#"{"v":2,"data":{"a":1}}"#);
         assert_eq!(decode::<Sample>(&bytes).unwrap(), Sample { a: 1 });
         assert_eq!(decode::<Sample>(br#"{"data":{"a":1},"v":2}"#).unwrap(), Sample { a: 1 });
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Piece {
+        b: u8,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Large {
+        a: String,
+        b: u8,
+    }
+
+    impl Record for Large {
+        const KIND: &'static str = "large";
+        const VERSION: u32 = 2;
+
+        fn upgraded(version: u32, data: &str) -> Option<serde_json::Result<Self>> {
+            (version == 1).then(|| serde_json::from_str(data).map(|b| Self { a: String::new(), b }))
+        }
+    }
+
+    impl Part for Piece {
+        type Whole = Large;
+    }
+
+    impl From<Large> for Piece {
+        fn from(large: Large) -> Self {
+            Self { b: large.b }
+        }
+    }
+
+    #[test]
+    fn a_part_is_of_a_version_that_is_known_and_has_what_it_takes() {
+        for whole in [
+            r#"{"v":2,"data":{"a":"x","b":7}}"#,
+            r#"{"data":{"a":"x","b":7},"v":2}"#,
+            r#"{"v":1,"data":7}"#,
+        ] {
+            assert_eq!(
+                decode_part::<Piece>(whole.as_bytes()).unwrap(),
+                Piece { b: 7 },
+                "{whole}"
+            );
+        }
+        assert_eq!(
+            decode_part::<Piece>(br#"{"v":2,"data":{"a":[],"b":7,"c":{}}}"#).unwrap(),
+            Piece { b: 7 },
+            "nobody has looked there"
+        );
+        for foreign in [
+            r#"{"v":3,"data":{"a":"x","b":7}}"#,
+            r#"{"data":{"a":"x","b":7},"v":3}"#,
+            r#"{"v":1,"data":{"a":"x","b":7}}"#,
+            r#"{"v":2,"data":7}"#,
+            r#"{"v":2,"data":{"a":"x"}}"#,
+            r#"{"v":2,"data":{"a":"x","b":"7"}}"#,
+            r#"{"v":2,"data":{"a":"x","b":7,"b":7}}"#,
+            r#"{"v":2,"data":{"a":"x","b":7},"c":1}"#,
+            r#"{"v":2,"data":{"a":"x,"b":7}}"#,
+            r#"{"v":2,"data":{"a":"x","b":7}"#,
+            r#"{"v":2,"data":{"a":"x","b":7}} 1"#,
+        ] {
+            let error = decode_part::<Piece>(foreign.as_bytes()).unwrap_err();
+            assert!(
+                matches!(error, Error::Corrupt { kind: "large", .. }),
+                "{foreign} was read"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_text_is_refused() {
+        let error = decode::<Large>(b"{\"v\":2,\"data\":{\"a\":\"\xff\",\"b\":7}}").unwrap_err();
+        assert!(matches!(error, Error::Corrupt { kind: "large", .. }));
     }
 
     #[test]

@@ -174,14 +174,15 @@ impl Caller {
         }
     }
 
+    /// It decides by when the login ends and by the role, and by nothing else that the two records have: so it reads no more of them.
     async fn check(&self, txn: &kv::Txn, permission: Permission) -> Result<()> {
-        let (login, membership) = join!(
-            logins::store::find(txn, self.user, self.login),
-            tenants::store::membership(txn, self.user, self.tenant)
+        let (life, standing) = join!(
+            logins::store::life(txn, self.user, self.login),
+            tenants::store::standing(txn, self.user, self.tenant)
         );
-        let login = login?.filter(|login| login.is_alive(self.at));
-        match (login, membership?) {
-            (Some(_), Some(membership)) if membership.role.allows(permission) => Ok(()),
+        let life = life?.filter(|life| life.is_alive(self.at));
+        match (life, standing?) {
+            (Some(_), Some(standing)) if standing.role.allows(permission) => Ok(()),
             (Some(_), Some(_)) => Err(Error::Forbidden),
             _ => Err(Error::Revoked),
         }

@@ -5,12 +5,12 @@ use std::fmt::Debug;
 use domain::audit::{Action, Event};
 use domain::env::SystemRng;
 use domain::id::Id;
-use domain::logins::{Family, Login};
+use domain::logins::{Family, Life, Login};
 use domain::page::Seal;
-use domain::record::{self, Record};
+use domain::record::{self, Part, Record};
 use domain::secret::PasswordHash;
 use domain::sessions::{Session, WorkspacePath};
-use domain::tenants::{Kind, Membership, Tenant};
+use domain::tenants::{Kind, Membership, Standing, Tenant};
 use domain::text::Name;
 use domain::users::{Email, User};
 use domain::{Address, LoginId, Role, SessionId, TenantId, Timestamp, UserAgent, UserId};
@@ -76,6 +76,12 @@ fn survives<T: Record + PartialEq + Debug>(record: &T) -> Result<(), TestCaseErr
     Ok(())
 }
 
+/// A part of a record that was written.
+fn part<P: Part>(record: &P::Whole) -> P {
+    let bytes = record::encode(record).expect("it can be written");
+    record::decode_part(&bytes).expect("it can be read")
+}
+
 proptest! {
     #[test]
     fn a_user_survives(
@@ -91,7 +97,9 @@ proptest! {
         company in prop::option::of(name()), joined_at in time(),
     ) {
         survives(&Tenant { id, name, kind: if own { Kind::Own } else { Kind::Organization }, seal: Seal::draw(&SystemRng) })?;
-        survives(&Membership { user, tenant: id, role, company, joined_at })?;
+        let membership = Membership { user, tenant: id, role, company, joined_at };
+        survives(&membership)?;
+        prop_assert_eq!(part::<Standing>(&membership), membership.into());
     }
 
     #[test]
@@ -101,7 +109,9 @@ proptest! {
     ) {
         let user_agent = UserAgent::new(&user_agent);
         let (refresh, _) = Family::start(&SystemRng, user, tenant, id);
-        survives(&Login { id, user, tenant, created_at, used_at, expires_at, address, user_agent, refresh })?;
+        let login = Login { id, user, tenant, created_at, used_at, expires_at, address, user_agent, refresh };
+        survives(&login)?;
+        prop_assert_eq!(part::<Life>(&login), login.into());
     }
 
     #[test]
@@ -112,6 +122,7 @@ proptest! {
         );
         let login: Login = record::decode(written.as_bytes()).expect("it can be read");
         prop_assert_eq!((login.id, login.user, login.tenant, login.used_at), (id, user, tenant, time));
+        prop_assert_eq!(record::decode_part::<Life>(written.as_bytes()).expect("it can be read"), login.clone().into());
         survives(&login)?;
     }
 

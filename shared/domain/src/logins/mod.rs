@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::client::{Address, Client, UserAgent};
 use crate::env::Env;
 use crate::id::{LoginId, TenantId, UserId};
-use crate::record::Record;
+use crate::record::{Part, Record};
 use crate::tenants::{Membership, Tenant};
 use crate::time::Timestamp;
 use crate::users::User;
@@ -53,6 +53,32 @@ impl Record for Login {
 
     fn upgraded(version: u32, data: &str) -> Option<serde_json::Result<Self>> {
         (version == 1).then(|| serde_json::from_str::<LoginV1>(data).map(Self::from))
+    }
+}
+
+/// What a request asks of its login: whether it is alive. Every request does, and a login's tokens are most of its record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Life {
+    expires_at: Timestamp,
+}
+
+impl Part for Life {
+    type Whole = Login;
+}
+
+impl From<Login> for Life {
+    fn from(login: Login) -> Self {
+        Self {
+            expires_at: login.expires_at,
+        }
+    }
+}
+
+impl Life {
+    /// Whether the login has not outlived its time.
+    pub fn is_alive(self, now: Timestamp) -> bool {
+        now < self.expires_at
     }
 }
 
@@ -119,7 +145,10 @@ impl Login {
 
     /// Whether it has not outlived its time.
     pub fn is_alive(&self, now: Timestamp) -> bool {
-        now < self.expires_at
+        let life = Life {
+            expires_at: self.expires_at,
+        };
+        life.is_alive(now)
     }
 
     /// Whether `client` looks like who got its last tokens: at the same address, and with the same program. One that does not say which program
@@ -164,4 +193,16 @@ pub struct SignedIn {
     pub refresh_token: RefreshToken,
     /// Since when, for the access token.
     pub at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_is_over_when_its_time_has_come() {
+        let at = Timestamp::from_millis;
+        let life = Life { expires_at: at(7) };
+        assert_eq!([6, 7, 8].map(|now| life.is_alive(at(now))), [true, false, false]);
+    }
 }

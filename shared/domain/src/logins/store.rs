@@ -5,7 +5,7 @@ use kv::{Order, Query, Range, Txn};
 use crate::error::Result;
 use crate::expiry::{self, Moved};
 use crate::id::{LoginId, UserId};
-use crate::logins::{Login, MAX_LOGINS, keys};
+use crate::logins::{Life, Login, MAX_LOGINS, keys};
 use crate::record;
 
 /// The login, if it has not been ended. It may have outlived its time.
@@ -14,6 +14,15 @@ pub async fn find(txn: &Txn, user: UserId, id: LoginId) -> Result<Option<Login>>
         .await?
         .as_deref()
         .map(record::decode)
+        .transpose()
+}
+
+/// What a request asks of the login, if it has not been ended.
+pub async fn life(txn: &Txn, user: UserId, id: LoginId) -> Result<Option<Life>> {
+    txn.get(&keys::login(user, id))
+        .await?
+        .as_deref()
+        .map(record::decode_part)
         .transpose()
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{TenantId, UserId};
 use crate::page::Seal;
-use crate::record::Record;
+use crate::record::{Part, Record};
 use crate::scope::Role;
 use crate::text::Name;
 use crate::time::Timestamp;
@@ -63,6 +63,24 @@ pub struct Membership {
     pub company: Option<Name>,
     /// Since when.
     pub joined_at: Timestamp,
+}
+
+/// What a request asks of its caller's place in a tenant: the role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Standing {
+    /// What the user may do there.
+    pub role: Role,
+}
+
+impl Part for Standing {
+    type Whole = Membership;
+}
+
+impl From<Membership> for Standing {
+    fn from(membership: Membership) -> Self {
+        Self { role: membership.role }
+    }
 }
 
 impl Record for Tenant {

@@ -8,7 +8,7 @@ use crate::id::{TenantId, UserId};
 use crate::page::Seal;
 use crate::record;
 use crate::scope::TenantScope;
-use crate::tenants::{Membership, Tenant, keys};
+use crate::tenants::{Membership, Standing, Tenant, keys};
 use crate::users::User;
 
 /// Adds `user`'s own tenant with its first member. Blind, and so safe to replay: the id is the user's alone.
@@ -24,6 +24,15 @@ pub async fn membership(txn: &Txn, user: UserId, tenant: TenantId) -> Result<Opt
         .await?
         .as_deref()
         .map(record::decode)
+        .transpose()
+}
+
+/// What a request asks of the place of `user` in `tenant`, if they have one.
+pub async fn standing(txn: &Txn, user: UserId, tenant: TenantId) -> Result<Option<Standing>> {
+    txn.get(&keys::membership(user, tenant))
+        .await?
+        .as_deref()
+        .map(record::decode_part)
         .transpose()
 }
 
