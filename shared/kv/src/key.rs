@@ -9,6 +9,9 @@ use foundationdb_tuple::{Element, PackResult, TupleDepth, TuplePack, TupleUnpack
 
 use crate::error::Error;
 
+/// Room for the elements that most keys are made of, two ids and their names, so that it does not grow with each.
+const ROOM: usize = 56;
+
 /// A packed tuple, without the store's root.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(Vec<u8>);
@@ -16,13 +19,14 @@ pub struct Key(Vec<u8>);
 impl Key {
     /// The key made of `elements`, a tuple such as `&("users", user_id)`.
     pub fn of<T: TuplePack>(elements: &T) -> Self {
-        Self(elements.pack_to_vec())
+        Self(Vec::new()).child(elements)
     }
 
     /// The key made of this key's elements and then `elements`.
     #[must_use]
     pub fn child<T: TuplePack>(&self, elements: &T) -> Self {
-        let mut bytes = self.0.clone();
+        let mut bytes = Vec::with_capacity(self.0.len() + ROOM);
+        bytes.extend_from_slice(&self.0);
         elements.pack_into_vec(&mut bytes);
         Self(bytes)
     }

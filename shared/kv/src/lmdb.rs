@@ -24,7 +24,7 @@
 //! for one of its pages at the first touch, the process would be killed (`SIGBUS`). So its space is reserved when the store is
 //! opened.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{DirBuilder, OpenOptions};
 use std::io;
 use std::ops::Bound;
@@ -252,7 +252,8 @@ pub(crate) struct Transaction {
 #[derive(Default)]
 struct Work {
     snapshot: Option<Snapshot>,
-    keys: BTreeSet<Vec<u8>>,
+    /// One that was read more than once is there as often.
+    keys: Vec<Vec<u8>>,
     spans: Vec<Span>,
     writes: Overlay,
 }
@@ -350,9 +351,9 @@ impl Transaction {
         }
     }
 
-    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+    pub(crate) fn get(&self, key: Vec<u8>) -> Result<Option<Vec<u8>>, Error> {
         self.with(|work| {
-            match work.writes.look(key) {
+            match work.writes.look(&key) {
                 Seen::Value(value) => return Ok(Some(value.to_vec())),
                 Seen::Cleared => return Ok(None),
                 Seen::Below => {}
@@ -361,12 +362,10 @@ impl Transaction {
             let value = self
                 .store
                 .data
-                .get(snapshot, key)
+                .get(snapshot, &key)
                 .map_err(|error| failure(&error))?
                 .map(<[u8]>::to_vec);
-            if !work.keys.contains(key) {
-                work.keys.insert(key.to_vec());
-            }
+            work.keys.push(key);
             Ok(value)
         })
     }

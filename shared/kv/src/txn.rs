@@ -209,12 +209,12 @@ impl Txn {
         self.0.usage.reads.fetch_add(1, Relaxed);
         self.0.usage.keys_read.fetch_add(1, Relaxed);
         let trip = self.0.trips.send();
-        let value = self.look_up(&key).await;
+        let value = self.look_up(key).await;
         trip.answered(0);
         value
     }
 
-    async fn look_up(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+    async fn look_up(&self, key: Vec<u8>) -> Result<Option<Vec<u8>>, Error> {
         #[cfg(feature = "testing")]
         if let Some(faults) = &self.0.faults {
             faults.before_read().await?;
@@ -226,7 +226,7 @@ impl Txn {
                 engine.get(key)
             }
             #[cfg(feature = "fdb")]
-            Transaction::Fdb(engine) => engine.get(key).await,
+            Transaction::Fdb(engine) => engine.get(&key).await,
         }
     }
 
@@ -347,7 +347,7 @@ impl Txn {
     pub(crate) fn watch(&self, key: &Key) -> Result<(), Error> {
         match &self.0.engine {
             // Reading costs it no trip, and what was read is watched.
-            Transaction::Lmdb(engine) => engine.get(&self.rooted(key)?).map(drop),
+            Transaction::Lmdb(engine) => engine.get(self.rooted(key)?).map(drop),
             #[cfg(feature = "fdb")]
             Transaction::Fdb(engine) => engine.watch(&self.rooted(key)?),
         }

@@ -11,5 +11,5 @@ pub fn logins(user: UserId) -> Key {
 
 /// The login.
 pub fn login(user: UserId, id: LoginId) -> Key {
-    logins(user).child(&(id.uuid(),))
+    Key::of(&("users", user.uuid(), "logins", id.uuid()))
 }
