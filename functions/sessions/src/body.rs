@@ -25,10 +25,10 @@ pub struct SessionBody {
     owner_id: UserId,
     /// What its owner calls it.
     #[schema(value_type = Name)]
-    name: String,
+    name: domain::text::Name,
     /// The folder that it works in, in its one spelling.
     #[schema(value_type = WorkspacePath)]
-    workspace_path: String,
+    workspace_path: domain::sessions::WorkspacePath,
     /// When it was made.
     #[schema(value_type = Time)]
     created_at: Timestamp,
@@ -43,8 +43,8 @@ impl From<Session> for SessionBody {
             id: session.id,
             tenant_id: session.tenant,
             owner_id: session.owner,
-            name: session.name.to_string(),
-            workspace_path: session.workspace_path.to_string(),
+            name: session.name,
+            workspace_path: session.workspace_path,
             created_at: session.created_at,
             updated_at: session.updated_at,
         }
