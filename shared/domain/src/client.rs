@@ -1,5 +1,6 @@
 //! Where a request comes from, as far as the front door vouches for it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -60,8 +61,14 @@ impl UserAgent {
 
     /// Takes what was sent; `None` if nothing is left of it.
     pub fn new(text: &str) -> Option<Self> {
-        let kept = text.chars().filter(|c| !c.is_control()).take(Self::MAX_CHARS);
-        let kept: String = kept.collect();
+        // Most are all of this, and copied as they are.
+        let is_plain = text.len() <= Self::MAX_CHARS && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        let kept = if is_plain {
+            Cow::Borrowed(text)
+        } else {
+            let kept = text.chars().filter(|c| !c.is_control()).take(Self::MAX_CHARS);
+            Cow::Owned(kept.collect())
+        };
         let kept = kept.trim();
         (!kept.is_empty()).then(|| Self(kept.to_owned()))
     }
@@ -99,7 +106,10 @@ mod tests {
     #[test]
     fn a_user_agent_is_kept_as_far_as_it_is_text_of_a_sane_length() {
         let kept = |text: &str| UserAgent::new(text).map(|agent| agent.as_str().to_owned());
+        assert_eq!(kept(" curl/8 ~ "), Some("curl/8 ~".into()));
         assert_eq!(kept(" curl/8\u{7f}\n"), Some("curl/8".into()));
+        assert_eq!(kept(&"x".repeat(257)), Some("x".repeat(256)));
+        assert_eq!(kept("  "), None);
         assert_eq!(kept(" \t"), None);
         assert_eq!(kept(&"é".repeat(300)), Some("é".repeat(256)));
     }
