@@ -125,6 +125,9 @@ pub(crate) fn without_mapping(request: &mut lambda_http::Request) {
         Some(matched) => &path[path.len() - matched.len()..],
         None => below_stage(path, stage.as_deref(), request.raw_http_path()),
     };
+    if own.len() == path.len() {
+        return;
+    }
     let with_query = request.uri().path_and_query().map_or(path, PathAndQuery::as_str);
     if let Ok(uri) = Uri::try_from(&with_query[path.len() - own.len()..]) {
         *request.uri_mut() = uri;
