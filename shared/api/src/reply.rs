@@ -10,6 +10,9 @@ use crate::error::ApiError;
 use crate::line::Identity;
 use crate::preconditions::{Preconditions, Version};
 
+/// Room for most answers, so that they need not be moved while they are written.
+const USUAL_LENGTH: usize = 512;
+
 pub(crate) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// A success with its data.
@@ -140,10 +143,10 @@ fn without_body(response: &Response) -> Response {
 }
 
 fn json(status: StatusCode, document: &impl Serialize) -> Response {
-    let body = match serde_json::to_vec(document) {
-        Ok(body) => body,
-        Err(error) => return ApiError::internal(error).into_response(),
-    };
+    let mut body = Vec::with_capacity(USUAL_LENGTH);
+    if let Err(error) = serde_json::to_writer(&mut body, document) {
+        return ApiError::internal(error).into_response();
+    }
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     let content_type = HeaderValue::from_static("application/json");
