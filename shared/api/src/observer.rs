@@ -3,13 +3,14 @@
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::Method;
 use axum::response::Response;
 use domain::logins::SignedIn;
-use domain::{Caller, Clock};
+use domain::{Caller, Clock, Timestamp};
 use kv::Meter;
 use tokio::time::Instant;
 use tracing::{Level, debug, enabled, error, field, info};
@@ -17,7 +18,7 @@ use tracing::{Level, debug, enabled, error, field, info};
 use crate::app::Before;
 use crate::config::{LogFormat, Logs};
 use crate::edge::RequestId;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::job::Quiet;
 use crate::line::{self, Identity, Lines, Store};
 use crate::trace_id::TraceId;
@@ -37,8 +38,19 @@ struct Inner {
     lines: Lines,
     form: Form,
     recorder: Option<Arc<dyn Recorder>>,
+    /// Requests that have ended and not been told of yet; none if each is at once.
+    ended: Option<Mutex<Vec<Ended>>>,
     /// Set by the first request.
     is_warm: AtomicBool,
+}
+
+/// When a request is told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Telling {
+    /// When it ends.
+    AtOnce,
+    /// When the server says that its answer has left ([`Observer::tell`]), so that nobody waits for the line to be made.
+    Later,
 }
 
 /// The form of the lines.
@@ -62,27 +74,66 @@ pub(crate) trait Recorder: Send + Sync {
 }
 
 impl Observer {
-    pub(crate) fn new(logs: &Logs, lines: Lines, recorder: Option<Arc<dyn Recorder>>) -> Self {
+    pub(crate) fn new(logs: &Logs, lines: Lines, recorder: Option<Arc<dyn Recorder>>, telling: Telling) -> Self {
         let form = match (&logs.function, logs.format) {
             (Some(function), _) => Form::Embedded(function.clone()),
             (None, LogFormat::Json) => Form::Json,
             (None, LogFormat::Text) => Form::Text,
         };
-        Self::with(lines, form, recorder)
+        Self::with(lines, form, recorder, telling)
     }
 
     /// Writes every line to `lines`, as this function does under Lambda.
     pub fn embedding(lines: Lines, function: &str) -> Self {
-        Self::with(lines, Form::Embedded(function.to_owned()), None)
+        Self::with(lines, Form::Embedded(function.to_owned()), None, Telling::AtOnce)
     }
 
-    fn with(lines: Lines, form: Form, recorder: Option<Arc<dyn Recorder>>) -> Self {
+    fn with(lines: Lines, form: Form, recorder: Option<Arc<dyn Recorder>>, telling: Telling) -> Self {
         Self(Arc::new(Inner {
             lines,
             form,
             recorder,
+            ended: (telling == Telling::Later).then(Mutex::default),
             is_warm: AtomicBool::new(false),
         }))
+    }
+
+    /// Tells of the requests that have ended.
+    pub(crate) fn tell(&self) {
+        let Some(ended) = &self.0.ended else { return };
+        let requests = std::mem::take(&mut *ended.lock().unwrap_or_else(PoisonError::into_inner));
+        for request in &requests {
+            self.tell_of(request);
+        }
+    }
+
+    fn take(&self, request: Ended) {
+        match &self.0.ended {
+            Some(ended) => ended.lock().unwrap_or_else(PoisonError::into_inner).push(request),
+            None => self.tell_of(&request),
+        }
+    }
+
+    fn tell_of(&self, ended: &Ended) {
+        let route = match (&ended.route, ended.before) {
+            (None, _) => Cow::Borrowed(NONE),
+            (Some(route), "") => Cow::Borrowed(route.as_str()),
+            (Some(route), before) => Cow::Owned([before, route.as_str()].concat()),
+        };
+        self.request(&line::Request {
+            at: ended.at,
+            id: &ended.seen.id().0,
+            trace: ended.trace,
+            method: ended.method,
+            route: &route,
+            status: ended.status,
+            code: ended.code,
+            cause: ended.cause.as_deref(),
+            took: ended.took,
+            identity: ended.identity,
+            store: ended.store,
+            is_cold_start: ended.is_cold_start,
+        });
     }
 
     /// Watches a request from now on.
@@ -246,29 +297,42 @@ impl Watch {
         let error = response.and_then(|response| response.extensions().get::<ApiError>());
         let given_out = response.and_then(|response| response.extensions().get::<Identity>());
         let cause = match response {
-            Some(_) => error.and_then(|error| error.cause.as_deref()),
-            None => Some(ABANDONED),
+            Some(_) => error.and_then(|error| error.cause.clone()),
+            None => Some(ABANDONED.into()),
         };
-        let route = match (&self.route, self.before) {
-            (None, _) => Cow::Borrowed(NONE),
-            (Some(route), "") => Cow::Borrowed(route.as_str()),
-            (Some(route), before) => Cow::Owned([before, route.as_str()].concat()),
-        };
-        self.observer.request(&line::Request {
+        self.observer.take(Ended {
             at: self.clock.now(),
-            id: &self.id().0,
+            took: self.started.elapsed(),
             trace: self.trace,
             method: self.method,
-            route: &route,
+            before: self.before,
+            route: self.route.take(),
             status: response.map(|response| response.status().as_u16()),
             code: error.map(ApiError::code),
             cause,
-            took: self.started.elapsed(),
             identity: self.seen.identity().or(given_out).copied(),
+            seen: self.seen.clone(),
             store: Store::of(&self.meter),
             is_cold_start: self.is_cold_start,
         });
     }
+}
+
+/// A request that has ended.
+struct Ended {
+    at: Timestamp,
+    took: Duration,
+    trace: TraceId,
+    method: &'static str,
+    before: &'static str,
+    route: Option<MatchedPath>,
+    status: Option<u16>,
+    code: Option<Code>,
+    cause: Option<Arc<str>>,
+    identity: Option<Identity>,
+    seen: Seen,
+    store: Store,
+    is_cold_start: bool,
 }
 
 /// A server drops what nobody waits for any more.

@@ -24,6 +24,7 @@ use lambda_http::{Adapter, RequestExt as _, service_fn};
 use serde::de::IgnoredAny;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime, Runtime};
+use tower::util::MapResultLayer;
 use tower::{Service, ServiceExt as _};
 
 use crate::app::{App, app};
@@ -31,7 +32,7 @@ use crate::config::{Config, ConfigError, Mode, TokenUse};
 use crate::edge::RequestId;
 use crate::job::{Asked, Failed, Job, allowance};
 use crate::line::{Lines, thread_parks};
-use crate::observer::{Observer, Recorder};
+use crate::observer::{Observer, Recorder, Telling};
 use crate::router::Router;
 use crate::sender::SourceAddress;
 use crate::state::AppState;
@@ -143,19 +144,25 @@ fn run(router: Router, standing: Option<Standing>) -> Result<(), Failure> {
             (Some(recorder), Some((address, endpoint)))
         }
     };
-    let observer = Observer::new(&config.logs, lines, recorder);
+    let telling = match config.mode {
+        Mode::Lambda => Telling::Later,
+        Mode::Server(_) => Telling::AtOnce,
+    };
+    let observer = Observer::new(&config.logs, lines, recorder, telling);
     let app = app(router, state, &config.origins, observer.clone());
     match config.mode {
         Mode::Lambda => {
             // A sandbox handles one request at a time: more threads would only take longer to start.
-            one_thread(&mut Builder::new_current_thread())?.block_on(async {
+            let ended = one_thread(&mut Builder::new_current_thread())?.block_on(async {
                 // From here on a signal is heard, whatever is still being waited for.
                 let stop = stop_signal()?;
                 tokio::select! {
-                    ended = lambda(app, &env) => ended,
+                    ended = lambda(app, &env, observer.clone()) => ended,
                     () = stop => Ok(()),
                 }
-            })
+            });
+            observer.tell();
+            ended
         }
         Mode::Server(address) => {
             let (start_runtime, jobs) = standing.map_or((None, Vec::new()), |standing| {
@@ -204,7 +211,7 @@ fn run_schedule(job: &Job) -> Result<(), Failure> {
     let config = Config::from_env(TokenUse::Ignores)?;
     let lines = Lines::on(config.logs.stream);
     trace::init(&config.logs, &lines);
-    let observer = Observer::new(&config.logs, lines, None);
+    let observer = Observer::new(&config.logs, lines, None, Telling::AtOnce);
     let env = AppState::open(&config)?.env.clone();
     one_thread(&mut Builder::new_current_thread())?.block_on(async {
         let stop = stop_signal()?;
@@ -249,7 +256,7 @@ async fn get_ready(env: &domain::Env) {
     connect(env).await;
 }
 
-async fn lambda(app: App, env: &domain::Env) -> Result<(), Failure> {
+async fn lambda(app: App, env: &domain::Env, observer: Observer) -> Result<(), Failure> {
     let service = app.map_request(|mut request: lambda_http::Request| {
         if let Some(id) = request
             .lambda_context_ref()
@@ -263,13 +270,19 @@ async fn lambda(app: App, env: &domain::Env) -> Result<(), Failure> {
         event::without_mapping(&mut request);
         request
     });
-    // What `lambda_http::run` does, with the events read and mended by us before it sees them.
+    // What `lambda_http::run` does, with the events read and mended by us before it sees them, and without its spans, which are on no line of ours.
     let service = Adapter::from(service).map_request(|event: LambdaEvent<Event>| {
         let LambdaEvent { payload, context, .. } = event;
         LambdaEvent::new(payload.mended(), context)
     });
     get_ready(env).await;
-    lambda_runtime::run(service).await.map_err(Failure::Lambda)
+    // When the answer has been taken, and before the next event is asked for: Lambda may freeze the process then.
+    let tell = MapResultLayer::new(move |answered: Result<(), lambda_http::Error>| {
+        observer.tell();
+        answered
+    });
+    let runtime = lambda_runtime::Runtime::new(service).layer(tell);
+    runtime.run().await.map_err(Failure::Lambda)
 }
 
 /// Lambda sends a sandbox that ends a SIGTERM only if an extension is registered in it. The engine that has to be stopped

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::Child;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
@@ -50,7 +50,8 @@ pub struct RuntimeApi {
 struct Sandbox {
     events: tokio::sync::Mutex<mpsc::UnboundedReceiver<Invocation>>,
     answers: Mutex<HashMap<String, oneshot::Sender<Outcome>>>,
-    polled: Notify,
+    /// How often the function has asked for an event.
+    polls: watch::Sender<u64>,
     log: Mutex<String>,
 }
 
@@ -87,7 +88,7 @@ impl RuntimeApi {
         let sandbox = Arc::new(Sandbox {
             events: tokio::sync::Mutex::new(receiver),
             answers: Mutex::default(),
-            polled: Notify::new(),
+            polls: watch::Sender::default(),
             log: Mutex::default(),
         });
         let mut tasks = JoinSet::new();
@@ -103,7 +104,7 @@ impl RuntimeApi {
         logs.spawn(keep_log(stdout.expect("it is piped"), sandbox.clone()));
         logs.spawn(keep_log(stderr.expect("it is piped"), sandbox.clone()));
         tokio::select! {
-            polled = timeout(LIMIT, sandbox.polled.notified()) => polled.expect("the function asks for an event in time"),
+            () = sandbox.polled(1) => {}
             ended = process.wait() => panic!("the function ended with {ended:?}: {}", sandbox.log()),
         }
         Self {
@@ -176,6 +177,19 @@ impl RuntimeApi {
         self.log()
     }
 
+    /// Ends the sandbox as Lambda may at any time once the function asks for its next event: without a word. Answers with all that the function
+    /// has written to its log.
+    ///
+    /// # Panics
+    /// If the function does not ask in time.
+    pub async fn vanish(mut self) -> String {
+        self.sandbox.polled(self.count.load(Ordering::Relaxed) + 1).await;
+        let process = self.process.get_mut();
+        process.kill().await.expect("it is running");
+        while self.logs.join_next().await.is_some() {}
+        self.log()
+    }
+
     /// The trace that Lambda says the test's invocation of this number belongs to, as 32 digits.
     pub fn trace_id(number: u64) -> String {
         format!("{TRACE_TIME}{number:024x}")
@@ -187,6 +201,15 @@ fn request_id(number: u64) -> String {
 }
 
 impl Sandbox {
+    /// Waits until the function has asked so often for an event.
+    async fn polled(&self, times: u64) {
+        let mut polls = self.polls.subscribe();
+        let polled = timeout(LIMIT, polls.wait_for(|polls| *polls >= times)).await;
+        polled
+            .expect("the function asks for an event in time")
+            .expect("the sandbox counts as long as it is there");
+    }
+
     fn log(&self) -> String {
         locked(&self.log).clone()
     }
@@ -215,7 +238,7 @@ fn routes(sandbox: Arc<Sandbox>) -> Router {
 const TRACE_TIME: &str = "5759e988";
 
 async fn next(State(sandbox): State<Arc<Sandbox>>) -> Response<Body> {
-    sandbox.polled.notify_one();
+    sandbox.polls.send_modify(|polls| *polls += 1);
     let invocation = sandbox.events.lock().await.recv().await;
     let Invocation { number, id, event } = invocation.expect("the test holds the sender as long as it serves");
     Response::builder()

@@ -58,3 +58,17 @@ async fn a_load_balancers_own_request_is_answered() {
     let data = answer_to(&event, "/v5/health", &answer).ok();
     assert_eq!(data, json!({ "status": "healthy" }));
 }
+
+/// Lambda may freeze a process as soon as it asks for its next event, and never thaw it.
+#[tokio::test]
+async fn a_request_is_in_the_log_before_the_next_one_is_asked_for() {
+    let store = TestStore::new();
+    let function = start(&store).await;
+    let event = serde_json::from_str(include_str!("../../../../infra/events/http-api-v2.json")).unwrap();
+    function.invoke(&event).await.unwrap();
+    let id = function.last_request_id();
+    let log = function.vanish().await;
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of_request = lines.iter().filter(|line| line["request_id"] == id.as_str());
+    assert_eq!(of_request.count(), 1, "{log}");
+}
