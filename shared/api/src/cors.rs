@@ -53,8 +53,19 @@ impl Cors {
         self.layer.layer(service).call(request)
     }
 
-    /// What the answer to a request of a page of this origin has.
-    pub(crate) fn headers(&self, origin: Option<&HeaderValue>) -> &HeaderMap {
+    /// Adds what the answer to a request of a page of this origin has.
+    pub(crate) fn add_to(&self, answer: &mut HeaderMap, origin: Option<&HeaderValue>) {
+        for (name, value) in self.headers(origin) {
+            // As the layer does it.
+            if name == header::VARY {
+                answer.append(name, value.clone());
+            } else {
+                answer.insert(name, value.clone());
+            }
+        }
+    }
+
+    fn headers(&self, origin: Option<&HeaderValue>) -> &HeaderMap {
         let listed = origin.and_then(|origin| self.listed.iter().find(|(listed, _)| listed == origin));
         listed.map_or(&self.others, |(_, headers)| headers)
     }
@@ -119,6 +130,14 @@ mod tests {
                 assert_eq!(*cors.headers(origin.as_ref()), added(&cors.layer, origin));
             }
             assert_eq!(*cors.headers(None), added(&cors.layer, None));
+
+            let mut answer = HeaderMap::new();
+            answer.insert(header::VARY, HeaderValue::from_static("accept"));
+            answer.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("etag"));
+            cors.add_to(&mut answer, None);
+            let all = |name| answer.get_all(name).iter().count();
+            let varies = all(header::VARY) == 1 + cors.others.get_all(header::VARY).iter().count();
+            assert!(varies && all(header::ACCESS_CONTROL_EXPOSE_HEADERS) == 1, "{answer:?}");
         }
     }
 }

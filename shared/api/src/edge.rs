@@ -31,8 +31,8 @@ pub const BODY_MAX_BYTES: usize = 64 * 1024;
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The id that the gateway or the Lambda service gave a request; the server inserts it as an extension. A request
-/// without one is given one here. What a client sends as `X-Request-Id` is not taken: it could be another request's.
+/// The id that the gateway or the Lambda service gave a request; the server inserts it as an extension, from which it is taken here. A request
+/// without one is given one. What a client sends as `X-Request-Id` is not taken: it could be another request's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(pub String);
 
@@ -105,16 +105,14 @@ where
         Box::pin(async move {
             let mut response = write_problem(answering.await?, &method, watch.id());
             let headers = response.headers_mut();
-            for (name, value) in edge.0.cors.headers(origin.as_ref()) {
-                headers.append(name, value.clone());
-            }
+            edge.0.cors.add_to(headers, origin.as_ref());
             Ok(finished(response, watch))
         })
     }
 }
 
 /// Stands right before the handler: refuses a body that says that it is too large, cuts off one that turns out to be, and answers for a handler
-/// that panics.
+/// that panics, which it does while its future is polled: axum makes nothing but that future before.
 #[derive(Clone)]
 pub(crate) struct Guard<S>(pub(crate) S);
 

@@ -42,8 +42,10 @@ thread_local! {
 /// What a thread has of lines.
 #[derive(Default)]
 struct Own {
-    /// The memory of its lines, which so much at once would take an allocator its time; in it, whole, those that have not been written yet.
+    /// The memory of its lines, which so much at once would take an allocator its time; in it those that have not been written yet.
     lines: Vec<u8>,
+    /// How much of it is whole lines.
+    whole: usize,
     /// Where those go.
     to: Option<Arc<Sink>>,
     /// Whether lines may wait until the thread has nothing to do, because it says so then ([`thread_parks`]).
@@ -51,11 +53,15 @@ struct Own {
 }
 
 impl Own {
+    /// Writes the whole lines, and forgets the rest, which is there if making a line has panicked.
     fn flush(&mut self) {
-        if let Some(to) = self.to.as_ref().filter(|_| !self.lines.is_empty()) {
-            to.take(&self.lines);
-            self.lines.clear();
+        let mut lines = std::mem::take(&mut self.lines);
+        let whole = std::mem::take(&mut self.whole);
+        if let Some(to) = self.to.take().filter(|_| whole > 0) {
+            to.take(&lines[..whole]);
         }
+        lines.clear();
+        self.lines = lines;
     }
 }
 
@@ -65,9 +71,10 @@ impl Drop for Own {
     }
 }
 
-/// To be called by a runtime's thread whenever it is about to have nothing to do: writes its lines, as many at once as there are, and lets those
-/// that come from now on wait until then, or until there are some 4 KiB. So a line is written right after the answer of an idle server, and
-/// a busy one asks the system once for ten of them. A thread that never says so writes each at once.
+/// To be called by a runtime's thread whenever it is about to have nothing to do: writes its lines, as many at once as there are, and lets those of
+/// requests and jobs that come from now on wait until then, or until there are some 4 KiB. So a line is written right after the answer of an
+/// idle server, and a busy one asks the system once for ten of them. A thread that never says so writes each at once, and so is every other
+/// line written, with those that waited: it may be the one that says why the process ends.
 ///
 /// Not for Lambda, which may freeze a process before it has nothing to do.
 pub(crate) fn thread_parks() {
@@ -98,7 +105,7 @@ struct Shared {
 }
 
 impl Sink {
-    /// A line that can not be written is lost: its disk may be the one that is full, and complaining about it on the same stream would not be
+    /// Lines that can not be written are lost: their disk may be the one that is full, and complaining about it on the same stream would not be
     /// heard either.
     ///
     /// A pipe takes [`ATOMIC`] bytes as a whole or not yet, whoever else writes to it, so threads need not wait for one another, as
@@ -140,7 +147,7 @@ impl Lines {
     }
 
     /// Takes the line that `fill` makes, but for its line break.
-    fn add(&self, fill: impl FnOnce(&mut Vec<u8>)) {
+    fn add(&self, may_wait: bool, fill: impl FnOnce(&mut Vec<u8>)) {
         // Taken out meanwhile: a line of which a part logs another is whole. A thread that ends has none any more.
         let mut own = OWN.try_with(Cell::take).unwrap_or_default();
         if !own.to.as_ref().is_some_and(|to| Arc::ptr_eq(to, &self.0)) {
@@ -150,11 +157,13 @@ impl Lines {
         let before = own.lines.len();
         fill(&mut own.lines);
         own.lines.push(b'\n');
-        if before > 0 && own.lines.len() > ATOMIC {
+        own.whole = own.lines.len();
+        if before > 0 && own.whole > ATOMIC {
             self.0.take(&own.lines[..before]);
             own.lines.drain(..before);
+            own.whole -= before;
         }
-        let can_wait = own.parks && own.lines.len() <= ATOMIC && matches!(*self.0, Sink::Stream(_));
+        let can_wait = may_wait && own.parks && own.whole <= ATOMIC && matches!(*self.0, Sink::Stream(_));
         if !can_wait {
             own.flush();
         }
@@ -166,21 +175,24 @@ impl Lines {
         let _ = OWN.try_with(|kept| kept.set(own));
     }
 
-    /// Writes what `fill` puts into the line: at once, or with others when its thread has nothing to do.
+    /// Writes what `fill` puts into the line, at once.
     pub(crate) fn write(&self, fill: impl FnOnce(&mut JsonSerializer<&mut Vec<u8>, CompactFormatter>)) {
-        self.add(|line| fill(&mut JsonSerializer::new(line)));
+        self.add(false, |line| fill(&mut JsonSerializer::new(line)));
     }
 
+    /// Writes a request's or a job's line: at once, or with others when its thread has nothing to do.
     fn write_json(&self, line: &impl Serialize) {
         // Nothing in a line refuses to be written, nor does the buffer.
-        self.write(|json| drop(line.serialize(json)));
+        self.add(true, |lines| drop(line.serialize(&mut JsonSerializer::new(lines))));
     }
 }
 
 /// For text, which `tracing-subscriber` hands over a line at a time.
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.add(|lines| lines.extend_from_slice(line.strip_suffix(b"\n").unwrap_or(line)));
+        self.add(false, |lines| {
+            lines.extend_from_slice(line.strip_suffix(b"\n").unwrap_or(line));
+        });
         Ok(line.len())
     }
 
@@ -476,6 +488,7 @@ mod tests {
     use std::io::{BufRead as _, BufReader, Read as _};
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
 
@@ -498,11 +511,25 @@ mod tests {
             lines.write_json(&"at once");
             assert_eq!(read_now(&mut reader), "\"at once\"\n");
             thread_parks();
-            lines.write_json(&1);
-            lines.clone().write_all(b"text\n").unwrap();
+            lines.write_json(&0);
             assert_eq!(read_now(&mut reader), "");
             thread_parks();
+            assert_eq!(read_now(&mut reader), "0\n");
+            lines.write_json(&1);
+            lines.clone().write_all(b"text\n").unwrap();
             assert_eq!(read_now(&mut reader), "1\ntext\n");
+
+            lines.write_json(&"waits");
+            let unfinished = AssertUnwindSafe(|| {
+                lines.write(|json| {
+                    json.serialize_map(None).unwrap().serialize_entry("a", &1).unwrap();
+                    panic!("on purpose");
+                });
+            });
+            catch_unwind(unfinished).unwrap_err();
+            lines.write_json(&"after");
+            assert_eq!(read_now(&mut reader), "\"waits\"\n\"after\"\n");
+            thread_parks();
 
             let long = "x".repeat(ATOMIC - 4);
             lines.write_json(&2);

@@ -97,6 +97,7 @@ impl<M: SerializeMap> Visit for Members<'_, M> {
         let _ = self.0.serialize_entry(field.name(), &value);
     }
 }
+
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
