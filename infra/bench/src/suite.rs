@@ -68,8 +68,9 @@ const MARGIN: f64 = 1.25;
 /// Where the ratios are whose reach is not enforced, or not met yet: what they were when this was written, and a little. What a create takes
 /// depends on the disk, and is held to nothing here.
 const BOUNDS: &[(&str, f64)] = &[
-    ("warm call of get, p50", 2.0),
-    ("warm call of list of 50, p50", 7.0),
+    // It is met on a machine that does nothing else.
+    ("warm call of get, p50", 1.5),
+    ("warm call of list of 50, p50", 5.5),
     // So soon after the start the allocator still takes a page now and then.
     ("the same, beside after 1800 calls", 1.02),
 ];

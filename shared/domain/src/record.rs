@@ -47,7 +47,7 @@ pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>> {
 ///
 /// Nothing is lost by that, as a part can not be written. The version is checked as strictly as ever, so the members that are taken mean
 /// what this code takes them to mean, and one that is missing or wrong is an error; only what is wrong elsewhere shows first to who reads
-/// the record. Implementors allow unknown fields, and take an older version's members from the whole record.
+/// the record. Implementors allow unknown fields, have none that may be absent, and take an older version's members from the whole record.
 pub trait Part: DeserializeOwned + From<Self::Whole> {
     /// What it is a part of.
     type Whole: Record;

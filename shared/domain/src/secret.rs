@@ -251,6 +251,9 @@ fn parts(hash: &phc::PasswordHash) -> Result<(Argon2<'static>, &phc::Salt, &phc:
 thread_local! {
     /// The memory that a thread hashes in, kept for as long as the runtime keeps the thread. To get it from the system for each hash, and filled
     /// with zeros, takes a fourteenth of the time that hashing does; two threads at once, which wait for one another there, a fifth.
+    ///
+    /// What another hash has left there comes into none: the first pass writes every block before it is read. Whoever could read it could read
+    /// the passwords too.
     static MEMORY: RefCell<Vec<Block>> = const { RefCell::new(Vec::new()) };
 }
 

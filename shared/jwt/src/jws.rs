@@ -83,6 +83,7 @@ impl<'a> Jws<'a> {
     pub(crate) fn verified_by(&self, key: &Verifier) -> Result<Vec<u8>, Refusal> {
         let mut bytes = Vec::with_capacity(self.payload.len());
         decode(self.signature, &mut bytes)?;
+        // What is no base64url is told before what is not signed, as it always was; nothing looks at the payload until it is.
         let accepted = key.accepts(self.signed.as_bytes(), &bytes);
         bytes.clear();
         decode(self.payload, &mut bytes)?;

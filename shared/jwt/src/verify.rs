@@ -54,7 +54,8 @@ impl Tokens {
 
     /// The key for a token with this header, as it stands in the token.
     fn key(&self, header: &str) -> Result<&Verifier, Refusal> {
-        // As we write it ourselves there is nothing in it to find out; every other spelling is read.
+        // As we write it ourselves there is nothing in it to find out: the key's own algorithm, the type and the key's id. Every other
+        // spelling is read.
         let known = self.verifiers.iter().find(|key| key.header == header);
         known.map_or_else(|| self.key_read(header), Ok)
     }
@@ -375,6 +376,7 @@ mod tests {
         });
         assert!(tokens.verify(&token, NOW).is_ok());
     }
+
     #[test]
     fn a_claim_is_the_same_however_it_is_spelt() {
         let tokens = tokens(secret(SECRET), &[]);
