@@ -389,3 +389,39 @@ fn known(method: &Method) -> &'static str {
     let found = KNOWN.iter().find(|(known, _)| known == method);
     found.map_or(OTHER, |(_, name)| name)
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use domain::env::SystemClock;
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn a_request_is_told_of_once_when_the_server_says_so_whether_it_was_answered_or_not() {
+        let kept: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let keep = kept.clone();
+        let lines = Lines::to(move |line| keep.lock().unwrap().push(serde_json::from_slice(line).unwrap()));
+        let observer = Observer::with(lines, Form::Embedded("test".to_owned()), None, Telling::Later);
+        let watch = |id: &str| observer.watch(&Request::default(), RequestId(id.to_owned()), Arc::new(SystemClock));
+
+        watch("answered").answered(&Response::new(Body::empty()));
+        drop(watch("dropped"));
+        assert!(kept.lock().unwrap().is_empty());
+        observer.tell();
+        observer.tell();
+        let told = kept.lock().unwrap();
+        let told: Vec<_> = told
+            .iter()
+            .map(|line| (&line["request_id"], line["status"].as_u64(), line["cause"].as_str()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (&Value::from("answered"), Some(200), None),
+                (&Value::from("dropped"), None, Some(ABANDONED))
+            ]
+        );
+    }
+}
