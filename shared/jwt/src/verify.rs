@@ -322,6 +322,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn a_header_names_the_same_key_whether_it_is_known_or_read(header in headers()) {
             let (_, tokens) = four_keys();
