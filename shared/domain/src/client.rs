@@ -109,6 +109,7 @@ mod tests {
         assert_eq!(kept(" curl/8 ~ "), Some("curl/8 ~".into()));
         assert_eq!(kept(" curl/8\u{7f}\n"), Some("curl/8".into()));
         assert_eq!(kept(&"x".repeat(257)), Some("x".repeat(256)));
+        assert_eq!(kept("a\u{7f}b"), Some("ab".into()));
         assert_eq!(kept("  "), None);
         assert_eq!(kept(" \t"), None);
         assert_eq!(kept(&"é".repeat(300)), Some("é".repeat(256)));
