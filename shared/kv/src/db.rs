@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -154,8 +155,11 @@ impl Db {
         E: RunError,
     {
         let progress = Progress::default();
-        let run = async { Ok(self.attempt_until_decided(&body, &progress).await?.0) };
-        self.by_the_deadline(run, &progress).await
+        let outcome = {
+            let run = pin!(async { Ok(self.attempt_until_decided(&body, &progress).await?.0) });
+            self.by_the_deadline(run).await
+        };
+        outcome.unwrap_or_else(|| Err(E::from(progress.deadline_passed(self.deadline))))
     }
 
     /// Like [`run`](Self::run), and also answers what the store was right after the commit, or a newer snapshot, for runs that
@@ -170,23 +174,23 @@ impl Db {
         E: RunError,
     {
         let progress = Progress::default();
-        let run = async {
-            let (value, decided) = self.attempt_until_decided(&body, &progress).await?;
-            Ok((value, decided.attempt.0.leave(decided.begun).await))
+        let outcome = {
+            let run = pin!(async {
+                let (value, decided) = self.attempt_until_decided(&body, &progress).await?;
+                Ok((value, decided.attempt.0.leave(decided.begun).await))
+            });
+            self.by_the_deadline(run).await
         };
-        self.by_the_deadline(run, &progress).await
+        outcome.unwrap_or_else(|| Err(E::from(progress.deadline_passed(self.deadline))))
     }
 
-    async fn by_the_deadline<T, E: RunError>(
-        &self,
-        run: impl Future<Output = Result<T, E>>,
-        progress: &Progress,
-    ) -> Result<T, E> {
-        let outcome = match Instant::now().checked_add(self.deadline) {
-            Some(deadline) => timeout_at(deadline, run).await,
-            None => Ok(run.await),
-        };
-        outcome.unwrap_or_else(|_| Err(E::from(progress.deadline_passed(self.deadline))))
+    /// What `run` answers, unless the deadline passes. It is large, so it is not handed over, which would copy it: who has it drops it, and only then
+    /// asks how far it has come, because dropping it may leave that open.
+    async fn by_the_deadline<T>(&self, run: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+        match Instant::now().checked_add(self.deadline) {
+            Some(deadline) => timeout_at(deadline, run).await.ok(),
+            None => Some(run.await),
+        }
     }
 
     async fn attempt_until_decided<T, E, F, Fut>(&self, body: &F, progress: &Progress) -> Result<(T, Decided), E>
