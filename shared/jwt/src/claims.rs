@@ -36,6 +36,16 @@ pub struct Claims<'a> {
 }
 
 impl Claims<'_> {
+    /// Whose token it is, and when.
+    pub(crate) fn term(&self) -> Term {
+        Term {
+            bearer: self.bearer(),
+            made: self.iat,
+            begins: self.nbf,
+            ends: self.exp,
+        }
+    }
+
     /// Whose token it is.
     pub fn bearer(&self) -> Bearer {
         Bearer {
@@ -55,6 +65,15 @@ pub struct Bearer {
     pub tenant: Uuid,
     /// The login.
     pub login: Uuid,
+}
+
+/// What is left to judge of an authentic token: when it is whose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Term {
+    pub(crate) bearer: Bearer,
+    pub(crate) made: i64,
+    pub(crate) begins: Option<i64>,
+    pub(crate) ends: i64,
 }
 
 /// Whom a token is made for.

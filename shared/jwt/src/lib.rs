@@ -10,6 +10,7 @@ pub mod forged;
 mod json;
 mod jws;
 mod keys;
+mod known;
 mod sign;
 mod verify;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use verify::Refusal;
 use std::time::Duration;
 
 use crate::keys::{Signer, Verifier};
+use crate::known::Known;
 
 /// Signs and verifies access tokens.
 pub struct Tokens {
@@ -33,6 +35,7 @@ pub struct Tokens {
     ttl: Duration,
     issuer: String,
     audience: String,
+    known: Known,
 }
 
 /// What a deployment can set.
@@ -68,6 +71,7 @@ impl Tokens {
             ttl: settings.ttl,
             issuer: settings.issuer,
             audience: settings.audience,
+            known: Known::new(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Taking tokens in, by the rules of RFC 8725: one algorithm per key, and every claim checked.
 
+use crate::claims::Term;
 use crate::jws::{Header, Jws};
 use crate::keys::Verifier;
 use crate::sign::TYPE;
@@ -28,6 +29,17 @@ impl Tokens {
         if token.len() > MAX_BYTES {
             return Err(Refusal::Invalid("longer than any of ours"));
         }
+        if let Some(term) = self.known.get(token) {
+            return term.at(now);
+        }
+        let term = self.authentic(token)?;
+        let bearer = term.at(now)?;
+        self.known.keep(token, term);
+        Ok(bearer)
+    }
+
+    /// What `token` says, if we have made it and made it for us.
+    fn authentic(&self, token: &str) -> Result<Term, Refusal> {
         let jws = Jws::parse(token)?;
         let payload = jws.verified_by(self.key(jws.header)?)?;
 
@@ -39,17 +51,7 @@ impl Tokens {
         if claims.aud != self.audience {
             return Err(Refusal::Invalid("another audience"));
         }
-        let soon = now.saturating_add(SKEW_SECONDS);
-        if claims.iat > soon {
-            return Err(Refusal::Invalid("made in the future"));
-        }
-        if claims.nbf.is_some_and(|nbf| nbf > soon) {
-            return Err(Refusal::Invalid("not valid yet"));
-        }
-        if claims.exp <= now {
-            return Err(Refusal::Expired(claims.bearer()));
-        }
-        Ok(claims.bearer())
+        Ok(claims.term())
     }
 
     /// The key for a token with this header, as it stands in the token.
@@ -70,6 +72,23 @@ impl Tokens {
         let key = key.ok_or(Refusal::Invalid("unknown key"))?;
         header.fits(key)?;
         Ok(key)
+    }
+}
+
+impl Term {
+    /// Whose the token is at `now`.
+    fn at(&self, now: i64) -> Result<Bearer, Refusal> {
+        let soon = now.saturating_add(SKEW_SECONDS);
+        if self.made > soon {
+            return Err(Refusal::Invalid("made in the future"));
+        }
+        if self.begins.is_some_and(|begins| begins > soon) {
+            return Err(Refusal::Invalid("not valid yet"));
+        }
+        if self.ends <= now {
+            return Err(Refusal::Expired(self.bearer));
+        }
+        Ok(self.bearer)
     }
 }
 
@@ -329,6 +348,39 @@ mod tests {
             let (_, tokens) = four_keys();
             let [known, read] = [tokens.key(&header), tokens.key_read(&header)];
             prop_assert_eq!(known.map(|key| &key.id), read.map(|key| &key.id));
+        }
+    }
+
+    #[test]
+    fn a_good_token_is_known_from_then_on_and_nothing_else_is() {
+        for key in keys() {
+            let signing = tokens(key.clone(), &[]);
+            let (token, claims) = signing.sign(subject(), NOW).unwrap();
+            let verifying = tokens(None, &[key.verifying()]);
+            let is_known = |token: &str| verifying.known.get(token).is_some();
+
+            let early = verifying.verify(&token, NOW - 61);
+            assert_eq!(early, Err(Refusal::Invalid("made in the future")));
+            let late = verifying.verify(&token, claims.exp);
+            assert_eq!(late, Err(Refusal::Expired(claims.bearer())));
+            assert!(!is_known(&token));
+
+            assert_eq!(verifying.verify(&token, NOW), Ok(claims.bearer()));
+            assert!(is_known(&token));
+            // As before, of what is known.
+            assert_eq!(verifying.verify(&token, NOW - 61), early);
+            assert_eq!(verifying.verify(&token, NOW), Ok(claims.bearer()));
+            assert_eq!(verifying.verify(&token, claims.exp), late);
+
+            for index in 0..token.len() {
+                let mut other = token.clone();
+                let letter = if &token[index..=index] == "x" { "y" } else { "x" };
+                other.replace_range(index..=index, letter);
+                assert!(verifying.verify(&other, NOW).is_err(), "{index}");
+                assert!(!is_known(&other));
+            }
+            assert!(!is_known(&token[..token.len() - 1]));
+            assert!(!is_known(&format!("{token} ")));
         }
     }
 
