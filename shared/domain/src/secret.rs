@@ -4,13 +4,15 @@ use std::cell::RefCell;
 use std::fmt;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use argon2::password_hash::phc;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::env::Rng;
@@ -99,6 +101,8 @@ struct Queue {
     /// One for each core.
     cores: Arc<Semaphore>,
     places: Arc<Semaphore>,
+    /// Whose threads hash, if not those of whoever asks.
+    threads: OnceLock<Handle>,
 }
 
 impl Queue {
@@ -107,6 +111,7 @@ impl Queue {
         Self {
             cores: Arc::new(Semaphore::new(cores)),
             places: Arc::new(Semaphore::new(cores * PLACES_PER_CORE)),
+            threads: OnceLock::new(),
         }
     }
 }
@@ -140,6 +145,14 @@ impl Hasher {
             rng,
             params,
             compared: Arc::default(),
+        }
+    }
+
+    /// Hashes on the blocking threads of this runtime from now on, whatever runtime the caller is on: if each had its own, the memory of all would be
+    /// kept, and one could have more to hash than threads while another has none. Only the first call counts.
+    pub fn hash_on(&self, runtime: Handle) {
+        if let Some(queue) = &self.queue {
+            let _ = queue.threads.set(runtime);
         }
     }
 
@@ -209,13 +222,16 @@ impl Hasher {
         };
         let permit = queue.cores.clone().acquire_owned().await.map_err(failed)?;
         // The permit travels with the work: a caller that goes away leaves a thread busy, and that still counts.
-        tokio::task::spawn_blocking(move || {
+        let work = move || {
             let done = work();
             drop(permit);
             done
-        })
-        .await
-        .map_err(failed)?
+        };
+        let hashing = match queue.threads.get() {
+            Some(runtime) => runtime.spawn_blocking(work),
+            None => spawn_blocking(work),
+        };
+        hashing.await.map_err(failed)?
     }
 }
 
@@ -368,13 +384,22 @@ mod tests {
         let password = password("password123");
         let mut hashing = std::pin::pin!(hasher.hash(&password));
         assert!(futures_util::poll!(hashing.as_mut()).is_pending());
-        assert_eq!(
-            tokio::runtime::Handle::current().metrics().num_alive_tasks(),
-            0,
-            "none was started"
-        );
+        assert_eq!(Handle::current().metrics().num_alive_tasks(), 0, "none was started");
         drop(all);
         hashing.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn it_hashes_on_the_runtime_that_it_was_given() {
+        let hasher = hasher();
+        let other = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        hasher.hash_on(other.handle().clone());
+        hasher.hash_on(Handle::current());
+        assert!(hasher.clone().hash(&password("password123")).await.is_ok());
+        // One that has ended hashes no more.
+        other.shutdown_background();
+        let error = hasher.hash(&password("password123")).await.unwrap_err();
+        assert!(matches!(error, Error::Hashing(_)), "{error:?}");
     }
 
     #[test]
