@@ -13,6 +13,9 @@ use crate::preconditions::{Preconditions, Version};
 /// Room for most answers, so that they need not be moved while they are written.
 const USUAL_LENGTH: usize = 512;
 
+/// Room for the headers that most answers have, so that they need not be moved while they are added.
+const USUAL_HEADERS: usize = 10;
+
 pub(crate) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// A success with its data.
@@ -149,6 +152,7 @@ fn json(status: StatusCode, document: &impl Serialize) -> Response {
     }
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
+    response.headers_mut().reserve(USUAL_HEADERS);
     let content_type = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     response
