@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use kv::faulty::{Fate, LANDS_WITHIN, Latency, Plan};
-use kv::{Cause, Db, Engine, Error, Key, RunError, Settings, Snapshot};
+use kv::{Cause, Db, Engine, Error, Key, RunError, Settings, Snapshot, Txn};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
@@ -105,7 +105,10 @@ async fn a_run_that_ends_in_doubt_says_so() {
             fates: vec![fate],
             ..Plan::default()
         });
-        let run: Result<(), Error> = hanging.run(|txn| async move { txn.set(&k(9), [1]) }).await;
+        let set = |txn: Txn| async move { txn.set(&k(9), [1]) };
+        let run: Result<(), Error> = hanging.run(set).await;
+        assert!(is_undecided(&run), "{run:?}");
+        let run: Result<_, Error> = hanging.run_then(set).await;
         assert!(is_undecided(&run), "{run:?}");
     }
     // No answer to any commit, and none that took place: the attempts run out.
