@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
+use tokio::runtime::Builder;
+
 use crate::account::Account;
-use crate::report::{Reach, Report, Row, print};
+use crate::report::{Reach, Report, Row, cores, print};
 use crate::{functions, load, login, scale, trips};
 
 /// What can be measured alone, by these names on the command line.
@@ -25,7 +27,12 @@ pub(crate) fn full() -> ExitCode {
         asked.iter().all(|part| PARTS.contains(&part.as_str())),
         "the parts are {PARTS:?}"
     );
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime needs little");
+    // As many threads hash as in the gateway.
+    let runtime = Builder::new_multi_thread()
+        .max_blocking_threads(cores())
+        .enable_all()
+        .build();
+    let runtime = runtime.expect("a runtime needs little");
     let mut rows = Vec::new();
     let mut account = None;
     for part in PARTS
