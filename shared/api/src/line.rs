@@ -72,7 +72,7 @@ impl Drop for Own {
 }
 
 /// To be called by a runtime's thread whenever it is about to have nothing to do: writes its lines, as many at once as there are, and lets those of
-/// requests and jobs that come from now on wait until then, or until there are some 4 KiB. So a line is written right after the answer of an
+/// requests that come from now on wait until then, or until there are some 4 KiB. So a line is written right after the answer of an
 /// idle server, and a busy one asks the system once for ten of them. A thread that never says so writes each at once, and so is every other
 /// line written, with those that waited: it may be the one that says why the process ends.
 ///
@@ -180,7 +180,7 @@ impl Lines {
         self.add(false, |line| fill(&mut JsonSerializer::new(line)));
     }
 
-    /// Writes a request's or a job's line: at once, or with others when its thread has nothing to do.
+    /// Writes a request's or a job's line: at once, or with others when its thread has nothing to do, if it says so.
     fn write_json(&self, line: &impl Serialize) {
         // Nothing in a line refuses to be written, nor does the buffer.
         self.add(true, |lines| drop(line.serialize(&mut JsonSerializer::new(lines))));

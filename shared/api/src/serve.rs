@@ -2,6 +2,7 @@
 //! Lambda Runtime API, or once.
 
 mod event;
+mod threads;
 
 use std::convert::Infallible;
 use std::io::{self, Write as _};
@@ -17,13 +18,13 @@ use domain::Timestamp;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use lambda_http::lambda_runtime::{self, Diagnostic, LambdaEvent};
 use lambda_http::{Adapter, RequestExt as _, service_fn};
 use serde::de::IgnoredAny;
-use tokio::net::{TcpListener, TcpSocket};
-use tokio::runtime::{Builder, LocalOptions, LocalRuntime, Runtime};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::runtime::{Builder, Handle, LocalOptions, LocalRuntime};
 use tower::util::MapResultLayer;
 use tower::{Service, ServiceExt as _};
 
@@ -31,7 +32,7 @@ use crate::app::{App, app};
 use crate::config::{Config, ConfigError, Mode, TokenUse};
 use crate::edge::RequestId;
 use crate::job::{Asked, Failed, Job, allowance};
-use crate::line::{Lines, thread_parks};
+use crate::line::Lines;
 use crate::observer::{Observer, Recorder, Telling};
 use crate::router::Router;
 use crate::sender::SourceAddress;
@@ -39,6 +40,7 @@ use crate::state::AppState;
 use crate::trace_id::TraceId;
 use crate::{metrics, trace};
 use event::Event;
+use threads::Threads;
 
 /// How long requests in flight may take to finish once the server was asked to stop; a container engine waits for ten
 /// seconds before it kills.
@@ -67,21 +69,17 @@ pub fn serve_with(router: Router, jobs: Vec<Job>) -> ExitCode {
     let standing = Standing {
         jobs,
         start_metrics: metrics::start,
-        start_runtime: || {
-            let mut builder = Builder::new_multi_thread();
-            blocking_as_cores(builder.on_thread_park(thread_parks)).build()
-        },
+        start_threads: Threads::start,
     };
     exit(|| run(router, Some(standing)))
 }
 
-/// What a server that stands alone has. It is handed in, so that a function's program is not linked with what it never uses: tokio's
-/// scheduler for several threads alone takes a library that has to be found and loaded at every start.
+/// What a server that stands alone has. It is handed in, so that a function's program is not linked with what it never uses.
 struct Standing {
     jobs: Vec<Job>,
     /// Who takes the metrics, and who answers what they are.
     start_metrics: fn(Timestamp) -> (Arc<dyn Recorder>, Axum),
-    start_runtime: fn() -> io::Result<Runtime>,
+    start_threads: fn() -> io::Result<Threads>,
 }
 
 /// Does `job` at each invocation, whatever its event says, and answers its summary. Without the Runtime API it does it once, prints the
@@ -165,11 +163,16 @@ fn run(router: Router, standing: Option<Standing>) -> Result<(), Failure> {
             ended
         }
         Mode::Server(address) => {
-            let (start_runtime, jobs) = standing.map_or((None, Vec::new()), |standing| {
-                (Some(standing.start_runtime), standing.jobs)
-            });
-            let serving = async {
+            let (threads, jobs) = match standing {
+                Some(standing) => (Some((standing.start_threads)()?), standing.jobs),
+                None => (None, Vec::new()),
+            };
+            let mut builder = Builder::new_current_thread();
+            one_thread(blocking_as_cores(builder.thread_name("hash")))?.block_on(async {
                 let stop = stop_signal()?;
+                if threads.is_some() {
+                    env.hasher.hash_on(Handle::current());
+                }
                 tokio::spawn(async move {
                     connect(&env).await;
                     let Some(interval) = config.sweep_interval else { return };
@@ -177,12 +180,8 @@ fn run(router: Router, standing: Option<Standing>) -> Result<(), Failure> {
                         tokio::spawn(job.repeat(env.clone(), interval, observer.clone()));
                     }
                 });
-                server(app, address, config.trusted_proxies, metrics, stop).await
-            };
-            match start_runtime {
-                Some(start) => start()?.block_on(serving),
-                None => one_thread(blocking_as_cores(&mut Builder::new_current_thread()))?.block_on(serving),
-            }
+                server(app, address, config.trusted_proxies, threads, metrics, stop).await
+            })
         }
     }
 }
@@ -310,6 +309,7 @@ async fn server(
     app: App,
     address: SocketAddr,
     trusted_proxies: usize,
+    threads: Option<Threads>,
     metrics: Option<(SocketAddr, Axum)>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
@@ -324,7 +324,7 @@ async fn server(
         let address = listener.local_addr()?;
         let _ = writeln!(io::stdout(), "metrics on http://{address}{}", metrics::PATH);
         // It ends with the process: while requests in flight are finished, they can be watched.
-        tokio::spawn(async move { accept(&listener, &GracefulShutdown::new(), |_| endpoint.clone()).await });
+        tokio::spawn(async move { accept(&listener, None, &GracefulShutdown::new(), |_| endpoint.clone()).await });
     }
 
     let connections = GracefulShutdown::new();
@@ -339,7 +339,7 @@ async fn server(
         })
     };
     tokio::select! {
-        never = accept(&listener, &connections, service) => match never {},
+        never = accept(&listener, threads.as_ref(), &connections, service) => match never {},
         () = stop => {}
     }
     drop(listener);
@@ -365,30 +365,36 @@ fn listen(address: SocketAddr, variable: &'static str) -> Result<TcpListener, Fa
     listening().map_err(|error| Failure::Listen(address, variable, error))
 }
 
-/// Serves whoever connects, each with what `service` makes for them.
+/// Serves whoever connects, each with what `service` makes for them: on one of `threads`, or here.
 async fn accept<S>(
     listener: &TcpListener,
+    threads: Option<&Threads>,
     connections: &GracefulShutdown,
     service: impl Fn(SocketAddr) -> S,
 ) -> Infallible
 where
     S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
 {
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE);
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 // It only makes small answers leave sooner.
                 let _ = stream.set_nodelay(true);
-                let service = TowerToHyperService::new(service(peer));
-                let connection = http.serve_connection(TokioIo::new(stream), service);
-                let connection = connections.watch(connection);
-                tokio::spawn(async move {
-                    if let Err(error) = connection.await {
-                        tracing::debug!(cause = %error, "a connection ended early");
+                let (service, connections) = (service(peer), connections.watcher());
+                match threads {
+                    None => {
+                        tokio::spawn(serve_connection(stream, service, connections));
                     }
-                });
+                    Some(threads) => match stream.into_std() {
+                        Ok(stream) => threads.spawn(async move {
+                            match TcpStream::from_std(stream) {
+                                Ok(stream) => serve_connection(stream, service, connections).await,
+                                Err(error) => unserved(&error),
+                            }
+                        }),
+                        Err(error) => unserved(&error),
+                    },
+                }
             }
             Err(error) => {
                 // Out of file descriptors, most likely: others have to close before the next can come.
@@ -397,6 +403,22 @@ where
             }
         }
     }
+}
+
+async fn serve_connection<S>(stream: TcpStream, service: S, connections: Watcher)
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
+{
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE);
+    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    if let Err(error) = connections.watch(connection).await {
+        tracing::debug!(cause = %error, "a connection ended early");
+    }
+}
+
+fn unserved(error: &io::Error) {
+    tracing::warn!(cause = %error, "a connection could not be served");
 }
 
 /// Says, once, that there may be a proxy that nobody has told us of. Behind one, all clients share its address, and so its throttle.

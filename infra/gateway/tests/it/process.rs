@@ -233,6 +233,34 @@ fn what_the_program_does_not_know_is_answered_with_what_it_knows() {
     }
 }
 
+/// If each thread's runtime hashed for itself, all of their threads would come to keep 19 MiB.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn it_serves_on_as_many_threads_as_there_are_cores_and_hashes_on_as_many_others() {
+    let store = TestStore::new();
+    let process = Process::start(gateway(&store));
+    let mut registering = tokio::task::JoinSet::new();
+    for number in 0..8 {
+        // Each has a connection of its own.
+        let remote = process.remote();
+        registering.spawn(async move { register(&remote, &format!("user{number}@example.com")).await });
+    }
+    registering.join_all().await;
+
+    let threads = fs::read_dir(format!("/proc/{}/task", process.pid().as_raw_nonzero())).unwrap();
+    let names = threads.map(|thread| fs::read_to_string(thread.unwrap().path().join("comm")).unwrap());
+    let names: Vec<_> = names.map(|name| name.trim_end().to_owned()).collect();
+    let count = |start| names.iter().filter(|name| name.starts_with(start)).count();
+    let cores = std::thread::available_parallelism().unwrap().get();
+    assert_eq!(count("serve-"), cores, "{names:?}");
+    assert!((1..=cores).contains(&count("hash")), "{names:?}");
+    assert_eq!(
+        names.len(),
+        cores + count("hash") + ["gateway", "kv-commit"].len(),
+        "{names:?}"
+    );
+}
+
 /// A log that can not be written must not take the service down: its disk may be the one that is full.
 #[cfg(target_os = "linux")]
 #[tokio::test]
