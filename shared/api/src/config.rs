@@ -138,7 +138,7 @@ impl Config {
         Variables { lookup }.address()
     }
 
-    fn read(
+    pub(crate) fn read(
         lookup: impl Fn(&str) -> Option<OsString>,
         token_use: TokenUse,
         on_terminal: bool,

@@ -3,7 +3,7 @@
 
 use std::any::Any;
 use std::convert::Infallible;
-use std::future::{Ready, ready};
+use std::future::{Ready, poll_fn, ready};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -35,6 +35,10 @@ pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 /// without one is given one. What a client sends as `X-Request-Id` is not taken: it could be another request's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(pub String);
+
+/// Says, as an extension of a request, that its server has others to answer: the answer lets them go first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LetsOthersGoFirst;
 
 /// What the edge needs. Clones share it: axum makes one of every request.
 #[derive(Clone)]
@@ -87,6 +91,7 @@ where
         let Needs { state, cors, observer } = &*self.edge.0;
         let given = request.extensions_mut().remove::<RequestId>();
         let id = given.unwrap_or_else(|| RequestId(state.env.ids.next::<TokenId>().to_string()));
+        let lets_others_go_first = request.extensions_mut().remove::<LetsOthersGoFirst>().is_some();
         let watch = observer.watch(&request, id, state.env.clock.clone());
         request.extensions_mut().insert(watch.seen());
         let method = request.method().clone();
@@ -106,6 +111,9 @@ where
             let mut response = write_problem(answering.await?, &method, watch.id());
             let headers = response.headers_mut();
             edge.0.cors.add_to(headers, origin.as_ref());
+            if lets_others_go_first {
+                let_others_go_first().await;
+            }
             Ok(finished(response, watch))
         })
     }
@@ -154,6 +162,21 @@ fn caught(ended: Ended) -> Result<Response, Infallible> {
     ended.unwrap_or_else(|panic| Ok(panicked(panic)))
 }
 
+/// Lets everything run that this thread can run now. So the answers to all requests that were there are made first, and then leave one after the
+/// other: whoever they go to on the same machine, a client or a proxy, is woken once for several, which takes longer than to make one.
+async fn let_others_go_first() {
+    let mut have_gone = false;
+    poll_fn(|context| {
+        if have_gone {
+            return Poll::Ready(());
+        }
+        have_gone = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 /// The answer as it leaves, of which the watch takes note.
 fn finished(mut response: Response, watch: Watch) -> Response {
     let headers = response.headers_mut();
@@ -183,4 +206,58 @@ fn write_problem(mut response: Response, method: &Method, id: &RequestId) -> Res
         Body::from(document)
     };
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use axum::http::StatusCode;
+    use futures_util::poll;
+
+    use super::*;
+    use crate::app::app;
+    use crate::line::Lines;
+    use crate::router::Router;
+
+    #[tokio::test]
+    async fn others_that_can_run_go_first_and_each_goes_once() {
+        let gone = Arc::new(Mutex::new(Vec::new()));
+        let go = |number, lets_others: bool| {
+            let gone = gone.clone();
+            tokio::spawn(async move {
+                if lets_others {
+                    let_others_go_first().await;
+                }
+                gone.lock().unwrap().push(number);
+            })
+        };
+        let (first, second, third) = (go(1, true), go(2, false), go(3, true));
+        tokio::try_join!(first, second, third).unwrap();
+        assert_eq!(*gone.lock().unwrap(), [2, 1, 3]);
+    }
+
+    #[tokio::test]
+    async fn an_answer_waits_for_others_if_its_server_has_some_and_is_not_told_of_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = Arc::new(Mutex::new(0));
+        let count = told.clone();
+        let lines = Lines::to(move |_| *count.lock().unwrap() += 1);
+        let router = Router::new().get("/here", || async { StatusCode::NO_CONTENT });
+        let observer = Observer::embedding(lines, "test");
+        let mut app = app(router, AppState::on(&folder), &Origins::Any, observer);
+        for (has_others, lines) in [(false, 1), (true, 1)] {
+            let mut request = Request::get("/v5/here").body(Body::empty()).unwrap();
+            if has_others {
+                request.extensions_mut().insert(LetsOthersGoFirst);
+            }
+            let mut answering = app.call(request);
+            assert_eq!(poll!(&mut answering).is_pending(), has_others);
+            assert_eq!(*told.lock().unwrap(), lines);
+            if has_others {
+                assert_eq!(answering.await.unwrap().status(), StatusCode::NO_CONTENT);
+            }
+        }
+        assert_eq!(*told.lock().unwrap(), 2);
+    }
 }

@@ -154,35 +154,9 @@ pub(crate) fn allowance(deadline: Timestamp, now: Timestamp) -> Duration {
 mod tests {
     use std::sync::Mutex;
 
-    use domain::Ids;
-    use domain::env::{Limits, SystemClock, SystemRng};
-    use domain::logins::Lifetime;
-    use domain::password::Policy;
-    use domain::secret::Hasher;
-    use tempfile::TempDir;
-
     use super::*;
     use crate::line::Lines;
-
-    fn env(folder: &TempDir) -> Env {
-        let settings = kv::Settings::new(kv::Engine::Lmdb(folder.path().to_owned()));
-        let (clock, rng) = (Arc::new(SystemClock), Arc::new(SystemRng));
-        Env {
-            db: kv::Db::open(settings).unwrap(),
-            ids: Arc::new(Ids::new(clock.clone(), rng.clone())),
-            clock,
-            hasher: Hasher::new(rng.clone()),
-            rng,
-            limits: Limits {
-                login: Lifetime {
-                    idle: Duration::ZERO,
-                    absolute: Duration::ZERO,
-                },
-                throttle: None,
-                passwords: Policy::BASIC,
-            },
-        }
-    }
+    use crate::state::AppState;
 
     /// Runs it as an invocation of Lambda's, and answers what comes of it and its line.
     async fn invoked(job: &Job) -> (Result<Value, String>, Value) {
@@ -192,7 +166,9 @@ mod tests {
         let keep = Lines::to(move |line| kept.lock().unwrap().push(serde_json::from_slice(line).unwrap()));
         let observer = Observer::embedding(keep, "test");
         let asked = Asked::By("the-id", TraceId::from_xray("Root=1-5759e988-bd862e3fe1be46a994272793"));
-        let outcome = job.run(env(&folder), Duration::MAX, asked, &observer).await;
+        let outcome = job
+            .run(AppState::on(&folder).env.clone(), Duration::MAX, asked, &observer)
+            .await;
         let lines = std::mem::take(&mut *lines.lock().unwrap());
         assert_eq!(lines.len(), 1, "{lines:?}");
         (outcome.map_err(|failed| failed.to_string()), lines[0].clone())
@@ -227,7 +203,7 @@ mod tests {
     async fn a_run_that_fails_or_panics_is_counted_as_a_failure() {
         let fails = Job::new("test", |_, _| async { Err::<(), _>(domain::Error::Revoked) });
         let panics = Job::new("test", |env: Env, _| async move {
-            assert!(env.limits.throttle.is_some(), "marked");
+            assert!(env.limits.throttle.is_none(), "marked");
             Ok(())
         });
         for (job, cause) in [

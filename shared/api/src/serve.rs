@@ -30,7 +30,7 @@ use tower::{Service, ServiceExt as _};
 
 use crate::app::{App, app};
 use crate::config::{Config, ConfigError, Mode, TokenUse};
-use crate::edge::RequestId;
+use crate::edge::{LetsOthersGoFirst, RequestId};
 use crate::job::{Asked, Failed, Job, allowance};
 use crate::line::Lines;
 use crate::observer::{Observer, Recorder, Telling};
@@ -335,6 +335,7 @@ async fn server(
             }
             let source = SourceAddress::behind(trusted_proxies, request.headers(), peer.ip());
             request.extensions_mut().insert(source);
+            request.extensions_mut().insert(LetsOthersGoFirst);
             request
         })
     };

@@ -58,3 +58,14 @@ impl AppState {
         Ok(Self::new(env, Arc::new(Tokens::new(config.tokens.clone()))))
     }
 }
+
+#[cfg(test)]
+impl AppState {
+    /// That of a function without tokens, on a store in this folder.
+    pub(crate) fn on(folder: &tempfile::TempDir) -> Self {
+        let store = format!("lmdb:{}", folder.path().display());
+        let lookup = |name: &str| (name == "STORE").then(|| store.clone().into());
+        let config = Config::read(lookup, crate::config::TokenUse::Ignores, false);
+        Self::open(&config.unwrap()).unwrap()
+    }
+}
