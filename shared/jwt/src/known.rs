@@ -9,7 +9,7 @@ use quick_cache::{DefaultHashBuilder, OptionsBuilder, UnitWeighter};
 
 use crate::claims::Term;
 
-/// How many are kept; those that are asked for least make room. Each takes some 600 bytes, so all of them 2.5 MiB.
+/// How many are kept; those that are asked for least make room. Each takes some 600 bytes, so all of them some 2.5 MiB.
 const PLACES: usize = 4096;
 
 /// Parts of it that are locked for themselves. By default there would be four for each core, and counting the cores takes a function's start a while.

@@ -254,11 +254,8 @@ async fn it_serves_on_as_many_threads_as_there_are_cores_and_hashes_on_as_many_o
     let cores = std::thread::available_parallelism().unwrap().get();
     assert_eq!(count("serve-"), cores, "{names:?}");
     assert!((1..=cores).contains(&count("hash")), "{names:?}");
-    assert_eq!(
-        names.len(),
-        cores + count("hash") + ["gateway", "kv-commit"].len(),
-        "{names:?}"
-    );
+    // What a runtime's other threads are called, if it has any.
+    assert_eq!(count("tokio"), 0, "{names:?}");
 }
 
 /// A log that can not be written must not take the service down: its disk may be the one that is full.
