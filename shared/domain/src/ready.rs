@@ -13,7 +13,7 @@ const DEADLINE: Duration = Duration::from_secs(2);
 /// Reads one key; fails if the store does not answer within two seconds.
 pub async fn check(env: &Env) -> Result<()> {
     env.db
-        .within(DEADLINE)
+        .with_deadline(DEADLINE)
         .run(|txn| async move {
             txn.get(&Key::of(&("ready",))).await?;
             Ok(())

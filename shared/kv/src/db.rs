@@ -118,7 +118,7 @@ impl Db {
 
     /// The same store with another deadline.
     #[must_use]
-    pub fn within(&self, deadline: Duration) -> Db {
+    pub fn with_deadline(&self, deadline: Duration) -> Db {
         Db {
             deadline,
             ..self.clone()
@@ -126,13 +126,13 @@ impl Db {
     }
 
     /// The same store, for runs that follow another one: their first attempt reads from the `snapshot` that it took while it
-    /// read ([`Txn::snapshot`]) or left behind ([`run_then`](Self::run_then)), or from a newer one if that costs nothing. Where
+    /// read ([`Txn::snapshot`]) or left behind ([`run_with_snapshot`](Self::run_with_snapshot)), or from a newer one if that costs nothing. Where
     /// asking the store for a snapshot is a trip of its own, they are spared it.
     ///
     /// Nothing is lost by it: an attempt that writes is refused if what it has read was changed since the snapshot, as ever, and
     /// later attempts read anew. Only what a run answers that writes nothing is as old as the snapshot.
     #[must_use]
-    pub fn since(&self, snapshot: Snapshot) -> Db {
+    pub fn reading_from(&self, snapshot: Snapshot) -> Db {
         Db {
             since: Some(snapshot),
             ..self.clone()
@@ -163,11 +163,11 @@ impl Db {
     }
 
     /// Like [`run`](Self::run), and also answers what the store was right after the commit, or a newer snapshot, for runs that
-    /// follow: see [`since`](Self::since).
+    /// follow: see [`reading_from`](Self::reading_from).
     ///
     /// It has what the run wrote, so a run that follows reads that and is no conflict with it. What others have written meanwhile
     /// it may lack. It costs no trip; after a run that neither read nor wrote, it spares none either.
-    pub async fn run_then<T, E, F, Fut>(&self, body: F) -> Result<(T, Snapshot), E>
+    pub async fn run_with_snapshot<T, E, F, Fut>(&self, body: F) -> Result<(T, Snapshot), E>
     where
         F: Fn(Txn) -> Fut + Send + Sync,
         Fut: Future<Output = Result<T, E>> + Send,
@@ -530,7 +530,7 @@ impl fmt::Debug for Db {
 /// Cumulative counts of what a [`Db`] and its clones did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Calls of [`Db::run`] and [`Db::run_then`].
+    /// Calls of [`Db::run`] and [`Db::run_with_snapshot`].
     pub transactions: u64,
     /// Times a closure was run.
     pub attempts: u64,

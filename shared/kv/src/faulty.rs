@@ -65,14 +65,14 @@ pub enum Fate {
     /// It never takes place.
     Lost,
     /// It takes place, unless it is a conflict.
-    Done,
-    /// It takes place up to [`LANDS_WITHIN`] later, unless it is a conflict then. Engines that send commits away by
+    Committed,
+    /// It takes place up to [`MAX_COMMIT_DELAY`] later, unless it is a conflict then. Engines that send commits away by
     /// themselves do it at once.
     Late,
 }
 
 /// How long a commit can be on its way: as long as `FoundationDB` keeps what it needs to validate one.
-pub const LANDS_WITHIN: Duration = Duration::from_secs(5);
+pub const MAX_COMMIT_DELAY: Duration = Duration::from_secs(5);
 
 impl Default for Latency {
     fn default() -> Self {
@@ -94,7 +94,7 @@ impl Latency {
 impl Plan {
     /// A plan that is drawn from `seed`: some kinds of fault often, some seldom and some never, so that many plans together
     /// reach what all faults at once would hide behind one another.
-    pub fn drawn(seed: u64) -> Self {
+    pub fn random(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let mut odds = |often: f64| match rng.u32(..4) {
             0 => 0.0,
@@ -102,7 +102,7 @@ impl Plan {
             _ => often,
         };
         let (conflict, unknown, hang, too_old, outage) = (odds(0.2), odds(0.4), odds(0.04), odds(0.1), odds(0.03));
-        let mut fates = vec![Fate::Lost, Fate::Done, Fate::Late];
+        let mut fates = vec![Fate::Lost, Fate::Committed, Fate::Late];
         fates.retain(|_| rng.u32(..4) > 0);
         let mut up_to = |millis: u64| Duration::ZERO..=Duration::from_millis(rng.u64(..=millis));
         let latency = Latency {
@@ -257,7 +257,7 @@ impl Attempt {
             if hangs || unknown {
                 match faults.fate() {
                     Fate::Lost => {}
-                    Fate::Done => drop(deliver(txn.engine(), undecided).await),
+                    Fate::Committed => drop(deliver(txn.engine(), undecided).await),
                     Fate::Late => deliver_later(txn.engine(), self.landing(), undecided).await,
                 }
                 verdict = Err(Error::CommitUnknown);
@@ -275,7 +275,7 @@ impl Attempt {
 
     /// How long a late commit is on its way: most of them shorter than a run's retries, a few longer than its deadline.
     fn landing(&self) -> Duration {
-        LANDS_WITHIN.mul_f64(self.faults.state().rng.f64().powi(4))
+        MAX_COMMIT_DELAY.mul_f64(self.faults.state().rng.f64().powi(4))
     }
 }
 

@@ -100,7 +100,7 @@ pub(crate) enum Transaction {
     Fdb(fdb::Transaction),
 }
 
-/// What the store was at some time, for a later transaction to read from: see [`Db::since`](crate::Db::since).
+/// What the store was at some time, for a later transaction to read from: see [`Db::reading_from`](crate::Db::reading_from).
 #[derive(Clone)]
 pub struct Snapshot {
     pub(crate) engine: EngineSnapshot,
@@ -148,7 +148,7 @@ impl Txn {
     /// The snapshot that this transaction reads from, or a newer one; meant for a transaction that has read and does not write.
     ///
     /// It may not have what the transaction writes, which would then be a conflict for whoever reads it there and writes:
-    /// [`Db::run_then`](crate::Db::run_then) answers a snapshot that does.
+    /// [`Db::run_with_snapshot`](crate::Db::run_with_snapshot) answers a snapshot that does.
     #[cfg_attr(
         not(feature = "fdb"),
         expect(clippy::unused_async, reason = "other engines ask the store")

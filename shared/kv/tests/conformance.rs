@@ -160,7 +160,7 @@ fn mild_faults() -> Plan {
     Plan {
         conflict: 0.1,
         unknown: 0.2,
-        fates: vec![Fate::Lost, Fate::Done, Fate::Late],
+        fates: vec![Fate::Lost, Fate::Committed, Fate::Late],
         too_old: 0.05,
         ..Plan::default()
     }
@@ -701,7 +701,7 @@ async fn a_run_since_a_snapshot_reads_what_that_had(harness: &Harness) {
         .await
         .expect("a plain read");
 
-    let later = db.since(snapshot);
+    let later = db.reading_from(snapshot);
     assert_eq!(get(&later, &k(1)).await, Some(b"one".to_vec()));
     put(&later, &[(2, Some("two"))]).await;
     assert_eq!(contents(&db).await, pairs(&[(1, "one"), (2, "two")]));
@@ -720,7 +720,7 @@ async fn a_run_since_a_snapshot_is_refused_when_what_it_read_has_changed_meanwhi
     put(&db, &[(1, Some("new"))]).await;
 
     let copied: Result<(), Error> = db
-        .since(snapshot)
+        .reading_from(snapshot)
         .run(|txn| async move {
             let seen = txn.get(&k(1)).await?.unwrap_or_default();
             txn.set(&k(2), seen)
@@ -733,7 +733,7 @@ async fn a_run_since_a_snapshot_is_refused_when_what_it_read_has_changed_meanwhi
 /// Adds a letter to key 1 and answers what it is then, and the store right after that.
 async fn grow(db: &Db) -> (String, Snapshot) {
     let grown: Result<_, Error> = db
-        .run_then(|txn| async move {
+        .run_with_snapshot(|txn| async move {
             let seen = txn.get(&k(1)).await?.unwrap_or_default();
             let grown = String::from_utf8_lossy(&seen).into_owned() + "x";
             txn.set(&k(1), &grown)?;
@@ -747,13 +747,13 @@ async fn a_run_since_a_commit_reads_what_that_wrote(harness: &Harness) {
     let db = harness.db();
     let (grown, snapshot) = grow(&db).await;
     assert_eq!(grown, "x");
-    assert_eq!(contents(&db.since(snapshot.clone())).await, pairs(&[(1, "x")]));
+    assert_eq!(contents(&db.reading_from(snapshot.clone())).await, pairs(&[(1, "x")]));
 
     // A commit that has read nothing, and one after the other.
-    let cleared: Result<_, Error> = db.run_then(|txn| async move { txn.clear(&k(1)) }).await;
+    let cleared: Result<_, Error> = db.run_with_snapshot(|txn| async move { txn.clear(&k(1)) }).await;
     let ((), mut snapshot) = cleared.expect("committed");
     for grown in ["x", "xx", "xxx", "xxxx"] {
-        let next = grow(&db.since(snapshot)).await;
+        let next = grow(&db.reading_from(snapshot)).await;
         assert_eq!(next.0, grown);
         snapshot = next.1;
     }
@@ -764,7 +764,7 @@ async fn a_run_since_a_commit_is_no_conflict_with_it(harness: &Harness) {
     let db = harness.db();
     let (_, mut snapshot) = grow(&db).await;
     for _ in 0..20 {
-        snapshot = grow(&db.since(snapshot)).await.1;
+        snapshot = grow(&db.reading_from(snapshot)).await.1;
     }
     let used = db.usage();
     assert_eq!((used.transactions, used.attempts, used.commits), (21, 21, 21));
@@ -776,24 +776,24 @@ async fn a_run_since_a_commit_is_refused_when_somebody_came_between(harness: &Ha
     let (_, snapshot) = grow(&db).await;
     put(&db, &[(1, Some("theirs"))]).await;
 
-    let (grown, snapshot) = grow(&db.since(snapshot)).await;
+    let (grown, snapshot) = grow(&db.reading_from(snapshot)).await;
     assert_eq!(grown, "theirsx");
-    assert_eq!(grow(&db.since(snapshot)).await.0, "theirsxx");
+    assert_eq!(grow(&db.reading_from(snapshot)).await.0, "theirsxx");
 }
 
 async fn a_run_since_one_that_wrote_nothing_goes_on_from_there(harness: &Harness) {
     let db = harness.db();
     put(&db, &[(1, Some("x"))]).await;
-    let read: Result<_, Error> = db.run_then(|txn| async move { txn.get(&k(1)).await }).await;
+    let read: Result<_, Error> = db.run_with_snapshot(|txn| async move { txn.get(&k(1)).await }).await;
     let (value, snapshot) = read.expect("a plain read");
     assert_eq!(value, Some(b"x".to_vec()));
-    assert_eq!(grow(&db.since(snapshot.clone())).await.0, "xx");
+    assert_eq!(grow(&db.reading_from(snapshot.clone())).await.0, "xx");
     // As old as the read, or newer; the attempt that writes finds out.
-    assert_eq!(grow(&db.since(snapshot)).await.0, "xxx");
+    assert_eq!(grow(&db.reading_from(snapshot)).await.0, "xxx");
 
-    let idle: Result<_, Error> = db.run_then(|_| async move { Ok(()) }).await;
+    let idle: Result<_, Error> = db.run_with_snapshot(|_| async move { Ok(()) }).await;
     let ((), snapshot) = idle.expect("nothing to fail");
-    assert_eq!(grow(&db.since(snapshot)).await.0, "xxxx");
+    assert_eq!(grow(&db.reading_from(snapshot)).await.0, "xxxx");
 }
 
 async fn a_run_borrows_from_its_caller_and_can_be_spawned(harness: &Harness) {
@@ -862,7 +862,7 @@ async fn a_body_that_always_conflicts_stops_at_the_deadline(harness: &Harness) {
     let (db, attempts) = (&db, &AtomicU32::new(0));
     let deadline = Duration::from_millis(200);
     let run: Result<(), Error> = db
-        .within(deadline)
+        .with_deadline(deadline)
         .run(|txn| async move {
             txn.get(&k(1)).await?;
             let value = attempts.fetch_add(1, SeqCst).to_string();
@@ -895,7 +895,7 @@ async fn a_body_that_always_conflicts_stops_at_the_deadline(harness: &Harness) {
 async fn a_body_that_hangs_stops_at_the_deadline(harness: &Harness) {
     let db = harness.db();
     let run: Result<(), Error> = db
-        .within(Duration::from_millis(20))
+        .with_deadline(Duration::from_millis(20))
         .run(|txn| async move {
             txn.set(&k(1), "never")?;
             std::future::pending().await
@@ -913,7 +913,7 @@ async fn a_body_that_hangs_stops_at_the_deadline(harness: &Harness) {
 async fn a_body_that_reads_forever_stops_at_the_deadline(harness: &Harness) {
     let db = harness.db();
     let run: Result<(), Error> = db
-        .within(Duration::from_millis(20))
+        .with_deadline(Duration::from_millis(20))
         .run(|txn| async move {
             loop {
                 txn.get(&k(1)).await?;
@@ -1262,7 +1262,7 @@ async fn roots_do_not_see_each_other(harness: &Harness) {
 async fn usage_counts_what_was_done(harness: &Harness) {
     let db = harness.db();
     put(&db, &[(1, Some("a")), (2, Some("b")), (3, Some("c"))]).await;
-    let (before, shared) = (db.usage(), db.clone().within(Duration::from_secs(30)));
+    let (before, shared) = (db.usage(), db.clone().with_deadline(Duration::from_secs(30)));
     let read = |txn: Txn| async move {
         txn.get(&k(1)).await?;
         txn.get(&k(9)).await?;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use kv::faulty::{Fate, LANDS_WITHIN, Latency, Plan};
+use kv::faulty::{Fate, Latency, MAX_COMMIT_DELAY, Plan};
 use kv::{Cause, Db, Engine, Error, Key, RunError, Settings, Snapshot, Txn};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -44,7 +44,7 @@ async fn increment(db: &Db) -> Result<u8, Error> {
 
 /// The same, and what the store was right after that.
 async fn increment_then(db: &Db) -> Result<(u8, Snapshot), Error> {
-    db.run_then(|txn| async move {
+    db.run_with_snapshot(|txn| async move {
         let next = txn.get(&k(1)).await?.map_or(0, |value| value[0]) + 1;
         txn.set(&k(1), [next])?;
         Ok(next)
@@ -64,7 +64,7 @@ fn answers_lost(seed: u64, unknown: f64, fate: Fate) -> Plan {
 #[tokio::test(start_paused = true)]
 async fn a_commit_that_took_place_unnoticed_is_answered_as_it_was() {
     let (_folder, db) = store();
-    let faulty = db.with_faults(answers_lost(0, 1.0, Fate::Done));
+    let faulty = db.with_faults(answers_lost(0, 1.0, Fate::Committed));
     for expected in 1..=20 {
         assert_eq!(increment(&faulty).await, Ok(expected));
     }
@@ -91,7 +91,7 @@ async fn a_commit_that_arrives_late_counts_once_or_never() {
         for expected in 1..=5 {
             assert_eq!(increment(&faulty).await, Ok(expected), "seed {seed}");
         }
-        sleep(LANDS_WITHIN).await;
+        sleep(MAX_COMMIT_DELAY).await;
         assert_eq!(number(&db, 1).await, Some(5), "seed {seed}");
     }
 }
@@ -99,7 +99,7 @@ async fn a_commit_that_arrives_late_counts_once_or_never() {
 #[tokio::test(start_paused = true)]
 async fn a_run_that_ends_in_doubt_says_so() {
     let (_folder, db) = store();
-    for fate in [Fate::Lost, Fate::Done, Fate::Late] {
+    for fate in [Fate::Lost, Fate::Committed, Fate::Late] {
         let hanging = db.with_faults(Plan {
             hang: 1.0,
             fates: vec![fate],
@@ -108,7 +108,7 @@ async fn a_run_that_ends_in_doubt_says_so() {
         let set = |txn: Txn| async move { txn.set(&k(9), [1]) };
         let run: Result<(), Error> = hanging.run(set).await;
         assert!(is_undecided(&run), "{run:?}");
-        let run: Result<_, Error> = hanging.run_then(set).await;
+        let run: Result<_, Error> = hanging.run_with_snapshot(set).await;
         assert!(is_undecided(&run), "{run:?}");
     }
     // No answer to any commit, and none that took place: the attempts run out.
@@ -232,7 +232,7 @@ async fn time_counts_the_begin_the_waves_of_reads_and_the_commit() {
 
     let snapshot: Result<_, Error> = slow.run(|txn| async move { txn.snapshot().await }).await;
     let start = Instant::now();
-    increment(&slow.since(snapshot.unwrap())).await.unwrap();
+    increment(&slow.reading_from(snapshot.unwrap())).await.unwrap();
     assert_eq!(start.elapsed(), 2 * TRIP, "a read and a commit");
 }
 
@@ -247,18 +247,18 @@ async fn a_run_that_follows_another_has_no_begin_to_wait_for() {
     let (_, written) = increment_then(&slow).await.unwrap();
     assert_eq!(start.elapsed(), 3 * TRIP, "a begin, a read and a commit");
     let start = Instant::now();
-    increment(&slow.since(written)).await.unwrap();
+    increment(&slow.reading_from(written)).await.unwrap();
     assert_eq!(start.elapsed(), 2 * TRIP, "a read and a commit");
 
-    let read: Result<_, Error> = slow.run_then(|txn| async move { txn.get(&k(1)).await }).await;
+    let read: Result<_, Error> = slow.run_with_snapshot(|txn| async move { txn.get(&k(1)).await }).await;
     let start = Instant::now();
-    increment(&slow.since(read.unwrap().1)).await.unwrap();
+    increment(&slow.reading_from(read.unwrap().1)).await.unwrap();
     assert_eq!(start.elapsed(), 2 * TRIP, "a read and a commit");
 
     let start = Instant::now();
-    let idle: Result<_, Error> = slow.run_then(|_| async move { Ok(()) }).await;
+    let idle: Result<_, Error> = slow.run_with_snapshot(|_| async move { Ok(()) }).await;
     assert_eq!(start.elapsed(), Duration::ZERO, "nothing was asked");
-    increment(&slow.since(idle.unwrap().1)).await.unwrap();
+    increment(&slow.reading_from(idle.unwrap().1)).await.unwrap();
     assert_eq!(start.elapsed(), 3 * TRIP, "so there is nothing to be spared");
     assert_eq!(slow.usage().conflicts, 0);
 }
@@ -268,17 +268,17 @@ async fn what_a_run_leaves_is_as_old_as_its_commit() {
     let (_folder, db) = store();
     let calm = &calm(&db);
     let (_, written) = increment_then(calm).await.unwrap();
-    let read: Result<_, Error> = calm.run_then(|txn| async move { txn.get(&k(1)).await }).await;
+    let read: Result<_, Error> = calm.run_with_snapshot(|txn| async move { txn.get(&k(1)).await }).await;
     let (_, read) = read.unwrap();
     increment(calm).await.unwrap();
     for snapshot in [written, read] {
-        assert_eq!(seen(&calm.since(snapshot)).await, Some(1), "not what came later");
+        assert_eq!(seen(&calm.reading_from(snapshot)).await, Some(1), "not what came later");
     }
 
     let (_, written) = increment_then(calm).await.unwrap();
     increment(calm).await.unwrap();
     let before = calm.usage();
-    assert_eq!(increment(&calm.since(written)).await, Ok(5));
+    assert_eq!(increment(&calm.reading_from(written)).await, Ok(5));
     assert_eq!(calm.usage().conflicts - before.conflicts, 1, "somebody came between");
 }
 
@@ -291,13 +291,13 @@ async fn seen(db: &Db) -> Option<u8> {
 #[tokio::test(start_paused = true)]
 async fn a_commit_that_was_noticed_later_leaves_what_it_wrote() {
     let (_folder, db) = store();
-    let faulty = db.with_faults(answers_lost(0, 1.0, Fate::Done));
+    let faulty = db.with_faults(answers_lost(0, 1.0, Fate::Committed));
     let calm = faulty.with_faults(Plan::default());
     for round in 0..20 {
         let (value, snapshot) = increment_then(&faulty).await.unwrap();
         assert_eq!(value, 2 * round + 1);
         let before = calm.usage();
-        assert_eq!(increment(&calm.since(snapshot)).await, Ok(2 * round + 2));
+        assert_eq!(increment(&calm.reading_from(snapshot)).await, Ok(2 * round + 2));
         assert_eq!(calm.usage().attempts - before.attempts, 1);
     }
 }
@@ -308,17 +308,17 @@ async fn runs_that_follow_one_another_through_faults_count_once_each() {
         let (_folder, db) = store();
         let faulty = db.with_faults(Plan {
             conflict: 0.1,
-            fates: vec![Fate::Lost, Fate::Done, Fate::Late],
+            fates: vec![Fate::Lost, Fate::Committed, Fate::Late],
             latency: Latency::of(TRIP),
-            ..answers_lost(seed, 0.4, Fate::Done)
+            ..answers_lost(seed, 0.4, Fate::Committed)
         });
         let mut next = faulty.clone();
         for expected in 1..=6 {
             let (value, snapshot) = increment_then(&next).await.unwrap();
             assert_eq!(value, expected, "seed {seed}");
-            next = faulty.since(snapshot);
+            next = faulty.reading_from(snapshot);
         }
-        sleep(LANDS_WITHIN).await;
+        sleep(MAX_COMMIT_DELAY).await;
         assert_eq!(number(&db, 1).await, Some(6), "seed {seed}");
     }
 }
@@ -347,7 +347,7 @@ async fn markers_that_others_use_during_a_commit_do_not_hold_up_a_run_that_follo
             () = others => unreachable!("they go on"),
         };
         let before = slow.usage();
-        increment(&slow.since(snapshot)).await.unwrap();
+        increment(&slow.reading_from(snapshot)).await.unwrap();
         assert_eq!(slow.usage().attempts - before.attempts, 1, "seed {seed}");
     }
 }
@@ -358,7 +358,7 @@ async fn runs_that_follow_one_another_use_their_markers_again() {
     let marked = db.with_faults(Plan::default());
     let mut next = marked.clone();
     for _ in 0..20 {
-        next = marked.since(increment_then(&next).await.unwrap().1);
+        next = marked.reading_from(increment_then(&next).await.unwrap().1);
     }
     let markers = db.sweep_markers(Duration::ZERO).await.unwrap();
     assert!(markers <= 3, "{markers} for runs of which no two were at once");
@@ -373,7 +373,7 @@ async fn the_same_seed_makes_the_same_faults() {
             ..Settings::new(Engine::Lmdb(folder.path().join("store")))
         };
         let db = Db::open(settings).unwrap();
-        let faulty = db.with_faults(Plan::drawn(seed));
+        let faulty = db.with_faults(Plan::random(seed));
         fastrand::seed(seed);
         let start = Instant::now();
         let mut outcomes = Vec::new();

@@ -206,23 +206,27 @@ async fn what_a_run_leaves_is_the_version_of_its_commit() {
     let server = Server::start();
     let db = &server.db(Duration::from_secs(60));
     let key = &Key::of(&("key",));
-    let set = |value: &'static str| db.run_then(move |txn| async move { txn.set(key, value) });
+    let set = |value: &'static str| db.run_with_snapshot(move |txn| async move { txn.set(key, value) });
     let get = |db: Db| async move { db.run(|txn| async move { txn.get(key).await }).await.unwrap().unwrap() };
 
     let ((), written) = set("old").await.unwrap();
-    let read = db.run_then(|txn| async move { txn.get(key).await });
+    let read = db.run_with_snapshot(|txn| async move { txn.get(key).await });
     let (_, read): (_, Snapshot) = read.await.unwrap();
-    let idle: Result<_, Error> = db.run_then(|_| async move { Ok(()) }).await;
+    let idle: Result<_, Error> = db.run_with_snapshot(|_| async move { Ok(()) }).await;
     let ((), idle) = idle.unwrap();
     set("new").await.unwrap();
 
     // A version that was asked for only now would show what came later.
-    assert_eq!(get(db.since(written.clone())).await, b"old");
-    assert_eq!(get(db.since(read)).await, b"old");
-    assert_eq!(get(db.since(idle)).await, b"new", "a version that nobody has asked for");
+    assert_eq!(get(db.reading_from(written.clone())).await, b"old");
+    assert_eq!(get(db.reading_from(read)).await, b"old");
+    assert_eq!(
+        get(db.reading_from(idle)).await,
+        b"new",
+        "a version that nobody has asked for"
+    );
 
     let before = db.usage();
-    let later = db.since(written);
+    let later = db.reading_from(written);
     let copied = later.run(|txn| async move {
         let seen = txn.get(key).await?.unwrap();
         txn.set(&Key::of(&("copy",)), &seen)?;

@@ -94,7 +94,7 @@ async fn a_commit_that_waits_for_a_stopped_process_is_withdrawn_at_the_deadline(
     for _ in 0..100 {
         child.hear().expect("the child commits");
         kill_process(pid, Signal::STOP).unwrap();
-        match set(&db.within(Duration::from_millis(100)), 1, b"too late").await {
+        match set(&db.with_deadline(Duration::from_millis(100)), 1, b"too late").await {
             Err(Error::Unavailable {
                 cause: Cause::Deadline { attempts: 1, .. },
             }) => withdrawn = true,
@@ -342,7 +342,10 @@ async fn the_places_of_killed_readers_are_taken_over() {
     let db = harness.db();
     kill_while_holding_snapshots(&harness, 1000);
 
-    let (barrier, deadline) = (&tokio::sync::Barrier::new(500), db.within(Duration::from_secs(20)));
+    let (barrier, deadline) = (
+        &tokio::sync::Barrier::new(500),
+        db.with_deadline(Duration::from_secs(20)),
+    );
     let reads = (0..500).map(|n| {
         deadline.run(move |txn| async move {
             txn.get(&k(n)).await?;

@@ -110,10 +110,10 @@ async fn perform(db: &Db, runs: &[Run]) -> Result<(), Error> {
     let mut left: Option<Snapshot> = None;
     for run in runs {
         let handle = match left.take().filter(|_| run.follows) {
-            Some(snapshot) => db.since(snapshot),
+            Some(snapshot) => db.reading_from(snapshot),
             None => db.clone(),
         };
-        let done = handle.run_then(|txn| async move {
+        let done = handle.run_with_snapshot(|txn| async move {
             take(&txn, &run.step).await?;
             if run.writes {
                 txn.set(&Key::of(&("a",)), "1")?;
@@ -138,7 +138,7 @@ proptest! {
     fn the_trips_are_the_time_that_they_take(runs in runs(), seed: u64, trouble: bool) {
         let (_folder, db) = store();
         let odds = if trouble { 0.3 } else { 0.0 };
-        let plan = Plan { seed, conflict: odds, unknown: odds, too_old: odds / 3.0, fates: vec![Fate::Lost, Fate::Done], ..Plan::default() };
+        let plan = Plan { seed, conflict: odds, unknown: odds, too_old: odds / 3.0, fates: vec![Fate::Lost, Fate::Committed], ..Plan::default() };
         let db = slow(&db, plan);
         let (meter, before) = (Meter::new(), db.usage());
         let took = paused(async {
@@ -251,7 +251,7 @@ async fn a_trip_that_is_never_answered_is_one_all_the_same() {
         },
     );
     let meter = Meter::new();
-    let silent = silent.within(10 * TRIP);
+    let silent = silent.with_deadline(10 * TRIP);
     let read = silent.run(|txn| async move { txn.get(&Key::of(&("a",))).await });
     assert!(meter.measure(read).await.is_err());
     assert_eq!(meter.trips(), 2, "the begin, and the read");

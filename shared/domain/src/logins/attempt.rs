@@ -62,7 +62,7 @@ impl Attempt<'_> {
         let now = self.env.clock.now();
         self.env
             .db
-            .since(snapshot)
+            .reading_from(snapshot)
             .run(|txn| async move {
                 let Some(standing) = self.standing(&txn, now).await? else {
                     return Ok(());

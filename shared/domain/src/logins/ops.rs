@@ -83,7 +83,7 @@ async fn find(attempt: Attempt<'_>, email: &Email, held: Option<Reserved>) -> Re
     let now = env.clock.now();
     let ((account, reserved), snapshot) = env
         .db
-        .run_then(|txn| async move {
+        .run_with_snapshot(|txn| async move {
             let (id, standing) = try_join!(users::store::find_id_by_email(&txn, email), attempt.standing(&txn, now))?;
             // For an email that nobody has, as much is read as for another, of what nobody has either.
             let looked_up = id.unwrap_or_else(|| users::store::nobody(email));
@@ -135,7 +135,7 @@ async fn open(
     let (verified, renewed, new, event) = (&verified, &renewed, &login, &event);
     let user = env
         .db
-        .since(snapshot)
+        .reading_from(snapshot)
         .run(|txn| async move {
             let (user, logins, standing) = try_join!(
                 users::store::find(&txn, verified.id),

@@ -92,7 +92,7 @@ pub async fn register(
     };
     let new = &signed_in;
     let db = match snapshot {
-        Some(snapshot) => env.db.since(snapshot),
+        Some(snapshot) => env.db.reading_from(snapshot),
         None => env.db.clone(),
     };
     let made = db
@@ -170,7 +170,7 @@ async fn begin_registration(
     let (now, email) = (env.clock.now(), &registration.email);
     let ((made, holder), snapshot) = env
         .db
-        .run_then(|txn| async move {
+        .run_with_snapshot(|txn| async move {
             let txn = &txn;
             let count = async {
                 match rules {
@@ -249,7 +249,7 @@ pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new
         let verified = &user;
         let ended = env
             .db
-            .since(snapshot)
+            .reading_from(snapshot)
             .run(|txn| async move {
                 let txn = &txn;
                 let change = |scope| async move {
@@ -291,7 +291,7 @@ struct Change {
 async fn begin_change(env: &Env, caller: &Caller, new: &str, held: Option<Reserved>) -> Result<(Change, Snapshot)> {
     let now = env.clock.now();
     env.db
-        .run_then(|txn| async move {
+        .run_with_snapshot(|txn| async move {
             let txn = &txn;
             let attempt = Attempt {
                 env,

@@ -14,7 +14,7 @@ use domain::secret::Hasher;
 use domain::throttle::{Rule, Rules};
 use domain::{Result, Timestamp};
 use fastrand::Rng;
-use kv::faulty::{LANDS_WITHIN, Plan};
+use kv::faulty::{MAX_COMMIT_DELAY, Plan};
 use kv::{Db, Engine, Key, Order, Query, Range, Settings};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
@@ -104,9 +104,9 @@ impl World {
             ended.expect("a client does not panic");
         }
         // What is still on its way arrives, or never does.
-        sleep(LANDS_WITHIN).await;
+        sleep(MAX_COMMIT_DELAY).await;
         // No faults, but commits in place: under a paused clock there is no other way.
-        let calm = db.within(Duration::MAX).with_faults(Plan::default());
+        let calm = db.with_deadline(Duration::MAX).with_faults(Plan::default());
         (recorder.history(limits), take(&calm).await)
     }
 
@@ -159,7 +159,7 @@ impl World {
         });
         let plan = Plan {
             seed: self.rng.u64(..),
-            ..Plan::drawn(self.seed)
+            ..Plan::random(self.seed)
         };
         let params = Params::new(8, 1, 1, Some(self.rng.usize(16..18))).expect("parameters of Argon2");
         let env = Env {
