@@ -1,7 +1,7 @@
 //! An event as it is sent.
 
 use api::openapi::schema::{self, Id, RequestId, Time};
-use domain::audit::{Action, Event, Place};
+use domain::audit::{Action, Event, Position};
 use domain::logins::MAX_LOGINS;
 use domain::{Address, LoginId, SessionId, TenantId, Timestamp, UserId};
 use serde::Serialize;
@@ -37,7 +37,7 @@ enum Details {
 
 impl EventBody {
     /// The event at this place of the tenant's log.
-    pub fn of(tenant: TenantId, place: Place, event: Event) -> Self {
+    pub fn of(tenant: TenantId, place: Position, event: Event) -> Self {
         Self {
             id: place.id(),
             kind: event.action.as_str(),
@@ -181,7 +181,7 @@ mod tests {
 
     /// What the body of an event has beside what all of them have.
     fn details(action: Action) -> Value {
-        let place = Place::from_slice(&[0; 12]).unwrap();
+        let place = Position::from_slice(&[0; 12]).unwrap();
         let event = Event::of(id(), None, &Client::default(), Timestamp::from_millis(0), action);
         let mut body = serde_json::to_value(EventBody::of(id(), place, event)).unwrap();
         let members = body.as_object_mut().unwrap();

@@ -4,7 +4,7 @@ use api::openapi::refusals;
 use api::{ApiError, AppState, Body, Checks, Field, Reply, Sender};
 use axum::extract::State;
 use domain::logins::ops;
-use domain::secret::Password;
+use domain::password::Password;
 use domain::users::Email;
 use serde::Deserialize;
 use utoipa::ToSchema;

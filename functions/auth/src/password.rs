@@ -3,8 +3,8 @@
 use api::openapi::refusals;
 use api::{ApiError, AppState, Authenticated, Body, Checks, Field, Reply};
 use axum::extract::State;
-use domain::secret::Password;
-use domain::text::Refused;
+use domain::password::Password;
+use domain::text::Rejection;
 use domain::users::ops;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -32,7 +32,7 @@ impl PasswordBody {
         let current = checks.required("currentPassword", self.current_password, |text| {
             Password::claimed(&text)
         });
-        let new = checks.required("newPassword", self.new_password, Ok::<_, Refused>);
+        let new = checks.required("newPassword", self.new_password, Ok::<_, Rejection>);
         match (current, new) {
             (Some(current), Some(new)) => Ok((current, new)),
             _ => Err(checks.refuse()),

@@ -5,7 +5,7 @@ use api::{ApiError, AppState, Body, Checks, Field, Reply, Sender};
 use axum::extract::State;
 use domain::Error;
 use domain::logins::{RefreshToken, ops};
-use domain::text::Refused;
+use domain::text::Rejection;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -25,7 +25,7 @@ pub struct RefreshBody {
 impl RefreshBody {
     fn parse(self) -> Result<RefreshToken, ApiError> {
         let mut checks = Checks::new();
-        match checks.required("refreshToken", self.refresh_token, Ok::<_, Refused>) {
+        match checks.required("refreshToken", self.refresh_token, Ok::<_, Rejection>) {
             Some(text) => RefreshToken::parse(&text).ok_or_else(|| Error::InvalidRefreshToken.into()),
             None => Err(checks.refuse()),
         }

@@ -3,9 +3,9 @@
 use api::openapi::{parameters, refusals};
 use api::{ApiError, AppState, Body, Checks, Field, IdempotencyKey, Reply, Sender};
 use axum::extract::State;
-use domain::idempotency::Done;
+use domain::idempotency::Outcome;
+use domain::password::Password;
 use domain::password::{Context, Policy};
-use domain::secret::Password;
 use domain::text::Name;
 use domain::users::Email;
 use domain::users::ops::{self, Registration};
@@ -111,8 +111,8 @@ pub async fn register(
 ) -> Result<Reply<SignedInBody>, ApiError> {
     let registration = body.parse(app.env.limits.passwords)?;
     let (signed_in, replayed) = match ops::register(&app.env, &client, registration, key.as_ref()).await? {
-        Done::Now(signed_in) => (signed_in, false),
-        Done::Before(signed_in) => (signed_in, true),
+        Outcome::Fresh(signed_in) => (signed_in, false),
+        Outcome::Replayed(signed_in) => (signed_in, true),
     };
     Ok(SignedInBody::reply(Reply::created, &app, signed_in)?.replayed(replayed))
 }

@@ -1,7 +1,6 @@
 //! What stands in more than one body.
 
 use api::openapi::schema::{formatted, text};
-use domain::secret::PASSWORD_MAX_BYTES;
 use domain::tenants::Kind;
 use domain::text::NAME_MAX;
 use domain::{logins, password, scope, users};
@@ -33,7 +32,7 @@ api::schemas! {
     /// A password that somebody has.
     Password = formatted("password")
         .description(Some("A password, of at most 1,024 bytes."))
-        .max_length(Some(PASSWORD_MAX_BYTES))
+        .max_length(Some(password::MAX_BYTES))
         .examples(["password123"]);
 
     /// A password that somebody chooses.
@@ -43,7 +42,7 @@ api::schemas! {
              characters, and not mostly what is guessed first.",
         ))
         .min_length(Some(password::MIN_LENGTH))
-        .max_length(Some(PASSWORD_MAX_BYTES))
+        .max_length(Some(password::MAX_BYTES))
         .examples(["password123"]);
 
     /// What gets a login its next tokens.

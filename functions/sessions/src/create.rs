@@ -3,7 +3,7 @@
 use api::openapi::{parameters, refusals, schema};
 use api::{ApiError, AppState, Authenticated, Body, Checks, Field, IdempotencyKey, Reply};
 use axum::extract::State;
-use domain::idempotency::Done;
+use domain::idempotency::Outcome;
 use domain::sessions::{Draft, WorkspacePath, ops};
 use domain::text::Name;
 use serde::Deserialize;
@@ -68,8 +68,8 @@ pub async fn create(
     Body(body): Body<CreateBody>,
 ) -> Result<Reply<SessionBody>, ApiError> {
     let (session, replayed) = match ops::create(&app.env, &caller, body.parse()?, key.as_ref()).await? {
-        Done::Now(session) => (session, false),
-        Done::Before(session) => (session, true),
+        Outcome::Fresh(session) => (session, false),
+        Outcome::Replayed(session) => (session, true),
     };
     let location = format!("/v5/sessions/{}", session.id);
     Ok(SessionBody::reply(Reply::created, session)

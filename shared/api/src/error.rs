@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::text::Refused;
+use domain::text::Rejection;
 use serde::Serialize;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -262,8 +262,8 @@ impl From<domain::Error> for ApiError {
                 "This `Idempotency-Key` was used for a request with other values, or for a registration whose account has \
                  another password by now. Use a new key for a new request.",
             ),
-            Error::BadCursor => Self::invalid(vec![violation("/cursor", &domain::page::not_a_cursor())]),
-            Error::PasswordRefused(reasons) => Self::invalid(
+            Error::BadCursor => Self::invalid(vec![violation("/cursor", &domain::page::invalid_cursor())]),
+            Error::PasswordRejected(reasons) => Self::invalid(
                 reasons
                     .iter()
                     .map(|refused| violation("/newPassword", refused))
@@ -323,7 +323,7 @@ pub(crate) fn expired() -> ApiError {
 }
 
 /// A refusal of the value at `pointer`.
-pub(crate) fn violation(pointer: &str, refused: &Refused) -> Violation {
+pub(crate) fn violation(pointer: &str, refused: &Rejection) -> Violation {
     Violation {
         pointer: pointer.to_owned(),
         message: refused.to_string(),

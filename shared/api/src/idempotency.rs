@@ -4,7 +4,7 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderName;
 use axum::http::request::Parts;
 use domain::idempotency;
-use domain::text::Refused;
+use domain::text::Rejection;
 
 use crate::error::{ApiError, violation};
 
@@ -22,7 +22,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
         let key = match (values.next(), values.next()) {
             (None, _) => return Ok(Self(None)),
             (Some(value), None) => idempotency::IdempotencyKey::parse(&String::from_utf8_lossy(value.as_bytes())),
-            (Some(_), Some(_)) => Err(Refused("must be given once".to_owned())),
+            (Some(_), Some(_)) => Err(Rejection("must be given once".to_owned())),
         };
         key.map(|key| Self(Some(key)))
             .map_err(|refused| ApiError::invalid(vec![violation("/Idempotency-Key", &refused)]))

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
-use domain::text::Refused;
+use domain::text::Rejection;
 use http_body_util::{BodyExt as _, LengthLimitError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -177,7 +177,7 @@ impl Checks {
 
     /// The member `name` as `parse` reads it; `None` if that went wrong or it is not there, and noted. `parse` may tell several
     /// reasons, and each is a violation of its own.
-    pub fn required<T, U, E: Into<Vec<Refused>>>(
+    pub fn required<T, U, E: Into<Vec<Rejection>>>(
         &mut self,
         name: &str,
         field: Field<T>,
@@ -194,7 +194,7 @@ impl Checks {
     }
 
     /// Like [`required`](Self::required), but absent it is `Some(None)`.
-    pub fn optional<T, U, E: Into<Vec<Refused>>>(
+    pub fn optional<T, U, E: Into<Vec<Rejection>>>(
         &mut self,
         name: &str,
         field: Field<T>,
@@ -241,8 +241,8 @@ mod tests {
     fn violations(json: &str) -> Vec<(String, String)> {
         let sample: Sample = serde_json::from_str(json).unwrap();
         let mut checks = Checks::new();
-        checks.required("text", sample.text, Ok::<_, Refused>);
-        checks.optional("list", sample.list, Ok::<_, Refused>);
+        checks.required("text", sample.text, Ok::<_, Rejection>);
+        checks.optional("list", sample.list, Ok::<_, Rejection>);
         checks
             .0
             .into_iter()
@@ -273,7 +273,7 @@ mod tests {
         let mut checks = Checks::new();
         let reasons = ["must be longer", "must be rarer"];
         let refused: Option<()> = checks.required("text", sample.text, |_| {
-            Err(reasons.map(|reason| Refused(reason.into())).to_vec())
+            Err(reasons.map(|reason| Rejection(reason.into())).to_vec())
         });
         assert_eq!(refused, None);
         assert_eq!(

@@ -393,7 +393,7 @@ fn known(method: &Method) -> &'static str {
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
-    use domain::env::SystemClock;
+    use domain::SystemClock;
     use serde_json::Value;
 
     use super::*;

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use domain::text::Refused;
+use domain::text::Rejection;
 use percent_encoding::percent_decode_str;
 
 use crate::error::{ApiError, Violation, violation};
@@ -37,9 +37,9 @@ impl Query {
     }
 
     /// The parameter `name` as `parse` reads it: `Some(None)` if it is not there, `None` if it was refused, and noted.
-    pub fn optional<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, Refused>) -> Option<Option<T>> {
+    pub fn optional<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, Rejection>) -> Option<Option<T>> {
         let refused = match &self.pairs {
-            Err(()) => Refused("is not in a well-formed query in UTF-8".to_owned()),
+            Err(()) => Rejection("is not in a well-formed query in UTF-8".to_owned()),
             Ok(pairs) => {
                 let mut values = pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value);
                 match (values.next(), values.next()) {
@@ -48,7 +48,7 @@ impl Query {
                         Ok(value) => return Some(Some(value)),
                         Err(refused) => refused,
                     },
-                    (Some(_), Some(_)) => Refused("must be given once".to_owned()),
+                    (Some(_), Some(_)) => Rejection("must be given once".to_owned()),
                 }
             }
         };
@@ -82,7 +82,7 @@ mod tests {
         assert_eq!(query.optional("b", text), Some(Some("ü ".into())));
         assert_eq!(query.optional("d", text), Some(None));
         assert_eq!(query.optional("c", text), None);
-        assert_eq!(query.optional::<String>("a", |_| Err(Refused("is odd".into()))), None);
+        assert_eq!(query.optional::<String>("a", |_| Err(Rejection("is odd".into()))), None);
         let errors = query.refuse().violations;
         assert_eq!(
             errors[0],

@@ -3,9 +3,8 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use domain::Env;
-use domain::env::{Limits, SystemClock, SystemRng};
-use domain::secret::Hasher;
+use domain::password::Hasher;
+use domain::{Env, Limits, SystemClock, SystemRng};
 use jwt::Tokens;
 
 use crate::config::Config;
@@ -46,7 +45,7 @@ impl AppState {
             throttle: config.throttle,
             passwords: config.passwords,
         };
-        let ids = Arc::new(domain::Ids::new(clock.clone(), rng.clone()));
+        let ids = Arc::new(domain::IdGenerator::new(clock.clone(), rng.clone()));
         let env = Env {
             db,
             clock,

@@ -1,7 +1,7 @@
 //! The log but for the lines of requests and jobs, which [`crate::line`] makes: whatever goes through `tracing`, ours and our libraries'.
 
 use domain::Clock as _;
-use domain::env::SystemClock;
+use domain::SystemClock;
 use serde::Serializer as _;
 use serde::ser::SerializeMap;
 use tracing::field::{Field, Visit};

@@ -21,7 +21,7 @@ pub struct Env {
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Makes ids.
-    pub ids: Arc<Ids>,
+    pub ids: Arc<IdGenerator>,
     /// Draws randomness fit for secrets.
     pub rng: Arc<dyn Rng>,
     /// Hashes passwords, a few at a time.
@@ -82,7 +82,7 @@ impl Rng for SystemRng {
 ///
 /// Within a millisecond, and when the clock steps back, the 74 random bits of the last id are incremented by a random
 /// amount ("monotonic random", section 6.2, method 2).
-pub struct Ids {
+pub struct IdGenerator {
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
     state: Mutex<State>,
@@ -95,12 +95,12 @@ struct State {
     drawn: Vec<[u8; 16]>,
 }
 
-impl Ids {
+impl IdGenerator {
     const RANDOM_BITS: u32 = 74;
     /// How many ids' randomness is drawn at once.
     const DRAW: usize = 16;
 
-    /// Ids from this clock and this randomness.
+    /// A generator from this clock and this randomness.
     pub fn new(clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Self {
         Self {
             clock,
@@ -158,7 +158,7 @@ mod tests {
 
     use proptest::prelude::{prop, prop_assert, proptest};
 
-    use super::{Arc, Clock, Ids, Mutex, Rng, SystemRng, Timestamp};
+    use super::{Arc, Clock, IdGenerator, Mutex, Rng, SystemRng, Timestamp};
     use crate::id::SessionId;
 
     struct Script(Mutex<Vec<i64>>);
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn an_id_carries_its_version_its_variant_and_its_time() {
         let clock = Arc::new(Script(Mutex::new(vec![1_700_000_000_007])));
-        let id = Ids::new(clock, Arc::new(SystemRng)).next::<SessionId>().uuid();
+        let id = IdGenerator::new(clock, Arc::new(SystemRng)).next::<SessionId>().uuid();
         assert_eq!(id.get_version_num(), 7);
         assert_eq!(id.get_variant(), uuid::Variant::RFC4122);
         assert_eq!(id.as_u128() >> 80, 1_700_000_000_007);
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn no_randomness_is_used_twice_and_none_is_made_up() {
         let clock = Script(Mutex::new((1..=100).collect()));
-        let ids = Ids::new(Arc::new(clock), Arc::new(Counting(Mutex::new(0))));
+        let ids = IdGenerator::new(Arc::new(clock), Arc::new(Counting(Mutex::new(0))));
         let random = |id: SessionId| id.uuid().as_u128() & ((1 << 62) - 1);
         let used: BTreeSet<_> = (0..100).map(|_| random(ids.next())).collect();
         assert_eq!(used.len(), 100);
@@ -215,7 +215,7 @@ mod tests {
         fn ids_ascend_whatever_the_clock_does(times in prop::collection::vec(1i64..100, 1..200), worst: bool) {
             let count = times.len();
             let rng: Arc<dyn Rng> = if worst { Arc::new(AllOnes) } else { Arc::new(SystemRng) };
-            let ids = Ids::new(Arc::new(Script(Mutex::new(times))), rng);
+            let ids = IdGenerator::new(Arc::new(Script(Mutex::new(times))), rng);
             let made: Vec<SessionId> = (0..count).map(|_| ids.next()).collect();
             prop_assert!(made.is_sorted_by(|a, b| a < b));
         }

@@ -1,6 +1,6 @@
 //! What can go wrong in an operation, in the product's words; the HTTP edge gives each a code and a status.
 
-use crate::text::Refused;
+use crate::text::Rejection;
 
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -13,7 +13,7 @@ pub enum Error {
     InvalidCredentials,
     /// The policy refuses a new password, for these reasons.
     #[error("the new password is not acceptable")]
-    PasswordRefused(Vec<Refused>),
+    PasswordRejected(Vec<Rejection>),
     /// Refreshing: the token is unknown, has expired, or was used before; deliberately one answer for all.
     #[error("the refresh token is not valid")]
     InvalidRefreshToken,

@@ -1,10 +1,10 @@
 //! What has a lifetime, by the time at which it ends: `expiry / {shard} / {milliseconds} / {packed key}` → nothing.
 //!
-//! Whoever writes a key with a lifetime also [files](file) it here, in the same transaction, and files it anew when the lifetime changes.
+//! Whoever writes a key with a lifetime also [files](update) it here, in the same transaction, and files it anew when the lifetime changes.
 //! An entry is believed: when its time comes, [`sweep`](crate::sweep) removes the key unread, whatever stands there by then. So a key has no
 //! entry but that of its lifetime. Whoever removes a key that is never written again, such as a login's with its own id, may leave its entry
 //! behind: it leads to nothing, and goes when its time comes. A key that may be written again must not be removed, only written over,
-//! with the lifetime that it had as [`Moved::from`]; or the entry would end what is written next before its time.
+//! with the lifetime that it had as [`ExpiryChange::from`]; or the entry would end what is written next before its time.
 //!
 //! The shard is drawn from the key. Without it, all entries of a moment would lie side by side, and every writer of a cluster would write
 //! to the same one of its servers.
@@ -19,7 +19,7 @@ pub const SHARDS: u8 = 16;
 
 /// When a key's lifetime ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moved {
+pub struct ExpiryChange {
     /// Until when it was filed, if it was.
     pub from: Option<Timestamp>,
     /// Until when it lives.
@@ -27,14 +27,14 @@ pub struct Moved {
 }
 
 /// Files `key` under the end of its lifetime, and no longer under the one that it had.
-pub fn file(txn: &Txn, key: &Key, moved: Moved) -> Result<()> {
-    if moved.from == Some(moved.to) {
+pub fn update(txn: &Txn, key: &Key, change: ExpiryChange) -> Result<()> {
+    if change.from == Some(change.to) {
         return Ok(());
     }
-    if let Some(from) = moved.from {
+    if let Some(from) = change.from {
         txn.clear(&entry(key, from))?;
     }
-    Ok(txn.set(&entry(key, moved.to), [])?)
+    Ok(txn.set(&entry(key, change.to), [])?)
 }
 
 /// An entry that is due.

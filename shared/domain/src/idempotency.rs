@@ -15,17 +15,17 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::Result;
-use crate::expiry::{self, Moved};
+use crate::expiry::{self, ExpiryChange};
 use crate::id::UserId;
 use crate::record::{self, Record};
 use crate::scope::TenantScope;
 use crate::tenants;
-use crate::text::Refused;
+use crate::text::Rejection;
 use crate::time::Timestamp;
 use crate::users::Email;
 
 /// How long a key is remembered.
-pub const KEPT: Duration = Duration::from_hours(24);
+pub const KEY_LIFETIME: Duration = Duration::from_hours(24);
 
 /// A client's name for a request: 1 to 255 visible ASCII characters.
 #[derive(Clone, PartialEq, Eq)]
@@ -36,22 +36,22 @@ impl IdempotencyKey {
     pub const MAX_CHARS: usize = 255;
 
     /// Reads the header's value: the key in quotes, as the draft has it, or bare, as most clients send it.
-    pub fn parse(text: &str) -> Result<Self, Refused> {
+    pub fn parse(text: &str) -> Result<Self, Rejection> {
         let text = text.trim();
         let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
         let key = quoted.unwrap_or(text);
         if quoted.is_none() && key.starts_with('"') {
-            return Err(Refused::because("must end with the quote that it starts with"));
+            return Err(Rejection::because("must end with the quote that it starts with"));
         }
         if quoted.is_some_and(|key| key.contains('"')) {
             // Two headers, most likely, which a gateway has joined.
-            return Err(Refused::because("must be one key, without a quote in it"));
+            return Err(Rejection::because("must be one key, without a quote in it"));
         }
         let is_one = (1..=Self::MAX_CHARS).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
         if is_one {
             Ok(Self(key.to_owned()))
         } else {
-            Err(Refused(format!(
+            Err(Rejection(format!(
                 "must have 1 to {} visible ASCII characters",
                 Self::MAX_CHARS
             )))
@@ -84,35 +84,35 @@ impl fmt::Debug for IdempotencyKey {
 
 /// What a request came to, and whether that was now or before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Done<T> {
+pub enum Outcome<T> {
     /// Now.
-    Now(T),
+    Fresh(T),
     /// Before: the same again.
-    Before(T),
+    Replayed(T),
 }
 
-impl<T> Done<T> {
+impl<T> Outcome<T> {
     /// Whenever it was.
     pub fn into_inner(self) -> T {
         match self {
-            Self::Now(outcome) | Self::Before(outcome) => outcome,
+            Self::Fresh(outcome) | Self::Replayed(outcome) => outcome,
         }
     }
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Kept<T> {
+struct Stored<T> {
     until: Timestamp,
     outcome: T,
 }
 
-impl<T: Record> Record for Kept<T> {
+impl<T: Record> Record for Stored<T> {
     const KIND: &'static str = "idempotency record";
     const VERSION: u32 = T::VERSION;
 
     fn upgraded(version: u32, data: &str) -> Option<serde_json::Result<Self>> {
-        let kept: Kept<&RawValue> = match serde_json::from_str(data) {
+        let kept: Stored<&RawValue> = match serde_json::from_str(data) {
             Ok(kept) => kept,
             Err(error) => return Some(Err(error)),
         };
@@ -125,7 +125,7 @@ impl<T: Record> Record for Kept<T> {
 }
 
 /// A place where what came of a request is kept, as it was found.
-pub(crate) struct Place<T> {
+pub(crate) struct Slot<T> {
     key: Key,
     /// Until when something is kept there, or was: its entry in the expiry index may not have been swept yet.
     until: Option<Timestamp>,
@@ -133,10 +133,10 @@ pub(crate) struct Place<T> {
     pub(crate) kept: Option<T>,
 }
 
-impl<T: Record + Clone> Place<T> {
+impl<T: Record + Clone> Slot<T> {
     /// Looks at it.
     pub(crate) async fn read(txn: &Txn, key: Key, now: Timestamp) -> Result<Self> {
-        let kept: Option<Kept<T>> = txn.get(&key).await?.as_deref().map(record::decode).transpose()?;
+        let kept: Option<Stored<T>> = txn.get(&key).await?.as_deref().map(record::decode).transpose()?;
         let until = kept.as_ref().map(|kept| kept.until);
         let kept = kept.filter(|kept| now < kept.until).map(|kept| kept.outcome);
         Ok(Self { key, until, kept })
@@ -144,16 +144,16 @@ impl<T: Record + Clone> Place<T> {
 
     /// Keeps `outcome` there from `now` on.
     pub(crate) fn keep(&self, txn: &Txn, outcome: &T, now: Timestamp) -> Result<()> {
-        let kept = Kept {
-            until: now.plus(KEPT),
+        let kept = Stored {
+            until: now.plus(KEY_LIFETIME),
             outcome: outcome.clone(),
         };
         txn.set(&self.key, record::encode(&kept)?)?;
-        let moved = Moved {
+        let change = ExpiryChange {
             from: self.until,
             to: kept.until,
         };
-        expiry::file(txn, &self.key, moved)
+        expiry::update(txn, &self.key, change)
     }
 }
 

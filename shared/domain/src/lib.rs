@@ -31,7 +31,7 @@ pub mod time;
 pub mod users;
 
 pub use client::{Address, Client, UserAgent};
-pub use env::{Clock, Env, Ids, Limits, Rng};
+pub use env::{Clock, Env, IdGenerator, Limits, Rng, SystemClock, SystemRng};
 pub use error::{Error, Result};
 pub use id::{LoginId, SessionId, TenantId, TokenId, UserId};
 pub use scope::{Caller, Permission, Role, TenantScope};

@@ -9,7 +9,7 @@ use crate::bytes::{drawn, hidden_bytes};
 use crate::env::Rng;
 use crate::error::Error;
 use crate::id::TenantId;
-use crate::text::Refused;
+use crate::text::Rejection;
 
 /// How many entries a page may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +20,10 @@ impl Limit {
     pub const MAX: usize = 100;
 
     /// 1 to 100, written in digits.
-    pub fn parse(text: &str) -> Result<Self, Refused> {
+    pub fn parse(text: &str) -> Result<Self, Rejection> {
         match text.parse() {
             Ok(limit @ 1..=Self::MAX) if text.bytes().all(|byte| byte.is_ascii_digit()) => Ok(Self(limit)),
-            _ => Err(Refused(format!("must be a whole number from 1 to {}", Self::MAX))),
+            _ => Err(Rejection(format!("must be a whole number from 1 to {}", Self::MAX))),
         }
     }
 
@@ -41,17 +41,17 @@ impl Default for Limit {
 
 hidden_bytes! {
     /// A tenant's key for the cursors of its lists.
-    pub struct Seal;
+    pub struct CursorKey;
 }
 
-impl Seal {
+impl CursorKey {
     /// A fresh one.
     pub fn draw(rng: &dyn Rng) -> Self {
         Self(drawn(rng))
     }
 
     /// The seal of a tenant from before there were seals: anybody can work it out, so its cursors only hold off mistakes.
-    pub(crate) fn of_old(tenant: TenantId) -> Self {
+    pub(crate) fn legacy(tenant: TenantId) -> Self {
         Self(Sha256::digest(tenant.as_bytes()).into())
     }
 }
@@ -63,7 +63,7 @@ const POSITION_MAX: usize = 16;
 const TAG_LEN: usize = 16;
 
 /// Where a page ended, opaque to clients: a version, a position, and a tag (HMAC-SHA-256, cut to 128 bits) of the position, the list and its
-/// filter under the tenant's [`Seal`]. So a cursor of another tenant, of another list or of the same list with another filter is refused, and
+/// filter under the tenant's [`CursorKey`]. So a cursor of another tenant, of another list or of the same list with another filter is refused, and
 /// so is one that was made up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
@@ -78,7 +78,7 @@ impl Cursor {
     const VERSION: u8 = 2;
 
     /// A cursor at `position` of `list` as `filter` shows it.
-    pub fn new(seal: &Seal, list: &str, filter: &str, position: &[u8]) -> Self {
+    pub fn new(seal: &CursorKey, list: &str, filter: &str, position: &[u8]) -> Self {
         let mut tag = [0; TAG_LEN];
         tag.copy_from_slice(&mac(seal, list, filter, position).finalize().into_bytes()[..TAG_LEN]);
         Self {
@@ -93,11 +93,11 @@ impl Cursor {
     }
 
     /// Reads what [`encode`](Self::encode) wrote. Whether it is a cursor of the list is only known when it is [verified](Self::verify).
-    pub fn parse(text: &str) -> Result<Self, Refused> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| not_a_cursor())?;
+    pub fn parse(text: &str) -> Result<Self, Rejection> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid_cursor())?;
         let (position, tag) = match bytes.split_first() {
-            Some((&Self::VERSION, rest)) => rest.split_last_chunk().ok_or_else(not_a_cursor)?,
-            _ => return Err(not_a_cursor()),
+            Some((&Self::VERSION, rest)) => rest.split_last_chunk().ok_or_else(invalid_cursor)?,
+            _ => return Err(invalid_cursor()),
         };
         Ok(Self {
             position: position.to_vec(),
@@ -111,14 +111,14 @@ impl Cursor {
     }
 
     /// Makes sure that it was made for this list and this filter, or fails with [`Error::BadCursor`].
-    pub fn verify(&self, seal: &Seal, list: &str, filter: &str) -> Result<(), Error> {
+    pub fn verify(&self, seal: &CursorKey, list: &str, filter: &str) -> Result<(), Error> {
         mac(seal, list, filter, &self.position)
             .verify_truncated_left(&self.tag)
             .map_err(|_| Error::BadCursor)
     }
 }
 
-fn mac(seal: &Seal, list: &str, filter: &str, position: &[u8]) -> Hmac<Sha256> {
+fn mac(seal: &CursorKey, list: &str, filter: &str, position: &[u8]) -> Hmac<Sha256> {
     let mut mac = Hmac::<Sha256>::new_from_slice(&seal.0).expect("HMAC takes a key of any length");
     for part in [list.as_bytes(), filter.as_bytes(), position] {
         // With its length, so that no two lists of parts look alike.
@@ -129,8 +129,8 @@ fn mac(seal: &Seal, list: &str, filter: &str, position: &[u8]) -> Hmac<Sha256> {
 }
 
 /// What is said of a text that is no cursor, or none of the list.
-pub fn not_a_cursor() -> Refused {
-    Refused::because("is not a cursor of this list with this filter: send back `nextCursor` as it was received")
+pub fn invalid_cursor() -> Rejection {
+    Rejection::because("is not a cursor of this list with this filter: send back `nextCursor` as it was received")
 }
 
 #[cfg(test)]
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_cursor_belongs_to_one_tenant_one_list_and_one_filter() {
-        let (seal, other) = (Seal::draw(&SystemRng), Seal::draw(&SystemRng));
+        let (seal, other) = (CursorKey::draw(&SystemRng), CursorKey::draw(&SystemRng));
         let cursor = Cursor::new(&seal, "things", "q", b"position");
         assert!(cursor.verify(&seal, "things", "q").is_ok());
         for (seal, list, filter) in [
@@ -166,13 +166,13 @@ mod tests {
                 "{list} {filter}"
             );
         }
-        assert_eq!(format!("{seal:?}"), "Seal(…)");
+        assert_eq!(format!("{seal:?}"), "CursorKey(…)");
     }
 
     proptest! {
         #[test]
         fn a_cursor_survives_the_round_trip(position: Vec<u8>) {
-            let seal = Seal::draw(&SystemRng);
+            let seal = CursorKey::draw(&SystemRng);
             let cursor = Cursor::new(&seal, "things", "", &position);
             let read = Cursor::parse(&cursor.encode()).unwrap();
             prop_assert_eq!(&read, &cursor);
@@ -188,7 +188,7 @@ mod tests {
 
         #[test]
         fn a_cursor_that_was_tampered_with_is_noticed(position: [u8; 16], place in 1usize..33, flip in 1u8..) {
-            let seal = Seal::draw(&SystemRng);
+            let seal = CursorKey::draw(&SystemRng);
             let text = Cursor::new(&seal, "things", "", &position).encode();
             let mut bytes = URL_SAFE_NO_PAD.decode(text).unwrap();
             bytes[place] ^= flip;

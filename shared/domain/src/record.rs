@@ -3,7 +3,7 @@
 //! A field that this version does not know, or a version that it does not know, is an error and not a guess: a newer
 //! writer's value must not lose a part by being read and rewritten here. A new version is a new struct with a conversion.
 //!
-//! What is neither rewritten nor answered may be looked at in [`Part`], as every request looks at its login.
+//! What is neither rewritten nor answered may be looked at in [`Projection`], as every request looks at its login.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -48,7 +48,7 @@ pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>> {
 /// Nothing is lost by that, as a part can not be written. The version is checked as strictly as ever, so the members that are taken mean
 /// what this code takes them to mean, and one that is missing or wrong is an error; only what is wrong elsewhere shows first to who reads
 /// the record. Implementors allow unknown fields, have none that may be absent, and take an older version's members from the whole record.
-pub trait Part: DeserializeOwned + From<Self::Whole> {
+pub trait Projection: DeserializeOwned + From<Self::Whole> {
     /// What it is a part of.
     type Whole: Record;
 }
@@ -59,7 +59,7 @@ pub fn decode<T: Record>(bytes: &[u8]) -> Result<T> {
 }
 
 /// Some members of the record in `bytes`.
-pub fn decode_part<P: Part>(bytes: &[u8]) -> Result<P> {
+pub fn decode_projection<P: Projection>(bytes: &[u8]) -> Result<P> {
     decode_as::<P, P::Whole>(bytes)
 }
 
@@ -220,7 +220,7 @@ mod tests {
         }
     }
 
-    impl Part for Piece {
+    impl Projection for Piece {
         type Whole = Large;
     }
 
@@ -238,13 +238,13 @@ mod tests {
             r#"{"v":1,"data":7}"#,
         ] {
             assert_eq!(
-                decode_part::<Piece>(whole.as_bytes()).unwrap(),
+                decode_projection::<Piece>(whole.as_bytes()).unwrap(),
                 Piece { b: 7 },
                 "{whole}"
             );
         }
         assert_eq!(
-            decode_part::<Piece>(br#"{"v":2,"data":{"a":[],"b":7,"c":{}}}"#).unwrap(),
+            decode_projection::<Piece>(br#"{"v":2,"data":{"a":[],"b":7,"c":{}}}"#).unwrap(),
             Piece { b: 7 },
             "nobody has looked there"
         );
@@ -261,7 +261,7 @@ mod tests {
             r#"{"v":2,"data":{"a":"x","b":7}"#,
             r#"{"v":2,"data":{"a":"x","b":7}} 1"#,
         ] {
-            let error = decode_part::<Piece>(foreign.as_bytes()).unwrap_err();
+            let error = decode_projection::<Piece>(foreign.as_bytes()).unwrap_err();
             assert!(
                 matches!(error, Error::Corrupt { kind: "large", .. }),
                 "{foreign} was read"

@@ -177,8 +177,8 @@ impl Caller {
     /// It decides by when the login ends and by the role, and by nothing else that the two records have: so it reads no more of them.
     async fn check(&self, txn: &kv::Txn, permission: Permission) -> Result<()> {
         let (life, standing) = join!(
-            logins::store::life(txn, self.user, self.login),
-            tenants::store::standing(txn, self.user, self.tenant)
+            logins::store::expiry(txn, self.user, self.login),
+            tenants::store::role(txn, self.user, self.tenant)
         );
         let life = life?.filter(|life| life.is_alive(self.at));
         match (life, standing?) {

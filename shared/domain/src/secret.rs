@@ -18,10 +18,10 @@ use unicode_normalization::UnicodeNormalization;
 use crate::env::Rng;
 use crate::error::{Error, Result};
 use crate::password::{Context, Policy};
-use crate::text::Refused;
+use crate::text::Rejection;
 
 /// The most bytes that a password may have as it is sent.
-pub const PASSWORD_MAX_BYTES: usize = 1024;
+pub const MAX_BYTES: usize = 1024;
 
 /// How many requests may be about to hash at once, for each core. One that is let in is at the end of a queue of less than two seconds; one that
 /// is not is told to come back, which is better than to let it wait until its client gives up, and to hash then for nobody.
@@ -37,15 +37,15 @@ pub struct Password(String);
 impl Password {
     /// A password that somebody claims to be theirs. It is only bounded in size: whether it is right is for its hash to say,
     /// and the policy of its day may have been another.
-    pub fn claimed(text: &str) -> Result<Self, Refused> {
-        if text.len() > PASSWORD_MAX_BYTES {
-            return Err(Refused(format!("must have at most {PASSWORD_MAX_BYTES} bytes")));
+    pub fn claimed(text: &str) -> Result<Self, Rejection> {
+        if text.len() > MAX_BYTES {
+            return Err(Rejection(format!("must have at most {MAX_BYTES} bytes")));
         }
         Ok(Self(text.nfkc().collect()))
     }
 
     /// A password that somebody chooses, or every rule of `policy` that it breaks. `context` is what is known about the person.
-    pub fn chosen(text: &str, policy: Policy, context: &Context) -> Result<Self, Vec<Refused>> {
+    pub fn chosen(text: &str, policy: Policy, context: &Context) -> Result<Self, Vec<Rejection>> {
         let password = Self::claimed(text)?;
         let refusals = policy.refusals(&password.0, context);
         if refusals.is_empty() {
@@ -85,7 +85,7 @@ pub enum Verdict {
 }
 
 /// Hashes and verifies off the async threads, at most as many at once as there are cores: each takes a core for tens of
-/// milliseconds and 19 MiB, so more at once would only take longer and could take all memory. Who is to hash takes a [`place`](Self::place)
+/// milliseconds and 19 MiB, so more at once would only take longer and could take all memory. Who is to hash takes a [`place`](Self::admit)
 /// first, of which there are not many either.
 #[derive(Clone)]
 pub struct Hasher {
@@ -118,7 +118,7 @@ impl Queue {
 
 /// A place in the queue of those who are to hash, given back when this is dropped.
 #[must_use]
-pub struct Place(#[expect(dead_code, reason = "it is only held")] Option<OwnedSemaphorePermit>);
+pub struct Admission(#[expect(dead_code, reason = "it is only held")] Option<OwnedSemaphorePermit>);
 
 impl Hasher {
     /// A hasher with the argon2 crate's default parameters (OWASP: 19 MiB, 2 passes, 1 lane).
@@ -157,18 +157,18 @@ impl Hasher {
     }
 
     /// How many passwords it and its clones were given to verify so far: what throttling keeps small.
-    pub fn compared(&self) -> u64 {
+    pub fn verifications(&self) -> u64 {
         self.compared.load(Relaxed)
     }
 
     /// A place for a request that is about to hash, or [`Error::TooManyAttempts`] if too many are. To be taken before anything is
     /// read or counted, so that a refusal costs nothing, and says nothing of whoever is asked about.
-    pub fn place(&self) -> Result<Place> {
+    pub fn admit(&self) -> Result<Admission> {
         let Some(queue) = &self.queue else {
-            return Ok(Place(None));
+            return Ok(Admission(None));
         };
         match queue.places.clone().try_acquire_owned() {
-            Ok(permit) => Ok(Place(Some(permit))),
+            Ok(permit) => Ok(Admission(Some(permit))),
             Err(_) => Err(Error::TooManyAttempts { wait: COME_BACK }),
         }
     }
@@ -406,12 +406,12 @@ mod tests {
     fn whoever_finds_no_place_is_told_to_come_back_and_a_place_that_was_left_is_free_again() {
         let hasher = hasher();
         let cores = std::thread::available_parallelism().unwrap().get();
-        let mut places: Vec<Place> = (0..cores * PLACES_PER_CORE).map(|_| hasher.place().unwrap()).collect();
-        let refused = hasher.clone().place().err().unwrap();
+        let mut places: Vec<Admission> = (0..cores * PLACES_PER_CORE).map(|_| hasher.admit().unwrap()).collect();
+        let refused = hasher.clone().admit().err().unwrap();
         assert!(matches!(refused, Error::TooManyAttempts { wait: COME_BACK }));
         places.pop();
-        places.push(hasher.place().unwrap());
-        assert!(hasher.place().is_err());
+        places.push(hasher.admit().unwrap());
+        assert!(hasher.admit().is_err());
     }
 
     #[tokio::test]

@@ -6,22 +6,22 @@ use serde::{Deserialize, Serialize};
 
 /// Why a text was refused: a sentence for the person who sent it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused(pub String);
+pub struct Rejection(pub String);
 
-impl Refused {
+impl Rejection {
     pub(crate) fn because(sentence: impl Into<String>) -> Self {
         Self(sentence.into())
     }
 }
 
 /// A text that is refused for several reasons at once.
-impl From<Refused> for Vec<Refused> {
-    fn from(refused: Refused) -> Self {
+impl From<Rejection> for Vec<Rejection> {
+    fn from(refused: Rejection) -> Self {
         vec![refused]
     }
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -37,22 +37,22 @@ pub struct Name(String);
 
 impl Name {
     /// Trims and checks.
-    pub fn parse(text: &str) -> Result<Self, Refused> {
+    pub fn parse(text: &str) -> Result<Self, Rejection> {
         let text = trimmed(text);
         if text.is_empty() {
-            return Err(Refused::because("must not be empty"));
+            return Err(Rejection::because("must not be empty"));
         }
         if text.chars().count() > NAME_MAX {
-            return Err(Refused(format!("must have at most {NAME_MAX} characters")));
+            return Err(Rejection(format!("must have at most {NAME_MAX} characters")));
         }
         if text.chars().any(char::is_control) {
-            return Err(Refused::because("must not contain control characters"));
+            return Err(Rejection::because("must not contain control characters"));
         }
         Ok(Self(text.to_owned()))
     }
 
     /// Like [`parse`](Self::parse), but blank text is no name, as a form sends it for a field left empty.
-    pub fn parse_optional(text: &str) -> Result<Option<Self>, Refused> {
+    pub fn parse_optional(text: &str) -> Result<Option<Self>, Rejection> {
         if trimmed(text).is_empty() {
             Ok(None)
         } else {

@@ -5,12 +5,12 @@ use std::fmt::Debug;
 use domain::audit::{Action, Event};
 use domain::env::SystemRng;
 use domain::id::Id;
-use domain::logins::{Family, Life, Login};
-use domain::page::Seal;
-use domain::record::{self, Part, Record};
+use domain::logins::{Login, LoginExpiry, TokenFamily};
+use domain::page::CursorKey;
+use domain::record::{self, Projection, Record};
 use domain::secret::PasswordHash;
 use domain::sessions::{Session, WorkspacePath};
-use domain::tenants::{Kind, Membership, Standing, Tenant};
+use domain::tenants::{Kind, MemberRole, Membership, Tenant};
 use domain::text::Name;
 use domain::users::{Email, User};
 use domain::{Address, LoginId, Role, SessionId, TenantId, Timestamp, UserAgent, UserId};
@@ -77,9 +77,9 @@ fn survives<T: Record + PartialEq + Debug>(record: &T) -> Result<(), TestCaseErr
 }
 
 /// A part of a record that was written.
-fn part<P: Part>(record: &P::Whole) -> P {
+fn projection<P: Projection>(record: &P::Whole) -> P {
     let bytes = record::encode(record).expect("it can be written");
-    record::decode_part(&bytes).expect("it can be read")
+    record::decode_projection(&bytes).expect("it can be read")
 }
 
 proptest! {
@@ -96,10 +96,10 @@ proptest! {
         id in id::<TenantId>(), user in id::<UserId>(), name in "\\PC{0,401}", own: bool, role in role(),
         company in prop::option::of(name()), joined_at in time(),
     ) {
-        survives(&Tenant { id, name, kind: if own { Kind::Own } else { Kind::Organization }, seal: Seal::draw(&SystemRng) })?;
+        survives(&Tenant { id, name, kind: if own { Kind::Own } else { Kind::Organization }, cursor_key: CursorKey::draw(&SystemRng) })?;
         let membership = Membership { user, tenant: id, role, company, joined_at };
         survives(&membership)?;
-        prop_assert_eq!(part::<Standing>(&membership), membership.into());
+        prop_assert_eq!(projection::<MemberRole>(&membership), membership.into());
     }
 
     #[test]
@@ -108,10 +108,10 @@ proptest! {
         expires_at in time(), address in prop::option::of(address()), user_agent in "\\PC{0,300}",
     ) {
         let user_agent = UserAgent::new(&user_agent);
-        let (refresh, _) = Family::start(&SystemRng, user, tenant, id);
+        let (refresh, _) = TokenFamily::start(&SystemRng, user, tenant, id);
         let login = Login { id, user, tenant, created_at, used_at, expires_at, address, user_agent, refresh };
         survives(&login)?;
-        prop_assert_eq!(part::<Life>(&login), login.into());
+        prop_assert_eq!(projection::<LoginExpiry>(&login), login.into());
     }
 
     #[test]
@@ -122,7 +122,7 @@ proptest! {
         );
         let login: Login = record::decode(written.as_bytes()).expect("it can be read");
         prop_assert_eq!((login.id, login.user, login.tenant, login.used_at), (id, user, tenant, time));
-        prop_assert_eq!(record::decode_part::<Life>(written.as_bytes()).expect("it can be read"), login.clone().into());
+        prop_assert_eq!(record::decode_projection::<LoginExpiry>(written.as_bytes()).expect("it can be read"), login.clone().into());
         survives(&login)?;
     }
 

@@ -8,15 +8,14 @@ use api::config::Origins;
 use api::{AppState, Lines, Observer, SourceAddress};
 use axum::body::{Body, Bytes};
 use axum::http::{Request, Response};
-use domain::env::{Env, Ids, Limits, SystemRng};
 use domain::logins::{self, Lifetime, Login, SignedIn};
 use domain::password::Policy;
-use domain::secret::{Hasher, Password};
+use domain::password::{Hasher, Password};
 use domain::tenants::{self, Membership};
 use domain::throttle::Rules;
 use domain::users::ops::Registration;
 use domain::users::{self, Email};
-use domain::{Address, Client, Clock as _, Role};
+use domain::{Address, Client, Clock as _, Env, IdGenerator, Limits, Role, SystemRng};
 use http_body_util::BodyExt as _;
 use jwt::{Secret, SigningKey, Subject, Tokens};
 use kv::{Entry, Key, Order, Query, Range};
@@ -127,7 +126,7 @@ impl TestApp {
         let mut env = Env {
             db,
             clock: clock.clone(),
-            ids: Arc::new(Ids::new(clock.clone(), rng.clone())),
+            ids: Arc::new(IdGenerator::new(clock.clone(), rng.clone())),
             hasher: Hasher::new(rng.clone()),
             rng,
             limits: Limits {

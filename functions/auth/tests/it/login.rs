@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use axum::http::HeaderMap;
-use domain::env::SystemRng;
-use domain::secret::{Hasher, Password};
+use domain::SystemRng;
+use domain::password::{Hasher, Password};
 use domain::users::{self, Email, User};
 use serde_json::json;
 use testkit::{Code, Target as _, TestApp};

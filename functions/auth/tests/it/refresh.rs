@@ -156,7 +156,7 @@ async fn whoever_knows_only_the_ids_can_not_end_a_login() {
         alice.signed_in.tenant.id,
         alice.signed_in.login.id,
     );
-    let (_, guess) = domain::logins::Family::start(&*app.env.rng, user, tenant, login);
+    let (_, guess) = domain::logins::TokenFamily::start(&*app.env.rng, user, tenant, login);
     assert_refused(&app, &guess.reveal()).await;
     assert!(is_alive(&app, &alice.token).await);
     refresh(&app, &alice.refresh_token()).await.ok();

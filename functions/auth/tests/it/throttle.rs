@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use argon2::Params;
 use domain::audit::{self, Action};
-use domain::env::{Env, Limits, Rng, SystemRng};
 use domain::page::Limit;
-use domain::secret::{Hasher, Password};
+use domain::password::{Hasher, Password};
 use domain::throttle::{Rule, Rules};
 use domain::users::{self, Email, ops::Registration};
-use domain::{Address, Client, Error, logins, sweep};
+use domain::{Address, Client, Env, Error, Limits, Rng, SystemRng, logins, sweep};
 use kv::{Key, Order, Query, Range};
 use serde_json::json;
 use testkit::{Actor, Code, Target as _, TestApp};
@@ -273,7 +272,7 @@ async fn who_has_to_wait_costs_no_hash_and_leaves_nothing() {
     assert_eq!(outcome(changed), Wrong);
 
     let everything = Key::of(&());
-    let (before, compared) = (stored(&app, &everything).await, app.env.hasher.compared());
+    let (before, compared) = (stored(&app, &everything).await, app.env.hasher.verifications());
     for email in [ALICE, "nobody@example.com"] {
         assert_eq!(guess(&app, HOME, email).await, Wait(1));
         assert_eq!(log_in(&app, HOME, email, RIGHT).await, Wait(1));
@@ -284,7 +283,7 @@ async fn who_has_to_wait_costs_no_hash_and_leaves_nothing() {
     let mut env = app.env.clone();
     env.hasher = Hasher::new(Arc::new(NoSalt));
     assert_eq!(outcome(register(&env, HOME, "carol@example.com").await), Wait(1));
-    assert_eq!(app.env.hasher.compared(), compared);
+    assert_eq!(app.env.hasher.verifications(), compared);
     assert_eq!(stored(&app, &everything).await, before);
 }
 
@@ -296,7 +295,7 @@ async fn an_attempt_whose_hash_is_renewed_by_another_meanwhile_is_verified_again
     app.env.hasher = Hasher::new(Arc::new(SystemRng));
     let outcomes = tokio::join!(log_in(&app, HOME, ALICE, RIGHT), log_in(&app, ELSEWHERE, ALICE, RIGHT));
     assert_eq!(outcomes, (In, In));
-    assert_eq!(app.env.hasher.compared(), 3, "one of them was asked again");
+    assert_eq!(app.env.hasher.verifications(), 3, "one of them was asked again");
 }
 
 #[tokio::test]

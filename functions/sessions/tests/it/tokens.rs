@@ -177,7 +177,7 @@ async fn every_forgery_is_refused_with_the_code_of_what_it_is() {
 async fn the_process_needs_the_public_key_alone() {
     let store = TestStore::new();
     let app = TestApp::with_tokens(sessions::router(), store.open(), migrating());
-    let today = domain::env::SystemClock.now().as_seconds() - app.clock.now().as_seconds();
+    let today = domain::SystemClock.now().as_seconds() - app.clock.now().as_seconds();
     app.clock.advance(Duration::from_secs(today.unsigned_abs()));
     let alice = app.register("alice@example.com").await;
 

@@ -6,11 +6,10 @@ use std::time::Duration;
 use api::router::PREFIXES;
 use axum::body::Body;
 use axum::http::{Method, Request, header};
-use domain::env::SystemRng;
-use domain::logins::{self, Family, Login};
+use domain::logins::{self, Login, TokenFamily};
 use domain::sessions::{self, Draft, WorkspacePath};
 use domain::text::Name;
-use domain::{Role, TokenId};
+use domain::{Role, SystemRng, TokenId};
 use kv::Entry;
 use kv::faulty::{Latency, Plan};
 use serde_json::{Value, json};
@@ -453,12 +452,12 @@ async fn what_is_no_refresh_token_that_is_alive_is_refused_whatever_else_is_brou
     let stage = Stage::set().await;
     let of_family = |actor: &Actor| {
         let login = &actor.signed_in.login;
-        let (_, guess) = Family::start(&SystemRng, login.user, login.tenant, login.id);
+        let (_, guess) = TokenFamily::start(&SystemRng, login.user, login.tenant, login.id);
         json!(guess.reveal())
     };
     let elsewhere = {
         let (bob, alice) = (&stage.bob.signed_in.login, &stage.alice.signed_in.login);
-        let (_, guess) = Family::start(&SystemRng, bob.user, alice.tenant, bob.id);
+        let (_, guess) = TokenFamily::start(&SystemRng, bob.user, alice.tenant, bob.id);
         json!(guess.reveal())
     };
     let invalid = (401, Code::InvalidRefreshToken);

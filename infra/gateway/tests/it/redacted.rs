@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use api::Field;
 use api::config::{Config, LogFormat, Logs, Mode, Origins, Stream};
-use domain::Client;
-use domain::env::SystemRng;
 use domain::logins::{Lifetime, Nonce};
+use domain::password::Password;
 use domain::password::Policy;
-use domain::secret::Password;
 use domain::users::Email;
 use domain::users::ops::Registration;
+use domain::{Client, SystemRng};
 use jwt::{PrivateKey, Secret, SigningKey, VerifyingKey};
 use testkit::{TestApp, TestStore};
 
@@ -111,14 +110,14 @@ async fn no_type_that_holds_a_secret_prints_it() {
         ("User", &signed_in.user),
         ("RefreshToken", &first),
         ("Nonce", &nonce),
-        ("Family", &refreshed.login.refresh),
+        ("TokenFamily", &refreshed.login.refresh),
         ("Login", &refreshed.login),
         ("SignedIn", &refreshed),
-        ("Presented", &refreshed.login.refresh.judge(&first, refreshed.at)),
+        ("TokenStatus", &refreshed.login.refresh.status_of(&first, refreshed.at)),
         ("Secret", &Secret::new(SIGNING).unwrap()),
         ("PrivateKey", &private),
         ("SigningKey", &SigningKey::EdDsa(private.clone())),
-        ("Seal", &signed_in.tenant.seal),
+        ("CursorKey", &signed_in.tenant.cursor_key),
         ("Tenant", &signed_in.tenant),
         ("jwt::Settings", &tokens),
         ("Config", &config),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
-use domain::expiry::{self, Moved};
+use domain::expiry::{self, ExpiryChange};
 use domain::id::Id as _;
 use domain::{LoginId, Timestamp, UserId, logins};
 use kv::{Db, Key};
@@ -27,14 +27,14 @@ async fn put_outlived(db: &Db, number: u8) {
 }
 
 pub async fn put_keys(db: &Db, keys: &[Key]) {
-    let moved = Moved {
+    let change = ExpiryChange {
         from: None,
         to: Timestamp::from_millis(0),
     };
     let put = db.run(|txn| async move {
         keys.iter().try_for_each(|key| {
             txn.set(key, [])?;
-            expiry::file(&txn, key, moved)
+            expiry::update(&txn, key, change)
         })
     });
     put.await.unwrap();

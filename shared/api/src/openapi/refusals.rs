@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::StatusCode;
-use domain::text::Refused;
+use domain::text::Rejection;
 use serde_json::json;
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::schema::AllOfBuilder;
@@ -152,8 +152,8 @@ fn sample(code: Code) -> ApiError {
     use domain::Error;
     match code {
         Code::ValidationFailed => ApiError::invalid(vec![
-            violation("/name", &Refused("is required".to_owned())),
-            violation("/workspacePath", &Refused("must not contain `..`".to_owned())),
+            violation("/name", &Rejection("is required".to_owned())),
+            violation("/workspacePath", &Rejection("must not contain `..`".to_owned())),
         ]),
         Code::MalformedBody => ApiError::new(code, "The body must be a JSON object."),
         Code::InvalidCredentials => Error::InvalidCredentials.into(),

@@ -2,7 +2,7 @@
 
 use kv::Key;
 
-use crate::audit::Place;
+use crate::audit::Position;
 use crate::scope::TenantScope;
 use crate::tenants;
 
@@ -12,6 +12,6 @@ pub fn log(scope: TenantScope) -> Key {
 }
 
 /// One place in it.
-pub fn event(scope: TenantScope, place: Place) -> Key {
+pub fn event(scope: TenantScope, place: Position) -> Key {
     log(scope).child(&(place.stamp(),))
 }

@@ -160,9 +160,9 @@ impl Event {
 
 /// An event's place in its tenant's log, which is the order of the commits. Nothing is ever added before a place that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place([u8; 12]);
+pub struct Position([u8; 12]);
 
-impl Place {
+impl Position {
     pub(crate) fn new(stamp: &Versionstamp) -> Self {
         Self(*stamp.as_bytes())
     }
@@ -199,14 +199,14 @@ mod tests {
     proptest! {
         #[test]
         fn two_places_have_two_ids(one: [u8; 12], other: [u8; 12]) {
-            prop_assert_eq!(Place(one).id().len(), 24);
-            prop_assert_eq!(Place(one).id() == Place(other).id(), one == other);
+            prop_assert_eq!(Position(one).id().len(), 24);
+            prop_assert_eq!(Position(one).id() == Position(other).id(), one == other);
         }
     }
 
     #[test]
     fn an_id_is_written_in_full() {
-        let place = Place([0, 0, 0, 0, 0, 0, 0, 0, 7, 255, 0, 1]);
+        let place = Position([0, 0, 0, 0, 0, 0, 0, 0, 7, 255, 0, 1]);
         assert_eq!(place.id(), "000000000000000007ff0001");
     }
 }

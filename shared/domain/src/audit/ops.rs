@@ -2,7 +2,7 @@
 
 use futures_util::try_join;
 
-use crate::audit::{Event, Place, store};
+use crate::audit::{Event, Position, store};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::page::{Cursor, Limit};
@@ -16,7 +16,7 @@ const LIST: &str = "audit";
 #[derive(Clone, Debug)]
 pub struct Page {
     /// In the order in which they were committed.
-    pub events: Vec<(Place, Event)>,
+    pub events: Vec<(Position, Event)>,
     /// Where to go on, now or later; `None` as long as nothing has happened.
     pub next: Option<Cursor>,
 }
@@ -25,7 +25,7 @@ pub struct Page {
 /// later will be found.
 pub async fn list(env: &Env, caller: &Caller, after: Option<&Cursor>, limit: Limit) -> Result<Page> {
     let place = match after {
-        Some(cursor) => Some(Place::from_slice(cursor.position()).ok_or(Error::BadCursor)?),
+        Some(cursor) => Some(Position::from_slice(cursor.position()).ok_or(Error::BadCursor)?),
         None => None,
     };
     env.db
@@ -34,7 +34,7 @@ pub async fn list(env: &Env, caller: &Caller, after: Option<&Cursor>, limit: Lim
             let read = |scope| async move {
                 // The cursor is judged by what is read beside the page, which is dropped if the cursor is none.
                 let (seal, events) = try_join!(
-                    tenants::store::seal(txn, scope),
+                    tenants::store::cursor_key(txn, scope),
                     store::list(txn, scope, place, limit.get())
                 )?;
                 if let Some(cursor) = after {

@@ -2,7 +2,7 @@
 
 use kv::{Order, Query, Range, Txn, Versionstamp};
 
-use crate::audit::{Event, Place, keys};
+use crate::audit::{Event, Position, keys};
 use crate::error::Result;
 use crate::record;
 use crate::scope::TenantScope;
@@ -13,7 +13,12 @@ pub fn add(txn: &Txn, scope: TenantScope, event: &Event) -> Result<()> {
 }
 
 /// Up to `limit` of the tenant's events, in the order of their commits, later than `after`.
-pub async fn list(txn: &Txn, scope: TenantScope, after: Option<Place>, limit: usize) -> Result<Vec<(Place, Event)>> {
+pub async fn list(
+    txn: &Txn,
+    scope: TenantScope,
+    after: Option<Position>,
+    limit: usize,
+) -> Result<Vec<(Position, Event)>> {
     let mut range = Range::below(&keys::log(scope));
     if let Some(place) = after {
         range = range.after(&keys::event(scope, place));
@@ -29,7 +34,7 @@ pub async fn list(txn: &Txn, scope: TenantScope, after: Option<Place>, limit: us
         .iter()
         .map(|entry| {
             let stamp: Versionstamp = entry.key.last()?;
-            Ok((Place::new(&stamp), record::decode(&entry.value)?))
+            Ok((Position::new(&stamp), record::decode(&entry.value)?))
         })
         .collect()
 }

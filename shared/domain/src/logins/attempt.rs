@@ -8,7 +8,7 @@ use crate::env::Env;
 use crate::error::Result;
 use crate::id::{LoginId, UserId};
 use crate::scope::TenantScope;
-use crate::throttle::{KNOWN_AFTER_LOGIN, Reserved, Standing};
+use crate::throttle::{AttemptCounters, KNOWN_AFTER_LOGIN, Reserved};
 use crate::time::Timestamp;
 use crate::users::Email;
 
@@ -31,19 +31,23 @@ pub(crate) enum By<'a> {
 
 impl Attempt<'_> {
     /// How whoever tries it stands at `now`, if anything is throttled.
-    pub(crate) async fn standing(self, txn: &Txn, now: Timestamp) -> Result<Option<Standing>> {
+    pub(crate) async fn standing(self, txn: &Txn, now: Timestamp) -> Result<Option<AttemptCounters>> {
         let Some(rules) = &self.env.limits.throttle else {
             return Ok(None);
         };
         let standing = match self.by {
-            By::Email(email) => Standing::read(txn, rules, email, self.client, now).await,
-            By::Login(login) => Standing::of_login(txn, rules, login, now).await,
+            By::Email(email) => AttemptCounters::read(txn, rules, email, self.client, now).await,
+            By::Login(login) => AttemptCounters::of_login(txn, rules, login, now).await,
         };
         standing.map(Some)
     }
 
     /// Reserves an attempt, unless it was reserved before and that is still `held`.
-    pub(crate) fn reserve(txn: &Txn, standing: Option<Standing>, held: Option<Reserved>) -> Result<Option<Reserved>> {
+    pub(crate) fn reserve(
+        txn: &Txn,
+        standing: Option<AttemptCounters>,
+        held: Option<Reserved>,
+    ) -> Result<Option<Reserved>> {
         match (held, standing) {
             (None, Some(standing)) => standing.reserve(txn).map(Some),
             (held, _) => Ok(held),
@@ -78,7 +82,7 @@ impl Attempt<'_> {
         self,
         txn: &Txn,
         user: UserId,
-        standing: Option<Standing>,
+        standing: Option<AttemptCounters>,
         reserved: Option<Reserved>,
         now: Timestamp,
     ) -> Result<()> {

@@ -9,13 +9,13 @@ pub mod store;
 use std::time::Duration;
 
 pub(crate) use attempt::{Attempt, By};
-pub use refresh::{Family, GRACE, Nonce, Presented, RefreshToken};
+pub use refresh::{GRACE, Nonce, RefreshToken, TokenFamily, TokenStatus};
 use serde::{Deserialize, Serialize};
 
 use crate::client::{Address, Client, UserAgent};
 use crate::env::Env;
 use crate::id::{LoginId, TenantId, UserId};
-use crate::record::{Part, Record};
+use crate::record::{Projection, Record};
 use crate::tenants::{Membership, Tenant};
 use crate::time::Timestamp;
 use crate::users::User;
@@ -44,7 +44,7 @@ pub struct Login {
     /// What the program called itself then.
     pub user_agent: Option<UserAgent>,
     /// Its refresh tokens.
-    pub refresh: Family,
+    pub refresh: TokenFamily,
 }
 
 impl Record for Login {
@@ -59,15 +59,15 @@ impl Record for Login {
 /// What a request asks of its login: whether it is alive. Every request does, and a login's tokens are most of its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Life {
+pub struct LoginExpiry {
     expires_at: Timestamp,
 }
 
-impl Part for Life {
+impl Projection for LoginExpiry {
     type Whole = Login;
 }
 
-impl From<Login> for Life {
+impl From<Login> for LoginExpiry {
     fn from(login: Login) -> Self {
         Self {
             expires_at: login.expires_at,
@@ -75,7 +75,7 @@ impl From<Login> for Life {
     }
 }
 
-impl Life {
+impl LoginExpiry {
     /// Whether the login has not outlived its time.
     pub fn is_alive(self, now: Timestamp) -> bool {
         now < self.expires_at
@@ -104,7 +104,7 @@ impl From<LoginV1> for Login {
             expires_at: login.expires_at,
             address: None,
             user_agent: None,
-            refresh: Family::none(),
+            refresh: TokenFamily::none(),
         }
     }
 }
@@ -128,7 +128,7 @@ impl Login {
     /// A login from now on, and its first refresh token.
     pub fn open(env: &Env, user: UserId, tenant: TenantId, client: &Client, now: Timestamp) -> (Self, RefreshToken) {
         let id = env.ids.next();
-        let (refresh, token) = Family::start(&*env.rng, user, tenant, id);
+        let (refresh, token) = TokenFamily::start(&*env.rng, user, tenant, id);
         let login = Self {
             id,
             user,
@@ -145,7 +145,7 @@ impl Login {
 
     /// Whether it has not outlived its time.
     pub fn is_alive(&self, now: Timestamp) -> bool {
-        let life = Life {
+        let life = LoginExpiry {
             expires_at: self.expires_at,
         };
         life.is_alive(now)
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn a_login_is_over_when_its_time_has_come() {
         let at = Timestamp::from_millis;
-        let life = Life { expires_at: at(7) };
+        let life = LoginExpiry { expires_at: at(7) };
         assert_eq!([6, 7, 8].map(|now| life.is_alive(at(now))), [true, false, false]);
     }
 }

@@ -9,7 +9,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::LoginId;
 use crate::logins::attempt::{Attempt, By};
-use crate::logins::{Login, MAX_LOGINS, Nonce, Presented, RefreshToken, SignedIn, store};
+use crate::logins::{Login, MAX_LOGINS, Nonce, RefreshToken, SignedIn, TokenStatus, store};
 use crate::scope::{Caller, Permission, TenantScope};
 use crate::secret::{Password, PasswordHash, Verdict};
 use crate::tenants::{self, Membership, Tenant};
@@ -43,7 +43,7 @@ struct Found {
 /// keeps the attempt counted. The second reads right after the commit of the first, which spares it the trip to begin: had
 /// anything changed since, its commit would be refused, and tried again on a new snapshot.
 pub async fn log_in(env: &Env, client: &Client, email: &Email, password: &Password) -> Result<SignedIn> {
-    let _place = env.hasher.place()?;
+    let _place = env.hasher.admit()?;
     let attempt = Attempt {
         env,
         client,
@@ -89,7 +89,7 @@ async fn find(attempt: Attempt<'_>, email: &Email, held: Option<Reserved>) -> Re
             let looked_up = id.unwrap_or_else(|| users::store::nobody(email));
             let (user, place) = try_join!(
                 users::store::find(&txn, looked_up),
-                tenants::store::place(&txn, TenantScope::own(looked_up), looked_up)
+                tenants::store::find_with_membership(&txn, TenantScope::own(looked_up), looked_up)
             )?;
             let account = match (id, user, place) {
                 (None, _, _) => None,
@@ -216,26 +216,26 @@ pub async fn refresh(env: &Env, client: &Client, token: &RefreshToken) -> Result
             let (login, user, place) = try_join!(
                 store::find(&txn, token.user(), token.login()),
                 users::store::find(&txn, token.user()),
-                tenants::store::place(&txn, scope, token.user())
+                tenants::store::find_with_membership(&txn, scope, token.user())
             )?;
             let login = login.filter(|login| login.is_alive(now) && login.tenant == token.tenant());
             let (Some(login), Some(user), Some((tenant, membership))) = (login, user, place) else {
                 return Ok(Refreshed::Refused);
             };
-            let (login, refresh_token) = match login.refresh.judge(token, now) {
-                Presented::Foreign => return Ok(Refreshed::Refused),
-                Presented::Reused => {
+            let (login, refresh_token) = match login.refresh.status_of(token, now) {
+                TokenStatus::Foreign => return Ok(Refreshed::Refused),
+                TokenStatus::Reused => {
                     store::end(&txn, login.user, login.id)?;
                     audit::store::add(&txn, scope, reused)?;
                     return Ok(Refreshed::Ended);
                 }
-                Presented::Replaced(successor) => {
+                TokenStatus::Replaced(successor) => {
                     if !login.was_used_by(client) {
                         audit::store::add(&txn, scope, replayed)?;
                     }
                     (login, successor)
                 }
-                Presented::Current => {
+                TokenStatus::Current => {
                     let (next, successor) = login.refreshed(token, nonce, client, env.limits.login, now);
                     store::replace(&txn, &login, &next)?;
                     audit::store::add(&txn, scope, rotated)?;

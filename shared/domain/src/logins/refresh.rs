@@ -151,7 +151,7 @@ impl Digest {
 /// What the store knows of the tokens of one login.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Family {
+pub struct TokenFamily {
     proof: Digest,
     current: Digest,
     /// Replaced, oldest first; those whose grace is over go at the next rotation.
@@ -168,7 +168,7 @@ struct Replaced {
 
 /// What a token is to its family.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Presented {
+pub enum TokenStatus {
     /// The one that is to be used next.
     Current,
     /// Replaced a moment ago, by this successor.
@@ -179,7 +179,7 @@ pub enum Presented {
     Foreign,
 }
 
-impl Family {
+impl TokenFamily {
     /// A family and its first token.
     pub fn start(rng: &dyn Rng, user: UserId, tenant: TenantId, login: LoginId) -> (Self, RefreshToken) {
         let mut token = RefreshToken {
@@ -209,18 +209,18 @@ impl Family {
     }
 
     /// What `token` is to this family at `now`.
-    pub fn judge(&self, token: &RefreshToken, now: Timestamp) -> Presented {
+    pub fn status_of(&self, token: &RefreshToken, now: Timestamp) -> TokenStatus {
         if Digest::of(&token.proof) != self.proof {
-            return Presented::Foreign;
+            return TokenStatus::Foreign;
         }
         let digest = Digest::of(&token.secret);
         if digest == self.current {
-            return Presented::Current;
+            return TokenStatus::Current;
         }
         let replaced = self.replaced.iter().find(|replaced| replaced.token == digest);
         match replaced {
-            Some(replaced) if replaced.is_in_grace(now) => Presented::Replaced(token.successor(&replaced.nonce)),
-            _ => Presented::Reused,
+            Some(replaced) if replaced.is_in_grace(now) => TokenStatus::Replaced(token.successor(&replaced.nonce)),
+            _ => TokenStatus::Reused,
         }
     }
 
@@ -264,16 +264,16 @@ mod tests {
         )
     }
 
-    fn family() -> (Family, RefreshToken) {
-        Family::start(&SystemRng, ids().0, ids().1, ids().2)
+    fn family() -> (TokenFamily, RefreshToken) {
+        TokenFamily::start(&SystemRng, ids().0, ids().1, ids().2)
     }
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_millis(seconds * 1000)
     }
 
-    fn rotate(family: &mut Family, token: &RefreshToken, now: Timestamp) -> RefreshToken {
-        assert_eq!(family.judge(token, now), Presented::Current);
+    fn rotate(family: &mut TokenFamily, token: &RefreshToken, now: Timestamp) -> RefreshToken {
+        assert_eq!(family.status_of(token, now), TokenStatus::Current);
         family.rotate(token, Nonce::draw(&SystemRng), now)
     }
 
@@ -301,7 +301,7 @@ mod tests {
             }
         }
         assert!(!logged.contains(&URL_SAFE_NO_PAD.encode(family.current.0)), "{logged}");
-        assert_eq!(serde_json::from_str::<Family>(&stored).unwrap(), family);
+        assert_eq!(serde_json::from_str::<TokenFamily>(&stored).unwrap(), family);
     }
 
     #[test]
@@ -309,9 +309,9 @@ mod tests {
         let (mut family, first) = family();
         let second = rotate(&mut family, &first, at(100));
         assert_ne!(second, first);
-        assert_eq!(family.judge(&first, at(130)), Presented::Replaced(second.clone()));
-        assert_eq!(family.judge(&first, at(131)), Presented::Reused);
-        assert_eq!(family.judge(&second, at(10_000)), Presented::Current);
+        assert_eq!(family.status_of(&first, at(130)), TokenStatus::Replaced(second.clone()));
+        assert_eq!(family.status_of(&first, at(131)), TokenStatus::Reused);
+        assert_eq!(family.status_of(&second, at(10_000)), TokenStatus::Current);
     }
 
     #[test]
@@ -319,8 +319,8 @@ mod tests {
         let (mut family, first) = family();
         let second = rotate(&mut family, &first, at(0));
         let third = rotate(&mut family, &second, at(10));
-        assert_eq!(family.judge(&first, at(30)), Presented::Replaced(second.clone()));
-        assert_eq!(family.judge(&second, at(40)), Presented::Replaced(third.clone()));
+        assert_eq!(family.status_of(&first, at(30)), TokenStatus::Replaced(second.clone()));
+        assert_eq!(family.status_of(&second, at(40)), TokenStatus::Replaced(third.clone()));
         rotate(&mut family, &third, at(35));
         assert_eq!(family.replaced.len(), 2, "the first one's grace is over");
     }
@@ -333,19 +333,19 @@ mod tests {
             token = rotate(&mut family, &token, at(0));
         }
         assert_eq!(family.replaced.len(), REMEMBERED);
-        assert_eq!(family.judge(&first, at(0)), Presented::Reused);
+        assert_eq!(family.status_of(&first, at(0)), TokenStatus::Reused);
     }
 
     #[test]
     fn a_guess_is_nobodys_token_whatever_it_names() {
         let (family, token) = family();
-        let (_, guess) = Family::start(&SystemRng, ids().0, ids().1, ids().2);
-        assert_eq!(family.judge(&guess, at(0)), Presented::Foreign);
+        let (_, guess) = TokenFamily::start(&SystemRng, ids().0, ids().1, ids().2);
+        assert_eq!(family.status_of(&guess, at(0)), TokenStatus::Foreign);
         let with_secret = RefreshToken {
             secret: token.secret,
             ..guess
         };
-        assert_eq!(family.judge(&with_secret, at(0)), Presented::Foreign);
+        assert_eq!(family.status_of(&with_secret, at(0)), TokenStatus::Foreign);
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use kv::{Order, Query, Range, Txn};
 
 use crate::error::Result;
-use crate::expiry::{self, Moved};
+use crate::expiry::{self, ExpiryChange};
 use crate::id::{LoginId, UserId};
-use crate::logins::{Life, Login, MAX_LOGINS, keys};
+use crate::logins::{Login, LoginExpiry, MAX_LOGINS, keys};
 use crate::record;
 
 /// The login, if it has not been ended. It may have outlived its time.
@@ -18,11 +18,11 @@ pub async fn find(txn: &Txn, user: UserId, id: LoginId) -> Result<Option<Login>>
 }
 
 /// What a request asks of the login, if it has not been ended.
-pub async fn life(txn: &Txn, user: UserId, id: LoginId) -> Result<Option<Life>> {
+pub async fn expiry(txn: &Txn, user: UserId, id: LoginId) -> Result<Option<LoginExpiry>> {
     txn.get(&keys::login(user, id))
         .await?
         .as_deref()
-        .map(record::decode_part)
+        .map(record::decode_projection)
         .transpose()
 }
 
@@ -52,11 +52,11 @@ pub fn replace(txn: &Txn, was: &Login, login: &Login) -> Result<()> {
 fn write(txn: &Txn, login: &Login, was: Option<&Login>) -> Result<()> {
     let key = keys::login(login.user, login.id);
     txn.set(&key, record::encode(login)?)?;
-    let moved = Moved {
+    let change = ExpiryChange {
         from: was.map(|was| was.expires_at),
         to: login.expires_at,
     };
-    expiry::file(txn, &key, moved)
+    expiry::update(txn, &key, change)
 }
 
 /// Ends the login; ended already, nothing changes.

@@ -8,7 +8,8 @@ mod pattern;
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::text::{Name, Refused};
+pub use crate::secret::{Admission, Hasher, MAX_BYTES, Password, PasswordHash, Verdict};
+use crate::text::{Name, Rejection};
 use crate::users::Email;
 
 /// The fewest characters that any policy can ask for; also what a strict one wants left once what is easily guessed is set aside.
@@ -51,29 +52,29 @@ impl Policy {
     }
 
     /// Every rule that a password, normalised to NFKC, breaks.
-    pub(crate) fn refusals(self, password: &str, context: &Context) -> Vec<Refused> {
+    pub(crate) fn refusals(self, password: &str, context: &Context) -> Vec<Rejection> {
         let mut refusals = Vec::new();
         let length = password.chars().count();
         if length < self.min_length {
-            refusals.push(Refused(format!("must have at least {} characters", self.min_length)));
+            refusals.push(Rejection(format!("must have at least {} characters", self.min_length)));
         }
         if !self.is_strict {
             return refusals;
         }
         let text = folded(password);
         if around_common(&text).is_some_and(is_little) {
-            refusals.push(Refused::because(
+            refusals.push(Rejection::because(
                 "must not be a common password, or one with a few digits or signs added",
             ));
         }
         let essence = pattern::essence(&text);
         if is_little(essence) && essence < length {
-            refusals.push(Refused::because(
+            refusals.push(Rejection::because(
                 "must not be mostly repetition, or rows of letters, digits or keys",
             ));
         }
         if context.besides(&text).is_some_and(is_little) {
-            refusals.push(Refused::because(
+            refusals.push(Rejection::because(
                 "must not be your email address, a name or company of yours or this service's name, with little added",
             ));
         }
@@ -164,8 +165,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{Context, Policy};
-    use crate::secret::{PASSWORD_MAX_BYTES, Password};
-    use crate::text::{Name, Refused};
+    use crate::secret::{MAX_BYTES, Password};
+    use crate::text::{Name, Rejection};
     use crate::users::Email;
 
     const LENGTH: &str = "must have at least 15 characters";
@@ -182,7 +183,7 @@ mod tests {
 
     fn refusals(policy: Policy, password: &str) -> Vec<String> {
         let refused = Password::chosen(password, policy, &alice()).err().unwrap_or_default();
-        refused.into_iter().map(|Refused(why)| why).collect()
+        refused.into_iter().map(|Rejection(why)| why).collect()
     }
 
     #[track_caller]
@@ -377,11 +378,11 @@ mod tests {
     #[test]
     fn the_longest_texts_are_checked_too() {
         // One character of three bytes that is eighteen after NFKC.
-        let expanded = "\u{fdfa}".repeat(PASSWORD_MAX_BYTES / 3);
+        let expanded = "\u{fdfa}".repeat(MAX_BYTES / 3);
         assert_strict(&expanded, &[]);
-        assert_strict(&"x".repeat(PASSWORD_MAX_BYTES), &[PATTERN]);
+        assert_strict(&"x".repeat(MAX_BYTES), &[PATTERN]);
         assert_eq!(
-            refusals(Policy::STRICT, &"x".repeat(PASSWORD_MAX_BYTES + 1)),
+            refusals(Policy::STRICT, &"x".repeat(MAX_BYTES + 1)),
             ["must have at most 1024 bytes"]
         );
     }

@@ -12,7 +12,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use crate::id::{SessionId, TenantId, UserId};
 use crate::record::Record;
 use crate::scope::Caller;
-use crate::text::{Name, Refused};
+use crate::text::{Name, Rejection};
 use crate::time::Timestamp;
 
 /// A workspace session.
@@ -107,9 +107,9 @@ impl Filter {
     pub const MAX_CHARS: usize = 200;
 
     /// At most 200 characters; empty, there is no filter.
-    pub fn parse(text: &str) -> Result<Option<Self>, Refused> {
+    pub fn parse(text: &str) -> Result<Option<Self>, Rejection> {
         if text.chars().count() > Self::MAX_CHARS {
-            return Err(Refused(format!("must have at most {} characters", Self::MAX_CHARS)));
+            return Err(Rejection(format!("must have at most {} characters", Self::MAX_CHARS)));
         }
         Ok((!text.is_empty()).then(|| Self(folded(text))))
     }

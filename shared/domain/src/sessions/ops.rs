@@ -7,7 +7,7 @@ use crate::audit::{self, Action, Event};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::SessionId;
-use crate::idempotency::{Done, IdempotencyKey, Place};
+use crate::idempotency::{IdempotencyKey, Outcome, Slot};
 use crate::page::{Cursor, Limit};
 use crate::scope::{Caller, Permission, TenantScope};
 use crate::sessions::{Change, Draft, Filter, Session, store};
@@ -45,7 +45,12 @@ pub struct Page {
 /// Opens a session in the caller's tenant; with a `key` that was used before, answers the session that was opened then.
 ///
 /// Fails with [`Error::IdempotencyMismatch`] if the key was used for another draft.
-pub async fn create(env: &Env, caller: &Caller, draft: Draft, key: Option<&IdempotencyKey>) -> Result<Done<Session>> {
+pub async fn create(
+    env: &Env,
+    caller: &Caller,
+    draft: Draft,
+    key: Option<&IdempotencyKey>,
+) -> Result<Outcome<Session>> {
     let now = env.clock.now();
     let new = &Session::open(env.ids.next(), caller, draft, now);
     let event = &Event::by(caller, Action::SessionCreated { session: new.id });
@@ -55,12 +60,12 @@ pub async fn create(env: &Env, caller: &Caller, draft: Draft, key: Option<&Idemp
             let create = |scope| async move {
                 let place = match key {
                     Some(key) => {
-                        Some(Place::read(txn, key.of_caller(scope, caller.user(), "sessions.create"), now).await?)
+                        Some(Slot::read(txn, key.of_caller(scope, caller.user(), "sessions.create"), now).await?)
                     }
                     None => None,
                 };
-                match place.as_ref().and_then(|place: &Place<Session>| place.kept.as_ref()) {
-                    Some(made) if made.is_made_like(new) => return Ok(Done::Before(made.clone())),
+                match place.as_ref().and_then(|place: &Slot<Session>| place.kept.as_ref()) {
+                    Some(made) if made.is_made_like(new) => return Ok(Outcome::Replayed(made.clone())),
                     Some(_) => return Err(Error::IdempotencyMismatch),
                     None => {}
                 }
@@ -69,7 +74,7 @@ pub async fn create(env: &Env, caller: &Caller, draft: Draft, key: Option<&Idemp
                 }
                 store::insert(txn, scope, new)?;
                 audit::store::add(txn, scope, event)?;
-                Ok(Done::Now(new.clone()))
+                Ok(Outcome::Fresh(new.clone()))
             };
             caller.enter(txn, Permission::WriteSessions, create).await
         })
@@ -102,8 +107,10 @@ pub async fn list(env: &Env, caller: &Caller, listing: &Listing) -> Result<Page>
             let txn = &txn;
             let read = |scope| async move {
                 // The cursor is judged by what is read beside the page, which is dropped if the cursor is none.
-                let (seal, (sessions, end)) =
-                    try_join!(tenants::store::seal(txn, scope), page(txn, scope, listing, before))?;
+                let (seal, (sessions, end)) = try_join!(
+                    tenants::store::cursor_key(txn, scope),
+                    page(txn, scope, listing, before)
+                )?;
                 if let Some(cursor) = after {
                     cursor.verify(&seal, LIST, filter)?;
                 }

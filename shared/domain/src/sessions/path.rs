@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::text::Refused;
+use crate::text::Rejection;
 
 /// An absolute POSIX path of at most 1,024 bytes, without empty, `.` or `..` segments and without NUL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,21 +16,21 @@ impl WorkspacePath {
     pub const MAX_BYTES: usize = 1024;
 
     /// Checks, and drops repeated slashes, `.` segments and a slash at the end.
-    pub fn parse(text: &str) -> Result<Self, Refused> {
+    pub fn parse(text: &str) -> Result<Self, Rejection> {
         if text.len() > Self::MAX_BYTES {
-            return Err(Refused(format!("must have at most {} bytes", Self::MAX_BYTES)));
+            return Err(Rejection(format!("must have at most {} bytes", Self::MAX_BYTES)));
         }
         if text.contains('\0') {
-            return Err(Refused::because("must not contain NUL"));
+            return Err(Rejection::because("must not contain NUL"));
         }
         let Some(relative) = text.strip_prefix('/') else {
-            return Err(Refused::because("must be an absolute path: start it with `/`"));
+            return Err(Rejection::because("must be an absolute path: start it with `/`"));
         };
         let mut normalised = String::with_capacity(text.len());
         for segment in relative.split('/') {
             match segment {
                 "" | "." => {}
-                ".." => return Err(Refused::because("must not contain `..`")),
+                ".." => return Err(Rejection::because("must not contain `..`")),
                 segment => {
                     normalised.push('/');
                     normalised.push_str(segment);

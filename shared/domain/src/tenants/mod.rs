@@ -6,8 +6,8 @@ pub mod store;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{TenantId, UserId};
-use crate::page::Seal;
-use crate::record::{Part, Record};
+use crate::page::CursorKey;
+use crate::record::{Projection, Record};
 use crate::scope::Role;
 use crate::text::Name;
 use crate::time::Timestamp;
@@ -25,7 +25,8 @@ pub struct Tenant {
     #[serde(rename = "type")]
     pub kind: Kind,
     /// What its cursors are sealed with.
-    pub seal: Seal,
+    #[serde(rename = "seal")]
+    pub cursor_key: CursorKey,
 }
 
 /// Whose tenant it is.
@@ -68,16 +69,16 @@ pub struct Membership {
 /// What a request asks of its caller's place in a tenant: the role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Standing {
+pub struct MemberRole {
     /// What the user may do there.
     pub role: Role,
 }
 
-impl Part for Standing {
+impl Projection for MemberRole {
     type Whole = Membership;
 }
 
-impl From<Membership> for Standing {
+impl From<Membership> for MemberRole {
     fn from(membership: Membership) -> Self {
         Self { role: membership.role }
     }
@@ -108,7 +109,7 @@ impl From<TenantV1> for Tenant {
             id: tenant.id,
             name: tenant.name,
             kind: tenant.kind,
-            seal: Seal::of_old(tenant.id),
+            cursor_key: CursorKey::legacy(tenant.id),
         }
     }
 }
@@ -119,7 +120,7 @@ impl Record for Membership {
 
 impl Tenant {
     /// The tenant that `user` has from the start, named after the company, the person, or else the address.
-    pub fn own(user: &User, company: Option<&Name>, seal: Seal) -> Self {
+    pub fn own(user: &User, company: Option<&Name>, cursor_key: CursorKey) -> Self {
         let name = match (company, &user.first_name, &user.last_name) {
             (Some(company), _, _) => company.to_string(),
             (None, Some(first), Some(last)) => format!("{first} {last}"),
@@ -130,7 +131,7 @@ impl Tenant {
             id: TenantId::own(user.id),
             name,
             kind: Kind::Own,
-            seal,
+            cursor_key,
         }
     }
 }

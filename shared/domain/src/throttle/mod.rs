@@ -1,8 +1,8 @@
 //! Throttling of guesses at passwords, and of registrations: counted in the store, so that all processes count together.
 //!
-//! **Before the work.** An attempt is [reserved](Standing::reserve) as if it had failed, in the transaction that reads the account and before
-//! anything is hashed; attempts that run at once can not slip through together. Success [gives back](Standing::succeed) what was
-//! reserved, failure [keeps](Standing::fail) it.
+//! **Before the work.** An attempt is [reserved](AttemptCounters::reserve) as if it had failed, in the transaction that reads the account and before
+//! anything is hashed; attempts that run at once can not slip through together. Success [gives back](AttemptCounters::succeed) what was
+//! reserved, failure [keeps](AttemptCounters::fail) it.
 //!
 //! **Three counts.** Of an account from an address (the pair), of an account from anywhere, and of an address for any account. After a number of free
 //! attempts each one more doubles the wait, up to a limit; what was counted is forgotten one by one as time passes. Whoever is signed in and
@@ -25,7 +25,7 @@ mod store;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-pub use store::{Registrations, Reserved, Standing};
+pub use store::{AttemptCounters, Registrations, Reserved};
 
 use crate::record::Record;
 use crate::time::Timestamp;
@@ -88,7 +88,7 @@ impl Default for Rules {
 /// A count in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Tally {
+struct Counter {
     /// How many attempts, less those that were forgotten by `since`.
     count: u32,
     /// From when on the next one is being forgotten.
@@ -105,11 +105,11 @@ struct Tally {
     reported: u32,
 }
 
-impl Record for Tally {
+impl Record for Counter {
     const KIND: &'static str = "throttle";
 }
 
-impl Tally {
+impl Counter {
     fn new(now: Timestamp) -> Self {
         Self {
             count: 0,
@@ -213,13 +213,13 @@ mod tests {
         Timestamp::from_millis(seconds * 1000)
     }
 
-    fn waits(tally: &Tally, now: i64) -> u64 {
+    fn waits(tally: &Counter, now: i64) -> u64 {
         tally.wait(&RULE, at(now)).as_secs()
     }
 
     #[test]
     fn attempts_are_free_and_then_each_doubles_the_wait() {
-        let mut tally = Tally::new(at(0));
+        let mut tally = Counter::new(at(0));
         let mut seen = Vec::new();
         for _ in 0..9 {
             seen.push(waits(&tally, 0));
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn what_was_counted_is_forgotten_one_by_one() {
-        let mut tally = Tally::new(at(0));
+        let mut tally = Counter::new(at(0));
         for _ in 0..5 {
             tally.add(&RULE, at(0));
         }
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn taking_back_never_goes_below_nothing() {
-        let mut tally = Tally::new(at(0));
+        let mut tally = Counter::new(at(0));
         tally.add(&RULE, at(0));
         tally.take(&RULE, 5, at(0));
         assert_eq!(tally.count, 0);
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn refused_attempts_are_told_at_once_then_summed_up_and_a_burst_is_told_as_it_grows() {
-        let mut tally = Tally::new(at(0));
+        let mut tally = Counter::new(at(0));
         let told: Vec<_> = (0..20).filter_map(|_| tally.tell_one_more(at(0))).collect();
         assert_eq!(told, [1, 2, 4, 8]);
         assert_eq!(tally.tell_one_more(at(60)), Some(6));
@@ -268,7 +268,7 @@ mod tests {
             free in 0u32..10, regain in 0u64..1000, max_wait in 0u64..1000, attempts in 0usize..60, pause in 0i64..100,
         ) {
             let rule = Rule { free, regain: Duration::from_secs(regain), max_wait: Duration::from_secs(max_wait) };
-            let mut tally = Tally::new(at(0));
+            let mut tally = Counter::new(at(0));
             let mut now = 0;
             for _ in 0..attempts {
                 tally.add(&rule, at(now));
@@ -281,7 +281,7 @@ mod tests {
 
         #[test]
         fn a_record_that_has_expired_counts_nothing(attempts in 1usize..60, pause in 0i64..100) {
-            let mut tally = Tally::new(at(0));
+            let mut tally = Counter::new(at(0));
             for attempt in 0..attempts {
                 tally.add(&RULE, at(i64::try_from(attempt).unwrap() * pause));
             }

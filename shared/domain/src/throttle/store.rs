@@ -5,10 +5,10 @@ use std::time::Duration;
 use futures_util::try_join;
 use kv::{Key, Txn};
 
-use super::{KNOWN_MAX_WAIT, Rule, Rules, Tally, keys};
+use super::{Counter, KNOWN_MAX_WAIT, Rule, Rules, keys};
 use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::expiry::{self, Moved};
+use crate::expiry::{self, ExpiryChange};
 use crate::id::LoginId;
 use crate::record;
 use crate::time::Timestamp;
@@ -18,8 +18,8 @@ use crate::users::Email;
 struct Entry {
     key: Key,
     rule: Rule,
-    was: Option<Tally>,
-    tally: Tally,
+    was: Option<Counter>,
+    tally: Counter,
 }
 
 impl Entry {
@@ -29,7 +29,7 @@ impl Entry {
             key,
             rule,
             was,
-            tally: was.unwrap_or_else(|| Tally::new(now)),
+            tally: was.unwrap_or_else(|| Counter::new(now)),
         })
     }
 
@@ -46,18 +46,18 @@ impl Entry {
     }
 
     fn write(mut self, txn: &Txn) -> Result<()> {
-        let is_new = |now| Tally::new(now) == self.tally;
+        let is_new = |now| Counter::new(now) == self.tally;
         // What is as it was is left alone, and so is what would be written to say that there is nothing.
         if self.was == Some(self.tally) || (self.was.is_none() && is_new(self.tally.last)) {
             return Ok(());
         }
         self.tally.set_expiry(&self.rule);
         txn.set(&self.key, record::encode(&self.tally)?)?;
-        let moved = Moved {
+        let change = ExpiryChange {
             from: self.was.map(|was| was.expires_at),
             to: self.tally.expires_at,
         };
-        expiry::file(txn, &self.key, moved)
+        expiry::update(txn, &self.key, change)
     }
 }
 
@@ -69,7 +69,7 @@ pub struct Reserved {
 }
 
 /// How whoever tries a password stands with the account, and with everybody else.
-pub struct Standing {
+pub struct AttemptCounters {
     /// Of the account from this address, or of a login.
     own: Entry,
     /// What others add to as well; nothing where somebody is signed in already.
@@ -84,7 +84,7 @@ struct Shared {
     is_vouched: bool,
 }
 
-impl Standing {
+impl AttemptCounters {
     /// How an account and an address stand, read at once.
     pub async fn read(txn: &Txn, rules: &Rules, email: &Email, client: &Client, now: Timestamp) -> Result<Self> {
         let (own, account, address) = try_join!(
@@ -178,7 +178,7 @@ impl Standing {
     }
 
     /// Where it is kept what the audit log has been told.
-    fn reports(&mut self) -> &mut Tally {
+    fn reports(&mut self) -> &mut Counter {
         match &mut self.shared {
             Some(shared) => &mut shared.account.tally,
             None => &mut self.own.tally,

@@ -5,7 +5,7 @@ use std::fmt;
 use email_address::{EmailAddress, Options};
 use serde::{Deserialize, Serialize};
 
-use crate::text::Refused;
+use crate::text::Rejection;
 
 /// An RFC 5321 address, trimmed and lower-cased.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -19,23 +19,23 @@ impl Email {
     /// Trims, lower-cases and checks.
     ///
     /// Addresses outside ASCII (RFC 6531) are refused: two that look alike could be two accounts.
-    pub fn parse(text: &str) -> Result<Self, Refused> {
+    pub fn parse(text: &str) -> Result<Self, Rejection> {
         let address = text.trim().to_ascii_lowercase();
         if address.is_empty() {
-            return Err(Refused::because("must not be empty"));
+            return Err(Rejection::because("must not be empty"));
         }
         if address.len() > Self::MAX_BYTES {
-            return Err(Refused(format!("must have at most {} bytes", Self::MAX_BYTES)));
+            return Err(Rejection(format!("must have at most {} bytes", Self::MAX_BYTES)));
         }
         if !address.is_ascii() {
-            return Err(Refused::because("must be in ASCII"));
+            return Err(Rejection::because("must be in ASCII"));
         }
         let options = Options::default()
             .without_display_text()
             .without_domain_literal()
             .with_no_minimum_sub_domains();
         EmailAddress::parse_with_options(&address, options)
-            .map_err(|error| Refused(format!("must be an email address: {}", sentence(&error.to_string()))))?;
+            .map_err(|error| Rejection(format!("must be an email address: {}", sentence(&error.to_string()))))?;
         Ok(Self(address))
     }
 

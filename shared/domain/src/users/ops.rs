@@ -9,9 +9,9 @@ use crate::client::Client;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::UserId;
-use crate::idempotency::{Done, IdempotencyKey, Place};
+use crate::idempotency::{IdempotencyKey, Outcome, Slot};
 use crate::logins::{self, Attempt, By, Login, SignedIn};
-use crate::page::Seal;
+use crate::page::CursorKey;
 use crate::password::Context;
 use crate::record::Record;
 use crate::scope::{Caller, Permission, TenantScope};
@@ -48,8 +48,8 @@ pub async fn register(
     client: &Client,
     registration: Registration,
     key: Option<&IdempotencyKey>,
-) -> Result<Done<SignedIn>> {
-    let held = env.hasher.place()?;
+) -> Result<Outcome<SignedIn>> {
+    let held = env.hasher.admit()?;
     let snapshot = match begin_registration(env, client, &registration, key).await? {
         Begun::Free(snapshot) => snapshot,
         Begun::Made(made) => {
@@ -71,7 +71,7 @@ pub async fn register(
         created_at: now,
         updated_at: now,
     };
-    let tenant = Tenant::own(&user, registration.company.as_ref(), Seal::draw(&*env.rng));
+    let tenant = Tenant::own(&user, registration.company.as_ref(), CursorKey::draw(&*env.rng));
     let membership = Membership::founder(&user, &tenant, registration.company.clone());
     let (login, refresh_token) = Login::open(env, user.id, tenant.id, client, now);
     let event = &Event::of(user.id, Some(login.id), client, now, Action::Registered);
@@ -111,7 +111,7 @@ pub async fn register(
                 return Ok(Some(made));
             }
             store::insert(txn, &new.user, holder)?;
-            tenants::store::found(txn, &new.user, &new.tenant, &new.membership)?;
+            tenants::store::create(txn, &new.user, &new.tenant, &new.membership)?;
             logins::store::add(txn, &new.login)?;
             audit::store::add(txn, TenantScope::own(new.user.id), event)?;
             if let Some(place) = place {
@@ -122,7 +122,7 @@ pub async fn register(
         .await?;
     match made {
         Some(made) => Box::pin(replay(env, client, &registration, &made)).await,
-        None => Ok(Done::Now(signed_in)),
+        None => Ok(Outcome::Fresh(signed_in)),
     }
 }
 
@@ -199,24 +199,29 @@ async fn place(
     key: Option<&IdempotencyKey>,
     email: &Email,
     now: Timestamp,
-) -> Result<Option<Place<Registered>>> {
+) -> Result<Option<Slot<Registered>>> {
     match key {
-        Some(key) => Place::read(txn, key.of_registration(email), now).await.map(Some),
+        Some(key) => Slot::read(txn, key.of_registration(email), now).await.map(Some),
         None => Ok(None),
     }
 }
 
 /// Signs in to the account that the same registration made before. Whether it is the same, the password's part included, is for a login to find
 /// out: with its throttle, and against the hash.
-async fn replay(env: &Env, client: &Client, registration: &Registration, made: &Registered) -> Result<Done<SignedIn>> {
+async fn replay(
+    env: &Env,
+    client: &Client,
+    registration: &Registration,
+    made: &Registered,
+) -> Result<Outcome<SignedIn>> {
     if !made.is_made_from(registration) {
         // After as much work as the right names with a wrong password would cost.
-        let _place = env.hasher.place()?;
+        let _place = env.hasher.admit()?;
         env.hasher.hash(&registration.password).await?;
         return Err(Error::IdempotencyMismatch);
     }
     match logins::ops::log_in(env, client, &registration.email, &registration.password).await {
-        Ok(signed_in) if signed_in.user.id == made.user => Ok(Done::Before(signed_in)),
+        Ok(signed_in) if signed_in.user.id == made.user => Ok(Outcome::Replayed(signed_in)),
         Ok(_) | Err(Error::InvalidCredentials) => Err(Error::IdempotencyMismatch),
         Err(error) => Err(error),
     }
@@ -224,11 +229,11 @@ async fn replay(env: &Env, client: &Client, registration: &Registration, made: &
 
 /// Changes the caller's password and ends their other logins; answers how many those were.
 ///
-/// Fails with [`PasswordRefused`](Error::PasswordRefused) if the policy does not want `new`, and with
+/// Fails with [`PasswordRejected`](Error::PasswordRejected) if the policy does not want `new`, and with
 /// [`InvalidCredentials`](Error::InvalidCredentials) if `current` is not the password, which is counted too: by the caller's
 /// login, so that nobody else's attempts matter.
 pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new: &str) -> Result<usize> {
-    let _place = env.hasher.place()?;
+    let _place = env.hasher.admit()?;
     let mut held = None;
     loop {
         let (Change { user, new, reserved }, snapshot) = begin_change(env, caller, new, held).await?;
@@ -301,14 +306,14 @@ async fn begin_change(env: &Env, caller: &Caller, new: &str, held: Option<Reserv
             let begin = |scope| async move {
                 let (user, place, standing) = try_join!(
                     store::find(txn, caller.user()),
-                    tenants::store::place(txn, scope, caller.user()),
+                    tenants::store::find_with_membership(txn, scope, caller.user()),
                     attempt.standing(txn, now)
                 )?;
                 let user = user.ok_or(Error::Revoked)?;
                 let company = place.and_then(|(_, membership)| membership.company);
                 let names = [&user.first_name, &user.last_name, &company];
                 let context = Context::of(Some(&user.email), names.into_iter().flatten());
-                let new = Password::chosen(new, env.limits.passwords, &context).map_err(Error::PasswordRefused)?;
+                let new = Password::chosen(new, env.limits.passwords, &context).map_err(Error::PasswordRejected)?;
                 let reserved = Attempt::reserve(txn, standing, held)?;
                 Ok(Change { user, new, reserved })
             };

@@ -8,10 +8,10 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use domain::idempotency::{Done, IdempotencyKey};
+use domain::idempotency::{IdempotencyKey, Outcome};
 use domain::logins::RefreshToken;
 use domain::page::{Cursor, Limit};
-use domain::secret::Password;
+use domain::password::Password;
 use domain::sessions::ops::Listing;
 use domain::sessions::{Change, Draft, Session, WorkspacePath};
 use domain::text::Name;
@@ -199,7 +199,7 @@ impl Client {
         let addresses = if self.guesses { 2 } else { 4 };
         let address = [None, Some(1), Some(2), Some(3)][self.rng.usize(..addresses)];
         let address = address.map(|last| Address::new(Ipv4Addr::new(192, 0, 2, last).into()));
-        let compared = self.env.hasher.compared();
+        let compared = self.env.hasher.verifications();
         let now = self.env.clock.now();
         let number = self.recorder.call(self.millis(), now, address, call.clone());
         self.known.get().expect(number, &call);
@@ -214,7 +214,7 @@ impl Client {
             Err(_) => Reply::Undecided,
         };
         self.learn(number, &call, &reply);
-        let compared = self.env.hasher.compared() - compared;
+        let compared = self.env.hasher.verifications() - compared;
         self.recorder.reply(self.millis(), number, compared, reply.clone());
         reply
     }
@@ -366,8 +366,8 @@ impl Client {
                     workspace_path: path(*draft),
                 };
                 match sessions::ops::create(env, &calling(caller), draft, key(under).as_ref()).await? {
-                    Done::Now(session) => Reply::Session(session.into()),
-                    Done::Before(session) => Reply::SessionAgain(session.into()),
+                    Outcome::Fresh(session) => Reply::Session(session.into()),
+                    Outcome::Replayed(session) => Reply::SessionAgain(session.into()),
                 }
             }
             Call::Get { caller, id } => Reply::Session(sessions::ops::get(env, &calling(caller), *id).await?.into()),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use domain::audit::{self, Place};
+use domain::audit::{self, Position};
 use domain::logins::{Login, RefreshToken, SignedIn};
 use domain::page::Cursor;
 use domain::sessions::Session;
@@ -100,7 +100,7 @@ pub(crate) enum Reply {
     SessionAgain(Box<Session>),
     Sessions(Vec<Session>),
     Logins(Vec<Login>),
-    Audit(Vec<(Place, audit::Event)>),
+    Audit(Vec<(Position, audit::Event)>),
     Done,
     /// So many logins were ended.
     Ended(usize),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::idempotency::KEPT;
+use domain::idempotency::KEY_LIFETIME;
 use domain::{SessionId, TenantId, Timestamp, UserId};
 use sha2::{Digest as _, Sha256};
 
@@ -76,7 +76,7 @@ fn one_key(
             Some(Made {
                 event,
                 session: log.created_by(event)?,
-                until: event.at.plus(KEPT),
+                until: event.at.plus(KEY_LIFETIME),
             })
         })
         .collect();
@@ -160,7 +160,11 @@ fn registrations(history: &History, records: &Records, log: &Log<'_>, problems: 
         let Call::Register { email, key, names, .. } = &made.call else {
             continue;
         };
-        let Some(until) = records.users.get(&user.uuid()).map(|user| user.created_at.plus(KEPT)) else {
+        let Some(until) = records
+            .users
+            .get(&user.uuid())
+            .map(|user| user.created_at.plus(KEY_LIFETIME))
+        else {
             continue;
         };
         for event in &history.events {

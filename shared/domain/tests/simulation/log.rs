@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::audit::{self, Action, Place};
+use domain::audit::{self, Action, Position};
 use domain::{Caller, SessionId, TenantId, UserId};
 
 use crate::audit::Records;
@@ -263,7 +263,7 @@ fn refused(history: &History, events: &[(&Event, &audit::Event)], problems: &mut
 
 /// Who reads on from where they stopped is shown every event once, in the order of the log, and nothing that had been done is missing.
 fn readers(history: &History, log: &Log<'_>, problems: &mut Problems) {
-    let mut read: BTreeMap<(usize, TenantId), (usize, Option<Place>)> = BTreeMap::new();
+    let mut read: BTreeMap<(usize, TenantId), (usize, Option<Position>)> = BTreeMap::new();
     for event in &history.events {
         let (
             Call::ReadAudit {
@@ -280,7 +280,9 @@ fn readers(history: &History, log: &Log<'_>, problems: &mut Problems) {
         let number = event.number;
         let all: &[_] = log.tenants.get(&caller.tenant()).map_or(&[], Vec::as_slice);
         let (count, last) = read.entry((*reader, caller.tenant())).or_default();
-        let from = after.as_ref().and_then(|cursor| Place::from_slice(cursor.position()));
+        let from = after
+            .as_ref()
+            .and_then(|cursor| Position::from_slice(cursor.position()));
         problems.unless(from == *last, || {
             format!("#{number} did not read on from where it had stopped")
         });

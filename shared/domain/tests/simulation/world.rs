@@ -6,13 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use argon2::Params;
-use domain::env::{Clock, Env, Ids, Limits, Rng as Randomness};
-use domain::idempotency::KEPT;
+use domain::idempotency::KEY_LIFETIME;
 use domain::logins::Lifetime;
+use domain::password::Hasher;
 use domain::password::Policy;
-use domain::secret::Hasher;
 use domain::throttle::{Rule, Rules};
-use domain::{Result, Timestamp};
+use domain::{Clock, Env, IdGenerator, Limits, Result, Rng as Randomness, Timestamp};
 use fastrand::Rng;
 use kv::faulty::{MAX_COMMIT_DELAY, Plan};
 use kv::{Db, Engine, Key, Order, Query, Range, Settings};
@@ -75,7 +74,7 @@ impl World {
         // In some runs there is somebody who tries passwords.
         let guesses = self.rng.u32(..3) == 0;
         // Some last for so long that keys are forgotten: a part of those that were used, while everybody sleeps.
-        let night = (self.rng.u32(..3) == 0).then(|| KEPT + Duration::from_millis(self.rng.u64(..20_000)));
+        let night = (self.rng.u32(..3) == 0).then(|| KEY_LIFETIME + Duration::from_millis(self.rng.u64(..20_000)));
         let mut running = JoinSet::new();
         let mut client = |number: usize, calls: usize| Client {
             number,
@@ -164,7 +163,7 @@ impl World {
         let params = Params::new(8, 1, 1, Some(self.rng.usize(16..18))).expect("parameters of Argon2");
         let env = Env {
             db: db.with_faults(plan),
-            ids: Arc::new(Ids::new(clock.clone(), rng.clone())),
+            ids: Arc::new(IdGenerator::new(clock.clone(), rng.clone())),
             clock,
             hasher: Hasher::in_place(rng.clone(), params.clone()),
             rng,
