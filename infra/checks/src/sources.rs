@@ -12,12 +12,12 @@ use crate::{
 const NAMED_IN: &[(&str, &[&str], &str)] = &[
     (
         "foundationdb",
-        &["shared/kv/src/fdb.rs"],
+        &["shared/kv/src/fdb/"],
         "use `kv::Db` and `kv::Txn`, which are the same for every engine",
     ),
     (
         "heed",
-        &["shared/kv/src/lmdb.rs"],
+        &["shared/kv/src/lmdb/"],
         "use `kv::Db` and `kv::Txn`, which are the same for every engine",
     ),
     (
@@ -40,6 +40,11 @@ const ENVIRONMENT_FILE: &str = "shared/api/src/config.rs";
 /// a test run tells the cluster to test on.
 fn is_outside_programs(file: &str) -> bool {
     file.ends_with("/build.rs") || file.contains("/tests/") || file.starts_with("shared/testkit/")
+}
+
+/// Whether `file` is the file `allowed`, or is in the folder `allowed`, which ends with a slash.
+fn is_in(file: &str, allowed: &str) -> bool {
+    file == allowed || (allowed.ends_with('/') && file.starts_with(allowed))
 }
 
 /// The benchmark's peer is made of these crates alone.
@@ -107,7 +112,7 @@ impl Found<'_> {
 
     fn crate_name(&mut self, ident: &Ident) {
         if let Some((name, files, instead)) = NAMED_IN.iter().find(|(name, ..)| ident == name)
-            && !files.contains(&self.source.file.as_str())
+            && !files.iter().any(|allowed| is_in(&self.source.file, allowed))
             && !is_of_the_peer(&self.source.file)
         {
             self.add(

@@ -1,15 +1,18 @@
-//! Entries whose keys only the commit can complete, kept until then.
+//! Appended entries, buffered until the commit completes their keys.
 
-use crate::key::Span;
+use crate::query::Span;
 
-/// The tuple layer's type code of a versionstamp.
+/// The tuple layer's type code for a versionstamp.
 const STAMP_CODE: u8 = 0x33;
 
-/// The appends of a transaction, in the order in which they were made.
+/// Bytes that an append adds to its prefix: the type code and the stamp.
+pub(crate) const STAMP_LEN: usize = 13;
+
+/// A transaction's appends, in the order of the calls.
 #[derive(Debug, Default)]
 pub(crate) struct Appends(Vec<Append>);
 
-/// An entry whose key is completed at the commit.
+/// An entry whose key the commit completes.
 #[derive(Debug)]
 pub(crate) struct Append {
     prefix: Vec<u8>,
@@ -30,7 +33,8 @@ impl Appends {
         self.0.iter()
     }
 
-    /// Takes back what lies in `span`. The stamp is not known yet, so that is what would lie there whatever the stamp.
+    /// Removes the appends in `span`. The stamp is not known yet, so only appends that are in `span` with any stamp
+    /// qualify.
     pub(crate) fn clear_range(&mut self, span: &Span) {
         self.0.retain(|append| {
             let start = [&*append.prefix, &[STAMP_CODE]].concat();
@@ -41,12 +45,13 @@ impl Appends {
 }
 
 impl Append {
-    /// The key under a commit's stamp: its version and its place among the commits of that version.
+    /// The key with a commit's stamp: its version, and its position among the commits of that version.
     pub(crate) fn key(&self, commit: [u8; 10]) -> Vec<u8> {
         [&*self.prefix, &[STAMP_CODE], &commit, &self.order.to_be_bytes()].concat()
     }
 
-    /// The key with room for the commit's stamp, followed by where that is: what `FoundationDB` takes.
+    /// The key in the form that FoundationDB completes: with a placeholder for the stamp, followed by the stamp's
+    /// offset.
     #[cfg(feature = "fdb")]
     pub(crate) fn key_with_offset(&self) -> Vec<u8> {
         let mut key = self.key([0xff; 10]);
@@ -61,8 +66,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_append_is_taken_back_only_by_a_range_over_all_its_stamps() {
-        let left = |start: &[u8], end: &[u8]| {
+    fn a_cleared_range_removes_an_append_only_if_it_covers_every_stamp() {
+        let remaining = |start: &[u8], end: &[u8]| {
             let mut appends = Appends::default();
             appends.push(vec![5], 0, Vec::new());
             appends.clear_range(&Span {
@@ -71,10 +76,10 @@ mod tests {
             });
             appends.iter().count()
         };
-        assert_eq!(left(&[5, 0x00], &[5, 0xff]), 0);
-        assert_eq!(left(&[5, 0x33], &[5, 0x34]), 0);
-        assert_eq!(left(&[5, 0x33, 1], &[5, 0x34]), 1);
-        assert_eq!(left(&[5, 0x33], &[5, 0x33, 9]), 1);
-        assert_eq!(left(&[6], &[7]), 1);
+        assert_eq!(remaining(&[5, 0x00], &[5, 0xff]), 0);
+        assert_eq!(remaining(&[5, 0x33], &[5, 0x34]), 0);
+        assert_eq!(remaining(&[5, 0x33, 1], &[5, 0x34]), 1);
+        assert_eq!(remaining(&[5, 0x33], &[5, 0x33, 9]), 1);
+        assert_eq!(remaining(&[6], &[7]), 1);
     }
 }

@@ -1,49 +1,53 @@
-//! What can go wrong in the store, in terms that mean the same on every engine.
+//! The store's errors, with the same meaning on every engine.
 //!
-//! A caller of [`Db::run`](crate::Db::run) needs to tell apart only three kinds: [`Error::Unavailable`] (try again later), the
-//! `…TooLarge` errors and [`Error::TooManyAppends`] (the request asks too much), and the rest (a defect or a broken store).
-//! [`Error::Conflict`], [`Error::CommitUnknown`] and [`Error::TooOld`] are met inside the closure only: pass them on with `?`
-//! and `run` tries again; once it gives up it answers [`Error::Unavailable`].
+//! A caller of [`Db::run`](crate::Db::run) distinguishes three kinds:
+//!
+//! - [`Error::Unavailable`]: the same request may succeed later.
+//! - The `…TooLarge` errors and [`Error::TooManyAppends`]: the request exceeds a limit.
+//! - All others: a defect in the program or in the store.
+//!
+//! [`Error::Conflict`], [`Error::CommitUnknown`] and [`Error::TooOld`] occur only inside the closure. Return them with
+//! `?`, and `run` retries. When it gives up, it returns [`Error::Unavailable`].
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::txn::{MAX_KEY_LEN, MAX_TRANSACTION_LEN, MAX_VALUE_LEN};
+use crate::limits::{MAX_KEY_LEN, MAX_TRANSACTION_LEN, MAX_VALUE_LEN};
 
 /// A failure of the store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Something this transaction read was written by another one before it committed.
+    /// Another transaction wrote what this one had read, and committed first.
     #[error("another transaction changed what this one had read")]
     Conflict,
-    /// The store did not say whether the commit took place.
-    #[error("the store did not say whether the transaction was committed")]
+    /// The outcome of the commit is unknown.
+    #[error("the store did not report whether the transaction was committed")]
     CommitUnknown,
-    /// The transaction outlived the time the store keeps its snapshot for.
+    /// The transaction ran for longer than the store keeps its snapshot.
     #[error("the transaction ran for longer than the store keeps its snapshot")]
     TooOld,
-    /// The store cannot serve now; the same request may succeed later.
+    /// The store cannot serve the request now; the same request may succeed later.
     #[error("the store is unavailable: {cause}")]
     Unavailable {
-        /// What stands in the way.
+        /// The reason.
         cause: Cause,
     },
-    /// A key, with the root, is over [`MAX_KEY_LEN`] bytes.
+    /// A key is longer than [`MAX_KEY_LEN`], its root included.
     #[error("a key of {len} bytes (its root included) is over the limit of {MAX_KEY_LEN} bytes")]
     KeyTooLarge {
-        /// Bytes of the key and its root.
+        /// Bytes of the key, its root included.
         len: usize,
     },
-    /// A value is over [`MAX_VALUE_LEN`] bytes.
+    /// A value is longer than [`MAX_VALUE_LEN`].
     #[error("a value of {len} bytes is over the limit of {MAX_VALUE_LEN} bytes")]
     ValueTooLarge {
         /// Bytes of the value.
         len: usize,
     },
-    /// The writes of one transaction are over [`MAX_TRANSACTION_LEN`] bytes.
+    /// A transaction's writes exceed [`MAX_TRANSACTION_LEN`].
     #[error("a transaction with {len} bytes of writes is over the limit of {MAX_TRANSACTION_LEN} bytes")]
     TransactionTooLarge {
-        /// Bytes of all writes as [`MAX_TRANSACTION_LEN`] counts them, with the write that was refused.
+        /// Bytes of all writes as [`MAX_TRANSACTION_LEN`] counts them, including the rejected write.
         len: usize,
     },
     /// A transaction appended more than 65,536 times.
@@ -52,59 +56,62 @@ pub enum Error {
     /// The store could not be opened.
     #[error("cannot open the store in {}: {why}", folder.display())]
     Open {
-        /// The folder (or file) the settings name.
+        /// The folder (or file) in the settings.
         folder: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         why: String,
     },
-    /// The cluster file can not be used.
-    #[error("cannot use the FoundationDB cluster file {} (see FDB_CLUSTER_FILE and FDB_CLUSTER): {why}", file.display())]
+    /// The FoundationDB cluster file cannot be used.
+    #[error(
+        "cannot use the FoundationDB cluster file {} (see FDB_CLUSTER_FILE and FDB_CLUSTER): {why}",
+        file.display()
+    )]
     Cluster {
-        /// The file that the settings lead to.
+        /// The cluster file in use.
         file: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         why: String,
     },
-    /// A key does not hold the elements it was expected to hold.
+    /// A key does not consist of the expected elements.
     #[error("a key does not decode: {why}")]
     BadKey {
-        /// What the tuple layer found.
+        /// The tuple layer's message.
         why: String,
     },
     /// The store's data is damaged.
     #[error("the store is corrupt: {why}")]
     Corrupt {
-        /// What the engine found.
+        /// The engine's message.
         why: String,
     },
-    /// The store was misused, or failed in a way that has no better name here.
+    /// The store was misused, or failed in a way that has no error of its own.
     #[error("the store failed: {why}")]
     Engine {
-        /// What the engine said.
+        /// The engine's message.
         why: String,
     },
 }
 
-/// Why the store is unavailable.
+/// The reason why the store is unavailable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Cause {
-    /// The deadline passed and nothing was committed.
+    /// The deadline passed, and nothing was committed.
     #[error("the deadline of {deadline:?} passed in attempt {attempts}; nothing was committed")]
     Deadline {
-        /// The time the whole run had.
+        /// The time limit of the run.
         deadline: Duration,
-        /// Attempts begun.
+        /// Attempts started.
         attempts: u32,
     },
-    /// The deadline passed while the commit was being written; it may or may not have taken place.
+    /// The deadline passed during a commit, which may or may not have taken place.
     #[error("the deadline of {deadline:?} passed in attempt {attempts} during the commit, which may have taken place")]
     Undecided {
-        /// The time the whole run had.
+        /// The time limit of the run.
         deadline: Duration,
-        /// Attempts begun.
+        /// Attempts started.
         attempts: u32,
     },
-    /// Every attempt allowed by the settings failed.
+    /// All attempts that the settings allow have failed.
     #[error("gave up after {attempts} attempts; in the last one, {last}")]
     Attempts {
         /// Attempts made.
@@ -112,33 +119,33 @@ pub enum Cause {
         /// The error of the last one.
         last: Box<Error>,
     },
-    /// The disk is full, over quota, or failing; nothing was committed.
+    /// The disk is full, over its quota, or failing; nothing was committed.
     #[error("the disk does not take the write: {why}")]
     Disk {
-        /// What the operating system said.
+        /// The operating system's message.
         why: String,
     },
-    /// All snapshots the store can keep at once are in use.
+    /// The maximum number of open snapshots is reached.
     #[error("too many transactions are reading at once")]
     Readers,
-    /// The engine asks to be left alone for a moment.
+    /// The engine is overloaded and requests a pause.
     #[error("the store is busy: {why}")]
     Busy {
-        /// What the engine said.
+        /// The engine's message.
         why: String,
     },
-    /// The engine is stopped or cannot be reached.
+    /// The engine is stopped or unreachable.
     #[error("{why}")]
     Engine {
-        /// What the engine said.
+        /// The engine's message.
         why: String,
     },
 }
 
 impl Error {
-    /// Whether a fresh attempt may succeed at once, so that [`Db::run`](crate::Db::run) makes one.
+    /// Whether [`Db::run`](crate::Db::run) retries after this error, because a new attempt may succeed soon.
     ///
-    /// A full disk is not among them: waiting inside the request does not empty it.
+    /// A full disk is not retried: it does not become free within a request.
     pub fn is_retryable(&self) -> bool {
         matches!(
             self,
@@ -158,10 +165,10 @@ impl From<foundationdb_tuple::PackError> for Error {
     }
 }
 
-/// The error of a closure given to [`Db::run`](crate::Db::run): it can carry the store's own error, so that `run` knows when
-/// to try again.
+/// The error type of a closure for [`Db::run`](crate::Db::run). It can contain the store's error, so that `run` can
+/// detect when to retry.
 pub trait RunError: From<Error> {
-    /// The store's error in it, if that is what it is.
+    /// The store's error that this error contains, if any.
     fn kv(&self) -> Option<&Error>;
 }
 

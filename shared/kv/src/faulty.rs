@@ -1,77 +1,78 @@
-//! Faults on purpose: what a distributed store does to its clients now and then, done to ours often and repeatably.
+//! Fault injection: repeatable conflicts, lost responses, late commits, outages and latency.
 //!
-//! [`Db::with_faults`](crate::Db::with_faults) puts a [`Plan`] between a handle and its engine, whichever that is. Before each
-//! read and around each commit it draws from a generator with the plan's seed: the operation goes through, waits, fails, or
-//! is never answered. A commit whose answer is lost may have taken place, or not, or [take place later](Fate::Late).
+//! [`Db::with_faults`](crate::Db::with_faults) puts a [`Plan`] between a handle and its engine. Before each read and
+//! around each commit, the plan draws from a generator with its seed: the operation proceeds, waits, fails, or never
+//! completes. A commit whose response is lost may have taken place, may be lost, or may [take place later](Fate::Late).
 //!
-//! **The same seed makes the same faults** as long as the operations come in the same order. They do in a runtime with one
-//! thread whose clock is paused: all waiting goes through tokio's clock, and LMDB commits in place instead of on its own thread.
-//! What is left is `fastrand`'s generator of the thread, which the wait between attempts is drawn from: seed it too.
+//! **The same seed produces the same faults** if the operations have the same order. They do in a runtime with one
+//! thread and a paused clock: every wait uses tokio's clock, and LMDB commits on the calling thread. Seed `fastrand`'s
+//! generator of the thread too; the pauses between attempts use it.
 //!
-//! **Latency counts trips.** A transaction waits for its begin once, at its first read or its commit, then for every read and
-//! for its commit. Reads issued together wait together, as they would for a store at the end of a wire, so under a paused
-//! clock the time that passes is the number of trips that follow one another.
+//! **Latency follows trips.** A transaction waits for its begin once, at its first read or its commit, and then for
+//! each read and the commit. Concurrent reads wait concurrently, as on a remote store. Under a paused clock, the
+//! elapsed time therefore gives the number of sequential trips.
 
 use std::future::pending;
 use std::ops::RangeInclusive;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use fastrand::Rng;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
+use crate::commit_guard::CommitGuard;
+use crate::engine::Transaction;
 use crate::error::{Cause, Error};
-use crate::pending::Pending;
-use crate::txn::{Transaction, Txn};
+use crate::sync::lock;
 
-/// Which faults, how often, and how slow the store is. The default is a store without any, that answers at once.
+/// The kinds and rates of faults, and the latency. The default has no faults and no latency.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plan {
-    /// Decides everything that is drawn.
+    /// Seed of all random decisions.
     pub seed: u64,
-    /// The probability that a commit is refused as a conflict.
+    /// Probability that a commit fails with a conflict.
     pub conflict: f64,
-    /// The probability that the answer to a commit is lost, so that its outcome is unknown.
+    /// Probability that the response to a commit is lost, so that its outcome is unknown.
     pub unknown: f64,
-    /// The probability that a read or a commit is never answered.
+    /// Probability that a read or a commit never completes.
     pub hang: f64,
-    /// What becomes of commits that are not answered: each takes one of these, and [`Fate::Lost`] if there are none.
+    /// Possible fates of commits without a response; empty means [`Fate::Lost`].
     pub fates: Vec<Fate>,
-    /// The probability that a read fails because the snapshot is too old.
+    /// Probability that a read fails because the snapshot is too old.
     pub too_old: f64,
-    /// The probability that an operation (a begin, a read or a commit) is the first one of an outage.
+    /// Probability that an operation (begin, read or commit) starts an outage.
     pub outage: f64,
-    /// For how many operations an outage lasts at most.
+    /// Maximum number of operations that fail in one outage.
     pub outage_len: u32,
-    /// How long everything takes that is answered.
+    /// Duration of the operations that complete.
     pub latency: Latency,
 }
 
-/// How long the store takes; each time is drawn evenly from its range.
+/// Durations of operations; each is drawn evenly from its range.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Latency {
-    /// To begin a transaction, which its first read or its commit waits for.
+    /// The begin of a transaction; its first read or its commit waits for it.
     pub begin: RangeInclusive<Duration>,
     /// A read.
     pub read: RangeInclusive<Duration>,
-    /// A commit that has writes. It takes place somewhere within that time.
+    /// A commit with writes, which takes place at some point within this time.
     pub commit: RangeInclusive<Duration>,
 }
 
-/// What becomes of a commit that is not answered.
+/// The fate of a commit without a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// It never takes place.
     Lost,
-    /// It takes place, unless it is a conflict.
+    /// It takes place, unless it conflicts.
     Committed,
-    /// It takes place up to [`MAX_COMMIT_DELAY`] later, unless it is a conflict then. Engines that send commits away by
-    /// themselves do it at once.
+    /// It takes place up to [`MAX_COMMIT_DELAY`] later, unless it conflicts then. On FoundationDB, whose client sends
+    /// commits itself, it takes place immediately.
     Late,
 }
 
-/// How long a commit can be on its way: as long as `FoundationDB` keeps what it needs to validate one.
+/// Longest time that a commit can be in flight: as long as FoundationDB keeps the data that it needs to validate one.
 pub const MAX_COMMIT_DELAY: Duration = Duration::from_secs(5);
 
 impl Default for Latency {
@@ -81,7 +82,7 @@ impl Default for Latency {
 }
 
 impl Latency {
-    /// A store for which every trip takes just as long.
+    /// Every trip takes `trip`.
     pub fn of(trip: Duration) -> Self {
         Self {
             begin: trip..=trip,
@@ -92,16 +93,16 @@ impl Latency {
 }
 
 impl Plan {
-    /// A plan that is drawn from `seed`: some kinds of fault often, some seldom and some never, so that many plans together
-    /// reach what all faults at once would hide behind one another.
+    /// A plan drawn from `seed`. Each kind of fault is frequent, rare or absent, so that many plans together reach
+    /// states that all faults at once would hide.
     pub fn random(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let mut odds = |often: f64| match rng.u32(..4) {
+        let mut rate = |frequent: f64| match rng.u32(..4) {
             0 => 0.0,
-            1 | 2 => often / 4.0,
-            _ => often,
+            1 | 2 => frequent / 4.0,
+            _ => frequent,
         };
-        let (conflict, unknown, hang, too_old, outage) = (odds(0.2), odds(0.4), odds(0.04), odds(0.1), odds(0.03));
+        let (conflict, unknown, hang, too_old, outage) = (rate(0.2), rate(0.4), rate(0.04), rate(0.1), rate(0.03));
         let mut fates = vec![Fate::Lost, Fate::Committed, Fate::Late];
         fates.retain(|_| rng.u32(..4) > 0);
         let mut up_to = |millis: u64| Duration::ZERO..=Duration::from_millis(rng.u64(..=millis));
@@ -124,7 +125,7 @@ impl Plan {
     }
 }
 
-/// A plan being carried out.
+/// A plan in execution.
 pub(crate) struct Faults {
     plan: Plan,
     state: Mutex<State>,
@@ -132,7 +133,7 @@ pub(crate) struct Faults {
 
 struct State {
     rng: Rng,
-    /// What the operations to come are answered in the present outage, and how many of them.
+    /// The current outage: its error, and the number of operations that still fail with it.
     outage: Option<(Error, u32)>,
 }
 
@@ -145,21 +146,21 @@ impl Faults {
         Arc::new(Self { plan, state })
     }
 
-    /// The faults of a transaction. One that follows another on its snapshot has no begin to wait for.
-    pub(crate) fn begin(self: &Arc<Self>, follows: bool) -> Result<Attempt, Error> {
+    /// The faults of a new transaction. With `skips_begin`, it has a snapshot and does not wait for its begin.
+    pub(crate) fn begin(self: &Arc<Self>, skips_begin: bool) -> Result<AttemptFaults, Error> {
         self.outage()?;
-        Ok(Attempt {
+        Ok(AttemptFaults {
             faults: self.clone(),
-            begun: Mutex::new(follows.then(Instant::now)),
+            begun: Mutex::new(skips_begin.then(Instant::now)),
         })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn happens(&self, probability: f64) -> bool {
-        // Nothing is drawn for what cannot happen; also, a plan without faults does not depend on the order of operations.
+        // No draw for an impossible event: a plan without faults then does not depend on the order of operations.
         probability > 0.0 && self.state().rng.f64() < probability
     }
 
@@ -171,12 +172,12 @@ impl Faults {
         least + most.saturating_sub(least).mul_f64(self.state().rng.f64())
     }
 
-    /// Fails during an outage, and may begin one.
+    /// Fails during an outage, and may start one.
     fn outage(&self) -> Result<(), Error> {
-        let begins = self.happens(self.plan.outage);
+        let starts = self.happens(self.plan.outage);
         let state = &mut *self.state();
-        if begins {
-            let why = "an outage, on purpose".to_owned();
+        if starts {
+            let why = "an injected outage".to_owned();
             let cause = if state.rng.bool() {
                 Cause::Busy { why }
             } else {
@@ -186,8 +187,8 @@ impl Faults {
             state.outage = Some((Error::Unavailable { cause }, len));
         }
         match &mut state.outage {
-            Some((error, left @ 1..)) => {
-                *left -= 1;
+            Some((error, remaining @ 1..)) => {
+                *remaining -= 1;
                 Err(error.clone())
             }
             _ => Ok(()),
@@ -199,24 +200,24 @@ impl Faults {
     }
 }
 
-/// What a plan does to one transaction.
-pub(crate) struct Attempt {
+/// The faults of one attempt of a transaction.
+pub(crate) struct AttemptFaults {
     faults: Arc<Faults>,
-    /// When the transaction has begun or will have; unknown before its first operation.
+    /// Time at which the begin completes; unknown before the first operation.
     begun: Mutex<Option<Instant>>,
 }
 
-impl Attempt {
+impl AttemptFaults {
     async fn begin(&self) {
         let latency = &self.faults.plan.latency;
         let begun = {
-            let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut begun = lock(&self.begun);
             *begun.get_or_insert_with(|| Instant::now() + self.faults.draw(&latency.begin))
         };
         wait_until(begun).await;
     }
 
-    /// Waits for as long as a read takes, and fails as the plan wants it.
+    /// Waits for the duration of a read, and fails as the plan demands.
     pub(crate) async fn before_read(&self) -> Result<(), Error> {
         let (faults, plan) = (&*self.faults, &self.faults.plan);
         self.begin().await;
@@ -231,94 +232,60 @@ impl Attempt {
         Ok(())
     }
 
-    /// Commits, if it has anything to commit, as the plan wants it. If the future is dropped meanwhile, `undecided` is set.
-    pub(crate) async fn commit(&self, txn: &Txn, undecided: &AtomicBool) -> Result<(), Error> {
+    /// Commits as the plan demands, if the transaction has writes. If the future is dropped while the outcome is open,
+    /// sets `undecided`.
+    pub(crate) async fn commit(
+        &self,
+        engine: &Transaction,
+        has_written: bool,
+        undecided: &AtomicBool,
+    ) -> Result<(), Error> {
         let (faults, plan) = (&*self.faults, &self.faults.plan);
-        if !txn.has_written() {
-            return deliver(txn.engine(), undecided).await;
+        if !has_written {
+            return engine.commit_in_place(undecided).await;
         }
         self.begin().await;
-        let mut pending_answer = Pending {
-            undecided,
-            answered: false,
-        };
-        let there_and_back = faults.draw(&plan.latency.commit);
-        // In the clock's own unit: two waits of fractions would be rounded up twice.
-        let millis = u64::try_from(there_and_back.as_millis()).unwrap_or(u64::MAX);
-        let there = Duration::from_millis(faults.state().rng.u64(..=millis));
-        wait_until(Instant::now() + there).await;
+        let mut guard = CommitGuard::new(undecided);
+        let round_trip = faults.draw(&plan.latency.commit);
+        // In milliseconds, the clock's unit: two waits with fractions would be rounded up twice.
+        let millis = u64::try_from(round_trip.as_millis()).unwrap_or(u64::MAX);
+        let outbound = Duration::from_millis(faults.state().rng.u64(..=millis));
+        wait_until(Instant::now() + outbound).await;
 
-        let mut verdict = faults.outage();
-        if verdict.is_ok() && faults.happens(plan.conflict) {
-            verdict = Err(Error::Conflict);
+        let mut outcome = faults.outage();
+        if outcome.is_ok() && faults.happens(plan.conflict) {
+            outcome = Err(Error::Conflict);
         }
-        if verdict.is_ok() {
+        if outcome.is_ok() {
             let (hangs, unknown) = (faults.happens(plan.hang), faults.happens(plan.unknown));
             if hangs || unknown {
                 match faults.fate() {
                     Fate::Lost => {}
-                    Fate::Committed => drop(deliver(txn.engine(), undecided).await),
-                    Fate::Late => deliver_later(txn.engine(), self.landing(), undecided).await,
+                    Fate::Committed => drop(engine.commit_in_place(undecided).await),
+                    Fate::Late => engine.commit_later(self.commit_delay(), undecided).await,
                 }
-                verdict = Err(Error::CommitUnknown);
+                outcome = Err(Error::CommitUnknown);
             } else {
-                verdict = deliver(txn.engine(), undecided).await;
+                outcome = engine.commit_in_place(undecided).await;
             }
             if hangs {
                 pending::<()>().await;
             }
         }
-        wait_until(Instant::now() + there_and_back.saturating_sub(there)).await;
-        pending_answer.answered = true;
-        verdict
+        wait_until(Instant::now() + round_trip.saturating_sub(outbound)).await;
+        guard.resolve();
+        outcome
     }
 
-    /// How long a late commit is on its way: most of them shorter than a run's retries, a few longer than its deadline.
-    fn landing(&self) -> Duration {
+    /// The delay of a late commit: mostly shorter than a run's retries, rarely longer than its deadline.
+    fn commit_delay(&self) -> Duration {
         MAX_COMMIT_DELAY.mul_f64(self.faults.state().rng.f64().powi(4))
     }
 }
 
-/// Waits unless it is time already: even a sleep of no length lasts until the clock's next millisecond.
+/// Waits until `time`, without a sleep if it has passed: even an empty sleep lasts until the clock's next millisecond.
 async fn wait_until(time: Instant) {
     if time > Instant::now() {
         sleep_until(time).await;
-    }
-}
-
-/// Commits in a way that is the same whenever it is repeated.
-#[cfg_attr(
-    not(feature = "fdb"),
-    expect(clippy::unused_async, reason = "other engines commit elsewhere")
-)]
-async fn deliver(engine: &Transaction, undecided: &AtomicBool) -> Result<(), Error> {
-    match engine {
-        Transaction::Lmdb(engine) => {
-            let _ = undecided;
-            engine.commit_in_place()
-        }
-        #[cfg(feature = "fdb")]
-        Transaction::Fdb(engine) => engine.commit(undecided).await,
-    }
-}
-
-/// Commits after a while, whatever becomes of the run meanwhile.
-#[cfg_attr(
-    not(feature = "fdb"),
-    expect(clippy::unused_async, reason = "other engines commit elsewhere")
-)]
-async fn deliver_later(engine: &Transaction, landing: Duration, undecided: &AtomicBool) {
-    match engine {
-        Transaction::Lmdb(engine) => {
-            let _ = undecided;
-            let on_its_way = engine.detach();
-            tokio::spawn(async move {
-                sleep(landing).await;
-                // Nobody waits for the verdict.
-                let _ = on_its_way.commit_in_place();
-            });
-        }
-        #[cfg(feature = "fdb")]
-        Transaction::Fdb(engine) => drop(engine.commit(undecided).await),
     }
 }

@@ -1,46 +1,61 @@
-//! The transactional key-value store behind every function: one surface, whichever engine holds the data.
+//! The transactional key-value store behind every function, with the same API on every engine.
 //!
-//! A [`Db`] runs closures as transactions ([`Db::run`]); a [`Txn`] has six verbs (`get`, `range`, `set`, `clear`,
-//! `clear_range`, `append`); a [`Key`] is a `FoundationDB` tuple. Transactions are strictly serialisable and optimistic: reads
-//! see one snapshot, writes are buffered and visible to the transaction itself, and the commit is refused if anything the
-//! transaction read has changed since.
+//! A [`Db`] runs closures as transactions ([`Db::run`]). A [`Txn`] has six operations: `get`, `range`, `set`, `clear`,
+//! `clear_range` and `append`. A [`Key`] is a FoundationDB tuple. Transactions are strictly serialisable and
+//! optimistic: reads use one snapshot, writes are buffered and visible to the transaction itself, and the commit fails
+//! if data that the transaction read has changed since.
 //!
-//! What the caller owes:
+//! Three rules for callers:
 //!
-//! - **A closure may run several times**, from its start and with a fresh [`Txn`]. Make ids, tokens, times and hashes before
-//!   [`Db::run`], and have no effect in the closure but through its [`Txn`].
-//! - **A [`Txn`] ends with its attempt.** A clone kept longer answers every call with an error.
+//! - **A closure may be executed several times**, each time from its start and with a new [`Txn`]. Create ids, tokens,
+//!   times and hashes before [`Db::run`]. The closure's only side effects are the writes of its [`Txn`].
+//! - **A [`Txn`] ends with its attempt.** A clone that outlives it returns an error from every call.
 //! - **The limits hold on every engine**: [`MAX_KEY_LEN`], [`MAX_VALUE_LEN`] and [`MAX_TRANSACTION_LEN`].
+//!
+//! `shared/kv/README.md` describes the engines, commit markers, fault injection and the tests.
 
 mod appends;
+#[cfg(test)]
+mod arbitrary;
+mod backoff;
+#[cfg(any(feature = "fdb", feature = "testing"))]
+mod commit_guard;
+mod commit_marker;
 mod db;
+mod engine;
 mod error;
 #[cfg(feature = "testing")]
 pub mod faulty;
 #[cfg(feature = "fdb")]
 mod fdb;
 mod key;
+mod limits;
 mod lmdb;
-mod marker;
 mod meter;
 mod overlay;
-#[cfg(any(feature = "fdb", feature = "testing"))]
-mod pending;
-mod retry;
+mod query;
+mod run;
+mod snapshot;
+mod sync;
 mod txn;
+mod usage;
 
-pub use db::{Db, Engine, Settings, Usage};
+pub use db::{Db, Settings};
+pub use engine::Engine;
 pub use error::{Cause, Error, RunError};
 #[cfg(feature = "fdb")]
 pub use fdb::Cluster;
 pub use foundationdb_tuple::{Bytes, Element, TuplePack, TupleUnpack, Versionstamp};
-pub use key::{Key, Range};
+pub use key::Key;
+pub use limits::{MAX_KEY_LEN, MAX_TRANSACTION_LEN, MAX_VALUE_LEN};
 pub use meter::Meter;
-pub use txn::{Entry, MAX_KEY_LEN, MAX_TRANSACTION_LEN, MAX_VALUE_LEN, Order, Page, Query, Snapshot, Txn};
+pub use query::{Entry, Order, Page, Query, Range};
+pub use snapshot::Snapshot;
+pub use txn::Txn;
+pub use usage::Usage;
 
-/// Ends what engines run in the background of this process. A program calls it on its way out, when no [`Db`] is in use any
-/// more; transactions begun later are refused.
+/// Stops the engines' background threads. Call it before the program exits, when no [`Db`] is in use; transactions
+/// begun later fail.
 pub fn shutdown() {
-    #[cfg(feature = "fdb")]
-    fdb::stop();
+    engine::shutdown();
 }

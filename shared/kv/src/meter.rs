@@ -1,16 +1,17 @@
-//! What a piece of work asks of the store, counted wherever it is done.
+//! Counting the store trips of a unit of work, such as a request.
 //!
-//! A [`Meter`] goes with a future, and not with a [`Db`](crate::Db): whoever answers requests measures each of them from outside, and nothing
-//! between them and the store has to hand anything on. Futures that share a thread, or move between threads, are told apart.
+//! A [`Meter`] belongs to a future and not to a [`Db`](crate::Db): a server measures each request from outside, and no
+//! code between the server and the store has to pass a meter on. It also works for futures that share a thread or move
+//! between threads.
 //!
-//! **Trips are counted as a chain.** A request's latency is made of the trips that wait for one another, and not of those that are made
-//! together. So each is given a number when it is sent, one more than the highest number that has been answered by then, and the highest
-//! number of all is the count: the length of the longest chain in which each trip was sent after the one before was answered. With a store
-//! that takes as long for one as for any other, that is how many times that long the work has waited.
+//! **Only sequential trips count.** Latency consists of the trips that wait for one another; concurrent trips add
+//! nothing. Each trip gets a number when it starts: one more than the highest number completed by then. The highest
+//! number is the count. It is the length of the longest chain in which each trip started after the previous one had
+//! completed, so on a store where every trip takes the same time, the work waited that time multiplied by the count.
 //!
-//! Trips are what a store at the end of a wire is asked for, whichever engine it is: beginning a transaction (which its first read or its
-//! commit waits for), reading, and committing what was written. LMDB answers a read before another one can be made, so there all of them
-//! follow one another, also those that `FoundationDB` would be sent together.
+//! **A trip is a round trip to a remote store**: the begin of a transaction (its first read or its commit waits for
+//! it), a read, or a commit with writes. The count is the same for every engine, with one exception: LMDB completes a
+//! read before the next one can start, so reads count as sequential there that FoundationDB would send concurrently.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -20,40 +21,41 @@ tokio::task_local! {
     static CURRENT: Meter;
 }
 
-/// Counts what a future asks of the store. Clones are the same meter.
+/// Counts the store trips and retries of a future. Clones share the counts.
 #[derive(Clone, Debug, Default)]
 pub struct Meter(Arc<Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
-    sent: AtomicU32,
-    answered: AtomicU32,
+    /// Highest number of a started trip.
+    started: AtomicU32,
+    /// Highest number of a completed trip.
+    completed: AtomicU32,
     retries: AtomicU32,
 }
 
 impl Meter {
-    /// A meter that has counted nothing.
+    /// A meter with all counts at zero.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Does `work`, and counts what it asks of the store. What it leaves to tasks of their own is counted only where a transaction has begun
-    /// before.
+    /// Runs `work` and counts its trips and retries. Tasks that it spawns count only for transactions begun before.
     pub fn measure<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
         CURRENT.scope(self.clone(), work)
     }
 
-    /// The trips so far, each of which was sent after the one before was answered. The last one may be on its way.
+    /// Sequential trips so far, including one in progress.
     pub fn trips(&self) -> u32 {
-        self.0.sent.load(Relaxed)
+        self.0.started.load(Relaxed)
     }
 
-    /// The attempts so far, but for the first of each run.
+    /// Retries so far: all attempts except the first of each run.
     pub fn retries(&self) -> u32 {
         self.0.retries.load(Relaxed)
     }
 
-    /// The one that what is running now is measured by.
+    /// The meter of the future that is being polled, if any.
     pub(crate) fn current() -> Option<Self> {
         CURRENT.try_with(Self::clone).ok()
     }
@@ -67,12 +69,13 @@ impl Meter {
 #[derive(Default)]
 pub(crate) struct Trips {
     meter: Option<Meter>,
-    /// The number of the trip that the transaction begins with, or of the last one before if it is spared that; zero until then.
+    /// The number of the begin's trip; zero before it starts.
     begin: AtomicU32,
-    is_spared_begin: bool,
+    /// Whether the transaction begins with a known snapshot, which costs no trip.
+    skips_begin: bool,
 }
 
-/// A trip that has been sent.
+/// A trip in progress.
 #[must_use]
 pub(crate) struct Trip<'a> {
     meter: Option<&'a Meter>,
@@ -80,65 +83,68 @@ pub(crate) struct Trip<'a> {
 }
 
 impl Trips {
-    /// Of a transaction that begins with a trip, unless it has a snapshot already.
-    pub(crate) fn new(meter: Option<Meter>, is_spared_begin: bool) -> Self {
+    /// The trips of a new transaction; its begin is a trip unless `skips_begin` is set.
+    pub(crate) fn new(meter: Option<Meter>, skips_begin: bool) -> Self {
         Self {
             meter,
             begin: AtomicU32::new(0),
-            is_spared_begin,
+            skips_begin,
         }
     }
 
-    /// Sends a trip, and before the first one that by which the transaction begins.
-    pub(crate) fn send(&self) -> Trip<'_> {
+    /// Starts a trip, after the begin's trip if that is still outstanding.
+    pub(crate) fn start(&self) -> Trip<'_> {
         let Some(meter) = &self.meter else {
             return Trip { meter: None, number: 0 };
         };
-        let number = 1 + self.begun(meter).max(meter.0.answered.load(Relaxed));
-        meter.0.sent.fetch_max(number, Relaxed);
+        let number = 1 + self.begin_number(meter).max(meter.0.completed.load(Relaxed));
+        meter.0.started.fetch_max(number, Relaxed);
         Trip {
             meter: Some(meter),
             number,
         }
     }
 
-    /// Asks for the transaction's snapshot alone.
-    #[cfg_attr(not(feature = "fdb"), expect(dead_code, reason = "other engines are asked for it"))]
-    pub(crate) fn send_begin(&self) -> Trip<'_> {
+    /// Starts the begin's trip alone, to learn the transaction's snapshot.
+    #[cfg_attr(
+        not(feature = "fdb"),
+        expect(dead_code, reason = "LMDB takes a snapshot without a trip")
+    )]
+    pub(crate) fn start_begin(&self) -> Trip<'_> {
         let meter = self.meter.as_ref();
-        let number = meter.map_or(0, |meter| self.begun(meter));
+        let number = meter.map_or(0, |meter| self.begin_number(meter));
         if let Some(meter) = meter {
-            meter.0.sent.fetch_max(number, Relaxed);
+            meter.0.started.fetch_max(number, Relaxed);
         }
         Trip { meter, number }
     }
 
-    /// Whether a transaction that follows on this one's snapshot is spared its begin.
+    /// Whether the transaction has a snapshot, so that a transaction that reads from it saves its begin.
     pub(crate) fn has_snapshot(&self) -> bool {
-        self.is_spared_begin || self.begin.load(Relaxed) > 0
+        self.skips_begin || self.begin.load(Relaxed) > 0
     }
 
-    fn begun(&self, meter: &Meter) -> u32 {
-        if self.is_spared_begin {
+    fn begin_number(&self, meter: &Meter) -> u32 {
+        if self.skips_begin {
             return 0;
         }
-        let number = 1 + meter.0.answered.load(Relaxed);
-        // Whoever is the first sends it, and the others wait for the same.
+        let number = 1 + meter.0.completed.load(Relaxed);
+        // The first operation starts the begin; the others wait for the same trip.
         match self.begin.compare_exchange(0, number, Relaxed, Relaxed) {
             Ok(_) => number,
-            Err(sent) => sent,
+            Err(started) => started,
         }
     }
 }
 
 impl Trip<'_> {
-    /// It has come back, `more` further ones in its wake included, each of which was sent when the one before had come back. One that never
-    /// comes back, or that nobody waits for any more, has been sent all the same.
-    pub(crate) fn answered(self, more: u32) {
+    /// Notes that the trip has completed, followed by `extra` sequential ones. A trip that never completes counts too:
+    /// it was counted when it started.
+    pub(crate) fn complete(self, extra: u32) {
         if let Some(meter) = self.meter {
-            let last = self.number + more;
-            meter.0.sent.fetch_max(last, Relaxed);
-            meter.0.answered.fetch_max(last, Relaxed);
+            let last = self.number + extra;
+            meter.0.started.fetch_max(last, Relaxed);
+            meter.0.completed.fetch_max(last, Relaxed);
         }
     }
 }

@@ -1,32 +1,31 @@
-//! What a transaction has written and not yet committed, laid over the snapshot it reads.
+//! A transaction's uncommitted writes, layered over the snapshot that it reads.
 //!
-//! For engines whose own transactions buffer nothing. A plain data structure without I/O: later operations win over earlier
-//! ones as they are recorded, so that only the net effect is kept. Keys carry the root here.
+//! Used by engines that do not buffer writes themselves. The overlay does no I/O. It records only the net effect: later
+//! operations replace earlier ones. Keys include the root.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::appends::Appends;
-use crate::key::Span;
-use crate::txn::Order;
+use crate::query::{Order, RawEntry, Span};
 
 /// The net effect of a transaction's writes so far.
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {
     /// Keys set (`Some`) or cleared (`None`) since the last [`Overlay::clear_range`] over them.
     writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    /// Cleared ranges, start to end, neither touching nor overlapping. They apply before `writes`.
+    /// Cleared ranges, from start to end, which neither touch nor overlap. They apply before `writes`.
     cleared: BTreeMap<Vec<u8>, Vec<u8>>,
     appends: Appends,
 }
 
-/// What the overlay says of one key.
+/// The overlay's state of one key.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Seen<'o> {
+pub(crate) enum Lookup<'o> {
     Value(&'o [u8]),
     Cleared,
-    /// Untouched: the snapshot decides.
-    Below,
+    /// Neither written nor cleared: the snapshot has the value.
+    Untouched,
 }
 
 impl Overlay {
@@ -50,15 +49,15 @@ impl Overlay {
         if span.is_empty() {
             return;
         }
-        let within: Vec<_> = self.writes_in(&span).map(|(key, _)| key.to_vec()).collect();
-        for key in within {
+        let replaced: Vec<_> = self.writes_in(&span).map(|(key, _)| key.to_vec()).collect();
+        for key in replaced {
             self.writes.remove(&key);
         }
         self.appends.clear_range(&span);
 
         let Span { mut start, mut end } = span;
-        // Ranges that touch or overlap the new one are merged into it; going backwards from its end finds them all, because
-        // the ranges kept are disjoint.
+        // Merge all ranges that touch or overlap the new one. Walking backwards from its end finds them, because the
+        // recorded ranges are disjoint.
         while let Some((s, e)) = self
             .cleared
             .range::<[u8], _>((Bound::Unbounded, Bound::Included(&*end)))
@@ -75,12 +74,12 @@ impl Overlay {
         self.cleared.insert(start, end);
     }
 
-    pub(crate) fn look(&self, key: &[u8]) -> Seen<'_> {
+    pub(crate) fn lookup(&self, key: &[u8]) -> Lookup<'_> {
         match self.writes.get(key) {
-            Some(Some(value)) => Seen::Value(value),
-            Some(None) => Seen::Cleared,
-            None if self.in_cleared_range(key) => Seen::Cleared,
-            None => Seen::Below,
+            Some(Some(value)) => Lookup::Value(value),
+            Some(None) => Lookup::Cleared,
+            None if self.in_cleared_range(key) => Lookup::Cleared,
+            None => Lookup::Untouched,
         }
     }
 
@@ -99,13 +98,13 @@ impl Overlay {
             .map(|(key, value)| (key.as_slice(), value.as_deref()))
     }
 
-    /// The entries set in `span`, in key order; `span` must not be empty.
+    /// The entries set in `span`, in key order. `span` must not be empty.
     pub(crate) fn entries_in(&self, span: &Span) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> {
         self.writes_in(span)
             .filter_map(|(key, value)| value.map(|value| (key, value)))
     }
 
-    /// The cleared ranges, to be applied before [`Overlay::writes`].
+    /// The cleared ranges. They apply before [`Overlay::writes`].
     pub(crate) fn cleared(&self) -> impl Iterator<Item = Span> {
         self.cleared.iter().map(|(start, end)| Span {
             start: start.clone(),
@@ -124,16 +123,13 @@ impl Overlay {
     }
 }
 
-/// An entry as an engine finds it: the key with its root, and the value.
-pub(crate) type Found = (Vec<u8>, Vec<u8>);
-
-/// Merges entries of a snapshot with the transaction's own, both in the same order, until `limit` are found.
+/// Merges a snapshot's entries with the transaction's own, both in `order`, up to `limit` entries.
 pub(crate) fn merge<'a, E>(
     snapshot: impl Iterator<Item = Result<(&'a [u8], &'a [u8]), E>>,
     own: impl Iterator<Item = (&'a [u8], &'a [u8])>,
     order: Order,
     limit: usize,
-) -> Result<Vec<Found>, E> {
+) -> Result<Vec<RawEntry>, E> {
     let (mut snapshot, mut own) = (snapshot.peekable(), own.peekable());
     let mut found = Vec::new();
     while found.len() < limit {
@@ -154,8 +150,8 @@ pub(crate) fn merge<'a, E>(
     Ok(found)
 }
 
-/// The part of `span` that an answer of `found` entries gives away.
-pub(crate) fn examined(span: &Span, order: Order, limit: usize, found: &[Found]) -> Span {
+/// The part of `span` that a read examined when it returned the entries `found`.
+pub(crate) fn examined(span: &Span, order: Order, limit: usize, found: &[RawEntry]) -> Span {
     let mut examined = span.clone();
     if let Some((last, _)) = found.last()
         && found.len() == limit
@@ -185,22 +181,24 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn cleared_ranges_cover_what_was_cleared_and_stay_apart(spans in proptest::collection::vec((0..40_u8, 0..40_u8), 0..12)) {
+        fn cleared_ranges_cover_the_cleared_keys_and_stay_disjoint(
+            spans in proptest::collection::vec((0..40_u8, 0..40_u8), 0..12),
+        ) {
             let mut overlay = Overlay::default();
             for (start, end) in &spans {
                 overlay.clear_range(span(*start, *end));
             }
             for key in 0..40 {
                 let cleared = spans.iter().any(|(start, end)| (*start..*end).contains(&key));
-                prop_assert_eq!(overlay.look(&[key]), if cleared { Seen::Cleared } else { Seen::Below });
+                prop_assert_eq!(overlay.lookup(&[key]), if cleared { Lookup::Cleared } else { Lookup::Untouched });
             }
-            let kept: Vec<_> = overlay.cleared().collect();
-            prop_assert!(kept.windows(2).all(|pair| pair[0].end < pair[1].start), "{:?}", kept);
+            let cleared: Vec<_> = overlay.cleared().collect();
+            prop_assert!(cleared.windows(2).all(|pair| pair[0].end < pair[1].start), "{:?}", cleared);
         }
     }
 
     #[test]
-    fn an_overlay_that_holds_nothing_is_empty() {
+    fn an_overlay_is_empty_until_something_is_recorded() {
         let mut overlay = Overlay::default();
         overlay.clear_range(span(2, 2));
         assert!(overlay.is_empty());

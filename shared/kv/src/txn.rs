@@ -1,82 +1,27 @@
-//! One attempt of a transaction: the six verbs, the root of every key, and the limits that hold on every engine.
+//! One attempt of a transaction: its operations, the root of every key, and the size limits.
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use tokio::time::Instant;
 
-use crate::db::Counters;
+use crate::appends::STAMP_LEN;
+use crate::engine::{EngineSnapshot, Transaction};
 use crate::error::Error;
 #[cfg(feature = "testing")]
-use crate::faulty;
-#[cfg(feature = "fdb")]
-use crate::fdb;
-use crate::key::{Key, Range, Span};
-use crate::lmdb;
+use crate::faulty::AttemptFaults;
+use crate::key::Key;
+use crate::limits::{MAX_KEY_LEN, MAX_TRANSACTION_LEN, MAX_VALUE_LEN, WRITE_OVERHEAD};
 use crate::meter::Trips;
-use crate::overlay::Found;
+use crate::query::{Entry, Page, Query, Range};
+use crate::snapshot::Snapshot;
+use crate::usage::Counters;
 
-/// The longest key, its root included, in bytes.
-pub const MAX_KEY_LEN: usize = 511;
-/// The longest value, in bytes.
-pub const MAX_VALUE_LEN: usize = 100_000;
-/// The most bytes that one transaction writes, its keys three times and 64 bytes a write besides; every write counts, also one that a later
-/// write undoes. `FoundationDB` takes 10,000,000, in which it counts what was read too; the rest is left for that.
-pub const MAX_TRANSACTION_LEN: usize = 9_000_000;
-
-/// What a write costs besides its key and its value: `FoundationDB` also sends the range that it may conflict with, whose two ends are the
-/// key and its successor, and some bytes around them.
-const WRITE_OVERHEAD: usize = 64;
-
-/// Bytes that [`Txn::append`] puts behind the prefix: a type code and the stamp.
-const STAMP_LEN: usize = 13;
-
-/// Which end of a range comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Order {
-    /// Smallest key first.
-    Ascending,
-    /// Largest key first.
-    Descending,
-}
-
-/// A read of several keys.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Query {
-    /// The keys to read.
-    pub range: Range,
-    /// Which end comes first.
-    pub order: Order,
-    /// The most entries to return; zero reads nothing.
-    pub limit: usize,
-}
-
-/// The answer to a [`Query`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
-    /// The entries found, in the order asked for.
-    pub entries: Vec<Entry>,
-    /// The query that continues after the last entry; `None` if the range was read to its end.
-    ///
-    /// A page that is full always has one, and the page it leads to may be empty: what lies behind the limit was not looked
-    /// at, so that a write there is no conflict. To learn whether there is more, ask for one entry more than is shown.
-    pub next: Option<Query>,
-}
-
-/// A key and its value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// The key, without the root.
-    pub key: Key,
-    /// Its value.
-    pub value: Vec<u8>,
-}
-
-/// A transaction in progress, as [`Db::run`](crate::Db::run) gives it to its closure. Clones are the same transaction.
+/// A transaction in progress, as [`Db::run`](crate::Db::run) passes it to its closure. Clones are the same transaction.
 ///
-/// Reads see the store as it was at the transaction's first read, with the transaction's own writes over it. Writes reach the
-/// store together when the closure returns `Ok`, or not at all.
+/// Reads return the store as of the transaction's first read, with the transaction's own writes applied. The commit
+/// applies all writes together when the closure returns `Ok`; otherwise it applies none.
 #[derive(Clone)]
 pub struct Txn(Arc<Inner>);
 
@@ -85,52 +30,23 @@ struct Inner {
     root: Arc<[u8]>,
     usage: Arc<Counters>,
     trips: Trips,
+    /// Bytes written, as [`MAX_TRANSACTION_LEN`] counts them.
     written: AtomicUsize,
     appended: AtomicU32,
-    /// Its snapshot is not older than that.
-    begun: Instant,
+    /// The transaction's snapshot was taken at this time or later.
+    taken_after: Instant,
     #[cfg(feature = "testing")]
-    faults: Option<faulty::Attempt>,
-}
-
-/// A transaction of each engine.
-pub(crate) enum Transaction {
-    Lmdb(lmdb::Transaction),
-    #[cfg(feature = "fdb")]
-    Fdb(fdb::Transaction),
-}
-
-/// What the store was at some time, for a later transaction to read from: see [`Db::reading_from`](crate::Db::reading_from).
-#[derive(Clone)]
-pub struct Snapshot {
-    pub(crate) engine: EngineSnapshot,
-    /// A time that it is not older than.
-    pub(crate) begun: Instant,
-    /// Whether a transaction that reads from it has no snapshot to ask the store for; or would have none, if its engine were one that has
-    /// to be asked.
-    pub(crate) spares_begin: bool,
-}
-
-/// A snapshot of each engine.
-#[derive(Clone)]
-pub(crate) enum EngineSnapshot {
-    /// None, so that the later transaction takes the newest one: because that costs no trip, or because none is known.
-    Newest,
-    #[cfg(feature = "testing")]
-    Held(Arc<lmdb::Held>),
-    /// A version that was read, or that a commit made.
-    #[cfg(feature = "fdb")]
-    Fdb(i64),
+    faults: Option<AttemptFaults>,
 }
 
 impl Txn {
     pub(crate) fn new(
         engine: Transaction,
-        begun: Instant,
+        taken_after: Instant,
         root: Arc<[u8]>,
         usage: Arc<Counters>,
         trips: Trips,
-        #[cfg(feature = "testing")] faults: Option<faulty::Attempt>,
+        #[cfg(feature = "testing")] faults: Option<AttemptFaults>,
     ) -> Self {
         Self(Arc::new(Inner {
             engine,
@@ -139,98 +55,31 @@ impl Txn {
             trips,
             written: AtomicUsize::new(0),
             appended: AtomicU32::new(0),
-            begun,
+            taken_after,
             #[cfg(feature = "testing")]
             faults,
         }))
     }
 
-    /// The snapshot that this transaction reads from, or a newer one; meant for a transaction that has read and does not write.
-    ///
-    /// It may not have what the transaction writes, which would then be a conflict for whoever reads it there and writes:
-    /// [`Db::run_with_snapshot`](crate::Db::run_with_snapshot) answers a snapshot that does.
-    #[cfg_attr(
-        not(feature = "fdb"),
-        expect(clippy::unused_async, reason = "other engines ask the store")
-    )]
-    pub async fn snapshot(&self) -> Result<Snapshot, Error> {
-        let engine = match &self.0.engine {
-            #[cfg(feature = "testing")]
-            Transaction::Lmdb(engine) if self.0.faults.is_some() => EngineSnapshot::Held(Arc::new(engine.hold()?)),
-            Transaction::Lmdb(_) => EngineSnapshot::Newest,
-            #[cfg(feature = "fdb")]
-            Transaction::Fdb(engine) => {
-                let trip = self.0.trips.send_begin();
-                let version = engine.version().await;
-                trip.answered(0);
-                EngineSnapshot::Fdb(version?)
-            }
-        };
-        Ok(self.snapshot_of(engine, self.0.begun))
-    }
-
-    /// Ends the attempt and answers what it leaves: the store right after its commit, or as it was read if nothing was written.
-    /// That is not older than `begun`. Asks the store for nothing, and cannot fail: what was committed stays so.
-    #[cfg_attr(
-        not(feature = "fdb"),
-        expect(clippy::unused_async, reason = "other engines ask their client")
-    )]
-    pub(crate) async fn leave(&self, begun: Instant) -> Snapshot {
-        let engine = match &self.0.engine {
-            #[cfg(feature = "testing")]
-            Transaction::Lmdb(engine) if self.0.faults.is_some() => {
-                engine.leave().map(|held| EngineSnapshot::Held(Arc::new(held)))
-            }
-            Transaction::Lmdb(_) => None,
-            #[cfg(feature = "fdb")]
-            Transaction::Fdb(engine) => engine.leave().await.map(EngineSnapshot::Fdb),
-        };
-        self.snapshot_of(engine.unwrap_or(EngineSnapshot::Newest), begun)
-    }
-
-    fn snapshot_of(&self, engine: EngineSnapshot, begun: Instant) -> Snapshot {
-        let spares_begin = match (&engine, &self.0.engine) {
-            (EngineSnapshot::Newest, Transaction::Lmdb(_)) => self.0.trips.has_snapshot(),
-            #[cfg(feature = "fdb")]
-            (EngineSnapshot::Newest, Transaction::Fdb(_)) => false,
-            #[cfg(any(feature = "fdb", feature = "testing"))]
-            _ => true,
-        };
-        Snapshot {
-            engine,
-            begun,
-            spares_begin,
-        }
-    }
-
-    /// The value of `key`, if it has one.
+    /// The value of `key`, if the key exists.
     pub async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, Error> {
         let key = self.rooted(key)?;
         self.0.usage.reads.fetch_add(1, Relaxed);
         self.0.usage.keys_read.fetch_add(1, Relaxed);
-        let trip = self.0.trips.send();
-        let value = self.look_up(key).await;
-        trip.answered(0);
+        let trip = self.0.trips.start();
+        #[cfg(feature = "testing")]
+        if let Some(faults) = &self.0.faults
+            && let Err(error) = faults.before_read().await
+        {
+            trip.complete(0);
+            return Err(error);
+        }
+        let value = self.0.engine.get(key).await;
+        trip.complete(0);
         value
     }
 
-    async fn look_up(&self, key: Vec<u8>) -> Result<Option<Vec<u8>>, Error> {
-        #[cfg(feature = "testing")]
-        if let Some(faults) = &self.0.faults {
-            faults.before_read().await?;
-        }
-        match &self.0.engine {
-            Transaction::Lmdb(engine) => {
-                // A read that never waits must still let others run, and the deadline pass, once in a while.
-                tokio::task::coop::consume_budget().await;
-                engine.get(key)
-            }
-            #[cfg(feature = "fdb")]
-            Transaction::Fdb(engine) => engine.get(&key).await,
-        }
-    }
-
-    /// The entries of a range, at most `query.limit` of them. What was examined, and no more, can conflict.
+    /// At most `query.limit` entries of a range. Only writes to the examined part of the range can conflict.
     pub async fn range(&self, query: &Query) -> Result<Page, Error> {
         let span = query.range.under(&self.0.root);
         if query.limit == 0 || span.is_empty() {
@@ -239,10 +88,21 @@ impl Txn {
                 next: None,
             });
         }
-        let trip = self.0.trips.send();
-        let mut more = 0;
-        let found = self.find(&span, query, &mut more).await;
-        trip.answered(more);
+        let trip = self.0.trips.start();
+        #[cfg(feature = "testing")]
+        if let Some(faults) = &self.0.faults
+            && let Err(error) = faults.before_read().await
+        {
+            trip.complete(0);
+            return Err(error);
+        }
+        let mut extra_trips = 0;
+        let found = self
+            .0
+            .engine
+            .range(&span, query.order, query.limit, &mut extra_trips)
+            .await;
+        trip.complete(extra_trips);
         let found = found?;
         self.0.usage.reads.fetch_add(1, Relaxed);
         self.0.usage.keys_read.fetch_add(found.len() as u64, Relaxed);
@@ -256,77 +116,42 @@ impl Txn {
             })
             .collect();
         let next = match entries.last() {
-            Some(last) if entries.len() == query.limit => Some(Query {
-                range: match query.order {
-                    Order::Ascending => query.range.clone().after(&last.key),
-                    Order::Descending => query.range.clone().before(&last.key),
-                },
-                ..*query
-            }),
+            Some(last) if entries.len() == query.limit => Some(query.continued_after(&last.key)),
             _ => None,
         };
         Ok(Page { entries, next })
     }
 
-    /// The entries of a span, and in `more` how many further trips that took.
-    async fn find(&self, span: &Span, query: &Query, more: &mut u32) -> Result<Vec<Found>, Error> {
-        #[cfg(feature = "testing")]
-        if let Some(faults) = &self.0.faults {
-            faults.before_read().await?;
-        }
-        match &self.0.engine {
-            Transaction::Lmdb(engine) => {
-                let _ = more;
-                tokio::task::coop::consume_budget().await;
-                engine.range(span, query.order, query.limit)
-            }
-            #[cfg(feature = "fdb")]
-            Transaction::Fdb(engine) => engine.range(span, query.order, query.limit, more).await,
-        }
-    }
-
-    /// Gives `key` a value, in place of the one it has.
+    /// Sets `key` to `value`, replacing any existing value.
     pub fn set(&self, key: &Key, value: impl AsRef<[u8]>) -> Result<(), Error> {
         let (key, value) = (self.rooted(key)?, checked(value.as_ref())?);
         self.count_written(3 * key.len() + value.len())?;
-        match &self.0.engine {
-            Transaction::Lmdb(engine) => engine.set(key, value),
-            #[cfg(feature = "fdb")]
-            Transaction::Fdb(engine) => engine.set(&key, &value),
-        }
+        self.0.engine.set(key, value)
     }
 
-    /// Removes `key` and its value, if it is there.
+    /// Removes `key` and its value, if it exists.
     pub fn clear(&self, key: &Key) -> Result<(), Error> {
         let key = self.rooted(key)?;
         self.count_written(3 * key.len())?;
-        match &self.0.engine {
-            Transaction::Lmdb(engine) => engine.clear(key),
-            #[cfg(feature = "fdb")]
-            Transaction::Fdb(engine) => engine.clear(&key),
-        }
+        self.0.engine.clear(key)
     }
 
-    /// Removes every key of `range`.
+    /// Removes every key in `range`.
     pub fn clear_range(&self, range: &Range) -> Result<(), Error> {
         let span = range.under(&self.0.root);
         if span.is_empty() {
             return Ok(());
         }
         self.count_written(2 * (span.start.len() + span.end.len()))?;
-        match &self.0.engine {
-            Transaction::Lmdb(engine) => engine.clear_range(span),
-            #[cfg(feature = "fdb")]
-            Transaction::Fdb(engine) => engine.clear_range(&span),
-        }
+        self.0.engine.clear_range(span)
     }
 
     /// Adds an entry whose key is `prefix` and a [`Versionstamp`](crate::Versionstamp) that the commit fills in.
     ///
-    /// Stamps have 12 bytes: the commit's version (8), its place among the commits of that version (2), and the number of the
-    /// append in its transaction (2), all big-endian. So keys under one prefix are in commit order, across processes. The
-    /// transaction itself does not see the entry. A [`Txn::clear_range`] over all of the prefix, made later in the same
-    /// transaction, takes the entry back. At most 65,536 appends fit into a transaction.
+    /// A stamp has 12 bytes, big-endian: the commit's version (8), its position among the commits of that version (2),
+    /// and the number of the append in its transaction (2). Keys under one prefix are therefore in commit order, across
+    /// processes. The transaction itself does not read the entry. A later [`Txn::clear_range`] over the whole prefix in
+    /// the same transaction removes it. A transaction can append 65,536 entries.
     pub fn append(&self, prefix: &Key, value: impl AsRef<[u8]>) -> Result<(), Error> {
         let prefix = [&*self.0.root, prefix.as_bytes()].concat();
         let len = prefix.len() + STAMP_LEN;
@@ -336,29 +161,92 @@ impl Txn {
         let value = checked(value.as_ref())?;
         self.count_written(3 * len + value.len())?;
         let order = u16::try_from(self.0.appended.fetch_add(1, Relaxed)).map_err(|_| Error::TooManyAppends)?;
-        match &self.0.engine {
-            Transaction::Lmdb(engine) => engine.append(prefix, order, value),
-            #[cfg(feature = "fdb")]
-            Transaction::Fdb(engine) => engine.append(prefix, order, value),
+        self.0.engine.append(prefix, order, value)
+    }
+
+    /// The snapshot that this transaction reads from, or a newer one. Call it after a read, in a transaction without
+    /// writes.
+    ///
+    /// The snapshot may lack this transaction's own writes. A later transaction that reads and writes them would
+    /// conflict; [`Db::run_with_snapshot`](crate::Db::run_with_snapshot) returns a snapshot that includes them.
+    pub async fn snapshot(&self) -> Result<Snapshot, Error> {
+        #[cfg(feature = "testing")]
+        if self.0.faults.is_some() {
+            let engine = self.0.engine.held_snapshot(&self.0.trips).await?;
+            return Ok(self.snapshot_of(engine, self.0.taken_after));
+        }
+        let engine = self.0.engine.snapshot(&self.0.trips).await?;
+        Ok(self.snapshot_of(engine, self.0.taken_after))
+    }
+
+    /// Ends the attempt. Returns the store as of its commit, or as of its reads if it wrote nothing; the snapshot was
+    /// taken at `taken_after` or later. Costs no trip and cannot fail, because the commit is already done.
+    pub(crate) async fn commit_snapshot(&self, taken_after: Instant) -> Snapshot {
+        #[cfg(feature = "testing")]
+        if self.0.faults.is_some() {
+            let engine = self.0.engine.held_commit_snapshot().await;
+            return self.snapshot_of(engine, taken_after);
+        }
+        let engine = self.0.engine.commit_snapshot().await;
+        self.snapshot_of(engine, taken_after)
+    }
+
+    fn snapshot_of(&self, engine: EngineSnapshot, taken_after: Instant) -> Snapshot {
+        let saves_begin_trip = match engine {
+            EngineSnapshot::Newest => self.0.engine.has_free_snapshots() && self.0.trips.has_snapshot(),
+            #[cfg(any(feature = "fdb", feature = "testing"))]
+            _ => true,
+        };
+        Snapshot {
+            engine,
+            taken_after,
+            saves_begin_trip,
         }
     }
 
-    /// Refuses the commit if anybody writes `key` meanwhile, without reading it.
-    pub(crate) fn watch(&self, key: &Key) -> Result<(), Error> {
-        match &self.0.engine {
-            // Reading costs it no trip, and what was read is watched.
-            Transaction::Lmdb(engine) => engine.get(self.rooted(key)?).map(drop),
-            #[cfg(feature = "fdb")]
-            Transaction::Fdb(engine) => engine.watch(&self.rooted(key)?),
+    /// Ends the attempt and commits its writes, if any. If the future is dropped while the outcome is open, sets
+    /// `undecided`.
+    pub(crate) async fn commit(&self, undecided: &AtomicBool) -> Result<(), Error> {
+        let trip = self.has_written().then(|| self.0.trips.start());
+        #[cfg(feature = "testing")]
+        let outcome = match &self.0.faults {
+            Some(faults) => faults.commit(&self.0.engine, self.has_written(), undecided).await,
+            None => self.0.engine.commit(undecided).await,
+        };
+        #[cfg(not(feature = "testing"))]
+        let outcome = self.0.engine.commit(undecided).await;
+        if let Some(trip) = trip {
+            trip.complete(0);
         }
+        outcome
     }
 
-    /// A time that its snapshot is not older than.
-    pub(crate) fn begun(&self) -> Instant {
-        self.0.begun
+    /// Waits until the engine's client allows another attempt, and returns its transaction; `None` if the engine leaves
+    /// retries to the caller.
+    pub(crate) async fn retry(&self) -> Result<Option<Transaction>, Error> {
+        // The engine's client does not know injected faults, so it cannot retry after one.
+        #[cfg(feature = "testing")]
+        if self.0.faults.is_some() {
+            return Ok(None);
+        }
+        self.0.engine.retry().await
     }
 
-    /// Whether anything was written.
+    /// Ends the attempt without a commit; does nothing if it has ended.
+    pub(crate) fn end(&self) {
+        self.0.engine.end();
+    }
+
+    /// Makes the commit a conflict if another transaction writes `key` meanwhile. Costs no trip.
+    pub(crate) fn add_read_conflict(&self, key: &Key) -> Result<(), Error> {
+        self.0.engine.add_read_conflict(self.rooted(key)?)
+    }
+
+    /// The transaction's snapshot was taken at this time or later.
+    pub(crate) fn taken_after(&self) -> Instant {
+        self.0.taken_after
+    }
+
     pub(crate) fn has_written(&self) -> bool {
         self.0.written.load(Relaxed) > 0
     }
@@ -381,19 +269,6 @@ impl Txn {
             }),
         }
     }
-
-    pub(crate) fn trips(&self) -> &Trips {
-        &self.0.trips
-    }
-
-    #[cfg(feature = "testing")]
-    pub(crate) fn faults(&self) -> Option<&faulty::Attempt> {
-        self.0.faults.as_ref()
-    }
-
-    pub(crate) fn engine(&self) -> &Transaction {
-        &self.0.engine
-    }
 }
 
 fn checked(value: &[u8]) -> Result<Vec<u8>, Error> {
@@ -406,11 +281,5 @@ fn checked(value: &[u8]) -> Result<Vec<u8>, Error> {
 impl fmt::Debug for Txn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Txn").finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Snapshot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Snapshot").finish_non_exhaustive()
     }
 }

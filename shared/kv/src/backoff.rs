@@ -1,23 +1,23 @@
-//! How long [`Db::run`](crate::Db::run) waits between attempts.
+//! Pauses between the attempts of [`Db::run`](crate::Db::run).
 
 use std::time::Duration;
 
-/// The longest wait before the second retry; it doubles with every further one.
-const FIRST: Duration = Duration::from_millis(1);
-/// What the longest wait grows to.
-const LAST: Duration = Duration::from_millis(250);
+/// Longest pause before the second retry; it doubles with each further retry.
+const FIRST_CEILING: Duration = Duration::from_millis(1);
+/// Longest pause before any retry.
+const LAST_CEILING: Duration = Duration::from_millis(250);
 
-/// Exponential backoff with full jitter: each wait is drawn evenly from zero to a ceiling that doubles, because transactions
-/// that collided once would collide again if they came back together.
+/// Exponential backoff with full jitter: each pause is drawn evenly from zero to a ceiling that doubles, because
+/// transactions that collided once would collide again if they retried in step.
 ///
-/// The first retry comes at once: most conflicts are over by the time they are reported.
+/// The first retry has no pause: most conflicts are over when they are reported.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
     retries: u32,
 }
 
 impl Backoff {
-    /// The wait before the next retry.
+    /// The pause before the next retry.
     pub(crate) fn pause(&mut self) -> Duration {
         let ceiling = self.ceiling();
         self.retries = self.retries.saturating_add(1);
@@ -27,9 +27,9 @@ impl Backoff {
     fn ceiling(&self) -> Duration {
         match self.retries.checked_sub(1) {
             None => Duration::ZERO,
-            Some(doublings) => FIRST
+            Some(doublings) => FIRST_CEILING
                 .saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX))
-                .min(LAST),
+                .min(LAST_CEILING),
         }
     }
 }
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_grow_from_none_to_a_ceiling_and_are_drawn_below_it() {
+    fn pauses_stay_below_a_ceiling_that_doubles_up_to_a_maximum() {
         let mut backoff = Backoff::default();
         let mut ceilings = Vec::new();
         for _ in 0..100 {
@@ -50,6 +50,6 @@ mod tests {
 
         let millis: Vec<_> = ceilings.iter().take(11).map(Duration::as_millis).collect();
         assert_eq!(millis, [0, 1, 2, 4, 8, 16, 32, 64, 128, 250, 250]);
-        assert_eq!(ceilings.last(), Some(&LAST));
+        assert_eq!(ceilings.last(), Some(&LAST_CEILING));
     }
 }

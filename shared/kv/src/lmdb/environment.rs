@@ -1,0 +1,164 @@
+//! The memory-mapped files of a store, and the translation of LMDB's errors.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::ops::Bound;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use heed::types::Bytes;
+use heed::{CommitOrAbort, Database, Env, EnvOpenOptions, MdbError, RoTxn, WithoutTls};
+use rustix::io::Errno;
+
+use crate::error::{Cause, Error};
+use crate::query::Span;
+
+/// Address space for the data file. It is neither memory nor disk: the file grows as it is written, up to this size.
+const MAP_LEN: usize = if cfg!(target_pointer_width = "64") {
+    64 << 30
+} else {
+    1 << 30
+};
+/// Maximum number of snapshots open at the same time, in all processes together.
+const MAX_READERS: u32 = 1024;
+/// Length of the lock file. It must hold a header and 64 bytes for each of [`MAX_READERS`]; LMDB uses the existing
+/// length.
+#[cfg(target_os = "linux")]
+const LOCK_FILE_LEN: u64 = 80 << 10;
+
+pub(super) type Data = Database<'static, Bytes, Bytes>;
+pub(super) type ReadTxn = RoTxn<'static, WithoutTls>;
+
+/// An open LMDB environment. Clones share it.
+#[derive(Clone)]
+pub(super) struct Environment {
+    pub(super) env: Env<WithoutTls>,
+    pub(super) data: Data,
+}
+
+impl Environment {
+    /// Opens the files in `folder`. No other environment of this process may have them open.
+    pub(super) fn open(folder: &Path) -> Result<Self, heed::Error> {
+        let mut options = EnvOpenOptions::new().read_txn_without_tls();
+        options.map_size(MAP_LEN).max_readers(MAX_READERS);
+        // SAFETY: only LMDB changes the mapped file, under its own locks, which no flag disables. The registry of open
+        // stores keeps this process from opening the file twice. A program that truncates the file by other means
+        // breaks this, as it would break any program that maps its files.
+        #[expect(
+            unsafe_code,
+            reason = "LMDB maps its file into memory, and no type can guarantee that no other program truncates it"
+        )]
+        let env = unsafe { options.open(folder) }?;
+        // Readers that died without closing their snapshot keep the space that it needs.
+        env.clear_stale_readers()?;
+        let snapshot = env.read_txn()?;
+        let data = env
+            .open_databases_and_commit(snapshot, |opener, snapshot| {
+                let data = opener.open_database::<Bytes, Bytes>(snapshot, None)?;
+                Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(data))
+            })?
+            .unwrap_commit()
+            .ok_or(heed::Error::Mdb(MdbError::NotFound))?;
+        Ok(Self { env, data })
+    }
+
+    /// A snapshot of the current state.
+    pub(super) fn snapshot(&self) -> Result<ReadTxn, Error> {
+        let snapshot = match self.env.clone().static_read_txn() {
+            Err(heed::Error::Mdb(MdbError::ReadersFull)) => {
+                self.env.clear_stale_readers().map_err(|error| failure(&error))?;
+                self.env.clone().static_read_txn()
+            }
+            snapshot => snapshot,
+        };
+        snapshot.map_err(|error| failure(&error))
+    }
+}
+
+pub(super) fn bounds(span: &Span) -> (Bound<&[u8]>, Bound<&[u8]>) {
+    (Bound::Included(&span.start), Bound::Excluded(&span.end))
+}
+
+/// Device and inode of the data file, which change if the file is replaced.
+pub(super) fn data_file_id(folder: &Path) -> io::Result<(u64, u64)> {
+    let file = folder.join("data.mdb").metadata()?;
+    Ok((file.dev(), file.ino()))
+}
+
+/// Creates the lock file if it is missing, checks that it can be written, and reserves its disk space.
+pub(super) fn reserve_lock_file(folder: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let file = options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(folder.join("lock.mdb"))?;
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{FallocateFlags, fallocate};
+
+        // A file in use must keep its length, from which LMDB derives the number of readers.
+        let flags = if file.metadata()?.len() == 0 {
+            FallocateFlags::empty()
+        } else {
+            FallocateFlags::KEEP_SIZE
+        };
+        match fallocate(&file, flags, 0, LOCK_FILE_LEN) {
+            // These errors come from file systems that cannot reserve space, and LMDB recommends none of them.
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    drop(file);
+    Ok(())
+}
+
+/// The error of a store whose commit thread has ended.
+pub(super) fn stopped() -> Error {
+    let why = "its commit thread has stopped, and this process has to be started again".to_owned();
+    Error::Unavailable {
+        cause: Cause::Engine { why },
+    }
+}
+
+/// Translates an LMDB error into the store's.
+pub(super) fn failure(error: &heed::Error) -> Error {
+    let why = describe(error);
+    match error {
+        heed::Error::Io(_) | heed::Error::Mdb(MdbError::MapFull) => Error::Unavailable {
+            cause: Cause::Disk { why },
+        },
+        heed::Error::Mdb(MdbError::ReadersFull) => Error::Unavailable { cause: Cause::Readers },
+        heed::Error::Mdb(MdbError::Panic) => Error::Unavailable {
+            cause: Cause::Engine { why },
+        },
+        heed::Error::Mdb(
+            MdbError::Corrupted
+            | MdbError::PageNotFound
+            | MdbError::Invalid
+            | MdbError::VersionMismatch
+            | MdbError::Incompatible,
+        ) => Error::Corrupt { why },
+        _ => Error::Engine { why },
+    }
+}
+
+/// Describes an LMDB error for an operator.
+pub(super) fn describe(error: &heed::Error) -> String {
+    match error {
+        // LMDB reports a partial write so. A disk that has just become full causes one.
+        heed::Error::Io(error) if Errno::from_io_error(error) == Some(Errno::IO) => {
+            "a write failed or was cut short, as on a full disk".to_owned()
+        }
+        heed::Error::Mdb(MdbError::MapFull) => format!("the store has reached its largest size, {} GiB", MAP_LEN >> 30),
+        heed::Error::Mdb(MdbError::Panic) => {
+            "an earlier write of its root failed, and this process has to be started again".to_owned()
+        }
+        heed::Error::Mdb(MdbError::Invalid) => "its files are not LMDB's".to_owned(),
+        heed::Error::Mdb(MdbError::VersionMismatch) => "its files are from another version of LMDB".to_owned(),
+        error => error.to_string(),
+    }
+}
