@@ -1,12 +1,9 @@
-//! What only a real cluster can show: a server that is killed and comes back, and cluster files that lead nowhere.
+//! FoundationDB only: a server that is killed and restarted, and cluster files that cannot be used.
 //!
-//! The suite that all engines pass is in `conformance.rs`. These tests start a cluster of their own, to have one that they may
-//! kill: they need `fdbserver` and `fdbcli` on the `PATH`.
+//! `conformance` is the suite for all engines. These tests start a cluster that they can kill, so they need `fdbserver`
+//! and `fdbcli` on the `PATH`.
 #![cfg(feature = "fdb")]
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that unwraps nothing has failed, and says where"
-)]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test and reports the line")]
 
 use std::fs;
 use std::net::TcpListener;
@@ -19,7 +16,7 @@ use kv::{Cause, Cluster, Db, Engine, Error, Key, Order, Query, Range, Settings, 
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-/// A cluster of one process, of this test's own.
+/// A cluster of one process, for one test.
 struct Server {
     folder: TempDir,
     port: u16,
@@ -60,7 +57,7 @@ impl Server {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .unwrap_or_else(|error| panic!("fdbserver has to be on the PATH for this test: {error}"))
+            .unwrap_or_else(|error| panic!("fdbserver must be on the PATH for this test: {error}"))
     }
 
     fn cli(&self, command: &str) -> String {
@@ -69,7 +66,7 @@ impl Server {
             .arg(self.folder.path().join("fdb.cluster"))
             .args(["--timeout", "60", "--exec", command])
             .output()
-            .unwrap_or_else(|error| panic!("fdbcli has to be on the PATH for this test: {error}"));
+            .unwrap_or_else(|error| panic!("fdbcli must be on the PATH for this test: {error}"));
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
@@ -78,7 +75,7 @@ impl Server {
         self.process.wait().unwrap();
     }
 
-    fn start_again(&mut self) {
+    fn restart(&mut self) {
         self.process = Self::spawn(&self.folder, self.port);
     }
 
@@ -95,13 +92,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may be dead already, on purpose.
+        // The test may have killed it already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// Adds one to a counter and notes that in a log, together.
+/// Increments a counter and appends the new value to a log, in one transaction.
 async fn count(db: &Db, counter: &Key, log: &Key) -> Result<u64, Error> {
     db.run(|txn| async move {
         let count = txn
@@ -117,7 +114,7 @@ async fn count(db: &Db, counter: &Key, log: &Key) -> Result<u64, Error> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_dies_and_comes_back_in_the_middle_of_a_load_loses_and_doubles_nothing() {
+async fn a_server_killed_under_load_and_restarted_loses_and_repeats_no_commit() {
     const CLIENTS: u32 = 8;
     let mut server = Server::start();
     let db = server.db(Duration::from_secs(2));
@@ -158,9 +155,9 @@ async fn a_server_that_dies_and_comes_back_in_the_middle_of_a_load_loses_and_dou
     for _ in 0..3 {
         until(&acknowledged, 200).await;
         server.kill();
-        // Every client is answered while nobody is there.
+        // Every client receives an error while the server is down.
         until(&unavailable, u64::from(CLIENTS)).await;
-        server.start_again();
+        server.restart();
         until(&acknowledged, 200).await;
     }
     stop.store(true, SeqCst);
@@ -194,15 +191,15 @@ async fn a_server_that_dies_and_comes_back_in_the_middle_of_a_load_loses_and_dou
             .unwrap();
         assert!(
             (mine..=mine + open).contains(&count),
-            "{mine} acknowledged, {open} left open, and the counter says {count}"
+            "{mine} acknowledged, {open} unknown, and the counter is {count}"
         );
         let expected: Vec<_> = (1..=count).map(|number| number.to_be_bytes().to_vec()).collect();
-        assert_eq!(logged, expected, "the log has every count once, in commit order");
+        assert_eq!(logged, expected, "the log contains every count once, in commit order");
     }
 }
 
 #[tokio::test]
-async fn what_a_run_leaves_is_the_version_of_its_commit() {
+async fn a_commit_snapshot_is_the_version_of_the_commit() {
     let server = Server::start();
     let db = &server.db(Duration::from_secs(60));
     let key = &Key::of(&("key",));
@@ -216,21 +213,17 @@ async fn what_a_run_leaves_is_the_version_of_its_commit() {
     let ((), idle) = idle.unwrap();
     set("new").await.unwrap();
 
-    // A version that was asked for only now would show what came later.
+    // A version requested only now would include the later commit.
     assert_eq!(get(db.reading_from(written.clone())).await, b"old");
     assert_eq!(get(db.reading_from(read)).await, b"old");
-    assert_eq!(
-        get(db.reading_from(idle)).await,
-        b"new",
-        "a version that nobody has asked for"
-    );
+    assert_eq!(get(db.reading_from(idle)).await, b"new", "no version was known");
 
     let before = db.usage();
     let later = db.reading_from(written);
     let copied = later.run(|txn| async move {
-        let seen = txn.get(key).await?.unwrap();
-        txn.set(&Key::of(&("copy",)), &seen)?;
-        Ok::<_, Error>(seen)
+        let value = txn.get(key).await?.unwrap();
+        txn.set(&Key::of(&("copy",)), &value)?;
+        Ok::<_, Error>(value)
     });
     assert_eq!(copied.await.unwrap(), b"new");
     let after = db.usage();
@@ -239,10 +232,10 @@ async fn what_a_run_leaves_is_the_version_of_its_commit() {
 }
 
 #[tokio::test]
-async fn a_cluster_that_does_not_answer_is_unavailable_within_the_deadline() {
+async fn a_cluster_without_a_response_is_unavailable_by_the_deadline() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("fdb.cluster");
-    // Nobody listens there, because we do, and never answer.
+    // This listener occupies the port and never responds.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     fs::write(
         &file,
@@ -254,21 +247,21 @@ async fn a_cluster_that_does_not_answer_is_unavailable_within_the_deadline() {
         ..Settings::new(Engine::Fdb(Cluster::File(file)))
     };
     let db = Db::open(settings).unwrap();
-    let answer = db.run(|txn| async move { txn.get(&Key::of(&("a",))).await }).await;
-    // The client's own timeout would come later, and be another cause.
+    let outcome = db.run(|txn| async move { txn.get(&Key::of(&("a",))).await }).await;
+    // The client's own timeout fires later, with another cause.
     assert!(
         matches!(
-            answer,
+            outcome,
             Err(Error::Unavailable {
                 cause: Cause::Deadline { .. }
             })
         ),
-        "{answer:?}"
+        "{outcome:?}"
     );
 }
 
 #[test]
-fn a_cluster_file_that_can_not_be_used_is_named_with_the_reason() {
+fn an_unusable_cluster_file_is_named_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing");
     let wrong = folder.path().join("wrong");

@@ -1,4 +1,4 @@
-//! The count of trips is the time that they take, where each takes the same; and nobody's count is another's.
+//! On a store where every trip takes the same time, the count of trips equals the elapsed time. Meters are independent.
 #![cfg(feature = "testing")]
 
 use std::future::Future;
@@ -14,7 +14,7 @@ use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-/// So long that all pauses between attempts together are shorter.
+/// Longer than all pauses between attempts together.
 const TRIP: Duration = Duration::from_secs(1000);
 
 fn store() -> (TempDir, Db) {
@@ -33,23 +33,23 @@ fn slow(db: &Db, plan: Plan) -> Db {
     })
 }
 
-/// What a transaction does before it commits.
+/// The reads of a transaction before its commit.
 #[derive(Clone, Debug)]
 enum Step {
     Get,
     Range,
-    /// One after another.
+    /// In sequence.
     Chain(Vec<Step>),
-    /// All at once.
-    Together(Vec<Step>),
+    /// Concurrently.
+    Concurrent(Vec<Step>),
 }
 
-/// A run of its own.
+/// One run.
 #[derive(Clone, Debug)]
 struct Run {
     step: Step,
     writes: bool,
-    /// Whether it goes on from where the run before it has left the store.
+    /// Whether it reads from the snapshot of the previous run.
     follows: bool,
 }
 
@@ -57,7 +57,7 @@ impl Step {
     fn reads(&self) -> u32 {
         match self {
             Self::Get | Self::Range => 1,
-            Self::Chain(steps) | Self::Together(steps) => steps.iter().map(Self::reads).sum(),
+            Self::Chain(steps) | Self::Concurrent(steps) => steps.iter().map(Self::reads).sum(),
         }
     }
 }
@@ -67,7 +67,7 @@ fn steps() -> impl Strategy<Value = Step> {
     leaf.prop_recursive(3, 12, 3, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Step::Chain),
-            prop::collection::vec(inner, 0..4).prop_map(Step::Together),
+            prop::collection::vec(inner, 0..4).prop_map(Step::Concurrent),
         ]
     })
 }
@@ -80,7 +80,7 @@ fn runs() -> impl Strategy<Value = Vec<Run>> {
 
 type Boxed<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>>;
 
-fn take<'a>(txn: &'a Txn, step: &'a Step) -> Boxed<'a> {
+fn execute<'a>(txn: &'a Txn, step: &'a Step) -> Boxed<'a> {
     Box::pin(async move {
         match step {
             Step::Get => txn.get(&Key::of(&("a",))).await.map(drop),
@@ -94,33 +94,33 @@ fn take<'a>(txn: &'a Txn, step: &'a Step) -> Boxed<'a> {
             }
             Step::Chain(steps) => {
                 for step in steps {
-                    take(txn, step).await?;
+                    execute(txn, step).await?;
                 }
                 Ok(())
             }
-            Step::Together(steps) => {
-                let taken = join_all(steps.iter().map(|step| take(txn, step))).await;
-                taken.into_iter().collect()
+            Step::Concurrent(steps) => {
+                let results = join_all(steps.iter().map(|step| execute(txn, step))).await;
+                results.into_iter().collect()
             }
         }
     })
 }
 
 async fn perform(db: &Db, runs: &[Run]) -> Result<(), Error> {
-    let mut left: Option<Snapshot> = None;
+    let mut previous: Option<Snapshot> = None;
     for run in runs {
-        let handle = match left.take().filter(|_| run.follows) {
+        let handle = match previous.take().filter(|_| run.follows) {
             Some(snapshot) => db.reading_from(snapshot),
             None => db.clone(),
         };
         let done = handle.run_with_snapshot(|txn| async move {
-            take(&txn, &run.step).await?;
+            execute(&txn, &run.step).await?;
             if run.writes {
                 txn.set(&Key::of(&("a",)), "1")?;
             }
             Ok::<_, Error>(())
         });
-        left = Some(done.await?.1);
+        previous = Some(done.await?.1);
     }
     Ok(())
 }
@@ -133,44 +133,51 @@ fn paused<T>(work: impl Future<Output = T>) -> T {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
-    /// Conflicts and lost answers make further attempts, which are trips like the first ones.
+    /// Conflicts and lost responses cause retries, whose trips count like those of first attempts.
     #[test]
-    fn the_trips_are_the_time_that_they_take(runs in runs(), seed: u64, trouble: bool) {
+    fn the_count_of_trips_equals_the_elapsed_time(runs in runs(), seed: u64, has_faults: bool) {
         let (_folder, db) = store();
-        let odds = if trouble { 0.3 } else { 0.0 };
-        let plan = Plan { seed, conflict: odds, unknown: odds, too_old: odds / 3.0, fates: vec![Fate::Lost, Fate::Committed], ..Plan::default() };
+        let rate = if has_faults { 0.3 } else { 0.0 };
+        let plan = Plan {
+            seed,
+            conflict: rate,
+            unknown: rate,
+            too_old: rate / 3.0,
+            fates: vec![Fate::Lost, Fate::Committed],
+            ..Plan::default()
+        };
         let db = slow(&db, plan);
         let (meter, before) = (Meter::new(), db.usage());
-        let took = paused(async {
+        let elapsed = paused(async {
             let start = Instant::now();
             let _ = meter.measure(perform(&db, &runs)).await;
             start.elapsed()
         });
-        prop_assert_eq!(u128::from(meter.trips()), took.as_millis() / TRIP.as_millis());
+        prop_assert_eq!(u128::from(meter.trips()), elapsed.as_millis() / TRIP.as_millis());
         let usage = db.usage();
-        let again = (usage.attempts - before.attempts) - (usage.transactions - before.transactions);
-        prop_assert_eq!(u64::from(meter.retries()), again);
+        let retries = (usage.attempts - before.attempts) - (usage.transactions - before.transactions);
+        prop_assert_eq!(u64::from(meter.retries()), retries);
     }
 
-    /// An engine that answers at once, in this process, is never asked for two things at a time.
+    /// LMDB completes each operation before the next one starts.
     #[test]
-    fn where_every_answer_comes_at_once_the_trips_are_all_that_is_asked_for(runs in runs()) {
+    fn without_latency_every_operation_is_a_sequential_trip(runs in runs()) {
         let (_folder, db) = store();
         let meter = Meter::new();
         let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime for one thread");
-        runtime.block_on(meter.measure(perform(&db, &runs))).expect("nothing is in the way");
-        let (mut asked, mut has_snapshot) = (0, false);
+        runtime.block_on(meter.measure(perform(&db, &runs))).expect("no faults");
+        let (mut expected, mut has_snapshot) = (0, false);
         for run in &runs {
-            let spared = run.follows && has_snapshot;
+            let saves_begin = run.follows && has_snapshot;
             let own = run.step.reads() + u32::from(run.writes);
-            asked += own + u32::from(own > 0 && !spared);
-            has_snapshot = own > 0 || spared;
+            expected += own + u32::from(own > 0 && !saves_begin);
+            has_snapshot = own > 0 || saves_begin;
         }
-        prop_assert_eq!(meter.trips(), asked);
+        prop_assert_eq!(meter.trips(), expected);
     }
 }
 
-/// A chain of so many trips: a begin, and reads.
+/// A chain of `trips` sequential trips: a begin and reads.
 async fn chain(db: &Db, trips: u32) {
     let read = db.run(|txn| async move {
         for _ in 1..trips {
@@ -178,11 +185,11 @@ async fn chain(db: &Db, trips: u32) {
         }
         Ok::<_, Error>(())
     });
-    read.await.expect("nothing is in the way");
+    read.await.expect("no faults");
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_pieces_of_work_that_take_turns_in_one_task_have_each_their_own_count() {
+async fn two_futures_that_alternate_in_one_task_have_separate_counts() {
     let (_folder, db) = store();
     let db = &slow(&db, Plan::default());
     let (one, other) = (Meter::new(), Meter::new());
@@ -192,15 +199,15 @@ async fn two_pieces_of_work_that_take_turns_in_one_task_have_each_their_own_coun
     };
     let start = Instant::now();
     tokio::join!(one.measure(chain(db, 4)), other.measure(later));
-    assert_eq!(start.elapsed(), 7 * TRIP + TRIP / 2, "they were under way together");
+    assert_eq!(start.elapsed(), 7 * TRIP + TRIP / 2, "they ran concurrently");
     assert_eq!((one.trips(), other.trips()), (4, 7));
-    // What nobody measures is counted nowhere.
+    // Work without a meter changes no count.
     chain(db, 5).await;
     assert_eq!((one.trips(), other.trips()), (4, 7));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn work_that_moves_between_threads_takes_its_count_along() {
+async fn a_future_that_moves_between_threads_keeps_its_count() {
     let (_folder, db) = store();
     let mut tasks = JoinSet::new();
     for number in 2..100_u32 {
@@ -208,7 +215,7 @@ async fn work_that_moves_between_threads_takes_its_count_along() {
         tasks.spawn(async move {
             let meter = Meter::new();
             let work = async {
-                // One run after another, with a chance to be taken by another thread at each.
+                // Sequential runs; at each yield, another thread may take over.
                 for _ in 0..number {
                     chain(&db, 3).await;
                     tokio::task::yield_now().await;
@@ -222,7 +229,7 @@ async fn work_that_moves_between_threads_takes_its_count_along() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn retries_are_the_attempts_after_the_first_of_each_run() {
+async fn retries_are_all_attempts_except_the_first_of_each_run() {
     let (_folder, db) = store();
     let meter = Meter::new();
     let conflicts = slow(
@@ -233,17 +240,17 @@ async fn retries_are_the_attempts_after_the_first_of_each_run() {
         },
     );
     let write = |db: Db| async move { db.run(|txn| async move { txn.set(&Key::of(&("a",)), "1") }).await };
-    let refused = meter.measure(write(conflicts)).await;
-    assert!(matches!(refused, Err(Error::Unavailable { .. })), "{refused:?}");
+    let outcome = meter.measure(write(conflicts)).await;
+    assert!(matches!(outcome, Err(Error::Unavailable { .. })), "{outcome:?}");
     assert_eq!(meter.retries(), 63, "of 64 attempts");
     meter.measure(write(slow(&db, Plan::default()))).await.unwrap();
-    assert_eq!(meter.retries(), 63, "the next one needed none");
+    assert_eq!(meter.retries(), 63, "the next run needed no retry");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_trip_that_is_never_answered_is_one_all_the_same() {
+async fn a_trip_that_never_completes_counts() {
     let (_folder, db) = store();
-    let silent = slow(
+    let hanging = slow(
         &db,
         Plan {
             hang: 1.0,
@@ -251,8 +258,8 @@ async fn a_trip_that_is_never_answered_is_one_all_the_same() {
         },
     );
     let meter = Meter::new();
-    let silent = silent.with_deadline(10 * TRIP);
-    let read = silent.run(|txn| async move { txn.get(&Key::of(&("a",))).await });
+    let hanging = hanging.with_deadline(10 * TRIP);
+    let read = hanging.run(|txn| async move { txn.get(&Key::of(&("a",))).await });
     assert!(meter.measure(read).await.is_err());
-    assert_eq!(meter.trips(), 2, "the begin, and the read");
+    assert_eq!(meter.trips(), 2, "the begin and the read");
 }

@@ -1,7 +1,8 @@
-//! What the test binaries share: a store of one's own, and a second process.
+//! Shared by the test binaries: stores for tests, and second processes.
 //!
-//! A second process is the test binary itself, told by `--exact child` to run its test `child` alone. What to do comes as the
-//! first line of its standard input, so that a plain run of all ignored tests ends at once.
+//! A second process is the test binary itself, started with `--exact child` so that it runs only its test `child`. It
+//! reads its task from the first line of standard input. Without a parent, as in a plain run of all ignored tests, it
+//! ends.
 
 use std::io::{BufRead, BufReader, IsTerminal, Lines, Read, Write, stdin, stdout};
 use std::path::PathBuf;
@@ -11,14 +12,14 @@ use std::time::Duration;
 use kv::{Db, Engine, Settings};
 use tempfile::TempDir;
 
-/// A store made for one test.
+/// The store of one test.
 pub(crate) struct Harness {
     pub(crate) engine: Engine,
     pub(crate) root: String,
-    /// Whether what is under the root goes with the harness.
+    /// Whether to remove everything under the root at the end.
     #[cfg(all(feature = "fdb", feature = "testing"))]
     pub(crate) clear: bool,
-    /// What stands between the store and each handle on it.
+    /// The faults to inject for each handle.
     #[cfg(feature = "testing")]
     pub(crate) faults: Option<kv::faulty::Plan>,
     _folder: Option<TempDir>,
@@ -28,50 +29,40 @@ impl Harness {
     /// LMDB in a new folder.
     pub(crate) fn lmdb(test: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
+        let engine = Engine::Lmdb(folder.path().join("store"));
+        Self::new(engine, test, Some(folder))
+    }
+
+    fn new(engine: Engine, root: &str, folder: Option<TempDir>) -> Self {
         Self {
-            engine: Engine::Lmdb(folder.path().join("store")),
-            root: test.to_owned(),
+            engine,
+            root: root.to_owned(),
             #[cfg(all(feature = "fdb", feature = "testing"))]
             clear: false,
             #[cfg(feature = "testing")]
             faults: None,
-            _folder: Some(folder),
+            _folder: folder,
         }
     }
 
-    /// The store another process described with [`Harness::describe`].
+    /// The store that another process described with [`Harness::describe`].
     pub(crate) fn parse(words: &[&str]) -> Self {
         match words {
-            ["lmdb", folder, root, ..] => Self {
-                engine: Engine::Lmdb(PathBuf::from(folder)),
-                root: (*root).to_owned(),
-                #[cfg(all(feature = "fdb", feature = "testing"))]
-                clear: false,
-                #[cfg(feature = "testing")]
-                faults: None,
-                _folder: None,
-            },
+            ["lmdb", folder, root, ..] => Self::new(Engine::Lmdb(PathBuf::from(folder)), root, None),
             #[cfg(all(feature = "fdb", feature = "testing"))]
-            ["fdb", file, root, ..] => Self {
-                engine: Engine::Fdb(kv::Cluster::File(PathBuf::from(file))),
-                root: (*root).to_owned(),
-                clear: false,
-                _folder: None,
-                #[cfg(feature = "testing")]
-                faults: None,
-            },
+            ["fdb", file, root, ..] => Self::new(Engine::Fdb(kv::Cluster::File(PathBuf::from(file))), root, None),
             _ => panic!("not a store: {words:?}"),
         }
     }
 
-    /// Three words that name the store to another process.
+    /// Three words that describe the store to another process.
     pub(crate) fn describe(&self) -> String {
         match &self.engine {
             Engine::Lmdb(folder) => format!("lmdb {} {}", folder.display(), self.root),
             #[cfg(feature = "fdb")]
             Engine::Fdb(kv::Cluster::File(file)) => format!("fdb {} {}", file.display(), self.root),
             #[cfg(feature = "fdb")]
-            Engine::Fdb(cluster) => panic!("no test names its cluster so: {cluster:?}"),
+            Engine::Fdb(cluster) => panic!("no test selects its cluster like this: {cluster:?}"),
         }
     }
 
@@ -84,7 +75,7 @@ impl Harness {
 
     /// A new handle on the store.
     pub(crate) fn db(&self) -> Db {
-        // Generous, so that a busy machine fails no test that is not about the deadline.
+        // Generous, so that a busy machine fails only tests about the deadline.
         let deadline = Duration::from_mins(1);
         let db = Db::open(Settings {
             deadline,
@@ -107,7 +98,7 @@ impl Drop for Harness {
             return;
         }
         let settings = self.settings();
-        // On a thread of its own: the test's runtime may be the one that is dropping this.
+        // On another thread: this may run on a thread of the test's runtime, which cannot block on a second one.
         let cleared = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime").block_on(async {
@@ -117,18 +108,18 @@ impl Drop for Harness {
         });
         match cleared.join() {
             Ok(Ok(())) => {}
-            left => eprintln!("the root {} could not be cleared: {left:?}", self.root),
+            error => eprintln!("the root {} could not be cleared: {error:?}", self.root),
         }
     }
 }
 
-/// A second process; killed when dropped.
+/// A second process; dropping it kills the process.
 pub(crate) struct Child {
     pub(crate) process: process::Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
-/// A command that runs this binary's test `child`.
+/// A command that runs the test `child` of this binary.
 pub(crate) fn child_command() -> Command {
     let mut command = Command::new(std::env::current_exe().expect("a path of this binary"));
     command.args(CHILD_ARGS);
@@ -145,7 +136,7 @@ impl Child {
             .spawn()
             .expect("the second process starts");
         let mut stdin = process.stdin.take().expect("a pipe");
-        writeln!(stdin, "{task}").expect("the second process listens");
+        writeln!(stdin, "{task}").expect("the second process reads its task");
         let stdout = process.stdout.take().expect("a pipe");
         Self {
             process,
@@ -153,10 +144,10 @@ impl Child {
         }
     }
 
-    /// The next thing the child [said](say); nothing once it has ended.
-    pub(crate) fn hear(&mut self) -> Option<String> {
-        let said = |line: Result<String, _>| line.ok()?.strip_prefix(MARK).map(str::to_owned);
-        self.lines.by_ref().find_map(said)
+    /// Waits for the child's next [report](report); `None` after its end.
+    pub(crate) fn next_report(&mut self) -> Option<String> {
+        let reported = |line: Result<String, _>| line.ok()?.strip_prefix(MARK).map(str::to_owned);
+        self.lines.by_ref().find_map(reported)
     }
 }
 
@@ -167,9 +158,10 @@ impl Drop for Child {
     }
 }
 
+/// Start of a report's line, which distinguishes it from the output of the test runner.
 const MARK: &str = "> ";
 
-/// In the child: the words of its task; none if there is no parent.
+/// In the child: the words of its task; empty without a parent.
 pub(crate) fn task() -> Vec<String> {
     let mut task = String::new();
     if stdin().is_terminal() {
@@ -179,11 +171,11 @@ pub(crate) fn task() -> Vec<String> {
     task.split_whitespace().map(str::to_owned).collect()
 }
 
-/// In the child: tells the parent something.
-pub(crate) fn say(text: impl std::fmt::Display) {
-    // The test runner's own output may have left the line unfinished.
+/// In the child: reports `text` to the parent.
+pub(crate) fn report(text: impl std::fmt::Display) {
+    // The test runner's own output may have left its line unfinished.
     let mut stdout = stdout().lock();
     write!(stdout, "\n{MARK}{text}\n")
         .and_then(|()| stdout.flush())
-        .expect("the parent listens");
+        .expect("the parent reads the reports");
 }
