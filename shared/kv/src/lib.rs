@@ -59,3 +59,15 @@ pub use usage::Usage;
 pub fn shutdown() {
     engine::shutdown();
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn readme_contains_the_current_example() {
+        let example = include_str!("../examples/transactions.rs");
+        assert!(
+            include_str!("../README.md").contains(example),
+            "copy examples/transactions.rs into README.md"
+        );
+    }
+}
