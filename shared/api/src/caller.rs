@@ -5,7 +5,7 @@ use axum::http::header;
 use axum::http::request::Parts;
 use domain::id::Id as _;
 use domain::{Caller, LoginId, TenantId, Timestamp, UserId};
-use jwt::{Bearer, Refusal};
+use jwt::{Bearer, Rejection};
 
 use crate::error::{ApiError, Code};
 use crate::observer::Seen;
@@ -43,7 +43,7 @@ impl FromRequestParts<AppState> for Leaving {
         let now = state.env.clock.now();
         match verify(token, state, now) {
             // Whoever held one that has expired may end what it belonged to.
-            Ok(bearer) | Err(Refusal::Expired(bearer)) => Ok(Self(Some(caller(bearer, parts, now)))),
+            Ok(bearer) | Err(Rejection::Expired(bearer)) => Ok(Self(Some(caller(bearer, parts, now)))),
             Err(refusal) => Err(refusal.into()),
         }
     }
@@ -57,7 +57,7 @@ pub(crate) fn missing() -> ApiError {
     )
 }
 
-fn verify(token: &str, state: &AppState, now: Timestamp) -> Result<Bearer, Refusal> {
+fn verify(token: &str, state: &AppState, now: Timestamp) -> Result<Bearer, Rejection> {
     state.tokens.verify(token, now.as_seconds())
 }
 
@@ -77,15 +77,15 @@ fn caller(bearer: Bearer, parts: &Parts, now: Timestamp) -> Caller {
 }
 
 /// The token of the request, if it has one (RFC 6750, section 2.1).
-fn bearer(parts: &Parts) -> Result<Option<&str>, Refusal> {
+fn bearer(parts: &Parts) -> Result<Option<&str>, Rejection> {
     let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), more) = (values.next(), values.next()) else {
         return Ok(None);
     };
     if more.is_some() {
-        return Err(Refusal::Invalid("two Authorization headers"));
+        return Err(Rejection::Invalid("two Authorization headers"));
     }
-    let value = value.to_str().map_err(|_| Refusal::Invalid("not ASCII"))?;
+    let value = value.to_str().map_err(|_| Rejection::Invalid("not ASCII"))?;
     match value.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("Bearer") => Ok(Some(token.trim())),
         _ if value.eq_ignore_ascii_case("Bearer") => Ok(Some("")),

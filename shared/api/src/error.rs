@@ -297,19 +297,19 @@ impl From<domain::Error> for ApiError {
     }
 }
 
-impl From<jwt::Refusal> for ApiError {
-    fn from(refusal: jwt::Refusal) -> Self {
+impl From<jwt::Rejection> for ApiError {
+    fn from(refusal: jwt::Rejection) -> Self {
         match refusal {
-            jwt::Refusal::Expired(_) => expired(),
-            jwt::Refusal::Invalid(_) => {
+            jwt::Rejection::Expired(_) => expired(),
+            jwt::Rejection::Invalid(_) => {
                 Self::new(Code::InvalidToken, "The access token is not one that this API issued.").because(refusal)
             }
         }
     }
 }
 
-impl From<jwt::Unsigned> for ApiError {
-    fn from(error: jwt::Unsigned) -> Self {
+impl From<jwt::SignError> for ApiError {
+    fn from(error: jwt::SignError) -> Self {
         Self::internal(error)
     }
 }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
 use crate::keys::{PrivateKey, Secret, Signer, SigningKey, VerifyingKey};
-use crate::{Claims, Refusal};
+use crate::{Claims, Rejection};
 
 /// The key of RFC 8037, appendix A.1, which everybody knows: good for tests alone.
 pub const PRIVATE_KEY: &str = "-----BEGIN PRIVATE KEY-----
@@ -41,26 +41,26 @@ pub struct Forgery {
     /// The token.
     pub token: String,
     /// Why it is refused.
-    pub refusal: Refusal,
+    pub rejection: Rejection,
 }
 
 /// What the deployment signs with.
-pub fn signing() -> SigningKey {
+pub fn signing_key() -> SigningKey {
     SigningKey::EdDsa(PrivateKey::parse(PRIVATE_KEY).expect("it is one"))
 }
 
 /// What it signed with before.
-pub fn retired() -> SigningKey {
+pub fn retired_key() -> SigningKey {
     SigningKey::Hs256(Secret::new(SECRET).expect("it is long enough"))
 }
 
 /// What the deployment takes: its own tokens, and those from before.
-pub fn verifying() -> Vec<VerifyingKey> {
-    vec![signing().verifying(), retired().verifying()]
+pub fn verifying_keys() -> Vec<VerifyingKey> {
+    vec![signing_key().verifying(), retired_key().verifying()]
 }
 
 /// Tokens that say `claims` and that the deployment accepts: one under each key.
-pub fn genuine(claims: &Claims<'_>) -> Vec<String> {
+pub fn genuine_tokens(claims: &Claims<'_>) -> Vec<String> {
     crate::crypto::install();
     Hand::ours().iter().map(|hand| hand.token(claims)).collect()
 }
@@ -93,7 +93,7 @@ impl Corpus {
         self.0.push(Forgery {
             name: name.into(),
             token,
-            refusal: Refusal::Invalid(reason),
+            rejection: Rejection::Invalid(reason),
         });
     }
 }
@@ -112,7 +112,7 @@ enum HandKey {
 
 impl Hand {
     fn ours() -> [Self; 2] {
-        let (ed, mac) = (Signer::new(&signing()), Signer::new(&retired()));
+        let (ed, mac) = (Signer::new(&signing_key()), Signer::new(&retired_key()));
         [
             Self {
                 alg: "EdDSA",
@@ -576,7 +576,7 @@ fn expiries(all: &mut Corpus, hand: &Hand, claims: &Claims<'_>, now: i64) {
         all.0.push(Forgery {
             name,
             token,
-            refusal: Refusal::Expired(expired.bearer()),
+            rejection: Rejection::Expired(expired.bearer()),
         });
     }
 }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
 use serde::Deserialize;
 
-use crate::Refusal;
+use crate::Rejection;
 use crate::json;
 use crate::keys::Verifier;
 
@@ -29,22 +29,22 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    pub(crate) fn parse(part: &str) -> Result<Self, Refusal> {
+    pub(crate) fn parse(part: &str) -> Result<Self, Rejection> {
         let mut bytes = Vec::new();
         decode(part, &mut bytes)?;
-        let header: Self = json::object(&bytes).ok_or(Refusal::Invalid("unreadable header"))?;
+        let header: Self = json::object(&bytes).ok_or(Rejection::Invalid("unreadable header"))?;
         if header.crit || header.b64 {
-            return Err(Refusal::Invalid("critical headers"));
+            return Err(Rejection::Invalid("critical headers"));
         }
         Ok(header)
     }
 
     /// Refuses every algorithm that is not the key's.
-    pub(crate) fn fits(&self, key: &Verifier) -> Result<(), Refusal> {
+    pub(crate) fn fits(&self, key: &Verifier) -> Result<(), Rejection> {
         if self.alg == key.algorithm() {
             Ok(())
         } else {
-            Err(Refusal::Invalid("another algorithm"))
+            Err(Rejection::Invalid("another algorithm"))
         }
     }
 }
@@ -66,7 +66,7 @@ impl fmt::Debug for Jws<'_> {
 }
 
 impl<'a> Jws<'a> {
-    pub(crate) fn parse(token: &'a str) -> Result<Self, Refusal> {
+    pub(crate) fn parse(token: &'a str) -> Result<Self, Rejection> {
         let parts = token.rsplit_once('.').and_then(|(signed, signature)| {
             let (header, payload) = signed.split_once('.')?;
             (!payload.contains('.')).then_some(Self {
@@ -76,11 +76,11 @@ impl<'a> Jws<'a> {
                 signature,
             })
         });
-        parts.ok_or(Refusal::Invalid("not three parts"))
+        parts.ok_or(Rejection::Invalid("not three parts"))
     }
 
     /// The payload, if this key has signed it. Whether the header is one for the key is the caller's to ask.
-    pub(crate) fn verified_by(&self, key: &Verifier) -> Result<Vec<u8>, Refusal> {
+    pub(crate) fn verified_by(&self, key: &Verifier) -> Result<Vec<u8>, Rejection> {
         let mut bytes = Vec::with_capacity(self.payload.len());
         decode(self.signature, &mut bytes)?;
         // What is no base64url is told before what is not signed, as it always was; nothing looks at the payload until it is.
@@ -90,16 +90,16 @@ impl<'a> Jws<'a> {
         if accepted {
             Ok(bytes)
         } else {
-            Err(Refusal::Invalid("wrong signature"))
+            Err(Rejection::Invalid("wrong signature"))
         }
     }
 }
 
 /// Without padding, and without bits that stand for nothing (RFC 7515, appendix C; RFC 4648, section 3.5).
-fn decode(part: &str, into: &mut Vec<u8>) -> Result<(), Refusal> {
+fn decode(part: &str, into: &mut Vec<u8>) -> Result<(), Rejection> {
     URL_SAFE_NO_PAD
         .decode_vec(part, into)
-        .map_err(|_| Refusal::Invalid("not base64url"))
+        .map_err(|_| Rejection::Invalid("not base64url"))
 }
 
 #[cfg(test)]

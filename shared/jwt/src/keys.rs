@@ -57,14 +57,14 @@ pub struct Secret(Vec<u8>);
 /// The secret is shorter than [`SECRET_MIN_BYTES`].
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it has {0} bytes and needs at least {SECRET_MIN_BYTES}")]
-pub struct BadSecret(usize);
+pub struct SecretTooShort(usize);
 
 impl Secret {
     /// Takes the bytes as they are.
-    pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, BadSecret> {
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, SecretTooShort> {
         let bytes = bytes.into();
         if bytes.len() < SECRET_MIN_BYTES {
-            Err(BadSecret(bytes.len()))
+            Err(SecretTooShort(bytes.len()))
         } else {
             Ok(Self(bytes))
         }
@@ -87,7 +87,7 @@ pub struct PublicKey(ed25519_dalek::VerifyingKey);
 
 /// The text is not the key that it should be. What it is instead may be a secret, and is not said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadKey {
+pub enum InvalidKey {
     /// It is not one.
     #[error("is not an Ed25519 private key in PKCS#8 form, as PEM or the base64 between its lines")]
     Private,
@@ -102,10 +102,10 @@ pub enum BadKey {
 impl PrivateKey {
     /// Reads PKCS#8 (RFC 8410, section 7): a PEM document, or the base64 between its lines. Line breaks may be missing, or be
     /// written `\n`, as happens to what travels through environment variables.
-    pub fn parse(text: &str) -> Result<Self, BadKey> {
-        let der = der("PRIVATE KEY", text).ok_or(BadKey::Private)?;
+    pub fn parse(text: &str) -> Result<Self, InvalidKey> {
+        let der = der("PRIVATE KEY", text).ok_or(InvalidKey::Private)?;
         let key = ed25519_dalek::SigningKey::from_pkcs8_der(&der);
-        key.map(Self).map_err(|_| BadKey::Private)
+        key.map(Self).map_err(|_| InvalidKey::Private)
     }
 
     /// The half that verifies.
@@ -122,11 +122,11 @@ impl fmt::Debug for PrivateKey {
 
 impl PublicKey {
     /// Reads SPKI (RFC 8410, section 4), written like a [`PrivateKey`].
-    pub fn parse(text: &str) -> Result<Self, BadKey> {
-        let der = der("PUBLIC KEY", text).ok_or(BadKey::Public)?;
-        let key = ed25519_dalek::VerifyingKey::from_public_key_der(&der).map_err(|_| BadKey::Public)?;
+    pub fn parse(text: &str) -> Result<Self, InvalidKey> {
+        let der = der("PUBLIC KEY", text).ok_or(InvalidKey::Public)?;
+        let key = ed25519_dalek::VerifyingKey::from_public_key_der(&der).map_err(|_| InvalidKey::Public)?;
         if key.is_weak() {
-            return Err(BadKey::Weak);
+            return Err(InvalidKey::Weak);
         }
         Ok(Self(key))
     }
@@ -296,7 +296,7 @@ Z9w7lshQhqowtrbLDFw4rXAxZuE=
             PUBLIC_KEY,
             &body(PUBLIC_KEY),
         ] {
-            assert_eq!(PrivateKey::parse(text).unwrap_err(), BadKey::Private, "{text}");
+            assert_eq!(PrivateKey::parse(text).unwrap_err(), InvalidKey::Private, "{text}");
         }
         for text in [
             "",
@@ -305,7 +305,7 @@ Z9w7lshQhqowtrbLDFw4rXAxZuE=
             &PUBLIC_KEY.replace("K2Vw", "K2Vv"),
             &body(PUBLIC_KEY)[..40],
         ] {
-            assert_eq!(PublicKey::parse(text).unwrap_err(), BadKey::Public, "{text}");
+            assert_eq!(PublicKey::parse(text).unwrap_err(), InvalidKey::Public, "{text}");
         }
     }
 
@@ -316,7 +316,7 @@ Z9w7lshQhqowtrbLDFw4rXAxZuE=
             &[0; 31],
         ]
         .concat();
-        assert_eq!(PublicKey::parse(&STANDARD.encode(neutral)), Err(BadKey::Weak));
+        assert_eq!(PublicKey::parse(&STANDARD.encode(neutral)), Err(InvalidKey::Weak));
     }
 
     #[test]

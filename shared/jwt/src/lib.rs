@@ -3,6 +3,7 @@
 //! A verified token says who is calling, not that the login still stands: the caller of [`Tokens::verify`] owes the store
 //! that question. Time is an argument (seconds since the Unix epoch), so that tests can move it.
 
+mod cache;
 mod claims;
 mod crypto;
 #[cfg(any(test, feature = "testing"))]
@@ -10,7 +11,6 @@ pub mod forged;
 mod json;
 mod jws;
 mod keys;
-mod known;
 mod sign;
 mod verify;
 #[cfg(test)]
@@ -18,14 +18,14 @@ mod wycheproof;
 
 pub use claims::{Bearer, Claims, Subject};
 pub use jsonwebtoken::jwk::JwkSet;
-pub use keys::{BadKey, BadSecret, PrivateKey, PublicKey, SECRET_MIN_BYTES, Secret, SigningKey, VerifyingKey};
-pub use sign::Unsigned;
-pub use verify::Refusal;
+pub use keys::{InvalidKey, PrivateKey, PublicKey, SECRET_MIN_BYTES, Secret, SecretTooShort, SigningKey, VerifyingKey};
+pub use sign::SignError;
+pub use verify::Rejection;
 
 use std::time::Duration;
 
+use crate::cache::TokenCache;
 use crate::keys::{Signer, Verifier};
-use crate::known::Known;
 
 /// Signs and verifies access tokens.
 pub struct Tokens {
@@ -35,7 +35,7 @@ pub struct Tokens {
     ttl: Duration,
     issuer: String,
     audience: String,
-    known: Known,
+    cache: TokenCache,
 }
 
 /// What a deployment can set.
@@ -71,7 +71,7 @@ impl Tokens {
             ttl: settings.ttl,
             issuer: settings.issuer,
             audience: settings.audience,
-            known: Known::new(),
+            cache: TokenCache::new(),
         }
     }
 

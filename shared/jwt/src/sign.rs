@@ -9,7 +9,7 @@ pub(crate) const TYPE: &str = "at+jwt";
 
 /// The token was not signed.
 #[derive(Debug, thiserror::Error)]
-pub enum Unsigned {
+pub enum SignError {
     /// These [`Tokens`] only verify.
     #[error("there is no key to sign tokens with: this function only verifies them")]
     NoKey,
@@ -20,8 +20,8 @@ pub enum Unsigned {
 
 impl Tokens {
     /// A token for `subject` from `now` (seconds since the Unix epoch) on, with its claims.
-    pub fn sign(&self, subject: Subject, now: i64) -> Result<(String, Claims<'_>), Unsigned> {
-        let signer = self.signer.as_ref().ok_or(Unsigned::NoKey)?;
+    pub fn sign(&self, subject: Subject, now: i64) -> Result<(String, Claims<'_>), SignError> {
+        let signer = self.signer.as_ref().ok_or(SignError::NoKey)?;
         let claims = Claims {
             sub: subject.user,
             tenant_id: subject.tenant,

@@ -14,7 +14,7 @@ const SKEW_SECONDS: i64 = 60;
 
 /// Why a token was refused. What is in [`Invalid`](Self::Invalid) is for the log, not for the sender.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum Rejection {
     /// It is not one of ours.
     #[error("the token is not valid: {0}")]
     Invalid(&'static str),
@@ -25,51 +25,51 @@ pub enum Refusal {
 
 impl Tokens {
     /// Whose `token` is, if it is authentic and has not expired at `now` (seconds since the Unix epoch).
-    pub fn verify(&self, token: &str, now: i64) -> Result<Bearer, Refusal> {
+    pub fn verify(&self, token: &str, now: i64) -> Result<Bearer, Rejection> {
         if token.len() > MAX_BYTES {
-            return Err(Refusal::Invalid("longer than any of ours"));
+            return Err(Rejection::Invalid("longer than any of ours"));
         }
-        if let Some(term) = self.known.get(token) {
+        if let Some(term) = self.cache.get(token) {
             return term.at(now);
         }
         let term = self.authentic(token)?;
         let bearer = term.at(now)?;
-        self.known.keep(token, term);
+        self.cache.keep(token, term);
         Ok(bearer)
     }
 
     /// What `token` says, if we have made it and made it for us.
-    fn authentic(&self, token: &str) -> Result<Term, Refusal> {
+    fn authentic(&self, token: &str) -> Result<Term, Rejection> {
         let jws = Jws::parse(token)?;
         let payload = jws.verified_by(self.key(jws.header)?)?;
 
-        let claims: Claims<'_> = json::object(&payload).ok_or(Refusal::Invalid("unreadable claims"))?;
+        let claims: Claims<'_> = json::object(&payload).ok_or(Rejection::Invalid("unreadable claims"))?;
         if claims.iss != self.issuer {
-            return Err(Refusal::Invalid("another issuer"));
+            return Err(Rejection::Invalid("another issuer"));
         }
         // One name, as we write it: a list could name another service too, which then could use the token here.
         if claims.aud != self.audience {
-            return Err(Refusal::Invalid("another audience"));
+            return Err(Rejection::Invalid("another audience"));
         }
         Ok(claims.term())
     }
 
     /// The key for a token with this header, as it stands in the token.
-    fn key(&self, header: &str) -> Result<&Verifier, Refusal> {
+    fn key(&self, header: &str) -> Result<&Verifier, Rejection> {
         // As we write it ourselves there is nothing in it to find out: the key's own algorithm, the type and the key's id. Every other
         // spelling is read.
         let known = self.verifiers.iter().find(|key| key.header == header);
         known.map_or_else(|| self.key_read(header), Ok)
     }
 
-    fn key_read(&self, header: &str) -> Result<&Verifier, Refusal> {
+    fn key_read(&self, header: &str) -> Result<&Verifier, Rejection> {
         let header = Header::parse(header)?;
         if !header.typ.as_deref().is_some_and(is_access_token) {
-            return Err(Refusal::Invalid("another type"));
+            return Err(Rejection::Invalid("another type"));
         }
         let id = header.kid.as_deref();
         let key = self.verifiers.iter().find(|key| Some(key.id.as_str()) == id);
-        let key = key.ok_or(Refusal::Invalid("unknown key"))?;
+        let key = key.ok_or(Rejection::Invalid("unknown key"))?;
         header.fits(key)?;
         Ok(key)
     }
@@ -77,16 +77,16 @@ impl Tokens {
 
 impl Term {
     /// Whose the token is at `now`.
-    fn at(&self, now: i64) -> Result<Bearer, Refusal> {
+    fn at(&self, now: i64) -> Result<Bearer, Rejection> {
         let soon = now.saturating_add(SKEW_SECONDS);
         if self.made > soon {
-            return Err(Refusal::Invalid("made in the future"));
+            return Err(Rejection::Invalid("made in the future"));
         }
         if self.begins.is_some_and(|begins| begins > soon) {
-            return Err(Refusal::Invalid("not valid yet"));
+            return Err(Rejection::Invalid("not valid yet"));
         }
         if self.ends <= now {
-            return Err(Refusal::Expired(self.bearer));
+            return Err(Rejection::Expired(self.bearer));
         }
         Ok(self.bearer)
     }
@@ -191,7 +191,7 @@ mod tests {
         };
         let (token, claims) = tokens.sign(subject, NOW).unwrap();
         assert_eq!(claims.exp, NOW + 10);
-        assert!(matches!(tokens.verify(&token, NOW + 10), Err(Refusal::Expired(_))));
+        assert!(matches!(tokens.verify(&token, NOW + 10), Err(Rejection::Expired(_))));
     }
 
     #[test]
@@ -202,7 +202,7 @@ mod tests {
             assert!(tokens.verify(&token, NOW + 3599).is_ok());
             assert_eq!(
                 tokens.verify(&token, NOW + 3600),
-                Err(Refusal::Expired(claims.bearer()))
+                Err(Rejection::Expired(claims.bearer()))
             );
         }
     }
@@ -215,7 +215,7 @@ mod tests {
             assert!(tokens.verify(&token, NOW - 60).is_ok());
             assert_eq!(
                 tokens.verify(&token, NOW - 61),
-                Err(Refusal::Invalid("made in the future"))
+                Err(Rejection::Invalid("made in the future"))
             );
         }
     }
@@ -248,7 +248,7 @@ mod tests {
             assert!(tokens(new, &[]).verify(&token, NOW).is_ok());
             assert_eq!(
                 tokens(old, &[]).verify(&token, NOW),
-                Err(Refusal::Invalid("unknown key"))
+                Err(Rejection::Invalid("unknown key"))
             );
         }
     }
@@ -301,7 +301,7 @@ mod tests {
                 let expected = if Signer::new(key).id == other.id {
                     Ok(claims.bearer())
                 } else {
-                    Err(Refusal::Invalid("wrong signature"))
+                    Err(Rejection::Invalid("wrong signature"))
                 };
                 assert_eq!(all.verify(&sealed(key, &other.header, payload), NOW), expected);
             }
@@ -357,12 +357,12 @@ mod tests {
             let signing = tokens(key.clone(), &[]);
             let (token, claims) = signing.sign(subject(), NOW).unwrap();
             let verifying = tokens(None, &[key.verifying()]);
-            let is_known = |token: &str| verifying.known.get(token).is_some();
+            let is_known = |token: &str| verifying.cache.get(token).is_some();
 
             let early = verifying.verify(&token, NOW - 61);
-            assert_eq!(early, Err(Refusal::Invalid("made in the future")));
+            assert_eq!(early, Err(Rejection::Invalid("made in the future")));
             let late = verifying.verify(&token, claims.exp);
-            assert_eq!(late, Err(Refusal::Expired(claims.bearer())));
+            assert_eq!(late, Err(Rejection::Expired(claims.bearer())));
             assert!(!is_known(&token));
 
             assert_eq!(verifying.verify(&token, NOW), Ok(claims.bearer()));
@@ -388,8 +388,8 @@ mod tests {
     fn every_forgery_is_refused_for_what_is_wrong_with_it() {
         let signing = tokens(keys()[0].clone(), &[]);
         let (_, claims) = signing.sign(subject(), NOW).unwrap();
-        let tokens = tokens(None, &forged::verifying());
-        for token in forged::genuine(&claims) {
+        let tokens = tokens(None, &forged::verifying_keys());
+        for token in forged::genuine_tokens(&claims) {
             assert_eq!(tokens.verify(&token, NOW), Ok(claims.bearer()));
         }
         let forgeries = forged::forgeries(&claims, NOW);
@@ -397,8 +397,8 @@ mod tests {
         let wrong: Vec<_> = forgeries
             .iter()
             .map(|forgery| (forgery, tokens.verify(&forgery.token, NOW)))
-            .filter(|(forgery, verdict)| verdict.as_ref() != Err(&forgery.refusal))
-            .map(|(forgery, verdict)| format!("{}: {verdict:?} and not {:?}", forgery.name, forgery.refusal))
+            .filter(|(forgery, verdict)| verdict.as_ref() != Err(&forgery.rejection))
+            .map(|(forgery, verdict)| format!("{}: {verdict:?} and not {:?}", forgery.name, forgery.rejection))
             .collect();
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
@@ -407,7 +407,7 @@ mod tests {
     fn each_forgery_is_another_token_of_another_name() {
         let signing = tokens(keys()[0].clone(), &[]);
         let (_, claims) = signing.sign(subject(), NOW).unwrap();
-        let genuine = forged::genuine(&claims);
+        let genuine = forged::genuine_tokens(&claims);
         let forgeries = forged::forgeries(&claims, NOW);
         let names: std::collections::BTreeSet<_> = forgeries.iter().map(|forgery| &forgery.name).collect();
         assert_eq!(names.len(), forgeries.len());

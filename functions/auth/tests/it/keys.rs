@@ -50,8 +50,8 @@ async fn under_hs256_there_is_no_key_to_show() {
 async fn the_public_keys_are_shown_the_current_one_first() {
     let store = TestStore::new();
     let other = jwt::PrivateKey::parse(forged::OTHER_PRIVATE_KEY).unwrap();
-    let verifying = [VerifyingKey::EdDsa(other.public()), forged::retired().verifying()];
-    let tokens = settings(Some(forged::signing()), &verifying);
+    let verifying = [VerifyingKey::EdDsa(other.public()), forged::retired_key().verifying()];
+    let tokens = settings(Some(forged::signing_key()), &verifying);
     let app = TestApp::with_tokens(auth::router(), store.open(), tokens);
 
     let document = app.get(JWKS).send().await.document();
@@ -74,9 +74,9 @@ async fn the_public_keys_are_shown_the_current_one_first() {
 
 #[tokio::test]
 async fn what_auth_signs_with_the_private_key_others_verify_with_the_public_one() {
-    let (store, public) = (TestStore::new(), forged::signing().verifying());
+    let (store, public) = (TestStore::new(), forged::signing_key().verifying());
     let db = store.open();
-    let auth = TestApp::with_tokens(auth::router(), db.clone(), settings(Some(forged::signing()), &[]));
+    let auth = TestApp::with_tokens(auth::router(), db.clone(), settings(Some(forged::signing_key()), &[]));
     let sessions = TestApp::with_tokens(sessions::router(), db, settings(None, &[public]));
 
     let token = register(&auth, "alice@example.com").await;
@@ -90,7 +90,7 @@ async fn what_auth_signs_with_the_private_key_others_verify_with_the_public_one(
 async fn nobody_is_logged_out_when_the_algorithm_changes_and_changes_back() {
     let store = TestStore::new();
     let db = store.open();
-    let (secret, pair) = (forged::retired(), forged::signing());
+    let (secret, pair) = (forged::retired_key(), forged::signing_key());
     let deploy = |signing: &SigningKey, previous: &SigningKey| {
         let tokens = settings(Some(signing.clone()), &[previous.verifying()]);
         let auth = TestApp::with_tokens(auth::router(), db.clone(), tokens);
@@ -117,7 +117,7 @@ async fn a_secret_that_was_dropped_lets_nobody_in() {
     let db = store.open();
     let secret = SigningKey::Hs256(Secret::new("a secret that will be found out soon").unwrap());
     let before = TestApp::with_tokens(auth::router(), db.clone(), settings(Some(secret), &[]));
-    let after = TestApp::with_tokens(auth::router(), db, settings(Some(forged::signing()), &[]));
+    let after = TestApp::with_tokens(auth::router(), db, settings(Some(forged::signing_key()), &[]));
     let token = register(&before, "alice@example.com").await;
     let refused = after.post("/v5/auth/logout").bearer(&token).send().await;
     refused.assert_problem(401, Code::InvalidToken);

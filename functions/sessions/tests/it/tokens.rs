@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::HeaderValue;
 use axum::http::header::AUTHORIZATION;
 use domain::Clock as _;
-use jwt::{Refusal, forged};
+use jwt::{Rejection, forged};
 use testkit::{Code, Process, Target as _, TestApp, TestStore};
 
 use crate::start;
@@ -132,8 +132,8 @@ async fn a_viewer_may_read_and_not_write() {
 /// On its way from HS256 to `EdDSA`.
 fn migrating() -> jwt::Settings {
     jwt::Settings {
-        signing: Some(forged::signing()),
-        verifying: forged::verifying(),
+        signing: Some(forged::signing_key()),
+        verifying: forged::verifying_keys(),
         ..TestApp::token_settings()
     }
 }
@@ -145,7 +145,7 @@ async fn every_forgery_is_refused_with_the_code_of_what_it_is() {
     let alice = app.register("alice@example.com").await;
     let now = app.clock.now().as_seconds();
     let (_, claims) = app.token(&alice, 86_400);
-    for token in forged::genuine(&claims) {
+    for token in forged::genuine_tokens(&claims) {
         app.get(PATH).bearer(&token).send().await.ok();
     }
 
@@ -157,9 +157,9 @@ async fn every_forgery_is_refused_with_the_code_of_what_it_is() {
             continue;
         }
         let answer = app.get(PATH).bearer(token).send().await;
-        let code = match forgery.refusal {
-            Refusal::Invalid(_) => Code::InvalidToken,
-            Refusal::Expired(_) => Code::ExpiredToken,
+        let code = match forgery.rejection {
+            Rejection::Invalid(_) => Code::InvalidToken,
+            Rejection::Expired(_) => Code::ExpiredToken,
         };
         assert_eq!(
             (answer.body["code"].as_str(), answer.header("www-authenticate")),

@@ -158,7 +158,7 @@ fn sample(code: Code) -> ApiError {
         Code::MalformedBody => ApiError::new(code, "The body must be a JSON object."),
         Code::InvalidCredentials => Error::InvalidCredentials.into(),
         Code::MissingToken => crate::caller::missing(),
-        Code::InvalidToken => jwt::Refusal::Invalid("an example").into(),
+        Code::InvalidToken => jwt::Rejection::Invalid("an example").into(),
         Code::ExpiredToken => crate::error::expired(),
         Code::RevokedToken => Error::Revoked.into(),
         Code::InvalidRefreshToken => Error::InvalidRefreshToken.into(),

@@ -15,9 +15,9 @@ const PLACES: usize = 4096;
 /// Parts of it that are locked for themselves. By default there would be four for each core, and counting the cores takes a function's start a while.
 const SHARDS: usize = 8;
 
-pub(crate) struct Known(Cache<Box<str>, Term>);
+pub(crate) struct TokenCache(Cache<Box<str>, Term>);
 
-impl Known {
+impl TokenCache {
     pub(crate) fn new() -> Self {
         let options = OptionsBuilder::new()
             .estimated_items_capacity(PLACES)
@@ -58,7 +58,7 @@ mod tests {
             begins: None,
             ends,
         };
-        let known = Known::new();
+        let known = TokenCache::new();
         for ends in 0..10_000 {
             let token = format!("token {ends}");
             known.keep(&token, term(ends));
