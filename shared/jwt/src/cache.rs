@@ -1,41 +1,42 @@
-//! Tokens that were found authentic before: a client sends the same one with each of its requests, and what was found of it once stays true
-//! for as long as the keys, the issuer and the audience are the same, which is as long as the process runs.
+//! Cache of verified tokens.
 //!
-//! Only what does not depend on the time is kept, and only of tokens that are good: others can not push them out. Whether the login still
-//! stands is another question, which is asked with each request.
+//! A client sends the same token with every request. Its signature, issuer and audience stay valid for the life of the
+//! process, because the keys and settings never change while it runs. The cache holds only claims that do not depend on
+//! the time, and only accepted tokens, so that invalid tokens cannot evict valid ones. Every request still checks the
+//! token's times here and its login in the store.
 
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, UnitWeighter};
 
-use crate::claims::Term;
+use crate::claims::VerifiedClaims;
 
-/// How many are kept; those that are asked for least make room. Each takes some 600 bytes, so all of them some 2.5 MiB.
-const PLACES: usize = 4096;
+/// Maximum number of tokens; the least used are evicted. At about 600 bytes each, a full cache takes about 2.5 MiB.
+const CAPACITY: usize = 4096;
 
-/// Parts of it that are locked for themselves. By default there would be four for each core, and counting the cores takes a function's start a while.
+/// Number of independently locked parts. The default is four per core, and counting the cores slows down every start.
 const SHARDS: usize = 8;
 
-pub(crate) struct TokenCache(Cache<Box<str>, Term>);
+pub(crate) struct TokenCache(Cache<Box<str>, VerifiedClaims>);
 
 impl TokenCache {
     pub(crate) fn new() -> Self {
         let options = OptionsBuilder::new()
-            .estimated_items_capacity(PLACES)
-            .weight_capacity(PLACES as u64)
+            .estimated_items_capacity(CAPACITY)
+            .weight_capacity(CAPACITY as u64)
             .shards(SHARDS)
             .build();
-        let options = options.expect("what has no default is set");
+        let options = options.expect("every option without a default is set");
         let (hasher, lifecycle) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
         Self(Cache::with_options(options, UnitWeighter, hasher, lifecycle))
     }
 
-    /// What was found of this token, letter for letter.
-    pub(crate) fn get(&self, token: &str) -> Option<Term> {
+    /// The claims of exactly this token, byte for byte.
+    pub(crate) fn get(&self, token: &str) -> Option<VerifiedClaims> {
         self.0.get(token)
     }
 
-    pub(crate) fn keep(&self, token: &str, term: Term) {
-        self.0.insert(token.into(), term);
+    pub(crate) fn insert(&self, token: &str, claims: VerifiedClaims) {
+        self.0.insert(token.into(), claims);
     }
 }
 
@@ -47,28 +48,28 @@ mod tests {
     use crate::Bearer;
 
     #[test]
-    fn only_so_many_are_kept_and_each_is_known_by_its_own_letters() {
-        let term = |ends| Term {
+    fn the_cache_is_bounded_and_returns_each_token_its_own_claims() {
+        let claims = |expires_at| VerifiedClaims {
             bearer: Bearer {
                 user: Uuid::from_u128(1),
                 tenant: Uuid::from_u128(2),
                 login: Uuid::from_u128(3),
             },
-            made: 0,
-            begins: None,
-            ends,
+            issued_at: 0,
+            not_before: None,
+            expires_at,
         };
-        let known = TokenCache::new();
-        for ends in 0..10_000 {
-            let token = format!("token {ends}");
-            known.keep(&token, term(ends));
-            assert_eq!(known.get(&token), Some(term(ends)));
+        let cache = TokenCache::new();
+        for number in 0..10_000 {
+            let token = format!("token {number}");
+            cache.insert(&token, claims(number));
+            assert_eq!(cache.get(&token), Some(claims(number)));
         }
-        assert!(known.0.len() <= PLACES, "{}", known.0.len());
-        let kept = (0..10_000).filter_map(|ends| Some((ends, known.get(&format!("token {ends}"))?)));
-        let kept: Vec<_> = kept.collect();
-        assert_eq!(kept.len(), known.0.len());
-        assert!(kept.iter().all(|&(ends, found)| found == term(ends)));
-        assert_eq!(known.get("token"), None);
+        assert!(cache.0.len() <= CAPACITY, "{}", cache.0.len());
+        let cached = (0..10_000).filter_map(|number| Some((number, cache.get(&format!("token {number}"))?)));
+        let cached: Vec<_> = cached.collect();
+        assert_eq!(cached.len(), cache.0.len());
+        assert!(cached.iter().all(|&(number, found)| found == claims(number)));
+        assert_eq!(cache.get("token"), None);
     }
 }

@@ -1,52 +1,42 @@
-//! What a token says.
+//! The content of a token.
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The claims of an access token (RFC 9068, section 2.2, with the product's own).
+/// The claims of an access token: those of RFC 9068, section 2.2, and three of this product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claims<'a> {
     /// The user.
     pub sub: Uuid,
-    /// The tenant that the token is for.
+    /// The tenant in which the user acts.
     pub tenant_id: Uuid,
-    /// The user's address when the token was made.
+    /// The user's email when the token was signed.
     #[serde(borrow)]
     pub email: Cow<'a, str>,
-    /// When the token was made, in seconds since the Unix epoch.
+    /// When the token was signed, in seconds since the Unix epoch.
     pub iat: i64,
     /// When it expires, in seconds since the Unix epoch.
     pub exp: i64,
-    /// Who made it.
+    /// The issuer.
     #[serde(borrow)]
     pub iss: Cow<'a, str>,
-    /// Who may accept it.
+    /// The audience: the service that may accept the token.
     #[serde(borrow)]
     pub aud: Cow<'a, str>,
     /// The token's own id.
     pub jti: Uuid,
-    /// The login that it lives and dies with.
+    /// The login; when it ends, the token is useless.
     pub login_id: Uuid,
-    /// A claim that we do not make, and heed if it is there.
+    /// Earliest time of use, in seconds since the Unix epoch. Never written, but checked if present.
     #[serde(skip_serializing)]
     pub(crate) nbf: Option<i64>,
 }
 
 impl Claims<'_> {
-    /// Whose token it is, and when.
-    pub(crate) fn term(&self) -> Term {
-        Term {
-            bearer: self.bearer(),
-            made: self.iat,
-            begins: self.nbf,
-            ends: self.exp,
-        }
-    }
-
-    /// Whose token it is.
+    /// The user, tenant and login of the token.
     pub fn bearer(&self) -> Bearer {
         Bearer {
             user: self.sub,
@@ -54,9 +44,19 @@ impl Claims<'_> {
             login: self.login_id,
         }
     }
+
+    /// The part of the claims that outlives verification.
+    pub(crate) fn verified(&self) -> VerifiedClaims {
+        VerifiedClaims {
+            bearer: self.bearer(),
+            issued_at: self.iat,
+            not_before: self.nbf,
+            expires_at: self.exp,
+        }
+    }
 }
 
-/// Whose a token is.
+/// The identity that a token proves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bearer {
     /// The user.
@@ -67,16 +67,16 @@ pub struct Bearer {
     pub login: Uuid,
 }
 
-/// What is left to judge of an authentic token: when it is whose.
+/// Claims of an authentic token. Only its times remain to be checked, in seconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Term {
+pub(crate) struct VerifiedClaims {
     pub(crate) bearer: Bearer,
-    pub(crate) made: i64,
-    pub(crate) begins: Option<i64>,
-    pub(crate) ends: i64,
+    pub(crate) issued_at: i64,
+    pub(crate) not_before: Option<i64>,
+    pub(crate) expires_at: i64,
 }
 
-/// Whom a token is made for.
+/// Input for signing a token.
 #[derive(Clone, Debug)]
 pub struct Subject {
     /// The user.
@@ -85,10 +85,10 @@ pub struct Subject {
     pub tenant: Uuid,
     /// The login.
     pub login: Uuid,
-    /// The user's address.
+    /// The user's email.
     pub email: String,
     /// A fresh id for the token.
     pub token: Uuid,
-    /// When the login ends at the latest, in seconds since the Unix epoch: its token does not outlive it.
+    /// The login's expiry, in seconds since the Unix epoch. The token expires no later.
     pub not_after: i64,
 }

@@ -1,5 +1,5 @@
-//! The algorithms in use, given to `jsonwebtoken` as its provider: the crate's own bundles bring RSA and the NIST curves
-//! along, which would double the size of every function.
+//! The cryptography for `jsonwebtoken`: HMAC-SHA-256 and Ed25519 only. The crate's own bundles add RSA and the NIST
+//! curves, which would double the size of every function.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
@@ -18,9 +18,9 @@ static PROVIDER: CryptoProvider = CryptoProvider {
     },
 };
 
-/// Makes this crate's provider the process's. Doing it again changes nothing.
+/// Installs the provider for the whole process. Further calls change nothing.
 pub(crate) fn install() {
-    // It can only fail because it has been done.
+    // The only possible error is that a provider is already installed.
     let _ = PROVIDER.install_default();
 }
 
@@ -42,7 +42,7 @@ impl Signer<Vec<u8>> for Hs256 {
 
 impl Verifier<Vec<u8>> for Hs256 {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
-        // In constant time, and only at full length.
+        // `verify_slice` compares in constant time and rejects truncated signatures.
         self.0
             .clone()
             .chain_update(message)
@@ -63,7 +63,7 @@ impl JwtVerifier for Hs256 {
     }
 }
 
-/// Made of the key's 32 bytes.
+/// Signs with the 32-byte seed of a private key.
 struct Ed25519Signer(ed25519_dalek::SigningKey);
 
 impl Signer<Vec<u8>> for Ed25519Signer {
@@ -79,12 +79,12 @@ impl JwtSigner for Ed25519Signer {
     }
 }
 
-/// Made of the public key's 32 bytes (RFC 8032, section 5.1.2).
+/// Verifies with the 32 bytes of a public key (RFC 8032, section 5.1.2).
 struct Ed25519Verifier(ed25519_dalek::VerifyingKey);
 
 impl Verifier<Vec<u8>> for Ed25519Verifier {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
-        // Strictly: of all that different libraries accept, only what all of them do.
+        // Libraries differ in the signatures that they accept; the strict check accepts only what all of them do.
         ed25519_dalek::Signature::from_slice(signature)
             .and_then(|signature| self.0.verify_strict(message, &signature))
             .map_err(signature::Error::from_source)
@@ -99,7 +99,7 @@ impl JwtVerifier for Ed25519Verifier {
 
 #[expect(
     clippy::trivially_copy_pass_by_ref,
-    reason = "the shape that `CryptoProvider` asks for"
+    reason = "`CryptoProvider` requires this signature"
 )]
 fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>, Error> {
     match (algorithm, key.family()) {
@@ -112,7 +112,7 @@ fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>
     }
 }
 
-/// What verifies under `key` and can be kept: it has done for the key all that has to be done once.
+/// A reusable verifier for `key`, with the key already decoded.
 pub(crate) fn verifier(algorithm: Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier + Send + Sync>, Error> {
     match (algorithm, key.family()) {
         (Algorithm::HS256, AlgorithmFamily::Hmac) => Ok(Box::new(Hs256::new(key.try_get_as_bytes()?)?)),
@@ -125,7 +125,7 @@ pub(crate) fn verifier(algorithm: Algorithm, key: &DecodingKey) -> Result<Box<dy
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape that `KeyUtils` asks for")]
+#[expect(clippy::needless_pass_by_value, reason = "`KeyUtils` requires this signature")]
 fn digest(data: &[u8], hash: ThumbprintHash) -> Result<Vec<u8>, Error> {
     match hash {
         ThumbprintHash::SHA256 => Ok(Sha256::digest(data).to_vec()),

@@ -1,4 +1,4 @@
-//! JSON that every parser reads alike.
+//! JSON objects that every parser interprets in the same way.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,42 +9,44 @@ use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de::Error as _};
 use serde_json::value::RawValue;
 
-/// Reads an object in which no name stands twice, at any depth.
+/// Deserialises an object that repeats no member name, at any depth.
 ///
-/// A JWT with a doubled name is to be refused, or else read as if it had only the last of them (RFC 7519, section 4); serde does
-/// neither for names that it does not know, and it takes an array for a struct.
+/// A parser must reject a JWT that repeats a name, or use only the last of them (RFC 7519, section 4). serde does
+/// neither for unknown names, and accepts an array in place of a struct.
 ///
-/// `T` refuses names that it does not know, and what it knows holds no objects that matter: then there is nothing doubled in what it reads, and
-/// nothing more to do. That is how our own tokens are. What has other names is looked at whole, and read without them.
+/// `T` must deny unknown fields and keep no nested objects. Then a successful parse proves that no name is repeated;
+/// the tokens of this crate take that fast path. Any other object is first searched for repeated names, then parsed
+/// without its unknown members.
 pub(crate) fn object<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Option<T> {
-    // Here and at once: given bytes, the parser would look at each of the texts in them.
+    // Checking UTF-8 here, once, is faster: from bytes, the parser would check every string separately.
     let text = str::from_utf8(bytes).ok()?;
     if !text.trim_ascii_start().starts_with('{') {
         return None;
     }
-    if let Ok(read) = serde_json::from_str(text) {
-        return Some(read);
+    if let Ok(parsed) = serde_json::from_str(text) {
+        return Some(parsed);
     }
-    serde_json::from_str::<Unambiguous>(text).ok()?;
-    // As they are written: `serde_json::Value` takes an object of a certain name for what stands in its text.
+    serde_json::from_str::<WithoutRepeatedNames>(text).ok()?;
+    // Raw values, because `serde_json::Value` parses the text inside an object with a certain member name.
     let members: BTreeMap<Name<'de>, &'de RawValue> = serde_json::from_str(text).ok()?;
-    let known = known_names::<T>();
+    let known = field_names::<T>();
     let members = members.into_iter().map(|(Name(name), value)| (name, value));
     let members = members.filter(|(name, _)| known.contains(&&**name));
     T::deserialize(MapDeserializer::<_, serde_json::Error>::new(members)).ok()
 }
 
-/// The names that a struct reads.
-fn known_names<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
+/// The field names of a struct.
+fn field_names<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
     let mut names: &'static [&'static str] = &[];
-    // It is told what would be read, and reads nothing.
-    let _ = T::deserialize(Names(&mut names));
+    // The deserializer records the requested fields and then fails.
+    let _ = T::deserialize(FieldNames(&mut names));
     names
 }
 
-struct Names<'a>(&'a mut &'static [&'static str]);
+/// A deserializer that records the field names of a struct.
+struct FieldNames<'a>(&'a mut &'static [&'static str]);
 
-impl<'de> Deserializer<'de> for Names<'_> {
+impl<'de> Deserializer<'de> for FieldNames<'_> {
     type Error = de::value::Error;
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -58,29 +60,29 @@ impl<'de> Deserializer<'de> for Names<'_> {
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
-        Err(de::Error::custom("nothing is read"))
+        Err(de::Error::custom("only field names are recorded"))
     }
 
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct newtype_struct seq tuple
-        tuple_struct map enum identifier ignored_any
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
     }
 }
 
-/// A value in which no object has a name twice; nothing of it is kept.
-struct Unambiguous;
+/// Accepts every value in which no object repeats a member name, and discards it.
+struct WithoutRepeatedNames;
 
-impl<'de> Deserialize<'de> for Unambiguous {
+impl<'de> Deserialize<'de> for WithoutRepeatedNames {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Self)
     }
 }
 
-impl<'de> Visitor<'de> for Unambiguous {
+impl<'de> Visitor<'de> for WithoutRepeatedNames {
     type Value = Self;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value without doubled names")
+        f.write_str("a value without repeated names")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
@@ -93,7 +95,7 @@ impl<'de> Visitor<'de> for Unambiguous {
         if names.is_sorted_by(|a, b| a < b) {
             Ok(self)
         } else {
-            Err(A::Error::custom("a name stands twice"))
+            Err(A::Error::custom("a name is repeated"))
         }
     }
 
@@ -127,11 +129,11 @@ impl<'de> Visitor<'de> for Unambiguous {
     }
 }
 
-/// A name where it stands, if it is written without escapes.
+/// A member name, borrowed from the input unless it contains escapes.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// For a member of which only matters that it is there, whatever it is, `null` included.
+/// For a member whose presence alone matters: accepts any value, including `null`.
 pub(crate) fn is_present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     IgnoredAny::deserialize(deserializer).map(|_| true)
 }
@@ -140,7 +142,7 @@ pub(crate) fn is_present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<b
 mod tests {
     use super::*;
 
-    /// As what is read of a token is: strict, and flat.
+    /// Like claims and headers: unknown fields denied, no objects inside.
     #[derive(Debug, PartialEq, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Flat {
@@ -149,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_is_read_and_nothing_else_is() {
+    fn objects_are_accepted_and_other_documents_rejected() {
         for (text, b) in [
             (r#" {"a":1,"b":2} "#, Some(2)),
             (r#"{"b":null,"a":1}"#, None),
@@ -183,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_doubled_name_is_refused_at_every_depth_and_in_every_spelling() {
+    fn repeated_names_are_rejected_at_every_depth_and_in_every_spelling() {
         for text in [
             r#"{"a":1,"a":1}"#,
             r#"{"a":1,"c":1,"a":1}"#,
@@ -198,15 +200,15 @@ mod tests {
     }
 
     #[test]
-    fn a_depth_that_could_exhaust_the_stack_is_refused() {
+    fn nesting_that_could_exhaust_the_stack_is_rejected() {
         let deep = format!("{{\"a\":1,\"c\":{}{}}}", "[".repeat(1_000), "]".repeat(1_000));
         assert_eq!(object::<Flat>(deep.as_bytes()), None);
     }
 
     #[test]
-    fn what_is_read_of_a_token_refuses_names_that_it_does_not_know() {
-        for known in [known_names::<crate::Claims>(), known_names::<crate::jws::Header>()] {
-            assert!(known.len() > 4, "{known:?}");
+    fn claims_and_headers_deny_unknown_fields() {
+        for names in [field_names::<crate::Claims>(), field_names::<crate::jws::Header>()] {
+            assert!(names.len() > 4, "{names:?}");
         }
         let unknown = |text: &str| text.contains("unknown field `x`");
         let error = serde_json::from_str::<crate::Claims>(r#"{"x":1}"#).unwrap_err();

@@ -1,5 +1,5 @@
-//! A token's envelope: a JWS in compact serialisation (RFC 7515, section 7.1), taken apart so strictly that there is one way
-//! to write each token.
+//! A token's envelope: a JWS in compact serialisation (RFC 7515, section 7.1). The parser is strict, so that each token
+//! has exactly one spelling.
 
 use std::fmt;
 
@@ -12,18 +12,18 @@ use crate::Rejection;
 use crate::json;
 use crate::keys::Verifier;
 
-/// The members of a header that decide something. Others are ignored (RFC 7515, section 4), above all the keys and the places of
-/// keys that a sender would like to be believed: `jwk`, `jku`, `x5c`, `x5u`.
+/// The header members that affect verification. Others are ignored (RFC 7515, section 4), above all the keys and key
+/// locations that a token brings along: `jwk`, `jku`, `x5c`, `x5u`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Header {
     pub(crate) alg: Algorithm,
     pub(crate) typ: Option<String>,
     pub(crate) kid: Option<String>,
-    /// There are extensions that have to be understood; none is understood here.
+    /// Whether the header names extensions that the recipient must support; this crate supports none.
     #[serde(default, deserialize_with = "json::is_present")]
     crit: bool,
-    /// The payload may stand in another form than the one that is read here (RFC 7797).
+    /// Whether the header may announce an unencoded payload (RFC 7797), which this crate does not support.
     #[serde(default, deserialize_with = "json::is_present")]
     b64: bool,
 }
@@ -34,32 +34,32 @@ impl Header {
         decode(part, &mut bytes)?;
         let header: Self = json::object(&bytes).ok_or(Rejection::Invalid("unreadable header"))?;
         if header.crit || header.b64 {
-            return Err(Rejection::Invalid("critical headers"));
+            return Err(Rejection::Invalid("crit or b64 in the header"));
         }
         Ok(header)
     }
 
-    /// Refuses every algorithm that is not the key's.
-    pub(crate) fn fits(&self, key: &Verifier) -> Result<(), Rejection> {
+    /// Rejects every algorithm except the key's own.
+    pub(crate) fn check_algorithm(&self, key: &Verifier) -> Result<(), Rejection> {
         if self.alg == key.algorithm() {
             Ok(())
         } else {
-            Err(Rejection::Invalid("another algorithm"))
+            Err(Rejection::Invalid("wrong algorithm"))
         }
     }
 }
 
-/// A token in its parts, of which nothing is proven yet.
+/// The parts of a token, none of them verified yet.
 pub(crate) struct Jws<'a> {
     pub(crate) header: &'a str,
     payload: &'a str,
-    /// What the signature is for.
+    /// The bytes that the signature covers.
     signed: &'a str,
     signature: &'a str,
 }
 
 impl fmt::Debug for Jws<'_> {
-    /// Whoever reads a token in a log can use it.
+    /// Hides the token: anyone who reads one in a log can use it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Jws(…)")
     }
@@ -79,15 +79,15 @@ impl<'a> Jws<'a> {
         parts.ok_or(Rejection::Invalid("not three parts"))
     }
 
-    /// The payload, if this key has signed it. Whether the header is one for the key is the caller's to ask.
-    pub(crate) fn verified_by(&self, key: &Verifier) -> Result<Vec<u8>, Rejection> {
+    /// The payload, if `key` signed it. The caller checks that the header allows this key.
+    pub(crate) fn verify(&self, key: &Verifier) -> Result<Vec<u8>, Rejection> {
         let mut bytes = Vec::with_capacity(self.payload.len());
         decode(self.signature, &mut bytes)?;
-        // What is no base64url is told before what is not signed, as it always was; nothing looks at the payload until it is.
-        let accepted = key.accepts(self.signed.as_bytes(), &bytes);
+        // Bad base64url is reported before a wrong signature. Nothing reads the payload unless the signature is right.
+        let is_signed = key.has_signed(self.signed.as_bytes(), &bytes);
         bytes.clear();
         decode(self.payload, &mut bytes)?;
-        if accepted {
+        if is_signed {
             Ok(bytes)
         } else {
             Err(Rejection::Invalid("wrong signature"))
@@ -95,7 +95,7 @@ impl<'a> Jws<'a> {
     }
 }
 
-/// Without padding, and without bits that stand for nothing (RFC 7515, appendix C; RFC 4648, section 3.5).
+/// Decodes base64url without padding and without unused bits (RFC 7515, appendix C; RFC 4648, section 3.5).
 fn decode(part: &str, into: &mut Vec<u8>) -> Result<(), Rejection> {
     URL_SAFE_NO_PAD
         .decode_vec(part, into)
@@ -107,11 +107,11 @@ mod tests {
     use super::*;
     use crate::{PublicKey, VerifyingKey, forged};
 
-    const EXAMPLE: &str = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylG\
-         jg5BhVsPt9g7sVvpAr_MuM0KAg";
+    const EXAMPLE: &str = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.\
+        hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
 
     #[test]
-    fn a_token_does_not_print_itself() {
+    fn debug_output_hides_the_token() {
         let jws = Jws::parse(EXAMPLE).unwrap();
         for text in [format!("{jws:?}"), format!("{jws:#?}")] {
             assert_eq!(text, "Jws(…)");
@@ -123,7 +123,8 @@ mod tests {
         crate::crypto::install();
         let key = Verifier::new(&VerifyingKey::EdDsa(PublicKey::parse(forged::PUBLIC_KEY).unwrap()));
         let jws = Jws::parse(EXAMPLE).unwrap();
-        assert_eq!(Header::parse(jws.header).and_then(|header| header.fits(&key)), Ok(()));
-        assert_eq!(jws.verified_by(&key), Ok(b"Example of Ed25519 signing".to_vec()));
+        let header = Header::parse(jws.header);
+        assert_eq!(header.and_then(|header| header.check_algorithm(&key)), Ok(()));
+        assert_eq!(jws.verify(&key), Ok(b"Example of Ed25519 signing".to_vec()));
     }
 }

@@ -1,7 +1,7 @@
-//! Keys: how they are written in a deployment's settings, and what they are called in a token's header.
+//! Keys: their text form in a deployment's settings, and their ids in a token's header (`kid`).
 //!
-//! A key has one algorithm, and a token that names the key has to have that one (RFC 8725, section 3.1). So what is public
-//! of one algorithm can never be taken for the secret of the other.
+//! A key has one algorithm, and a token that names the key must use it (RFC 8725, section 3.1). So a public key of one
+//! algorithm is never accepted as a secret of the other.
 
 use std::fmt;
 
@@ -19,10 +19,10 @@ use sha2::Sha256;
 
 use crate::{crypto, sign};
 
-/// The fewest bytes that an HS256 secret may have: the size of the hash (RFC 7518, section 3.2).
+/// Minimum length of an HS256 secret, in bytes: the size of the hash (RFC 7518, section 3.2).
 pub const SECRET_MIN_BYTES: usize = 32;
 
-/// What tokens are signed with. It also verifies what it has signed.
+/// A key that signs tokens. It also verifies its own signatures.
 #[derive(Clone, Debug)]
 pub enum SigningKey {
     /// HS256 (RFC 7518, section 3.2).
@@ -31,17 +31,17 @@ pub enum SigningKey {
     EdDsa(PrivateKey),
 }
 
-/// What tokens are verified with.
+/// A key that verifies tokens.
 #[derive(Clone, Debug)]
 pub enum VerifyingKey {
-    /// HS256; the secret could sign, and is not used for it.
+    /// HS256. The secret could also sign, but is never used to.
     Hs256(Secret),
     /// `EdDSA` with Ed25519.
     EdDsa(PublicKey),
 }
 
 impl SigningKey {
-    /// The half that verifies.
+    /// The key that verifies these signatures.
     pub fn verifying(&self) -> VerifyingKey {
         match self {
             Self::Hs256(secret) => VerifyingKey::Hs256(secret.clone()),
@@ -60,7 +60,7 @@ pub struct Secret(Vec<u8>);
 pub struct SecretTooShort(usize);
 
 impl Secret {
-    /// Takes the bytes as they are.
+    /// Uses the bytes unchanged.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, SecretTooShort> {
         let bytes = bytes.into();
         if bytes.len() < SECRET_MIN_BYTES {
@@ -85,30 +85,30 @@ pub struct PrivateKey(ed25519_dalek::SigningKey);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PublicKey(ed25519_dalek::VerifyingKey);
 
-/// The text is not the key that it should be. What it is instead may be a secret, and is not said.
+/// A text is not a valid key. The message does not quote the text, because it may be a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKey {
-    /// It is not one.
+    /// Not a private key.
     #[error("is not an Ed25519 private key in PKCS#8 form, as PEM or the base64 between its lines")]
     Private,
-    /// It is not one.
+    /// Not a public key.
     #[error("is not an Ed25519 public key in SPKI form, as PEM or the base64 between its lines")]
     Public,
-    /// Anybody can make a signature that this key accepts.
+    /// A public key of small order: anyone can forge a signature that it accepts.
     #[error("is an Ed25519 public key of small order, for which signatures can be forged")]
     Weak,
 }
 
 impl PrivateKey {
-    /// Reads PKCS#8 (RFC 8410, section 7): a PEM document, or the base64 between its lines. Line breaks may be missing, or be
-    /// written `\n`, as happens to what travels through environment variables.
+    /// Parses PKCS#8 (RFC 8410, section 7): a PEM document, or the base64 between its `BEGIN` and `END` lines. Line
+    /// breaks may be missing or written as `\n`, as is common in environment variables.
     pub fn parse(text: &str) -> Result<Self, InvalidKey> {
         let der = der("PRIVATE KEY", text).ok_or(InvalidKey::Private)?;
         let key = ed25519_dalek::SigningKey::from_pkcs8_der(&der);
         key.map(Self).map_err(|_| InvalidKey::Private)
     }
 
-    /// The half that verifies.
+    /// The public key of the pair.
     pub fn public(&self) -> PublicKey {
         PublicKey(self.0.verifying_key())
     }
@@ -121,7 +121,7 @@ impl fmt::Debug for PrivateKey {
 }
 
 impl PublicKey {
-    /// Reads SPKI (RFC 8410, section 4), written like a [`PrivateKey`].
+    /// Parses SPKI (RFC 8410, section 4), in the same text forms as a [`PrivateKey`].
     pub fn parse(text: &str) -> Result<Self, InvalidKey> {
         let der = der("PUBLIC KEY", text).ok_or(InvalidKey::Public)?;
         let key = ed25519_dalek::VerifyingKey::from_public_key_der(&der).map_err(|_| InvalidKey::Public)?;
@@ -131,7 +131,7 @@ impl PublicKey {
         Ok(Self(key))
     }
 
-    /// The key as a JWK (RFC 8037, section 2), named by its thumbprint (RFC 7638).
+    /// The key as a JWK (RFC 8037, section 2) whose `kid` is its thumbprint (RFC 7638).
     fn jwk(self) -> Jwk {
         let mut jwk = Jwk {
             common: CommonParameters {
@@ -146,7 +146,7 @@ impl PublicKey {
             }),
         };
         let thumbprint = jwk.thumbprint(ThumbprintHash::SHA256);
-        jwk.common.key_id = Some(thumbprint.expect("the provider has SHA-256, and the curve is Ed25519's"));
+        jwk.common.key_id = Some(thumbprint.expect("the provider has SHA-256, and Ed25519 has a thumbprint"));
         jwk
     }
 }
@@ -157,7 +157,7 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// What a PEM document with this label says, or the base64 of one.
+/// Decodes a PEM document with this label, or the base64 of one.
 fn der(label: &str, text: &str) -> Option<Vec<u8>> {
     let text = text.replace("\\n", "\n");
     let text = text.trim();
@@ -169,20 +169,20 @@ fn der(label: &str, text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(body).ok()
 }
 
-/// A key made ready for signing.
+/// A signing key, decoded once.
 pub(crate) struct Signer {
     pub(crate) id: String,
     pub(crate) algorithm: Algorithm,
     pub(crate) key: EncodingKey,
 }
 
-/// A key made ready for verifying.
+/// A verifying key, decoded once.
 pub(crate) struct Verifier {
     pub(crate) id: String,
-    /// The header of the tokens that we sign with it, as it stands in them.
+    /// The encoded header of every token that [`Tokens::sign`](crate::Tokens::sign) makes with this key.
     pub(crate) header: String,
     inner: Box<dyn JwtVerifier + Send + Sync>,
-    /// What others may know of it.
+    /// The public key, unless this is a secret.
     pub(crate) public: Option<Jwk>,
 }
 
@@ -216,22 +216,22 @@ impl Verifier {
             }
         };
         let inner = crypto::verifier(algorithm, &key);
-        let header = serde_json::to_vec(&sign::header(algorithm, &id)).expect("a header is JSON");
+        let header = serde_json::to_vec(&sign::header(algorithm, &id)).expect("a header serialises to JSON");
         Self {
             id,
             header: URL_SAFE_NO_PAD.encode(header),
-            inner: inner.expect("the key is of the algorithm, and was read before"),
+            inner: inner.expect("the key was parsed for this algorithm"),
             public,
         }
     }
 
-    /// The only one that the key has.
+    /// The key's only algorithm.
     pub(crate) fn algorithm(&self) -> Algorithm {
         self.inner.algorithm()
     }
 
-    /// Whether this key has signed `message`. (A `Vec`, because the trait takes nothing else.)
-    pub(crate) fn accepts(&self, message: &[u8], signature: &Vec<u8>) -> bool {
+    /// Whether `signature` is this key's signature of `message`. `JwtVerifier` requires a `Vec`.
+    pub(crate) fn has_signed(&self, message: &[u8], signature: &Vec<u8>) -> bool {
         self.inner.verify(message, signature).is_ok()
     }
 }
@@ -241,9 +241,9 @@ fn public_id(jwk: &Jwk) -> String {
     jwk.common.key_id.clone().unwrap_or_default()
 }
 
-/// A secret's id: an HMAC of a fixed text under the secret, so that it tells secrets apart and nothing about them.
+/// A secret's id: an HMAC of a fixed text under the secret, which distinguishes secrets and reveals nothing about them.
 fn secret_id(secret: &Secret) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(&secret.0).expect("HMAC takes a key of any length");
+    let mut mac = Hmac::<Sha256>::new_from_slice(&secret.0).expect("HMAC accepts keys of any length");
     mac.update(b"coditect v5 key id");
     URL_SAFE_NO_PAD.encode(&mac.finalize().into_bytes()[..9])
 }
@@ -253,7 +253,7 @@ mod tests {
     use super::*;
     use crate::forged::{PRIVATE_KEY, PUBLIC_KEY};
 
-    /// The form of a private key with its public half inside (RFC 8410, section 10.3).
+    /// A private key that includes its public key and attributes (RFC 8410, section 10.3).
     const WITH_ATTRIBUTES: &str = "-----BEGIN PRIVATE KEY-----
 MHICAQEwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
 oB8wHQYKKoZIhvcNAQkJFDEPDA1DdXJkbGUgQ2hhaXJzgSEAGb9ECWmEzf6FQbrB
@@ -266,7 +266,7 @@ Z9w7lshQhqowtrbLDFw4rXAxZuE=
     }
 
     #[test]
-    fn a_key_is_read_in_every_form_in_which_it_reaches_a_variable() {
+    fn keys_parse_in_every_form_that_environment_variables_give_them() {
         let public = PublicKey::parse(PUBLIC_KEY).unwrap();
         for form in [
             |pem: &str| pem.to_owned(),
@@ -285,7 +285,7 @@ Z9w7lshQhqowtrbLDFw4rXAxZuE=
     }
 
     #[test]
-    fn what_is_no_ed25519_key_is_refused() {
+    fn texts_that_are_not_ed25519_keys_are_rejected() {
         for text in [
             "",
             "a secret that is long enough for HS256",
@@ -310,7 +310,7 @@ Z9w7lshQhqowtrbLDFw4rXAxZuE=
     }
 
     #[test]
-    fn a_public_key_that_anybody_can_sign_for_is_refused() {
+    fn public_keys_of_small_order_are_rejected() {
         let neutral = [
             b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00\x01".as_slice(),
             &[0; 31],
@@ -320,7 +320,7 @@ Z9w7lshQhqowtrbLDFw4rXAxZuE=
     }
 
     #[test]
-    fn a_short_secret_is_refused() {
+    fn short_secrets_are_rejected() {
         assert_eq!(
             Secret::new("x".repeat(31)).unwrap_err().to_string(),
             "it has 31 bytes and needs at least 32"
@@ -328,7 +328,7 @@ Z9w7lshQhqowtrbLDFw4rXAxZuE=
     }
 
     #[test]
-    fn no_secret_prints_itself() {
+    fn debug_output_hides_secrets() {
         let secret = Secret::new("a secret that is long enough for HS256").unwrap();
         assert_eq!(format!("{secret:?}"), "Secret(…)");
         assert_eq!(
@@ -338,7 +338,7 @@ Z9w7lshQhqowtrbLDFw4rXAxZuE=
     }
 
     #[test]
-    fn a_public_key_is_named_by_its_thumbprint() {
+    fn the_id_of_a_public_key_is_its_thumbprint() {
         crypto::install();
         // RFC 8037, appendices A.2 and A.3.
         assert_eq!(
@@ -355,7 +355,7 @@ Z9w7lshQhqowtrbLDFw4rXAxZuE=
     }
 
     #[test]
-    fn the_public_keys_are_those_that_verify_each_once_and_no_secret() {
+    fn public_keys_lists_each_verifying_key_once_and_no_secret() {
         let key = SigningKey::EdDsa(PrivateKey::parse(PRIVATE_KEY).unwrap());
         let secret = SigningKey::Hs256(Secret::new("a secret that is long enough for HS256").unwrap());
         let ids = |signing: &SigningKey, verifying: &[&SigningKey]| -> Vec<String> {

@@ -1,7 +1,7 @@
-//! Access tokens: signed JWTs (RFC 9068 profile) that name a user, a tenant and a login.
+//! Access tokens: signed JWTs (RFC 9068 profile) that identify a user, a tenant and a login.
 //!
-//! A verified token says who is calling, not that the login still stands: the caller of [`Tokens::verify`] owes the store
-//! that question. Time is an argument (seconds since the Unix epoch), so that tests can move it.
+//! A verified token does not prove that its login is still active: the caller of [`Tokens::verify`] must check that in
+//! the store. The current time is an argument (seconds since the Unix epoch), so that tests control it.
 
 mod cache;
 mod claims;
@@ -30,7 +30,7 @@ use crate::keys::{Signer, Verifier};
 /// Signs and verifies access tokens.
 pub struct Tokens {
     signer: Option<Signer>,
-    /// Each id once.
+    /// One verifier per key id.
     verifiers: Vec<Verifier>,
     ttl: Duration,
     issuer: String,
@@ -38,30 +38,30 @@ pub struct Tokens {
     cache: TokenCache,
 }
 
-/// What a deployment can set.
+/// The settings of a deployment.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Signs, and verifies what it has signed. A function that makes no tokens has none.
+    /// Signs tokens and verifies its own signatures. `None` in a function that only verifies tokens.
     pub signing: Option<SigningKey>,
-    /// Verify and never sign: what another function signs with, and the keys before and after a rotation.
+    /// Keys that only verify: the signing key of another function, and the key before or after a rotation.
     pub verifying: Vec<VerifyingKey>,
-    /// How long a token lives, in whole seconds.
+    /// Lifetime of a token, in whole seconds.
     pub ttl: Duration,
-    /// `iss`
+    /// Value of the claim `iss`.
     pub issuer: String,
-    /// `aud`
+    /// Value of the claim `aud`.
     pub audience: String,
 }
 
 impl Tokens {
-    /// Tokens under these settings.
+    /// Prepares the keys of `settings`.
     pub fn new(settings: Settings) -> Self {
         crypto::install();
         let signing = settings.signing.as_ref();
         let mut verifiers: Vec<Verifier> = Vec::new();
         for key in signing.map(SigningKey::verifying).iter().chain(&settings.verifying) {
             let verifier = Verifier::new(key);
-            if verifiers.iter().all(|known| known.id != verifier.id) {
+            if verifiers.iter().all(|other| other.id != verifier.id) {
                 verifiers.push(verifier);
             }
         }
@@ -75,12 +75,12 @@ impl Tokens {
         }
     }
 
-    /// How long a token lives.
+    /// Lifetime of a token.
     pub fn ttl(&self) -> Duration {
         self.ttl
     }
 
-    /// The keys with which anybody can verify tokens (RFC 7517, section 5). Secrets are not among them.
+    /// The public keys for verifying tokens (RFC 7517, section 5). HS256 secrets are never included.
     pub fn public_keys(&self) -> JwkSet {
         JwkSet {
             keys: self.verifiers.iter().filter_map(|key| key.public.clone()).collect(),

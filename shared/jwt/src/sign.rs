@@ -1,25 +1,25 @@
-//! Making tokens.
+//! Signing of tokens.
 
 use jsonwebtoken::{Algorithm, Header};
 
 use crate::{Claims, Subject, Tokens};
 
-/// The media type of an access token (RFC 9068, section 2.1).
+/// The media type of an access token, without `application/` (RFC 9068, section 2.1).
 pub(crate) const TYPE: &str = "at+jwt";
 
-/// The token was not signed.
+/// A token could not be signed.
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
     /// These [`Tokens`] only verify.
     #[error("there is no key to sign tokens with: this function only verifies them")]
     NoKey,
-    /// Which with a key of the right kind does not happen.
+    /// The algorithm failed; a key of the right kind never causes this.
     #[error("the token could not be signed: {0}")]
     Failed(#[from] jsonwebtoken::errors::Error),
 }
 
 impl Tokens {
-    /// A token for `subject` from `now` (seconds since the Unix epoch) on, with its claims.
+    /// Signs a token for `subject`, valid from `now` (seconds since the Unix epoch), and returns it with its claims.
     pub fn sign(&self, subject: Subject, now: i64) -> Result<(String, Claims<'_>), SignError> {
         let signer = self.signer.as_ref().ok_or(SignError::NoKey)?;
         let claims = Claims {
@@ -39,7 +39,7 @@ impl Tokens {
     }
 }
 
-/// The header of a token under the key with this id.
+/// The header of every token that the key with this id signs.
 pub(crate) fn header(algorithm: Algorithm, id: &str) -> Header {
     Header {
         typ: Some(TYPE.to_owned()),

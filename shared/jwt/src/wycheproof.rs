@@ -1,5 +1,5 @@
-//! Project Wycheproof's vectors, run through what [`Tokens::verify`](crate::Tokens::verify) takes tokens apart and checks
-//! signatures with. See `tests/wycheproof/README.md` for where they come from.
+//! Project Wycheproof's test vectors, run through the parser and the signature check of
+//! [`Tokens::verify`](crate::Tokens::verify). `tests/wycheproof/README.md` names their source.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use serde::Deserialize;
 use crate::jws::{Header, Jws};
 use crate::keys::{PublicKey, Secret, Verifier, VerifyingKey};
 
-/// The upstream verdicts that contradict the vectors themselves, with what has to come out instead.
+/// Upstream verdicts that contradict their own vectors, with the correct ones: whether the vector is valid.
 const ERRATA: [(u32, bool); 4] = [
-    // The very bytes of vector 357, which is valid: the padding that each is about got lost upstream.
+    // Byte for byte vector 357, which is valid: upstream lost the padding that these vectors are about.
     (367, true),
     (370, true),
-    // Called valid, but there is a `?` in the header or in the payload: not base64url, and not what was signed.
+    // Declared valid, but the header or payload contains `?`: not base64url, and not the signed text.
     (372, false),
     (373, false),
 ];
@@ -56,23 +56,23 @@ struct JwsTest {
 }
 
 #[test]
-fn no_vector_of_an_hs256_jws_gets_a_wrong_verdict() {
+fn every_hs256_vector_gets_the_right_verdict() {
     crate::crypto::install();
     let vectors: Vectors<JwsGroup> =
         serde_json::from_str(include_str!("../tests/wycheproof/json_web_signature_test.json")).unwrap();
     let mut errata = BTreeMap::from(ERRATA);
-    let (mut accepted, mut refused) = (0, 0);
+    let (mut accepted, mut rejected) = (0, 0);
     for group in vectors.test_groups {
         assert_eq!(group.private.alg, "HS256");
         let secret = URL_SAFE_NO_PAD.decode(group.private.k).unwrap();
         let key = Verifier::new(&VerifyingKey::Hs256(Secret::new(secret).unwrap()));
         for test in group.tests {
             let verdict = Jws::parse(&test.jws).and_then(|jws| {
-                Header::parse(jws.header)?.fits(&key)?;
-                jws.verified_by(&key)
+                Header::parse(jws.header)?.check_algorithm(&key)?;
+                jws.verify(&key)
             });
-            let stated = test.result == Verdict::Valid;
-            let expected = errata.remove(&test.tc_id).unwrap_or(stated);
+            let upstream = test.result == Verdict::Valid;
+            let expected = errata.remove(&test.tc_id).unwrap_or(upstream);
             assert_eq!(
                 verdict.is_ok(),
                 expected,
@@ -80,11 +80,11 @@ fn no_vector_of_an_hs256_jws_gets_a_wrong_verdict() {
                 test.tc_id,
                 test.comment
             );
-            *(if expected { &mut accepted } else { &mut refused }) += 1;
+            *(if expected { &mut accepted } else { &mut rejected }) += 1;
         }
     }
-    assert_eq!(accepted + refused, vectors.number_of_tests);
-    assert!(accepted > 0 && refused > 0, "{accepted} {refused}");
+    assert_eq!(accepted + rejected, vectors.number_of_tests);
+    assert!(accepted > 0 && rejected > 0, "{accepted} {rejected}");
     assert!(errata.is_empty(), "no such vectors: {errata:?}");
 }
 
@@ -110,28 +110,28 @@ struct EdTest {
     result: Verdict,
 }
 
-/// What stands in front of an Ed25519 public key in SPKI form (RFC 8410, section 4).
-const SPKI: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
+/// The bytes before the key in an Ed25519 public key's SPKI form (RFC 8410, section 4).
+const SPKI_PREFIX: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
 
 #[test]
-fn no_vector_of_an_ed25519_signature_gets_a_wrong_verdict() {
+fn every_ed25519_vector_gets_the_right_verdict() {
     crate::crypto::install();
     let vectors: Vectors<EdGroup> =
         serde_json::from_str(include_str!("../tests/wycheproof/ed25519_test.json")).unwrap();
-    let (mut accepted, mut refused) = (0, 0);
+    let (mut accepted, mut rejected) = (0, 0);
     for group in vectors.test_groups {
-        let key = [SPKI, &hex(&group.public_key.pk)].concat();
+        let key = [SPKI_PREFIX, &hex(&group.public_key.pk)].concat();
         let key = PublicKey::parse(&STANDARD.encode(key)).unwrap();
         let key = Verifier::new(&VerifyingKey::EdDsa(key));
         for test in group.tests {
-            let verdict = key.accepts(&hex(&test.msg), &hex(&test.sig));
+            let verdict = key.has_signed(&hex(&test.msg), &hex(&test.sig));
             let expected = test.result == Verdict::Valid;
             assert_eq!(verdict, expected, "{} {}", test.tc_id, test.comment);
-            *(if expected { &mut accepted } else { &mut refused }) += 1;
+            *(if expected { &mut accepted } else { &mut rejected }) += 1;
         }
     }
-    assert_eq!(accepted + refused, vectors.number_of_tests);
-    assert!(accepted > 0 && refused > 0, "{accepted} {refused}");
+    assert_eq!(accepted + rejected, vectors.number_of_tests);
+    assert!(accepted > 0 && rejected > 0, "{accepted} {rejected}");
 }
 
 fn hex(text: &str) -> Vec<u8> {
