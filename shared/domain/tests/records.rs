@@ -1,16 +1,16 @@
-//! Every stored value survives being written and read, and no tenant's keys are another's.
+//! Records decode to the values that were encoded, and the keys of different users never overlap.
 
 use std::fmt::Debug;
 
 use domain::audit::{Action, Event};
 use domain::env::SystemRng;
 use domain::id::Id;
-use domain::logins::{Login, LoginExpiry, TokenFamily};
-use domain::page::CursorKey;
-use domain::record::{self, Projection, Record};
+use domain::logins::{Family, Life, Login};
+use domain::page::Seal;
+use domain::record::{self, Part, Record};
 use domain::secret::PasswordHash;
 use domain::sessions::{Session, WorkspacePath};
-use domain::tenants::{Kind, MemberRole, Membership, Tenant};
+use domain::tenants::{Kind, Membership, Standing, Tenant};
 use domain::text::Name;
 use domain::users::{Email, User};
 use domain::{Address, LoginId, Role, SessionId, TenantId, Timestamp, UserAgent, UserId};
@@ -27,19 +27,19 @@ fn time() -> impl Strategy<Value = Timestamp> {
 }
 
 fn name() -> impl Strategy<Value = Name> {
-    "\\PC{1,200}".prop_filter_map("a name", |text| Name::parse(&text).ok())
+    "\\PC{1,200}".prop_filter_map("not a valid name", |text| Name::parse(&text).ok())
 }
 
 fn path() -> impl Strategy<Value = WorkspacePath> {
-    "(/\\PC{1,8}){1,8}".prop_filter_map("a path", |text| WorkspacePath::parse(&text).ok())
+    "(/\\PC{1,8}){1,8}".prop_filter_map("not a valid path", |text| WorkspacePath::parse(&text).ok())
 }
 
 fn email() -> impl Strategy<Value = Email> {
-    "[a-z0-9.+_-]{1,20}@[a-z0-9-]{1,20}\\.[a-z]{2,5}".prop_filter_map("an address", |text| Email::parse(&text).ok())
+    "[a-z0-9.+_-]{1,20}@[a-z0-9-]{1,20}\\.[a-z]{2,5}".prop_filter_map("not a valid email", |text| Email::parse(&text).ok())
 }
 
 fn hash() -> impl Strategy<Value = PasswordHash> {
-    "\\$argon2id\\$[ -~]{0,80}".prop_map(|text| serde_json::from_value(text.into()).expect("a hash is text"))
+    "\\$argon2id\\$[ -~]{0,80}".prop_map(|text| serde_json::from_value(text.into()).expect("a hash deserialises from a string"))
 }
 
 fn address() -> impl Strategy<Value = Address> {
@@ -69,86 +69,91 @@ fn role() -> impl Strategy<Value = Role> {
     prop_oneof![Just(Role::Owner), Just(Role::Member), Just(Role::Viewer)]
 }
 
-fn survives<T: Record + PartialEq + Debug>(record: &T) -> Result<(), TestCaseError> {
-    let bytes = record::encode(record).expect("it can be written");
-    prop_assert_eq!(&record::decode::<T>(&bytes).expect("it can be read"), record);
+fn round_trips<T: Record + PartialEq + Debug>(record: &T) -> Result<(), TestCaseError> {
+    let bytes = record::encode(record).expect("the record encodes");
+    prop_assert_eq!(&record::decode::<T>(&bytes).expect("the record decodes"), record);
     prop_assert!(bytes.len() < kv::MAX_VALUE_LEN);
     Ok(())
 }
 
-/// A part of a record that was written.
-fn projection<P: Projection>(record: &P::Whole) -> P {
-    let bytes = record::encode(record).expect("it can be written");
-    record::decode_projection(&bytes).expect("it can be read")
+/// Encodes the record and decodes one projection of it.
+fn project<P: Part>(record: &P::Whole) -> P {
+    let bytes = record::encode(record).expect("the record encodes");
+    record::decode_part(&bytes).expect("the record decodes")
 }
 
 proptest! {
     #[test]
-    fn a_user_survives(
+    fn users_round_trip(
         id in id::<UserId>(), email in email(), password_hash in hash(), first_name in prop::option::of(name()),
         last_name in prop::option::of(name()), created_at in time(), updated_at in time(),
     ) {
-        survives(&User { id, email, password_hash, first_name, last_name, created_at, updated_at })?;
+        round_trips(&User { id, email, password_hash, first_name, last_name, created_at, updated_at })?;
     }
 
     #[test]
-    fn a_tenant_and_a_membership_survive(
+    fn tenants_and_memberships_round_trip(
         id in id::<TenantId>(), user in id::<UserId>(), name in "\\PC{0,401}", own: bool, role in role(),
         company in prop::option::of(name()), joined_at in time(),
     ) {
-        survives(&Tenant { id, name, kind: if own { Kind::Own } else { Kind::Organization }, cursor_key: CursorKey::draw(&SystemRng) })?;
+        let kind = if own { Kind::Own } else { Kind::Organization };
+        round_trips(&Tenant { id, name, kind, seal: Seal::draw(&SystemRng) })?;
         let membership = Membership { user, tenant: id, role, company, joined_at };
-        survives(&membership)?;
-        prop_assert_eq!(projection::<MemberRole>(&membership), membership.into());
+        round_trips(&membership)?;
+        prop_assert_eq!(project::<Standing>(&membership), membership.into());
     }
 
     #[test]
-    fn a_login_survives(
+    fn logins_round_trip(
         id in id::<LoginId>(), user in id::<UserId>(), tenant in id::<TenantId>(), created_at in time(), used_at in time(),
         expires_at in time(), address in prop::option::of(address()), user_agent in "\\PC{0,300}",
     ) {
         let user_agent = UserAgent::new(&user_agent);
-        let (refresh, _) = TokenFamily::start(&SystemRng, user, tenant, id);
+        let (refresh, _) = Family::start(&SystemRng, user, tenant, id);
         let login = Login { id, user, tenant, created_at, used_at, expires_at, address, user_agent, refresh };
-        survives(&login)?;
-        prop_assert_eq!(projection::<LoginExpiry>(&login), login.into());
+        round_trips(&login)?;
+        prop_assert_eq!(project::<Life>(&login), login.into());
     }
 
     #[test]
-    fn a_login_of_the_days_before_refresh_tokens_is_still_one(id in id::<LoginId>(), user in id::<UserId>(), tenant in id::<TenantId>()) {
+    fn logins_from_before_refresh_tokens_still_decode(
+        id in id::<LoginId>(), user in id::<UserId>(), tenant in id::<TenantId>(),
+    ) {
         let time = Timestamp::from_millis(0);
-        let written = format!(
+        let stored = format!(
             r#"{{"v":1,"data":{{"id":"{id}","user":"{user}","tenant":"{tenant}","createdAt":"{time}","expiresAt":"{time}"}}}}"#
         );
-        let login: Login = record::decode(written.as_bytes()).expect("it can be read");
+        let login: Login = record::decode(stored.as_bytes()).expect("the record decodes");
         prop_assert_eq!((login.id, login.user, login.tenant, login.used_at), (id, user, tenant, time));
-        prop_assert_eq!(record::decode_projection::<LoginExpiry>(written.as_bytes()).expect("it can be read"), login.clone().into());
-        survives(&login)?;
+        let expiry = record::decode_part::<Life>(stored.as_bytes()).expect("the record decodes");
+        prop_assert_eq!(expiry, login.clone().into());
+        round_trips(&login)?;
     }
 
     #[test]
-    fn an_audit_event_survives(
+    fn audit_events_round_trip(
         action in action(), at in time(), user in id::<UserId>(), login in prop::option::of(id::<LoginId>()),
         address in prop::option::of(address()), request_id in "\\PC{0,100}",
     ) {
         let name = action.as_str();
         let event = Event { action, at, user, login, address, request_id };
-        survives(&event)?;
-        let written = String::from_utf8(record::encode(&event).expect("it can be written")).expect("it is JSON");
-        prop_assert!(written.contains(&format!(r#""type":"{name}""#)), "{}", written);
+        round_trips(&event)?;
+        let json = String::from_utf8(record::encode(&event).expect("the record encodes")).expect("the record is JSON");
+        prop_assert!(json.contains(&format!(r#""type":"{name}""#)), "{}", json);
     }
 
     #[test]
-    fn a_session_survives(
+    fn sessions_round_trip(
         id in id::<SessionId>(), tenant in id::<TenantId>(), owner in id::<UserId>(), name in name(),
         workspace_path in path(), created_at in time(), updated_at in time(), version: u64,
     ) {
-        survives(&Session { id, tenant, owner, name, workspace_path, created_at, updated_at, version })?;
+        round_trips(&Session { id, tenant, owner, name, workspace_path, created_at, updated_at, version })?;
     }
 
     #[test]
-    fn the_keys_of_two_users_are_apart(
-        one in id::<UserId>(), other in id::<UserId>(), tenant in id::<TenantId>(), login in id::<LoginId>(), email in email(),
+    fn keys_of_two_users_never_overlap(
+        one in id::<UserId>(), other in id::<UserId>(), tenant in id::<TenantId>(), login in id::<LoginId>(),
+        email in email(),
     ) {
         prop_assume!(one != other);
         let all = |user| [
@@ -157,11 +162,11 @@ proptest! {
             domain::logins::keys::login(user, login),
         ];
         let index = domain::users::keys::by_email(&email);
-        for (mine, theirs) in all(one).iter().zip(all(other).iter()) {
-            prop_assert_ne!(mine, theirs);
-            prop_assert!(!Range::below(&all(one)[0]).contains(theirs));
+        for (key, foreign) in all(one).iter().zip(all(other).iter()) {
+            prop_assert_ne!(key, foreign);
+            prop_assert!(!Range::below(&all(one)[0]).contains(foreign));
             prop_assert!(!Range::below(&all(one)[0]).contains(&index));
-            prop_assert!(mine.as_bytes().len() + Key::of(&("v5",)).as_bytes().len() <= kv::MAX_KEY_LEN);
+            prop_assert!(key.as_bytes().len() + Key::of(&("v5",)).as_bytes().len() <= kv::MAX_KEY_LEN);
         }
         prop_assert!(Range::below(&all(one)[0]).contains(&all(one)[1]));
     }

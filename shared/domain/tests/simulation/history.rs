@@ -1,4 +1,8 @@
-//! What was asked, what was answered, and in which order.
+//! The history of a run: every call of an operation, its reply, and the order of both.
+//!
+//! Clients record into it through a [`Recorder`]; the [`checks`](crate::checks) then decide whether the history is
+//! possible. Each event has a number, and everything that its operation writes contains that number ([`mark`]). So a
+//! check can tell which event wrote a value that another event read.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,31 +15,33 @@ use domain::sessions::Session;
 use domain::{Address, Caller, Error, Limits, LoginId, SessionId, Timestamp};
 use kv::Cause;
 
-/// A moment of a run. No two events share one, even if no time passes between them.
+/// A logical time of the run: the calls and replies are numbered in the order in which they happen, even if no time
+/// passes between them.
 pub(crate) type Tick = u64;
 
-/// After everything else.
+/// After every other tick.
 pub(crate) const END: Tick = Tick::MAX;
 
-/// An operation that was asked for. What it writes carries its number: see [`mark`].
+/// An operation and its arguments. Names, passwords and paths are given as the number of the event that introduced
+/// them.
 #[derive(Debug, Clone)]
 pub(crate) enum Call {
-    /// With a key, the names of the call that this number has, and the password that this call sets: its own, or those of one before it.
+    /// `key` is the idempotency key. `names` and `password` are the event's own, or those of an earlier registration.
     Register {
         email: String,
         key: Option<u32>,
         names: usize,
         password: usize,
     },
-    /// With the password that this call has set; with nobody's if it is `None`.
+    /// `password` is the event that set the password; `None` is a password that no account has.
     LogIn {
         email: String,
         password: Option<usize>,
     },
-    /// With a token that this call was answered.
+    /// `from` is the event whose reply contained the token.
     Refresh {
         token: RefreshToken,
-        #[expect(dead_code, reason = "for whoever reads the history: tokens do not show themselves")]
+        #[expect(dead_code, reason = "shown in the printed history, where the token is hidden")]
         from: usize,
     },
     LogOut {
@@ -51,19 +57,19 @@ pub(crate) enum Call {
     LogOutEverywhere {
         caller: Caller,
     },
-    /// From the password that this call has set.
+    /// `current` is the event that set the password sent as the current one.
     ChangePassword {
         caller: Caller,
         current: Option<usize>,
     },
-    /// By the client with this number, from where it had stopped.
+    /// `reader` is the client's number; `after` is where its previous page ended.
     ReadAudit {
         caller: Caller,
         reader: usize,
         after: Option<Cursor>,
         limit: usize,
     },
-    /// With a key, and the draft of this call: its own, or one before it.
+    /// `draft` is the event that first sent this draft: this one or an earlier one.
     Create {
         caller: Caller,
         key: Option<u32>,
@@ -76,7 +82,7 @@ pub(crate) enum Call {
     List {
         caller: Caller,
     },
-    /// To the path of this call: its own, or the one that the client has seen last; from any version, or from one.
+    /// `path` is the event that introduced the new path. `expects` is the version in `If-Match`.
     Change {
         caller: Caller,
         id: SessionId,
@@ -91,41 +97,87 @@ pub(crate) enum Call {
     Sweep,
 }
 
-/// What was answered.
+impl Call {
+    /// The caller, if the operation requires an active login.
+    pub(crate) fn authority(&self) -> Option<&Caller> {
+        match self {
+            Self::Create { caller, .. }
+            | Self::Get { caller, .. }
+            | Self::List { caller }
+            | Self::Change { caller, .. }
+            | Self::Delete { caller, .. }
+            | Self::ListLogins { caller }
+            | Self::EndLogin { caller, .. }
+            | Self::LogOutEverywhere { caller }
+            | Self::ChangePassword { caller, .. }
+            | Self::ReadAudit { caller, .. } => Some(caller),
+            Self::Register { .. } | Self::LogIn { .. } | Self::Refresh { .. } | Self::LogOut { .. } | Self::Sweep => {
+                None
+            }
+        }
+    }
+
+    /// Whether repeating the call has no further effect.
+    pub(crate) fn has_idempotency_key(&self) -> bool {
+        matches!(
+            self,
+            Self::Register { key: Some(_), .. } | Self::Create { key: Some(_), .. }
+        )
+    }
+
+    /// The event that introduced the path which this call writes into a session.
+    pub(crate) fn written_path(&self) -> Option<usize> {
+        match self {
+            Self::Create { draft, .. } => Some(*draft),
+            Self::Change { path, .. } => Some(*path),
+            _ => None,
+        }
+    }
+
+    /// The session version that the call requires.
+    pub(crate) fn expected_version(&self) -> Option<u64> {
+        match self {
+            Self::Change { expects, .. } | Self::Delete { expects, .. } => *expects,
+            _ => None,
+        }
+    }
+}
+
+/// The result of a call.
 #[derive(Debug, Clone)]
 pub(crate) enum Reply {
     SignedIn(Box<SignedIn>),
     Session(Box<Session>),
-    /// What was made with the key before.
-    SessionAgain(Box<Session>),
+    /// The session that an earlier request with the same idempotency key created.
+    SessionReplayed(Box<Session>),
     Sessions(Vec<Session>),
     Logins(Vec<Login>),
     Audit(Vec<(Position, audit::Event)>),
     Done,
-    /// So many logins were ended.
+    /// The number of logins that the operation ended.
     Ended(usize),
     EmailTaken,
     InvalidCredentials,
     InvalidRefreshToken,
     TooManyAttempts(Duration),
     NotFound,
-    Mismatch,
+    IdempotencyMismatch,
     PreconditionFailed,
     Revoked,
-    /// It may have been done, or may yet be.
-    Undecided,
-    /// It was not done, and will not be.
-    NotDone,
-    /// None of those that an operation may be answered.
-    Wrong(String),
+    /// The operation may have taken effect, or may still do so.
+    Unknown,
+    /// The operation did not take effect and never will.
+    NotExecuted,
+    /// A reply that no operation may give.
+    Unexpected(String),
 }
 
 impl Reply {
-    /// The names of all replies that runs have to contain.
+    /// The names of the replies that must occur, so that no case stays untested.
     pub(crate) const NAMES: [&str; 18] = [
         "signed in",
-        "a session",
-        "a session again",
+        "session",
+        "session replayed",
         "sessions",
         "logins",
         "audit events",
@@ -136,18 +188,18 @@ impl Reply {
         "invalid refresh token",
         "too many attempts",
         "not found",
-        "mismatch",
+        "idempotency mismatch",
         "precondition failed",
         "revoked",
-        "undecided",
-        "not done",
+        "unknown",
+        "not executed",
     ];
 
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::SignedIn(_) => "signed in",
-            Self::Session(_) => "a session",
-            Self::SessionAgain(_) => "a session again",
+            Self::Session(_) => "session",
+            Self::SessionReplayed(_) => "session replayed",
             Self::Sessions(_) => "sessions",
             Self::Logins(_) => "logins",
             Self::Audit(_) => "audit events",
@@ -158,22 +210,22 @@ impl Reply {
             Self::InvalidRefreshToken => "invalid refresh token",
             Self::TooManyAttempts(_) => "too many attempts",
             Self::NotFound => "not found",
-            Self::Mismatch => "mismatch",
+            Self::IdempotencyMismatch => "idempotency mismatch",
             Self::PreconditionFailed => "precondition failed",
             Self::Revoked => "revoked",
-            Self::Undecided => "undecided",
-            Self::NotDone => "not done",
-            Self::Wrong(_) => "wrong",
+            Self::Unknown => "unknown",
+            Self::NotExecuted => "not executed",
+            Self::Unexpected(_) => "unexpected",
         }
     }
 
-    /// Whether it says that the operation has done what it does.
+    /// Whether the reply states that the operation took effect.
     pub(crate) fn is_success(&self) -> bool {
         matches!(
             self,
             Self::SignedIn(_)
                 | Self::Session(_)
-                | Self::SessionAgain(_)
+                | Self::SessionReplayed(_)
                 | Self::Sessions(_)
                 | Self::Logins(_)
                 | Self::Audit(_)
@@ -191,56 +243,56 @@ impl From<Error> for Reply {
             Error::InvalidRefreshToken => Self::InvalidRefreshToken,
             Error::TooManyAttempts { wait } => Self::TooManyAttempts(wait),
             Error::NotFound => Self::NotFound,
-            Error::IdempotencyMismatch => Self::Mismatch,
+            Error::IdempotencyMismatch => Self::IdempotencyMismatch,
             Error::PreconditionFailed => Self::PreconditionFailed,
             Error::Revoked => Self::Revoked,
             Error::Store(kv::Error::Unavailable {
                 cause: Cause::Undecided { .. },
-            }) => Self::Undecided,
-            Error::Store(kv::Error::Unavailable { .. }) => Self::NotDone,
-            error => Self::Wrong(error.to_string()),
+            }) => Self::Unknown,
+            Error::Store(kv::Error::Unavailable { .. }) => Self::NotExecuted,
+            error => Self::Unexpected(error.to_string()),
         }
     }
 }
 
-/// One operation from its call to its reply.
+/// One call with its reply.
 #[derive(Debug, Clone)]
 pub(crate) struct Event {
-    /// Its number, which tells it from all others of the run.
+    /// The position in the history, which identifies the event.
     pub(crate) number: usize,
     pub(crate) call: Call,
     pub(crate) called: Tick,
-    /// When it was called, by the clock of the process that served it. Operations go by this time.
+    /// The time of the call on the clock of the serving process, which the operation uses.
     pub(crate) at: Timestamp,
-    /// From where.
+    /// The client address.
     pub(crate) address: Option<Address>,
     pub(crate) reply: Reply,
     pub(crate) replied: Tick,
-    /// When, on the run's clock, in milliseconds.
+    /// The times of call and reply on the run's clock, in milliseconds.
     pub(crate) millis: (u128, u128),
-    /// How many passwords it had verified.
-    pub(crate) compared: u64,
+    /// How many password verifications the operation made.
+    pub(crate) verifications: u64,
 }
 
 impl Event {
-    /// Whether it may have done what it does.
-    pub(crate) fn may_be_done(&self) -> bool {
-        self.reply.is_success() || matches!(self.reply, Reply::Undecided)
+    /// Whether the operation may have taken effect.
+    pub(crate) fn may_have_executed(&self) -> bool {
+        self.reply.is_success() || matches!(self.reply, Reply::Unknown)
     }
 
-    /// Until when it was certainly over, by the clock of its process.
-    pub(crate) fn over_at(&self) -> Timestamp {
+    /// The tick by which the operation certainly took effect; [`END`] if that is not certain.
+    pub(crate) fn executed_by(&self) -> Tick {
+        if self.reply.is_success() { self.replied } else { END }
+    }
+
+    /// The time of the reply on the clock of the serving process.
+    pub(crate) fn replied_at(&self) -> Timestamp {
         let millis = u64::try_from(self.millis.1 - self.millis.0).expect("a run is short");
         self.at.plus(Duration::from_millis(millis))
     }
-
-    /// When it was told to be done, at the latest.
-    pub(crate) fn done_by(&self) -> Tick {
-        if self.reply.is_success() { self.replied } else { END }
-    }
 }
 
-/// All that happened in a run, by number, and the limits in force.
+/// All events of a run, by number, and the limits that were in force.
 #[derive(Debug)]
 pub(crate) struct History {
     pub(crate) limits: Limits,
@@ -253,7 +305,7 @@ impl fmt::Display for History {
         for event in &self.events {
             writeln!(
                 f,
-                "#{} {}-{} ms ({}-{}) at {} from {:?}, {} verified, {:?}: {:?}",
+                "#{} {}-{} ms ({}-{}) at {} from {:?}, {} verifications, {:?}: {:?}",
                 event.number,
                 event.millis.0,
                 event.millis.1,
@@ -261,7 +313,7 @@ impl fmt::Display for History {
                 event.replied,
                 event.at,
                 event.address,
-                event.compared,
+                event.verifications,
                 event.call,
                 event.reply
             )?;
@@ -270,7 +322,7 @@ impl fmt::Display for History {
     }
 }
 
-/// Records the events of a run as they happen.
+/// Records events as they happen; clones record into the same history.
 #[derive(Clone, Default)]
 pub(crate) struct Recorder(Arc<Mutex<Recording>>);
 
@@ -285,12 +337,12 @@ impl Recorder {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The number that the next call gets.
-    pub(crate) fn next(&self) -> usize {
+    /// The number of the next call.
+    pub(crate) fn next_number(&self) -> usize {
         self.recording().events.len()
     }
 
-    /// Records a call and gives it its number. Until its reply is recorded it is undecided.
+    /// Records a call and returns its number. Until the reply is recorded, the outcome is unknown.
     pub(crate) fn call(&self, millis: u128, at: Timestamp, address: Option<Address>, call: Call) -> usize {
         let recording = &mut *self.recording();
         recording.tick += 1;
@@ -301,22 +353,22 @@ impl Recorder {
             called: recording.tick,
             at,
             address,
-            reply: Reply::Undecided,
+            reply: Reply::Unknown,
             replied: END,
             millis: (millis, millis),
-            compared: 0,
+            verifications: 0,
         });
         number
     }
 
-    pub(crate) fn reply(&self, millis: u128, number: usize, compared: u64, reply: Reply) {
+    pub(crate) fn reply(&self, millis: u128, number: usize, verifications: u64, reply: Reply) {
         let recording = &mut *self.recording();
         recording.tick += 1;
         let event = &mut recording.events[number];
         event.replied = recording.tick;
         event.reply = reply;
         event.millis.1 = millis;
-        event.compared = compared;
+        event.verifications = verifications;
     }
 
     pub(crate) fn history(&self, limits: Limits) -> History {
@@ -327,12 +379,12 @@ impl Recorder {
     }
 }
 
-/// The text that says which event wrote it.
+/// A text that names the event that wrote it. It is valid as a name, as a path and as a request id.
 pub(crate) fn mark(number: usize) -> String {
     format!("/by/{number}")
 }
 
-/// Which event wrote this text.
-pub(crate) fn marked(text: &str) -> Option<usize> {
+/// The event that wrote this text.
+pub(crate) fn writer_of(text: &str) -> Option<usize> {
     text.strip_prefix("/by/")?.parse().ok()
 }

@@ -1,4 +1,7 @@
-//! A run: the processes, their clients, the faults and the clock, all drawn from a seed.
+//! A scenario: the processes, clients, faults, clocks and limits of one run, all derived from its seed.
+//!
+//! Two processes share one store. Each has its own clock, its own faults and its own hashing parameters; the clients
+//! are distributed over them. One more client only runs the sweep.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,8 +11,7 @@ use std::time::Duration;
 use argon2::Params;
 use domain::idempotency::KEY_LIFETIME;
 use domain::logins::Lifetime;
-use domain::password::Hasher;
-use domain::password::Policy;
+use domain::password::{Hasher, Policy};
 use domain::throttle::{Rule, Rules};
 use domain::{Clock, Env, IdGenerator, Limits, Result, Rng as Randomness, Timestamp};
 use fastrand::Rng;
@@ -19,25 +21,25 @@ use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::client::{Client, Known};
+use crate::client::{Client, SharedKnowledge};
 use crate::history::{History, Recorder};
 
-/// Everything in the store after a run.
+/// Every entry of the store after a run.
 pub(crate) type Stored = Vec<kv::Entry>;
 
-/// More seconds than a run lasts.
-pub(crate) const FOR_GOOD: u64 = 1_000_000;
+/// A duration that no run reaches, in seconds.
+pub(crate) const LONGER_THAN_A_RUN: u64 = 1_000_000;
 
-/// A run to be made.
-pub(crate) struct World {
+/// A run that has not started yet.
+pub(crate) struct Scenario {
     folder: PathBuf,
     seed: u64,
     rng: Rng,
 }
 
-impl World {
-    /// The run of `seed`, in a store in `folder`.
-    pub(crate) fn drawn(folder: &Path, seed: u64) -> Self {
+impl Scenario {
+    /// The scenario of `seed`, with its store in `folder`.
+    pub(crate) fn from_seed(folder: &Path, seed: u64) -> Self {
         Self {
             folder: folder.to_owned(),
             seed,
@@ -45,19 +47,19 @@ impl World {
         }
     }
 
-    /// Makes the run. Answers what happened, and what is stored once all faults are over.
+    /// Runs the scenario. Returns the history, and the content of the store after the last fault.
     pub(crate) fn run(mut self) -> (History, Stored) {
-        // The waits between attempts are drawn from the thread's own generator.
+        // The store draws its retry delays from the generator of the thread.
         fastrand::seed(self.seed);
         let runtime = Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
             .build()
-            .expect("a runtime for one thread needs little");
-        runtime.block_on(self.happen())
+            .expect("a single-threaded runtime can be built");
+        runtime.block_on(self.run_clients())
     }
 
-    async fn happen(&mut self) -> (History, Stored) {
+    async fn run_clients(&mut self) -> (History, Stored) {
         let start = Instant::now();
         let deadline = Duration::from_millis(self.rng.u64(500..5000));
         let settings = Settings {
@@ -68,48 +70,50 @@ impl World {
         };
         let db = Db::open(settings).expect("the store opens");
 
-        let (recorder, known, limits) = (Recorder::default(), Known::default(), self.limits());
+        let (recorder, shared, limits) = (Recorder::default(), SharedKnowledge::default(), self.limits());
         let processes = [self.process(&db, start, limits), self.process(&db, start, limits)];
         let (clients, emails) = (self.rng.usize(2..6), self.rng.usize(1..4));
-        // In some runs there is somebody who tries passwords.
-        let guesses = self.rng.u32(..3) == 0;
-        // Some last for so long that keys are forgotten: a part of those that were used, while everybody sleeps.
-        let night = (self.rng.u32(..3) == 0).then(|| KEY_LIFETIME + Duration::from_millis(self.rng.u64(..20_000)));
+        // In a third of the runs, clients guess passwords.
+        let guesses_passwords = self.rng.u32(..3) == 0;
+        // In a third of the runs, every client sleeps halfway until some of the used idempotency keys have expired.
+        let sleeps_until =
+            (self.rng.u32(..3) == 0).then(|| KEY_LIFETIME + Duration::from_millis(self.rng.u64(..20_000)));
         let mut running = JoinSet::new();
-        let mut client = |number: usize, calls: usize| Client {
+        let mut client = |number: usize| Client {
             number,
             env: processes[number % processes.len()].serve(),
             rng: self.rng.fork(),
             start,
             emails,
-            guesses,
-            calls,
-            known: known.clone(),
+            guesses_passwords,
+            calls: 0,
+            shared: shared.clone(),
             recorder: recorder.clone(),
-            read: BTreeMap::new(),
-            seen: BTreeMap::new(),
-            night,
+            audit_cursors: BTreeMap::new(),
+            last_seen: BTreeMap::new(),
+            sleeps_until,
         };
-        let (sweeper, mut others) = (client(clients, 0), Vec::new());
-        others.extend((0..clients).map(|number| client(number, 0)));
+        let sweeper = client(clients);
+        let others: Vec<Client> = (0..clients).map(&mut client).collect();
         for client in others {
             let calls = self.rng.usize(5..20);
             running.spawn(Client { calls, ..client }.run());
         }
-        // In some runs nothing is swept.
+        // In a third of the runs, the sweep never runs.
         let calls = self.rng.usize(..3);
-        running.spawn(Client { calls, ..sweeper }.sweep());
-        while let Some(ended) = running.join_next().await {
-            ended.expect("a client does not panic");
+        running.spawn(Client { calls, ..sweeper }.run_sweeps());
+        while let Some(joined) = running.join_next().await {
+            joined.expect("a client does not panic");
         }
-        // What is still on its way arrives, or never does.
+        // Delayed commits arrive within this time or never.
         sleep(MAX_COMMIT_DELAY).await;
-        // No faults, but commits in place: under a paused clock there is no other way.
-        let calm = db.with_deadline(Duration::MAX).with_faults(Plan::default());
-        (recorder.history(limits), take(&calm).await)
+        // An empty plan injects no faults but still commits on this thread, which a paused clock requires.
+        let without_faults = db.with_deadline(Duration::MAX).with_faults(Plan::default());
+        (recorder.history(limits), drain(&without_faults).await)
     }
 
-    /// Logins that end within the run or long after it, and attempts that are throttled strictly, as usual, or not at all.
+    /// Limits of the run. Logins expire during the run or long after it. Attempts are limited strictly, by the default
+    /// rules, or not at all.
     fn limits(&mut self) -> Limits {
         let seconds = Duration::from_secs;
         let login = if self.rng.u32(..3) == 0 {
@@ -124,11 +128,12 @@ impl World {
                 absolute: seconds(4 * 86_400),
             }
         };
-        // Nothing is forgotten and no wait has a limit that matters within a run, so that a rule can say how many attempts there can be.
+        // No attempt is forgotten during the run and no wait is capped, so a check can compute the maximum number of
+        // attempts.
         let mut strict = |free: u32| Rule {
             free: self.rng.u32(1..=free),
-            regain: seconds(FOR_GOOD),
-            max_wait: seconds(FOR_GOOD),
+            regain: seconds(LONGER_THAN_A_RUN),
+            max_wait: seconds(LONGER_THAN_A_RUN),
         };
         let strict = Rules {
             pair: strict(3),
@@ -148,19 +153,19 @@ impl World {
         }
     }
 
-    /// A process with a store of its own accord, a clock of its own, and one of two sets of hashing parameters: who logs in to a
-    /// process with other ones has their hash renewed.
+    /// A process with its own faults, clock and hashing parameters. There are two sets of parameters, so a login in the
+    /// other process renews the account's hash.
     fn process(&mut self, db: &Db, start: Instant, limits: Limits) -> Process {
         let rng = Arc::new(SeededRng(Mutex::new(self.rng.fork())));
         let clock = Arc::new(VirtualClock {
             start,
-            ahead: self.rng.i64(-500..500),
+            offset_millis: self.rng.i64(-500..500),
         });
         let plan = Plan {
             seed: self.rng.u64(..),
             ..Plan::random(self.seed)
         };
-        let params = Params::new(8, 1, 1, Some(self.rng.usize(16..18))).expect("parameters of Argon2");
+        let params = Params::new(8, 1, 1, Some(self.rng.usize(16..18))).expect("the Argon2 parameters are valid");
         let env = Env {
             db: db.with_faults(plan),
             ids: Arc::new(IdGenerator::new(clock.clone(), rng.clone())),
@@ -179,7 +184,7 @@ struct Process {
 }
 
 impl Process {
-    /// What serves one client: with a hasher of its own, so that it counts what is hashed for this client.
+    /// The environment for one client. It has its own hasher, which counts the verifications for this client alone.
     fn serve(&self) -> Env {
         Env {
             hasher: Hasher::in_place(self.env.rng.clone(), self.params.clone()),
@@ -188,34 +193,34 @@ impl Process {
     }
 }
 
-/// Reads everything and then removes it.
-async fn take(db: &Db) -> Stored {
+/// Reads every entry of the store and then removes it.
+async fn drain(db: &Db) -> Stored {
     let everything = &Query {
         range: Range::below(&Key::of(&())),
         order: Order::Ascending,
         limit: usize::MAX,
     };
-    let taken: Result<Stored, kv::Error> = db
+    let drained: Result<Stored, kv::Error> = db
         .run(|txn| async move {
             let found = txn.range(everything).await?.entries;
             txn.clear_range(&everything.range)?;
             Ok(found)
         })
         .await;
-    taken.expect("a store without faults serves")
+    drained.expect("a store without faults responds")
 }
 
-/// The run's clock, as a process sees it.
+/// The clock of a process: the run's time plus a constant offset.
 struct VirtualClock {
     start: Instant,
-    /// By how many milliseconds the process's clock is ahead of the others.
-    ahead: i64,
+    offset_millis: i64,
 }
 
 impl Clock for VirtualClock {
     fn now(&self) -> Timestamp {
-        let since = Timestamp::from_millis(1_767_225_600_000 + self.ahead);
-        since.plus(self.start.elapsed())
+        // 2026-01-01T00:00:00Z.
+        let start = Timestamp::from_millis(1_767_225_600_000 + self.offset_millis);
+        start.plus(self.start.elapsed())
     }
 }
 

@@ -1,0 +1,209 @@
+//! The audit log: one entry for each action that took effect, in order, and nothing else.
+
+use std::collections::BTreeMap;
+
+use domain::audit::{self, Action, Position};
+use domain::{Caller, TenantId};
+
+use super::{Problems, Run};
+use crate::history::{Call, END, Event, History, Reply};
+
+pub(super) fn check(run: Run<'_>, problems: &mut Problems) {
+    for event in &run.history.events {
+        actions(run, event, problems);
+    }
+    for entries in run.trail.tenants.values() {
+        order(entries, problems);
+        wrong_passwords(run.history, entries, problems);
+    }
+    readers(run, problems);
+}
+
+/// Each operation logged its actions, once.
+fn actions(run: Run<'_>, event: &Event, problems: &mut Problems) {
+    let number = event.number;
+    let logged: Vec<_> = run.trail.actions(number).collect();
+    let mut done = 0;
+    for action in &logged {
+        problems.unless(may_log(event, action), || {
+            format!("#{number} logged {action:?}, which it did not do")
+        });
+        done += usize::from(!matches!(action, Action::LoginRefused { .. }));
+    }
+    let expected = match (&event.call, &event.reply) {
+        (Call::ListLogins { .. } | Call::ReadAudit { .. } | Call::Get { .. } | Call::List { .. } | Call::Sweep, _) => {
+            0..=0
+        }
+        // The check of idempotency keys decides whether the replay is right.
+        (Call::Create { .. }, Reply::SessionReplayed(_)) => 0..=0,
+        // Already logged out, a replayed refresh, or an unchanged session: the checks of logins and sessions decide
+        // that.
+        (Call::LogOut { .. } | Call::Refresh { .. }, _)
+        | (Call::Change { .. }, Reply::Session(_))
+        | (_, Reply::Unknown) => 0..=1,
+        (_, reply) => usize::from(reply.is_success())..=usize::from(reply.is_success()),
+    };
+    problems.unless(expected.contains(&done) && logged.len() - done <= 1, || {
+        format!("#{number} logged {logged:?}")
+    });
+    // A replayed refresh is logged if it came from another address than the first. Clients send no user agent here.
+    if let (Call::Refresh { .. }, Reply::SignedIn(signed_in)) = (&event.call, &event.reply) {
+        let elsewhere = signed_in.login.address != event.address;
+        let expected = match logged[..] {
+            [] => !elsewhere,
+            [action] => (*action == Action::RefreshReplayed) == elsewhere,
+            _ => false,
+        };
+        problems.unless(expected, || {
+            format!("#{number} received {:?} and logged {logged:?}", signed_in.login)
+        });
+    }
+}
+
+/// Whether the event may have logged this action, judging by its reply.
+fn may_log(event: &Event, action: &Action) -> bool {
+    let is_unknown = matches!(event.reply, Reply::Unknown);
+    match (&event.call, action) {
+        (Call::Register { .. }, Action::Registered)
+        | (Call::LogIn { .. } | Call::Register { key: Some(_), .. }, Action::LoggedIn)
+        | (Call::Refresh { .. }, Action::Refreshed | Action::RefreshReplayed)
+        | (Call::LogOut { .. }, Action::LoggedOut) => event.may_have_executed(),
+        (Call::Register { key: Some(_), .. }, Action::LoginRefused { .. }) => {
+            event.may_have_executed() || matches!(event.reply, Reply::IdempotencyMismatch)
+        }
+        (Call::Refresh { .. }, Action::ReuseDetected) => {
+            is_unknown || matches!(event.reply, Reply::InvalidRefreshToken)
+        }
+        // The next correct password also logs earlier wrong ones that are not logged yet.
+        (Call::LogIn { .. } | Call::ChangePassword { .. }, Action::LoginRefused { .. }) => {
+            event.may_have_executed() || matches!(event.reply, Reply::InvalidCredentials)
+        }
+        (Call::EndLogin { id, .. }, Action::LoginEnded { ended }) => id == ended && event.may_have_executed(),
+        (Call::LogOutEverywhere { .. }, Action::LoggedOutEverywhere { ended })
+        | (Call::ChangePassword { .. }, Action::PasswordChanged { ended }) => {
+            is_unknown || matches!(event.reply, Reply::Ended(replied) if replied == *ended)
+        }
+        (Call::Create { .. }, Action::SessionCreated { session }) => {
+            is_unknown || matches!(&event.reply, Reply::Session(created) if created.id == *session)
+        }
+        (Call::Change { id, .. }, Action::SessionChanged { session })
+        | (Call::Delete { id, .. }, Action::SessionDeleted { session }) => id == session && event.may_have_executed(),
+        _ => false,
+    }
+}
+
+/// The entries are in a possible order, with the time and address of their operations.
+fn order(entries: &[(&Event, &audit::Event)], problems: &mut Problems) {
+    let mut later = END;
+    for (event, entry) in entries.iter().rev() {
+        problems.unless(event.called < later, || {
+            format!(
+                "#{} was called after an operation had taken effect that follows it in the audit log",
+                event.number
+            )
+        });
+        later = later.min(event.executed_by());
+        problems.unless(event.address == entry.address, || {
+            format!("{entry:?} has another address than its request")
+        });
+        if let Some(caller) = acting_caller(&event.call) {
+            let is_wrong_password = matches!(entry.action, Action::LoginRefused { .. });
+            let is_own = entry.user == caller.user()
+                && (is_wrong_password || entry.at == event.at && entry.login == Some(caller.login()));
+            problems.unless(is_own, || {
+                format!("#{} logged {entry:?} for another caller or time", event.number)
+            });
+        }
+    }
+}
+
+/// The caller of an operation that logs an action.
+fn acting_caller(call: &Call) -> Option<&Caller> {
+    match call {
+        Call::LogOut { caller }
+        | Call::EndLogin { caller, .. }
+        | Call::LogOutEverywhere { caller }
+        | Call::Create { caller, .. }
+        | Call::Change { caller, .. }
+        | Call::Delete { caller, .. }
+        | Call::ChangePassword { caller, .. } => Some(caller),
+        _ => None,
+    }
+}
+
+/// The log does not report more wrong passwords than were sent.
+fn wrong_passwords(history: &History, entries: &[(&Event, &audit::Event)], problems: &mut Problems) {
+    let mut logged = 0;
+    let mut email = None;
+    for (event, entry) in entries {
+        if let Action::LoginRefused { attempts } = entry.action {
+            logged += attempts as usize;
+        }
+        if let Call::Register { email: registered, .. } = &event.call {
+            email = Some(registered);
+        }
+    }
+    let user = entries.first().map(|(_, entry)| entry.user);
+    let attempts = history.events.iter().filter(|event| match &event.call {
+        Call::LogIn { email: of, .. }
+        | Call::Register {
+            email: of,
+            key: Some(_),
+            ..
+        } => Some(of) == email,
+        Call::ChangePassword { caller, .. } => Some(caller.user()) == user,
+        _ => false,
+    });
+    let may_be_wrong = attempts.filter(|event| {
+        matches!(
+            event.reply,
+            Reply::InvalidCredentials | Reply::IdempotencyMismatch | Reply::Unknown
+        )
+    });
+    let most = may_be_wrong.count();
+    problems.unless(logged <= most, || {
+        format!("the audit log reports {logged} wrong passwords, and at most {most} were sent")
+    });
+}
+
+/// A reader that continues with its cursor sees every entry once, in order, and misses none that was written before.
+fn readers(run: Run<'_>, problems: &mut Problems) {
+    let mut progress: BTreeMap<(usize, TenantId), (usize, Option<Position>)> = BTreeMap::new();
+    for event in &run.history.events {
+        let (
+            Call::ReadAudit {
+                caller,
+                reader,
+                after,
+                limit,
+            },
+            Reply::Audit(page),
+        ) = (&event.call, &event.reply)
+        else {
+            continue;
+        };
+        let number = event.number;
+        let all: &[_] = run.trail.tenants.get(&caller.tenant()).map_or(&[], Vec::as_slice);
+        let (count, last) = progress.entry((*reader, caller.tenant())).or_default();
+        let start = after
+            .as_ref()
+            .and_then(|cursor| Position::from_slice(cursor.position()));
+        problems.unless(start == *last, || {
+            format!("#{number} did not continue where its previous page ended")
+        });
+        for (position, entry) in page {
+            let next = all.get(*count).map(|(_, entry)| *entry);
+            problems.unless(next == Some(entry) && last.is_none_or(|last| last < *position), || {
+                format!("#{number} returned {entry:?}, and the next entry of the audit log is {next:?}")
+            });
+            (*count, *last) = (*count + 1, Some(*position));
+        }
+        let missed = all
+            .iter()
+            .skip(*count)
+            .find(|(writer, _)| writer.executed_by() < event.called);
+        problems.unless(missed.is_none() || page.len() == *limit, || {
+            format!("#{number} did not return {missed:?}, which was written before")
+        });
+    }
+}

@@ -1,0 +1,254 @@
+//! Logins: a client that uses its tokens correctly stays logged in, and an ended login stays ended.
+
+use std::collections::BTreeMap;
+
+use domain::logins::Login;
+use domain::{Caller, LoginId, Timestamp};
+
+use super::{Problems, Run, refresh_tokens};
+use crate::history::{Call, END, Event, Reply, Tick};
+
+/// A login whose first reply reached its client.
+pub(super) struct KnownLogin<'h> {
+    pub(super) run: Run<'h>,
+    /// The event that created the login.
+    created_by: &'h Event,
+    /// The login in that event's reply.
+    login: &'h Login,
+}
+
+impl<'h> KnownLogin<'h> {
+    pub(super) fn id(&self) -> LoginId {
+        self.login.id
+    }
+
+    pub(super) fn events(&self) -> &'h [Event] {
+        &self.run.history.events
+    }
+
+    /// Whether the event may have ended the login.
+    fn may_be_ended_by(&self, event: &Event) -> bool {
+        let is_own = |caller: &Caller| caller.user() == self.login.user;
+        match &event.call {
+            Call::LogOut { caller } => caller.login() == self.id() && event.may_have_executed(),
+            Call::EndLogin { caller, id } => *id == self.id() && is_own(caller) && event.may_have_executed(),
+            Call::LogOutEverywhere { caller } => is_own(caller) && event.may_have_executed(),
+            Call::ChangePassword { caller, .. } => {
+                is_own(caller) && caller.login() != self.id() && event.may_have_executed()
+            }
+            Call::Refresh { token, .. } => token.login() == self.id() && self.run.trail.has_detected_reuse(event),
+            _ => false,
+        }
+    }
+
+    fn may_be_ended(&self) -> bool {
+        self.events().iter().any(|event| self.may_be_ended_by(event))
+    }
+
+    /// The tick by which the login had certainly ended.
+    fn ended_by(&self) -> Tick {
+        let ticks = self.events().iter().map(|event| self.known_ended_by(event));
+        ticks.min().unwrap_or(END)
+    }
+
+    /// The tick by which the login had certainly ended, as far as this event proves. A rejection after the expiry
+    /// proves nothing: on another clock the login may not have expired yet.
+    fn known_ended_by(&self, event: &Event) -> Tick {
+        let before_expiry = event.at < self.expires_at_earliest(event.called);
+        let proves_end = match &event.call {
+            Call::LogOut { .. } => self.may_be_ended_by(event) && event.reply.is_success() && before_expiry,
+            Call::EndLogin { .. } | Call::LogOutEverywhere { .. } | Call::ChangePassword { .. }
+                if self.may_be_ended_by(event) && event.reply.is_success() =>
+            {
+                self.created_by.replied < event.called
+            }
+            Call::Refresh { token, .. } => {
+                token.login() == self.id() && matches!(event.reply, Reply::InvalidRefreshToken) && before_expiry
+            }
+            call => self.authorises(call) && matches!(event.reply, Reply::Revoked) && before_expiry,
+        };
+        if proves_end { event.replied } else { END }
+    }
+
+    /// Whether the call requires this login to be active.
+    fn authorises(&self, call: &Call) -> bool {
+        call.authority().is_some_and(|caller| caller.login() == self.id())
+    }
+
+    /// The earliest expiry that an operation called at `tick` may see.
+    fn expires_at_earliest(&self, tick: Tick) -> Timestamp {
+        let replied = self.events().iter().filter_map(|event| match &event.reply {
+            Reply::SignedIn(signed_in) if signed_in.login.id == self.id() && event.replied < tick => {
+                Some(signed_in.login.expires_at)
+            }
+            _ => None,
+        });
+        replied.max().unwrap_or(self.login.expires_at)
+    }
+
+    /// The latest expiry that an operation which replies at `tick` may see.
+    fn expires_at_latest(&self, tick: Tick) -> Timestamp {
+        let limits = self.run.history.limits.login;
+        let longest = self.login.created_at.plus(limits.absolute);
+        let refreshed = self.events().iter().filter(|event| {
+            matches!(&event.call, Call::Refresh { token, .. } if token.login() == self.id())
+                && event.may_have_executed()
+                && event.called < tick
+        });
+        let expiries = refreshed.map(|event| event.at.plus(limits.idle).min(longest));
+        expiries.fold(self.login.expires_at, Timestamp::max)
+    }
+
+    /// Whether the event may have found the login ended for a reason other than its own effect.
+    pub(super) fn may_be_missing_for(&self, event: &Event) -> bool {
+        let mut others = self.events().iter().filter(|other| self.may_be_ended_by(other));
+        others.any(|other| other.called < event.replied && other.number != event.number)
+            || event.at >= self.expires_at_earliest(event.called)
+    }
+}
+
+pub(super) fn check(run: Run<'_>, problems: &mut Problems) {
+    let mut logins: BTreeMap<LoginId, KnownLogin<'_>> = BTreeMap::new();
+    for created_by in &run.history.events {
+        let (Call::Register { .. } | Call::LogIn { .. }, Reply::SignedIn(signed_in)) =
+            (&created_by.call, &created_by.reply)
+        else {
+            continue;
+        };
+        let login = KnownLogin {
+            run,
+            created_by,
+            login: &signed_in.login,
+        };
+        let other = logins.insert(login.id(), login);
+        problems.unless(other.is_none(), || {
+            format!("#{} received a login that another event had created", created_by.number)
+        });
+    }
+    for login in logins.values() {
+        uses(login, problems);
+        ends(login, problems);
+        stored(login, problems);
+        refresh_tokens::check(login, problems);
+    }
+    for event in &run.history.events {
+        lists(event, &logins, problems);
+    }
+    // A registration or login with an unknown outcome may have created a login.
+    let stored = run.records.logins.values();
+    let unknown = stored.filter(|login| !logins.contains_key(&login.id));
+    let without_reply = run.history.events.iter().filter(|event| {
+        matches!(event.call, Call::Register { .. } | Call::LogIn { .. }) && matches!(event.reply, Reply::Unknown)
+    });
+    let (unknown, without_reply) = (unknown.count(), without_reply.count());
+    problems.unless(unknown <= without_reply, || {
+        format!("{unknown} logins appear in no reply, and only {without_reply} outcomes are unknown")
+    });
+}
+
+/// Operations with this login succeed only while it is active, and are rejected only if it may have ended.
+fn uses(login: &KnownLogin<'_>, problems: &mut Problems) {
+    let (id, ended_by) = (login.id(), login.ended_by());
+    for event in login.events() {
+        let uses = match &event.call {
+            Call::Refresh { token, .. } => token.login() == id,
+            call => login.authorises(call),
+        };
+        if !uses {
+            continue;
+        }
+        let number = event.number;
+        let accepted = event.reply.is_success()
+            || matches!(
+                event.reply,
+                Reply::NotFound | Reply::InvalidCredentials | Reply::TooManyAttempts(_)
+            );
+        problems.unless(!accepted || event.called < ended_by, || {
+            format!("#{number} was accepted, and login {id} had ended")
+        });
+        problems.unless(!accepted || event.at < login.expires_at_latest(event.replied), || {
+            format!("#{number} was accepted, and login {id} had expired")
+        });
+        let revoked = matches!(event.reply, Reply::Revoked);
+        problems.unless(!revoked || login.may_be_missing_for(event), || {
+            format!("#{number} was rejected, and nothing had ended login {id}")
+        });
+    }
+}
+
+/// The login is ended at most once, by an event that is allowed to and finds it active.
+fn ends(login: &KnownLogin<'_>, problems: &mut Problems) {
+    let (id, ended_by) = (login.id(), login.ended_by());
+    let mut ends = 0;
+    for event in login.events() {
+        let number = event.number;
+        match &event.call {
+            Call::LogOut { caller } if caller.login() == id => {
+                let is_logged = login.run.trail.actions(number).count() > 0;
+                let done = event.reply.is_success();
+                problems.unless(!done || is_logged || login.may_be_missing_for(event), || {
+                    format!("#{number} did not log out of {id}, and nothing else had ended it")
+                });
+                problems.unless(!is_logged || event.called < ended_by, || {
+                    format!("#{number} logged that it ended {id}, which had ended")
+                });
+                ends += usize::from(is_logged);
+            }
+            Call::EndLogin { caller, id: ended } if *ended == id => {
+                let is_own = caller.user() == login.login.user;
+                let found = event.reply.is_success();
+                problems.unless(!found || is_own && event.called < ended_by, || {
+                    format!("#{number} ended login {id}, which had ended or belongs to another user")
+                });
+                let missed =
+                    is_own && login.created_by.replied < event.called && matches!(event.reply, Reply::NotFound);
+                problems.unless(!missed || login.may_be_missing_for(event), || {
+                    format!("#{number} did not find login {id}, and nothing had ended it")
+                });
+                ends += usize::from(found);
+            }
+            _ => {}
+        }
+    }
+    problems.unless(ends <= 1, || format!("login {id} was ended {ends} times"));
+}
+
+/// An ended login is not stored; a missing one was ended or swept.
+fn stored(login: &KnownLogin<'_>, problems: &mut Problems) {
+    let id = login.id();
+    let stored = login.run.records.logins.contains_key(&id.uuid());
+    problems.unless(!stored || login.ended_by() == END, || {
+        format!("login {id} had ended and is stored")
+    });
+    let may_be_swept = login.run.may_be_swept(login.expires_at_earliest(END));
+    problems.unless(stored || may_be_swept || login.may_be_ended(), || {
+        format!("login {id} is missing, and nothing had ended it")
+    });
+}
+
+/// A list of logins contains exactly the user's active logins.
+fn lists(event: &Event, logins: &BTreeMap<LoginId, KnownLogin<'_>>, problems: &mut Problems) {
+    let (Call::ListLogins { caller }, Reply::Logins(listed)) = (&event.call, &event.reply) else {
+        return;
+    };
+    let number = event.number;
+    problems.unless(listed.iter().all(|login| login.user == caller.user()), || {
+        format!("#{number} listed logins of another user")
+    });
+    for login in logins.values().filter(|login| login.login.user == caller.user()) {
+        let id = login.id();
+        if listed.iter().any(|login| login.id == id) {
+            let may_be_listed = event.called < login.ended_by()
+                && event.at < login.expires_at_latest(event.replied)
+                && login.created_by.called < event.replied;
+            problems.unless(may_be_listed, || {
+                format!("#{number} listed login {id}, which had ended")
+            });
+        } else {
+            let may_be_missing = login.created_by.replied > event.called || login.may_be_missing_for(event);
+            problems.unless(may_be_missing, || {
+                format!("#{number} did not list login {id}, and nothing had ended it")
+            });
+        }
+    }
+}

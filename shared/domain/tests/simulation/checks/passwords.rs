@@ -1,0 +1,161 @@
+//! Passwords: only the account's current password is accepted, and each attempt verifies one.
+
+use std::collections::BTreeMap;
+
+use domain::LoginId;
+
+use super::{Problems, Run, throttle};
+use crate::history::{Call, END, Event, Reply, Tick};
+
+/// An attempt at the password of an account.
+pub(super) struct Attempt<'h> {
+    pub(super) event: &'h Event,
+    pub(super) email: &'h str,
+    /// The event that set the password which this attempt sends.
+    password: Option<usize>,
+}
+
+impl Attempt<'_> {
+    /// Whether the attempt may have succeeded. A success removes its counts and makes its address known to the account.
+    pub(super) fn may_succeed(&self) -> bool {
+        self.event.may_have_executed()
+    }
+
+    /// Whether the password was certainly rejected. A repeated registration with the same key reports a wrong password
+    /// as a mismatch; another reason for a mismatch is found before any verification.
+    fn was_wrong(&self) -> bool {
+        match self.event.reply {
+            Reply::InvalidCredentials => true,
+            Reply::IdempotencyMismatch => self.event.verifications > 0,
+            _ => false,
+        }
+    }
+
+    /// The login of an authenticated attempt. Such attempts are counted per login, from any address.
+    fn login(&self) -> Option<LoginId> {
+        match &self.event.call {
+            Call::ChangePassword { caller, .. } => Some(caller.login()),
+            _ => None,
+        }
+    }
+
+    /// Whether both count in one pair: of one login, or anonymous with the same email and address.
+    pub(super) fn has_same_pair(&self, other: &Self) -> bool {
+        match (self.login(), other.login()) {
+            (None, None) => self.email == other.email && self.event.address == other.event.address,
+            (login, other) => login == other,
+        }
+    }
+
+    /// Whether both are anonymous with the same email.
+    pub(super) fn has_same_account(&self, other: &Self) -> bool {
+        self.email == other.email && self.login().is_none() && other.login().is_none()
+    }
+
+    /// Whether both are anonymous from the same address.
+    pub(super) fn has_same_address(&self, other: &Self) -> bool {
+        self.event.address == other.event.address && self.login().is_none() && other.login().is_none()
+    }
+}
+
+pub(super) fn check(run: Run<'_>, problems: &mut Problems) {
+    let attempts = attempts(run);
+    for user in run.records.users.values() {
+        let changes = run.history.events.iter();
+        let changes = changes
+            .filter(|event| matches!(&event.call, Call::ChangePassword { caller, .. } if caller.user() == user.id))
+            .filter(|event| event.may_have_executed());
+        let mut setters: Vec<&Event> = changes.collect();
+        setters.extend(run.trail.registrations(user.id));
+        let own = attempts.iter().filter(|attempt| attempt.email == user.email.as_str());
+        one_account(&own.collect::<Vec<_>>(), &setters, problems);
+    }
+    for attempt in &attempts {
+        verified_once(attempt, &attempts, problems);
+    }
+    throttle::check(run.history, &attempts, problems);
+}
+
+/// Every request that sends the password of an existing account.
+fn attempts(run: Run<'_>) -> Vec<Attempt<'_>> {
+    let users = run.records.users.values();
+    let emails: BTreeMap<_, _> = users.map(|user| (user.id, user.email.as_str())).collect();
+    let attempts = run.history.events.iter().filter_map(|event| {
+        let (email, password) = match &event.call {
+            Call::LogIn { email, password } => (email.as_str(), *password),
+            Call::ChangePassword { caller, current } => (*emails.get(&caller.user())?, *current),
+            // A repeated registration verifies the password of the account.
+            Call::Register {
+                email,
+                key: Some(_),
+                password,
+                ..
+            } if !run.trail.has_registered(event) && !matches!(event.reply, Reply::EmailTaken) => {
+                (email.as_str(), Some(*password))
+            }
+            _ => return None,
+        };
+        Some(Attempt { event, email, password })
+    });
+    attempts.collect()
+}
+
+/// The password of one account as a register: `setters` write it, and `attempts` compare it.
+fn one_account(attempts: &[&Attempt<'_>], setters: &[&Event], problems: &mut Problems) {
+    let password_of = |setter: &Event| match &setter.call {
+        Call::Register { password, .. } => *password,
+        _ => setter.number,
+    };
+    let set_by = |setter: &Event| {
+        let accepted = attempts
+            .iter()
+            .filter(|attempt| attempt.password == Some(password_of(setter)));
+        let accepted = accepted.map(|attempt| attempt.event.executed_by());
+        accepted.min().unwrap_or(END).min(setter.executed_by())
+    };
+    let times: BTreeMap<usize, (Tick, Tick)> = setters
+        .iter()
+        .map(|setter| (password_of(setter), (setter.called, set_by(setter))))
+        .collect();
+    for attempt in attempts {
+        let (number, event) = (attempt.event.number, attempt.event);
+        let set = attempt.password.and_then(|password| times.get(&password).copied());
+        let others = || times.iter().filter(|(other, _)| Some(**other) != attempt.password);
+        if event.reply.is_success() {
+            let Some((called, set_by)) = set else {
+                problems.add(format!(
+                    "#{number} was accepted with a password that the account never had"
+                ));
+                continue;
+            };
+            let replaced =
+                others().any(|(_, (other_called, other_by))| set_by < *other_called && *other_by < event.called);
+            problems.unless(called < event.replied && !replaced, || {
+                format!("#{number} was accepted with a password that the account did not have then")
+            });
+        } else if attempt.was_wrong()
+            && let Some((called, set_by)) = set
+        {
+            let may_be_replaced =
+                others().any(|(_, (other_called, other_by))| *other_called < event.replied && *other_by >= called);
+            problems.unless(set_by > event.called || may_be_replaced, || {
+                format!("#{number} was rejected with the right password")
+            });
+        }
+    }
+}
+
+/// An attempt verifies one password, and once more for each concurrent replacement of the account's hash.
+fn verified_once(attempt: &Attempt<'_>, attempts: &[Attempt<'_>], problems: &mut Problems) {
+    let replacements = attempts.iter().filter(|other| {
+        other.email == attempt.email
+            && other.event.number != attempt.event.number
+            && other.may_succeed()
+            && other.event.called < attempt.event.replied
+            && other.event.executed_by() > attempt.event.called
+    });
+    let most = 1 + replacements.count() as u64;
+    problems.unless(attempt.event.verifications <= most, || {
+        format!("#{} verified a password more than {most} times", attempt.event.number)
+    });
+}

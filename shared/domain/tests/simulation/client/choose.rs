@@ -1,0 +1,149 @@
+//! The choice of the next call. The probabilities make clients meet: few emails and keys, recent logins, tokens and
+//! sessions.
+
+use domain::Caller;
+use fastrand::Rng;
+
+use super::Client;
+use super::knowledge::Knowledge;
+use crate::history::Call;
+
+impl Client {
+    pub(super) fn choose(&mut self) -> Call {
+        let (rng, knowledge, number) = (&mut self.rng, self.shared.lock(), self.recorder.next_number());
+        let email = format!("user{}@example.com", rng.usize(..self.emails));
+        if self.guesses_passwords && rng.bool() {
+            return Call::LogIn { email, password: None };
+        }
+        // Recent logins are likelier, because most of them are still active.
+        let caller = match knowledge.callers.len() {
+            0 => None,
+            len => Some(knowledge.callers[len - 1 - rng.usize(..len).min(rng.usize(..len))].clone()),
+        };
+        let Some(caller) = caller.filter(|_| rng.u32(..5) > 0) else {
+            let known = rng.choice(&knowledge.passwords).filter(|_| rng.u32(..3) > 0);
+            return match known {
+                Some((email, number)) => Call::LogIn {
+                    email: email.clone(),
+                    password: Some(*number).filter(|_| rng.u32(..10) > 0),
+                },
+                None => knowledge.choose_registration(rng, number, email),
+            };
+        };
+        if rng.u32(..5) == 0 {
+            // Mostly the newest token or the one before: some are replaced immediately, some late, some by two clients.
+            let tokens = &knowledge.tokens[&caller.login()];
+            let back = rng.usize(..tokens.len()).min(rng.usize(..3));
+            let (token, from) = tokens[tokens.len() - 1 - back].clone();
+            return Call::Refresh { token, from };
+        }
+        let own = knowledge
+            .sessions
+            .iter()
+            .filter(|(tenant, _)| *tenant == caller.tenant());
+        let own: Vec<_> = own.map(|(_, id)| *id).collect();
+        let id = if rng.u32(..10) == 0 {
+            // A session of any tenant.
+            rng.choice(&knowledge.sessions).map(|(_, id)| *id)
+        } else {
+            // One of the three newest, so that clients use the same ones.
+            rng.choice(&own[own.len().saturating_sub(3)..]).copied()
+        };
+        let last_seen = id.and_then(|id| self.last_seen.get(&id)).copied();
+        // The version that this client saw last, an older one, or any.
+        let expects = last_seen.and_then(|(version, _)| match rng.u32(..6) {
+            0..3 => Some(version),
+            3 => Some(rng.u64(..version)),
+            _ => None,
+        });
+        match (rng.u32(..28), id) {
+            (0, _) => Call::LogOut { caller },
+            (1..3, _) => Call::ListLogins { caller },
+            (3, _) => {
+                let login = rng.choice(&knowledge.callers).map_or(caller.login(), Caller::login);
+                Call::EndLogin { caller, id: login }
+            }
+            (4, _) if rng.bool() => Call::LogOutEverywhere { caller },
+            (4..6, _) => {
+                let email = &knowledge.emails[&caller.user()];
+                let known = knowledge.passwords.iter().filter(|(of, _)| of == email);
+                let known: Vec<_> = known.map(|(_, number)| *number).collect();
+                let current = rng.choice(&known[known.len().saturating_sub(3)..]).copied();
+                Call::ChangePassword { caller, current }
+            }
+            (6..9, _) => Call::ReadAudit {
+                after: self.audit_cursors.get(&caller.tenant()).cloned(),
+                reader: self.number,
+                limit: rng.usize(1..20),
+                caller,
+            },
+            (9..13, _) | (_, None) => knowledge.choose_creation(rng, number, caller),
+            (13..16, _) => Call::List { caller },
+            (16..19, Some(id)) => Call::Get { caller, id },
+            (19..24, Some(id)) => Call::Change {
+                caller,
+                id,
+                // Sometimes the unchanged path.
+                path: last_seen.filter(|_| rng.u32(..5) == 0).map_or(number, |(_, path)| path),
+                expects,
+            },
+            (_, Some(id)) => Call::Delete { caller, id, expects },
+        }
+    }
+}
+
+impl Knowledge {
+    /// A new registration, or mostly an earlier one of the same email: unchanged, or with another key, name or
+    /// password.
+    fn choose_registration(&self, rng: &mut Rng, number: usize, email: String) -> Call {
+        let same_email = |call: &&Call| matches!(call, Call::Register { email: of, .. } if *of == email);
+        let earlier: Vec<_> = self.keyed.iter().filter(same_email).collect();
+        if let Some(earlier) = rng.choice(earlier).filter(|_| rng.u32(..4) > 0) {
+            let mut repeated = earlier.clone();
+            if let Call::Register {
+                key, names, password, ..
+            } = &mut repeated
+            {
+                match rng.u32(..8) {
+                    0 => *key = choose_key(rng),
+                    1 => *names = number,
+                    2 => *password = number,
+                    3 => {
+                        let known = self.passwords.iter().filter(|(of, _)| *of == email);
+                        let known: Vec<_> = known.map(|(_, password)| *password).collect();
+                        *password = rng.choice(known).unwrap_or(number);
+                    }
+                    _ => {}
+                }
+            }
+            return repeated;
+        }
+        Call::Register {
+            email,
+            key: choose_key(rng),
+            names: number,
+            password: number,
+        }
+    }
+
+    /// A new session. Under a key, mostly with a draft that the same user has already sent with that key.
+    fn choose_creation(&self, rng: &mut Rng, number: usize, caller: Caller) -> Call {
+        let key = choose_key(rng);
+        let drafts = self.keyed.iter().filter_map(|call| match call {
+            Call::Create {
+                caller: of,
+                key: used,
+                draft,
+            } if of.user() == caller.user() && *used == key => Some(*draft),
+            _ => None,
+        });
+        let drafts: Vec<_> = drafts.collect();
+        let draft = rng.choice(drafts).filter(|_| rng.u32(..4) > 0).unwrap_or(number);
+        Call::Create { caller, key, draft }
+    }
+}
+
+/// One of two keys, so that keys are reused, or none.
+fn choose_key(rng: &mut Rng) -> Option<u32> {
+    rng.bool().then(|| rng.u32(..2))
+}

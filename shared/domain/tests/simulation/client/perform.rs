@@ -1,0 +1,159 @@
+//! Calls the domain's operations.
+
+use std::time::Duration;
+
+use domain::idempotency::{IdempotencyKey, Outcome};
+use domain::page::{Cursor, Limit};
+use domain::password::Password;
+use domain::sessions::ops::Listing;
+use domain::sessions::{Change, Draft, Session, WorkspacePath};
+use domain::text::Name;
+use domain::users::Email;
+use domain::users::ops::Registration;
+use domain::{Caller, Env, Result, audit, logins, sessions, sweep, users};
+
+use super::Client;
+use crate::history::{Call, Reply, mark};
+
+impl Client {
+    pub(super) async fn perform(&mut self, number: usize, client: &domain::Client, call: &Call) -> Result<Reply> {
+        let env = &self.env;
+        let key = |key: &Option<u32>| key.map(idempotency_key);
+        let expected = |expects: Option<u64>| move |version| expects.is_none_or(|expected| expected == version);
+        // The caller at the time of this request, from its address.
+        let calling = |caller: &Caller| {
+            let (user, tenant, login) = (caller.user(), caller.tenant(), caller.login());
+            Caller::verified(user, tenant, login, env.clock.now(), client.clone())
+        };
+        Ok(match call {
+            Call::Register {
+                email,
+                key: used,
+                names,
+                password,
+            } => {
+                let registration = registration(email, *names, *password);
+                let outcome = users::ops::register(env, client, registration, key(used).as_ref()).await?;
+                Reply::SignedIn(outcome.into_inner().into())
+            }
+            Call::LogIn { email, password: set } => {
+                let signed_in = logins::ops::log_in(env, client, &parse_email(email), &password(*set)).await?;
+                Reply::SignedIn(signed_in.into())
+            }
+            Call::Refresh { token, .. } => Reply::SignedIn(logins::ops::refresh(env, client, token).await?.into()),
+            Call::LogOut { caller } => {
+                logins::ops::log_out(env, &calling(caller)).await?;
+                Reply::Done
+            }
+            Call::ListLogins { caller } => Reply::Logins(logins::ops::list(env, &calling(caller)).await?),
+            Call::EndLogin { caller, id } => {
+                logins::ops::end(env, &calling(caller), *id).await?;
+                Reply::Done
+            }
+            Call::LogOutEverywhere { caller } => {
+                Reply::Ended(logins::ops::log_out_everywhere(env, &calling(caller)).await?)
+            }
+            Call::ChangePassword { caller, current } => {
+                let (current, new) = (password(*current), password_text(Some(number)));
+                Reply::Ended(users::ops::change_password(env, &calling(caller), &current, &new).await?)
+            }
+            Call::ReadAudit {
+                caller, after, limit, ..
+            } => {
+                let limit = Limit::parse(&limit.to_string()).expect("the limit is valid");
+                let page = audit::ops::list(env, &calling(caller), after.as_ref(), limit).await?;
+                if let Some(next) = page.next {
+                    self.audit_cursors.insert(caller.tenant(), next);
+                }
+                Reply::Audit(page.events)
+            }
+            Call::Create {
+                caller,
+                key: used,
+                draft,
+            } => {
+                let draft = Draft {
+                    name: name(*draft),
+                    workspace_path: path(*draft),
+                };
+                match sessions::ops::create(env, &calling(caller), draft, key(used).as_ref()).await? {
+                    Outcome::Fresh(session) => Reply::Session(session.into()),
+                    Outcome::Replayed(session) => Reply::SessionReplayed(session.into()),
+                }
+            }
+            Call::Get { caller, id } => Reply::Session(sessions::ops::get(env, &calling(caller), *id).await?.into()),
+            Call::List { caller } => Reply::Sessions(first_page(env, &calling(caller)).await?),
+            Call::Change {
+                caller,
+                id,
+                path: to,
+                expects,
+            } => {
+                let change = Change {
+                    name: None,
+                    workspace_path: Some(path(*to)),
+                };
+                let session = sessions::ops::change(env, &calling(caller), *id, &change, expected(*expects)).await?;
+                Reply::Session(session.into())
+            }
+            Call::Delete { caller, id, expects } => {
+                sessions::ops::delete(env, &calling(caller), *id, expected(*expects)).await?;
+                Reply::Done
+            }
+            Call::Sweep => {
+                sweep::sweep(env, Duration::MAX).await?;
+                Reply::Done
+            }
+        })
+    }
+}
+
+fn registration(email: &str, names: usize, set: usize) -> Registration {
+    Registration {
+        email: parse_email(email),
+        password: password(Some(set)),
+        first_name: Some(name(names)),
+        last_name: None,
+        company: None,
+    }
+}
+
+fn parse_email(email: &str) -> Email {
+    Email::parse(email).expect("the email is valid")
+}
+
+fn name(number: usize) -> Name {
+    Name::parse(&mark(number)).expect("a mark is a valid name")
+}
+
+fn path(number: usize) -> WorkspacePath {
+    WorkspacePath::parse(&mark(number)).expect("a mark is a valid path")
+}
+
+fn idempotency_key(number: u32) -> IdempotencyKey {
+    IdempotencyKey::parse(&key_text(number)).expect("the key is valid")
+}
+
+/// The header value of the idempotency key with this number.
+pub(crate) fn key_text(number: u32) -> String {
+    format!("key-{number}")
+}
+
+/// The password that this event sets; for `None`, one that no account has.
+fn password(set_by: Option<usize>) -> Password {
+    Password::claimed(&password_text(set_by)).expect("the password is short enough")
+}
+
+fn password_text(set_by: Option<usize>) -> String {
+    set_by.map_or_else(|| "nobody's".to_owned(), |number| format!("password {number}"))
+}
+
+/// All sessions: a run creates fewer than fit into one page.
+async fn first_page(env: &Env, caller: &Caller) -> Result<Vec<Session>> {
+    let listing = Listing {
+        limit: Limit::parse("100").expect("the limit is valid"),
+        after: None::<Cursor>,
+        filter: None,
+    };
+    Ok(sessions::ops::list(env, caller, &listing).await?.sessions)
+}
