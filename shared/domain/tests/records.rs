@@ -5,12 +5,12 @@ use std::fmt::Debug;
 use domain::audit::{Action, Event};
 use domain::env::SystemRng;
 use domain::id::Id;
-use domain::logins::{Family, Life, Login};
-use domain::page::Seal;
-use domain::record::{self, Part, Record};
+use domain::logins::{Login, LoginExpiry, TokenFamily};
+use domain::page::CursorKey;
+use domain::record::{self, Projection, Record};
 use domain::secret::PasswordHash;
 use domain::sessions::{Session, WorkspacePath};
-use domain::tenants::{Kind, Membership, Standing, Tenant};
+use domain::tenants::{Kind, MemberRole, Membership, Tenant};
 use domain::text::Name;
 use domain::users::{Email, User};
 use domain::{Address, LoginId, Role, SessionId, TenantId, Timestamp, UserAgent, UserId};
@@ -35,11 +35,12 @@ fn path() -> impl Strategy<Value = WorkspacePath> {
 }
 
 fn email() -> impl Strategy<Value = Email> {
-    "[a-z0-9.+_-]{1,20}@[a-z0-9-]{1,20}\\.[a-z]{2,5}".prop_filter_map("not a valid email", |text| Email::parse(&text).ok())
+    "[a-z0-9.+_-]{1,20}@[a-z0-9-]{1,20}\\.[a-z]{2,5}"
+        .prop_filter_map("not a valid email", |text| Email::parse(&text).ok())
 }
 
 fn hash() -> impl Strategy<Value = PasswordHash> {
-    "\\$argon2id\\$[ -~]{0,80}".prop_map(|text| serde_json::from_value(text.into()).expect("a hash deserialises from a string"))
+    "\\$argon2id\\$[ -~]{0,80}".prop_map(|text| serde_json::from_value(text.into()).expect("a hash is a string"))
 }
 
 fn address() -> impl Strategy<Value = Address> {
@@ -77,9 +78,9 @@ fn round_trips<T: Record + PartialEq + Debug>(record: &T) -> Result<(), TestCase
 }
 
 /// Encodes the record and decodes one projection of it.
-fn project<P: Part>(record: &P::Whole) -> P {
+fn project<P: Projection>(record: &P::Whole) -> P {
     let bytes = record::encode(record).expect("the record encodes");
-    record::decode_part(&bytes).expect("the record decodes")
+    record::decode_projection(&bytes).expect("the record decodes")
 }
 
 proptest! {
@@ -97,22 +98,22 @@ proptest! {
         company in prop::option::of(name()), joined_at in time(),
     ) {
         let kind = if own { Kind::Own } else { Kind::Organization };
-        round_trips(&Tenant { id, name, kind, seal: Seal::draw(&SystemRng) })?;
+        round_trips(&Tenant { id, name, kind, cursor_key: CursorKey::draw(&SystemRng) })?;
         let membership = Membership { user, tenant: id, role, company, joined_at };
         round_trips(&membership)?;
-        prop_assert_eq!(project::<Standing>(&membership), membership.into());
+        prop_assert_eq!(project::<MemberRole>(&membership), membership.into());
     }
 
     #[test]
     fn logins_round_trip(
-        id in id::<LoginId>(), user in id::<UserId>(), tenant in id::<TenantId>(), created_at in time(), used_at in time(),
-        expires_at in time(), address in prop::option::of(address()), user_agent in "\\PC{0,300}",
+        id in id::<LoginId>(), user in id::<UserId>(), tenant in id::<TenantId>(), created_at in time(),
+        used_at in time(), expires_at in time(), address in prop::option::of(address()), user_agent in "\\PC{0,300}",
     ) {
         let user_agent = UserAgent::new(&user_agent);
-        let (refresh, _) = Family::start(&SystemRng, user, tenant, id);
+        let (refresh, _) = TokenFamily::start(&SystemRng, user, tenant, id);
         let login = Login { id, user, tenant, created_at, used_at, expires_at, address, user_agent, refresh };
         round_trips(&login)?;
-        prop_assert_eq!(project::<Life>(&login), login.into());
+        prop_assert_eq!(project::<LoginExpiry>(&login), login.into());
     }
 
     #[test]
@@ -120,12 +121,11 @@ proptest! {
         id in id::<LoginId>(), user in id::<UserId>(), tenant in id::<TenantId>(),
     ) {
         let time = Timestamp::from_millis(0);
-        let stored = format!(
-            r#"{{"v":1,"data":{{"id":"{id}","user":"{user}","tenant":"{tenant}","createdAt":"{time}","expiresAt":"{time}"}}}}"#
-        );
+        let times = format!(r#""createdAt":"{time}","expiresAt":"{time}""#);
+        let stored = format!(r#"{{"v":1,"data":{{"id":"{id}","user":"{user}","tenant":"{tenant}",{times}}}}}"#);
         let login: Login = record::decode(stored.as_bytes()).expect("the record decodes");
         prop_assert_eq!((login.id, login.user, login.tenant, login.used_at), (id, user, tenant, time));
-        let expiry = record::decode_part::<Life>(stored.as_bytes()).expect("the record decodes");
+        let expiry = record::decode_projection::<LoginExpiry>(stored.as_bytes()).expect("the record decodes");
         prop_assert_eq!(expiry, login.clone().into());
         round_trips(&login)?;
     }
