@@ -339,7 +339,7 @@ async fn measure(report: &Value, trips: Vec<trips::Count>) -> Measured {
 
 /// The bytes of all keys and values.
 async fn stored(app: &TestApp) -> f64 {
-    let entries = app.stored().await;
+    let entries = app.all_entries().await;
     let bytes: usize = entries
         .iter()
         .map(|entry| entry.key.as_bytes().len() + entry.value.len())

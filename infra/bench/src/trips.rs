@@ -9,7 +9,7 @@ use std::time::Duration;
 use kv::faulty::{Latency, Plan};
 use kv::{Db, Engine, Settings};
 use serde_json::{Value, json};
-use testkit::{Answer, Code, Target, TestApp};
+use testkit::{Code, Target, TestApp, TestResponse};
 use tokio::runtime::Builder;
 use tokio::time::Instant;
 
@@ -163,7 +163,11 @@ async fn drive() -> Vec<Count> {
     counts
 }
 
-async fn timed(counts: &mut Vec<Count>, endpoint: &'static str, request: impl Future<Output = Answer>) -> Answer {
+async fn timed(
+    counts: &mut Vec<Count>,
+    endpoint: &'static str,
+    request: impl Future<Output = TestResponse>,
+) -> TestResponse {
     let start = Instant::now();
     let answer = request.await;
     let trips = start.elapsed().as_millis() / TRIP.as_millis();

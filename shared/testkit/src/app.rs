@@ -23,10 +23,10 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 
 use crate::actor::Actor;
-use crate::answer::Answer;
 use crate::clock::TestClock;
-use crate::line::check_request_line;
+use crate::log_line::check_request_log_line;
 use crate::request::Target;
+use crate::response::TestResponse;
 use crate::store::TestStore;
 
 /// A function's real router on a store of its own.
@@ -63,7 +63,7 @@ impl TestApp {
     }
 
     /// Starts `router` with this policy for new passwords.
-    pub fn with_passwords(router: api::Router, passwords: Policy) -> Self {
+    pub fn with_password_policy(router: api::Router, passwords: Policy) -> Self {
         Self::with_limits(router, |limits| limits.passwords = passwords)
     }
 
@@ -74,7 +74,7 @@ impl TestApp {
 
     /// Starts `router` on a store that programs use too, by whose clock it is years later: logins that are opened here, and their tokens,
     /// last that long.
-    pub fn beside_programs(router: api::Router, db: kv::Db) -> Self {
+    pub fn alongside_processes(router: api::Router, db: kv::Db) -> Self {
         const DECADES: Duration = Duration::from_secs(100 * 365 * 86_400);
         let tokens = jwt::Settings {
             ttl: DECADES,
@@ -145,7 +145,7 @@ impl TestApp {
         let kept = lines.clone();
         let keep = Lines::to(move |line| {
             let line = serde_json::from_slice(line).expect("every line is JSON");
-            if let Err(why) = check_request_line(&line, Some(FUNCTION)) {
+            if let Err(why) = check_request_log_line(&line, Some(FUNCTION)) {
                 panic!("the line of a request is not what it has to be: {why}\n{line}");
             }
             locked(&kept).push(line);
@@ -161,7 +161,7 @@ impl TestApp {
     }
 
     /// The lines of all requests so far, in the order in which they have ended.
-    pub fn lines(&self) -> Vec<Value> {
+    pub fn log_lines(&self) -> Vec<Value> {
         locked(&self.lines).clone()
     }
 
@@ -169,9 +169,9 @@ impl TestApp {
     ///
     /// # Panics
     /// If it has none, or another one as well.
-    pub fn line(&self, answer: &Answer) -> Value {
+    pub fn log_line(&self, answer: &TestResponse) -> Value {
         let id = answer.header("x-request-id").expect("every answer has an id");
-        let mut lines = self.lines();
+        let mut lines = self.log_lines();
         lines.retain(|line| line["request_id"] == id);
         assert_eq!(lines.len(), 1, "one request, one line: {lines:?}");
         lines.remove(0)
@@ -210,7 +210,7 @@ impl TestApp {
     }
 
     /// Gives `guest` a place in `host`'s tenant, as organisations will one day, and signs them in there.
-    pub async fn admit(&self, guest: &Actor, host: &Actor, role: Role) -> Actor {
+    pub async fn add_member(&self, guest: &Actor, host: &Actor, role: Role) -> Actor {
         let tenant = host.signed_in.tenant.clone();
         let membership = Membership {
             tenant: tenant.id,
@@ -231,7 +231,7 @@ impl TestApp {
     }
 
     /// Everything in the store, in the order of the keys: with the engine's own markers, where it keeps some.
-    pub async fn stored(&self) -> Vec<Entry> {
+    pub async fn all_entries(&self) -> Vec<Entry> {
         let mut entries = Vec::new();
         let mut next = Some(Query {
             range: Range::below(&Key::of(&())),

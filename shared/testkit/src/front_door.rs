@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use http_body_util::BodyExt as _;
 use serde_json::{Map, Value, json};
 
-use crate::answer::Answer;
 use crate::request::Target;
+use crate::response::TestResponse;
 use crate::runtime_api::RuntimeApi;
 
 /// A sample of each kind of event, and what it is called. Each was seen to come from 203.0.113.7, which sent an `X-Forwarded-For` of its
@@ -61,7 +61,7 @@ impl<'a> FrontDoor<'a> {
 
     /// With every body in base64, as API Gateway sends those of media types that are binary to it.
     #[must_use]
-    pub fn encoding_bodies(self) -> Self {
+    pub fn with_base64_bodies(self) -> Self {
         Self {
             bodies: Bodies::Encoded,
             ..self
@@ -70,7 +70,7 @@ impl<'a> FrontDoor<'a> {
 
     /// With bodies that are said to be in base64, and are not.
     #[must_use]
-    pub fn spoiling_bodies(self) -> Self {
+    pub fn with_undecodable_bodies(self) -> Self {
         Self {
             bodies: Bodies::Undecodable,
             ..self
@@ -180,7 +180,7 @@ impl Target for FrontDoor<'_> {
 ///
 /// # Panics
 /// If the document does not allow it.
-pub fn answer_to(event: &Value, path: &str, answer: &Value) -> Answer {
+pub fn response_to(event: &Value, path: &str, answer: &Value) -> TestResponse {
     let method = event["httpMethod"]
         .as_str()
         .or(event["requestContext"]["http"]["method"].as_str());
@@ -188,7 +188,7 @@ pub fn answer_to(event: &Value, path: &str, answer: &Value) -> Answer {
         .and_then(|method| method.parse().ok())
         .expect("it is a request's event");
     let (parts, body) = response(event, answer).into_parts();
-    Answer::checked(&method, path, parts.status, parts.headers, &body)
+    TestResponse::checked(&method, path, parts.status, parts.headers, &body)
 }
 
 fn is_load_balancer(event: &Value) -> bool {

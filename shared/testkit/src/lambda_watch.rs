@@ -68,7 +68,7 @@ impl LambdaWatch {
     }
 
     /// How many processes of `function` have been started; it grows to the concurrency while requests have to wait.
-    pub fn processes(&self, function: &str) -> usize {
+    pub fn process_count(&self, function: &str) -> usize {
         // Cargo announces each program that it becomes.
         let program = format!("/{function}`");
         let output = self.output();

@@ -8,8 +8,8 @@ use axum::http::{HeaderName, Method, Request, Response, header};
 use serde_json::Value;
 
 use crate::actor::Actor;
-use crate::answer::Answer;
 use crate::app::TestApp;
+use crate::response::TestResponse;
 
 /// What requests can be sent to: the router in this process, or another process.
 pub trait Target: Sync {
@@ -17,29 +17,29 @@ pub trait Target: Sync {
     fn exchange(&self, request: Request<Body>) -> impl Future<Output = Response<Bytes>> + Send;
 
     /// A `GET` to be sent.
-    fn get(&self, path: &str) -> Call<'_, Self> {
-        self.call(Method::GET, path)
+    fn get(&self, path: &str) -> TestRequest<'_, Self> {
+        self.request(Method::GET, path)
     }
 
     /// A `POST` to be sent.
-    fn post(&self, path: &str) -> Call<'_, Self> {
-        self.call(Method::POST, path)
+    fn post(&self, path: &str) -> TestRequest<'_, Self> {
+        self.request(Method::POST, path)
     }
 
     /// A `PATCH` to be sent.
-    fn patch(&self, path: &str) -> Call<'_, Self> {
-        self.call(Method::PATCH, path)
+    fn patch(&self, path: &str) -> TestRequest<'_, Self> {
+        self.request(Method::PATCH, path)
     }
 
     /// A `DELETE` to be sent.
-    fn delete(&self, path: &str) -> Call<'_, Self> {
-        self.call(Method::DELETE, path)
+    fn delete(&self, path: &str) -> TestRequest<'_, Self> {
+        self.request(Method::DELETE, path)
     }
 
     /// A request of any method, to be sent.
-    fn call(&self, method: Method, path: &str) -> Call<'_, Self> {
+    fn request(&self, method: Method, path: &str) -> TestRequest<'_, Self> {
         let request = Request::builder().method(method).uri(path).body(Body::empty());
-        Call {
+        TestRequest {
             target: self,
             request: request.expect("the test's path is one"),
         }
@@ -47,23 +47,23 @@ pub trait Target: Sync {
 }
 
 /// A request to be sent.
-pub struct Call<'a, T: ?Sized> {
+pub struct TestRequest<'a, T: ?Sized> {
     target: &'a T,
     request: Request<Body>,
 }
 
-impl Call<'_, TestApp> {
+impl TestRequest<'_, TestApp> {
     /// From this address, as a server would say it. Another process sees for itself where a request comes from, so its requests do
     /// not have this.
     #[must_use]
-    pub fn from(mut self, address: &str) -> Self {
+    pub fn from_address(mut self, address: &str) -> Self {
         let address = address.parse().expect("the test's address is one");
         self.request.extensions_mut().insert(SourceAddress(address));
         self
     }
 }
 
-impl<T: Target + ?Sized> Call<'_, T> {
+impl<T: Target + ?Sized> TestRequest<'_, T> {
     /// With this actor's token.
     #[must_use]
     pub fn by(self, actor: &Actor) -> Self {
@@ -100,10 +100,10 @@ impl<T: Target + ?Sized> Call<'_, T> {
     }
 
     /// Sends it.
-    pub async fn send(self) -> Answer {
+    pub async fn send(self) -> TestResponse {
         let method = self.request.method().clone();
         let path = self.request.uri().path().to_owned();
         let (parts, body) = self.target.exchange(self.request).await.into_parts();
-        Answer::checked(&method, &path, parts.status, parts.headers, &body)
+        TestResponse::checked(&method, &path, parts.status, parts.headers, &body)
     }
 }

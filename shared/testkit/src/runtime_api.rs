@@ -66,7 +66,7 @@ type Outcome = Result<Value, Value>;
 
 impl RuntimeApi {
     /// What the function is called.
-    pub const FUNCTION: &str = "test";
+    pub const FUNCTION_NAME: &str = "test";
 
     /// Starts a function, with a command such as [`Process::command`](crate::Process::command) makes, and waits until it asks for its
     /// first event.
@@ -78,7 +78,7 @@ impl RuntimeApi {
         let address = listener.local_addr().expect("it listens").to_string();
         command
             .env("AWS_LAMBDA_RUNTIME_API", address)
-            .env("AWS_LAMBDA_FUNCTION_NAME", Self::FUNCTION)
+            .env("AWS_LAMBDA_FUNCTION_NAME", Self::FUNCTION_NAME)
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
             .stdout(Stdio::piped())
@@ -167,7 +167,7 @@ impl RuntimeApi {
     ///
     /// # Panics
     /// If the function does not end in time, or not with success.
-    pub async fn end(mut self) -> String {
+    pub async fn stop(mut self) -> String {
         let process = self.process.get_mut();
         let id = process.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
         kill_process(id.expect("it has not ended yet"), Signal::TERM).expect("it is running");
@@ -182,7 +182,7 @@ impl RuntimeApi {
     ///
     /// # Panics
     /// If the function does not ask in time.
-    pub async fn vanish(mut self) -> String {
+    pub async fn kill(mut self) -> String {
         self.sandbox.polled(self.count.load(Ordering::Relaxed) + 1).await;
         let process = self.process.get_mut();
         process.kill().await.expect("it is running");

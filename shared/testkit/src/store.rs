@@ -65,7 +65,7 @@ impl TestStore {
 
     /// A new, empty store on LMDB, whatever the others are on: for tests that stop the clock, which no cluster does, or count how this engine
     /// answers.
-    pub fn embedded() -> Self {
+    pub fn lmdb() -> Self {
         Self::on(|folder| Engine::Lmdb(folder.path().join("store")))
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::header;
 use domain::logins::MAX_LOGINS;
 use serde_json::{Value, json};
-use testkit::{Actor, Answer, Code, Target as _, TestApp};
+use testkit::{Actor, Code, Target as _, TestApp, TestResponse};
 
 use crate::{create, rest, start};
 
@@ -17,7 +17,7 @@ struct Expected {
 
 impl Expected {
     /// That this was done in the request that was answered so.
-    fn event(&mut self, kind: &str, at: &str, user: &Value, login: &Value, answer: &Answer, details: Value) {
+    fn event(&mut self, kind: &str, at: &str, user: &Value, login: &Value, answer: &TestResponse, details: Value) {
         let mut event = json!({
             "type": kind,
             "at": at,
@@ -153,12 +153,12 @@ async fn an_event_names_the_address_that_the_request_came_from() {
     let elsewhere = "::ffff:192.0.2.1";
     // Nothing to end, and nothing to tell.
     app.delete("/v5/auth/logins/0190d0a0-7c3e-7a11-8f3e-0123456789ab")
-        .from(elsewhere)
+        .from_address(elsewhere)
         .by(&alice)
         .send()
         .await
         .assert_problem(404, Code::NotFound);
-    let ending = app.post("/v5/auth/logout-all").from(elsewhere).by(&alice);
+    let ending = app.post("/v5/auth/logout-all").from_address(elsewhere).by(&alice);
     ending.send().await.ok();
 
     let account = json!({ "email": "alice@example.com", "password": "password123" });
@@ -266,7 +266,7 @@ async fn a_refresh_token_that_is_replayed_from_elsewhere_is_told_of_and_served_a
     let login = current_login(&app, &registered["token"]).await;
     let body = json!({ "refreshToken": registered["refreshToken"] });
     let refresh = async |address: &str, agent: Option<&str>| {
-        let mut call = app.post("/v5/auth/refresh").from(address).json(&body);
+        let mut call = app.post("/v5/auth/refresh").from_address(address).json(&body);
         if let Some(agent) = agent {
             call = call.header(header::USER_AGENT, agent);
         }
@@ -284,7 +284,7 @@ async fn a_refresh_token_that_is_replayed_from_elsewhere_is_told_of_and_served_a
         (ELSEWHERE, None, true),
         (home, Some("curl/8"), true),
     ] {
-        let (stored, before) = (app.stored().await, told(&app, token).await);
+        let (stored, before) = (app.all_entries().await, told(&app, token).await);
         assert_eq!(refresh(address, agent).await, successor, "{address} {agent:?}");
         let after = told(&app, token).await;
         let new = &after[before.len()..];
@@ -294,7 +294,7 @@ async fn a_refresh_token_that_is_replayed_from_elsewhere_is_told_of_and_served_a
             assert_eq!((&event["loginId"], &event["ip"]), (&login, &json!(address)));
         } else {
             assert!(
-                app.stored().await == stored,
+                app.all_entries().await == stored,
                 "{address} {agent:?}: what tells nothing writes nothing"
             );
         }

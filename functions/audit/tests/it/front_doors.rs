@@ -1,13 +1,13 @@
 //! The real program under the Runtime API, behind everything that can stand in front of it on Lambda.
 
-use testkit::{FRONT_DOORS, Process, RuntimeApi, Target as _, TestApp, TestStore, holds_behind_every_front_door};
+use testkit::{FRONT_DOORS, Process, RuntimeApi, Target as _, TestApp, TestStore, check_every_front_door};
 
 use crate::{create, page, router};
 
 #[tokio::test]
 async fn it_is_the_same_function_behind_every_front_door() {
     let store = TestStore::new();
-    let app = TestApp::beside_programs(router(), store.open());
+    let app = TestApp::alongside_processes(router(), store.open());
     let alice = app.register("alice@example.com").await;
     for name in ["one", "two", "three"] {
         create(&app, &alice, name).await.created();
@@ -15,7 +15,7 @@ async fn it_is_the_same_function_behind_every_front_door() {
     let mut command = Process::command(env!("CARGO_BIN_EXE_audit"));
     command.envs(store.env());
     let function = RuntimeApi::start(command).await;
-    holds_behind_every_front_door(&function, "/v5/audit", Some(&alice.token)).await;
+    check_every_front_door(&function, "/v5/audit", Some(&alice.token)).await;
 
     let first = page(&app, &alice, None, 2).await;
     let cursor = first.next.unwrap();

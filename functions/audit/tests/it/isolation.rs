@@ -36,7 +36,7 @@ async fn an_event_names_the_tenant_that_it_was_done_in_whoever_did_it() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let bob = app.register("bob@example.com").await;
-    let guest = app.admit(&bob, &alice, Role::Owner).await;
+    let guest = app.add_member(&bob, &alice, Role::Owner).await;
     create(&app, &guest, "one").await.created();
     let told = rest(&app, &guest, None, 100).await.events;
     assert_eq!(told[1]["userId"], bob.signed_in.user.id.to_string());

@@ -12,7 +12,7 @@ mod pages;
 mod resume;
 
 use serde_json::{Value, json};
-use testkit::{Actor, Answer, Target as _, TestApp};
+use testkit::{Actor, Target as _, TestApp, TestResponse};
 
 fn start() -> TestApp {
     TestApp::start(router())
@@ -61,7 +61,7 @@ async fn rest(app: &TestApp, actor: &Actor, cursor: Option<&str>, limit: usize) 
     }
 }
 
-async fn create(app: &TestApp, actor: &Actor, name: &str) -> Answer {
+async fn create(app: &TestApp, actor: &Actor, name: &str) -> TestResponse {
     let draft = json!({ "name": name, "workspacePath": "/workspace" });
     app.post("/v5/sessions").by(actor).json(&draft).send().await
 }

@@ -4,7 +4,7 @@ use axum::http::HeaderName;
 use axum::http::header::{CONTENT_TYPE, FORWARDED};
 use serde_json::{Value, json};
 use testkit::{
-    Code, FRONT_DOORS, FrontDoor, Process, RuntimeApi, Target as _, TestStore, answer_to, holds_behind_every_front_door,
+    Code, FRONT_DOORS, FrontDoor, Process, RuntimeApi, Target as _, TestStore, check_every_front_door, response_to,
 };
 
 /// Whom every sample was seen to come from, which sent an `X-Forwarded-For` of its own.
@@ -32,7 +32,7 @@ async fn it_is_the_same_function_behind_every_front_door() {
     let account = json!({ "email": "test@example.com", "password": "password123" });
     let door = function.behind(FRONT_DOORS[0].1);
     let data = door.post("/v5/auth/register").json(&account).send().await.created();
-    holds_behind_every_front_door(&function, "/v5/auth/logins", Some(token(&data))).await;
+    check_every_front_door(&function, "/v5/auth/logins", Some(token(&data))).await;
 }
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn a_body_is_read_the_same_as_text_and_in_base64() {
     for (kind, sample) in FRONT_DOORS {
         for (form, door) in [
             ("text", function.behind(sample)),
-            ("base64", function.behind(sample).encoding_bodies()),
+            ("base64", function.behind(sample).with_base64_bodies()),
         ] {
             let email = format!("{kind}-{form}@example.com");
             let account = json!({ "email": email, "password": "Übergrößenträger 🔑", "firstName": "Zoë", "lastName": "Łukasiewicz" });
@@ -64,7 +64,7 @@ async fn a_body_that_can_not_be_read_is_malformed_behind_every_front_door() {
     let function = start(&store).await;
     for (_, sample) in FRONT_DOORS {
         let account = json!({ "email": "test@example.com", "password": "password123" });
-        let door = function.behind(sample).spoiling_bodies();
+        let door = function.behind(sample).with_undecodable_bodies();
         for path in ["/v5/auth/register", "/v5/auth/login", "/v5/auth/refresh"] {
             let answer = door.post(path).json(&account).send().await;
             answer.assert_problem(400, Code::MalformedBody);
@@ -84,7 +84,7 @@ async fn a_login_is_from_the_address_that_the_front_door_saw() {
         let function = start(&store).await;
         let event = serde_json::from_str(sample).unwrap();
         let answer = function.invoke(&event).await.unwrap();
-        let data = answer_to(&event, "/v5/auth/register", &answer).created();
+        let data = response_to(&event, "/v5/auth/register", &answer).created();
         let door = function.behind(sample);
         assert_eq!(address(&door, token(&data)).await, CLIENT, "{kind}");
     }

@@ -2,14 +2,14 @@
 
 use axum::http::HeaderName;
 use serde_json::{Value, json};
-use testkit::{Answer, Code, Target as _, TestApp};
+use testkit::{Code, Target as _, TestApp, TestResponse};
 use tokio::task::JoinSet;
 
 use crate::start;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-async fn register(app: &TestApp, key: &str, body: &Value) -> Answer {
+async fn register(app: &TestApp, key: &str, body: &Value) -> TestResponse {
     app.post("/v5/auth/register").header(KEY, key).json(body).send().await
 }
 
@@ -116,7 +116,7 @@ async fn what_is_kept_of_a_registration_has_neither_a_token_nor_anything_of_the_
     let app = start();
     let made = register(&app, "key", &account("ada@example.com")).await.created();
     let place = kv::Range::below(&kv::Key::of(&("idempotency", "register")));
-    let stored = app.stored().await;
+    let stored = app.all_entries().await;
     let kept: Vec<_> = stored.iter().filter(|entry| place.contains(&entry.key)).collect();
     assert_eq!(kept.len(), 1);
     let record: Value = serde_json::from_slice(&kept[0].value).unwrap();

@@ -26,5 +26,5 @@ fn start() -> TestApp {
 }
 
 fn strict() -> TestApp {
-    TestApp::with_passwords(auth::router(), Policy::STRICT)
+    TestApp::with_password_policy(auth::router(), Policy::STRICT)
 }

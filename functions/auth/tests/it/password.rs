@@ -1,15 +1,15 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use testkit::{Actor, Answer, Code, Target as _, TestApp};
+use testkit::{Actor, Code, Target as _, TestApp, TestResponse};
 
 use crate::{start, strict};
 
-async fn change(app: &TestApp, actor: &Actor, current: &str, new: &str) -> Answer {
+async fn change(app: &TestApp, actor: &Actor, current: &str, new: &str) -> TestResponse {
     let body = json!({ "currentPassword": current, "newPassword": new });
     app.post("/v5/auth/password").by(actor).json(&body).send().await
 }
 
-async fn log_in(app: &TestApp, password: &str) -> Answer {
+async fn log_in(app: &TestApp, password: &str) -> TestResponse {
     let body = json!({ "email": "alice@example.com", "password": password });
     app.post("/v5/auth/login").json(&body).send().await
 }

@@ -3,14 +3,14 @@ use std::time::Duration;
 use domain::users;
 use kv::{Key, Order, Query, Range};
 use serde_json::{Value, json};
-use testkit::{Actor, Answer, Code, Target as _, TestApp};
+use testkit::{Actor, Code, Target as _, TestApp, TestResponse};
 use tokio::task::JoinSet;
 
 use crate::start;
 
 const DAY: Duration = Duration::from_hours(24);
 
-async fn refresh(app: &TestApp, token: &str) -> Answer {
+async fn refresh(app: &TestApp, token: &str) -> TestResponse {
     let body = json!({ "refreshToken": token });
     app.post("/v5/auth/refresh").json(&body).send().await
 }

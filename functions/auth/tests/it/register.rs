@@ -1,5 +1,5 @@
 use serde_json::{Value, json};
-use testkit::{Answer, Code, Target as _, TestApp};
+use testkit::{Code, Target as _, TestApp, TestResponse};
 
 use crate::{start, strict};
 
@@ -191,7 +191,7 @@ async fn a_password_of_any_characters_is_accepted_and_never_trimmed() {
 
 /// What is said of the password that this body has, and of nothing else.
 #[track_caller]
-fn refusals(answer: Answer) -> Vec<String> {
+fn refusals(answer: TestResponse) -> Vec<String> {
     let problem = answer.assert_problem(422, Code::ValidationFailed);
     let errors = problem["errors"].as_array().unwrap().iter();
     errors

@@ -28,7 +28,10 @@ async fn a_login_shows_the_address_and_the_program_that_it_was_made_with() {
     let app = start();
     app.register("alice@example.com").await;
     let credentials = json!({ "email": "alice@example.com", "password": "password123" });
-    let login = app.post("/v5/auth/login").json(&credentials).from("2001:db8::7");
+    let login = app
+        .post("/v5/auth/login")
+        .json(&credentials)
+        .from_address("2001:db8::7");
     let data = login.header(USER_AGENT, "test/1.0").send().await.ok();
     let login = current(&app, data["token"].as_str().unwrap()).await;
     assert_eq!(
@@ -46,7 +49,10 @@ async fn the_address_and_the_program_of_the_last_refresh_are_shown() {
     assert_eq!(login["userAgent"], Value::Null);
 
     let body = json!({ "refreshToken": alice.refresh_token() });
-    let refresh = app.post("/v5/auth/refresh").json(&body).from("::ffff:198.51.100.7");
+    let refresh = app
+        .post("/v5/auth/refresh")
+        .json(&body)
+        .from_address("::ffff:198.51.100.7");
     refresh.header(USER_AGENT, "test/1.1").send().await.ok();
     let login = current(&app, &alice.token).await;
     assert_eq!(
@@ -60,7 +66,7 @@ async fn no_header_changes_the_address() {
     let app = start();
     for (number, (name, value)) in SPOOFED.into_iter().enumerate() {
         let account = json!({ "email": format!("{number}@example.com"), "password": "password123" });
-        let register = app.post("/v5/auth/register").json(&account).from("203.0.113.7");
+        let register = app.post("/v5/auth/register").json(&account).from_address("203.0.113.7");
         let data = register
             .header(HeaderName::from_static(name), value)
             .send()

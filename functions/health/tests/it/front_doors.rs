@@ -1,7 +1,7 @@
 //! The real program under the Runtime API, behind everything that can stand in front of it on Lambda.
 
 use serde_json::{Value, json};
-use testkit::{FRONT_DOORS, Process, RuntimeApi, Target as _, TestStore, answer_to, holds_behind_every_front_door};
+use testkit::{FRONT_DOORS, Process, RuntimeApi, Target as _, TestStore, check_every_front_door, response_to};
 
 async fn start(store: &TestStore) -> RuntimeApi {
     let mut command = Process::command(env!("CARGO_BIN_EXE_health"));
@@ -14,7 +14,7 @@ async fn it_is_the_same_function_behind_every_front_door() {
     let store = TestStore::new();
     let function = start(&store).await;
     for path in ["/v5/health", "/v5/ready", "/v5/openapi.json", "/v5/docs"] {
-        holds_behind_every_front_door(&function, path, None).await;
+        check_every_front_door(&function, path, None).await;
     }
 }
 
@@ -49,13 +49,13 @@ async fn a_load_balancers_own_request_is_answered() {
     for (path, status) in [("/v5/health", 200), ("/v5/ready", 200), ("/", 404)] {
         event["path"] = path.into();
         let answer = function.invoke(&event).await.unwrap();
-        assert_eq!(answer_to(&event, path, &answer).status, status);
+        assert_eq!(response_to(&event, path, &answer).status, status);
         assert_eq!(answer["headers"]["x-request-id"], function.last_request_id());
     }
     event["path"] = "/v5/health".into();
     let answer = function.invoke(&event).await.unwrap();
     assert_eq!(answer["statusDescription"], "200 OK");
-    let data = answer_to(&event, "/v5/health", &answer).ok();
+    let data = response_to(&event, "/v5/health", &answer).ok();
     assert_eq!(data, json!({ "status": "healthy" }));
 }
 
@@ -67,7 +67,7 @@ async fn a_request_is_in_the_log_before_the_next_one_is_asked_for() {
     let event = serde_json::from_str(include_str!("../../../../infra/events/http-api-v2.json")).unwrap();
     function.invoke(&event).await.unwrap();
     let id = function.last_request_id();
-    let log = function.vanish().await;
+    let log = function.kill().await;
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let of_request = lines.iter().filter(|line| line["request_id"] == id.as_str());
     assert_eq!(of_request.count(), 1, "{log}");

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use domain::Timestamp;
 use kv::Key;
 use serde_json::{Value, json};
-use testkit::{Process, RuntimeApi, TestApp, TestStore, check_job_line};
+use testkit::{Process, RuntimeApi, TestApp, TestStore, check_job_log_line};
 
 use crate::open_logins;
 
@@ -33,7 +33,7 @@ async fn without_a_runtime_api_it_sweeps_once_and_prints_what_it_has_done() {
         let line: Value = serde_json::from_str(lines[0]).unwrap();
         assert_eq!((&line["level"], &line["job"]), (&json!("INFO"), &json!("janitor")));
         assert_eq!(line["summary"], summary);
-        assert_eq!(check_job_line(&line, None), Ok(()));
+        assert_eq!(check_job_log_line(&line, None), Ok(()));
     }
 }
 

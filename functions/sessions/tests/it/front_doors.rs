@@ -3,15 +3,13 @@
 
 use axum::http::header::{IF_MATCH, IF_NONE_MATCH};
 use serde_json::{Value, json};
-use testkit::{
-    Actor, Code, FRONT_DOORS, Process, RuntimeApi, Target as _, TestApp, TestStore, holds_behind_every_front_door,
-};
+use testkit::{Actor, Code, FRONT_DOORS, Process, RuntimeApi, Target as _, TestApp, TestStore, check_every_front_door};
 
 use crate::{create, path};
 
 /// The program, and the router in this process beside it, with somebody who has sessions of these names.
 async fn start(store: &TestStore, names: &[&str]) -> (RuntimeApi, TestApp, Actor, Vec<Value>) {
-    let app = TestApp::beside_programs(sessions::router(), store.open());
+    let app = TestApp::alongside_processes(sessions::router(), store.open());
     let alice = app.register("alice@example.com").await;
     let mut made = Vec::new();
     for name in names {
@@ -35,8 +33,8 @@ fn keeps_parameters(kind: &str) -> bool {
 async fn it_is_the_same_function_behind_every_front_door() {
     let store = TestStore::new();
     let (function, _, alice, made) = start(&store, &["one"]).await;
-    holds_behind_every_front_door(&function, "/v5/sessions", Some(&alice.token)).await;
-    holds_behind_every_front_door(&function, &path(&made[0]), Some(&alice.token)).await;
+    check_every_front_door(&function, "/v5/sessions", Some(&alice.token)).await;
+    check_every_front_door(&function, &path(&made[0]), Some(&alice.token)).await;
 }
 
 #[tokio::test]
@@ -44,7 +42,7 @@ async fn a_session_is_made_changed_and_deleted_with_bodies_of_either_form() {
     let store = TestStore::new();
     let (function, _, alice, _) = start(&store, &[]).await;
     for (_, sample) in FRONT_DOORS {
-        for door in [function.behind(sample), function.behind(sample).encoding_bodies()] {
+        for door in [function.behind(sample), function.behind(sample).with_base64_bodies()] {
             let draft = json!({ "name": "Übung – 日本 🗂", "workspacePath": "/arbeit/größe" });
             let answer = door.post("/v5/sessions").by(&alice).json(&draft).send().await;
             let location = answer.header("location").unwrap().to_owned();
@@ -61,7 +59,7 @@ async fn a_session_is_made_changed_and_deleted_with_bodies_of_either_form() {
             late.assert_problem(412, Code::PreconditionFailed);
             door.delete(&location).by(&alice).send().await.ok();
         }
-        let door = function.behind(sample).spoiling_bodies();
+        let door = function.behind(sample).with_undecodable_bodies();
         let refused = door
             .post("/v5/sessions")
             .by(&alice)

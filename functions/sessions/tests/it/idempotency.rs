@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use axum::http::{HeaderName, StatusCode};
 use serde_json::{Value, json};
-use testkit::{Actor, Answer, Code, Target as _, TestApp};
+use testkit::{Actor, Code, Target as _, TestApp, TestResponse};
 use tokio::task::JoinSet;
 
 use crate::start;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-async fn create(app: &TestApp, actor: &Actor, key: &str, body: &Value) -> Answer {
+async fn create(app: &TestApp, actor: &Actor, key: &str, body: &Value) -> TestResponse {
     app.post("/v5/sessions")
         .by(actor)
         .header(KEY, key)
@@ -97,10 +97,10 @@ async fn a_key_is_its_callers_own() {
     let his = create(&app, &bob, "key", &draft("one")).await.created();
     assert_ne!(hers["id"], his["id"]);
     // In her tenant he is another caller too, and may do with a key what he may do without.
-    let colleague = app.admit(&bob, &alice, domain::Role::Member).await;
+    let colleague = app.add_member(&bob, &alice, domain::Role::Member).await;
     let theirs = create(&app, &colleague, "key", &draft("one")).await.created();
     assert_ne!(theirs["id"], hers["id"]);
-    let viewer = app.admit(&bob, &alice, domain::Role::Viewer).await;
+    let viewer = app.add_member(&bob, &alice, domain::Role::Viewer).await;
     create(&app, &viewer, "key", &draft("one"))
         .await
         .assert_problem(403, Code::Forbidden);

@@ -7,7 +7,7 @@ use testkit::{Actor, Code, Target as _, TestApp};
 use crate::{create, path, start};
 
 async fn answer(app: &TestApp, method: &Method, path: &str, actor: &Actor) -> (Vec<(String, String)>, Value) {
-    let mut call = app.call(method.clone(), path).by(actor);
+    let mut call = app.request(method.clone(), path).by(actor);
     if method == Method::PATCH {
         call = call.json(&json!({ "name": "mine now" }));
     }

@@ -3,12 +3,12 @@
 use axum::http::header::{IF_MATCH, IF_NONE_MATCH};
 use axum::http::{Method, StatusCode};
 use serde_json::json;
-use testkit::{Answer, Code, Target as _};
+use testkit::{Code, Target as _, TestResponse};
 use tokio::task::JoinSet;
 
 use crate::{create, path, start};
 
-fn tag(answer: &Answer) -> String {
+fn tag(answer: &TestResponse) -> String {
     answer.header("etag").unwrap().to_owned()
 }
 
@@ -37,7 +37,7 @@ async fn a_version_that_the_client_has_is_not_sent_again() {
     let first = tag(&app.get(&path).by(&alice).send().await);
     for method in [Method::GET, Method::HEAD] {
         let known = app
-            .call(method, &path)
+            .request(method, &path)
             .by(&alice)
             .header(IF_NONE_MATCH, &first)
             .send()

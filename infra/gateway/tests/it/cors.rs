@@ -9,7 +9,7 @@ use testkit::{Target as _, TestApp};
 async fn a_preflight_is_answered_with_204_for_a_day() {
     let app = TestApp::start(gateway::router());
     let answer = app
-        .call(Method::OPTIONS, "/api/v5/sessions")
+        .request(Method::OPTIONS, "/api/v5/sessions")
         .header(ORIGIN, "https://app.example.com")
         .header(ACCESS_CONTROL_REQUEST_METHOD, "PATCH")
         .header(ACCESS_CONTROL_REQUEST_HEADERS, "authorization,content-type")

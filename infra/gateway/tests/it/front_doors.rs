@@ -1,7 +1,7 @@
 //! The whole surface as Lambda runs it, behind each kind of front door.
 
 use serde_json::{Value, json};
-use testkit::{Code, FRONT_DOORS, RuntimeApi, Target as _, TestStore, answer_to};
+use testkit::{Code, FRONT_DOORS, RuntimeApi, Target as _, TestStore, response_to};
 
 use crate::flow::flow;
 use crate::process::gateway;
@@ -12,7 +12,7 @@ async fn the_flow_works_behind_every_front_door() {
         eprintln!("behind {kind}:");
         let store = TestStore::new();
         let function = RuntimeApi::start(gateway(&store)).await;
-        flow(&function.behind(sample).encoding_bodies()).await;
+        flow(&function.behind(sample).with_base64_bodies()).await;
     }
 }
 
@@ -120,7 +120,7 @@ async fn an_api_with_a_route_for_each_path_answers_it_below_a_base_path() {
         }
         let answer = function.invoke(&event).await.unwrap();
         let path = format!("/v5/sessions/{id}");
-        answer_to(&event, &path, &answer).assert_problem(401, Code::MissingToken);
+        response_to(&event, &path, &answer).assert_problem(401, Code::MissingToken);
     }
 }
 
@@ -149,7 +149,7 @@ async fn no_host_no_scheme_and_no_query_makes_the_function_fail() {
             }
             let answer = function.invoke(&event).await;
             let answer = answer.unwrap_or_else(|error| panic!("{kind} {odd}: {error}"));
-            let answer = answer_to(&event, "/v5/auth/register", &answer);
+            let answer = response_to(&event, "/v5/auth/register", &answer);
             assert!([201, 409].contains(&answer.status.as_u16()), "{kind} {odd}: {answer:?}");
         }
     }

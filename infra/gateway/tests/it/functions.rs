@@ -73,7 +73,7 @@ impl Functions {
         let mut logs = Vec::new();
         for running in self.running {
             let invocations = running.invocations.into_inner();
-            logs.push((running.name, invocations, running.function.end().await));
+            logs.push((running.name, invocations, running.function.stop().await));
         }
         logs
     }

@@ -7,7 +7,8 @@ use domain::Role;
 use kv::faulty::{Latency, Plan};
 use serde_json::{Value, json};
 use testkit::{
-    Actor, Answer, Call, Code, Process, RuntimeApi, Target as _, TestApp, TestStore, check_job_line, check_request_line,
+    Actor, Code, Process, RuntimeApi, Target as _, TestApp, TestRequest, TestResponse, TestStore, check_job_log_line,
+    check_request_log_line,
 };
 use tokio::time::{Instant, timeout};
 
@@ -64,8 +65,8 @@ async fn somebody(app: &TestApp, operation: &Operation, number: usize) -> (Actor
     (actor, person, operation.at("/api/v5", &id))
 }
 
-fn prepared<'a>(app: &'a TestApp, operation: &Operation, person: &Person, path: &str) -> Call<'a, TestApp> {
-    let call = app.call(operation.method.clone(), path);
+fn prepared<'a>(app: &'a TestApp, operation: &Operation, person: &Person, path: &str) -> TestRequest<'a, TestApp> {
+    let call = app.request(operation.method.clone(), path);
     match operation.body {
         Some(body) => call.json(&body(person)),
         None => call,
@@ -84,7 +85,7 @@ async fn a_line_names_the_route_and_whose_request_it_is_once_a_token_was_verifie
         };
         let answer = answer.send().await;
         assert_eq!(answer.status, operation.success, "{path}");
-        let line = app.line(&answer);
+        let line = app.log_line(&answer);
         assert_eq!(line["method"], operation.method.as_str());
         assert_eq!(line["route"], operation.at("/api/v5", "{id}"));
         assert_eq!(line["status"], operation.success);
@@ -110,12 +111,12 @@ async fn who_is_refused_is_named_if_the_token_is_one_of_ours_and_not_otherwise()
     let app = TestApp::start(gateway::router());
     let alice = app.register("alice@example.com").await;
     let viewer = app
-        .admit(&app.register("viewer@example.com").await, &alice, Role::Viewer)
+        .add_member(&app.register("viewer@example.com").await, &alice, Role::Viewer)
         .await;
     let draft = json!({ "name": "one", "workspacePath": "/one" });
-    let line = async |call: Call<'_, TestApp>, status: u16, code: Code| {
+    let line = async |call: TestRequest<'_, TestApp>, status: u16, code: Code| {
         let answer = call.send().await;
-        let line = app.line(&answer);
+        let line = app.log_line(&answer);
         answer.assert_problem(status, code);
         assert_eq!(
             (&line["status"], &line["code"]),
@@ -143,7 +144,10 @@ async fn who_is_refused_is_named_if_the_token_is_one_of_ours_and_not_otherwise()
     assert_eq!(ids_on(&refused), nobody);
     // Whoever leaves ends what an expired token belonged to, and so is somebody.
     let left = app.post("/v5/auth/logout").bearer(&expired).send().await;
-    assert_eq!(ids_on(&app.line(&left)), ids_of(&alice).each_ref().map(String::as_str));
+    assert_eq!(
+        ids_on(&app.log_line(&left)),
+        ids_of(&alice).each_ref().map(String::as_str)
+    );
 }
 
 #[tokio::test]
@@ -154,8 +158,8 @@ async fn what_has_no_route_and_no_method_of_http_makes_no_names_of_its_own() {
         ("MARKED", "/v5/health", "/v5/health"),
         ("MARKED", "/marked", "(none)"),
     ] {
-        let answer = app.call(method.parse::<Method>().unwrap(), path).send().await;
-        let line = app.line(&answer);
+        let answer = app.request(method.parse::<Method>().unwrap(), path).send().await;
+        let line = app.log_line(&answer);
         let expected = if method == "GET" { "GET" } else { "(other)" };
         assert_eq!((&line["method"], &line["route"]), (&json!(expected), &json!(route)));
         assert!(!line.to_string().to_lowercase().contains("marked"), "{line}");
@@ -165,7 +169,7 @@ async fn what_has_no_route_and_no_method_of_http_makes_no_names_of_its_own() {
 /// The trips of the table in the README, which the bench counts by the time that they take.
 #[tokio::test(start_paused = true)]
 async fn the_trips_on_a_line_are_the_time_that_the_request_has_waited_for_the_store() {
-    let store = TestStore::embedded();
+    let store = TestStore::lmdb();
     let app = slow(&store, Plan::default());
     for (number, operation) in operations().iter().enumerate() {
         let (actor, person, path) = somebody(&app, operation, number).await;
@@ -174,7 +178,7 @@ async fn the_trips_on_a_line_are_the_time_that_the_request_has_waited_for_the_st
         let answer = call.send().await;
         let took = start.elapsed();
         assert_eq!(answer.status, operation.success, "{path}");
-        let line = app.line(&answer);
+        let line = app.log_line(&answer);
         assert_eq!(
             u128::from(line["store_trips"].as_u64().unwrap()),
             took.as_millis() / TRIP.as_millis(),
@@ -187,14 +191,14 @@ async fn the_trips_on_a_line_are_the_time_that_the_request_has_waited_for_the_st
 
 #[tokio::test(start_paused = true)]
 async fn requests_that_take_turns_have_each_their_own_trips() {
-    let store = TestStore::embedded();
+    let store = TestStore::lmdb();
     let app = slow(&store, Plan::default());
     let actor = app.register("alice@example.com").await;
     let draft = json!({ "name": "one", "workspacePath": "/one" });
     let made = app.post("/v5/sessions").by(&actor).json(&draft).send().await.created();
     let path = format!("/v5/sessions/{}", made["id"].as_str().unwrap());
     let start = Instant::now();
-    let answers: [Answer; 4] = tokio::join!(
+    let answers: [TestResponse; 4] = tokio::join!(
         app.get("/v5/sessions").by(&actor).send(),
         app.get(&path).by(&actor).send(),
         app.get("/v5/health").send(),
@@ -202,14 +206,16 @@ async fn requests_that_take_turns_have_each_their_own_trips() {
     )
     .into();
     assert_eq!(start.elapsed(), 3 * TRIP, "they were under way together");
-    let trips = answers.each_ref().map(|answer| app.line(answer)["store_trips"].clone());
+    let trips = answers
+        .each_ref()
+        .map(|answer| app.log_line(answer)["store_trips"].clone());
     assert_eq!(trips, [3, 2, 0, 3]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn requests_on_many_threads_have_each_their_own_trips() {
     // Whose reads are done as soon as they are asked for, so that even those that are asked for together are a trip each.
-    let store = TestStore::embedded();
+    let store = TestStore::lmdb();
     let app = std::sync::Arc::new(TestApp::on(gateway::router(), store.open()));
     let alice = app.register("alice@example.com").await;
     let mut tasks = tokio::task::JoinSet::new();
@@ -218,7 +224,7 @@ async fn requests_on_many_threads_have_each_their_own_trips() {
         tasks.spawn(async move {
             let (path, trips) = [("/v5/health", 0), ("/v5/ready", 2), ("/v5/auth/logins", 4)][number as usize % 3];
             let answer = app.get(path).bearer(&token).send().await;
-            assert_eq!(app.line(&answer)["store_trips"], trips, "{path}");
+            assert_eq!(app.log_line(&answer)["store_trips"], trips, "{path}");
         });
     }
     tasks.join_all().await;
@@ -226,7 +232,7 @@ async fn requests_on_many_threads_have_each_their_own_trips() {
 
 #[tokio::test(start_paused = true)]
 async fn the_retries_on_a_line_are_the_requests_own() {
-    let store = TestStore::embedded();
+    let store = TestStore::lmdb();
     let plan = Plan {
         seed: 7,
         conflict: 0.5,
@@ -242,7 +248,7 @@ async fn the_retries_on_a_line_are_the_requests_own() {
         let answer = app.post("/v5/sessions").by(&actor).json(&draft).send().await;
         let after = app.env.db.usage();
         let retries = after.attempts - before.attempts - 1;
-        assert_eq!(app.line(&answer)["store_retries"], retries);
+        assert_eq!(app.log_line(&answer)["store_retries"], retries);
         seen += retries;
     }
     assert!(seen > 5, "the plan makes no conflicts");
@@ -250,14 +256,14 @@ async fn the_retries_on_a_line_are_the_requests_own() {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_does_not_answer_is_told_of_with_the_cause() {
-    let store = TestStore::embedded();
+    let store = TestStore::lmdb();
     let plan = Plan {
         hang: 1.0,
         ..Plan::default()
     };
     let app = slow(&store, plan);
     let answer = app.get("/v5/ready").send().await;
-    let line = app.line(&answer);
+    let line = app.log_line(&answer);
     answer.assert_problem(503, Code::StoreUnavailable);
     assert_eq!(
         (&line["level"], &line["StoreUnavailable"]),
@@ -269,12 +275,12 @@ async fn a_store_that_does_not_answer_is_told_of_with_the_cause() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_nobody_waits_for_any_more_has_its_line_too() {
-    let store = TestStore::embedded();
+    let store = TestStore::lmdb();
     let app = slow(&store, Plan::default());
     let actor = app.register("alice@example.com").await;
     let asking = app.get("/v5/sessions").by(&actor).send();
     assert!(timeout(TRIP * 3 / 2, asking).await.is_err());
-    let lines = app.lines();
+    let lines = app.log_lines();
     let line = lines.last().unwrap();
     assert_eq!((&line["status"], &line["level"]), (&Value::Null, &json!("INFO")));
     assert_eq!(line["cause"], "nobody waited for the answer");
@@ -289,7 +295,7 @@ async fn only_the_first_request_of_a_process_is_a_cold_start() {
     for _ in 0..3 {
         app.get("/v5/health").send().await;
     }
-    let cold: Vec<_> = app.lines().iter().map(|line| line["cold_start"] == true).collect();
+    let cold: Vec<_> = app.log_lines().iter().map(|line| line["cold_start"] == true).collect();
     assert_eq!(cold, [true, false, false]);
 }
 
@@ -307,7 +313,7 @@ async fn a_line_has_the_trace_that_the_request_says_it_belongs_to() {
             "the contract knows no such header: {:?}",
             answer.headers
         );
-        app.line(&answer)["trace_id"].as_str().unwrap().to_owned()
+        app.log_line(&answer)["trace_id"].as_str().unwrap().to_owned()
     };
     assert_eq!(trace(&[("traceparent", PARENT)]).await, TRACE);
     let xray = ("x-amzn-trace-id", "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1");
@@ -339,7 +345,7 @@ async fn a_servers_lines_are_of_its_log_and_have_no_metrics() {
     assert_eq!(lines.len(), 2, "{lines:?}");
     for line in &lines {
         let line: Value = serde_json::from_str(line).unwrap();
-        assert_eq!(check_request_line(&line, None), Ok(()), "{line}");
+        assert_eq!(check_request_log_line(&line, None), Ok(()), "{line}");
     }
     for silent in ["warn", "info,api::request=off", "off"] {
         assert_eq!(
@@ -410,7 +416,11 @@ async fn under_lambda_metrics_are_written_whatever_the_log_is_asked_for() {
             let lines: Vec<_> = log.lines().collect();
             assert_eq!((invocations, lines.len()), (1, 1), "{name} {level} {format}: {log}");
             let line: Value = serde_json::from_str(lines[0]).unwrap();
-            assert_eq!(check_request_line(&line, Some(RuntimeApi::FUNCTION)), Ok(()), "{line}");
+            assert_eq!(
+                check_request_log_line(&line, Some(RuntimeApi::FUNCTION_NAME)),
+                Ok(()),
+                "{line}"
+            );
             assert_eq!(line["request_id"], "00000000-0000-4000-8000-000000000000");
             let trace = if name == "auth" {
                 TRACE.to_owned()
@@ -423,9 +433,13 @@ async fn under_lambda_metrics_are_written_whatever_the_log_is_asked_for() {
         for job in gateway::jobs() {
             let function = RuntimeApi::start(Functions::command(job.name(), &store, &env).await).await;
             function.invoke(&json!({})).await.unwrap();
-            let log = function.end().await;
+            let log = function.stop().await;
             let line: Value = serde_json::from_str(log.trim()).unwrap();
-            assert_eq!(check_job_line(&line, Some(RuntimeApi::FUNCTION)), Ok(()), "{line}");
+            assert_eq!(
+                check_job_log_line(&line, Some(RuntimeApi::FUNCTION_NAME)),
+                Ok(()),
+                "{line}"
+            );
         }
     }
 }

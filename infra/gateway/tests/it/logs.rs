@@ -10,7 +10,9 @@ use std::net::{Shutdown, TcpStream};
 use axum::body::Body;
 use axum::http::{HeaderName, Method, Request, header};
 use serde_json::{Value, json};
-use testkit::{Answer, Call, Process, RuntimeApi, Target, TestStore, check_job_line, check_request_line};
+use testkit::{
+    Process, RuntimeApi, Target, TestRequest, TestResponse, TestStore, check_job_log_line, check_request_log_line,
+};
 
 use crate::functions::Functions;
 use crate::operations::{Access, Named, Operation, Person, operations};
@@ -87,7 +89,7 @@ struct Driver<'a, T> {
 }
 
 impl<T: Target> Driver<'_, T> {
-    async fn send(&mut self, call: Call<'_, T>) -> Answer {
+    async fn send(&mut self, call: TestRequest<'_, T>) -> TestResponse {
         let answer = call.send().await;
         self.sent.extend(answer.header("x-request-id").map(str::to_owned));
         self.secrets.learn(&answer.body["data"]);
@@ -146,7 +148,7 @@ impl<T: Target> Driver<'_, T> {
         let body = operation.body.map(|body| body(&person));
         let method = &operation.method;
         let target = self.target;
-        let call = |path: &str| target.call(method.clone(), path);
+        let call = |path: &str| target.request(method.clone(), path);
 
         let (cut, _) = token.rsplit_once('.').unwrap();
         let credentials = [
@@ -233,7 +235,7 @@ impl<T: Target> Driver<'_, T> {
     }
 }
 
-fn with<'a, T: Target>(call: Call<'a, T>, body: Option<&Value>) -> Call<'a, T> {
+fn with<'a, T: Target>(call: TestRequest<'a, T>, body: Option<&Value>) -> TestRequest<'a, T> {
     match body {
         Some(body) => call.json(body),
         None => call,
@@ -263,7 +265,7 @@ async fn provoke(driver: &mut Driver<'_, impl Target>) {
     }
     let preflight = driver
         .target
-        .call(Method::OPTIONS, "/v5/sessions")
+        .request(Method::OPTIONS, "/v5/sessions")
         .header(header::ORIGIN, "https://marked.example.com")
         .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST")
         .header(header::ACCESS_CONTROL_REQUEST_HEADERS, "x-marked");
@@ -309,7 +311,7 @@ fn provoke_server(address: &str) {
         let path = target.split('?').next().unwrap_or_default();
         // Sent or refused, an answer is one of the document's; what is not even a method is refused before it is answered.
         if let Ok(method) = method.parse() {
-            answered += usize::from(Answer::from_wire(&method, path, &answer).is_some());
+            answered += usize::from(TestResponse::parse_http1(&method, path, &answer).is_some());
         }
     }
     assert!(answered > 0, "none of it has come to the application");
@@ -391,7 +393,7 @@ async fn no_secret_is_in_the_logs_for_machines_whatever_is_asked_of_any_operatio
     let mut requests = parsed(&log.lines);
     requests.retain(|line| line["message"] == "request");
     for line in &requests {
-        assert_eq!(check_request_line(line, None), Ok(()), "{line}");
+        assert_eq!(check_request_log_line(line, None), Ok(()), "{line}");
     }
     let logged: BTreeSet<_> = requests.iter().map(|line| text(&line["request_id"])).collect();
     assert!(log.sent.is_subset(&logged));
@@ -434,7 +436,11 @@ async fn no_secret_is_in_the_logs_of_any_function_under_lambda() {
         let mut requests = parsed(&lines);
         requests.retain(|line| line["message"] == "request");
         for line in &requests {
-            assert_eq!(check_request_line(line, Some(RuntimeApi::FUNCTION)), Ok(()), "{line}");
+            assert_eq!(
+                check_request_log_line(line, Some(RuntimeApi::FUNCTION_NAME)),
+                Ok(()),
+                "{line}"
+            );
         }
         let cold = requests.iter().filter(|line| line["cold_start"] == true);
         assert_eq!(cold.count(), 1, "{name}");
@@ -467,13 +473,17 @@ async fn no_secret_is_in_the_logs_of_any_job_under_lambda() {
             assert_eq!(function.invoke(&event).await.is_err(), fails);
             db.run(|txn| async move { txn.clear(junk) }).await.unwrap();
         }
-        let log = function.end().await;
+        let log = function.stop().await;
         let lines: Vec<_> = log.lines().map(str::to_owned).collect();
         assert_eq!(Secrets::default().leaks(&lines), [""; 0]);
         let mut runs = parsed(&lines);
         runs.retain(|line| line["message"] == "job");
         for (number, line) in (0..).zip(&runs) {
-            assert_eq!(check_job_line(line, Some(RuntimeApi::FUNCTION)), Ok(()), "{line}");
+            assert_eq!(
+                check_job_log_line(line, Some(RuntimeApi::FUNCTION_NAME)),
+                Ok(()),
+                "{line}"
+            );
             assert_eq!(line["trace_id"], RuntimeApi::trace_id(number));
         }
         let failures: Vec<_> = runs.iter().map(|line| line["JobFailures"].clone()).collect();

@@ -13,7 +13,7 @@ use domain::{Role, SystemRng, TokenId};
 use kv::Entry;
 use kv::faulty::{Latency, Plan};
 use serde_json::{Value, json};
-use testkit::{Actor, Answer, Code, Target as _, TestApp, TestStore};
+use testkit::{Actor, Code, Target as _, TestApp, TestResponse, TestStore};
 
 use crate::operations::{Access, Named, Operation, Person, operations};
 
@@ -114,7 +114,7 @@ impl Stage {
         app.clock.advance(Duration::from_secs(60));
 
         let bob = app.register("bob@example.com").await;
-        let guest = async |email, role| app.admit(&app.register(email).await, &alice, role).await;
+        let guest = async |email, role| app.add_member(&app.register(email).await, &alice, role).await;
         let member = guest("member@example.com", Role::Member).await;
         let viewer = guest("viewer@example.com", Role::Viewer).await;
         let expelled = guest("expelled@example.com", Role::Owner).await;
@@ -184,9 +184,9 @@ impl Stage {
 
     /// Sends what is to change nothing, and looks whether it has.
     async fn ask_in_vain(&self, request: Asked<'_>) -> Seen {
-        let before = self.app.stored().await;
+        let before = self.app.all_entries().await;
         let seen = self.ask(request).await;
-        let after = self.app.stored().await;
+        let after = self.app.all_entries().await;
         assert!(before == after, "{request:?} wrote:\n{:#?}", changes(&before, &after));
         seen
     }
@@ -203,7 +203,7 @@ impl Stage {
             .body
             .map_or_else(Body::empty, |body| Body::from(body.to_string()));
         let (parts, body) = self.app.exchange(sent.body(body).unwrap()).await.into_parts();
-        let answer = Answer::checked(request.method, request.path, parts.status, parts.headers, &body);
+        let answer = TestResponse::checked(request.method, request.path, parts.status, parts.headers, &body);
         assert_eq!(
             answer.status == 401,
             answer.headers.contains_key("www-authenticate"),
@@ -224,7 +224,7 @@ struct Asked<'a> {
 }
 
 struct Seen {
-    answer: Answer,
+    answer: TestResponse,
     /// Its headers and its body, without the request's id.
     bytes: String,
 }
@@ -419,7 +419,7 @@ async fn what_names_nothing_shows_and_touches_nothing_of_another_tenants() {
             session["id"].as_str().unwrap().to_owned(),
         ];
         let theirs = async || {
-            let mut entries = stage.app.stored().await;
+            let mut entries = stage.app.all_entries().await;
             entries.retain(|entry| {
                 let shown = format!("{:?} {}", entry.key, String::from_utf8_lossy(&entry.value));
                 ids.iter().any(|id| shown.contains(id))

@@ -249,7 +249,7 @@ async fn no_client_can_add_a_series() {
             format!("/v5/health?{number}"),
         ] {
             for method in [Method::GET, format!("MARKED{number}").parse().unwrap()] {
-                remote.call(method, &path).send().await;
+                remote.request(method, &path).send().await;
             }
         }
     }

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use axum::http::Method;
 use serde_json::{Value, json};
-use testkit::{Answer, Code, Process, Remote, Target as _, TestStore};
+use testkit::{Code, Process, Remote, Target as _, TestResponse, TestStore};
 
 /// The key of RFC 8032, section 7.1, test 2, which everybody knows, as the base64 of its PKCS#8 form.
 pub const PRIVATE_KEY: &str = "MC4CAQAwBQYDK2VwBCIEIEzNCJso/5banbbDRuwRTg9bijGfNaumJNqM9u1PuKb7";
@@ -155,7 +155,7 @@ async fn asked_to_stop_it_finishes_what_is_in_flight_and_exits_with_success() {
     write!(stream, "{rest}").unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
-    let answer = Answer::from_wire(&Method::POST, "/v5/auth/register", &answer);
+    let answer = TestResponse::parse_http1(&Method::POST, "/v5/auth/register", &answer);
     answer.expect("it is answered").created();
     let (status, _) = process.wait();
     assert!(status.success(), "{status}");

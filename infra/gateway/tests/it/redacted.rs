@@ -80,7 +80,7 @@ async fn no_type_that_holds_a_secret_prints_it() {
         (serde_json::from_str(&raw).unwrap(), serde_json::from_str(&raw).unwrap());
 
     // All that the store has: hashes, digests and nonces as they are written.
-    let stored = app.stored().await;
+    let stored = app.all_entries().await;
     let stored: Vec<_> = stored
         .iter()
         .filter_map(|entry| serde_json::from_slice(&entry.value).ok())

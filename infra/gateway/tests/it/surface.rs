@@ -27,7 +27,10 @@ async fn an_unknown_path_is_a_problem_under_every_prefix() {
         "/v5/sessions/",
     ] {
         for method in [Method::GET, Method::POST, Method::DELETE] {
-            app.call(method, path).send().await.assert_problem(404, Code::NotFound);
+            app.request(method, path)
+                .send()
+                .await
+                .assert_problem(404, Code::NotFound);
         }
     }
 }
@@ -40,7 +43,7 @@ async fn a_method_that_a_path_does_not_know_is_a_problem_that_names_those_it_doe
         (Method::POST, "/api/v5/health", "GET,HEAD"),
         (Method::GET, "/v5/auth/login", "POST"),
     ] {
-        let answer = app.call(method.clone(), path).send().await;
+        let answer = app.request(method.clone(), path).send().await;
         let mut named: Vec<_> = answer.header("allow").unwrap().split(',').map(str::to_owned).collect();
         named.sort();
         assert_eq!(named.join(","), allowed, "{method} {path}");
@@ -57,7 +60,7 @@ async fn both_prefixes_answer_every_route() {
                 "{prefix}{}",
                 route.path.replace("{id}", "0190d0a0-7c3e-7a11-8f3e-0123456789ab")
             );
-            let answer = app.call(route.method.parse().unwrap(), &path).send().await;
+            let answer = app.request(route.method.parse().unwrap(), &path).send().await;
             assert!(
                 ![404, 405].contains(&answer.status.as_u16()),
                 "{} {path}: {}",
@@ -71,9 +74,9 @@ async fn both_prefixes_answer_every_route() {
 #[tokio::test]
 async fn head_is_answered_like_get_without_the_body() {
     let app = start();
-    assert_eq!(app.call(Method::HEAD, "/v5/health").send().await.status, 200);
-    assert_eq!(app.call(Method::HEAD, "/v5/sessions").send().await.status, 401);
-    assert_eq!(app.call(Method::HEAD, "/v5/nothing").send().await.status, 404);
+    assert_eq!(app.request(Method::HEAD, "/v5/health").send().await.status, 200);
+    assert_eq!(app.request(Method::HEAD, "/v5/sessions").send().await.status, 401);
+    assert_eq!(app.request(Method::HEAD, "/v5/nothing").send().await.status, 404);
 }
 
 #[tokio::test]
@@ -99,7 +102,7 @@ async fn an_oversized_body_is_refused_on_every_route() {
             route.path.replace("{id}", "0190d0a0-7c3e-7a11-8f3e-0123456789ab")
         );
         let call = app
-            .call(route.method.parse().unwrap(), &path)
+            .request(route.method.parse().unwrap(), &path)
             .body(vec![b' '; 1_000_000]);
         call.send().await.assert_problem(413, Code::BodyTooLarge);
     }
@@ -132,7 +135,7 @@ async fn head_tells_what_get_sends() {
         "/v5/auth/login",
     ] {
         let get = remote.get(path).send().await;
-        let head = remote.call(Method::HEAD, path).send().await;
+        let head = remote.request(Method::HEAD, path).send().await;
         assert_eq!(head.status, get.status, "{path}");
         assert!(get.header("content-length") > Some("0"), "{path}");
         for name in ["content-length", "content-type", "allow", "www-authenticate"] {
@@ -145,7 +148,7 @@ async fn head_tells_what_get_sends() {
 async fn a_method_that_nobody_knows_is_refused_however_long_it_is() {
     let app = TestApp::start(gateway::router());
     for method in ["BREW".to_owned(), "X".repeat(10_000)] {
-        let answer = app.call(method.parse().unwrap(), "/v5/health").send().await;
+        let answer = app.request(method.parse().unwrap(), "/v5/health").send().await;
         answer.assert_problem(405, Code::MethodNotAllowed);
     }
 }

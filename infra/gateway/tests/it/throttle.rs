@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use serde_json::json;
-use testkit::{Answer, Code, Process, Remote, Target as _, TestStore};
+use testkit::{Code, Process, Remote, Target as _, TestResponse, TestStore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -14,7 +14,7 @@ const PROCESSES: usize = 8;
 const ATTEMPTS: usize = 200;
 const FREE: usize = 20;
 
-async fn log_in(remote: &Remote, password: &str) -> Answer {
+async fn log_in(remote: &Remote, password: &str) -> TestResponse {
     let body = json!({ "email": "alice@example.com", "password": password });
     remote.post("/v5/auth/login").json(&body).send().await
 }

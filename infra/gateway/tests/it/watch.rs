@@ -1,7 +1,7 @@
 //! The function binaries under `cargo lambda watch`, four processes of each at most, on one store.
 
 use serde_json::json;
-use testkit::{Code, FRONT_DOORS, LambdaWatch, Target as _, TestStore, answer_to};
+use testkit::{Code, FRONT_DOORS, LambdaWatch, Target as _, TestStore, response_to};
 
 use crate::flow::flow;
 
@@ -32,7 +32,7 @@ async fn the_flow_works_through_function_processes_that_share_the_store() {
         answer.assert_problem(409, Code::EmailTaken);
     }
     assert!(
-        watch.processes("auth") > 1,
+        watch.process_count("auth") > 1,
         "one process answered them all:\n{}",
         watch.output()
     );
@@ -66,7 +66,7 @@ async fn the_flow_works_through_function_processes_that_share_the_store() {
         .ok();
     assert_eq!(page["sessions"].as_array().unwrap().len(), made);
     assert!(
-        watch.processes("sessions") > 1,
+        watch.process_count("sessions") > 1,
         "one process answered them all:\n{}",
         watch.output()
     );
@@ -76,7 +76,7 @@ async fn the_flow_works_through_function_processes_that_share_the_store() {
         let event = sample.replace("test@example.com", &format!("{kind}@example.com"));
         let event = serde_json::from_str(&event).unwrap();
         let answer = watch.invoke("auth", &event).await;
-        answer_to(&event, "/v5/auth/register", &answer).created();
+        response_to(&event, "/v5/auth/register", &answer).created();
     }
     let event = serde_json::from_str(include_str!("../../../events/scheduler.json")).unwrap();
     let answer = watch.invoke("janitor", &event).await;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use testkit::metrics;
+use testkit::metric_names;
 
 use super::{camel, function, functions, jobs, of_type, read, resources, template, texts};
 use crate::layout::folders;
@@ -179,7 +179,7 @@ fn the_dashboard_shows_every_function_and_every_alarm() {
     }
 }
 
-/// That the functions do emit these is held by whatever reads their lines (`testkit::check_request_line`, `check_job_line`).
+/// That the functions do emit these is held by whatever reads their lines (`testkit::check_request_log_line`, `check_job_log_line`).
 #[test]
 fn alarms_and_the_dashboard_look_at_metrics_that_there_are() {
     let template = template();
@@ -203,7 +203,7 @@ fn alarms_and_the_dashboard_look_at_metrics_that_there_are() {
     assert!(looked_at.len() > folders().len(), "{looked_at:?}");
     for folder in folders() {
         let id = format!("{}Function", camel(&folder));
-        let there = metrics(jobs().contains(&folder));
+        let there = metric_names(jobs().contains(&folder));
         for (_, name) in looked_at.iter().filter(|(of, _)| *of == id) {
             assert!(there.contains(name.as_str()), "{folder} has no metric {name}");
         }

@@ -45,7 +45,7 @@ async fn the_gateway_and_the_functions_have_the_same_cross_origin_rules() {
     let origin = "https://app.example.com";
     let app = TestApp::with_origins(gateway::router(), &Origins::Listed(vec![origin.into()]));
 
-    let preflight = app.call(Method::OPTIONS, "/v5/sessions").header(ORIGIN, origin);
+    let preflight = app.request(Method::OPTIONS, "/v5/sessions").header(ORIGIN, origin);
     let preflight = preflight.header(ACCESS_CONTROL_REQUEST_METHOD, "PATCH");
     let preflight = preflight
         .header(ACCESS_CONTROL_REQUEST_HEADERS, "authorization")

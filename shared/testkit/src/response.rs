@@ -8,7 +8,7 @@ use crate::contract;
 
 /// An answer that has passed the checks that hold for all: it is one that the document allows, and does not contradict itself.
 #[derive(Debug)]
-pub struct Answer {
+pub struct TestResponse {
     /// Its status.
     pub status: StatusCode,
     /// Its headers.
@@ -17,7 +17,7 @@ pub struct Answer {
     pub body: Value,
 }
 
-impl Answer {
+impl TestResponse {
     /// Checks an answer to a request of this method and path, from wherever it comes.
     ///
     /// # Panics
@@ -57,7 +57,7 @@ impl Answer {
     ///
     /// # Panics
     /// If the document does not allow it, or if it is cut off in its body.
-    pub fn from_wire(method: &Method, path: &str, bytes: &[u8]) -> Option<Self> {
+    pub fn parse_http1(method: &Method, path: &str, bytes: &[u8]) -> Option<Self> {
         let mut room = [httparse::EMPTY_HEADER; 64];
         let mut head = httparse::Response::new(&mut room);
         let parsed = head.parse(bytes).expect("the server writes HTTP/1.1");

@@ -1,6 +1,6 @@
 //! What a line of the log has to be, for whoever reads it: people, queries, and CloudWatch, which takes metrics from it.
 //!
-//! The schemas stand in files of their own. `embedded.schema.json` is CloudWatch's embedded metric format as far as a schema can say it
+//! The schemas stand in files of their own. `embedded-metrics.schema.json` is CloudWatch's embedded metric format as far as a schema can say it
 //! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>); what is left, that the
 //! members which are said to be metrics are there and are numbers, is checked here.
 
@@ -10,9 +10,11 @@ use std::sync::LazyLock;
 use jsonschema::{Draft, Validator};
 use serde_json::{Value, json};
 
-static REQUEST: LazyLock<Validator> = LazyLock::new(|| validator(include_str!("request-line.schema.json")));
-static JOB: LazyLock<Validator> = LazyLock::new(|| validator(include_str!("job-line.schema.json")));
-static EMBEDDED: LazyLock<Validator> = LazyLock::new(|| validator(include_str!("embedded.schema.json")));
+static REQUEST: LazyLock<Validator> =
+    LazyLock::new(|| validator(include_str!("../schemas/request-log-line.schema.json")));
+static JOB: LazyLock<Validator> = LazyLock::new(|| validator(include_str!("../schemas/job-log-line.schema.json")));
+static EMBEDDED: LazyLock<Validator> =
+    LazyLock::new(|| validator(include_str!("../schemas/embedded-metrics.schema.json")));
 
 /// The metrics of a request, each with its unit. Alarms and dashboards know these names.
 const OF_A_REQUEST: [(&str, &str); 9] = [
@@ -31,7 +33,7 @@ const OF_A_REQUEST: [(&str, &str); 9] = [
 const OF_A_RUN: [(&str, &str); 2] = [("Duration", "Milliseconds"), ("JobFailures", "Count")];
 
 /// The names of the metrics that a function's lines have: a job's, or those of one that answers requests.
-pub fn metrics(is_job: bool) -> BTreeSet<&'static str> {
+pub fn metric_names(is_job: bool) -> BTreeSet<&'static str> {
     let of = if is_job { &OF_A_RUN[..] } else { &OF_A_REQUEST[..] };
     of.iter().map(|(name, _)| *name).collect()
 }
@@ -51,7 +53,7 @@ fn validator(schema: &str) -> Validator {
 
 /// Holds a line to what the line of a request is: with the metrics of this function under Lambda, and with none elsewhere. Says what is wrong
 /// with it, if something is.
-pub fn check_request_line(line: &Value, function: Option<&str>) -> Result<(), String> {
+pub fn check_request_log_line(line: &Value, function: Option<&str>) -> Result<(), String> {
     check(line, &REQUEST, function.map(|function| (function, &OF_A_REQUEST[..])))?;
     let number = |name: &str| line[name].as_u64();
     let class = number("status").map(|status| status / 100);
@@ -79,8 +81,8 @@ pub fn check_request_line(line: &Value, function: Option<&str>) -> Result<(), St
     same_duration(line)
 }
 
-/// Holds a line to what the line of a job's run is, like [`check_request_line`].
-pub fn check_job_line(line: &Value, function: Option<&str>) -> Result<(), String> {
+/// Holds a line to what the line of a job's run is, like [`check_request_log_line`].
+pub fn check_job_log_line(line: &Value, function: Option<&str>) -> Result<(), String> {
     check(line, &JOB, function.map(|function| (function, &OF_A_RUN[..])))?;
     let has_failed = line["cause"].is_string();
     if (line["level"] == "ERROR") != has_failed {
@@ -217,12 +219,12 @@ mod tests {
     fn changed(pointer: &str, value: Value) -> Result<(), String> {
         let mut line = line();
         *line.pointer_mut(pointer).unwrap() = value;
-        check_request_line(&line, Some("auth"))
+        check_request_log_line(&line, Some("auth"))
     }
 
     #[test]
     fn a_line_that_is_as_it_has_to_be_passes() {
-        assert_eq!(check_request_line(&line(), Some("auth")), Ok(()));
+        assert_eq!(check_request_log_line(&line(), Some("auth")), Ok(()));
     }
 
     #[test]
@@ -275,11 +277,11 @@ mod tests {
         for member in ["trace_id", "store_trips", "user_id", "route", "duration_ms"] {
             let mut line = line();
             line.as_object_mut().unwrap().remove(member);
-            assert!(check_request_line(&line, Some("auth")).is_err(), "without {member}");
+            assert!(check_request_log_line(&line, Some("auth")).is_err(), "without {member}");
         }
         let mut more = line();
         more["email"] = json!("a@example.com");
-        assert!(check_request_line(&more, Some("auth")).is_err());
+        assert!(check_request_log_line(&more, Some("auth")).is_err());
     }
 
     #[test]
@@ -302,6 +304,6 @@ mod tests {
         ] {
             assert!(changed(pointer, value.clone()).is_err(), "{pointer} {value}");
         }
-        assert!(check_request_line(&line(), None).is_err(), "nobody takes them");
+        assert!(check_request_log_line(&line(), None).is_err(), "nobody takes them");
     }
 }
