@@ -3,7 +3,7 @@
 use domain::Caller;
 use domain::logins::SignedIn;
 
-use crate::app;
+use crate::client;
 
 /// Somebody with an account, signed in.
 #[derive(Clone)]
@@ -27,7 +27,7 @@ impl Actor {
             self.signed_in.tenant.id,
             self.signed_in.login.id,
             self.signed_in.at,
-            app::client(),
+            client::client(),
         )
     }
 }

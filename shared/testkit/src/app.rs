@@ -1,6 +1,6 @@
 //! The application under test.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use domain::tenants::{self, Membership};
 use domain::throttle::Rules;
 use domain::users::ops::Registration;
 use domain::users::{self, Email};
-use domain::{Address, Client, Clock as _, Env, IdGenerator, Limits, Role, SystemRng};
+use domain::{Clock as _, Env, IdGenerator, Limits, Role, SystemRng};
 use http_body_util::BodyExt as _;
 use jwt::{Secret, SigningKey, Subject, Tokens};
 use kv::{Entry, Key, Order, Query, Range};
@@ -23,9 +23,10 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 
 use crate::actor::Actor;
+use crate::client::{self, client};
 use crate::clock::TestClock;
 use crate::log_line::check_request_log_line;
-use crate::request::Target;
+use crate::request::{Target, TestRequest};
 use crate::response::TestResponse;
 use crate::store::TestStore;
 
@@ -45,7 +46,7 @@ pub struct TestApp {
 
 impl TestApp {
     /// Where requests come from that do not say it (RFC 5737).
-    pub const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1));
+    pub const ADDRESS: IpAddr = client::ADDRESS;
 
     /// Starts `router` with every origin allowed.
     pub fn start(router: api::Router) -> Self {
@@ -286,12 +287,13 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Who sends what does not say where it comes from.
-pub(crate) fn client() -> Client {
-    Client {
-        address: Some(Address::new(TestApp::ADDRESS)),
-        request_id: "below-http".to_owned(),
-        ..Client::default()
+impl TestRequest<'_, TestApp> {
+    /// From this address, as a server would say it. Another process sees for itself where a request comes from, so its requests do
+    /// not have this.
+    #[must_use]
+    pub fn from_address(self, address: &str) -> Self {
+        let address = address.parse().expect("the test's address is one");
+        self.extension(SourceAddress(address))
     }
 }
 

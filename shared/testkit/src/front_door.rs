@@ -49,16 +49,20 @@ enum Bodies {
     Undecodable,
 }
 
-impl<'a> FrontDoor<'a> {
-    pub(crate) fn new(function: &'a RuntimeApi, sample: &str) -> Self {
+impl RuntimeApi {
+    /// The function behind a front door that makes such events: each request takes its place in a copy of the sample, whose context
+    /// it keeps.
+    pub fn behind(&self, sample: &str) -> FrontDoor<'_> {
         let sample = serde_json::from_str(sample).expect("the sample is JSON");
-        Self {
-            function,
+        FrontDoor {
+            function: self,
             sample,
             bodies: Bodies::AsTheyAre,
         }
     }
+}
 
+impl FrontDoor<'_> {
     /// With every body in base64, as API Gateway sends those of media types that are binary to it.
     #[must_use]
     pub fn with_base64_bodies(self) -> Self {

@@ -1,12 +1,13 @@
 //! What holds of every function, whatever stands in front of it.
 
+use api::Code;
 use axum::http::{Method, header};
 use serde_json::json;
 
 use crate::front_door::{FRONT_DOORS, FrontDoor};
 use crate::request::{Target as _, TestRequest};
+use crate::response::TestResponse;
 use crate::runtime_api::RuntimeApi;
-use crate::{Code, TestResponse};
 
 /// Holds a function to the contract behind each front door: its answers to requests for `path` (under `/v5`), which has to answer a `GET`
 /// with 200 to whoever has `token` or, where there is none, to everybody.

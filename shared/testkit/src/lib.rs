@@ -5,6 +5,7 @@
 
 mod actor;
 mod app;
+mod client;
 mod clock;
 mod contract;
 mod front_door;

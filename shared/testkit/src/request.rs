@@ -2,13 +2,11 @@
 
 use std::future::Future;
 
-use api::SourceAddress;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderName, Method, Request, Response, header};
 use serde_json::Value;
 
 use crate::actor::Actor;
-use crate::app::TestApp;
 use crate::response::TestResponse;
 
 /// What requests can be sent to: the router in this process, or another process.
@@ -52,13 +50,10 @@ pub struct TestRequest<'a, T: ?Sized> {
     request: Request<Body>,
 }
 
-impl TestRequest<'_, TestApp> {
-    /// From this address, as a server would say it. Another process sees for itself where a request comes from, so its requests do
-    /// not have this.
-    #[must_use]
-    pub fn from_address(mut self, address: &str) -> Self {
-        let address = address.parse().expect("the test's address is one");
-        self.request.extensions_mut().insert(SourceAddress(address));
+impl<T: ?Sized> TestRequest<'_, T> {
+    /// Adds an extension, which only a target in this process sees.
+    pub(crate) fn extension(mut self, value: impl Clone + Send + Sync + 'static) -> Self {
+        self.request.extensions_mut().insert(value);
         self
     }
 }

@@ -27,8 +27,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use crate::front_door::FrontDoor;
-
 /// For one step of a function: its start, or one event.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -68,7 +66,7 @@ impl RuntimeApi {
     /// What the function is called.
     pub const FUNCTION_NAME: &str = "test";
 
-    /// Starts a function, with a command such as [`Process::command`](crate::Process::command) makes, and waits until it asks for its
+    /// Starts a function, with a command such as `Process::command` makes, and waits until it asks for its
     /// first event.
     ///
     /// # Panics
@@ -141,12 +139,6 @@ impl RuntimeApi {
             answer = timeout(LIMIT, answer) => answer.expect("the function answers in time").expect("its sender is kept until then"),
             ended = ended => panic!("the function ended with {ended:?}: {}", self.log()),
         }
-    }
-
-    /// The function behind a front door that makes such events: each request takes its place in a copy of the sample, whose context
-    /// it keeps.
-    pub fn behind(&self, sample: &str) -> FrontDoor<'_> {
-        FrontDoor::new(self, sample)
     }
 
     /// The id of the request that [`RuntimeApi::invoke`] was called with last.
