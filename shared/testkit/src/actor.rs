@@ -1,26 +1,26 @@
-//! Somebody with an account.
+//! A signed-in user.
 
 use domain::Caller;
 use domain::logins::SignedIn;
 
 use crate::client;
 
-/// Somebody with an account, signed in.
+/// A signed-in user with an access token.
 #[derive(Clone)]
 pub struct Actor {
-    /// Their access token.
+    /// The access token.
     pub token: String,
-    /// Who and where they are.
+    /// The user, tenant, membership and login.
     pub signed_in: SignedIn,
 }
 
 impl Actor {
-    /// What gets them their next tokens.
+    /// The refresh token, as a client sends it.
     pub fn refresh_token(&self) -> String {
         self.signed_in.refresh_token.reveal()
     }
 
-    /// The caller that the token stands for, for operations below HTTP.
+    /// The caller that the access token identifies, for operations below HTTP.
     pub fn caller(&self) -> Caller {
         Caller::verified(
             self.signed_in.user.id,

@@ -30,73 +30,77 @@ use crate::request::{Target, TestRequest};
 use crate::response::TestResponse;
 use crate::store::TestStore;
 
-/// A function's real router on a store of its own.
+/// The function name in the metrics of the request log.
+const FUNCTION: &str = "test";
+
+/// A function's real router, called in this process, on a store that belongs to the test.
 pub struct TestApp {
-    /// What operations run on, for tests that look below HTTP.
+    /// The environment of operations, for tests below HTTP.
     pub env: Env,
-    /// Time, as the application sees it.
+    /// The application's clock.
     pub clock: Arc<TestClock>,
     app: api::App,
     tokens: Arc<Tokens>,
-    /// The line of every request so far.
-    lines: Arc<Mutex<Vec<Value>>>,
-    /// None if the store is the caller's.
+    /// The request log so far.
+    log: Arc<Mutex<Vec<Value>>>,
+    /// Removed with the app; `None` if the test opened the store itself.
     _store: Option<TestStore>,
 }
 
 impl TestApp {
-    /// Where requests come from that do not say it (RFC 5737).
+    /// The client address of requests that do not set one (RFC 5737).
     pub const ADDRESS: IpAddr = client::ADDRESS;
 
-    /// Starts `router` with every origin allowed.
+    /// Starts `router` on a new store, with every origin allowed.
     pub fn start(router: api::Router) -> Self {
         Self::with_origins(router, &Origins::Any)
     }
 
-    /// Starts `router` under other limits than those that hold by default.
+    /// Starts `router` on a new store, with changed limits.
     pub fn with_limits(router: api::Router, change: impl FnOnce(&mut Limits)) -> Self {
-        Self::alone(router, &Origins::Any, change)
+        Self::on_new_store(router, &Origins::Any, change)
     }
 
-    /// Starts `router` for browsers from these origins.
+    /// Starts `router` on a new store, with these allowed origins.
     pub fn with_origins(router: api::Router, origins: &Origins) -> Self {
-        Self::alone(router, origins, |_| {})
+        Self::on_new_store(router, origins, |_| {})
     }
 
-    /// Starts `router` with this policy for new passwords.
+    /// Starts `router` on a new store, with this policy for new passwords.
     pub fn with_password_policy(router: api::Router, passwords: Policy) -> Self {
         Self::with_limits(router, |limits| limits.passwords = passwords)
     }
 
-    /// Starts `router` on a store that the caller has opened.
+    /// Starts `router` on a store that the test has opened.
     pub fn on(router: api::Router, db: kv::Db) -> Self {
         Self::with_tokens(router, db, Self::token_settings())
     }
 
-    /// Starts `router` on a store that programs use too, by whose clock it is years later: logins that are opened here, and their tokens,
-    /// last that long.
+    /// Starts `router` on a store that other processes use too.
+    ///
+    /// Their clock is ahead of the test's clock, so this app's logins and tokens last for a century.
     pub fn alongside_processes(router: api::Router, db: kv::Db) -> Self {
-        const DECADES: Duration = Duration::from_secs(100 * 365 * 86_400);
+        const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
         let tokens = jwt::Settings {
-            ttl: DECADES,
+            ttl: CENTURY,
             ..Self::token_settings()
         };
         let mut app = Self::with_tokens(router, db, tokens);
         app.env.limits.login = Lifetime {
-            idle: DECADES,
-            absolute: DECADES,
+            idle: CENTURY,
+            absolute: CENTURY,
         };
         app
     }
 
-    /// Starts `router` on a store that the caller has opened, with these keys for its tokens.
+    /// Starts `router` on a store that the test has opened, with these token keys.
     pub fn with_tokens(router: api::Router, db: kv::Db, tokens: jwt::Settings) -> Self {
         Self::assemble(router, db, &Origins::Any, tokens, |_| {})
     }
 
-    /// How tokens are made where a test does not say it.
+    /// The default token settings.
     pub fn token_settings() -> jwt::Settings {
-        let secret = Secret::new("a secret that only these tests sign with").expect("it is long enough");
+        let secret = Secret::new("a secret that only these tests sign with").expect("the secret is long enough");
         jwt::Settings {
             signing: Some(SigningKey::Hs256(secret)),
             verifying: Vec::new(),
@@ -106,7 +110,7 @@ impl TestApp {
         }
     }
 
-    fn alone(router: api::Router, origins: &Origins, change: impl FnOnce(&mut Limits)) -> Self {
+    fn on_new_store(router: api::Router, origins: &Origins, change: impl FnOnce(&mut Limits)) -> Self {
         let store = TestStore::new();
         let db = store.open();
         Self {
@@ -142,66 +146,68 @@ impl TestApp {
         change(&mut env.limits);
         let tokens = Arc::new(Tokens::new(tokens));
         let state = AppState::new(env.clone(), tokens.clone());
-        let lines: Arc<Mutex<Vec<Value>>> = Arc::default();
-        let kept = lines.clone();
-        let keep = Lines::to(move |line| {
-            let line = serde_json::from_slice(line).expect("every line is JSON");
-            if let Err(why) = check_request_log_line(&line, Some(FUNCTION)) {
-                panic!("the line of a request is not what it has to be: {why}\n{line}");
+        let log: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let sink = log.clone();
+        let sink = Lines::to(move |line| {
+            let line = serde_json::from_slice(line).expect("a log line is JSON");
+            if let Err(violation) = check_request_log_line(&line, Some(FUNCTION)) {
+                panic!("invalid request log line: {violation}\n{line}");
             }
-            locked(&kept).push(line);
+            locked(&sink).push(line);
         });
         Self {
             env,
             clock,
-            app: api::app(router, state, origins, Observer::embedding(keep, FUNCTION)),
+            app: api::app(router, state, origins, Observer::embedding(sink, FUNCTION)),
             tokens,
-            lines,
+            log,
             _store: None,
         }
     }
 
-    /// The lines of all requests so far, in the order in which they have ended.
+    /// The log lines of all requests so far, in the order in which the requests finished.
     pub fn log_lines(&self) -> Vec<Value> {
-        locked(&self.lines).clone()
+        locked(&self.log).clone()
     }
 
-    /// The line of the request that was answered so.
+    /// The log line of the request with this response.
     ///
     /// # Panics
-    /// If it has none, or another one as well.
-    pub fn log_line(&self, answer: &TestResponse) -> Value {
-        let id = answer.header("x-request-id").expect("every answer has an id");
+    /// Unless the request has exactly one log line.
+    pub fn log_line(&self, response: &TestResponse) -> Value {
+        let id = response
+            .header("x-request-id")
+            .expect("every response has a request id");
         let mut lines = self.log_lines();
         lines.retain(|line| line["request_id"] == id);
-        assert_eq!(lines.len(), 1, "one request, one line: {lines:?}");
+        assert_eq!(lines.len(), 1, "a request has one log line: {lines:?}");
         lines.remove(0)
     }
 
-    /// Registers an account, below HTTP, with the password `password123`, whatever the policy says of it.
+    /// Registers an account below HTTP, with the password `password123`, which no policy checks here.
     pub async fn register(&self, email: &str) -> Actor {
         let registration = Registration {
-            email: Email::parse(email).expect("the test's address is one"),
-            password: Password::claimed("password123").expect("it is short enough"),
+            email: Email::parse(email).expect("the test's email is valid"),
+            password: Password::claimed("password123").expect("the password is short enough"),
             first_name: None,
             last_name: None,
             company: None,
         };
         let signed_in = users::ops::register(&self.env, &client(), registration, None)
             .await
-            .expect("the account is made")
+            .expect("the account is created")
             .into_inner();
         self.actor(signed_in)
     }
 
-    /// The same person on another device, in the same tenant: another login, opened below HTTP and without the password.
+    /// Opens another login of the actor's user in the same tenant, below HTTP and without the password.
     pub async fn sign_in(&self, actor: &Actor) -> Actor {
         let SignedIn { user, tenant, .. } = &actor.signed_in;
         let at = self.clock.now();
         let (login, refresh_token) = Login::open(&self.env, user.id, tenant.id, &client(), at);
         let new = &login;
-        let added = self.env.db.run(|txn| async move { logins::store::add(&txn, new) });
-        added.await.expect("the login is stored");
+        let add = self.env.db.run(|txn| async move { logins::store::add(&txn, new) });
+        add.await.expect("the login is stored");
         self.actor(SignedIn {
             login,
             refresh_token,
@@ -210,7 +216,9 @@ impl TestApp {
         })
     }
 
-    /// Gives `guest` a place in `host`'s tenant, as organisations will one day, and signs them in there.
+    /// Makes `guest` a member of `host`'s tenant with this role, and signs `guest` in there.
+    ///
+    /// No endpoint does this yet.
     pub async fn add_member(&self, guest: &Actor, host: &Actor, role: Role) -> Actor {
         let tenant = host.signed_in.tenant.clone();
         let membership = Membership {
@@ -219,19 +227,19 @@ impl TestApp {
             ..guest.signed_in.membership.clone()
         };
         let key = tenants::keys::membership(membership.user, membership.tenant);
-        let value = domain::record::encode(&membership).expect("a membership can be written");
+        let value = domain::record::encode(&membership).expect("a membership is encodable");
         let (key, value) = (&key, &value);
-        let written = self.env.db.run(|txn| async move { txn.set(key, value) });
-        written.await.expect("the membership is stored");
-        let there = SignedIn {
+        let write = self.env.db.run(|txn| async move { txn.set(key, value) });
+        write.await.expect("the membership is stored");
+        let member = SignedIn {
             tenant,
             membership,
             ..guest.signed_in.clone()
         };
-        self.sign_in(&self.actor(there)).await
+        self.sign_in(&self.actor(member)).await
     }
 
-    /// Everything in the store, in the order of the keys: with the engine's own markers, where it keeps some.
+    /// All entries of the store in key order, including the commit markers of engines that write them.
     pub async fn all_entries(&self) -> Vec<Entry> {
         let mut entries = Vec::new();
         let mut next = Some(Query {
@@ -241,7 +249,7 @@ impl TestApp {
         });
         while let Some(query) = &next {
             let page = self.env.db.run(|txn| async move { txn.range(query).await });
-            let page = page.await.expect("the store can be read");
+            let page = page.await.expect("the store is readable");
             entries.extend(page.entries);
             next = page.next;
         }
@@ -249,22 +257,22 @@ impl TestApp {
     }
 
     fn actor(&self, signed_in: SignedIn) -> Actor {
-        let lasts = signed_in.login.expires_at.since(signed_in.at).as_secs();
+        let lifetime = signed_in.login.expires_at.since(signed_in.at).as_secs();
         let mut actor = Actor {
             token: String::new(),
             signed_in,
         };
-        (actor.token, _) = self.token(&actor, i64::try_from(lasts).expect("a login lasts for years at most"));
+        (actor.token, _) = self.token(&actor, i64::try_from(lifetime).expect("the lifetime fits into 63 bits"));
         actor
     }
 
-    /// The actor with new tokens for their old ones, below HTTP.
+    /// Refreshes the actor's tokens below HTTP.
     pub async fn refresh(&self, actor: &Actor) -> Actor {
         let refreshed = logins::ops::refresh(&self.env, &client(), &actor.signed_in.refresh_token).await;
-        self.actor(refreshed.expect("the login is alive"))
+        self.actor(refreshed.expect("the login has not ended"))
     }
 
-    /// An access token of the actor's login, made when they signed in, that lasts for at most so many seconds.
+    /// Signs an access token for the actor's login, issued at sign-in, with a lifetime of at most this many seconds.
     pub fn token(&self, actor: &Actor, seconds: i64) -> (String, jwt::Claims<'_>) {
         let signed_in = &actor.signed_in;
         let at = signed_in.at.as_seconds();
@@ -276,29 +284,22 @@ impl TestApp {
             token: self.env.ids.next::<domain::TokenId>().uuid(),
             not_after: at + seconds,
         };
-        self.tokens.sign(subject, at).expect("tokens can be signed")
+        self.tokens.sign(subject, at).expect("signing succeeds")
     }
 }
 
-/// What the function is called whose metrics the lines have.
-const FUNCTION: &str = "test";
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl TestRequest<'_, TestApp> {
-    /// From this address, as a server would say it. Another process sees for itself where a request comes from, so its requests do
-    /// not have this.
+    /// Sets the client address, as a front door does.
+    ///
+    /// A request to another process has the address of its connection instead.
     #[must_use]
     pub fn from_address(self, address: &str) -> Self {
-        let address = address.parse().expect("the test's address is one");
+        let address = address.parse().expect("the test's address is valid");
         self.extension(SourceAddress(address))
     }
 }
 
 impl Target for TestApp {
-    /// Says like a server where the request comes from.
     async fn exchange(&self, mut request: Request<Body>) -> Response<Bytes> {
         request.extensions_mut().get_or_insert(SourceAddress(Self::ADDRESS));
         let response = self
@@ -306,8 +307,12 @@ impl Target for TestApp {
             .clone()
             .oneshot(request)
             .await
-            .expect("the router always answers");
+            .expect("the router always responds");
         let (parts, body) = response.into_parts();
         Response::from_parts(parts, body.collect().await.expect("the body arrives").to_bytes())
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

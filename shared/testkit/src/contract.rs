@@ -1,6 +1,6 @@
-//! The document, as what every answer is held to: whatever test meets one that the document does not allow, fails.
+//! The contract check: a response that the committed OpenAPI document does not allow fails the test.
 //!
-//! It is the committed one, which a test of the gateway's holds to the code.
+//! A test of the gateway compares the committed document with the code.
 
 use std::collections::HashMap;
 use std::ptr;
@@ -16,13 +16,14 @@ static CONTRACT: LazyLock<Contract> = LazyLock::new(|| {
     Contract::new(document.expect("the committed document is JSON"))
 });
 
-/// What stands in the document of what is no operation.
+/// The document's extension with the responses to requests that match no operation.
 const OUTSIDE: &str = "x-outside-operations";
 
-/// Whether a header is a part of how an answer is sent, and not of what it says. Those of CORS are the same on every answer, and a test of the
-/// gateway's is about them.
-fn is_of_the_protocol(name: &HeaderName) -> bool {
-    const PROTOCOL: [HeaderName; 6] = [
+/// Whether a header belongs to the transfer of a response, so that the document does not describe it.
+///
+/// All responses have the same CORS headers, which a test of the gateway checks.
+fn is_transfer_header(name: &HeaderName) -> bool {
+    const TRANSFER: [HeaderName; 6] = [
         header::CONTENT_TYPE,
         header::CONTENT_LENGTH,
         header::DATE,
@@ -30,10 +31,13 @@ fn is_of_the_protocol(name: &HeaderName) -> bool {
         header::TRANSFER_ENCODING,
         header::VARY,
     ];
-    PROTOCOL.contains(name) || name.as_str().starts_with("access-control-")
+    TRANSFER.contains(name) || name.as_str().starts_with("access-control-")
 }
 
-/// Holds an answer to the document: `body` is none where there is nothing to be read, as in the answer to a `HEAD`.
+/// Checks a response against the document. `body` is `None` for a response without a body, such as one to `HEAD`.
+///
+/// # Errors
+/// A description of the first violation.
 pub(crate) fn check(
     method: &Method,
     path: &str,
@@ -47,7 +51,7 @@ pub(crate) fn check(
 struct Contract {
     document: &'static Value,
     paths: matchit::Router<&'static Value>,
-    /// By the address of the schema in the document, which never moves.
+    /// Compiled schemas, by the schema's address in the document, which never moves.
     validators: Mutex<HashMap<usize, Arc<Validator>>>,
 }
 
@@ -56,7 +60,7 @@ impl Contract {
         let document: &'static Value = Box::leak(Box::new(document));
         let mut paths = matchit::Router::new();
         for (path, item) in document["paths"].as_object().into_iter().flatten() {
-            paths.insert(path, item).expect("the paths differ");
+            paths.insert(path, item).expect("the document's paths are distinct");
         }
         Self {
             document,
@@ -74,7 +78,7 @@ impl Contract {
         body: Option<&Value>,
     ) -> Result<(), String> {
         let Some(response) = self.responses(method, path).get(status.as_str()) else {
-            return Err(format!("the status {status} is not one of its answers"));
+            return Err(format!("the status {status} is not documented"));
         };
         let response = self.resolved(response);
         self.check_headers(&response["headers"], headers)?;
@@ -84,23 +88,23 @@ impl Contract {
         let kind = kind.map(|kind| kind.split(';').next().unwrap_or(kind).trim());
         match (response["content"].as_object(), kind) {
             (None, None) if body.is_none() => Ok(()),
-            (None, _) => Err("it has a body, and is described without one".to_owned()),
-            (Some(_), None) => Err("it has no media type".to_owned()),
+            (None, _) => Err("the body is not documented".to_owned()),
+            (Some(_), None) => Err("the media type is missing".to_owned()),
             (Some(content), Some(kind)) => {
                 let media = content
                     .get(kind)
-                    .ok_or_else(|| format!("{kind} is not one of its media types"))?;
+                    .ok_or_else(|| format!("the media type {kind} is not documented"))?;
                 match body {
-                    // The answer to a `HEAD` says what would be sent.
+                    // A response to `HEAD` has the headers of `GET` and no body.
                     None if *method == Method::HEAD => Ok(()),
-                    None => Err("it has no body".to_owned()),
+                    None => Err("the body is missing".to_owned()),
                     Some(body) => self.validate("the body", &media["schema"], body),
                 }
             }
         }
     }
 
-    /// What the document says of the answers to such a request.
+    /// The documented responses to a request.
     fn responses(&self, method: &Method, path: &str) -> &'static Value {
         let outside = &self.document[OUTSIDE];
         if *method == Method::OPTIONS {
@@ -110,7 +114,7 @@ impl Contract {
         let Some(item) = below.and_then(|path| self.paths.at(path).ok()) else {
             return &outside["unknownPath"];
         };
-        // `HEAD` is answered like `GET`.
+        // `HEAD` has the responses of `GET`.
         let method = match method.as_str() {
             "HEAD" => "get".to_owned(),
             method => method.to_lowercase(),
@@ -120,20 +124,20 @@ impl Contract {
             .map_or(&outside["unknownMethod"], |operation| &operation["responses"])
     }
 
-    /// Those that are required are there, those that are there are there once and right, and others are not there.
-    fn check_headers(&self, described: &'static Value, sent: &HeaderMap) -> Result<(), String> {
-        let described = described.as_object();
+    /// Checks that required headers exist, and that each header is documented, valid and not repeated.
+    fn check_headers(&self, documented: &'static Value, sent: &HeaderMap) -> Result<(), String> {
+        let documented = documented.as_object();
         for name in sent.keys() {
-            let is_described =
-                described.is_some_and(|all| all.keys().any(|known| known.eq_ignore_ascii_case(name.as_str())));
-            if !is_described && !is_of_the_protocol(name) {
-                return Err(format!("the header {name} is not one of its headers"));
+            let is_documented =
+                documented.is_some_and(|all| all.keys().any(|known| known.eq_ignore_ascii_case(name.as_str())));
+            if !is_documented && !is_transfer_header(name) {
+                return Err(format!("the header {name} is not documented"));
             }
             if name != header::VARY && sent.get_all(name).iter().count() > 1 {
-                return Err(format!("the header {name} is there more than once"));
+                return Err(format!("the header {name} is repeated"));
             }
         }
-        for (name, header) in described.into_iter().flatten() {
+        for (name, header) in documented.into_iter().flatten() {
             let header = self.resolved(header);
             match sent.get(name) {
                 None if header["required"] == true => return Err(format!("the header {name} is missing")),
@@ -160,34 +164,34 @@ impl Contract {
         if errors.is_empty() {
             Ok(())
         } else {
-            Err(format!("{what} is not as described: {}", errors.join("; ")))
+            Err(format!("{what} is invalid: {}", errors.join("; ")))
         }
     }
 
-    /// The schema made ready, once a process.
+    /// The compiled schema; compiled once per process.
     fn validator(&self, schema: &'static Value) -> Arc<Validator> {
         let mut validators = self.validators.lock().unwrap_or_else(PoisonError::into_inner);
         let validator = validators.entry(ptr::from_ref(schema).addr()).or_insert_with(|| {
             let mut root = schema.clone();
-            // What its references start from.
+            // The root of the schema's references.
             root["components"] = json!({ "schemas": self.document["components"]["schemas"] });
             let validator = jsonschema::options()
                 .with_draft(Draft::Draft202012)
                 .should_validate_formats(true)
                 .build(&root);
-            Arc::new(validator.expect("the document's schemas are schemas"))
+            Arc::new(validator.expect("the document's schemas are valid"))
         });
         validator.clone()
     }
 
-    /// What a reference refers to.
-    fn resolved(&self, described: &'static Value) -> &'static Value {
-        match described["$ref"].as_str() {
+    /// Follows a reference, if `node` is one.
+    fn resolved(&self, node: &'static Value) -> &'static Value {
+        match node["$ref"].as_str() {
             Some(reference) => {
                 let target = self.document.pointer(reference.trim_start_matches('#'));
-                target.expect("what is referred to is there")
+                target.expect("the reference has a target")
             }
-            None => described,
+            None => node,
         }
     }
 }
@@ -213,15 +217,15 @@ mod tests {
         headers
     }
 
-    /// An example of the document's own, which it allows.
+    /// The document's example of a response.
     fn example(path: &str, method: &str, status: &str) -> Value {
         let response = &CONTRACT.document["paths"][path][method]["responses"][status];
         let content = CONTRACT.resolved(response)["content"].as_object().unwrap();
         let media = content.values().next().unwrap();
-        let of_a_problem = media["examples"]
+        let problem = media["examples"]
             .as_object()
             .map(|examples| &examples.values().next().unwrap()["value"]);
-        of_a_problem.unwrap_or(&media["example"]).clone()
+        problem.unwrap_or(&media["example"]).clone()
     }
 
     fn get(change: impl FnOnce(&mut Value)) -> Result<(), String> {
@@ -241,18 +245,18 @@ mod tests {
     }
 
     #[track_caller]
-    fn refused(outcome: Result<(), String>, why: &str) {
-        let said = outcome.expect_err(why);
-        assert!(said.contains(why), "{said}");
+    fn assert_violation(outcome: Result<(), String>, expected: &str) {
+        let violation = outcome.expect_err(expected);
+        assert!(violation.contains(expected), "{violation}");
     }
 
     #[test]
-    fn what_the_document_has_for_an_example_passes() {
+    fn documented_examples_of_responses_pass() {
         assert_eq!(get(|_| {}), Ok(()));
         assert_eq!(problem(404, "NOT_FOUND"), Ok(()));
     }
 
-    /// The examples of bodies, parameters and headers, each with the schema that stands beside it, wherever they are in the document.
+    /// Collects all examples of bodies, parameters and headers in the document, each with its schema.
     fn examples(node: &'static Value, found: &mut Vec<(&'static Value, &'static Value)>) {
         match node {
             Value::Object(members) => {
@@ -262,7 +266,7 @@ mod tests {
                     let all = all.map(|example| &example["value"]);
                     found.extend(all.chain(members.get("example")).map(|example| (schema, example)));
                 }
-                // A schema's own. The member of an object that is called like that is no list.
+                // A schema's own examples are a list; a property named `examples` is not.
                 if let Some(Value::Array(all)) = members.get("examples") {
                     found.extend(all.iter().map(|example| (node, example)));
                 }
@@ -274,94 +278,97 @@ mod tests {
     }
 
     #[test]
-    fn every_example_of_the_document_is_one_that_it_allows() {
+    fn every_example_in_the_document_matches_its_schema() {
         let mut found = Vec::new();
         examples(CONTRACT.document, &mut found);
-        assert!(found.len() > 50, "only {} were found", found.len());
+        assert!(found.len() > 50, "found only {}", found.len());
         for (schema, example) in found {
             assert_eq!(CONTRACT.validate("an example", schema, example), Ok(()), "{example}");
         }
     }
 
     #[test]
-    fn a_member_too_many_or_too_few_or_of_another_form_fails() {
-        refused(get(|body| body["data"]["secret"] = json!(1)), "secret");
-        refused(get(|body| body["more"] = json!(1)), "more");
-        refused(get(|body| body["data"]["name"] = json!(1)), "/data/name");
-        refused(
+    fn extra_missing_and_malformed_members_fail() {
+        assert_violation(get(|body| body["data"]["secret"] = json!(1)), "secret");
+        assert_violation(get(|body| body["more"] = json!(1)), "more");
+        assert_violation(get(|body| body["data"]["name"] = json!(1)), "/data/name");
+        assert_violation(
             get(|body| body["data"]["createdAt"] = json!("2026-01-02T03:04:05Z")),
             "/data/createdAt",
         );
-        refused(
+        assert_violation(
             get(|body| drop(body["data"].as_object_mut().unwrap().remove("ownerId"))),
             "ownerId",
         );
-        refused(get(|body| *body = body["data"].take()), "success");
+        assert_violation(get(|body| *body = body["data"].take()), "success");
     }
 
     #[test]
-    fn a_status_or_a_code_that_the_operation_does_not_have_fails() {
-        refused(problem(409, "EMAIL_TAKEN"), "409");
-        refused(problem(404, "FORBIDDEN"), "FORBIDDEN");
-        refused(problem(404, "NOTHING"), "NOTHING");
+    fn undocumented_statuses_and_codes_fail() {
+        assert_violation(problem(409, "EMAIL_TAKEN"), "409");
+        assert_violation(problem(404, "FORBIDDEN"), "FORBIDDEN");
+        assert_violation(problem(404, "NOTHING"), "NOTHING");
         let headers = headers(&[]);
-        refused(check(&Method::GET, PATH, StatusCode::NO_CONTENT, &headers, None), "204");
+        assert_violation(check(&Method::GET, PATH, StatusCode::NO_CONTENT, &headers, None), "204");
     }
 
     #[test]
-    fn a_header_that_is_missing_or_wrong_or_not_described_fails() {
+    fn missing_invalid_repeated_and_undocumented_headers_fail() {
         let body = example("/sessions/{id}", "get", "200");
         let with = |more: &[(&'static str, &'static str)]| {
             check(&Method::GET, PATH, StatusCode::OK, &headers(more), Some(&body))
         };
         let json = ("content-type", "application/json");
-        refused(with(&[json]), "ETag is missing");
-        refused(with(&[json, ("etag", "1")]), "ETag is not as described");
-        refused(
+        assert_violation(with(&[json]), "ETag is missing");
+        assert_violation(with(&[json, ("etag", "1")]), "ETag is invalid");
+        assert_violation(
             with(&[json, ("etag", "\"1\""), ("location", "/")]),
-            "location is not one",
+            "location is not documented",
         );
         for more in [("allow", "GET"), ("set-cookie", "a=b"), ("server", "ours")] {
-            refused(with(&[json, ("etag", "\"1\""), more]), "is not one of its headers");
+            assert_violation(with(&[json, ("etag", "\"1\""), more]), "is not documented");
         }
         for twice in ["etag", "cache-control", "content-type"] {
-            refused(with(&[json, ("etag", "\"1\""), (twice, "more")]), "more than once");
+            assert_violation(with(&[json, ("etag", "\"1\""), (twice, "more")]), "repeated");
         }
-        refused(with(&[("etag", "\"1\"")]), "no media type");
-        refused(with(&[("content-type", "text/plain"), ("etag", "\"1\"")]), "text/plain");
+        assert_violation(with(&[("etag", "\"1\"")]), "media type is missing");
+        assert_violation(with(&[("content-type", "text/plain"), ("etag", "\"1\"")]), "text/plain");
     }
 
     #[test]
-    fn a_body_that_is_not_described_and_one_that_is_missing_fail() {
+    fn missing_and_undocumented_bodies_fail() {
         let sent = headers(&[("content-type", "application/json"), ("etag", "\"1\"")]);
-        refused(check(&Method::GET, PATH, StatusCode::OK, &sent, None), "no body");
+        assert_violation(
+            check(&Method::GET, PATH, StatusCode::OK, &sent, None),
+            "body is missing",
+        );
         assert_eq!(check(&Method::HEAD, PATH, StatusCode::OK, &sent, None), Ok(()));
-        refused(
+        assert_violation(
             check(&Method::GET, PATH, StatusCode::NOT_MODIFIED, &sent, Some(&json!({}))),
-            "without one",
+            "body is not documented",
         );
     }
 
     #[test]
-    fn what_is_no_operation_has_answers_of_its_own() {
+    fn requests_outside_operations_have_documented_responses() {
         let not_found = example("/sessions/{id}", "get", "404");
         let sent = headers(&[("content-type", "application/problem+json")]);
-        let mut refusals = Vec::new();
+        let mut outcomes = Vec::new();
         for path in ["/", "/health", "/v4/health", "/v5", "/v5/", "/api/v5/nothing"] {
             let unknown = |status, body| check(&Method::GET, path, status, &sent, Some(body));
             assert_eq!(unknown(StatusCode::NOT_FOUND, &not_found), Ok(()), "{path}");
-            refusals.push(unknown(StatusCode::OK, &json!({})));
+            outcomes.push(unknown(StatusCode::OK, &json!({})));
         }
-        refusals.push(check(
+        outcomes.push(check(
             &Method::PUT,
             PATH,
             StatusCode::NOT_FOUND,
             &sent,
             Some(&not_found),
         ));
-        refusals.push(check(&Method::OPTIONS, PATH, StatusCode::OK, &headers(&[]), None));
-        for refusal in refusals {
-            refused(refusal, "is not one of its answers");
+        outcomes.push(check(&Method::OPTIONS, PATH, StatusCode::OK, &headers(&[]), None));
+        for outcome in outcomes {
+            assert_violation(outcome, "is not documented");
         }
         assert_eq!(
             check(&Method::OPTIONS, PATH, StatusCode::NO_CONTENT, &headers(&[]), None),

@@ -1,4 +1,4 @@
-//! What stands in front of functions on Lambda and turns requests into events: API Gateway, load balancers, function URLs.
+//! Front doors on Lambda, which turn a request into an event: API Gateway, load balancers and function URLs.
 
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
@@ -12,8 +12,9 @@ use crate::request::Target;
 use crate::response::TestResponse;
 use crate::runtime_api::RuntimeApi;
 
-/// A sample of each kind of event, and what it is called. Each was seen to come from 203.0.113.7, which sent an `X-Forwarded-For` of its
-/// own, and registers an account.
+/// The name of each kind of event, with a sample.
+///
+/// Each sample registers an account. Its client has the address 203.0.113.7 and sent an `X-Forwarded-For` header.
 pub const FRONT_DOORS: [(&str, &str); 7] = [
     ("http-api-v2", include_str!("../../../infra/events/http-api-v2.json")),
     (
@@ -33,46 +34,47 @@ pub const FRONT_DOORS: [(&str, &str); 7] = [
     ),
 ];
 
-/// A function behind a front door.
+/// A function behind a front door, as a target of requests.
 pub struct FrontDoor<'a> {
     function: &'a RuntimeApi,
     sample: Value,
     bodies: Bodies,
 }
 
-/// How bodies are put into events.
+/// The encoding of bodies in events.
 #[derive(Clone, Copy)]
 enum Bodies {
-    /// Those that are text as they are, others in base64.
-    AsTheyAre,
-    Encoded,
+    /// Text stays text; other bodies are base64.
+    Plain,
+    Base64,
     Undecodable,
 }
 
 impl RuntimeApi {
-    /// The function behind a front door that makes such events: each request takes its place in a copy of the sample, whose context
-    /// it keeps.
+    /// Puts the function behind the front door that makes events like `sample`.
+    ///
+    /// Each request replaces the sample's own request and keeps the sample's context.
     pub fn behind(&self, sample: &str) -> FrontDoor<'_> {
         let sample = serde_json::from_str(sample).expect("the sample is JSON");
         FrontDoor {
             function: self,
             sample,
-            bodies: Bodies::AsTheyAre,
+            bodies: Bodies::Plain,
         }
     }
 }
 
 impl FrontDoor<'_> {
-    /// With every body in base64, as API Gateway sends those of media types that are binary to it.
+    /// Sends every body as base64, as API Gateway does for binary media types.
     #[must_use]
     pub fn with_base64_bodies(self) -> Self {
         Self {
-            bodies: Bodies::Encoded,
+            bodies: Bodies::Base64,
             ..self
         }
     }
 
-    /// With bodies that are said to be in base64, and are not.
+    /// Sends bodies that are marked as base64 but cannot be decoded.
     #[must_use]
     pub fn with_undecodable_bodies(self) -> Self {
         Self {
@@ -81,11 +83,11 @@ impl FrontDoor<'_> {
         }
     }
 
-    /// With nothing but a path: what API Gateway's console sends to try a route has nothing more, and says so with nulls.
+    /// Sends nothing but the path, like the test request of API Gateway's console, whose other members are null.
     #[must_use]
     pub fn without_headers(mut self) -> Self {
         // A load balancer's headers are never null.
-        let none = if is_load_balancer(&self.sample) {
+        let empty = if is_load_balancer(&self.sample) {
             json!({})
         } else {
             Value::Null
@@ -98,32 +100,32 @@ impl FrontDoor<'_> {
             "cookies",
         ] {
             if let Some(member) = self.sample.get_mut(name) {
-                *member = none.clone();
+                *member = empty.clone();
             }
         }
         self
     }
 
-    /// What stands in front of the paths of the API's own, as far as the sample tells it.
-    fn base(&self) -> &str {
+    /// The stage or base path in front of the API's path, if the sample has one.
+    fn base_path(&self) -> &str {
         let path = self.sample["rawPath"].as_str().or(self.sample["path"].as_str());
-        let own = self.sample["pathParameters"]["proxy"].as_str();
-        let base = path.zip(own).and_then(|(path, own)| path.strip_suffix(own));
+        let proxy = self.sample["pathParameters"]["proxy"].as_str();
+        let base = path.zip(proxy).and_then(|(path, proxy)| path.strip_suffix(proxy));
         base.map_or("", |base| base.trim_end_matches('/'))
     }
 
-    /// The sample with this request in place of its own.
+    /// The sample with its request replaced by this one.
     fn event(&self, parts: &Parts, body: &Bytes) -> Value {
         let mut event = self.sample.clone();
         let method = parts.method.as_str();
-        let own = parts.uri.path();
-        let path = format!("{}{own}", self.base());
+        let api_path = parts.uri.path();
+        let path = format!("{}{api_path}", self.base_path());
         let query = parts.uri.query().unwrap_or_default();
-        let second_format = is_second_format(&self.sample);
+        let format_2 = is_format_2(&self.sample);
         if let Some(proxy) = event.pointer_mut("/pathParameters/proxy") {
-            *proxy = own.strip_prefix('/').unwrap_or(own).into();
+            *proxy = api_path.strip_prefix('/').unwrap_or(api_path).into();
         }
-        if second_format {
+        if format_2 {
             event["rawPath"] = path.as_str().into();
             event["rawQueryString"] = query.into();
             event["requestContext"]["http"]["method"] = method.into();
@@ -135,7 +137,7 @@ impl FrontDoor<'_> {
         } else {
             event["httpMethod"] = method.into();
             event["path"] = path.into();
-            // API Gateway decodes the parameters, and a load balancer leaves them as they are.
+            // API Gateway decodes the parameters; a load balancer does not.
             let is_gateway = event["requestContext"]["stage"].is_string();
             if is_gateway {
                 event["requestContext"]["httpMethod"] = method.into();
@@ -154,14 +156,14 @@ impl FrontDoor<'_> {
                 event[form] = json!({});
             }
             if let Some(headers) = event.get_mut(form).and_then(Value::as_object_mut) {
-                put_headers(headers, &parts.headers, is_list, second_format);
+                put_headers(headers, &parts.headers, is_list, format_2);
             }
         }
         let text = str::from_utf8(body).ok();
         let (body, is_encoded) = match (self.bodies, text) {
             (_, Some("")) => (Value::Null, false),
-            (Bodies::AsTheyAre, Some(text)) => (text.into(), false),
-            (Bodies::AsTheyAre | Bodies::Encoded, _) => (STANDARD.encode(body).into(), true),
+            (Bodies::Plain, Some(text)) => (text.into(), false),
+            (Bodies::Plain | Bodies::Base64, _) => (STANDARD.encode(body).into(), true),
             (Bodies::Undecodable, _) => (format!("{}!", STANDARD.encode(body)).into(), true),
         };
         event["body"] = body;
@@ -173,25 +175,26 @@ impl FrontDoor<'_> {
 impl Target for FrontDoor<'_> {
     async fn exchange(&self, request: Request<Body>) -> Response<Bytes> {
         let (parts, body) = request.into_parts();
-        let body = body.collect().await.expect("the test's body is whole").to_bytes();
-        let answer = self.function.invoke(&self.event(&parts, &body)).await;
-        response(&self.sample, &answer.expect("the function answers"))
+        let body = body.collect().await.expect("the test's body is complete").to_bytes();
+        let output = self.function.invoke(&self.event(&parts, &body)).await;
+        response(&self.sample, &output.expect("the function responds"))
     }
 }
 
-/// The answer to an event of a request that a test has made by hand, checked like every other. `path` is the API's own that it asks for,
-/// without what a stage or a base path puts in front.
+/// Checks a function's output for an event that the test built itself, and returns it as a response.
+///
+/// `path` is the API's path, without a stage or base path.
 ///
 /// # Panics
-/// If the document does not allow it.
-pub fn response_to(event: &Value, path: &str, answer: &Value) -> TestResponse {
+/// If the document does not allow the response.
+pub fn response_to(event: &Value, path: &str, output: &Value) -> TestResponse {
     let method = event["httpMethod"]
         .as_str()
         .or(event["requestContext"]["http"]["method"].as_str());
     let method: Method = method
         .and_then(|method| method.parse().ok())
-        .expect("it is a request's event");
-    let (parts, body) = response(event, answer).into_parts();
+        .expect("the event is an HTTP request");
+    let (parts, body) = response(event, output).into_parts();
     TestResponse::checked(&method, path, parts.status, parts.headers, &body)
 }
 
@@ -199,28 +202,29 @@ fn is_load_balancer(event: &Value) -> bool {
     event["requestContext"]["elb"].is_object()
 }
 
-fn is_second_format(event: &Value) -> bool {
+/// Whether the event has API Gateway's payload format 2.0, which function URLs use too.
+fn is_format_2(event: &Value) -> bool {
     event["version"] == "2.0"
 }
 
-/// The answer, which has to be in the form that goes with the kind of the event.
-fn response(event: &Value, answer: &Value) -> Response<Bytes> {
-    assert_eq!(answer["isBase64Encoded"], false, "it is text: {answer}");
-    let none = json!({});
-    let (single, multiple) = (&answer["headers"], &answer["multiValueHeaders"]);
-    let headers = if is_second_format(event) {
+/// Reads a function's output, which must have the form that the kind of the event requires.
+fn response(event: &Value, output: &Value) -> Response<Bytes> {
+    assert_eq!(output["isBase64Encoded"], false, "the body is text: {output}");
+    let empty = json!({});
+    let (single, multiple) = (&output["headers"], &output["multiValueHeaders"]);
+    let headers = if is_format_2(event) {
         assert_eq!(
-            (multiple, &answer["cookies"]),
-            (&none, &json!([])),
-            "one text for each header, and no cookies: {answer}"
+            (multiple, &output["cookies"]),
+            (&empty, &json!([])),
+            "format 2.0 has single headers and no cookies: {output}"
         );
         single
     } else if is_load_balancer(event) {
-        let status = answer["statusCode"].to_string();
-        let description = answer["statusDescription"].as_str().unwrap_or_default();
+        let status = output["statusCode"].to_string();
+        let description = output["statusDescription"].as_str().unwrap_or_default();
         assert!(
             description.starts_with(&format!("{status} ")),
-            "it says {status}: {answer}"
+            "the description repeats the status {status}: {output}"
         );
         if event["multiValueHeaders"].is_object() {
             multiple
@@ -228,23 +232,20 @@ fn response(event: &Value, answer: &Value) -> Response<Bytes> {
             single
         }
     } else {
-        // API Gateway would merge them.
-        assert_eq!(
-            single, &none,
-            "a list for each header, and nothing beside that: {answer}"
-        );
+        // API Gateway would merge both members.
+        assert_eq!(single, &empty, "format 1.0 has only multi-value headers: {output}");
         multiple
     };
-    let body = answer["body"].as_str().unwrap_or_default().to_owned();
+    let body = output["body"].as_str().unwrap_or_default().to_owned();
     let mut response = Response::new(Bytes::from(body));
-    let status = answer["statusCode"].as_u64().and_then(|code| code.try_into().ok());
+    let status = output["statusCode"].as_u64().and_then(|code| code.try_into().ok());
     *response.status_mut() = status
         .and_then(|code| StatusCode::from_u16(code).ok())
-        .unwrap_or_else(|| panic!("it has a status: {answer}"));
+        .unwrap_or_else(|| panic!("the output has a status: {output}"));
     for (name, value) in headers.as_object().into_iter().flatten() {
         for value in strings(value) {
-            let name: HeaderName = name.parse().expect("the function names headers");
-            let value: HeaderValue = value.parse().expect("its headers have values");
+            let name: HeaderName = name.parse().expect("the header's name is valid");
+            let value: HeaderValue = value.parse().expect("the header's value is valid");
             response.headers_mut().append(name, value);
         }
     }
@@ -255,10 +256,10 @@ fn query_parameters(query: &str, decode: bool, is_list: bool) -> Value {
     let mut parameters = Map::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let (name, value) = (text(name, decode), text(value, decode));
+        let (name, value) = (decoded(name, decode), decoded(value, decode));
         if is_list {
             let values = parameters.entry(name).or_insert_with(|| json!([]));
-            values.as_array_mut().expect("it was made as one").push(value.into());
+            values.as_array_mut().expect("the entry is a list").push(value.into());
         } else {
             parameters.insert(name, value.into());
         }
@@ -266,39 +267,41 @@ fn query_parameters(query: &str, decode: bool, is_list: bool) -> Value {
     Value::Object(parameters)
 }
 
-fn text(encoded: &str, decode: bool) -> String {
+fn decoded(encoded: &str, decode: bool) -> String {
     if !decode {
         return encoded.to_owned();
     }
     let pair: Vec<(String, String)> =
-        serde_urlencoded::from_str(&format!("={encoded}")).expect("what the test sends can be decoded");
+        serde_urlencoded::from_str(&format!("={encoded}")).expect("the test's query is decodable");
     pair.into_iter().map(|(_, value)| value).collect()
 }
 
-/// Puts what a client sends beside the sample's headers, and in front of the addresses that the sample's proxies have appended.
-fn put_headers(headers: &mut Map<String, Value>, sent: &HeaderMap, is_list: bool, joined: bool) {
-    // They belong to the sample's own request.
+/// Adds the client's headers to the sample's headers.
+///
+/// The client's `X-Forwarded-For` comes before the address that the sample's front door appended.
+fn put_headers(headers: &mut Map<String, Value>, sent: &HeaderMap, is_list: bool, format_2: bool) {
+    // These describe the sample's own request.
     for name in ["authorization", "content-length", "content-type"] {
-        take(headers, name);
+        remove(headers, name);
     }
     for name in sent.keys() {
-        if joined && name == header::COOKIE {
-            // They are in a place of their own.
+        if format_2 && name == header::COOKIE {
+            // Format 2.0 has a separate member for cookies.
             continue;
         }
         let values = sent.get_all(name).iter();
         let mut values: Vec<_> = values
             .map(|value| value.to_str().expect("the test's headers are ASCII").to_owned())
             .collect();
-        let of_sample = take(headers, name.as_str());
+        let in_sample = remove(headers, name.as_str());
         if name == "x-forwarded-for" {
-            let appended = of_sample.iter().flat_map(strings).last();
+            let appended = in_sample.iter().flat_map(strings).last();
             let last = values.last_mut().expect("a header has a value");
             *last = appended.map_or_else(|| last.clone(), |appended| format!("{last}, {appended}"));
         }
         let value = if is_list {
             json!(values)
-        } else if joined {
+        } else if format_2 {
             values.join(",").into()
         } else {
             json!(values.last())
@@ -307,13 +310,13 @@ fn put_headers(headers: &mut Map<String, Value>, sent: &HeaderMap, is_list: bool
     }
 }
 
-/// Takes out a header, however it is written.
-fn take(headers: &mut Map<String, Value>, name: &str) -> Option<Value> {
+/// Removes a header, whatever the case of its name.
+fn remove(headers: &mut Map<String, Value>, name: &str) -> Option<Value> {
     let key = headers.keys().find(|key| key.eq_ignore_ascii_case(name))?.clone();
     headers.remove(&key)
 }
 
-/// A text, or the texts of a list.
+/// A single string, or the strings of a list.
 fn strings(value: &Value) -> impl Iterator<Item = &str> {
     let list = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
     list.iter().filter_map(Value::as_str)

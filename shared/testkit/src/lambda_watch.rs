@@ -1,4 +1,4 @@
-//! The real function binaries behind `cargo lambda watch`: for tests that need several processes of each function.
+//! The real function binaries behind `cargo lambda watch`, for tests that need several processes of a function.
 
 use std::fs::File;
 use std::io;
@@ -15,80 +15,82 @@ use tokio::time::{sleep, timeout};
 
 use crate::remote::Remote;
 
-/// For everything up to the first answer; nothing is compiled in this time.
+/// The limit for the first response. The programs are compiled before.
 const START_LIMIT: Duration = Duration::from_secs(60);
-/// cargo-lambda gives itself a second; the rest is for a busy machine.
+/// cargo-lambda needs a second to stop; the rest is for a busy machine.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 const ATTEMPTS: usize = 5;
-/// The programs have the engine that the tests have.
+/// The programs have the same engine as the tests.
 const FEATURES: &[&str] = if cfg!(feature = "fdb") {
     &["--features", "fdb"]
 } else {
     &[]
 };
 
-/// A running `cargo lambda watch`, ended with every function process it started when it is dropped. So keep it in the test, not in a
-/// `static`, which is never dropped; and not under paused time, as it waits for real processes.
+/// A running `cargo lambda watch`; dropping this stops it and all its function processes.
+///
+/// Keep it in a local variable: a `static` is never dropped. Do not use it with paused time, because it waits for real
+/// processes.
 pub struct LambdaWatch {
-    /// Such as `http://127.0.0.1:40123`.
+    /// The URL without a path, such as `http://127.0.0.1:40123`.
     pub base_url: String,
     /// Present until dropped.
     process: Option<Child>,
-    /// Where the processes stand, and where their output goes. It is not the repository, because cargo-lambda watches the folder it
-    /// stands in, build output included, once for every process.
+    /// The working folder of the processes, with their output. It is outside the repository because each cargo-lambda
+    /// process watches its working folder, including build output.
     folder: TempDir,
 }
 
 impl LambdaWatch {
-    /// Builds the functions, starts cargo-lambda with up to `concurrency` processes of each, and waits for an answer from `health`.
-    /// The other functions start at their first request.
+    /// Builds the functions, starts cargo-lambda with up to `concurrency` processes of each, and waits until `health`
+    /// responds. The other functions start at their first request.
     ///
-    /// The functions see the environment of the test with `env` on top, which has to have at least `JWT_SECRET`. A relative path,
-    /// such as that of the default store, ends up in a folder of this run alone.
+    /// The functions inherit the test's environment and `env`, which must contain `JWT_SECRET`. Relative paths, such as
+    /// the default store's, start at a temporary folder.
     ///
     /// # Panics
-    /// If something does not compile, if cargo-lambda is not installed, or without an answer in time; with what it wrote.
+    /// If a function does not compile, if cargo-lambda is not installed, or if `health` does not respond in time.
     pub async fn start(env: &[(&str, String)], concurrency: usize) -> Self {
         build_functions().await;
         for _ in 0..ATTEMPTS {
             let mut watch = Self::spawn(env, concurrency);
-            match timeout(START_LIMIT, watch.answers()).await {
+            match timeout(START_LIMIT, watch.responds()).await {
                 Ok(true) => return watch,
-                // Somebody took the port after it was chosen: try another.
+                // Another process has taken the port: try another one.
                 Ok(false) => {}
-                Err(elapsed) => panic!("cargo lambda watch gave no answer within {START_LIMIT:?}: {elapsed}"),
+                Err(elapsed) => panic!("cargo lambda watch did not respond within {START_LIMIT:?}: {elapsed}"),
             }
         }
-        panic!("cargo lambda watch ended {ATTEMPTS} times without an answer");
+        panic!("cargo lambda watch exited {ATTEMPTS} times without a response");
     }
 
-    /// A client of it.
+    /// An HTTP client of the functions.
     pub fn remote(&self) -> Remote {
         Remote::at(&self.base_url)
     }
 
-    /// How many processes of `function` have been started; it grows to the concurrency while requests have to wait.
+    /// The number of processes of `function` so far. It grows up to `concurrency` while requests wait.
     pub fn process_count(&self, function: &str) -> usize {
-        // Cargo announces each program that it becomes.
+        // Cargo announces each program that it runs.
         let program = format!("/{function}`");
         let output = self.output();
         let announced = |line: &&str| line.trim_start().starts_with("Running `") && line.ends_with(&program);
         output.lines().filter(announced).count()
     }
 
-    /// What cargo-lambda, cargo and the functions have written.
+    /// The output of cargo-lambda, cargo and the functions so far.
     pub fn output(&self) -> String {
-        let bytes = std::fs::read(self.folder.path().join("output")).expect("the folder lives as long as this");
+        let bytes = std::fs::read(self.folder.path().join("output")).expect("the folder exists until this is dropped");
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// Gives `function` an event with `cargo lambda invoke`, and returns its answer.
+    /// Invokes `function` with an event through `cargo lambda invoke`, and returns its output.
     ///
     /// # Panics
-    /// If that is not what it gets.
+    /// If the output is not JSON.
     pub async fn invoke(&self, function: &str, event: &Value) -> Value {
         let address = self.base_url.trim_start_matches("http://");
-        let (address, port) = address.split_once(':').expect("it has a port");
+        let (address, port) = address.split_once(':').expect("the URL has a port");
         let output = tokio::process::Command::new(cargo_lambda())
             .args([
                 "lambda",
@@ -104,18 +106,18 @@ impl LambdaWatch {
             .stdin(Stdio::null())
             .output()
             .await
-            .expect("it was there for the watch");
+            .expect("cargo-lambda is installed");
         serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|error| panic!("{function} gives no answer ({error}): {output:?}"))
+            .unwrap_or_else(|error| panic!("{function} returned no JSON ({error}): {output:?}"))
     }
 
     fn spawn(env: &[(&str, String)], concurrency: usize) -> Self {
         let program = cargo_lambda();
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let folder = tempfile::tempdir().expect("a temporary folder is available");
         let output = File::create(folder.path().join("output")).expect("the folder is writable");
         let address = free_address().expect("a port is free");
 
-        // In our own process group, so that Ctrl-C on the tests reaches it too.
+        // It stays in the test's process group, so that Ctrl-C stops it too.
         let process = Command::new(&program)
             .args(["lambda", "watch", "--locked", "--ignore-changes"])
             .args(FEATURES)
@@ -130,12 +132,7 @@ impl LambdaWatch {
             .stdout(output.try_clone().expect("the file is open"))
             .stderr(output)
             .spawn()
-            .unwrap_or_else(|error| {
-                panic!(
-                    "{} cannot be run ({error}): `make tools` installs it",
-                    program.display()
-                )
-            });
+            .unwrap_or_else(|error| panic!("cannot run {} ({error}): `make tools` installs it", program.display()));
         Self {
             base_url: format!("http://{address}"),
             process: Some(process),
@@ -143,18 +140,23 @@ impl LambdaWatch {
         }
     }
 
-    /// Waits for an answer; `false` if the process has ended.
-    async fn answers(&mut self) -> bool {
+    /// Waits for a response; `false` if cargo-lambda has exited.
+    async fn responds(&mut self) -> bool {
         let health = format!("{}/v5/health", self.base_url);
         let client = reqwest::Client::new();
         loop {
-            let answer = client.get(&health).send().await;
-            // With its port taken it ends without a word, and whoever has the port may have answered: so look at it last.
+            let response = client.get(&health).send().await;
+            // With a taken port cargo-lambda exits silently, and the response may come from the port's owner. So check
+            // the process after the response.
             let process = self.process.as_mut().expect("present until dropped");
-            if process.try_wait().expect("it is our child").is_some() {
+            if process
+                .try_wait()
+                .expect("the process is a child of the test")
+                .is_some()
+            {
                 return false;
             }
-            if answer.is_ok_and(|answer| answer.status().is_success()) {
+            if response.is_ok_and(|response| response.status().is_success()) {
                 return true;
             }
             sleep(Duration::from_millis(20)).await;
@@ -169,8 +171,8 @@ impl Drop for LambdaWatch {
         }
         let Some(mut process) = self.process.take() else { return };
         let pid = Pid::from_child(&process);
-        // Each function leads a process group that cargo-lambda alone knows of. Asked to end, it kills them all; killed itself, it
-        // leaves them to notice that nobody has requests for them any more. It may also have ended already.
+        // Each function has its own process group, which only cargo-lambda knows. On SIGTERM it kills all of them; on
+        // SIGKILL they run until they notice that cargo-lambda is gone. It may also have exited already.
         let _ = kill_process(pid, Signal::TERM);
         let (sender, ended) = channel();
         std::thread::spawn(move || {
@@ -183,21 +185,22 @@ impl Drop for LambdaWatch {
     }
 }
 
-/// Compiles the functions, with the engine that the tests have, and answers where their programs stand. So no request waits for it, and
-/// errors are shown.
+/// Compiles the functions with the tests' engine and returns the folder of their programs.
+///
+/// Compiling before the start shows compiler errors, and no request waits for the compiler.
 ///
 /// # Panics
-/// If something does not compile.
+/// If a function does not compile.
 pub async fn build_functions() -> PathBuf {
     let mut programs = None;
     let functions = std::fs::read_dir(root().join("functions")).expect("the repository has functions");
     for function in functions {
-        let function = function.expect("it can be listed");
+        let function = function.expect("the folder is readable");
         let name = function.file_name();
         if !function.path().join("Cargo.toml").exists() {
             continue;
         }
-        // One at a time, as cargo-lambda runs them: what cargo compiles for a program depends on what is selected with it.
+        // One at a time, like cargo-lambda: cargo unifies the features of programs that it compiles together.
         let output = tokio::process::Command::new("cargo")
             .args(["build", "--locked", "--manifest-path"])
             .arg(root().join("Cargo.toml"))
@@ -207,7 +210,7 @@ pub async fn build_functions() -> PathBuf {
             .arg(&name)
             .output()
             .await
-            .expect("cargo can be run");
+            .expect("cargo starts");
         assert!(
             output.status.success(),
             "{} does not compile:\n{}",
@@ -215,14 +218,14 @@ pub async fn build_functions() -> PathBuf {
             String::from_utf8_lossy(&output.stderr)
         );
         let mut messages = output.stdout.split(|&byte| byte == b'\n');
-        let made = messages.find_map(|message| {
+        let program = messages.find_map(|message| {
             let message: Value = serde_json::from_slice(message).ok()?;
             message["executable"].as_str().map(PathBuf::from)
         });
-        programs = made.or(programs);
+        programs = program.or(programs);
     }
-    let program = programs.expect("cargo names the program that it has made");
-    program.parent().expect("it stands in a folder").to_owned()
+    let program = programs.expect("cargo reports the program's path");
+    program.parent().expect("the program is in a folder").to_owned()
 }
 
 /// The root of the repository.
@@ -234,7 +237,7 @@ fn cargo_lambda() -> PathBuf {
     root().join(".tools/bin/cargo-lambda")
 }
 
-/// cargo-lambda cannot choose: it tells the functions the port that it was given, and with 0 they find nobody.
+/// A free address. cargo-lambda passes its port argument on to the functions, so port 0 does not work.
 fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }

@@ -1,7 +1,7 @@
-//! What the tests of every function share: the real router on a real store, in-process, with named actors and a clock
-//! that can be moved. Nothing here stands in for a part of the product but time.
+//! The test harness that every function shares: the real router on a real store, with named actors and a movable clock.
 //!
-//! Every answer passes through one set of checks on its way to the test: see [`TestResponse`].
+//! Only time is simulated; everything else is the product's code. The harness checks every response against the OpenAPI
+//! document before the test sees it: see [`TestResponse`].
 
 mod actor;
 mod app;

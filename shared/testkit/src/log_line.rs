@@ -1,8 +1,7 @@
-//! What a line of the log has to be, for whoever reads it: people, queries, and CloudWatch, which takes metrics from it.
+//! Checks of log lines, for their readers: operators, log queries, and CloudWatch, which extracts metrics from them.
 //!
-//! The schemas stand in files of their own. `embedded-metrics.schema.json` is CloudWatch's embedded metric format as far as a schema can say it
-//! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>); what is left, that the
-//! members which are said to be metrics are there and are numbers, is checked here.
+//! The JSON schemas are in `schemas/`. `embedded-metrics.schema.json` describes CloudWatch's embedded metric format as
+//! far as a schema can. This module checks the rest: each declared metric exists and is a number.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -13,11 +12,12 @@ use serde_json::{Value, json};
 static REQUEST: LazyLock<Validator> =
     LazyLock::new(|| validator(include_str!("../schemas/request-log-line.schema.json")));
 static JOB: LazyLock<Validator> = LazyLock::new(|| validator(include_str!("../schemas/job-log-line.schema.json")));
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 static EMBEDDED: LazyLock<Validator> =
     LazyLock::new(|| validator(include_str!("../schemas/embedded-metrics.schema.json")));
 
-/// The metrics of a request, each with its unit. Alarms and dashboards know these names.
-const OF_A_REQUEST: [(&str, &str); 9] = [
+/// A request's metrics with their units. Alarms and dashboards use these names.
+const REQUEST_METRICS: [(&str, &str); 9] = [
     ("Requests", "Count"),
     ("ServerErrors", "Count"),
     ("ClientErrors", "Count"),
@@ -29,16 +29,16 @@ const OF_A_REQUEST: [(&str, &str); 9] = [
     ("ColdStarts", "Count"),
 ];
 
-/// The metrics of a job's run.
-const OF_A_RUN: [(&str, &str); 2] = [("Duration", "Milliseconds"), ("JobFailures", "Count")];
+/// A job's metrics with their units.
+const JOB_METRICS: [(&str, &str); 2] = [("Duration", "Milliseconds"), ("JobFailures", "Count")];
 
-/// The names of the metrics that a function's lines have: a job's, or those of one that answers requests.
+/// The names of the metrics in a function's log lines: those of a job, or those of requests.
 pub fn metric_names(is_job: bool) -> BTreeSet<&'static str> {
-    let of = if is_job { &OF_A_RUN[..] } else { &OF_A_REQUEST[..] };
-    of.iter().map(|(name, _)| *name).collect()
+    let metrics = if is_job { &JOB_METRICS[..] } else { &REQUEST_METRICS[..] };
+    metrics.iter().map(|(name, _)| *name).collect()
 }
 
-/// The most that CloudWatch Logs takes in one line, in bytes.
+/// CloudWatch Logs' limit for a line, in bytes.
 const LINE_MAX: usize = 256 * 1024;
 
 fn validator(schema: &str) -> Validator {
@@ -48,72 +48,83 @@ fn validator(schema: &str) -> Validator {
         .with_draft(Draft::Draft202012)
         .should_validate_formats(true)
         .build(&schema);
-    validator.expect("the schema is one")
+    validator.expect("the schema is valid")
 }
 
-/// Holds a line to what the line of a request is: with the metrics of this function under Lambda, and with none elsewhere. Says what is wrong
-/// with it, if something is.
+/// Checks the log line of a request. Under Lambda, `function` is the function's name, and the line must have metrics;
+/// elsewhere it is `None`, and the line must have none.
+///
+/// # Errors
+/// A description of the first violation.
 pub fn check_request_log_line(line: &Value, function: Option<&str>) -> Result<(), String> {
-    check(line, &REQUEST, function.map(|function| (function, &OF_A_REQUEST[..])))?;
+    check(
+        line,
+        &REQUEST,
+        function.map(|function| (function, &REQUEST_METRICS[..])),
+    )?;
     let number = |name: &str| line[name].as_u64();
     let class = number("status").map(|status| status / 100);
-    let is = |it: bool| Some(u64::from(it));
+    let count = |condition: bool| Some(u64::from(condition));
     if (line["level"] == "ERROR") != (class == Some(5)) {
-        return Err("its level is not the status'".to_owned());
+        return Err("the level does not match the status".to_owned());
     }
     if function.is_none() {
         return Ok(());
     }
     for (name, value) in [
         ("Requests", Some(1)),
-        ("ServerErrors", is(class == Some(5))),
-        ("ClientErrors", is(class == Some(4))),
-        ("Throttled", is(number("status") == Some(429))),
-        ("StoreUnavailable", is(line["code"] == "STORE_UNAVAILABLE")),
+        ("ServerErrors", count(class == Some(5))),
+        ("ClientErrors", count(class == Some(4))),
+        ("Throttled", count(number("status") == Some(429))),
+        ("StoreUnavailable", count(line["code"] == "STORE_UNAVAILABLE")),
         ("StoreTrips", number("store_trips")),
         ("StoreRetries", number("store_retries")),
-        ("ColdStarts", is(line["cold_start"] == true)),
+        ("ColdStarts", count(line["cold_start"] == true)),
     ] {
         if number(name) != value {
-            return Err(format!("{name} is not what the rest of the line says"));
+            return Err(format!("{name} contradicts the rest of the line"));
         }
     }
-    same_duration(line)
+    check_duration(line)
 }
 
-/// Holds a line to what the line of a job's run is, like [`check_request_log_line`].
+/// Checks the log line of a job, like [`check_request_log_line`].
+///
+/// # Errors
+/// A description of the first violation.
 pub fn check_job_log_line(line: &Value, function: Option<&str>) -> Result<(), String> {
-    check(line, &JOB, function.map(|function| (function, &OF_A_RUN[..])))?;
+    check(line, &JOB, function.map(|function| (function, &JOB_METRICS[..])))?;
     let has_failed = line["cause"].is_string();
     if (line["level"] == "ERROR") != has_failed {
-        return Err("its level is not the outcome's".to_owned());
+        return Err("the level does not match the outcome".to_owned());
     }
     if function.is_none() {
         return Ok(());
     }
     if line["JobFailures"] != u64::from(has_failed) {
-        return Err("JobFailures is not what the rest of the line says".to_owned());
+        return Err("JobFailures contradicts the rest of the line".to_owned());
     }
-    same_duration(line)
+    check_duration(line)
 }
 
-fn same_duration(line: &Value) -> Result<(), String> {
+fn check_duration(line: &Value) -> Result<(), String> {
     if line["Duration"] == line["duration_ms"] {
         Ok(())
     } else {
-        Err("Duration is not duration_ms".to_owned())
+        Err("Duration differs from duration_ms".to_owned())
     }
 }
 
-fn check(line: &Value, own: &Validator, metrics: Option<(&str, &[(&str, &str)])>) -> Result<(), String> {
-    let mut own_members = line.clone();
+/// Checks the metrics, and the other members against `schema`.
+fn check(line: &Value, schema: &Validator, metrics: Option<(&str, &[(&str, &str)])>) -> Result<(), String> {
+    let mut other_members = line.clone();
     match metrics {
-        None if line.get("_aws").is_some() => return Err("it has metrics that nobody takes".to_owned()),
+        None if line.get("_aws").is_some() => return Err("the line has metrics outside Lambda".to_owned()),
         None => {}
         Some((function, expected)) => {
-            embedded(line)?;
+            check_embedded_metrics(line)?;
             if line["Function"] != function {
-                return Err(format!("its metrics are not those of {function}"));
+                return Err(format!("the metrics are not those of {function}"));
             }
             let definitions = expected
                 .iter()
@@ -124,47 +135,49 @@ fn check(line: &Value, own: &Validator, metrics: Option<(&str, &[(&str, &str)])>
                 "Metrics": definitions.collect::<Vec<_>>(),
             });
             if line["_aws"]["CloudWatchMetrics"] != json!([directive]) {
-                return Err(format!("its metrics are not those that alarms know: {}", line["_aws"]));
+                return Err(format!("alarms need other metrics: {}", line["_aws"]));
             }
-            let members = own_members.as_object_mut().ok_or("it is no object")?;
+            let members = other_members.as_object_mut().ok_or("the line is not an object")?;
             for name in expected.iter().map(|(name, _)| *name).chain(["_aws", "Function"]) {
                 members.remove(name);
             }
         }
     }
-    valid(own, &own_members)
+    validate(schema, &other_members)
 }
 
-/// Holds a line to the embedded metric format.
-fn embedded(line: &Value) -> Result<(), String> {
-    valid(&EMBEDDED, line)?;
+/// Checks a line against the embedded metric format.
+fn check_embedded_metrics(line: &Value) -> Result<(), String> {
+    validate(&EMBEDDED, line)?;
     if line.to_string().len() > LINE_MAX {
-        return Err("it is longer than CloudWatch takes a line".to_owned());
+        return Err("the line is longer than CloudWatch allows".to_owned());
     }
     let mut targets = BTreeSet::new();
     for directive in line["_aws"]["CloudWatchMetrics"].as_array().into_iter().flatten() {
-        let named = |list: &Value, of: fn(&Value) -> &Value| -> Vec<String> {
+        let names = |list: &Value, name: fn(&Value) -> &Value| -> Vec<String> {
             let items = list.as_array().into_iter().flatten();
-            items.filter_map(|item| of(item).as_str().map(str::to_owned)).collect()
+            items
+                .filter_map(|item| name(item).as_str().map(str::to_owned))
+                .collect()
         };
-        for name in named(&directive["Metrics"], |definition| &definition["Name"]) {
+        for name in names(&directive["Metrics"], |definition| &definition["Name"]) {
             if !line[&name].is_number() {
-                return Err(format!("{name} is said to be a metric, and is no number"));
+                return Err(format!("the metric {name} is not a number"));
             }
             if !targets.insert(name.clone()) {
-                return Err(format!("{name} is named twice"));
+                return Err(format!("the metric {name} is declared twice"));
             }
         }
         for set in directive["Dimensions"].as_array().into_iter().flatten() {
-            for name in named(set, |name| name) {
+            for name in names(set, |name| name) {
                 let value = line[&name].as_str().unwrap_or_default();
-                // What CloudWatch takes for a dimension's value.
-                let is_one = !value.trim().is_empty()
+                // CloudWatch's rules for the value of a dimension.
+                let is_valid = !value.trim().is_empty()
                     && value.len() <= 1024
                     && !value.starts_with(':')
                     && value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-                if !is_one {
-                    return Err(format!("{name} is said to be a dimension, and is {}", line[&name]));
+                if !is_valid {
+                    return Err(format!("the dimension {name} has the value {}", line[&name]));
                 }
             }
         }
@@ -172,7 +185,7 @@ fn embedded(line: &Value) -> Result<(), String> {
     Ok(())
 }
 
-fn valid(schema: &Validator, line: &Value) -> Result<(), String> {
+fn validate(schema: &Validator, line: &Value) -> Result<(), String> {
     let errors = schema.iter_errors(line);
     let errors: Vec<_> = errors
         .map(|error| format!("at `{}`, {error}", error.instance_path()))
@@ -223,12 +236,12 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_as_it_has_to_be_passes() {
+    fn a_valid_line_passes() {
         assert_eq!(check_request_log_line(&line(), Some("auth")), Ok(()));
     }
 
     #[test]
-    fn what_cloudwatch_would_not_take_fails() {
+    fn lines_that_cloudwatch_rejects_fail() {
         for (pointer, value) in [
             ("/_aws", json!({})),
             ("/_aws/Timestamp", json!("2026-01-02T03:04:05.678Z")),
@@ -253,12 +266,12 @@ mod tests {
         ] {
             let mut line = line();
             *line.pointer_mut(pointer).unwrap() = value.clone();
-            assert!(embedded(&line).is_err(), "{pointer} {value}");
+            assert!(check_embedded_metrics(&line).is_err(), "{pointer} {value}");
         }
     }
 
     #[test]
-    fn a_member_too_many_or_too_few_or_of_another_form_fails() {
+    fn extra_missing_and_malformed_members_fail() {
         for (pointer, value) in [
             ("/timestamp", json!("2026-01-02T03:04:05Z")),
             ("/level", json!("DEBUG")),
@@ -285,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn metrics_that_say_something_else_than_the_line_fail() {
+    fn metrics_that_contradict_the_line_fail() {
         for (pointer, value) in [
             ("/Requests", json!(2)),
             ("/ServerErrors", json!(1)),
@@ -304,6 +317,6 @@ mod tests {
         ] {
             assert!(changed(pointer, value.clone()).is_err(), "{pointer} {value}");
         }
-        assert!(check_request_log_line(&line(), None).is_err(), "nobody takes them");
+        assert!(check_request_log_line(&line(), None).is_err(), "metrics outside Lambda");
     }
 }

@@ -1,4 +1,4 @@
-//! One of our programs as a process of its own, ended with the test.
+//! One of the product's programs in a child process.
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead as _, BufReader};
@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::remote::Remote;
 
-/// A running program that listens on a port of its own.
+/// A running server process that listens on a free port; dropping this kills it.
 pub struct Process {
     child: Child,
     address: String,
@@ -17,7 +17,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// A program with nothing in its environment but what a test gives it.
+    /// A command whose environment has only a port and a token secret; the test adds the rest.
     pub fn command(program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command
@@ -33,21 +33,21 @@ impl Process {
         command
     }
 
-    /// Starts it and waits until it listens.
+    /// Starts the program and waits until it listens.
     ///
     /// # Panics
-    /// If it ends instead.
+    /// If the program exits instead.
     pub fn start(mut command: Command) -> Self {
-        let mut child = command.spawn().expect("the program can be started");
+        let mut child = command.spawn().expect("the program starts");
         let (sender, output) = channel();
         if let Some(stderr) = child.stderr.take() {
             forward(BufReader::new(stderr).lines(), sender.clone());
         }
-        let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        let mut lines = BufReader::new(child.stdout.take().expect("standard output is piped")).lines();
         let address = loop {
             let Some(Ok(line)) = lines.next() else {
                 drop(sender);
-                panic!("the program ended: {:?}", output.iter().collect::<Vec<_>>())
+                panic!("the program exited: {:?}", output.iter().collect::<Vec<_>>())
             };
             if let Some(address) = line.strip_prefix("listening on ") {
                 break address.to_owned();
@@ -57,39 +57,39 @@ impl Process {
         Self { child, address, output }
     }
 
-    /// Its address, such as `http://127.0.0.1:40123`.
+    /// The URL that the server listens on, such as `http://127.0.0.1:40123`.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// A client of it.
+    /// An HTTP client of the server.
     pub fn remote(&self) -> Remote {
         Remote::at(self.address())
     }
 
-    /// Its process id.
+    /// The process id.
     pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 
-    /// Asks it to stop.
+    /// Sends `SIGTERM`.
     pub fn terminate(&self) {
-        kill_process(self.pid(), Signal::TERM).expect("it is running");
+        kill_process(self.pid(), Signal::TERM).expect("the process is running");
     }
 
-    /// The next line that it writes, waited for: to standard error, or to standard output after its address.
+    /// Waits for the next line on standard error, or on standard output after the address; `None` at the end of both.
     pub fn log_line(&self) -> Option<String> {
         self.output.recv().ok()
     }
 
-    /// Waits until it has ended, and answers with the lines that it wrote and that were not asked for yet.
+    /// Waits for the exit, and returns the status and the lines that [`Process::log_line`] has not returned yet.
     pub fn wait(mut self) -> (ExitStatus, Vec<String>) {
-        let status = self.child.wait().expect("it can be waited for");
+        let status = self.child.wait().expect("the process is a child of the test");
         (status, self.output.iter().collect())
     }
 }
 
-/// Reads to the end whoever listens, so that the program never waits for a full pipe.
+/// Reads the stream to its end even without a receiver, so that the program never blocks on a full pipe.
 fn forward(lines: impl Iterator<Item = io::Result<String>> + Send + 'static, sender: Sender<String>) {
     std::thread::spawn(move || {
         let lines = lines.map_while(Result::ok);
@@ -99,14 +99,17 @@ fn forward(lines: impl Iterator<Item = io::Result<String>> + Send + 'static, sen
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended already; then there is nothing to do.
+        // Both fail if the process has exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Where the loader finds the FoundationDB client, if it is not where it looks anyway.
-#[expect(clippy::disallowed_methods, reason = "it is the loader's, and passed on as it is")]
+/// The loader's search path, which may name the folder of the FoundationDB client library.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the variable configures the loader, not the program"
+)]
 fn library_path() -> Option<(&'static str, std::ffi::OsString)> {
     const VARIABLE: &str = if cfg!(target_os = "macos") {
         "DYLD_LIBRARY_PATH"

@@ -6,14 +6,14 @@ use http_body_util::BodyExt as _;
 
 use crate::request::Target;
 
-/// The application in another process.
+/// An HTTP client of the application in another process.
 pub struct Remote {
     base_url: String,
     client: reqwest::Client,
 }
 
 impl Remote {
-    /// At a URL without a path, such as `http://127.0.0.1:8080`.
+    /// A client of the server at `base_url`, a URL without a path such as `http://127.0.0.1:8080`.
     pub fn at(base_url: impl Into<String>) -> Self {
         Self {
             base_url: base_url.into(),
@@ -25,20 +25,20 @@ impl Remote {
 impl Target for Remote {
     async fn exchange(&self, request: Request<Body>) -> Response<Bytes> {
         let (parts, body) = request.into_parts();
-        let body = body.collect().await.expect("the test's body is whole").to_bytes();
-        let call = self
+        let body = body.collect().await.expect("the test's body is complete").to_bytes();
+        let request = self
             .client
             .request(parts.method, format!("{}{}", self.base_url, parts.uri));
-        let response = call
+        let received = request
             .headers(parts.headers)
             .body(body)
             .send()
             .await
-            .expect("the server answers");
-        let mut answer = Response::new(());
-        *answer.status_mut() = response.status();
-        *answer.headers_mut() = response.headers().clone();
-        let body = response.bytes().await.expect("the body arrives");
-        answer.map(|()| body)
+            .expect("the server responds");
+        let mut response = Response::new(());
+        *response.status_mut() = received.status();
+        *response.headers_mut() = received.headers().clone();
+        let body = received.bytes().await.expect("the body arrives");
+        response.map(|()| body)
     }
 }

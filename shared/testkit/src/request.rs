@@ -1,4 +1,4 @@
-//! Requests as tests write them, to wherever they are sent.
+//! Requests as tests write them, for any target.
 
 use std::future::Future;
 
@@ -9,42 +9,42 @@ use serde_json::Value;
 use crate::actor::Actor;
 use crate::response::TestResponse;
 
-/// What requests can be sent to: the router in this process, or another process.
+/// A target of requests: the router in this process, another process, or a function behind a front door.
 pub trait Target: Sync {
-    /// Sends a request and takes its answer.
+    /// Sends a request and returns the response, unchecked.
     fn exchange(&self, request: Request<Body>) -> impl Future<Output = Response<Bytes>> + Send;
 
-    /// A `GET` to be sent.
+    /// Starts a `GET` request.
     fn get(&self, path: &str) -> TestRequest<'_, Self> {
         self.request(Method::GET, path)
     }
 
-    /// A `POST` to be sent.
+    /// Starts a `POST` request.
     fn post(&self, path: &str) -> TestRequest<'_, Self> {
         self.request(Method::POST, path)
     }
 
-    /// A `PATCH` to be sent.
+    /// Starts a `PATCH` request.
     fn patch(&self, path: &str) -> TestRequest<'_, Self> {
         self.request(Method::PATCH, path)
     }
 
-    /// A `DELETE` to be sent.
+    /// Starts a `DELETE` request.
     fn delete(&self, path: &str) -> TestRequest<'_, Self> {
         self.request(Method::DELETE, path)
     }
 
-    /// A request of any method, to be sent.
+    /// Starts a request with any method.
     fn request(&self, method: Method, path: &str) -> TestRequest<'_, Self> {
         let request = Request::builder().method(method).uri(path).body(Body::empty());
         TestRequest {
             target: self,
-            request: request.expect("the test's path is one"),
+            request: request.expect("the test's path is valid"),
         }
     }
 }
 
-/// A request to be sent.
+/// A request under construction; [`TestRequest::send`] sends it.
 pub struct TestRequest<'a, T: ?Sized> {
     target: &'a T,
     request: Request<Body>,
@@ -59,42 +59,45 @@ impl<T: ?Sized> TestRequest<'_, T> {
 }
 
 impl<T: Target + ?Sized> TestRequest<'_, T> {
-    /// With this actor's token.
+    /// Authenticates the request with the actor's access token.
     #[must_use]
     pub fn by(self, actor: &Actor) -> Self {
         self.bearer(&actor.token)
     }
 
-    /// With this token.
+    /// Authenticates the request with this access token.
     #[must_use]
     pub fn bearer(self, token: &str) -> Self {
         self.header(header::AUTHORIZATION, &format!("Bearer {token}"))
     }
 
-    /// With this header.
+    /// Appends a header.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: &str) -> Self {
         self.request
             .headers_mut()
-            .append(name, value.parse().expect("the test's header has a value"));
+            .append(name, value.parse().expect("the test's header value is valid"));
         self
     }
 
-    /// With this JSON body.
+    /// Sets a JSON body and its media type.
     #[must_use]
     pub fn json(self, body: &Value) -> Self {
         self.header(header::CONTENT_TYPE, "application/json")
             .body(body.to_string())
     }
 
-    /// With this body, and no media type.
+    /// Sets the body without a media type.
     #[must_use]
     pub fn body(mut self, body: impl Into<Body>) -> Self {
         *self.request.body_mut() = body.into();
         self
     }
 
-    /// Sends it.
+    /// Sends the request and checks the response against the OpenAPI document.
+    ///
+    /// # Panics
+    /// If the document does not allow the response.
     pub async fn send(self) -> TestResponse {
         let method = self.request.method().clone();
         let path = self.request.uri().path().to_owned();

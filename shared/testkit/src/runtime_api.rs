@@ -1,7 +1,7 @@
-//! Lambda's side of a function: the Runtime API, for tests that send events through the real programs.
+//! A Lambda sandbox with the Runtime API, for tests that send events to the real programs.
 //!
-//! The endpoints and headers are those of
-//! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html> and of the Extensions API beside it.
+//! It implements the endpoints and headers of the Runtime API
+//! (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>) and of the Extensions API.
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -27,28 +27,30 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-/// For one step of a function: its start, or one event.
+/// The limit for one step of a function: its start, or one event.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// One process of a function in a sandbox of its own, which is given the test's events one after another. The process ends with this,
-/// or with the test's runtime.
+/// A sandbox with one function process, which receives the test's events one after another.
+///
+/// The process is killed when this is dropped, or when the test's runtime ends.
 pub struct RuntimeApi {
     sandbox: Arc<Sandbox>,
     events: mpsc::UnboundedSender<Invocation>,
-    count: AtomicU64,
+    invocations: AtomicU64,
     process: tokio::sync::Mutex<Child>,
     init: Duration,
-    /// Each until its stream ends.
+    /// One task per output stream; each ends with its stream.
     logs: JoinSet<()>,
-    /// Ended when this is dropped.
+    /// The server, which stops when this is dropped.
     _tasks: JoinSet<()>,
 }
 
-/// What the function's side reaches.
+/// The state behind the Runtime API's endpoints.
 struct Sandbox {
     events: tokio::sync::Mutex<mpsc::UnboundedReceiver<Invocation>>,
-    answers: Mutex<HashMap<String, oneshot::Sender<Outcome>>>,
-    /// How often the function has asked for an event.
+    /// The receivers of outputs, by request id.
+    pending: Mutex<HashMap<String, oneshot::Sender<Outcome>>>,
+    /// The number of times that the function has polled for an event.
     polls: watch::Sender<u64>,
     log: Mutex<String>,
 }
@@ -59,21 +61,20 @@ struct Invocation {
     event: String,
 }
 
-/// A function's answer, or what it reported instead.
+/// A function's output, or the error that it reported.
 type Outcome = Result<Value, Value>;
 
 impl RuntimeApi {
-    /// What the function is called.
+    /// The function's name, as Lambda reports it to the process.
     pub const FUNCTION_NAME: &str = "test";
 
-    /// Starts a function, with a command such as `Process::command` makes, and waits until it asks for its
-    /// first event.
+    /// Starts a function with a command from `Process::command`, and waits until it polls for its first event.
     ///
     /// # Panics
-    /// If it ends instead, with what it wrote.
+    /// If the function exits instead.
     pub async fn start(mut command: Command) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free");
-        let address = listener.local_addr().expect("it listens").to_string();
+        let address = listener.local_addr().expect("the listener is bound").to_string();
         command
             .env("AWS_LAMBDA_RUNTIME_API", address)
             .env("AWS_LAMBDA_FUNCTION_NAME", Self::FUNCTION_NAME)
@@ -85,7 +86,7 @@ impl RuntimeApi {
         let (events, receiver) = mpsc::unbounded_channel();
         let sandbox = Arc::new(Sandbox {
             events: tokio::sync::Mutex::new(receiver),
-            answers: Mutex::default(),
+            pending: Mutex::default(),
             polls: watch::Sender::default(),
             log: Mutex::default(),
         });
@@ -96,19 +97,19 @@ impl RuntimeApi {
         let mut process = tokio::process::Command::from(command)
             .kill_on_drop(true)
             .spawn()
-            .expect("the program can be started");
+            .expect("the program starts");
         let (stdout, stderr) = (process.stdout.take(), process.stderr.take());
         let mut logs = JoinSet::new();
-        logs.spawn(keep_log(stdout.expect("it is piped"), sandbox.clone()));
-        logs.spawn(keep_log(stderr.expect("it is piped"), sandbox.clone()));
+        logs.spawn(keep_log(stdout.expect("standard output is piped"), sandbox.clone()));
+        logs.spawn(keep_log(stderr.expect("standard error is piped"), sandbox.clone()));
         tokio::select! {
             () = sandbox.polled(1) => {}
-            ended = process.wait() => panic!("the function ended with {ended:?}: {}", sandbox.log()),
+            ended = process.wait() => panic!("the function exited with {ended:?}: {}", sandbox.log()),
         }
         Self {
             sandbox,
             events,
-            count: AtomicU64::new(0),
+            invocations: AtomicU64::new(0),
             process: tokio::sync::Mutex::new(process),
             init: started.elapsed(),
             logs,
@@ -116,73 +117,76 @@ impl RuntimeApi {
         }
     }
 
-    /// How long it took from the start of the process until it asked for its first event.
+    /// The time from the start of the process to its first poll.
     pub fn init_duration(&self) -> Duration {
         self.init
     }
 
-    /// Gives the function an event and takes its answer; `Err` is the error that it reported instead.
+    /// Sends the function an event and returns its output; `Err` is an error that the function reported.
     ///
     /// # Panics
-    /// If it ends, or does nothing of this in time.
+    /// If the function exits, or does not respond in time.
     pub async fn invoke(&self, event: &Value) -> Result<Value, Value> {
-        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let number = self.invocations.fetch_add(1, Ordering::Relaxed);
         let id = request_id(number);
-        let (sender, answer) = oneshot::channel();
-        locked(&self.sandbox.answers).insert(id.clone(), sender);
+        let (sender, outcome) = oneshot::channel();
+        locked(&self.sandbox.pending).insert(id.clone(), sender);
         let event = event.to_string();
         self.events
             .send(Invocation { number, id, event })
-            .expect("the sandbox lives as long as this");
+            .expect("the sandbox exists until this is dropped");
         let ended = async { self.process.lock().await.wait().await };
         tokio::select! {
-            answer = timeout(LIMIT, answer) => answer.expect("the function answers in time").expect("its sender is kept until then"),
-            ended = ended => panic!("the function ended with {ended:?}: {}", self.log()),
+            outcome = timeout(LIMIT, outcome) => outcome
+                .expect("the function responds in time")
+                .expect("the sandbox keeps the sender until then"),
+            ended = ended => panic!("the function exited with {ended:?}: {}", self.log()),
         }
     }
 
-    /// The id of the request that [`RuntimeApi::invoke`] was called with last.
+    /// The request id of the last [`RuntimeApi::invoke`].
     ///
     /// # Panics
-    /// If there was none.
+    /// Before the first one.
     pub fn last_request_id(&self) -> String {
-        let count = self.count.load(Ordering::Relaxed);
-        request_id(count.checked_sub(1).expect("there was a request"))
+        let count = self.invocations.load(Ordering::Relaxed);
+        request_id(count.checked_sub(1).expect("the function has been invoked"))
     }
 
-    /// What the function has written to its log, as far as it has been read: on either stream, as Lambda takes it.
+    /// The function's log so far: both output streams, as on Lambda.
     pub fn log(&self) -> String {
         self.sandbox.log()
     }
 
-    /// Ends the sandbox as Lambda does where it is told of, and answers with all that the function has written to its log.
+    /// Stops the function with `SIGTERM`, as Lambda does for a function with an extension, and returns its whole log.
     ///
     /// # Panics
-    /// If the function does not end in time, or not with success.
+    /// If the function does not exit in time and with success.
     pub async fn stop(mut self) -> String {
         let process = self.process.get_mut();
         let id = process.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
-        kill_process(id.expect("it has not ended yet"), Signal::TERM).expect("it is running");
-        let ended = timeout(LIMIT, process.wait()).await.expect("the function ends in time");
+        kill_process(id.expect("the function has not exited yet"), Signal::TERM).expect("the function is running");
+        let ended = timeout(LIMIT, process.wait())
+            .await
+            .expect("the function exits in time");
         while self.logs.join_next().await.is_some() {}
         assert!(ended.is_ok_and(|status| status.success()), "{}", self.log());
         self.log()
     }
 
-    /// Ends the sandbox as Lambda may at any time once the function asks for its next event: without a word. Answers with all that the function
-    /// has written to its log.
+    /// Kills the function at its next poll, as Lambda may do without notice, and returns its whole log.
     ///
     /// # Panics
-    /// If the function does not ask in time.
+    /// If the function does not poll in time.
     pub async fn kill(mut self) -> String {
-        self.sandbox.polled(self.count.load(Ordering::Relaxed) + 1).await;
+        self.sandbox.polled(self.invocations.load(Ordering::Relaxed) + 1).await;
         let process = self.process.get_mut();
-        process.kill().await.expect("it is running");
+        process.kill().await.expect("the function is running");
         while self.logs.join_next().await.is_some() {}
         self.log()
     }
 
-    /// The trace that Lambda says the test's invocation of this number belongs to, as 32 digits.
+    /// The trace id that the sandbox assigns to the invocation with this number, as 32 hexadecimal digits.
     pub fn trace_id(number: u64) -> String {
         format!("{TRACE_TIME}{number:024x}")
     }
@@ -193,22 +197,22 @@ fn request_id(number: u64) -> String {
 }
 
 impl Sandbox {
-    /// Waits until the function has asked so often for an event.
+    /// Waits until the function has polled for an event this many times.
     async fn polled(&self, times: u64) {
         let mut polls = self.polls.subscribe();
         let polled = timeout(LIMIT, polls.wait_for(|polls| *polls >= times)).await;
         polled
-            .expect("the function asks for an event in time")
-            .expect("the sandbox counts as long as it is there");
+            .expect("the function polls in time")
+            .expect("the sandbox keeps the sender");
     }
 
     fn log(&self) -> String {
         locked(&self.log).clone()
     }
 
-    fn answer(&self, id: &str, outcome: Outcome) -> StatusCode {
-        match locked(&self.answers).remove(id) {
-            // Whoever waited for it may have given up.
+    fn resolve(&self, id: &str, outcome: Outcome) -> StatusCode {
+        match locked(&self.pending).remove(id) {
+            // The test may have stopped waiting.
             Some(sender) => sender.send(outcome).map_or(StatusCode::GONE, |()| StatusCode::ACCEPTED),
             None => StatusCode::BAD_REQUEST,
         }
@@ -221,22 +225,22 @@ fn routes(sandbox: Arc<Sandbox>) -> Router {
         .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
         .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
         .route("/2020-01-01/extension/register", post(register_extension))
-        // An extension that wants no events waits here until the sandbox ends.
+        // An extension without events waits here until the sandbox stops.
         .route("/2020-01-01/extension/event/next", get(pending::<StatusCode>))
         .with_state(sandbox)
 }
 
-/// When the traces of all invocations have begun, as X-Ray writes it.
+/// The start time of all traces, in X-Ray's format.
 const TRACE_TIME: &str = "5759e988";
 
 async fn next(State(sandbox): State<Arc<Sandbox>>) -> Response<Body> {
     sandbox.polls.send_modify(|polls| *polls += 1);
     let invocation = sandbox.events.lock().await.recv().await;
-    let Invocation { number, id, event } = invocation.expect("the test holds the sender as long as it serves");
+    let Invocation { number, id, event } = invocation.expect("the test keeps the sender while the sandbox serves");
     Response::builder()
         .header("content-type", "application/json")
         .header("lambda-runtime-aws-request-id", id)
-        // In the year 2100.
+        // The year 2100.
         .header("lambda-runtime-deadline-ms", "4102444800000")
         .header(
             "lambda-runtime-trace-id",
@@ -247,15 +251,15 @@ async fn next(State(sandbox): State<Arc<Sandbox>>) -> Response<Body> {
             "arn:aws:lambda:us-east-1:123456789012:function:test",
         )
         .body(event.into())
-        .expect("its headers are valid")
+        .expect("the headers are valid")
 }
 
 async fn response(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
-    sandbox.answer(&id, Ok(parsed(&body)))
+    sandbox.resolve(&id, Ok(parsed(&body)))
 }
 
 async fn error(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
-    sandbox.answer(&id, Err(parsed(&body)))
+    sandbox.resolve(&id, Err(parsed(&body)))
 }
 
 async fn register_extension() -> Response<Body> {
@@ -264,7 +268,7 @@ async fn register_extension() -> Response<Body> {
         .header("content-type", "application/json")
         .header("lambda-extension-identifier", "00000000-0000-4000-8000-00000000e000")
         .body(function.to_string().into())
-        .expect("its headers are valid")
+        .expect("the headers are valid")
 }
 
 fn parsed(body: &[u8]) -> Value {
@@ -274,14 +278,14 @@ fn parsed(body: &[u8]) -> Value {
 async fn serve(listener: TcpListener, routes: Router) {
     let mut connections = JoinSet::new();
     loop {
-        let (stream, _) = listener.accept().await.expect("a connection can be accepted");
+        let (stream, _) = listener.accept().await.expect("the listener accepts connections");
         let service = TowerToHyperService::new(routes.clone());
-        // The process that ends leaves its connections as they are.
+        // A process that exits does not close its connections cleanly, so errors are ignored.
         connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     }
 }
 
-/// Reads to the end, so that the function never waits for a full pipe.
+/// Reads the stream to its end, so that the function never blocks on a full pipe.
 async fn keep_log(stream: impl AsyncRead + Unpin, sandbox: Arc<Sandbox>) {
     let mut lines = BufReader::new(stream).lines();
     while let Ok(Some(line)) = lines.next_line().await {

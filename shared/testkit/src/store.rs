@@ -1,16 +1,18 @@
-//! A store of one test's own: LMDB in a folder that goes with the test, or, built with the feature `fdb`, a root of its own on
-//! the cluster that `FDB_CLUSTER_FILE` names, cleared with the test.
+//! A store that belongs to one test.
+//!
+//! By default it is LMDB in a temporary folder. With the feature `fdb` it is a root on the cluster that
+//! `FDB_CLUSTER_FILE` names; the test clears its root when it ends.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use kv::{Engine, Settings};
 use tempfile::TempDir;
 
-/// A store of one test's own.
+/// A store that belongs to one test and disappears with it.
 pub struct TestStore {
     engine: Engine,
     root: String,
-    /// Keeps the place for the test's files, LMDB's among them.
+    /// The test's temporary files, including LMDB's.
     folder: TempDir,
 }
 
@@ -23,7 +25,7 @@ impl Default for TestStore {
 impl TestStore {
     fn on(engine: impl FnOnce(&TempDir) -> Engine) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let folder = tempfile::tempdir().expect("a temporary folder is available");
         let name = folder
             .path()
             .file_name()
@@ -51,25 +53,26 @@ fn engine(_: &TempDir) -> Engine {
 #[cfg(feature = "fdb")]
 #[expect(
     clippy::disallowed_methods,
-    reason = "which cluster to test on is the one thing that a test run is told"
+    reason = "the cluster file is the only setting of a test run"
 )]
 fn cluster_file() -> std::ffi::OsString {
-    std::env::var_os("FDB_CLUSTER_FILE").expect("FDB_CLUSTER_FILE names the cluster that the tests are to use")
+    std::env::var_os("FDB_CLUSTER_FILE").expect("FDB_CLUSTER_FILE names the cluster that the tests use")
 }
 
 impl TestStore {
-    /// A new, empty store.
+    /// Creates an empty store.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A new, empty store on LMDB, whatever the others are on: for tests that stop the clock, which no cluster does, or count how this engine
-    /// answers.
+    /// Creates an empty store on LMDB, whichever engine the other tests use.
+    ///
+    /// For tests that stop tokio's clock, which a cluster ignores, and for tests that count LMDB's store trips.
     pub fn lmdb() -> Self {
         Self::on(|folder| Engine::Lmdb(folder.path().join("store")))
     }
 
-    /// How to open it.
+    /// The settings that open the store.
     pub fn settings(&self) -> Settings {
         Settings {
             root: self.root.clone(),
@@ -77,17 +80,17 @@ impl TestStore {
         }
     }
 
-    /// A handle on it.
+    /// Opens the store.
     pub fn open(&self) -> kv::Db {
         kv::Db::open(self.settings()).expect("the store opens")
     }
 
-    /// A folder that goes with it.
+    /// A temporary folder that is removed with the store.
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }
 
-    /// The variables that tell a program to use it.
+    /// The environment variables that make a process use this store.
     pub fn env(&self) -> Vec<(&'static str, String)> {
         let mut env = vec![("STORE_ROOT", self.root.clone())];
         match &self.engine {
@@ -106,18 +109,18 @@ impl TestStore {
 impl Drop for TestStore {
     fn drop(&mut self) {
         let settings = self.settings();
-        // On a thread of its own: the test's runtime may be the one that is dropping this.
+        // A separate thread, because the test's own runtime may be dropping the store.
         let cleared = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.expect("a runtime can be made").block_on(async {
+            runtime.expect("the runtime starts").block_on(async {
                 let db = kv::Db::open(settings)?;
                 db.erase().await
             })
         });
         match cleared.join() {
             Ok(Ok(())) => {}
-            left if std::thread::panicking() => eprintln!("the root {} could not be cleared: {left:?}", self.root),
-            left => panic!("the root {} could not be cleared: {left:?}", self.root),
+            failure if std::thread::panicking() => eprintln!("cannot clear the root {}: {failure:?}", self.root),
+            failure => panic!("cannot clear the root {}: {failure:?}", self.root),
         }
     }
 }
