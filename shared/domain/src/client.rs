@@ -1,4 +1,4 @@
-//! Where a request comes from, as far as the front door vouches for it.
+//! The client that sent a request, as far as the front door vouches for it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,32 +6,32 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
-/// Where a request comes from.
+/// The client that sent a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Client {
-    /// The address that the gateway saw; `None` if it did not say.
+    /// The address that the front door vouches for; `None` if it vouches for none.
     pub address: Option<Address>,
-    /// What the program calls itself. Anybody can write anything there.
+    /// The program's name for itself. A client can send any text.
     pub user_agent: Option<UserAgent>,
-    /// The request's id, to find its log line by.
+    /// The id under which the request is logged.
     pub request_id: String,
 }
 
-/// An address of the Internet. An IPv4 address that is written as an IPv6 one is the IPv4 address.
+/// An IP address. An IPv4-mapped IPv6 address becomes the IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Address(IpAddr);
 
 impl Address {
-    /// How many bits of an IPv6 address one subscriber has at least (RFC 6177): whoever has one address below has them all.
+    /// Length of the prefix of one IPv6 subscriber (RFC 6177), who controls every address below it.
     const SUBSCRIBER_BITS: u32 = 64;
 
-    /// In its one form.
+    /// The address in canonical form.
     pub fn new(address: IpAddr) -> Self {
         Self(address.to_canonical())
     }
 
-    /// The smallest network that has one subscriber: what is counted together.
+    /// The network of one subscriber: throttling counts its addresses together.
     #[must_use]
     pub fn network(self) -> Self {
         match self.0 {
@@ -50,18 +50,18 @@ impl fmt::Display for Address {
     }
 }
 
-/// What a program calls itself: without control characters, and cut off after 256 characters.
+/// A `User-Agent`, without control characters and cut off after 256 characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UserAgent(String);
 
 impl UserAgent {
-    /// The most characters that are kept.
+    /// The maximum length in characters.
     pub const MAX_CHARS: usize = 256;
 
-    /// Takes what was sent; `None` if nothing is left of it.
+    /// Cleans `text`; `None` if nothing is left of it.
     pub fn new(text: &str) -> Option<Self> {
-        // Most are all of this, and copied as they are.
+        // Most need no cleaning, so they are copied without looking at characters.
         let is_plain = text.len() <= Self::MAX_CHARS && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
         let kept = if is_plain {
             Cow::Borrowed(text)
@@ -88,13 +88,13 @@ mod tests {
     }
 
     #[test]
-    fn an_address_has_one_form() {
+    fn equal_addresses_have_one_form() {
         assert_eq!(address("::ffff:192.0.2.1"), address("192.0.2.1"));
         assert_eq!(address("2001:DB8:0:0::1").to_string(), "2001:db8::1");
     }
 
     #[test]
-    fn a_subscriber_is_an_ipv4_address_or_64_bits_of_an_ipv6_one() {
+    fn a_network_is_an_ipv4_address_or_64_bits_of_an_ipv6_address() {
         assert_eq!(address("192.0.2.1").network(), address("192.0.2.1"));
         assert_eq!(address("2001:db8:1:2:3:4:5:6").network(), address("2001:db8:1:2::"));
         assert_ne!(
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_agent_is_kept_as_far_as_it_is_text_of_a_sane_length() {
+    fn a_user_agent_loses_control_characters_and_excess_length() {
         let kept = |text: &str| UserAgent::new(text).map(|agent| agent.as_str().to_owned());
         assert_eq!(kept(" curl/8 ~ "), Some("curl/8 ~".into()));
         assert_eq!(kept(" curl/8\u{7f}\n"), Some("curl/8".into()));

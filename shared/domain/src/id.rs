@@ -1,16 +1,16 @@
-//! Typed ids, so that one resource's id can not stand in for another's.
+//! Typed ids, so that the compiler rejects one resource's id in place of another's.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The namespace of self-tenant ids. It must never change: a tenant's id is derived from it.
+/// The namespace of self-tenant ids. It must never change, because stored ids are derived from it.
 const SELF_TENANT: Uuid = Uuid::from_u128(0x5e1f_7e4a_c0d1_4ec7_8000_0000_0005_0001);
 
-/// An id that is a UUID, kept apart from the others by its type.
+/// A UUID with a type of its own.
 pub trait Id: Copy {
-    /// Wraps a UUID.
+    /// Wraps `uuid`.
     fn from_uuid(uuid: Uuid) -> Self;
 }
 
@@ -22,24 +22,24 @@ macro_rules! ids {
         pub struct $name(Uuid);
 
         impl $name {
-            /// The bare UUID, for keys and tokens.
+            /// The UUID, for keys and tokens.
             pub fn uuid(self) -> Uuid {
                 self.0
             }
 
-            /// The sixteen bytes that an index stores.
+            /// The 16 bytes that an index stores.
             pub fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
             }
 
-            /// Reads the one form that the contract knows: lower-case, hyphenated.
+            /// Parses the only form that the contract allows: lower case with hyphens.
             pub fn parse(text: &str) -> Option<Self> {
                 let uuid = Uuid::try_parse(text).ok()?;
                 let mut canonical = Uuid::encode_buffer();
                 (uuid.hyphenated().encode_lower(&mut canonical) == text).then_some(Self(uuid))
             }
 
-            /// Reads an index's value.
+            /// The id with the 16 bytes of an index's value.
             pub fn from_slice(bytes: &[u8]) -> Option<Self> {
                 Uuid::from_slice(bytes).ok().map(Self)
             }
@@ -68,13 +68,13 @@ macro_rules! ids {
 ids! {
     /// A person's account.
     UserId,
-    /// What owns sessions: a user's own tenant, or an organisation.
+    /// An owner of sessions: a user's own tenant, or an organisation.
     TenantId,
     /// One signed-in device.
     LoginId,
     /// A workspace session.
     SessionId,
-    /// An access token, or a request that came with no id of its own.
+    /// An access token, or a request to which the front door gave no id.
     TokenId,
 }
 
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_canonical_form_is_an_id() {
+    fn an_id_parses_only_in_its_canonical_form() {
         let text = "0190d0a0-7c3e-7a11-8f3e-0123456789ab";
         assert_eq!(SessionId::parse(text).unwrap().to_string(), text);
         for other in [
@@ -107,14 +107,14 @@ mod tests {
     }
 
     #[test]
-    fn a_users_own_tenant_never_changes_its_id() {
+    fn the_id_of_a_users_own_tenant_is_stable() {
         let user = UserId::parse("0190d0a0-7c3e-7a11-8f3e-0123456789ab").unwrap();
         assert_eq!(TenantId::own(user).to_string(), "6a3bf5a8-a797-586a-8a9f-249fe0640660");
     }
 
     proptest! {
         #[test]
-        fn survives_being_written_and_read(bytes: [u8; 16]) {
+        fn an_id_round_trips_as_text_and_as_bytes(bytes: [u8; 16]) {
             let id = UserId::from_slice(&bytes).unwrap();
             prop_assert_eq!(UserId::parse(&id.to_string()), Some(id));
             prop_assert_eq!(UserId::from_slice(id.as_bytes()), Some(id));

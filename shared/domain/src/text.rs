@@ -1,10 +1,10 @@
-//! Text that people type, parsed once at the edge into types that can not be wrong afterwards.
+//! Text from clients, parsed once into types that are valid by construction.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a text was refused: a sentence for the person who sent it.
+/// Why a text was rejected: the rest of a sentence about it, for the user, such as "must not be empty".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection(pub String);
 
@@ -14,10 +14,10 @@ impl Rejection {
     }
 }
 
-/// A text that is refused for several reasons at once.
+/// For parsers that report several rejections.
 impl From<Rejection> for Vec<Rejection> {
-    fn from(refused: Rejection) -> Self {
-        vec![refused]
+    fn from(rejection: Rejection) -> Self {
+        vec![rejection]
     }
 }
 
@@ -27,7 +27,7 @@ impl fmt::Display for Rejection {
     }
 }
 
-/// The most characters that a name may have.
+/// The maximum length of a name in characters.
 pub const NAME_MAX: usize = 200;
 
 /// A name after trimming: 1 to 200 characters, none of them a control character.
@@ -36,7 +36,7 @@ pub const NAME_MAX: usize = 200;
 pub struct Name(String);
 
 impl Name {
-    /// Trims and checks.
+    /// Trims and validates `text`.
     pub fn parse(text: &str) -> Result<Self, Rejection> {
         let text = trimmed(text);
         if text.is_empty() {
@@ -51,7 +51,7 @@ impl Name {
         Ok(Self(text.to_owned()))
     }
 
-    /// Like [`parse`](Self::parse), but blank text is no name, as a form sends it for a field left empty.
+    /// Like [`parse`](Self::parse), but blank text, which forms send for empty fields, is no name.
     pub fn parse_optional(text: &str) -> Result<Option<Self>, Rejection> {
         if trimmed(text).is_empty() {
             Ok(None)
@@ -66,7 +66,8 @@ impl Name {
     }
 }
 
-/// Without white space around it. A byte order mark is some to most programs that will read it, if not to Unicode.
+/// `text` without white space at its ends. Most programs treat a byte order mark as white space, although Unicode does
+/// not.
 fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
 }
@@ -84,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_counted_in_characters_after_trimming() {
+    fn a_name_is_measured_in_characters_after_trimming() {
         assert_eq!(Name::parse("  Grüße \n").unwrap().as_str(), "Grüße");
         assert!(Name::parse(&format!(" {} ", "ü".repeat(200))).is_ok());
         assert!(Name::parse(&"ü".repeat(201)).is_err());
@@ -98,7 +99,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_parses_parses_to_itself(text: String) {
+        fn a_parsed_name_parses_to_itself(text: String) {
             if let Ok(name) = Name::parse(&text) {
                 prop_assert_eq!(Name::parse(name.as_str()), Ok(name));
             }

@@ -1,4 +1,4 @@
-//! Points in time with the precision of the contract: UTC, whole milliseconds, RFC 3339.
+//! Points in time in the form of the contract: UTC, whole milliseconds, RFC 3339.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub struct Timestamp(jiff::Timestamp);
 
 impl Timestamp {
-    /// The point `millis` milliseconds after the Unix epoch; out of the calendar's range it is the nearest end.
+    /// The time `millis` milliseconds after the Unix epoch, clamped to the years -9999 to 9999.
     pub fn from_millis(millis: i64) -> Self {
         let nearest = if millis < 0 {
             jiff::Timestamp::MIN
@@ -32,23 +32,21 @@ impl Timestamp {
         self.as_millis().div_euclid(1000)
     }
 
-    /// This much later.
+    /// This time plus `duration`, clamped.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Self::from_millis(self.as_millis().saturating_add(millis))
     }
-}
 
-impl Timestamp {
-    /// This much earlier.
+    /// This time minus `duration`, clamped.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Self::from_millis(self.as_millis().saturating_sub(millis))
     }
 
-    /// How much time has passed from `earlier` until this; none if it is later.
+    /// The time from `earlier` until this; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         let millis = self.as_millis().saturating_sub(earlier.as_millis());
         Duration::from_millis(u64::try_from(millis).unwrap_or(0))
@@ -57,7 +55,7 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match usual::written(self.0) {
+        match usual::format(self.0) {
             Some(text) => f.write_str(usual::as_str(&text)),
             None => write!(f, "{:.3}", self.0),
         }
@@ -72,7 +70,7 @@ impl fmt::Debug for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match usual::written(self.0) {
+        match usual::format(self.0) {
             Some(text) => serializer.serialize_str(usual::as_str(&text)),
             None => serializer.collect_str(self),
         }
@@ -95,7 +93,7 @@ impl de::Visitor<'_> for Text {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
-        if let Some(time) = usual::read(text.as_bytes()) {
+        if let Some(time) = usual::parse(text.as_bytes()) {
             return Ok(Timestamp(time));
         }
         let time: jiff::Timestamp = text.parse().map_err(E::custom)?;
@@ -103,15 +101,15 @@ impl de::Visitor<'_> for Text {
     }
 }
 
-/// The one form in which nearly every time is written and read, `2023-11-14T22:13:20.007Z`. A record has several, and jiff's printer and
-/// parser, which know all forms, take three times as long; what is not of this form is left to them.
+/// Fast path for the form `2023-11-14T22:13:20.007Z`, which nearly every time has. A record has several times, and
+/// jiff's printer and parser for all forms take three times as long; other forms fall back to them.
 mod usual {
     use super::{DateTime, Offset};
 
     const LEN: usize = "2023-11-14T22:13:20.007Z".len();
 
-    /// The text, unless the year is before 0.
-    pub(super) fn written(time: jiff::Timestamp) -> Option<[u8; LEN]> {
+    /// The time as text, unless the year is negative.
+    pub(super) fn format(time: jiff::Timestamp) -> Option<[u8; LEN]> {
         let civil = Offset::UTC.to_datetime(time);
         let year = u16::try_from(civil.year()).ok()?;
         let mut text = *b"0000-00-00T00:00:00.000Z";
@@ -136,8 +134,8 @@ mod usual {
         }
     }
 
-    /// The time, if the text has this form and names one.
-    pub(super) fn read(text: &[u8]) -> Option<jiff::Timestamp> {
+    /// The time, if the text has this form and is valid.
+    pub(super) fn parse(text: &[u8]) -> Option<jiff::Timestamp> {
         let text: &[u8; LEN] = text.try_into().ok()?;
         let separators = [text[4], text[7], text[10], text[13], text[16], text[19], text[23]];
         if separators != *b"--T::.Z" {
@@ -156,7 +154,7 @@ mod usual {
         Offset::UTC.to_timestamp(civil.ok()?).ok()
     }
 
-    /// The number that up to four digits are.
+    /// The value of up to four digits.
     fn number(digits: &[u8]) -> Option<i16> {
         digits.iter().try_fold(0, |number, digit| {
             digit.is_ascii_digit().then(|| 10 * number + i16::from(digit - b'0'))
@@ -171,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_written_as_rfc_3339_utc_with_milliseconds() {
+    fn a_time_is_formatted_as_rfc_3339_in_utc_with_milliseconds() {
         assert_eq!(Timestamp::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(
             Timestamp::from_millis(1_700_000_000_007).to_string(),
@@ -179,14 +177,14 @@ mod tests {
         );
     }
 
-    /// A text of about the usual form: some of its digits are no date's or time's, and sometimes one of its letters is another.
+    /// Text close to the usual form: some digits are out of range, and sometimes one character is replaced or inserted.
     fn text() -> impl Strategy<Value = String> {
         let date = (0..=9999, 0..=13, 0..=32).prop_map(|(y, m, d)| format!("{y:04}-{m:02}-{d:02}"));
         let time = (0..=25, 0..=61, 0..=61, 0..=999).prop_map(|(h, m, s, f)| format!("{h:02}:{m:02}:{s:02}.{f:03}"));
         let exact = (date, time).prop_map(|(date, time)| format!("{date}T{time}Z"));
-        let spoilt = ("[-+0-9TtZz:. _/]", any::<prop::sample::Index>(), any::<bool>());
-        (exact, prop::option::of(spoilt)).prop_map(|(mut text, spoilt)| {
-            if let Some((with, at, longer)) = spoilt {
+        let spoiled = ("[-+0-9TtZz:. _/]", any::<prop::sample::Index>(), any::<bool>());
+        (exact, prop::option::of(spoiled)).prop_map(|(mut text, spoiled)| {
+            if let Some((with, at, longer)) = spoiled {
                 let at = at.index(text.len());
                 text.replace_range(at..at + usize::from(!longer), &with);
             }
@@ -195,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn is_read_from_every_form_of_rfc_3339() {
+    fn every_form_of_rfc_3339_is_parsed() {
         let read = |text: &str| {
             serde_json::from_str(&format!("\"{text}\""))
                 .ok()
@@ -211,7 +209,7 @@ mod tests {
         assert_eq!(
             read("2016-12-31T23:59:60.000Z"),
             read("2016-12-31T23:59:59.000Z"),
-            "a leap second is the one before"
+            "a leap second becomes the second before it"
         );
         for text in [
             "",
@@ -228,7 +226,9 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn is_written_as_jiff_writes_it(millis in prop_oneof![any::<i64>(), -400_000_000_000_000i64..300_000_000_000_000]) {
+        fn formatting_agrees_with_jiff(
+            millis in prop_oneof![any::<i64>(), -400_000_000_000_000i64..300_000_000_000_000],
+        ) {
             let time = Timestamp::from_millis(millis);
             let text = format!("{:.3}", time.0);
             prop_assert_eq!(time.to_string(), &*text);
@@ -238,7 +238,7 @@ mod tests {
         }
 
         #[test]
-        fn is_read_as_jiff_reads_it(text in text()) {
+        fn parsing_agrees_with_jiff(text in text()) {
             let read: Option<Timestamp> = serde_json::from_str(&format!("\"{text}\"")).ok();
             let by_jiff: Option<jiff::Timestamp> = text.parse().ok();
             prop_assert_eq!(read.map(Timestamp::as_millis), by_jiff.map(jiff::Timestamp::as_millisecond), "{}", text);
@@ -247,7 +247,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn survives_being_written_and_read(millis in 0i64..253_402_207_200_000) {
+        fn a_time_round_trips(millis in 0i64..253_402_207_200_000) {
             let time = Timestamp::from_millis(millis);
             let text = serde_json::to_string(&time).unwrap();
             prop_assert_eq!(serde_json::from_str::<Timestamp>(&text).unwrap(), time);

@@ -1,16 +1,17 @@
-//! What of a text is more than a pattern: repetition, and rows of letters, digits and keys.
+//! Patterns in passwords: repetition, and rows of letters, digits and keys.
 
-/// The fewest characters in a row that count as one: words have three (`first`, `power`), and seldom four (`property`).
+/// The minimum length of a row. Words often contain rows of three (`first`, `power`), but seldom of four (`property`).
 const RUN_MIN: usize = 4;
 
-/// The same where only digits and signs are, of which no word is made.
+/// The minimum length of a row among digits and signs, which form no words.
 const EDGE_RUN_MIN: usize = 3;
 
-/// The longest unit whose repetition is looked for; what is longer is a passphrase of its own.
+/// The maximum length of a repeated unit; a longer one is a passphrase by itself.
 const UNIT_MAX: usize = 32;
 
-/// Keys as a finger finds them, on keyboards of several countries: along a row, down the columns, and to and fro between two rows. Letters and
-/// digits in their own order need no row.
+/// Rows of keys on the keyboards of several countries: along a row, down the columns, and zigzag between two rows.
+///
+/// Letters in alphabetical order and digits in numerical order need no entry.
 const KEYS: &[&str] = &[
     "01234567890",
     "!@#$%^&*()_+",
@@ -31,14 +32,17 @@ const KEYS: &[&str] = &[
     "q1w2e3r4t5y6u7i8o9p0",
 ];
 
-/// How many characters `text` has if a row counts as one and what is repeated, perhaps between digits and signs, counts once.
+/// The number of characters in `text` if each row counts as one, and a repeated unit, also between digits and signs,
+/// once.
 pub(super) fn essence(text: &str) -> usize {
     let whole = period(&without_rows(text, RUN_MIN));
     Core::all(text).filter_map(Core::essence).fold(whole, Ord::min)
 }
 
-/// What is repeated in `text`, each with what stands around its repetition: the text as a whole, or what is between the signs, or the
-/// digits and signs, at its ends.
+/// The units that `text` repeats, each with the text around the repetition.
+///
+/// The repetition is the whole text, the text without the signs at its ends, or without the digits and signs at its
+/// ends.
 pub(super) fn repetitions(text: &str) -> impl Iterator<Item = Core<'_>> {
     let whole = Core {
         before: "",
@@ -51,7 +55,7 @@ pub(super) fn repetitions(text: &str) -> impl Iterator<Item = Core<'_>> {
     })
 }
 
-/// A part of a text, and what stands around it.
+/// A part of a text, and the text around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Core<'a> {
     pub before: &'a str,
@@ -60,7 +64,7 @@ pub(super) struct Core<'a> {
 }
 
 impl<'a> Core<'a> {
-    /// `text` without the signs, and without the digits and signs, at its ends.
+    /// `text` without the signs at its ends, and `text` without the digits and signs at its ends.
     fn all(text: &'a str) -> impl Iterator<Item = Self> {
         let are_edges: [fn(char) -> bool; 2] = [|c| !c.is_alphanumeric(), |c| !c.is_alphabetic()];
         are_edges.into_iter().map(move |is_edge| {
@@ -74,8 +78,10 @@ impl<'a> Core<'a> {
         })
     }
 
-    /// How many characters what is repeated and what stands around it have; `None` if nothing stands around it, nothing is repeated, or it
-    /// is no more than half: two letters alike among many digits are there by chance.
+    /// The number of characters in the repeated unit and around the repetition.
+    ///
+    /// `None` if nothing is repeated or nothing is around it. Also `None` if the repetition is at most half of the
+    /// text: two equal letters among many digits occur by chance.
     fn essence(self) -> Option<usize> {
         let around = self.before.chars().count() + self.after.chars().count();
         if around == 0 || self.text.chars().count() <= around {
@@ -88,7 +94,7 @@ impl<'a> Core<'a> {
     }
 }
 
-/// The characters of `text`, of every row of at least `run_min` only the first.
+/// The characters of `text`; of every row of at least `run_min`, only the first.
 fn without_rows(text: &str, run_min: usize) -> Vec<char> {
     let chars: Vec<char> = text.chars().collect();
     let mut kept = Vec::with_capacity(chars.len());
@@ -100,7 +106,7 @@ fn without_rows(text: &str, run_min: usize) -> Vec<char> {
     kept
 }
 
-/// What `text` repeats from its start to its end, the last time perhaps not to the unit's end; itself if it repeats nothing.
+/// The unit that `text` consists of, the last one possibly cut off; `text` itself if it repeats nothing.
 fn unit(text: &str) -> &str {
     let chars: Vec<char> = text.chars().collect();
     let end = text
@@ -111,13 +117,13 @@ fn unit(text: &str) -> &str {
 }
 
 fn period(chars: &[char]) -> usize {
-    // Half a time more is enough to be a repetition: it is how one fills up to a length.
+    // One and a half units are a repetition: that is how users fill up to a minimum length.
     (1..=UNIT_MAX.min(chars.len() * 2 / 3))
         .find(|&period| chars[period..] == chars[..chars.len() - period])
         .unwrap_or(chars.len())
 }
 
-/// How many characters at the start of `chars` are one row.
+/// The length of the row at the start of `chars`.
 fn run(chars: &[char]) -> usize {
     let steps: [fn(char, char) -> bool; 3] = [
         |a, b| a == b,
@@ -168,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_repeated_counts_once() {
+    fn a_repeated_unit_counts_once() {
         assert_eq!(essence("abcabcabcabcabc"), 3);
         assert_eq!(essence("abcabcabcabca"), 3);
         assert_eq!(essence("1234x1234x1234x"), 2);
@@ -180,14 +186,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_repeated_between_digits_and_signs_counts_once() {
+    fn a_unit_repeated_between_digits_and_signs_counts_once() {
         assert_eq!(essence("abcabcabcab1"), 4);
         assert_eq!(essence("!1984198419841984?"), 6);
         assert_eq!(essence("dragondragon12"), 8);
-        // Beside a repetition, three in a row are a row.
+        // Around a repetition, three characters are a row.
         assert_eq!(essence("dragondragon123"), 7);
         assert_eq!(essence("dragon123"), 9);
-        // What is repeated is less than what stands around it.
+        // The repetition is shorter than the text around it.
         assert_eq!(essence("31415aa92"), 9);
         let found: Vec<Core> = repetitions("!dragondragondra99").collect();
         let dragon = Core {
@@ -200,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_no_rows() {
+    fn words_contain_no_rows() {
         for text in [
             "",
             "correct horse battery staple",
@@ -214,7 +220,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_essence_is_never_more_than_the_text(text: String) {
+        fn the_essence_is_never_longer_than_the_text(text: String) {
             let count = text.chars().count();
             prop_assert!(essence(&text) <= count);
             prop_assert_eq!(essence(&text) == 0, text.is_empty());

@@ -1,4 +1,4 @@
-//! Workspace paths: absolute, in one spelling, without a way up.
+//! Workspace paths: absolute and normalised, without `..`.
 
 use std::fmt;
 
@@ -12,10 +12,10 @@ use crate::text::Rejection;
 pub struct WorkspacePath(String);
 
 impl WorkspacePath {
-    /// The most bytes that a path may have.
+    /// The maximum length in bytes.
     pub const MAX_BYTES: usize = 1024;
 
-    /// Checks, and drops repeated slashes, `.` segments and a slash at the end.
+    /// Validates `text`, and removes repeated slashes, `.` segments and a trailing slash.
     pub fn parse(text: &str) -> Result<Self, Rejection> {
         if text.len() > Self::MAX_BYTES {
             return Err(Rejection(format!("must have at most {} bytes", Self::MAX_BYTES)));
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_has_one_spelling() {
+    fn equivalent_paths_have_one_form() {
         for (text, path) in [
             ("/", "/"),
             ("//", "/"),
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_elsewhere_is_refused() {
+    fn relative_and_invalid_paths_are_rejected() {
         let long = format!("/{}", "x".repeat(1024));
         for text in ["", "a", "./a", "~/a", "/..", "/a/../b", "/a/..", "/a\0b", &long] {
             assert!(WorkspacePath::parse(text).is_err(), "{text:?} was accepted");
@@ -86,7 +86,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_parses_parses_to_itself(text in "[/.a\\PC]{0,40}|(/(\\.|\\.\\.|[a-z]{0,3}|\\PC{0,4})){0,8}") {
+        fn a_parsed_path_parses_to_itself(text in "[/.a\\PC]{0,40}|(/(\\.|\\.\\.|[a-z]{0,3}|\\PC{0,4})){0,8}") {
             if let Ok(path) = WorkspacePath::parse(&text) {
                 prop_assert!(path.as_str().starts_with('/'));
                 prop_assert!(path.as_str().len() <= text.len());
