@@ -3,7 +3,7 @@
 use api::openapi::schema::{formatted, text};
 use domain::tenants::Kind;
 use domain::text::NAME_MAX;
-use domain::{logins, password, scope, users};
+use domain::{logins, password, users};
 
 api::schemas! {
     /// An address.
@@ -24,10 +24,10 @@ api::schemas! {
     TokenType = text().enum_values(Some(["Bearer"]));
 
     /// Whose tenant it is.
-    TenantType = text().enum_values(Some([Kind::Own, Kind::Organization].map(Kind::as_str)));
+    TenantType = text().enum_values(Some(Kind::NAMES.iter().copied()));
 
     /// What a user may do in a tenant.
-    Role = text().enum_values(Some([scope::Role::Owner, scope::Role::Member, scope::Role::Viewer].map(scope::Role::as_str)));
+    Role = text().enum_values(Some(domain::Role::NAMES.iter().copied()));
 
     /// A password that somebody has.
     Password = formatted("password")

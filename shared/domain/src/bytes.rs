@@ -1,6 +1,6 @@
-//! Thirty-two bytes that nobody has to see: base64 in the store, and nothing in a log.
+//! 32 secret or meaningless bytes: base64 in the store, hidden in logs.
 
-/// Makes a type of 32 bytes that is written as base64 and does not print itself.
+/// Defines a type of 32 bytes that serialises as base64 and whose `Debug` hides them.
 macro_rules! hidden_bytes {
     ($(#[$doc:meta])* $visible:vis struct $name:ident;) => {
         $(#[$doc])*
@@ -31,19 +31,10 @@ macro_rules! hidden_bytes {
                 bytes
                     .try_into()
                     .map(Self)
-                    .map_err(|_| D::Error::custom("it has not 32 bytes"))
+                    .map_err(|_| D::Error::custom("it must have 32 bytes"))
             }
         }
     };
 }
 
 pub(crate) use hidden_bytes;
-
-use crate::env::Rng;
-
-/// Random ones.
-pub(crate) fn drawn(rng: &dyn Rng) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    rng.fill(&mut bytes);
-    bytes
-}

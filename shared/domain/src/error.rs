@@ -1,61 +1,63 @@
-//! What can go wrong in an operation, in the product's words; the HTTP edge gives each a code and a status.
+//! Everything that can go wrong in an operation; the HTTP layer gives each error a code and a status.
+
+use std::time::Duration;
 
 use crate::text::Rejection;
 
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why an operation was refused or could not be carried out.
+/// Why an operation was rejected or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Login: no such email, or not its password; deliberately one answer for both.
+    /// Login: no account has this email, or the password is wrong. Deliberately one error for both.
     #[error("email or password is wrong")]
     InvalidCredentials,
-    /// The policy refuses a new password, for these reasons.
-    #[error("the new password is not acceptable")]
+    /// The policy rejects a new password, for these reasons.
+    #[error("the policy rejects the new password")]
     PasswordRejected(Vec<Rejection>),
-    /// Refreshing: the token is unknown, has expired, or was used before; deliberately one answer for all.
+    /// Refreshing: the token is unknown, has expired, or was used before. Deliberately one error for all.
     #[error("the refresh token is not valid")]
     InvalidRefreshToken,
-    /// Too many attempts; how long to wait before the next.
-    #[error("too many attempts; the next one may come in {} s", .wait.as_secs())]
+    /// Too many attempts.
+    #[error("too many attempts; the next one is possible in {} s", .wait.as_secs())]
     TooManyAttempts {
-        /// How long to wait.
-        wait: std::time::Duration,
+        /// The time until the next attempt.
+        wait: Duration,
     },
-    /// Registration: another account holds the email.
+    /// Registration: another account has this email.
     #[error("an account with this email exists")]
     EmailTaken,
     /// The resource does not exist in the caller's tenant.
     #[error("not found")]
     NotFound,
-    /// The version that was found is not one that the caller expects.
-    #[error("the version is another one")]
+    /// The resource's version is not one that the caller expects.
+    #[error("the resource has another version than the caller expects")]
     PreconditionFailed,
-    /// The idempotency key was used before, for something else.
+    /// An earlier request with other values used the idempotency key.
     #[error("the idempotency key belongs to another request")]
     IdempotencyMismatch,
-    /// The cursor was not made by this list with this filter.
-    #[error("the cursor is not one of this list")]
+    /// The cursor is forged, or belongs to another list, filter or tenant.
+    #[error("the cursor does not belong to this list")]
     BadCursor,
-    /// The tenant is the caller's, but their role does not allow this.
+    /// The caller is a member of the tenant, but their role does not grant the permission.
     #[error("the role in this tenant does not allow this")]
     Forbidden,
-    /// The token is authentic, but its login has ended.
+    /// The token is authentic, but its login has ended or its user is no longer a member of the tenant.
     #[error("the login behind this token has ended")]
     Revoked,
-    /// A stored value is not what this version writes; never the caller's fault.
+    /// A stored value cannot be decoded; never the client's fault.
     #[error("stored {kind} cannot be read: {why}")]
     Corrupt {
         /// The kind of record, for the log.
         kind: &'static str,
-        /// What the decoder said.
+        /// The decoder's message.
         why: String,
     },
-    /// Password hashing failed, for want of memory for example.
+    /// Password hashing failed, for example because memory ran out.
     #[error("password hashing failed: {0}")]
     Hashing(String),
-    /// The store refused or did not answer.
+    /// The store failed or did not respond.
     #[error(transparent)]
     Store(#[from] kv::Error),
 }

@@ -1,27 +1,33 @@
-//! The product's rules: what a user, a tenant, a login and a session are, how they are kept, and who may do what.
+//! The product's rules: what a user, a tenant, a login and a session are, how the store keeps them, and who may do
+//! what.
 //!
-//! The crate speaks no HTTP and knows no environment variables. Front doors (the HTTP functions today) build an
-//! [`Env`] once per process, turn a verified token into a [`Caller`], and call the operations in `…/ops.rs`; each of
-//! those owns its permission check and exactly one transaction that commits.
+//! The crate knows neither HTTP nor environment variables. A program builds one [`Env`] per process, turns a verified
+//! token into a [`Caller`], and calls the operations in `…/ops.rs`. Each operation checks its own permission and
+//! commits one transaction, or two with a password hash between them.
 //!
-//! Every resource is a folder: `mod.rs` is the entity and does no I/O, `keys.rs` its key schema, `store.rs` its storage on
-//! a caller's transaction (never committing), `ops.rs` the operations on an [`Env`].
+//! Every resource is a folder: `mod.rs` defines the entity and does no I/O, `keys.rs` its key schema, `store.rs` its
+//! storage on a given transaction (never committing), `ops.rs` the operations on an [`Env`]. `README.md` has the
+//! complete key schema and explains how to change it.
 
 pub mod audit;
 mod bytes;
 pub mod client;
+pub mod clock;
 pub mod env;
 pub mod error;
 pub mod expiry;
 pub mod id;
+pub mod id_generator;
 pub mod idempotency;
+mod keys;
 pub mod logins;
 pub mod page;
 pub mod password;
 pub mod ready;
 pub mod record;
+pub mod rng;
+pub mod role;
 pub mod scope;
-pub mod secret;
 pub mod sessions;
 pub mod sweep;
 pub mod tenants;
@@ -31,8 +37,13 @@ pub mod time;
 pub mod users;
 
 pub use client::{Address, Client, UserAgent};
-pub use env::{Clock, Env, IdGenerator, Limits, Rng, SystemClock, SystemRng};
+pub use clock::{Clock, SystemClock};
+pub use env::{Env, Limits};
 pub use error::{Error, Result};
 pub use id::{LoginId, SessionId, TenantId, TokenId, UserId};
-pub use scope::{Caller, Permission, Role, TenantScope};
+pub use id_generator::IdGenerator;
+pub use rng::{Rng, SystemRng};
+pub use role::{Permission, Role};
+pub use scope::TenantScope;
+pub use scope::caller::Caller;
 pub use time::Timestamp;

@@ -1,25 +1,25 @@
-//! Pages of a list: how many, and where the last one ended.
+//! Pages of a list: the number of entries, and the cursor that continues after the last one.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
-use crate::bytes::{drawn, hidden_bytes};
-use crate::env::Rng;
+use crate::bytes::hidden_bytes;
 use crate::error::Error;
 use crate::id::TenantId;
+use crate::rng::{Rng, random_bytes};
 use crate::text::Rejection;
 
-/// How many entries a page may have.
+/// The maximum number of entries on a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit(usize);
 
 impl Limit {
-    /// The largest page.
+    /// The largest limit.
     pub const MAX: usize = 100;
 
-    /// 1 to 100, written in digits.
+    /// Parses a number from 1 to 100, in digits only.
     pub fn parse(text: &str) -> Result<Self, Rejection> {
         match text.parse() {
             Ok(limit @ 1..=Self::MAX) if text.bytes().all(|byte| byte.is_ascii_digit()) => Ok(Self(limit)),
@@ -40,31 +40,34 @@ impl Default for Limit {
 }
 
 hidden_bytes! {
-    /// A tenant's key for the cursors of its lists.
+    /// The key that authenticates the cursors of a tenant's lists.
     pub struct CursorKey;
 }
 
 impl CursorKey {
-    /// A fresh one.
+    /// A new key.
     pub fn draw(rng: &dyn Rng) -> Self {
-        Self(drawn(rng))
+        Self(random_bytes(rng))
     }
 
-    /// The seal of a tenant from before there were seals: anybody can work it out, so its cursors only hold off mistakes.
+    /// The key of a tenant that was stored before tenants had keys. Derived from the id, so it detects mistakes but no
+    /// forgery.
     pub(crate) fn legacy(tenant: TenantId) -> Self {
         Self(Sha256::digest(tenant.as_bytes()).into())
     }
 }
 
-/// How many bytes a position has at most.
-const POSITION_MAX: usize = 16;
+/// The longest position in bytes: an id.
+const POSITION_MAX_LEN: usize = 16;
 
-/// How many bytes of the tag are sent.
+/// The length of the truncated tag in bytes.
 const TAG_LEN: usize = 16;
 
-/// Where a page ended, opaque to clients: a version, a position, and a tag (HMAC-SHA-256, cut to 128 bits) of the position, the list and its
-/// filter under the tenant's [`CursorKey`]. So a cursor of another tenant, of another list or of the same list with another filter is refused, and
-/// so is one that was made up.
+/// The position at which a page ended, opaque to clients.
+///
+/// It consists of a version (1 byte), the position (up to 16 bytes) and a tag (16 bytes) in base64url. The tag is a
+/// truncated HMAC-SHA-256 of the list, its filter and the position under the tenant's [`CursorKey`], so a forged cursor
+/// and one of another tenant, list or filter are rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     position: Vec<u8>,
@@ -72,27 +75,27 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// The longest one, in characters: one of a list whose positions are ids.
-    pub const MAX_CHARS: usize = ((1 + POSITION_MAX + TAG_LEN) * 4).div_ceil(3);
+    /// The maximum length in characters.
+    pub const MAX_CHARS: usize = ((1 + POSITION_MAX_LEN + TAG_LEN) * 4).div_ceil(3);
 
     const VERSION: u8 = 2;
 
-    /// A cursor at `position` of `list` as `filter` shows it.
-    pub fn new(seal: &CursorKey, list: &str, filter: &str, position: &[u8]) -> Self {
+    /// A cursor at `position` of `list` under `filter`.
+    pub fn new(key: &CursorKey, list: &str, filter: &str, position: &[u8]) -> Self {
         let mut tag = [0; TAG_LEN];
-        tag.copy_from_slice(&mac(seal, list, filter, position).finalize().into_bytes()[..TAG_LEN]);
+        tag.copy_from_slice(&mac(key, list, filter, position).finalize().into_bytes()[..TAG_LEN]);
         Self {
             position: position.to_vec(),
             tag,
         }
     }
 
-    /// The text that a client sends back.
+    /// The cursor as text.
     pub fn encode(&self) -> String {
         URL_SAFE_NO_PAD.encode([&[Self::VERSION], &*self.position, &self.tag].concat())
     }
 
-    /// Reads what [`encode`](Self::encode) wrote. Whether it is a cursor of the list is only known when it is [verified](Self::verify).
+    /// Decodes a cursor. Only [`verify`](Self::verify) decides whether it belongs to the list.
     pub fn parse(text: &str) -> Result<Self, Rejection> {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid_cursor())?;
         let (position, tag) = match bytes.split_first() {
@@ -105,30 +108,30 @@ impl Cursor {
         })
     }
 
-    /// The position, to be believed once it is verified.
+    /// The position, untrusted until the cursor is [verified](Self::verify).
     pub fn position(&self) -> &[u8] {
         &self.position
     }
 
-    /// Makes sure that it was made for this list and this filter, or fails with [`Error::BadCursor`].
-    pub fn verify(&self, seal: &CursorKey, list: &str, filter: &str) -> Result<(), Error> {
-        mac(seal, list, filter, &self.position)
+    /// Verifies that this tenant issued the cursor for this list and filter; [`Error::BadCursor`] otherwise.
+    pub fn verify(&self, key: &CursorKey, list: &str, filter: &str) -> Result<(), Error> {
+        mac(key, list, filter, &self.position)
             .verify_truncated_left(&self.tag)
             .map_err(|_| Error::BadCursor)
     }
 }
 
-fn mac(seal: &CursorKey, list: &str, filter: &str, position: &[u8]) -> Hmac<Sha256> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(&seal.0).expect("HMAC takes a key of any length");
+fn mac(key: &CursorKey, list: &str, filter: &str, position: &[u8]) -> Hmac<Sha256> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(&key.0).expect("HMAC takes a key of any length");
     for part in [list.as_bytes(), filter.as_bytes(), position] {
-        // With its length, so that no two lists of parts look alike.
+        // The length makes the concatenation unambiguous.
         mac.update(&(part.len() as u64).to_be_bytes());
         mac.update(part);
     }
     mac
 }
 
-/// What is said of a text that is no cursor, or none of the list.
+/// The rejection of a cursor that is malformed or does not belong to the list.
 pub fn invalid_cursor() -> Rejection {
     Rejection::because("is not a cursor of this list with this filter: send back `nextCursor` as it was received")
 }
@@ -138,69 +141,69 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::env::SystemRng;
+    use crate::rng::SystemRng;
 
     #[test]
-    fn a_limit_is_a_whole_number_in_range() {
+    fn a_limit_is_a_whole_number_from_1_to_100() {
         assert_eq!(Limit::default().get(), 50);
         assert_eq!(Limit::parse("1").unwrap().get(), 1);
         assert_eq!(Limit::parse("100").unwrap().get(), 100);
-        for refused in ["", "0", "101", "-1", "+5", "1.5", "ten", "99999999999999999999999"] {
-            assert!(Limit::parse(refused).is_err(), "{refused} was taken for a limit");
+        for text in ["", "0", "101", "-1", "+5", "1.5", "ten", "99999999999999999999999"] {
+            assert!(Limit::parse(text).is_err(), "{text} was accepted");
         }
     }
 
     #[test]
     fn a_cursor_belongs_to_one_tenant_one_list_and_one_filter() {
-        let (seal, other) = (CursorKey::draw(&SystemRng), CursorKey::draw(&SystemRng));
-        let cursor = Cursor::new(&seal, "things", "q", b"position");
-        assert!(cursor.verify(&seal, "things", "q").is_ok());
-        for (seal, list, filter) in [
+        let (key, other) = (CursorKey::draw(&SystemRng), CursorKey::draw(&SystemRng));
+        let cursor = Cursor::new(&key, "things", "q", b"position");
+        assert!(cursor.verify(&key, "things", "q").is_ok());
+        for (key, list, filter) in [
             (&other, "things", "q"),
-            (&seal, "others", "q"),
-            (&seal, "things", ""),
-            (&seal, "thingsq", ""),
+            (&key, "others", "q"),
+            (&key, "things", ""),
+            (&key, "thingsq", ""),
         ] {
             assert!(
-                matches!(cursor.verify(seal, list, filter), Err(Error::BadCursor)),
+                matches!(cursor.verify(key, list, filter), Err(Error::BadCursor)),
                 "{list} {filter}"
             );
         }
-        assert_eq!(format!("{seal:?}"), "CursorKey(…)");
+        assert_eq!(format!("{key:?}"), "CursorKey(…)");
     }
 
     proptest! {
         #[test]
-        fn a_cursor_survives_the_round_trip(position: Vec<u8>) {
-            let seal = CursorKey::draw(&SystemRng);
-            let cursor = Cursor::new(&seal, "things", "", &position);
+        fn a_cursor_round_trips(position: Vec<u8>) {
+            let key = CursorKey::draw(&SystemRng);
+            let cursor = Cursor::new(&key, "things", "", &position);
             let read = Cursor::parse(&cursor.encode()).unwrap();
             prop_assert_eq!(&read, &cursor);
-            prop_assert!(read.verify(&seal, "things", "").is_ok());
+            prop_assert!(read.verify(&key, "things", "").is_ok());
         }
 
         #[test]
-        fn what_is_not_a_cursor_is_refused(text: String) {
+        fn only_encoded_cursors_are_decoded(text: String) {
             if let Ok(cursor) = Cursor::parse(&text) {
                 prop_assert_eq!(cursor.encode(), text);
             }
         }
 
         #[test]
-        fn a_cursor_that_was_tampered_with_is_noticed(position: [u8; 16], place in 1usize..33, flip in 1u8..) {
-            let seal = CursorKey::draw(&SystemRng);
-            let text = Cursor::new(&seal, "things", "", &position).encode();
+        fn a_modified_cursor_is_rejected(position: [u8; 16], index in 1usize..33, flip in 1u8..) {
+            let key = CursorKey::draw(&SystemRng);
+            let text = Cursor::new(&key, "things", "", &position).encode();
             let mut bytes = URL_SAFE_NO_PAD.decode(text).unwrap();
-            bytes[place] ^= flip;
+            bytes[index] ^= flip;
             let cursor = Cursor::parse(&URL_SAFE_NO_PAD.encode(bytes)).unwrap();
-            prop_assert!(cursor.verify(&seal, "things", "").is_err());
+            prop_assert!(cursor.verify(&key, "things", "").is_err());
         }
 
         #[test]
-        fn a_cursor_of_another_version_is_refused(version in 3u8.., bytes: [u8; 32]) {
-            let mut foreign = vec![version];
-            foreign.extend(bytes);
-            prop_assert!(Cursor::parse(&URL_SAFE_NO_PAD.encode(foreign)).is_err());
+        fn a_cursor_of_another_version_is_rejected(version in 3u8.., bytes: [u8; 32]) {
+            let mut other = vec![version];
+            other.extend(bytes);
+            prop_assert!(Cursor::parse(&URL_SAFE_NO_PAD.encode(other)).is_err());
         }
     }
 }

@@ -1,21 +1,20 @@
-//! Whether the store answers.
+//! Readiness: whether the store responds.
 
 use std::time::Duration;
 
-use kv::Key;
-
 use crate::env::Env;
 use crate::error::Result;
+use crate::keys;
 
-/// How long the store may take.
+/// The time that the store has to respond.
 const DEADLINE: Duration = Duration::from_secs(2);
 
-/// Reads one key; fails if the store does not answer within two seconds.
+/// Reads one key; fails if the store does not respond within two seconds.
 pub async fn check(env: &Env) -> Result<()> {
     env.db
         .with_deadline(DEADLINE)
         .run(|txn| async move {
-            txn.get(&Key::of(&("ready",))).await?;
+            txn.get(&keys::ready()).await?;
             Ok(())
         })
         .await

@@ -1,9 +1,10 @@
-//! How values are written: JSON inside an envelope that names the format's version, decoded strictly.
+//! The form of stored values: `{"v":1,"data":{…}}`, where `v` is the version of the record's format.
 //!
-//! A field that this version does not know, or a version that it does not know, is an error and not a guess: a newer
-//! writer's value must not lose a part by being read and rewritten here. A new version is a new struct with a conversion.
+//! Decoding is strict: an unknown member or version is an error. A lenient reader would drop a newer writer's member
+//! when it rewrites the record. `README.md` explains how to change a record.
 //!
-//! What is neither rewritten nor answered may be looked at in [`Projection`], as every request looks at its login.
+//! A reader that neither rewrites nor returns a record may decode a [`Projection`] of it, as every request does with
+//! its login.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -14,76 +15,77 @@ use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
 
-/// A value with a version. Implementors deny unknown fields.
+/// A stored value with a format version. Implementors deny unknown fields.
 pub trait Record: Serialize + DeserializeOwned {
-    /// What it is, for the log.
+    /// The kind of record, for the log.
     const KIND: &'static str;
-    /// The version that this code writes and reads.
+    /// The version of the format that this code writes.
     const VERSION: u32 = 1;
 
-    /// The record in the data of an older `version`, if that is one that this code still reads.
-    fn upgraded(version: u32, data: &str) -> Option<serde_json::Result<Self>> {
+    /// The record from `data` in another `version` than [`VERSION`](Self::VERSION); `None` if this code does not read
+    /// it.
+    fn from_version(version: u32, data: &str) -> Option<serde_json::Result<Self>> {
         let _ = (version, data);
         None
     }
 }
 
 #[derive(Serialize)]
-struct Written<'a, T> {
+struct Encoded<'a, T> {
     v: u32,
     data: &'a T,
 }
 
-/// The bytes of `record`.
+/// Encodes `record` with its version.
 pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>> {
-    serde_json::to_vec(&Written {
+    serde_json::to_vec(&Encoded {
         v: T::VERSION,
         data: record,
     })
     .map_err(|error| corrupt::<T>(error.to_string()))
 }
 
-/// Some members of a record, for a decision that needs no others: they are passed over, and neither made nor looked into.
+/// Some members of a record, for a decision that needs no others. The decoder skips the others without validating them.
 ///
-/// Nothing is lost by that, as a part can not be written. The version is checked as strictly as ever, so the members that are taken mean
-/// what this code takes them to mean, and one that is missing or wrong is an error; only what is wrong elsewhere shows first to who reads
-/// the record. Implementors allow unknown fields, have none that may be absent, and take an older version's members from the whole record.
+/// Nothing is lost, because a projection cannot be encoded. The version is checked as strictly as for the whole record,
+/// and a missing or wrong member is an error. Implementors allow unknown fields, have no optional ones, and convert
+/// from the whole record, which is how they read other versions.
 pub trait Projection: DeserializeOwned + From<Self::Whole> {
-    /// What it is a part of.
+    /// The record.
     type Whole: Record;
 }
 
-/// The record in `bytes`.
+/// Decodes a record; [`Error::Corrupt`] if this code does not read it.
 pub fn decode<T: Record>(bytes: &[u8]) -> Result<T> {
     decode_as::<T, T>(bytes)
 }
 
-/// Some members of the record in `bytes`.
+/// Decodes some members of a record; [`Error::Corrupt`] if this code does not read it.
 pub fn decode_projection<P: Projection>(bytes: &[u8]) -> Result<P> {
     decode_as::<P, P::Whole>(bytes)
 }
 
-/// The record `T` in `bytes`, as much of it as `P` takes.
+/// Decodes as much of the record `T` as `P` has members for.
 fn decode_as<P: DeserializeOwned + From<T>, T: Record>(bytes: &[u8]) -> Result<P> {
-    // Once for all of it is faster than for each of its texts.
+    // One UTF-8 check of everything is faster than one per string.
     let text = str::from_utf8(bytes).map_err(|_| corrupt::<T>("it is not UTF-8".to_owned()))?;
     let mut json = serde_json::Deserializer::from_str(text);
-    let read = Envelope {
+    let content = Envelope {
         current: T::VERSION,
         data: PhantomData,
     }
     .deserialize(&mut json);
-    let read: Read<'_, P> = read
-        .and_then(|read| json.end().map(|()| read))
-        .map_err(|error| corrupt::<T>(told(&error)))?;
-    let (version, data) = match read {
-        Read::Current(record) => return Ok(record),
-        Read::Whole { version, data } => (version, data.get()),
+    let content: Content<'_, P> = content
+        .and_then(|content| json.end().map(|()| content))
+        .map_err(|error| corrupt::<T>(redacted(&error)))?;
+    let (version, data) = match content {
+        Content::Decoded(record) => return Ok(record),
+        Content::Raw { version, data } => (version, data.get()),
     };
     let decoded = if version == T::VERSION {
         Some(serde_json::from_str(data))
     } else {
-        T::upgraded(version, data).map(|whole| whole.map(P::from))
+        T::from_version(version, data).map(|whole| whole.map(P::from))
     };
     decoded
         .ok_or_else(|| {
@@ -92,15 +94,15 @@ fn decode_as<P: DeserializeOwned + From<T>, T: Record>(bytes: &[u8]) -> Result<P
                 "its format is version {version}, this program knows version {known}"
             ))
         })?
-        .map_err(|error| corrupt::<T>(told(&error)))
+        .map_err(|error| corrupt::<T>(redacted(&error)))
 }
 
-/// An envelope with its data.
-enum Read<'a, P> {
-    /// Read where it stands, in one go: it comes after the version that this code writes.
-    Current(P),
-    /// As it stands.
-    Whole { version: u32, data: &'a RawValue },
+/// The content of an envelope.
+enum Content<'a, P> {
+    /// Decoded in the same pass, because `v` came first and is the version that this code writes.
+    Decoded(P),
+    /// Still to be decoded.
+    Raw { version: u32, data: &'a RawValue },
 }
 
 #[derive(Deserialize)]
@@ -116,7 +118,7 @@ struct Envelope<P> {
 }
 
 impl<'de, P: Deserialize<'de>> DeserializeSeed<'de> for Envelope<P> {
-    type Value = Read<'de, P>;
+    type Value = Content<'de, P>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Self::Value, D::Error> {
         deserializer.deserialize_map(self)
@@ -124,22 +126,22 @@ impl<'de, P: Deserialize<'de>> DeserializeSeed<'de> for Envelope<P> {
 }
 
 impl<'de, P: Deserialize<'de>> Visitor<'de> for Envelope<P> {
-    type Value = Read<'de, P>;
+    type Value = Content<'de, P>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a version and its data")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
-        let (mut version, mut current, mut whole) = (None, None, None);
+        let (mut version, mut decoded, mut raw) = (None, None, None);
         while let Some(member) = map.next_key()? {
             match member {
                 Member::V if version.is_none() => version = Some(map.next_value()?),
-                Member::Data if current.is_none() && whole.is_none() => {
+                Member::Data if decoded.is_none() && raw.is_none() => {
                     if version == Some(self.current) {
-                        current = Some(map.next_value()?);
+                        decoded = Some(map.next_value()?);
                     } else {
-                        whole = Some(map.next_value()?);
+                        raw = Some(map.next_value()?);
                     }
                 }
                 Member::V => return Err(A::Error::duplicate_field("v")),
@@ -147,25 +149,25 @@ impl<'de, P: Deserialize<'de>> Visitor<'de> for Envelope<P> {
             }
         }
         let version = version.ok_or_else(|| A::Error::missing_field("v"))?;
-        match (current, whole) {
-            (Some(record), _) => Ok(Read::Current(record)),
-            (None, Some(data)) => Ok(Read::Whole { version, data }),
+        match (decoded, raw) {
+            (Some(record), _) => Ok(Content::Decoded(record)),
+            (None, Some(data)) => Ok(Content::Raw { version, data }),
             (None, None) => Err(A::Error::missing_field("data")),
         }
     }
 }
 
-/// What is wrong and where, without the value that is wrong: it goes to the log, and the record may be an account's.
-fn told(error: &serde_json::Error) -> String {
+/// The decoder's message without the wrong value: it goes to the log, and the record may be an account's.
+fn redacted(error: &serde_json::Error) -> String {
     let message = error.to_string();
-    let begins = |with: &[&str]| with.iter().any(|start| message.starts_with(start));
-    if !error.is_data() || begins(&["missing field ", "unknown field ", "duplicate field "]) {
+    let starts = |with: &[&str]| with.iter().any(|start| message.starts_with(start));
+    if !error.is_data() || starts(&["missing field ", "unknown field ", "duplicate field "]) {
         return message;
     }
     match message.rsplit_once(", expected ") {
-        Some((_, expected)) if begins(&["invalid ", "unknown variant "]) => format!("expected {expected}"),
+        Some((_, expected)) if starts(&["invalid ", "unknown variant "]) => format!("expected {expected}"),
         _ => format!(
-            "a value is not what its member takes at line {} column {}",
+            "a value does not fit its member at line {} column {}",
             error.line(),
             error.column()
         ),
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_names_its_version() {
+    fn a_record_has_its_version() {
         let bytes = encode(&Sample { a: 1 }).unwrap();
         assert_eq!(bytes, br#"{"v":2,"data":{"a":1}}"#);
         assert_eq!(decode::<Sample>(&bytes).unwrap(), Sample { a: 1 });
@@ -204,6 +206,7 @@ mod tests {
         b: u8,
     }
 
+    /// Version 1 was a bare number; version 3, which a later release writes, calls `b` `c`.
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Large {
@@ -215,8 +218,18 @@ mod tests {
         const KIND: &'static str = "large";
         const VERSION: u32 = 2;
 
-        fn upgraded(version: u32, data: &str) -> Option<serde_json::Result<Self>> {
-            (version == 1).then(|| serde_json::from_str(data).map(|b| Self { a: String::new(), b }))
+        fn from_version(version: u32, data: &str) -> Option<serde_json::Result<Self>> {
+            #[derive(Deserialize)]
+            #[serde(deny_unknown_fields)]
+            struct LargeV3 {
+                a: String,
+                c: u8,
+            }
+            match version {
+                1 => Some(serde_json::from_str(data).map(|b| Self { a: String::new(), b })),
+                3 => Some(serde_json::from_str(data).map(|LargeV3 { a, c }| Self { a, b: c })),
+                _ => None,
+            }
         }
     }
 
@@ -231,11 +244,12 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_of_a_version_that_is_known_and_has_what_it_takes() {
+    fn a_projection_decodes_from_known_versions_with_all_its_members() {
         for whole in [
             r#"{"v":2,"data":{"a":"x","b":7}}"#,
             r#"{"data":{"a":"x","b":7},"v":2}"#,
             r#"{"v":1,"data":7}"#,
+            r#"{"v":3,"data":{"a":"x","c":7}}"#,
         ] {
             assert_eq!(
                 decode_projection::<Piece>(whole.as_bytes()).unwrap(),
@@ -246,7 +260,7 @@ mod tests {
         assert_eq!(
             decode_projection::<Piece>(br#"{"v":2,"data":{"a":[],"b":7,"c":{}}}"#).unwrap(),
             Piece { b: 7 },
-            "nobody has looked there"
+            "other members are not validated"
         );
         for foreign in [
             r#"{"v":3,"data":{"a":"x","b":7}}"#,
@@ -264,30 +278,37 @@ mod tests {
             let error = decode_projection::<Piece>(foreign.as_bytes()).unwrap_err();
             assert!(
                 matches!(error, Error::Corrupt { kind: "large", .. }),
-                "{foreign} was read"
+                "{foreign} was decoded"
             );
         }
     }
 
     #[test]
-    fn what_is_not_text_is_refused() {
+    fn a_record_of_the_next_version_is_readable_one_release_ahead() {
+        let next = decode::<Large>(br#"{"v":3,"data":{"a":"x","c":7}}"#).unwrap();
+        let rewritten = encode(&next).unwrap();
+        assert_eq!(rewritten, br#"{"v":2,"data":{"a":"x","b":7}}"#);
+    }
+
+    #[test]
+    fn a_value_that_is_not_utf_8_is_rejected() {
         let error = decode::<Large>(b"{\"v\":2,\"data\":{\"a\":\"\xff\",\"b\":7}}").unwrap_err();
         assert!(matches!(error, Error::Corrupt { kind: "large", .. }));
     }
 
     #[test]
-    fn what_is_wrong_with_a_record_is_told_without_what_it_holds() {
+    fn an_error_describes_the_fault_without_the_value() {
         #[derive(Debug, Serialize, Deserialize)]
         struct Dated {
             at: crate::time::Timestamp,
-            role: crate::scope::Role,
+            role: crate::role::Role,
         }
         impl Record for Dated {
             const KIND: &'static str = "dated";
         }
         for (data, why) in [
             (r#""secret""#, "expected struct Dated"),
-            (r#"{"at":"secret"}"#, "a value is not what its member takes"),
+            (r#"{"at":"secret"}"#, "a value does not fit its member"),
             (r#"{"at":["secret"]}"#, "expected a string"),
             (
                 r#"{"role":"secret, expected"}"#,
@@ -296,10 +317,10 @@ mod tests {
             ("{}", "missing field `at`"),
         ] {
             let bytes = format!(r#"{{"v":1,"data":{data}}}"#);
-            let Err(Error::Corrupt { why: told, .. }) = decode::<Dated>(bytes.as_bytes()) else {
-                panic!("{data} was read")
+            let Err(Error::Corrupt { why: message, .. }) = decode::<Dated>(bytes.as_bytes()) else {
+                panic!("{data} was decoded")
             };
-            assert_eq!(told.split(" at line ").next(), Some(why), "{data}");
+            assert_eq!(message.split(" at line ").next(), Some(why), "{data}");
         }
         let Err(Error::Corrupt { why, .. }) = decode::<Sample>(br#"{"v":"secret","data":{}}"#) else {
             panic!("a version is a number")
@@ -308,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn what_this_version_does_not_know_is_refused() {
+    fn an_unknown_version_or_member_is_rejected() {
         for foreign in [
             r#"{"v":3,"data":{"a":1}}"#,
             r#"{"v":2,"data":{"a":1,"b":2}}"#,
@@ -327,7 +348,7 @@ mod tests {
             let error = decode::<Sample>(foreign.as_bytes()).unwrap_err();
             assert!(
                 matches!(error, Error::Corrupt { kind: "sample", .. }),
-                "{foreign} was read"
+                "{foreign} was decoded"
             );
         }
     }

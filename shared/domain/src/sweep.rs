@@ -1,4 +1,4 @@
-//! Removing what has outlived its time.
+//! The sweep: removes expired keys, and commit markers of processes that are gone.
 
 use std::time::Duration;
 
@@ -7,59 +7,60 @@ use tokio::time::timeout;
 
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::expiry::{self, Due};
+use crate::expiry::{self, DueEntry};
 use crate::time::Timestamp;
 
-/// How many keys one transaction removes.
+/// The maximum number of keys that one transaction removes.
 const BATCH: usize = 100;
 
-/// How long ago a lifetime has to have ended. Clocks differ, and what one process still takes for alive another must not remove.
+/// The minimum time since expiry. Clocks differ: a process must not remove a key that another still treats as alive.
 const MARGIN: Duration = Duration::from_secs(60);
 
-/// How old the mark that a process leaves in the store has to be before it is taken for that of a process that is gone.
-const MARKER_AGE: Duration = Duration::from_hours(24);
+/// The age at which the commit marker of a process is taken for that of a process that is gone.
+const MARKER_MAX_AGE: Duration = Duration::from_hours(24);
 
-/// What a sweep has removed.
+/// The result of a sweep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Keys whose lifetime had ended, or that had been removed before it had.
+    /// The number of entries in the expiry index that were processed. Their keys had expired, or were removed before.
     pub expired: usize,
-    /// Marks of processes that are gone.
+    /// The number of removed commit markers.
     pub markers: usize,
-    /// Whether it ran out of time. What it had not come to is there for the next sweep; what it was removing at that moment may be gone, and
-    /// is not counted.
+    /// Whether the time ran out. The next sweep continues. The transaction that was cut off is not counted, even if it
+    /// committed.
     pub cut_short: bool,
 }
 
-/// Removes everything whose lifetime has ended, a batch a transaction, and ends `within` a time. Safe to run at any time, and by several
-/// processes at once: each batch is one process's, and whoever renews a lifetime at the same moment has renewed it, or is told that it had
-/// ended.
+/// Removes all expired keys, one batch per transaction, and stops after `time_budget`.
 ///
-/// What fails keeps nothing else from being removed, and the first such error is the sweep's. An entry that can not be read is such a
-/// failure, at every sweep until somebody has seen to it: it is left where it is, because it may be all that leads to what has to be
-/// removed, and may be readable to another version of this program.
-pub async fn sweep(env: &Env, within: Duration) -> Result<Swept> {
+/// Any number of processes may sweep at once, at any time. Batches conflict with each other and with a request that
+/// renews a lifetime, so a key is either renewed or removed.
+///
+/// A failure does not keep the sweep from removing the rest; the result is then the first error. An entry that cannot
+/// be decoded is a failure of every sweep until an operator handles it. It stays, because nothing else may lead to its
+/// key, and another version of this program may decode it.
+pub async fn sweep(env: &Env, time_budget: Duration) -> Result<Swept> {
     let mut sweep = Sweep {
         env,
         now: env.clock.now().minus(MARGIN),
         swept: Swept::default(),
-        failed: None,
+        error: None,
     };
-    sweep.swept.cut_short = timeout(within, sweep.all()).await.is_err();
-    match sweep.failed {
+    sweep.swept.cut_short = timeout(time_budget, sweep.all()).await.is_err();
+    match sweep.error {
         None => Ok(sweep.swept),
         Some(error) => Err(error),
     }
 }
 
-/// Counts as it goes, so that what was done is known if it is stopped on the way.
+/// A sweep in progress. It counts as it goes, so that the counts are known when the time runs out.
 struct Sweep<'a> {
     env: &'a Env,
-    /// When a lifetime has to have ended.
+    /// Keys that expired before this time are removed.
     now: Timestamp,
     swept: Swept,
     /// The first error.
-    failed: Option<Error>,
+    error: Option<Error>,
 }
 
 impl Sweep<'_> {
@@ -69,7 +70,7 @@ impl Sweep<'_> {
                 self.fail(error);
             }
         }
-        match self.env.db.sweep_markers(MARKER_AGE).await {
+        match self.env.db.sweep_markers(MARKER_MAX_AGE).await {
             Ok(markers) => self.swept.markers = markers,
             Err(error) => self.fail(error.into()),
         }
@@ -88,7 +89,7 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    /// One transaction: removes what ended first in one shard, `after` an entry.
+    /// Removes the keys of the oldest due entries of a shard, after the entry `after`, in one transaction.
     async fn batch(&self, shard: u8, after: Option<&Key>) -> Result<Batch> {
         self.env
             .db
@@ -98,7 +99,7 @@ impl Sweep<'_> {
                 if due.len() == BATCH {
                     batch.last = due.last().map(|due| due.entry.clone());
                 }
-                for Due { entry, key } in due {
+                for DueEntry { entry, key } in due {
                     match key {
                         Ok(key) => {
                             txn.clear(&key)?;
@@ -114,16 +115,16 @@ impl Sweep<'_> {
     }
 
     fn fail(&mut self, error: Error) {
-        self.failed.get_or_insert(error);
+        self.error.get_or_insert(error);
     }
 }
 
-/// What came of one transaction.
+/// The result of one transaction.
 #[derive(Default)]
 struct Batch {
     removed: usize,
-    /// Why the first entry that could not be read could not be.
+    /// The error of the first entry that could not be decoded.
     unreadable: Option<Error>,
-    /// The last entry, if there may be others after it.
+    /// The last entry, if there may be more.
     last: Option<Key>,
 }

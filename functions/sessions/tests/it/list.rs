@@ -24,11 +24,11 @@ async fn fill(app: &TestApp, actor: &Actor, count: usize) {
         })
         .collect();
     for batch in made.chunks(5000) {
-        let written = app.env.db.run(|txn| async move {
-            let txn = &txn;
-            let write = |scope| async move { batch.iter().try_for_each(|session| store::insert(txn, scope, session)) };
-            caller.enter(txn, Permission::WriteSessions, write).await
-        });
+        let written = app
+            .env
+            .in_tenant(caller, Permission::WriteSessions, |txn, scope| async move {
+                batch.iter().try_for_each(|session| store::insert(&txn, scope, session))
+            });
         written.await.unwrap();
     }
 }

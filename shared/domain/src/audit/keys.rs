@@ -1,4 +1,4 @@
-//! `tenants / {tenant_id} / audit / {stamp}` → the event. The stamp is the commit's, so the log is in the order of the commits.
+//! `tenants / {tenant_id} / audit / {stamp}` → the event. The commit fills in the stamp, so the log is in commit order.
 
 use kv::Key;
 
@@ -6,12 +6,12 @@ use crate::audit::Position;
 use crate::scope::TenantScope;
 use crate::tenants;
 
-/// All of the tenant's log.
+/// The prefix of the tenant's log.
 pub fn log(scope: TenantScope) -> Key {
     tenants::keys::tenant(scope).child(&("audit",))
 }
 
-/// One place in it.
-pub fn event(scope: TenantScope, place: Position) -> Key {
-    log(scope).child(&(place.stamp(),))
+/// The event at this position.
+pub fn event(scope: TenantScope, position: Position) -> Key {
+    log(scope).child(&(position.stamp(),))
 }

@@ -1,8 +1,9 @@
-//! The audit log: who did what in a tenant, when and from where. An event is written in the transaction of what it records, so that
-//! one is never there without the other.
+//! The audit log: who did what in a tenant, when, and from where.
 //!
-//! Events carry ids, times and addresses; never a password, a token or what was in a session.
+//! The transaction of an action also writes its event, so neither exists without the other. Events contain ids, times
+//! and addresses; never a password, a token or the content of a session.
 
+mod action;
 pub mod keys;
 pub mod ops;
 pub mod store;
@@ -10,27 +11,28 @@ pub mod store;
 use kv::Versionstamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::action::Action;
 use crate::client::{Address, Client};
-use crate::id::{LoginId, SessionId, UserId};
+use crate::id::{LoginId, UserId};
 use crate::record::Record;
-use crate::scope::Caller;
+use crate::scope::caller::Caller;
 use crate::time::Timestamp;
 
-/// Something that was done.
+/// An entry of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Event {
-    /// What.
+    /// What was done.
     pub action: Action,
-    /// When, by the clock of the process that did it. Two events may be closer than two clocks: their order in the log is theirs.
+    /// When, by the clock of the process that did it. Clocks differ: only the log's order is the order of the events.
     pub at: Timestamp,
-    /// By whom, or with whose account.
+    /// The user who did it, or whose account it was done to.
     pub user: UserId,
-    /// With which login, if there was one.
+    /// The login that was used, if any.
     pub login: Option<LoginId>,
-    /// From where.
+    /// The client address.
     pub address: Option<Address>,
-    /// In which request.
+    /// The request that did it.
     pub request_id: String,
 }
 
@@ -38,103 +40,8 @@ impl Record for Event {
     const KIND: &'static str = "audit event";
 }
 
-/// What was done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all_fields = "camelCase", deny_unknown_fields)]
-pub enum Action {
-    /// The account was made.
-    #[serde(rename = "user.registered")]
-    Registered,
-    /// The user signed in.
-    #[serde(rename = "login.opened")]
-    LoggedIn,
-    /// Somebody tried to sign in with a wrong password: once, or several times since the last event of this kind.
-    #[serde(rename = "login.refused")]
-    LoginRefused {
-        /// How often.
-        attempts: u32,
-    },
-    /// The login got new tokens for its old ones.
-    #[serde(rename = "login.refreshed")]
-    Refreshed,
-    /// A replaced refresh token came back in its grace, and was answered; but not from where, or not from the program that, its successor
-    /// went to: two have it.
-    #[serde(rename = "login.refresh_replayed")]
-    RefreshReplayed,
-    /// A refresh token came back after its time, so somebody has a copy: the login was ended.
-    #[serde(rename = "login.reuse_detected")]
-    ReuseDetected,
-    /// The user signed out.
-    #[serde(rename = "login.closed")]
-    LoggedOut,
-    /// The user ended one of their logins.
-    #[serde(rename = "login.ended")]
-    LoginEnded {
-        /// Which one.
-        ended: LoginId,
-    },
-    /// The user had as many logins as there can be: a new one has ended another.
-    #[serde(rename = "login.evicted")]
-    LoginEvicted {
-        /// Which one.
-        ended: LoginId,
-    },
-    /// The user ended all of their logins.
-    #[serde(rename = "login.ended_all")]
-    LoggedOutEverywhere {
-        /// How many.
-        ended: usize,
-    },
-    /// The user chose another password, which ended their other logins.
-    #[serde(rename = "password.changed")]
-    PasswordChanged {
-        /// How many logins it ended.
-        ended: usize,
-    },
-    /// A session was opened.
-    #[serde(rename = "session.created")]
-    SessionCreated {
-        /// Which one.
-        session: SessionId,
-    },
-    /// A session was changed.
-    #[serde(rename = "session.changed")]
-    SessionChanged {
-        /// Which one.
-        session: SessionId,
-    },
-    /// A session was deleted.
-    #[serde(rename = "session.deleted")]
-    SessionDeleted {
-        /// Which one.
-        session: SessionId,
-    },
-}
-
-impl Action {
-    /// The action's name in the contract.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Registered => "user.registered",
-            Self::LoggedIn => "login.opened",
-            Self::LoginRefused { .. } => "login.refused",
-            Self::Refreshed => "login.refreshed",
-            Self::RefreshReplayed => "login.refresh_replayed",
-            Self::ReuseDetected => "login.reuse_detected",
-            Self::LoggedOut => "login.closed",
-            Self::LoginEnded { .. } => "login.ended",
-            Self::LoginEvicted { .. } => "login.evicted",
-            Self::LoggedOutEverywhere { .. } => "login.ended_all",
-            Self::PasswordChanged { .. } => "password.changed",
-            Self::SessionCreated { .. } => "session.created",
-            Self::SessionChanged { .. } => "session.changed",
-            Self::SessionDeleted { .. } => "session.deleted",
-        }
-    }
-}
-
 impl Event {
-    /// What a caller with a token has done.
+    /// An action of a caller.
     pub fn by(caller: &Caller, action: Action) -> Self {
         Self::of(
             caller.user(),
@@ -145,7 +52,7 @@ impl Event {
         )
     }
 
-    /// What was done with a user's account.
+    /// An action on a user's account.
     pub fn of(user: UserId, login: Option<LoginId>, client: &Client, at: Timestamp, action: Action) -> Self {
         Self {
             action,
@@ -158,7 +65,7 @@ impl Event {
     }
 }
 
-/// An event's place in its tenant's log, which is the order of the commits. Nothing is ever added before a place that was read.
+/// An event's position in its tenant's log, in commit order. No later event gets an earlier position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position([u8; 12]);
 
@@ -171,7 +78,7 @@ impl Position {
         Versionstamp::from(self.0)
     }
 
-    /// A text that no other event of the tenant has. Opaque to clients: it is no cursor, and says nothing of the order.
+    /// The event's id: unique within the tenant, opaque to clients, and not a cursor.
     pub fn id(self) -> String {
         format!(
             "{:024x}",
@@ -179,12 +86,12 @@ impl Position {
         )
     }
 
-    /// Reads what [`as_bytes`](Self::as_bytes) wrote.
+    /// Decodes [`as_bytes`](Self::as_bytes).
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
 
-    /// The bytes that a cursor carries.
+    /// The position as a cursor carries it.
     pub fn as_bytes(&self) -> &[u8; 12] {
         &self.0
     }
@@ -192,21 +99,29 @@ impl Position {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
 
     proptest! {
         #[test]
-        fn two_places_have_two_ids(one: [u8; 12], other: [u8; 12]) {
+        fn different_positions_have_different_ids(one: [u8; 12], other: [u8; 12]) {
             prop_assert_eq!(Position(one).id().len(), 24);
             prop_assert_eq!(Position(one).id() == Position(other).id(), one == other);
         }
     }
 
     #[test]
-    fn an_id_is_written_in_full() {
-        let place = Position([0, 0, 0, 0, 0, 0, 0, 0, 7, 255, 0, 1]);
-        assert_eq!(place.id(), "000000000000000007ff0001");
+    fn an_id_has_leading_zeros() {
+        let position = Position([0, 0, 0, 0, 0, 0, 0, 0, 7, 255, 0, 1]);
+        assert_eq!(position.id(), "000000000000000007ff0001");
+    }
+
+    #[test]
+    fn action_names_are_unique() {
+        let names: BTreeSet<_> = Action::NAMES.iter().collect();
+        assert_eq!(names.len(), Action::NAMES.len());
     }
 }

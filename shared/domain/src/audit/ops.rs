@@ -6,45 +6,42 @@ use crate::audit::{Event, Position, store};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::page::{Cursor, Limit};
-use crate::scope::{Caller, Permission};
+use crate::role::Permission;
+use crate::scope::caller::Caller;
 use crate::tenants;
 
-/// What a cursor of this list is sealed as.
+/// The name of this list in its cursors.
 const LIST: &str = "audit";
 
-/// A part of a log.
+/// A page of the log.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// In the order in which they were committed.
+    /// Events in commit order.
     pub events: Vec<(Position, Event)>,
-    /// Where to go on, now or later; `None` as long as nothing has happened.
+    /// The cursor after the last event, for now or later; `None` if the log is empty.
     pub next: Option<Cursor>,
 }
 
-/// A page of the caller's tenant's log, later than `after`. Where the log ends the page is short or empty, and its `next` is where what happens
-/// later will be found.
+/// A page of the tenant's log after the cursor `after`.
+///
+/// At the end of the log the page is short or empty, and its `next` leads to later events.
 pub async fn list(env: &Env, caller: &Caller, after: Option<&Cursor>, limit: Limit) -> Result<Page> {
-    let place = match after {
+    let start = match after {
         Some(cursor) => Some(Position::from_slice(cursor.position()).ok_or(Error::BadCursor)?),
         None => None,
     };
-    env.db
-        .run(|txn| async move {
-            let txn = &txn;
-            let read = |scope| async move {
-                // The cursor is judged by what is read beside the page, which is dropped if the cursor is none.
-                let (seal, events) = try_join!(
-                    tenants::store::cursor_key(txn, scope),
-                    store::list(txn, scope, place, limit.get())
-                )?;
-                if let Some(cursor) = after {
-                    cursor.verify(&seal, LIST, "")?;
-                }
-                let last = events.last().map(|(place, _)| *place).or(place);
-                let next = last.map(|place| Cursor::new(&seal, LIST, "", place.as_bytes()));
-                Ok(Page { events, next })
-            };
-            caller.enter(txn, Permission::ReadAudit, read).await
-        })
-        .await
+    env.in_tenant(caller, Permission::ReadAudit, |txn, scope| async move {
+        // The cursor's key and the page are read concurrently; a page read from a forged cursor is dropped.
+        let (key, events) = try_join!(
+            tenants::store::cursor_key(&txn, scope),
+            store::list(&txn, scope, start, limit.get())
+        )?;
+        if let Some(cursor) = after {
+            cursor.verify(&key, LIST, "")?;
+        }
+        let end = events.last().map(|(position, _)| *position).or(start);
+        let next = end.map(|position| Cursor::new(&key, LIST, "", position.as_bytes()));
+        Ok(Page { events, next })
+    })
+    .await
 }

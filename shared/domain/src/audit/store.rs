@@ -1,4 +1,4 @@
-//! The audit log on a caller's transaction.
+//! Storage of the audit log on a given transaction.
 
 use kv::{Order, Query, Range, Txn, Versionstamp};
 
@@ -7,12 +7,12 @@ use crate::error::Result;
 use crate::record;
 use crate::scope::TenantScope;
 
-/// Adds an event to the end of the tenant's log.
+/// Appends an event to the tenant's log.
 pub fn add(txn: &Txn, scope: TenantScope, event: &Event) -> Result<()> {
     Ok(txn.append(&keys::log(scope), record::encode(event)?)?)
 }
 
-/// Up to `limit` of the tenant's events, in the order of their commits, later than `after`.
+/// Up to `limit` events of the tenant in commit order, after the position `after`.
 pub async fn list(
     txn: &Txn,
     scope: TenantScope,
@@ -20,8 +20,8 @@ pub async fn list(
     limit: usize,
 ) -> Result<Vec<(Position, Event)>> {
     let mut range = Range::below(&keys::log(scope));
-    if let Some(place) = after {
-        range = range.after(&keys::event(scope, place));
+    if let Some(position) = after {
+        range = range.after(&keys::event(scope, position));
     }
     let page = txn
         .range(&Query {

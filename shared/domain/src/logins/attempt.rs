@@ -1,4 +1,4 @@
-//! Attempts at a password: reserved before anything is hashed, and settled afterwards.
+//! Attempts at a password: reserved before the password is hashed, settled afterwards.
 
 use kv::{Snapshot, Txn};
 
@@ -8,99 +8,101 @@ use crate::env::Env;
 use crate::error::Result;
 use crate::id::{LoginId, UserId};
 use crate::scope::TenantScope;
-use crate::throttle::{AttemptCounters, KNOWN_AFTER_LOGIN, Reserved};
+use crate::throttle::{AttemptCounters, KNOWN_AFTER_LOGIN, Reservation};
 use crate::time::Timestamp;
 use crate::users::Email;
 
-/// Whose password it is that somebody tries, and from where.
+/// An attempt at a password, from this client.
 #[derive(Clone, Copy)]
 pub(crate) struct Attempt<'a> {
     pub(crate) env: &'a Env,
     pub(crate) client: &'a Client,
-    pub(crate) by: By<'a>,
+    pub(crate) target: Target<'a>,
 }
 
-/// Who tries a password.
+/// Whose password a client tries.
 #[derive(Clone, Copy)]
-pub(crate) enum By<'a> {
-    /// Somebody who says that this is their email.
+pub(crate) enum Target<'a> {
+    /// The password of the account with this email, which may not exist.
     Email(&'a Email),
-    /// Somebody who is signed in.
+    /// The password of the user behind this login, who is signed in.
     Login(LoginId),
 }
 
 impl Attempt<'_> {
-    /// How whoever tries it stands at `now`, if anything is throttled.
-    pub(crate) async fn standing(self, txn: &Txn, now: Timestamp) -> Result<Option<AttemptCounters>> {
+    /// The counters that throttle this attempt, at `now`; `None` if throttling is off.
+    pub(crate) async fn counters(self, txn: &Txn, now: Timestamp) -> Result<Option<AttemptCounters>> {
         let Some(rules) = &self.env.limits.throttle else {
             return Ok(None);
         };
-        let standing = match self.by {
-            By::Email(email) => AttemptCounters::read(txn, rules, email, self.client, now).await,
-            By::Login(login) => AttemptCounters::of_login(txn, rules, login, now).await,
+        let counters = match self.target {
+            Target::Email(email) => AttemptCounters::of_email(txn, rules, email, self.client, now).await,
+            Target::Login(login) => AttemptCounters::of_login(txn, rules, login, now).await,
         };
-        standing.map(Some)
+        counters.map(Some)
     }
 
-    /// Reserves an attempt, unless it was reserved before and that is still `held`.
+    /// Reserves the attempt, unless an `earlier` round of the same attempt has reserved it.
     pub(crate) fn reserve(
         txn: &Txn,
-        standing: Option<AttemptCounters>,
-        held: Option<Reserved>,
-    ) -> Result<Option<Reserved>> {
-        match (held, standing) {
-            (None, Some(standing)) => standing.reserve(txn).map(Some),
-            (held, _) => Ok(held),
+        counters: Option<AttemptCounters>,
+        earlier: Option<Reservation>,
+    ) -> Result<Option<Reservation>> {
+        match (earlier, counters) {
+            (None, Some(counters)) => counters.reserve(txn).map(Some),
+            (earlier, _) => Ok(earlier),
         }
     }
 
-    /// Keeps an attempt with a wrong password counted, and tells the account's owner of it: once for many. Who the email belongs to, if to
-    /// anybody, makes no other difference.
-    pub(crate) async fn refuse(
+    /// Settles an attempt with a wrong password: it stays counted, and the account's audit log gets an event, one for
+    /// many attempts. Only that event depends on `user`, the owner of the email if it has one.
+    pub(crate) async fn reject(
         self,
         user: Option<UserId>,
-        reserved: Option<Reserved>,
+        reservation: Option<Reservation>,
         snapshot: Snapshot,
     ) -> Result<()> {
-        let Some(reserved) = reserved else { return Ok(()) };
+        let Some(reservation) = reservation else {
+            return Ok(());
+        };
         let now = self.env.clock.now();
         self.env
             .db
             .reading_from(snapshot)
             .run(|txn| async move {
-                let Some(standing) = self.standing(&txn, now).await? else {
+                let Some(counters) = self.counters(&txn, now).await? else {
                     return Ok(());
                 };
-                let told = standing.fail(&txn, reserved)?;
-                self.tell(&txn, user, told, now)
+                let unreported = counters.fail(&txn, reservation)?;
+                self.report(&txn, user, unreported, now)
             })
             .await
     }
 
-    /// Gives back what was reserved for an attempt with the right password, and tells of the wrong ones before it.
+    /// Settles an attempt with the right password: returns the reservation, and reports earlier wrong attempts.
     pub(crate) fn succeed(
         self,
         txn: &Txn,
         user: UserId,
-        standing: Option<AttemptCounters>,
-        reserved: Option<Reserved>,
+        counters: Option<AttemptCounters>,
+        reservation: Option<Reservation>,
         now: Timestamp,
     ) -> Result<()> {
-        let (Some(standing), Some(reserved)) = (standing, reserved) else {
+        let (Some(counters), Some(reservation)) = (counters, reservation) else {
             return Ok(());
         };
         let known_for = self.env.limits.login.absolute.saturating_add(KNOWN_AFTER_LOGIN);
-        let told = standing.succeed(txn, reserved, known_for)?;
-        self.tell(txn, Some(user), told, now)
+        let unreported = counters.succeed(txn, reservation, known_for)?;
+        self.report(txn, Some(user), unreported, now)
     }
 
-    fn tell(self, txn: &Txn, user: Option<UserId>, refused: Option<u32>, now: Timestamp) -> Result<()> {
-        let (Some(user), Some(attempts)) = (user, refused) else {
+    fn report(self, txn: &Txn, user: Option<UserId>, unreported: Option<u32>, now: Timestamp) -> Result<()> {
+        let (Some(user), Some(attempts)) = (user, unreported) else {
             return Ok(());
         };
-        let login = match self.by {
-            By::Email(_) => None,
-            By::Login(login) => Some(login),
+        let login = match self.target {
+            Target::Email(_) => None,
+            Target::Login(login) => Some(login),
         };
         let event = Event::of(user, login, self.client, now, Action::LoginRefused { attempts });
         audit::store::add(txn, TenantScope::own(user), &event)

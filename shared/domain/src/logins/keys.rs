@@ -4,7 +4,7 @@ use kv::Key;
 
 use crate::id::{LoginId, UserId};
 
-/// All logins of the user.
+/// The prefix of the user's logins.
 pub fn logins(user: UserId) -> Key {
     Key::of(&("users", user.uuid(), "logins"))
 }

@@ -1,49 +1,48 @@
-//! Logins: one per signed-in device. A token is alive as long as the login that it names.
+//! Logins: one per signed-in device. A token is valid while the login that it names is alive.
 
-mod attempt;
+pub(crate) mod attempt;
 pub mod keys;
+mod open;
 pub mod ops;
 mod refresh;
 pub mod store;
 
 use std::time::Duration;
 
-pub(crate) use attempt::{Attempt, By};
-pub use refresh::{GRACE, Nonce, RefreshToken, TokenFamily, TokenStatus};
 use serde::{Deserialize, Serialize};
 
+pub use self::refresh::{GRACE, Nonce, RefreshToken, TokenFamily, TokenStatus};
 use crate::client::{Address, Client, UserAgent};
-use crate::env::Env;
 use crate::id::{LoginId, TenantId, UserId};
 use crate::record::{Projection, Record};
 use crate::tenants::{Membership, Tenant};
 use crate::time::Timestamp;
 use crate::users::User;
 
-/// How many logins an account has at most. One more ends the one that was used the longest ago, or one that has outlived its time.
+/// The maximum number of logins per account. A further login ends an expired one, or else the one least recently used.
 pub const MAX_LOGINS: usize = 100;
 
 /// One signed-in device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Login {
-    /// Its id, which the tokens name.
+    /// The id, which the login's tokens name.
     pub id: LoginId,
-    /// Whose it is.
+    /// The user.
     pub user: UserId,
-    /// The tenant that its tokens are for.
+    /// The tenant that the login's tokens are for.
     pub tenant: TenantId,
-    /// When the user signed in.
+    /// When the user logged in.
     pub created_at: Timestamp,
-    /// When it last got new tokens.
+    /// When the login last got new tokens.
     pub used_at: Timestamp,
-    /// When it ends by itself, if it gets no new tokens until then.
+    /// When the login expires unless it gets new tokens before.
     pub expires_at: Timestamp,
-    /// From where it last got new tokens.
+    /// The client address that last got new tokens.
     pub address: Option<Address>,
-    /// What the program called itself then.
+    /// The program that last got new tokens.
     pub user_agent: Option<UserAgent>,
-    /// Its refresh tokens.
+    /// The login's refresh tokens.
     pub refresh: TokenFamily,
 }
 
@@ -51,12 +50,12 @@ impl Record for Login {
     const KIND: &'static str = "login";
     const VERSION: u32 = 2;
 
-    fn upgraded(version: u32, data: &str) -> Option<serde_json::Result<Self>> {
+    fn from_version(version: u32, data: &str) -> Option<serde_json::Result<Self>> {
         (version == 1).then(|| serde_json::from_str::<LoginV1>(data).map(Self::from))
     }
 }
 
-/// What a request asks of its login: whether it is alive. Every request does, and a login's tokens are most of its record.
+/// A login's expiry: all that a request needs of its login. The refresh tokens, most of the record, are not decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LoginExpiry {
@@ -76,13 +75,13 @@ impl From<Login> for LoginExpiry {
 }
 
 impl LoginExpiry {
-    /// Whether the login has not outlived its time.
+    /// Whether the login has not expired.
     pub fn is_alive(self, now: Timestamp) -> bool {
         now < self.expires_at
     }
 }
 
-/// A login of the days before refresh tokens.
+/// Version 1 of the record, from before refresh tokens.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct LoginV1 {
@@ -109,55 +108,38 @@ impl From<LoginV1> for Login {
     }
 }
 
-/// How long logins live.
+/// The lifetime of logins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime {
-    /// Since it last got new tokens.
+    /// The maximum time without new tokens.
     pub idle: Duration,
-    /// Since the user signed in, whatever happens.
+    /// The maximum time in all.
     pub absolute: Duration,
 }
 
 impl Lifetime {
-    fn end(self, created: Timestamp, used: Timestamp) -> Timestamp {
+    fn expiry(self, created: Timestamp, used: Timestamp) -> Timestamp {
         used.plus(self.idle).min(created.plus(self.absolute))
     }
 }
 
 impl Login {
-    /// A login from now on, and its first refresh token.
-    pub fn open(env: &Env, user: UserId, tenant: TenantId, client: &Client, now: Timestamp) -> (Self, RefreshToken) {
-        let id = env.ids.next();
-        let (refresh, token) = TokenFamily::start(&*env.rng, user, tenant, id);
-        let login = Self {
-            id,
-            user,
-            tenant,
-            created_at: now,
-            used_at: now,
-            expires_at: env.limits.login.end(now, now),
-            address: client.address,
-            user_agent: client.user_agent.clone(),
-            refresh,
-        };
-        (login, token)
-    }
-
-    /// Whether it has not outlived its time.
+    /// Whether the login has not expired.
     pub fn is_alive(&self, now: Timestamp) -> bool {
-        let life = LoginExpiry {
+        let expiry = LoginExpiry {
             expires_at: self.expires_at,
         };
-        life.is_alive(now)
+        expiry.is_alive(now)
     }
 
-    /// Whether `client` looks like who got its last tokens: at the same address, and with the same program. One that does not say which program
-    /// it is may be any.
+    /// Whether `client` looks like the one that got the last tokens: the same address and the same program. A client
+    /// that does not name its program matches any.
     fn was_used_by(&self, client: &Client) -> bool {
         self.address == client.address && (client.user_agent.is_none() || self.user_agent == client.user_agent)
     }
 
-    /// The login after it has got new tokens, and its new refresh token. Its time never goes back: clocks differ.
+    /// The login after it replaced `token`, and the new refresh token. `used_at` never goes back, although clocks
+    /// differ.
     fn refreshed(
         &self,
         token: &RefreshToken,
@@ -169,7 +151,7 @@ impl Login {
         let mut login = self.clone();
         let successor = login.refresh.rotate(token, nonce, now);
         login.used_at = now.max(self.used_at);
-        login.expires_at = lifetime.end(self.created_at, login.used_at);
+        login.expires_at = lifetime.expiry(self.created_at, login.used_at);
         login.address = client.address;
         if client.user_agent.is_some() {
             login.user_agent.clone_from(&client.user_agent);
@@ -178,20 +160,20 @@ impl Login {
     }
 }
 
-/// A user who has just signed in or got new tokens, with the tenant that they are signed in to.
+/// A user who has just logged in or got new tokens.
 #[derive(Clone, Debug)]
 pub struct SignedIn {
-    /// Who.
+    /// The user.
     pub user: User,
-    /// Where.
+    /// The tenant that the login is for.
     pub tenant: Tenant,
-    /// As what.
+    /// The user's membership in the tenant.
     pub membership: Membership,
-    /// With which login.
+    /// The login.
     pub login: Login,
-    /// What gets the login its next tokens.
+    /// The login's current refresh token.
     pub refresh_token: RefreshToken,
-    /// Since when, for the access token.
+    /// When: the issue time of the access token.
     pub at: Timestamp,
 }
 
@@ -200,9 +182,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_login_is_over_when_its_time_has_come() {
+    fn a_login_is_alive_until_its_expiry() {
         let at = Timestamp::from_millis;
-        let life = LoginExpiry { expires_at: at(7) };
-        assert_eq!([6, 7, 8].map(|now| life.is_alive(at(now))), [true, false, false]);
+        let expiry = LoginExpiry { expires_at: at(7) };
+        assert_eq!([6, 7, 8].map(|now| expiry.is_alive(at(now))), [true, false, false]);
     }
 }

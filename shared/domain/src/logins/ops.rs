@@ -1,4 +1,4 @@
-//! Signing in, staying in, and signing out.
+//! Logging in, refreshing tokens, listing logins, and logging out.
 
 use futures_util::try_join;
 use kv::{Snapshot, Txn};
@@ -8,90 +8,92 @@ use crate::client::Client;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::LoginId;
-use crate::logins::attempt::{Attempt, By};
+use crate::logins::attempt::{Attempt, Target};
 use crate::logins::{Login, MAX_LOGINS, Nonce, RefreshToken, SignedIn, TokenStatus, store};
-use crate::scope::{Caller, Permission, TenantScope};
-use crate::secret::{Password, PasswordHash, Verdict};
+use crate::password::{Password, PasswordHash, Verdict};
+use crate::role::Permission;
+use crate::scope::TenantScope;
+use crate::scope::caller::Caller;
 use crate::tenants::{self, Membership, Tenant};
-use crate::throttle::Reserved;
+use crate::throttle::Reservation;
 use crate::users::{self, Email, User};
 
-/// What is known of an account once its email is.
+/// An account with its own tenant.
 struct Account {
     user: User,
     tenant: Tenant,
     membership: Membership,
 }
 
-/// What an attempt to sign in has found, before anything was hashed.
-struct Found {
+/// The state of an attempt to log in before the password is hashed.
+struct Begun {
     /// The account, if the email has one.
     account: Option<Account>,
-    /// None if nothing is throttled.
-    reserved: Option<Reserved>,
-    /// From where its end goes on.
+    /// `None` if throttling is off.
+    reservation: Option<Reservation>,
+    /// The snapshot that the second transaction reads from.
     snapshot: Snapshot,
 }
 
-/// Signs in with email and password.
+/// Logs in with email and password.
 ///
-/// Fails with [`Error::InvalidCredentials`] for an unknown email and for a wrong password: after the same reads and the same hashing, and with the same
-/// counts written. Fails with [`Error::TooManyAttempts`] before anything is hashed if the attempt comes too early, or if too many others are about
-/// to hash.
+/// Fails with [`Error::InvalidCredentials`] for an unknown email and for a wrong password: after the same reads, writes
+/// and hashing. Fails with [`Error::TooManyAttempts`], before hashing, if the attempt comes too early or the hashing
+/// queue is full.
 ///
-/// Two transactions, because hashing takes too long to be in one: the first reserves the attempt, the second opens the login or
-/// keeps the attempt counted. The second reads right after the commit of the first, which spares it the trip to begin: had
-/// anything changed since, its commit would be refused, and tried again on a new snapshot.
+/// Runs two transactions, because hashing takes too long for one. The first reserves the attempt; the second opens the
+/// login or keeps the attempt counted. The second reads from the first one's commit, which saves the store trip to
+/// begin. If anything it read has changed since, its commit conflicts and it runs again on a new snapshot.
 pub async fn log_in(env: &Env, client: &Client, email: &Email, password: &Password) -> Result<SignedIn> {
-    let _place = env.hasher.admit()?;
+    let _admission = env.hasher.admit()?;
     let attempt = Attempt {
         env,
         client,
-        by: By::Email(email),
+        target: Target::Email(email),
     };
-    let mut held = None;
+    let mut earlier = None;
     loop {
-        let Found {
+        let Begun {
             account,
-            reserved,
+            reservation,
             snapshot,
-        } = find(attempt, email, held).await?;
+        } = begin(attempt, email, earlier).await?;
         let hash = account.as_ref().map(|account| &account.user.password_hash);
         let verdict = env.hasher.verify(password, hash).await?;
-        let (account, renewed) = match (verdict, account) {
+        let (account, rehashed) = match (verdict, account) {
             (Verdict::Wrong, account) => {
                 let user = account.map(|account| account.user.id);
-                attempt.refuse(user, reserved, snapshot).await?;
+                attempt.reject(user, reservation, snapshot).await?;
                 return Err(Error::InvalidCredentials);
             }
             (Verdict::Right | Verdict::Outdated, None) => return Err(Error::InvalidCredentials),
             (Verdict::Right, Some(account)) => (account, None),
             (Verdict::Outdated, Some(account)) => (account, Some(env.hasher.hash(password).await?)),
         };
-        // The password may have been changed while its old value was being verified, or its hash renewed: then it is asked again, and is
-        // still the same attempt.
-        if let Some(signed_in) = open(attempt, account, reserved, snapshot, renewed).await? {
+        if let Some(signed_in) = open(attempt, account, reservation, snapshot, rehashed).await? {
             return Ok(signed_in);
         }
-        held = reserved;
+        // The password was changed, or its hash renewed, while the old one was verified. Verify again, as the same
+        // attempt.
+        earlier = reservation;
     }
 }
 
-/// Finds the account of an email and reserves an attempt at it, unless one is `held`.
-async fn find(attempt: Attempt<'_>, email: &Email, held: Option<Reserved>) -> Result<Found> {
+/// Finds the account of an email and reserves an attempt, unless an `earlier` round has.
+async fn begin(attempt: Attempt<'_>, email: &Email, earlier: Option<Reservation>) -> Result<Begun> {
     let env = attempt.env;
     let now = env.clock.now();
-    let ((account, reserved), snapshot) = env
+    let ((account, reservation), snapshot) = env
         .db
         .run_with_snapshot(|txn| async move {
-            let (id, standing) = try_join!(users::store::find_id_by_email(&txn, email), attempt.standing(&txn, now))?;
-            // For an email that nobody has, as much is read as for another, of what nobody has either.
-            let looked_up = id.unwrap_or_else(|| users::store::nobody(email));
-            let (user, place) = try_join!(
+            let (id, counters) = try_join!(users::store::find_id_by_email(&txn, email), attempt.counters(&txn, now))?;
+            // An unknown email causes the same reads, so that timing does not reveal accounts.
+            let looked_up = id.unwrap_or_else(|| users::store::absent_id(email));
+            let (user, tenant) = try_join!(
                 users::store::find(&txn, looked_up),
                 tenants::store::find_with_membership(&txn, TenantScope::own(looked_up), looked_up)
             )?;
-            let account = match (id, user, place) {
+            let account = match (id, user, tenant) {
                 (None, _, _) => None,
                 (Some(_), Some(user), Some((tenant, membership))) => Some(Account {
                     user,
@@ -101,27 +103,27 @@ async fn find(attempt: Attempt<'_>, email: &Email, held: Option<Reserved>) -> Re
                 (Some(_), _, _) => {
                     return Err(Error::Corrupt {
                         kind: "user",
-                        why: "its email leads to no account, or to one without a tenant of its own".into(),
+                        why: "the email index names an account that is missing or has no own tenant".into(),
                     });
                 }
             };
-            Ok((account, Attempt::reserve(&txn, standing, held)?))
+            Ok((account, Attempt::reserve(&txn, counters, earlier)?))
         })
         .await?;
-    Ok(Found {
+    Ok(Begun {
         account,
-        reserved,
+        reservation,
         snapshot,
     })
 }
 
-/// Opens a login after a right password, or answers `None` if the account's is no longer the one that was verified.
+/// Opens a login after the right password; `None` if the account no longer has the hash that was verified.
 async fn open(
     attempt: Attempt<'_>,
     account: Account,
-    reserved: Option<Reserved>,
+    reservation: Option<Reservation>,
     snapshot: Snapshot,
-    renewed: Option<PasswordHash>,
+    rehashed: Option<PasswordHash>,
 ) -> Result<Option<SignedIn>> {
     let Attempt { env, client, .. } = attempt;
     let Account {
@@ -132,29 +134,30 @@ async fn open(
     let now = env.clock.now();
     let (login, refresh_token) = Login::open(env, verified.id, tenant.id, client, now);
     let event = Event::of(verified.id, Some(login.id), client, now, Action::LoggedIn);
-    let (verified, renewed, new, event) = (&verified, &renewed, &login, &event);
+    let (verified, rehashed, new, event) = (&verified, &rehashed, &login, &event);
     let user = env
         .db
         .reading_from(snapshot)
         .run(|txn| async move {
-            let (user, logins, standing) = try_join!(
+            let (user, logins, counters) = try_join!(
                 users::store::find(&txn, verified.id),
                 store::list(&txn, verified.id),
-                attempt.standing(&txn, now)
+                attempt.counters(&txn, now)
             )?;
             let Some(mut user) = user else {
                 return Ok::<_, Error>(None);
             };
             if user.password_hash == verified.password_hash {
-                if let Some(renewed) = renewed {
-                    user.password_hash = renewed.clone();
+                if let Some(rehashed) = rehashed {
+                    user.password_hash = rehashed.clone();
                     users::store::put(&txn, &user)?;
                 }
-            } else if renewed.as_ref() != Some(&user.password_hash) {
-                // Our own renewal, replayed after a commit of unknown outcome, is no change; anything else is.
+            } else if rehashed.as_ref() != Some(&user.password_hash) {
+                // Another request changed the hash. This request's own hash is no change: a retry after an unknown
+                // commit finds it.
                 return Ok(None);
             }
-            attempt.succeed(&txn, user.id, standing, reserved, now)?;
+            attempt.succeed(&txn, user.id, counters, reservation, now)?;
             make_room(&txn, logins, new, client)?;
             store::add(&txn, new)?;
             audit::store::add(&txn, TenantScope::own(user.id), event)?;
@@ -171,8 +174,8 @@ async fn open(
     }))
 }
 
-/// Ends some of an account's `logins`, so that there is room for a `new` one: those that have outlived their time before any other, and
-/// then those that were used the longest ago. The owner is told of each that was alive.
+/// Ends as many of an account's `logins` as the `new` one needs room for: first expired ones, then the least recently
+/// used. The audit log gets an event for each that was alive.
 fn make_room(txn: &Txn, mut logins: Vec<Login>, new: &Login, client: &Client) -> Result<()> {
     let now = new.created_at;
     logins.sort_by_key(|login| (login.is_alive(now), login.used_at));
@@ -188,20 +191,21 @@ fn make_room(txn: &Txn, mut logins: Vec<Login>, new: &Login, client: &Client) ->
     Ok(())
 }
 
-/// What came of a refresh token.
+/// The outcome of the transaction that refreshes a login.
 enum Refreshed {
     SignedIn(Box<SignedIn>),
-    /// Refused, and nothing was written.
-    Refused,
-    /// Refused, and the login has been ended.
+    /// The token was rejected, and nothing was written.
+    Rejected,
+    /// The token was rejected, and the login ended.
     Ended,
 }
 
-/// Exchanges a refresh token for its successor and what a new access token is made from.
+/// Exchanges a refresh token for its successor; the result also has what a new access token is made from.
 ///
-/// A token that was replaced at most [`GRACE`](crate::logins::GRACE) ago is answered the same successor again. One that was replaced
-/// before that ends its login: somebody has a copy. If it comes from elsewhere than the one before it, the owner is told, because somebody may
-/// have one. Whatever the reason, a refusal is [`Error::InvalidRefreshToken`].
+/// A token that was replaced at most [`GRACE`](crate::logins::GRACE) ago gets the same successor again; if it comes
+/// from another client than the one that replaced it, the audit log gets an event, because it may have been copied. A
+/// token that was replaced before that was copied, so its login ends. Every rejection is
+/// [`Error::InvalidRefreshToken`].
 pub async fn refresh(env: &Env, client: &Client, token: &RefreshToken) -> Result<SignedIn> {
     let now = env.clock.now();
     let nonce = Nonce::draw(&*env.rng);
@@ -211,19 +215,19 @@ pub async fn refresh(env: &Env, client: &Client, token: &RefreshToken) -> Result
     let refreshed = env
         .db
         .run(|txn| async move {
-            // Nothing that the token says is believed before its login has judged it; reading all of it at once saves trips.
+            // The ids in the token are trusted only after the login has verified it. Concurrent reads save store trips.
             let scope = TenantScope::of_refresh_token(token);
-            let (login, user, place) = try_join!(
+            let (login, user, tenant) = try_join!(
                 store::find(&txn, token.user(), token.login()),
                 users::store::find(&txn, token.user()),
                 tenants::store::find_with_membership(&txn, scope, token.user())
             )?;
             let login = login.filter(|login| login.is_alive(now) && login.tenant == token.tenant());
-            let (Some(login), Some(user), Some((tenant, membership))) = (login, user, place) else {
-                return Ok(Refreshed::Refused);
+            let (Some(login), Some(user), Some((tenant, membership))) = (login, user, tenant) else {
+                return Ok(Refreshed::Rejected);
             };
             let (login, refresh_token) = match login.refresh.status_of(token, now) {
-                TokenStatus::Foreign => return Ok(Refreshed::Refused),
+                TokenStatus::Foreign => return Ok(Refreshed::Rejected),
                 TokenStatus::Reused => {
                     store::end(&txn, login.user, login.id)?;
                     audit::store::add(&txn, scope, reused)?;
@@ -254,39 +258,36 @@ pub async fn refresh(env: &Env, client: &Client, token: &RefreshToken) -> Result
         .await?;
     match refreshed {
         Refreshed::SignedIn(signed_in) => Ok(*signed_in),
-        Refreshed::Refused | Refreshed::Ended => Err(Error::InvalidRefreshToken),
+        Refreshed::Rejected | Refreshed::Ended => Err(Error::InvalidRefreshToken),
     }
 }
 
-/// Ends the caller's login, so that the next request with its tokens is refused. Ended already, it stays so.
+/// Ends the caller's login. Succeeds if it has already ended.
 pub async fn log_out(env: &Env, caller: &Caller) -> Result<()> {
     let event = &Event::by(caller, Action::LoggedOut);
-    let left = env
-        .db
-        .run(|txn| async move {
-            let scope = caller
-                .enter(&txn, Permission::ManageAccount, |scope| async move { Ok(scope) })
-                .await?;
-            store::end(&txn, caller.user(), caller.login())?;
-            audit::store::add(&txn, scope, event)
-        })
+    let result = env
+        .in_tenant_then(
+            caller,
+            Permission::ManageAccount,
+            |_, _| async { Ok(()) },
+            |txn, scope, ()| {
+                store::end(txn, caller.user(), caller.login())?;
+                audit::store::add(txn, scope, event)
+            },
+        )
         .await;
-    // Only here: a run that answered success would commit what it had written, for a login that was not alive any more.
-    match left {
+    // Not inside the transaction: `Ok` there would commit writes for a login that was no longer alive.
+    match result {
         Err(Error::Revoked) => Ok(()),
-        left => left,
+        result => result,
     }
 }
 
 /// The caller's own logins that are alive, newest first.
 pub async fn list(env: &Env, caller: &Caller) -> Result<Vec<Login>> {
     let mut logins = env
-        .db
-        .run(|txn| async move {
-            let txn = &txn;
-            caller
-                .enter(txn, Permission::ManageAccount, |_| store::list(txn, caller.user()))
-                .await
+        .in_tenant(caller, Permission::ManageAccount, |txn, _| async move {
+            store::list(&txn, caller.user()).await
         })
         .await?;
     logins.retain(|login| login.is_alive(caller.at()));
@@ -294,38 +295,40 @@ pub async fn list(env: &Env, caller: &Caller) -> Result<Vec<Login>> {
     Ok(logins)
 }
 
-/// Ends one of the caller's own logins; another's, or one that has ended, is [`Error::NotFound`].
+/// Ends one of the caller's own logins. Fails with [`Error::NotFound`] for another user's and for one that has ended.
 pub async fn end(env: &Env, caller: &Caller, id: LoginId) -> Result<()> {
     let event = &Event::by(caller, Action::LoginEnded { ended: id });
-    env.db
-        .run(|txn| async move {
-            let txn = &txn;
-            let find = |scope| async move { Ok((scope, store::find(txn, caller.user(), id).await?)) };
-            let (scope, login) = caller.enter(txn, Permission::ManageAccount, find).await?;
+    env.in_tenant_then(
+        caller,
+        Permission::ManageAccount,
+        |txn, _| async move { store::find(&txn, caller.user(), id).await },
+        |txn, scope, login| {
             let Some(login) = login.filter(|login| login.is_alive(caller.at())) else {
                 return Err(Error::NotFound);
             };
             store::end(txn, login.user, login.id)?;
             audit::store::add(txn, scope, event)
-        })
-        .await
+        },
+    )
+    .await
 }
 
-/// Ends all of the caller's logins, the one that they call with included, and answers how many that were.
+/// Ends all of the caller's logins, including the one in use. Returns how many were alive.
 pub async fn log_out_everywhere(env: &Env, caller: &Caller) -> Result<usize> {
-    env.db
-        .run(|txn| async move {
-            let txn = &txn;
-            let list = |scope| async move { Ok((scope, store::list(txn, caller.user()).await?)) };
-            let (scope, logins) = caller.enter(txn, Permission::ManageAccount, list).await?;
+    env.in_tenant_then(
+        caller,
+        Permission::ManageAccount,
+        |txn, _| async move { store::list(&txn, caller.user()).await },
+        |txn, scope, logins| {
             let ended = end_all(txn, caller, logins)?;
             audit::store::add(txn, scope, &Event::by(caller, Action::LoggedOutEverywhere { ended }))?;
             Ok(ended)
-        })
-        .await
+        },
+    )
+    .await
 }
 
-/// Ends these of the caller's logins, and answers how many of them were alive.
+/// Ends the given logins of the caller. Returns how many were alive.
 pub(crate) fn end_all(txn: &Txn, caller: &Caller, logins: impl IntoIterator<Item = Login>) -> Result<usize> {
     let mut alive = 0;
     for login in logins {

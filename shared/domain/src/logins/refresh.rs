@@ -1,13 +1,22 @@
-//! Refresh tokens: each is replaced by another when it is used, as long as the login lives (RFC 9700, section 4.14.2).
+//! Refresh tokens: each use replaces the token by another, for as long as the login lives (RFC 9700, section 4.14.2).
 //!
-//! A token is `coditect_rt_` and 100 bytes in base64url: the user, the tenant and the login (16 bytes each), the login's proof (16), the
-//! token's own secret (32) and a checksum (4). With the ids everything is read at once, and without an index. The proof is the same in every
-//! token of the login: who brings it has had one of them, and who does not is only guessing, and must not be able to end somebody's login.
+//! A token is `coditect_rt_` and 100 bytes in base64url:
 //!
-//! The store holds digests. A successor's secret is HMAC-SHA-256 of a nonce under the secret that it replaces. So whoever brings the
-//! replaced token again can be answered the same successor, and neither the store nor the old token alone tells it. When the grace is over
-//! the nonce is not used any more, but it stays in the store until the next rotation: who has read the store and holds the replaced token can
-//! work out the successor for as long.
+//! | bytes | content |
+//! | --- | --- |
+//! | 16 + 16 + 16 | ids of the user, the tenant and the login, so that one round of concurrent reads needs no index |
+//! | 16 | the login's proof, the same in every token of the login |
+//! | 32 | the token's secret |
+//! | 4 | a checksum |
+//!
+//! Only a client that has had one of the login's tokens knows the proof. A wrong secret with the right proof is a
+//! reused token and ends the login; without the proof it is a guess and changes nothing, so knowing the ids ends no
+//! login.
+//!
+//! The store holds digests. A successor's secret is the HMAC-SHA-256 of a nonce under the secret that it replaces, so
+//! the replaced token gets the same successor again, while neither the store nor the replaced token alone reveals it.
+//! After the grace period the nonce is unused but stays stored until the next rotation. Until then, an attacker who has
+//! read the store and holds the replaced token can compute the successor.
 
 use std::fmt;
 use std::time::Duration;
@@ -18,16 +27,16 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::bytes::{drawn, hidden_bytes};
-use crate::env::Rng;
+use crate::bytes::hidden_bytes;
 use crate::id::{LoginId, TenantId, UserId};
+use crate::rng::{Rng, random_bytes};
 use crate::time::Timestamp;
 
-/// How long after its replacement a token is still answered its successor: two tabs may refresh at once, and an answer may be lost.
+/// How long a replaced token still gets its successor: two tabs may refresh at once, and a response may be lost.
 pub const GRACE: Duration = Duration::from_secs(30);
 
-/// How many replaced tokens are remembered within the grace. More than that is no lost answer.
-const REMEMBERED: usize = 16;
+/// The maximum number of replaced tokens in their grace period. Lost responses do not explain more.
+const MAX_REPLACED: usize = 16;
 
 const PREFIX: &str = "coditect_rt_";
 const CHECKSUM_LEN: usize = 4;
@@ -44,10 +53,10 @@ pub struct RefreshToken {
 }
 
 impl RefreshToken {
-    /// The most characters of a token: as many as each has today.
+    /// The maximum length in characters, which every token has.
     pub const MAX_CHARS: usize = PREFIX.len() + (LEN * 4).div_ceil(3);
 
-    /// Reads a token. What is none, mistyped or cut off, is known without the store.
+    /// Parses a token. The checksum rejects mistyped and truncated tokens without the store.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text.strip_prefix(PREFIX)?).ok()?;
         let bytes: &[u8; LEN] = bytes.as_slice().try_into().ok()?;
@@ -68,7 +77,7 @@ impl RefreshToken {
         })
     }
 
-    /// The text that the client keeps.
+    /// The token as text, for the client only.
     pub fn reveal(&self) -> String {
         let mut bytes = Vec::with_capacity(LEN);
         bytes.extend(self.user.as_bytes());
@@ -80,17 +89,17 @@ impl RefreshToken {
         format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// Whose login it belongs to, if it is authentic.
+    /// The user of the login, if the token is authentic.
     pub fn user(&self) -> UserId {
         self.user
     }
 
-    /// Which tenant its login is for, if it is authentic.
+    /// The tenant of the login, if the token is authentic.
     pub fn tenant(&self) -> TenantId {
         self.tenant
     }
 
-    /// Which login it belongs to, if it is authentic.
+    /// The login, if the token is authentic.
     pub fn login(&self) -> LoginId {
         self.login
     }
@@ -114,7 +123,7 @@ impl fmt::Debug for RefreshToken {
     }
 }
 
-/// Finds a slip of the pen, not a forger: those are up against 256 bits.
+/// Detects mistyped tokens. It does not protect against forgery: the 256-bit secret does.
 fn checksum(content: &[u8]) -> [u8; CHECKSUM_LEN] {
     let digest = Sha256::new()
         .chain_update(b"coditect refresh checksum")
@@ -126,19 +135,19 @@ fn checksum(content: &[u8]) -> [u8; CHECKSUM_LEN] {
 }
 
 hidden_bytes! {
-    /// What makes a successor one that only the store and the holder of the token together can tell.
+    /// The stored half of a successor; the replaced token is the other.
     pub struct Nonce;
 }
 
 impl Nonce {
-    /// A fresh one.
+    /// A new nonce.
     pub fn draw(rng: &dyn Rng) -> Self {
-        Self(drawn(rng))
+        Self(random_bytes(rng))
     }
 }
 
 hidden_bytes! {
-    /// The SHA-256 of something with 128 random bits or more.
+    /// The SHA-256 of at least 128 random bits.
     struct Digest;
 }
 
@@ -148,13 +157,13 @@ impl Digest {
     }
 }
 
-/// What the store knows of the tokens of one login.
+/// The stored state of one login's refresh tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TokenFamily {
     proof: Digest,
     current: Digest,
-    /// Replaced, oldest first; those whose grace is over go at the next rotation.
+    /// Replaced tokens, oldest first. A rotation removes those past their grace period.
     replaced: Vec<Replaced>,
 }
 
@@ -166,21 +175,21 @@ struct Replaced {
     at: Timestamp,
 }
 
-/// What a token is to its family.
+/// The status of a refresh token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenStatus {
-    /// The one that is to be used next.
+    /// The current token.
     Current,
-    /// Replaced a moment ago, by this successor.
+    /// Replaced within the grace period, by this successor.
     Replaced(RefreshToken),
-    /// Replaced before that: two have it, and one of them should not.
+    /// Replaced before that: two clients have it, and one copied it.
     Reused,
-    /// None of the family's.
+    /// Not a token of this login.
     Foreign,
 }
 
 impl TokenFamily {
-    /// A family and its first token.
+    /// A new family and its first token.
     pub fn start(rng: &dyn Rng, user: UserId, tenant: TenantId, login: LoginId) -> (Self, RefreshToken) {
         let mut token = RefreshToken {
             user,
@@ -199,7 +208,7 @@ impl TokenFamily {
         (family, token)
     }
 
-    /// A family without any token: what nothing is known to be the digest of.
+    /// A family without tokens: no known input has a digest of zeros.
     pub(crate) fn none() -> Self {
         Self {
             proof: Digest([0; 32]),
@@ -208,7 +217,7 @@ impl TokenFamily {
         }
     }
 
-    /// What `token` is to this family at `now`.
+    /// The status of `token` at `now`.
     pub fn status_of(&self, token: &RefreshToken, now: Timestamp) -> TokenStatus {
         if Digest::of(&token.proof) != self.proof {
             return TokenStatus::Foreign;
@@ -224,11 +233,11 @@ impl TokenFamily {
         }
     }
 
-    /// Replaces `token`, which is the current one, and answers its successor.
+    /// Replaces `token`, which must be the current one, and returns its successor.
     pub fn rotate(&mut self, token: &RefreshToken, nonce: Nonce, now: Timestamp) -> RefreshToken {
         let successor = token.successor(&nonce);
         self.replaced.retain(|replaced| replaced.is_in_grace(now));
-        if self.replaced.len() == REMEMBERED {
+        if self.replaced.len() == MAX_REPLACED {
             self.replaced.remove(0);
         }
         self.replaced.push(Replaced {
@@ -252,8 +261,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::env::SystemRng;
     use crate::id::Id as _;
+    use crate::rng::SystemRng;
 
     fn ids() -> (UserId, TenantId, LoginId) {
         let id = uuid::Uuid::from_u128;
@@ -278,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_survives_being_written_and_read_and_shows_nothing_in_a_log() {
+    fn a_token_round_trips_and_is_hidden_in_logs() {
         let (_, token) = family();
         let text = token.reveal();
         assert!(text.starts_with("coditect_rt_") && text.len() == 146, "{text}");
@@ -289,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn the_family_holds_nothing_that_a_token_can_be_made_from() {
+    fn neither_the_record_nor_a_log_reveals_a_token() {
         let (mut family, first) = family();
         let second = rotate(&mut family, &first, at(0));
         let stored = serde_json::to_string(&family).unwrap();
@@ -305,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replaced_token_has_the_same_successor_for_thirty_seconds_and_is_reused_afterwards() {
+    fn a_replaced_token_has_its_successor_for_thirty_seconds_and_is_reused_afterwards() {
         let (mut family, first) = family();
         let second = rotate(&mut family, &first, at(100));
         assert_ne!(second, first);
@@ -315,29 +324,29 @@ mod tests {
     }
 
     #[test]
-    fn each_of_several_quick_replacements_has_its_grace() {
+    fn each_of_several_quick_replacements_has_its_own_grace_period() {
         let (mut family, first) = family();
         let second = rotate(&mut family, &first, at(0));
         let third = rotate(&mut family, &second, at(10));
         assert_eq!(family.status_of(&first, at(30)), TokenStatus::Replaced(second.clone()));
         assert_eq!(family.status_of(&second, at(40)), TokenStatus::Replaced(third.clone()));
         rotate(&mut family, &third, at(35));
-        assert_eq!(family.replaced.len(), 2, "the first one's grace is over");
+        assert_eq!(family.replaced.len(), 2, "the first one is past its grace period");
     }
 
     #[test]
-    fn what_is_remembered_has_a_bound() {
+    fn the_number_of_replaced_tokens_is_bounded() {
         let (mut family, first) = family();
         let mut token = first.clone();
         for _ in 0..100 {
             token = rotate(&mut family, &token, at(0));
         }
-        assert_eq!(family.replaced.len(), REMEMBERED);
+        assert_eq!(family.replaced.len(), MAX_REPLACED);
         assert_eq!(family.status_of(&first, at(0)), TokenStatus::Reused);
     }
 
     #[test]
-    fn a_guess_is_nobodys_token_whatever_it_names() {
+    fn a_guess_is_foreign_whatever_ids_it_names() {
         let (family, token) = family();
         let (_, guess) = TokenFamily::start(&SystemRng, ids().0, ids().1, ids().2);
         assert_eq!(family.status_of(&guess, at(0)), TokenStatus::Foreign);
@@ -359,16 +368,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_not_a_token_is_known_without_the_store(text in "\\PC*|coditect_rt_[A-Za-z0-9_-]{120,140}") {
+        fn other_text_is_not_a_token(text in "\\PC*|coditect_rt_[A-Za-z0-9_-]{120,140}") {
             prop_assert!(RefreshToken::parse(&text).is_none());
         }
 
         #[test]
-        fn one_wrong_character_is_noticed(place in 0usize..134, other in "[A-Za-z0-9_-]") {
+        fn a_mistyped_character_is_detected(index in 0usize..134, other in "[A-Za-z0-9_-]") {
             let text = family().1.reveal();
             prop_assert_eq!(text.len(), RefreshToken::MAX_CHARS);
             let mut typed = text.clone();
-            typed.replace_range(12 + place..13 + place, &other);
+            typed.replace_range(12 + index..13 + index, &other);
             prop_assert_eq!(RefreshToken::parse(&typed).is_some(), typed == text);
         }
     }

@@ -1,4 +1,4 @@
-//! Logins on a caller's transaction.
+//! Storage of logins on a given transaction.
 
 use kv::{Order, Query, Range, Txn};
 
@@ -8,7 +8,7 @@ use crate::id::{LoginId, UserId};
 use crate::logins::{Login, LoginExpiry, MAX_LOGINS, keys};
 use crate::record;
 
-/// The login, if it has not been ended. It may have outlived its time.
+/// The login, unless it has ended. It may have expired.
 pub async fn find(txn: &Txn, user: UserId, id: LoginId) -> Result<Option<Login>> {
     txn.get(&keys::login(user, id))
         .await?
@@ -17,7 +17,7 @@ pub async fn find(txn: &Txn, user: UserId, id: LoginId) -> Result<Option<Login>>
         .transpose()
 }
 
-/// What a request asks of the login, if it has not been ended.
+/// The login's expiry, unless it has ended.
 pub async fn expiry(txn: &Txn, user: UserId, id: LoginId) -> Result<Option<LoginExpiry>> {
     txn.get(&keys::login(user, id))
         .await?
@@ -32,34 +32,35 @@ pub async fn list(txn: &Txn, user: UserId) -> Result<Vec<Login>> {
         .range(&Query {
             range: Range::below(&keys::logins(user)),
             order: Order::Ascending,
-            // More there never are; what a mistake might leave behind must be shown too.
+            // There are never more than `MAX_LOGINS`; the margin shows what a defect might leave behind.
             limit: 10 * MAX_LOGINS,
         })
         .await?;
     page.entries.iter().map(|entry| record::decode(&entry.value)).collect()
 }
 
-/// Adds a login, which is alive until it expires.
+/// Adds a login.
 pub fn add(txn: &Txn, login: &Login) -> Result<()> {
     write(txn, login, None)
 }
 
-/// Writes `login` in place of what it `was`.
-pub fn replace(txn: &Txn, was: &Login, login: &Login) -> Result<()> {
-    write(txn, login, Some(was))
+/// Replaces the login `old` by `new`.
+pub fn replace(txn: &Txn, old: &Login, new: &Login) -> Result<()> {
+    write(txn, new, Some(old))
 }
 
-fn write(txn: &Txn, login: &Login, was: Option<&Login>) -> Result<()> {
+fn write(txn: &Txn, login: &Login, old: Option<&Login>) -> Result<()> {
     let key = keys::login(login.user, login.id);
     txn.set(&key, record::encode(login)?)?;
     let change = ExpiryChange {
-        from: was.map(|was| was.expires_at),
+        from: old.map(|old| old.expires_at),
         to: login.expires_at,
     };
     expiry::update(txn, &key, change)
 }
 
-/// Ends the login; ended already, nothing changes.
+/// Ends the login. Its entry in the expiry index stays, which is harmless because no login is stored under the id
+/// again.
 pub fn end(txn: &Txn, user: UserId, id: LoginId) -> Result<()> {
     Ok(txn.clear(&keys::login(user, id))?)
 }

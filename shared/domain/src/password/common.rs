@@ -1,26 +1,27 @@
-//! The passwords that are tried first, embedded as a sorted text: nothing is parsed or built before the first search, and a program
-//! that never chooses a password does not carry it.
+//! The passwords that attackers try first, embedded as sorted text. Nothing is parsed or built before the first search,
+//! and the linker drops the text from a program in which no user chooses a password.
 //!
-//! The list's origin and licence are told in `common/README.md`.
+//! `common/README.md` states the origin and the licence of the lists.
 
 use crate::password::pattern;
 
-/// Folded as passwords are, in ASCII, sorted by byte, each ended by a newline.
+/// Common passwords: folded, in ASCII, sorted by byte, each followed by a newline.
 const LIST: &str = include_str!("common/passwords.txt");
 
-/// The same, of those shorter than any policy lets a password be. Repeated, they are long enough.
+/// The same for passwords shorter than any policy allows, which are long enough when repeated.
 const SHORT: &str = include_str!("common/short.txt");
 
-/// How many characters stand around the common password that `text` is, besides [patterns](pattern::essence); `None` if it is none.
+/// The number of characters around the common password in `text`; `None` if there is none.
 ///
-/// Only digits and signs are looked past: a common word beside another word may be a passphrase.
+/// The password may be repeated, and only digits and signs may surround it: a common word beside another word may be a
+/// passphrase. [Patterns](pattern::essence) count as their essence.
 pub(super) fn around(text: &str) -> Option<usize> {
-    around_listed(text, &[LIST])
-}
-
-/// The same, of what a text repeats: it may be a common password that is too short to be one by itself.
-pub(super) fn around_repeated(unit: &str) -> Option<usize> {
-    around_listed(unit, &[LIST, SHORT])
+    let around_repeated = pattern::repetitions(text).filter_map(|repeated| {
+        let edges = pattern::essence(repeated.before) + pattern::essence(repeated.after);
+        // A repeated password may be shorter than a policy allows.
+        around_listed(repeated.text, &[LIST, SHORT]).map(|around| edges + around)
+    });
+    around_listed(text, &[LIST]).into_iter().chain(around_repeated).min()
 }
 
 fn around_listed(text: &str, lists: &[&str]) -> Option<usize> {
@@ -30,13 +31,13 @@ fn around_listed(text: &str, lists: &[&str]) -> Option<usize> {
     let end = text.trim_end_matches(is_sign).len();
     [(0, text.len()), (0, end), (start, text.len()), (start, end)]
         .into_iter()
-        // Of signs alone, the start is behind the end.
+        // In a text of signs only, the start is behind the end.
         .filter(|&(start, end)| text.get(start..end).is_some_and(is_common))
         .map(|(start, end)| pattern::essence(&text[..start]) + pattern::essence(&text[end..]))
         .min()
 }
 
-/// Searches by halves, of the text and not of its lines, which nobody has counted.
+/// Binary search in the text itself, so that no index of lines is needed.
 fn is_listed(mut list: &str, text: &str) -> bool {
     while !list.is_empty() {
         let start = list[..list.len() / 2].rfind('\n').map_or(0, |end| end + 1);
@@ -54,11 +55,11 @@ fn is_listed(mut list: &str, text: &str) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{LIST, SHORT, around, around_repeated, is_listed};
-    use crate::password::{MIN_LENGTH, folded};
+    use super::*;
+    use crate::password::measure::{MIN_LENGTH, folded};
 
     #[test]
-    fn the_lists_are_as_the_search_needs_them() {
+    fn the_lists_are_sorted_and_folded_ascii() {
         for (list, lengths, fewest) in [(LIST, MIN_LENGTH..usize::MAX, 15_000), (SHORT, 4..MIN_LENGTH, 1_500)] {
             assert!(list.is_ascii() && list.ends_with('\n'));
             assert!(list.lines().is_sorted_by(|a, b| a < b));
@@ -71,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_is_found_and_nothing_else() {
+    fn the_search_finds_every_line_and_nothing_else() {
         for list in [LIST, SHORT] {
             for line in list.lines() {
                 assert!(is_listed(list, line), "{line}");
@@ -93,7 +94,9 @@ mod tests {
     }
 
     #[test]
-    fn digits_and_signs_around_a_common_password_are_counted_and_words_are_not_looked_past() {
+    fn digits_and_signs_around_a_common_password_are_counted_and_words_are_not_skipped() {
+        let around = |text| around_listed(text, &[LIST]);
+        let around_repeated = |text| around_listed(text, &[LIST, SHORT]);
         assert_eq!(around("password"), Some(0));
         assert_eq!(around("!password1990"), Some(5));
         assert_eq!(around("1qaz2wsx!?#"), Some(3));
@@ -108,7 +111,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_text_is_found_just_when_a_line_says_it(text in "[a-z0-9]{8,9}") {
+        fn the_search_agrees_with_a_linear_one(text in "[a-z0-9]{8,9}") {
             prop_assert_eq!(is_listed(LIST, &text), LIST.lines().any(|line| line == text));
         }
     }

@@ -1,17 +1,17 @@
-//! Workspace sessions, the product's resource. (A signed-in device is a [login](crate::logins), never a session.)
+//! Workspace sessions, the product's resource. A signed-in device is a [login](crate::logins), never a session.
 
 pub mod keys;
 pub mod ops;
 mod path;
 pub mod store;
 
-pub use path::WorkspacePath;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 
+pub use self::path::WorkspacePath;
 use crate::id::{SessionId, TenantId, UserId};
 use crate::record::Record;
-use crate::scope::Caller;
+use crate::scope::caller::Caller;
 use crate::text::{Name, Rejection};
 use crate::time::Timestamp;
 
@@ -19,21 +19,21 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Session {
-    /// Its id; ids ascend with the time of creation.
+    /// The id; ids ascend with the time of creation.
     pub id: SessionId,
-    /// The tenant that it belongs to.
+    /// The tenant that owns the session.
     pub tenant: TenantId,
-    /// Who made it.
+    /// The user who created it.
     pub owner: UserId,
-    /// What its owner calls it.
+    /// The name.
     pub name: Name,
-    /// The folder that it works in.
+    /// The working folder.
     pub workspace_path: WorkspacePath,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
-    /// How often it was written, from 1.
+    /// The number of writes, from 1.
     pub version: u64,
 }
 
@@ -41,26 +41,26 @@ impl Record for Session {
     const KIND: &'static str = "session";
 }
 
-/// What a new session is made from.
+/// The values of a new session.
 #[derive(Clone, Debug)]
 pub struct Draft {
-    /// What its owner calls it.
+    /// The name.
     pub name: Name,
-    /// The folder that it works in.
+    /// The working folder.
     pub workspace_path: WorkspacePath,
 }
 
-/// What to change about a session; what is `None` stays.
+/// A change of a session; `None` keeps the old value.
 #[derive(Clone, Debug, Default)]
 pub struct Change {
-    /// Another name.
+    /// The new name.
     pub name: Option<Name>,
-    /// Another folder.
+    /// The new working folder.
     pub workspace_path: Option<WorkspacePath>,
 }
 
 impl Session {
-    /// A new session of the caller's.
+    /// A new session in the caller's tenant.
     pub fn open(id: SessionId, caller: &Caller, draft: Draft, now: Timestamp) -> Self {
         Self {
             id,
@@ -74,12 +74,12 @@ impl Session {
         }
     }
 
-    /// Whether both were made from the same draft.
-    pub(crate) fn is_made_like(&self, other: &Self) -> bool {
+    /// Whether both have the same draft.
+    pub(crate) fn has_same_draft(&self, other: &Self) -> bool {
         (&self.name, &self.workspace_path) == (&other.name, &other.workspace_path)
     }
 
-    /// The session after `change`; one that changes nothing leaves it as it is, times and version included.
+    /// The session after `change`. A change without effect also keeps the times and the version.
     #[must_use]
     pub fn changed(&self, change: &Change, now: Timestamp) -> Self {
         let mut changed = self.clone();
@@ -91,7 +91,7 @@ impl Session {
         }
         if changed != *self {
             changed.version += 1;
-            // A clock that is behind the one that wrote before must not make time go back.
+            // Clocks differ: the time must not go back.
             changed.updated_at = now.max(self.updated_at);
         }
         changed
@@ -103,10 +103,10 @@ impl Session {
 pub struct Filter(String);
 
 impl Filter {
-    /// The most characters of a search.
+    /// The maximum length in characters.
     pub const MAX_CHARS: usize = 200;
 
-    /// At most 200 characters; empty, there is no filter.
+    /// Parses at most 200 characters; empty text is no filter.
     pub fn parse(text: &str) -> Result<Option<Self>, Rejection> {
         if text.chars().count() > Self::MAX_CHARS {
             return Err(Rejection(format!("must have at most {} characters", Self::MAX_CHARS)));
@@ -114,19 +114,21 @@ impl Filter {
         Ok((!text.is_empty()).then(|| Self(folded(text))))
     }
 
-    /// What is looked for, as it is compared.
+    /// The search in the form that is compared.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether the session is one that is looked for.
+    /// Whether the session matches.
     pub fn accepts(&self, session: &Session) -> bool {
         folded(session.name.as_str()).contains(&self.0) || folded(session.workspace_path.as_str()).contains(&self.0)
     }
 }
 
-/// Composed (NFC), because some systems write names taken apart, and in lower case letter by letter: a part of a text is folded as it is within
-/// the text. Hence one sigma, wherever it stands in a word.
+/// `text` in the form that a search compares: composed (NFC), because some systems decompose names, and in lower case.
+///
+/// Letters are folded one by one, so that a part of a text folds as it does within the text. A sigma at the end of a
+/// word therefore becomes the same letter as one inside.
 fn folded(text: &str) -> String {
     let lower = text.nfc().flat_map(char::to_lowercase);
     lower.map(|c| if c == 'ς' { 'σ' } else { c }).collect()
@@ -137,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_is_found_in_any_case_wherever_it_stands() {
+    fn a_search_ignores_case_and_composition() {
         assert_eq!(folded("ΟΔΟΣ"), folded("οδος"));
         assert!(folded("ΟΔΟΣ").contains(&folded("Σ")) && folded("ΟΔΟΣ").contains(&folded("ς")));
         assert!(folded("My PROJECT").contains(&folded("project")));

@@ -1,4 +1,4 @@
-//! What a caller can do with the sessions of their tenant.
+//! Operations on the sessions of the caller's tenant.
 
 use futures_util::try_join;
 use kv::Txn;
@@ -7,44 +7,49 @@ use crate::audit::{self, Action, Event};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::SessionId;
-use crate::idempotency::{IdempotencyKey, Outcome, Slot};
+use crate::idempotency::{self, IdempotencyKey, Outcome, Slot};
 use crate::page::{Cursor, Limit};
-use crate::scope::{Caller, Permission, TenantScope};
+use crate::role::Permission;
+use crate::scope::TenantScope;
+use crate::scope::caller::Caller;
 use crate::sessions::{Change, Draft, Filter, Session, store};
 use crate::tenants;
 
-/// The most sessions that one page of a filtered list looks at before it returns what it has.
+/// The maximum number of sessions that one page of a filtered list examines.
 pub const SCAN_MAX: usize = 1000;
 
-/// What a cursor of this list is sealed as.
+/// The name of this list in its cursors.
 const LIST: &str = "sessions";
 
-/// How many sessions a filtered list reads at a time.
+/// The name of `create` in the keys of its idempotency records.
+const CREATE: &str = "sessions.create";
+
+/// The number of sessions that a filtered list reads at a time.
 const SCAN_STEP: usize = 200;
 
-/// Which part of a list to return.
+/// Which page of a list to return.
 #[derive(Clone, Debug, Default)]
 pub struct Listing {
-    /// How many sessions at most.
+    /// The maximum number of sessions.
     pub limit: Limit,
-    /// Where the last page ended.
+    /// The cursor of the page before.
     pub after: Option<Cursor>,
-    /// What to look for.
+    /// The search.
     pub filter: Option<Filter>,
 }
 
-/// A part of a list.
+/// A page of a list.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// Newest first. A filtered page may hold fewer than asked for, even none, and still not be the last.
+    /// Sessions, newest first. A filtered page may be short or even empty without being the last.
     pub sessions: Vec<Session>,
-    /// Where the next page starts; `None` at the end.
+    /// The cursor of the next page; `None` on the last.
     pub next: Option<Cursor>,
 }
 
-/// Opens a session in the caller's tenant; with a `key` that was used before, answers the session that was opened then.
+/// Creates a session in the caller's tenant. With a `key` that an earlier request used, returns that request's session.
 ///
-/// Fails with [`Error::IdempotencyMismatch`] if the key was used for another draft.
+/// Fails with [`Error::IdempotencyMismatch`] if that request had another draft.
 pub async fn create(
     env: &Env,
     caller: &Caller,
@@ -54,44 +59,29 @@ pub async fn create(
     let now = env.clock.now();
     let new = &Session::open(env.ids.next(), caller, draft, now);
     let event = &Event::by(caller, Action::SessionCreated { session: new.id });
-    env.db
-        .run(|txn| async move {
-            let txn = &txn;
-            let create = |scope| async move {
-                let place = match key {
-                    Some(key) => {
-                        Some(Slot::read(txn, key.of_caller(scope, caller.user(), "sessions.create"), now).await?)
-                    }
-                    None => None,
-                };
-                match place.as_ref().and_then(|place: &Slot<Session>| place.kept.as_ref()) {
-                    Some(made) if made.is_made_like(new) => return Ok(Outcome::Replayed(made.clone())),
-                    Some(_) => return Err(Error::IdempotencyMismatch),
-                    None => {}
-                }
-                if let Some(place) = place {
-                    place.keep(txn, new, now)?;
-                }
-                store::insert(txn, scope, new)?;
-                audit::store::add(txn, scope, event)?;
-                Ok(Outcome::Fresh(new.clone()))
-            };
-            caller.enter(txn, Permission::WriteSessions, create).await
-        })
-        .await
+    env.in_tenant(caller, Permission::WriteSessions, |txn, scope| async move {
+        if let Some(key) = key {
+            let slot_key = idempotency::keys::request(scope, caller.user(), CREATE, key);
+            let slot: Slot<Session> = Slot::read(&txn, slot_key, now).await?;
+            match slot.outcome {
+                Some(created) if created.has_same_draft(new) => return Ok(Outcome::Replayed(created)),
+                Some(_) => return Err(Error::IdempotencyMismatch),
+                None => slot.store(&txn, new, now)?,
+            }
+        }
+        store::insert(&txn, scope, new)?;
+        audit::store::add(&txn, scope, event)?;
+        Ok(Outcome::Fresh(new.clone()))
+    })
+    .await
 }
 
 /// The session with this id.
 pub async fn get(env: &Env, caller: &Caller, id: SessionId) -> Result<Session> {
-    env.db
-        .run(|txn| async move {
-            let txn = &txn;
-            caller
-                .enter(txn, Permission::ReadSessions, |scope| store::find(txn, scope, id))
-                .await?
-                .ok_or(Error::NotFound)
-        })
-        .await
+    env.in_tenant(caller, Permission::ReadSessions, |txn, scope| async move {
+        store::find(&txn, scope, id).await?.ok_or(Error::NotFound)
+    })
+    .await
 }
 
 /// A page of the tenant's sessions, newest first.
@@ -102,27 +92,22 @@ pub async fn list(env: &Env, caller: &Caller, listing: &Listing) -> Result<Page>
         Some(cursor) => Some(SessionId::from_slice(cursor.position()).ok_or(Error::BadCursor)?),
         None => None,
     };
-    env.db
-        .run(|txn| async move {
-            let txn = &txn;
-            let read = |scope| async move {
-                // The cursor is judged by what is read beside the page, which is dropped if the cursor is none.
-                let (seal, (sessions, end)) = try_join!(
-                    tenants::store::cursor_key(txn, scope),
-                    page(txn, scope, listing, before)
-                )?;
-                if let Some(cursor) = after {
-                    cursor.verify(&seal, LIST, filter)?;
-                }
-                let next = end.map(|id| Cursor::new(&seal, LIST, filter, id.as_bytes()));
-                Ok(Page { sessions, next })
-            };
-            caller.enter(txn, Permission::ReadSessions, read).await
-        })
-        .await
+    env.in_tenant(caller, Permission::ReadSessions, |txn, scope| async move {
+        // The cursor's key and the page are read concurrently; a page read from a forged cursor is dropped.
+        let (key, (sessions, end)) = try_join!(
+            tenants::store::cursor_key(&txn, scope),
+            page(&txn, scope, listing, before)
+        )?;
+        if let Some(cursor) = after {
+            cursor.verify(&key, LIST, filter)?;
+        }
+        let next = end.map(|id| Cursor::new(&key, LIST, filter, id.as_bytes()));
+        Ok(Page { sessions, next })
+    })
+    .await
 }
 
-/// A page's sessions, older than `before`, and the last one that was looked at if there are more.
+/// A page's sessions, older than `before`, and the last one examined if there may be more.
 async fn page(
     txn: &Txn,
     scope: TenantScope,
@@ -133,7 +118,7 @@ async fn page(
     let mut sessions = Vec::new();
     let mut scanned = 0;
     loop {
-        // One more than is wanted tells whether there is a next page.
+        // Without a filter, one session more than the limit shows whether there is a next page.
         let step = if listing.filter.is_some() { SCAN_STEP } else { limit + 1 };
         let found = store::list(txn, scope, before, step).await?;
         let is_last = found.len() < step;
@@ -156,57 +141,50 @@ async fn page(
     }
 }
 
-/// Changes the session with this id, if its version is one that the caller `expects`.
+/// Changes the session with this id. Fails with [`Error::PreconditionFailed`] unless its version is `expected`.
 pub async fn change(
     env: &Env,
     caller: &Caller,
     id: SessionId,
     change: &Change,
-    expects: impl Fn(u64) -> bool + Sync,
+    expected: impl Fn(u64) -> bool + Sync,
 ) -> Result<Session> {
-    let expects = &expects;
+    let expected = &expected;
     let now = env.clock.now();
     let event = &Event::by(caller, Action::SessionChanged { session: id });
-    env.db
-        .run(|txn| async move {
-            let txn = &txn;
-            caller
-                .enter(txn, Permission::WriteSessions, |scope| async move {
-                    let session = expected(txn, scope, id, expects).await?;
-                    let changed = session.changed(change, now);
-                    if changed != session {
-                        store::put(txn, scope, &changed)?;
-                        audit::store::add(txn, scope, event)?;
-                    }
-                    Ok(changed)
-                })
-                .await
-        })
-        .await
+    env.in_tenant(caller, Permission::WriteSessions, |txn, scope| async move {
+        let session = find_expected(&txn, scope, id, expected).await?;
+        let changed = session.changed(change, now);
+        if changed != session {
+            store::put(&txn, scope, &changed)?;
+            audit::store::add(&txn, scope, event)?;
+        }
+        Ok(changed)
+    })
+    .await
 }
 
-/// Deletes the session with this id, if its version is one that the caller `expects`.
-pub async fn delete(env: &Env, caller: &Caller, id: SessionId, expects: impl Fn(u64) -> bool + Sync) -> Result<()> {
-    let expects = &expects;
+/// Deletes the session with this id. Fails with [`Error::PreconditionFailed`] unless its version is `expected`.
+pub async fn delete(env: &Env, caller: &Caller, id: SessionId, expected: impl Fn(u64) -> bool + Sync) -> Result<()> {
+    let expected = &expected;
     let event = &Event::by(caller, Action::SessionDeleted { session: id });
-    env.db
-        .run(|txn| async move {
-            let txn = &txn;
-            caller
-                .enter(txn, Permission::WriteSessions, |scope| async move {
-                    let session = expected(txn, scope, id, expects).await?;
-                    store::remove(txn, scope, &session)?;
-                    audit::store::add(txn, scope, event)
-                })
-                .await
-        })
-        .await
+    env.in_tenant(caller, Permission::WriteSessions, |txn, scope| async move {
+        let session = find_expected(&txn, scope, id, expected).await?;
+        store::remove(&txn, scope, &session)?;
+        audit::store::add(&txn, scope, event)
+    })
+    .await
 }
 
-/// The session with this id in a version that the caller expects.
-async fn expected(txn: &Txn, scope: TenantScope, id: SessionId, expects: impl Fn(u64) -> bool) -> Result<Session> {
+/// The session with this id, if its version is `expected`.
+async fn find_expected(
+    txn: &Txn,
+    scope: TenantScope,
+    id: SessionId,
+    expected: impl Fn(u64) -> bool,
+) -> Result<Session> {
     let session = store::find(txn, scope, id).await?.ok_or(Error::NotFound)?;
-    if expects(session.version) {
+    if expected(session.version) {
         Ok(session)
     } else {
         Err(Error::PreconditionFailed)

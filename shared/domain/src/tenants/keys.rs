@@ -1,16 +1,16 @@
-//! `tenants / {tenant_id}` → the tenant; `users / {user_id} / tenants / {tenant_id}` → the user's place in it.
+//! `tenants / {tenant_id}` → the tenant; `users / {user_id} / tenants / {tenant_id}` → the user's membership in it.
 
 use kv::Key;
 
 use crate::id::{TenantId, UserId};
 use crate::scope::TenantScope;
 
-/// The tenant, which is also the prefix of all that it owns.
+/// The tenant, and the prefix of everything that it owns.
 pub fn tenant(scope: TenantScope) -> Key {
     Key::of(&("tenants", scope.tenant().uuid()))
 }
 
-/// A user's place in a tenant. The key is the user's: it is what decides whether there is a scope.
+/// A user's membership in a tenant. It needs no scope, because the check that grants a scope reads it.
 pub fn membership(user: UserId, tenant: TenantId) -> Key {
     Key::of(&("users", user.uuid(), "tenants", tenant.uuid()))
 }

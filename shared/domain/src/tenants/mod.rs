@@ -1,56 +1,59 @@
-//! Tenants, which own sessions, and who belongs to them.
+//! Tenants, which own sessions, and their members.
 
 pub mod keys;
 pub mod store;
 
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantNames};
 
 use crate::id::{TenantId, UserId};
 use crate::page::CursorKey;
 use crate::record::{Projection, Record};
-use crate::scope::Role;
+use crate::role::Role;
 use crate::text::Name;
 use crate::time::Timestamp;
 use crate::users::User;
 
-/// What owns sessions.
+/// An owner of sessions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Tenant {
-    /// Its id; a user's own tenant has one derived from the user's.
+    /// The id. A user's own tenant has an id derived from the user's.
     pub id: TenantId,
-    /// What people call it.
+    /// The name that users see.
     pub name: String,
-    /// Whether it is one user's own.
+    /// The kind of tenant.
     #[serde(rename = "type")]
     pub kind: Kind,
-    /// What its cursors are sealed with.
+    /// The key that authenticates the cursors of its lists.
     #[serde(rename = "seal")]
     pub cursor_key: CursorKey,
 }
 
-/// Whose tenant it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The kind of tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Kind {
     /// One user's own.
     #[serde(rename = "self")]
+    #[strum(serialize = "self")]
     Own,
     /// An organisation's.
     Organization,
 }
 
 impl Kind {
+    /// The names of all kinds in the contract.
+    pub const NAMES: &'static [&'static str] = Self::VARIANTS;
+
     /// The kind's name in the contract.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Own => "self",
-            Self::Organization => "organization",
-        }
+        self.into()
     }
 }
 
-/// A user's place in a tenant (the schema's `UserTenant`).
+/// A user's membership in a tenant (`UserTenant` in the product's data model).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Membership {
@@ -58,19 +61,19 @@ pub struct Membership {
     pub user: UserId,
     /// The tenant.
     pub tenant: TenantId,
-    /// What the user may do there.
+    /// The user's role.
     pub role: Role,
-    /// The company that the user gave.
+    /// The company that the user named.
     pub company: Option<Name>,
-    /// Since when.
+    /// When the membership began.
     pub joined_at: Timestamp,
 }
 
-/// What a request asks of its caller's place in a tenant: the role.
+/// A member's role: all that a request needs of its caller's membership.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberRole {
-    /// What the user may do there.
+    /// The user's role.
     pub role: Role,
 }
 
@@ -88,12 +91,12 @@ impl Record for Tenant {
     const KIND: &'static str = "tenant";
     const VERSION: u32 = 2;
 
-    fn upgraded(version: u32, data: &str) -> Option<serde_json::Result<Self>> {
+    fn from_version(version: u32, data: &str) -> Option<serde_json::Result<Self>> {
         (version == 1).then(|| serde_json::from_str::<TenantV1>(data).map(Self::from))
     }
 }
 
-/// A tenant of the days before cursors were sealed.
+/// Version 1 of the record, from before cursor keys.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TenantV1 {
@@ -119,7 +122,7 @@ impl Record for Membership {
 }
 
 impl Tenant {
-    /// The tenant that `user` has from the start, named after the company, the person, or else the address.
+    /// A new user's own tenant, named after the company, the person, or else the email.
     pub fn own(user: &User, company: Option<&Name>, cursor_key: CursorKey) -> Self {
         let name = match (company, &user.first_name, &user.last_name) {
             (Some(company), _, _) => company.to_string(),
@@ -137,7 +140,7 @@ impl Tenant {
 }
 
 impl Membership {
-    /// The first member of a new tenant, who owns it.
+    /// The membership of a new tenant's first member, who owns it.
     pub fn founder(user: &User, tenant: &Tenant, company: Option<Name>) -> Self {
         Self {
             user: user.id,

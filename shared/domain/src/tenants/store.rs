@@ -1,4 +1,4 @@
-//! Tenants on a caller's transaction.
+//! Storage of tenants and memberships on a given transaction.
 
 use futures_util::try_join;
 use kv::Txn;
@@ -11,14 +11,14 @@ use crate::scope::TenantScope;
 use crate::tenants::{MemberRole, Membership, Tenant, keys};
 use crate::users::User;
 
-/// Adds `user`'s own tenant with its first member. Blind, and so safe to replay: the id is the user's alone.
+/// Adds `user`'s own tenant with its first member. Reads nothing, because the tenant's id is the user's alone.
 pub fn create(txn: &Txn, user: &User, tenant: &Tenant, founder: &Membership) -> Result<()> {
     txn.set(&keys::tenant(TenantScope::own(user.id)), record::encode(tenant)?)?;
     txn.set(&keys::membership(user.id, tenant.id), record::encode(founder)?)?;
     Ok(())
 }
 
-/// The place of `user` in `tenant`, if they have one.
+/// The membership of `user` in `tenant`, if any.
 pub async fn membership(txn: &Txn, user: UserId, tenant: TenantId) -> Result<Option<Membership>> {
     txn.get(&keys::membership(user, tenant))
         .await?
@@ -27,7 +27,7 @@ pub async fn membership(txn: &Txn, user: UserId, tenant: TenantId) -> Result<Opt
         .transpose()
 }
 
-/// What a request asks of the place of `user` in `tenant`, if they have one.
+/// The role of `user` in `tenant`, if they are a member.
 pub async fn role(txn: &Txn, user: UserId, tenant: TenantId) -> Result<Option<MemberRole>> {
     txn.get(&keys::membership(user, tenant))
         .await?
@@ -45,25 +45,14 @@ pub async fn find(txn: &Txn, scope: TenantScope) -> Result<Option<Tenant>> {
         .transpose()
 }
 
-/// What the tenant's cursors are sealed with.
+/// The key of the tenant's cursors.
 pub async fn cursor_key(txn: &Txn, scope: TenantScope) -> Result<CursorKey> {
-    // Whoever has a place in a tenant that is gone is told so by the check that runs beside this.
     let tenant = find(txn, scope).await?.ok_or(Error::Revoked)?;
     Ok(tenant.cursor_key)
 }
 
-/// The tenant and the place of `user` in it, read at once; `None` if they have none.
+/// The tenant and the membership of `user` in it, read concurrently; `None` without either.
 pub async fn find_with_membership(txn: &Txn, scope: TenantScope, user: UserId) -> Result<Option<(Tenant, Membership)>> {
     let (tenant, membership) = try_join!(find(txn, scope), membership(txn, user, scope.tenant()))?;
     Ok(tenant.zip(membership))
-}
-
-/// The user's own tenant and their place in it, read at once. Every account has both.
-pub async fn own(txn: &Txn, user: UserId) -> Result<(Tenant, Membership)> {
-    find_with_membership(txn, TenantScope::own(user), user)
-        .await?
-        .ok_or_else(|| Error::Corrupt {
-            kind: "tenant",
-            why: "an account has no tenant of its own".into(),
-        })
 }

@@ -1,98 +1,113 @@
-//! Counts on a caller's transaction.
+//! Storage of counters on a given transaction.
 
 use std::time::Duration;
 
 use futures_util::try_join;
 use kv::{Key, Txn};
 
-use super::{Counter, KNOWN_MAX_WAIT, Rule, Rules, keys};
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::expiry::{self, ExpiryChange};
 use crate::id::LoginId;
 use crate::record;
+use crate::throttle::counter::Counter;
+use crate::throttle::keys;
+use crate::throttle::rules::{Rule, Rules};
 use crate::time::Timestamp;
 use crate::users::Email;
 
-/// A count, as it was read and as it is to be.
-struct Entry {
+/// How long an address stays known to an account after the longest lifetime of a login: long enough to log in again.
+pub(crate) const KNOWN_AFTER_LOGIN: Duration = Duration::from_hours(90 * 24);
+
+/// The maximum wait from a known address, where an attacker on the same network can do no more than annoy.
+const KNOWN_MAX_WAIT: Duration = Duration::from_secs(60);
+
+/// A counter, as stored and as it will be.
+struct StoredCounter {
     key: Key,
     rule: Rule,
-    was: Option<Counter>,
-    tally: Counter,
+    stored: Option<Counter>,
+    counter: Counter,
 }
 
-impl Entry {
+impl StoredCounter {
     async fn read(txn: &Txn, key: Key, rule: Rule, now: Timestamp) -> Result<Self> {
-        let was = txn.get(&key).await?.as_deref().map(record::decode).transpose()?;
+        let stored = txn.get(&key).await?.as_deref().map(record::decode).transpose()?;
         Ok(Self {
             key,
             rule,
-            was,
-            tally: was.unwrap_or_else(|| Counter::new(now)),
+            stored,
+            counter: stored.unwrap_or_else(|| Counter::new(now)),
         })
     }
 
     fn wait(&self, now: Timestamp) -> Duration {
-        self.tally.wait(&self.rule, now)
+        self.counter.wait(&self.rule, now)
     }
 
     fn add(&mut self, now: Timestamp) {
-        self.tally.add(&self.rule, now);
+        self.counter.add(&self.rule, now);
     }
 
-    fn take(&mut self, count: u32, now: Timestamp) {
-        self.tally.take(&self.rule, count, now);
+    fn subtract(&mut self, count: u32, now: Timestamp) {
+        self.counter.subtract(&self.rule, count, now);
     }
 
     fn write(mut self, txn: &Txn) -> Result<()> {
-        let is_new = |now| Counter::new(now) == self.tally;
-        // What is as it was is left alone, and so is what would be written to say that there is nothing.
-        if self.was == Some(self.tally) || (self.was.is_none() && is_new(self.tally.last)) {
+        let is_new = |now| Counter::new(now) == self.counter;
+        // Neither an unchanged counter nor a new one that counts nothing is written.
+        if self.stored == Some(self.counter) || (self.stored.is_none() && is_new(self.counter.last)) {
             return Ok(());
         }
-        self.tally.set_expiry(&self.rule);
-        txn.set(&self.key, record::encode(&self.tally)?)?;
+        self.counter.set_expiry(&self.rule);
+        txn.set(&self.key, record::encode(&self.counter)?)?;
         let change = ExpiryChange {
-            from: self.was.map(|was| was.expires_at),
-            to: self.tally.expires_at,
+            from: self.stored.map(|stored| stored.expires_at),
+            to: self.counter.expires_at,
         };
         expiry::update(txn, &self.key, change)
     }
 }
 
-/// An attempt that was reserved.
+/// A reserved attempt.
 #[derive(Clone, Copy, Debug)]
-pub struct Reserved {
-    /// In the counts that others share, too; from a known address, or with a login, in its own alone.
-    everywhere: bool,
+pub(crate) struct Reservation {
+    /// Whether the shared counters contain it too. From a known address, and per login, only the own counter does.
+    in_shared: bool,
 }
 
-/// How whoever tries a password stands with the account, and with everybody else.
-pub struct AttemptCounters {
-    /// Of the account from this address, or of a login.
-    own: Entry,
-    /// What others add to as well; nothing where somebody is signed in already.
-    shared: Option<Shared>,
+/// The counters of one attempt at a password.
+pub(crate) struct AttemptCounters {
+    /// The counter of the pair, or of the login.
+    own: StoredCounter,
+    /// The counters to which other clients add as well; `None` per login.
+    shared: Option<SharedCounters>,
     now: Timestamp,
 }
 
-struct Shared {
-    account: Entry,
-    address: Entry,
-    /// Whether anybody vouches for the address. If not, everybody's is the same, and it is never known.
+struct SharedCounters {
+    account: StoredCounter,
+    address: StoredCounter,
+    /// Whether the front door vouches for the client address. All other clients share one address, which is never
+    /// known.
     is_vouched: bool,
 }
 
 impl AttemptCounters {
-    /// How an account and an address stand, read at once.
-    pub async fn read(txn: &Txn, rules: &Rules, email: &Email, client: &Client, now: Timestamp) -> Result<Self> {
+    /// Reads the counters of an attempt at the account with this email, concurrently.
+    pub(crate) async fn of_email(
+        txn: &Txn,
+        rules: &Rules,
+        email: &Email,
+        client: &Client,
+        now: Timestamp,
+    ) -> Result<Self> {
         let (own, account, address) = try_join!(
-            Entry::read(txn, keys::pair(email, client), rules.pair, now),
-            Entry::read(txn, keys::account(email), rules.account, now),
-            Entry::read(txn, keys::address(client), rules.address, now),
+            StoredCounter::read(txn, keys::pair(email, client), rules.pair, now),
+            StoredCounter::read(txn, keys::account(email), rules.account, now),
+            StoredCounter::read(txn, keys::address(client), rules.address, now),
         )?;
-        let shared = Shared {
+        let shared = SharedCounters {
             account,
             address,
             is_vouched: client.address.is_some(),
@@ -104,21 +119,22 @@ impl AttemptCounters {
         })
     }
 
-    /// How a login stands, of whoever is signed in with it. What strangers do does not matter to it, and it is counted from wherever it is used.
-    pub async fn of_login(txn: &Txn, rules: &Rules, login: LoginId, now: Timestamp) -> Result<Self> {
-        let own = Entry::read(txn, keys::login(login), rules.pair, now).await?;
+    /// Reads the counter of an attempt within this login. It ignores other clients' attempts, and counts from any
+    /// address.
+    pub(crate) async fn of_login(txn: &Txn, rules: &Rules, login: LoginId, now: Timestamp) -> Result<Self> {
+        let own = StoredCounter::read(txn, keys::login(login), rules.pair, now).await?;
         Ok(Self { own, shared: None, now })
     }
 
-    /// Counts an attempt as if it had failed, or refuses it because it comes too early.
-    pub fn reserve(mut self, txn: &Txn) -> Result<Reserved> {
+    /// Counts the attempt as if it had failed. Fails with [`Error::TooManyAttempts`] if it comes too early.
+    pub(crate) fn reserve(mut self, txn: &Txn) -> Result<Reservation> {
         let is_known = self.is_known();
         if is_known {
             self.own.rule.max_wait = self.own.rule.max_wait.min(KNOWN_MAX_WAIT);
         }
         let mut wait = self.own.wait(self.now);
-        let open = self.shared.as_mut().filter(|_| !is_known);
-        if let Some(shared) = &open {
+        let shared = self.shared.as_mut().filter(|_| !is_known);
+        if let Some(shared) = &shared {
             wait = wait
                 .max(shared.account.wait(self.now))
                 .max(shared.address.wait(self.now));
@@ -127,61 +143,61 @@ impl AttemptCounters {
             return Err(Error::TooManyAttempts { wait });
         }
         self.own.add(self.now);
-        // The normal case is a right password from a known address. It leaves what others share alone.
-        let everywhere = open.is_some();
-        if let Some(shared) = open {
+        // The usual attempt, with the right password from a known address, does not write the shared counters.
+        let in_shared = shared.is_some();
+        if let Some(shared) = shared {
             shared.account.add(self.now);
             shared.address.add(self.now);
         }
         self.write(txn)?;
-        Ok(Reserved { everywhere })
+        Ok(Reservation { in_shared })
     }
 
-    /// Keeps what was reserved. Answers how many refused attempts an audit event is to tell of now, if one is to.
-    pub fn fail(mut self, txn: &Txn, reserved: Reserved) -> Result<Option<u32>> {
-        if let Some(shared) = self.shared.as_mut().filter(|_| !reserved.everywhere) {
+    /// Keeps a reserved attempt counted. Returns the number of wrong attempts for an audit event, if one is due.
+    pub(crate) fn fail(mut self, txn: &Txn, reservation: Reservation) -> Result<Option<u32>> {
+        if let Some(shared) = self.shared.as_mut().filter(|_| !reservation.in_shared) {
             shared.account.add(self.now);
             shared.address.add(self.now);
         }
         let now = self.now;
-        let told = self.reports().tell_one_more(now);
+        let unreported = self.reports().report_one_more(now);
         self.write(txn)?;
-        Ok(told)
+        Ok(unreported)
     }
 
-    /// Gives back what was reserved, and makes the address one that the account knows for this long. Answers how many refused attempts no
-    /// audit event has told of yet, if there are any.
-    pub fn succeed(mut self, txn: &Txn, reserved: Reserved, known_for: Duration) -> Result<Option<u32>> {
-        let only_here = u32::from(!reserved.everywhere);
-        let contributed = self.own.tally.count.saturating_sub(only_here);
-        self.own.take(u32::MAX, self.now);
+    /// Returns a reserved attempt, and makes the address known to the account for `known_for`. Returns the number of
+    /// unreported wrong attempts for an audit event, if there are any.
+    pub(crate) fn succeed(mut self, txn: &Txn, reservation: Reservation, known_for: Duration) -> Result<Option<u32>> {
+        let only_in_own = u32::from(!reservation.in_shared);
+        let contributed = self.own.counter.count.saturating_sub(only_in_own);
+        self.own.subtract(u32::MAX, self.now);
         if let Some(shared) = &mut self.shared {
             if shared.is_vouched {
-                self.own.tally.known_until = Some(self.now.plus(known_for));
+                self.own.counter.known_until = Some(self.now.plus(known_for));
             }
             if contributed > 0 {
-                shared.account.take(contributed, self.now);
+                shared.account.subtract(contributed, self.now);
             }
-            if reserved.everywhere {
-                shared.address.take(1, self.now);
+            if reservation.in_shared {
+                shared.address.subtract(1, self.now);
             }
         }
         let now = self.now;
-        let told = self.reports().tell_rest(now);
+        let unreported = self.reports().report_rest(now);
         self.write(txn)?;
-        Ok(told)
+        Ok(unreported)
     }
 
     fn is_known(&self) -> bool {
         let is_vouched = self.shared.as_ref().is_some_and(|shared| shared.is_vouched);
-        is_vouched && self.own.tally.is_known(self.now)
+        is_vouched && self.own.counter.is_known(self.now)
     }
 
-    /// Where it is kept what the audit log has been told.
+    /// The counter that notes which attempts the audit log has reported.
     fn reports(&mut self) -> &mut Counter {
         match &mut self.shared {
-            Some(shared) => &mut shared.account.tally,
-            None => &mut self.own.tally,
+            Some(shared) => &mut shared.account.counter,
+            None => &mut self.own.counter,
         }
     }
 
@@ -195,24 +211,24 @@ impl AttemptCounters {
     }
 }
 
-/// How many accounts were registered from an address.
-pub struct Registrations(Entry, Timestamp);
+/// The counter of registrations from an address.
+pub(crate) struct RegistrationCounter(StoredCounter, Timestamp);
 
-impl Registrations {
-    /// Reads it.
-    pub async fn read(txn: &Txn, rules: &Rules, client: &Client, now: Timestamp) -> Result<Self> {
-        let entry = Entry::read(txn, keys::registration(client), rules.registration, now).await?;
-        Ok(Self(entry, now))
+impl RegistrationCounter {
+    /// Reads the counter.
+    pub(crate) async fn read(txn: &Txn, rules: &Rules, client: &Client, now: Timestamp) -> Result<Self> {
+        let counter = StoredCounter::read(txn, keys::registration(client), rules.registration, now).await?;
+        Ok(Self(counter, now))
     }
 
-    /// Counts one more, or refuses it because it comes too early.
-    pub fn reserve(self, txn: &Txn) -> Result<()> {
-        let Self(mut entry, now) = self;
-        let wait = entry.wait(now);
+    /// Counts a registration. Fails with [`Error::TooManyAttempts`] if it comes too early.
+    pub(crate) fn reserve(self, txn: &Txn) -> Result<()> {
+        let Self(mut counter, now) = self;
+        let wait = counter.wait(now);
         if !wait.is_zero() {
             return Err(Error::TooManyAttempts { wait });
         }
-        entry.add(now);
-        entry.write(txn)
+        counter.add(now);
+        counter.write(txn)
     }
 }

@@ -1,4 +1,4 @@
-//! Email addresses as keys: one spelling per mailbox, as far as that can be known.
+//! Email addresses, which identify accounts: different spellings of one mailbox become one value where possible.
 
 use std::fmt;
 
@@ -7,18 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::Rejection;
 
-/// An RFC 5321 address, trimmed and lower-cased.
+/// An email address (RFC 5321), trimmed and in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Email(String);
 
 impl Email {
-    /// The longest address that SMTP can deliver to (RFC 5321, section 4.5.3.1.3, less the angle brackets), in bytes.
+    /// The maximum length in bytes: the longest path of SMTP (RFC 5321, section 4.5.3.1.3) without its angle brackets.
     pub const MAX_BYTES: usize = 254;
 
-    /// Trims, lower-cases and checks.
+    /// Trims `text`, converts it to lower case and validates it.
     ///
-    /// Addresses outside ASCII (RFC 6531) are refused: two that look alike could be two accounts.
+    /// Internationalised addresses (RFC 6531) are rejected: two that look alike could be two accounts.
     pub fn parse(text: &str) -> Result<Self, Rejection> {
         let address = text.trim().to_ascii_lowercase();
         if address.is_empty() {
@@ -45,7 +45,7 @@ impl Email {
     }
 }
 
-/// The library's messages start with a capital and end with a stop; ours go on after a colon.
+/// A message of the library without its capital letter and its full stop, to follow a colon.
 fn sentence(message: &str) -> String {
     let message = message.trim_end_matches('.');
     let mut chars = message.chars();
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_mailbox_has_one_spelling() {
+    fn an_address_is_trimmed_and_in_lower_case() {
         assert_eq!(
             Email::parse("  Test@Example.COM\n").unwrap().as_str(),
             "test@example.com"
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn other_text_is_rejected() {
         let long = format!("{}@example.com", "x".repeat(250));
         for text in [
             "",
@@ -114,7 +114,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_parses_parses_to_itself(text in "[ -~]{1,20}@[ -~]{1,20}|\\PC*") {
+        fn a_parsed_address_parses_to_itself(text in "[ -~]{1,20}@[ -~]{1,20}|\\PC*") {
             if let Ok(email) = Email::parse(&text) {
                 prop_assert_eq!(Email::parse(email.as_str()), Ok(email.clone()));
                 prop_assert!(email.as_str().len() <= Email::MAX_BYTES && email.as_str().is_ascii());

@@ -1,4 +1,4 @@
-//! `users / {user_id}` → the user; `users / by_email / {email}` → user id, 16 bytes.
+//! `users / {user_id}` → the user; `users / by_email / {email}` → the user's id, 16 bytes.
 
 use kv::Key;
 
@@ -10,7 +10,7 @@ pub fn user(id: UserId) -> Key {
     Key::of(&("users", id.uuid()))
 }
 
-/// Whose email this is.
+/// The entry of an email in the index.
 pub fn by_email(email: &Email) -> Key {
     Key::of(&("users", "by_email", email.as_str()))
 }

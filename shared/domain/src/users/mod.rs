@@ -1,16 +1,16 @@
-//! People with an account.
+//! Users: people with an account.
 
-mod email;
+pub(crate) mod email;
 pub mod keys;
 pub mod ops;
 pub mod store;
 
-pub use email::Email;
 use serde::{Deserialize, Serialize};
 
+pub use self::email::Email;
 use crate::id::UserId;
+use crate::password::PasswordHash;
 use crate::record::Record;
-use crate::secret::PasswordHash;
 use crate::text::Name;
 use crate::time::Timestamp;
 
@@ -18,19 +18,19 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct User {
-    /// Its id.
+    /// The id.
     pub id: UserId,
-    /// The address that it logs in with; no other account has it.
+    /// The email to log in with; no other account has it.
     pub email: Email,
-    /// The hash of its password.
+    /// The hash of the password.
     pub password_hash: PasswordHash,
-    /// The person's first name.
+    /// The first name.
     pub first_name: Option<Name>,
-    /// The person's last name.
+    /// The last name.
     pub last_name: Option<Name>,
-    /// When it was registered.
+    /// When the account was created.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// When the account was last changed.
     pub updated_at: Timestamp,
 }
 

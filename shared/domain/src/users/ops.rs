@@ -1,4 +1,4 @@
-//! Making an account, and keeping it one's own.
+//! Registering an account, and changing its password.
 
 use futures_util::try_join;
 use kv::{Snapshot, Txn};
@@ -9,58 +9,61 @@ use crate::client::Client;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::UserId;
-use crate::idempotency::{IdempotencyKey, Outcome, Slot};
-use crate::logins::{self, Attempt, By, Login, SignedIn};
+use crate::idempotency::{self, IdempotencyKey, Outcome, Slot};
+use crate::logins::attempt::{Attempt, Target};
+use crate::logins::{self, Login, SignedIn};
 use crate::page::CursorKey;
-use crate::password::Context;
+use crate::password::{Context, Password, Verdict};
 use crate::record::Record;
-use crate::scope::{Caller, Permission, TenantScope};
-use crate::secret::{Password, Verdict};
+use crate::role::Permission;
+use crate::scope::TenantScope;
+use crate::scope::caller::Caller;
 use crate::tenants::{self, Membership, Tenant};
 use crate::text::Name;
-use crate::throttle::{Registrations, Reserved};
+use crate::throttle::{RegistrationCounter, Reservation};
 use crate::time::Timestamp;
 use crate::users::{Email, User, store};
 
-/// What somebody registers with.
+/// The values of a new account.
 #[derive(Clone, Debug)]
 pub struct Registration {
-    /// The address to log in with.
+    /// The email to log in with.
     pub email: Email,
     /// The password to log in with.
     pub password: Password,
-    /// The person's first name.
+    /// The first name.
     pub first_name: Option<Name>,
-    /// The person's last name.
+    /// The last name.
     pub last_name: Option<Name>,
-    /// The company they work for; it also names their tenant.
+    /// The user's company; it also names their tenant.
     pub company: Option<Name>,
 }
 
-/// Makes an account with its own tenant and signs it in: all of it, or nothing. With a `key` that was used before for the same
-/// registration, signs in to the account that was made then.
+/// Creates an account with its own tenant and logs it in. With a `key` that an earlier request used for the same
+/// registration, logs in to that request's account.
 ///
-/// Fails with [`EmailTaken`](Error::EmailTaken) if another account holds the email, and with
-/// [`TooManyAttempts`](Error::TooManyAttempts) if the address has registered too many, or if too many others are about to hash; before
-/// anything is hashed, as far as that can be known by then. A key that was used for another registration is [`IdempotencyMismatch`](Error::IdempotencyMismatch).
+/// Fails with [`EmailTaken`](Error::EmailTaken) if another account has the email, with
+/// [`TooManyAttempts`](Error::TooManyAttempts) if the client address has registered too many accounts or the hashing
+/// queue is full, and with [`IdempotencyMismatch`](Error::IdempotencyMismatch) if the key's registration was another
+/// one. The first transaction finds all of these before hashing, except for what other requests change meanwhile.
 pub async fn register(
     env: &Env,
     client: &Client,
     registration: Registration,
     key: Option<&IdempotencyKey>,
 ) -> Result<Outcome<SignedIn>> {
-    let held = env.hasher.admit()?;
+    let admission = env.hasher.admit()?;
     let snapshot = match begin_registration(env, client, &registration, key).await? {
-        Begun::Free(snapshot) => snapshot,
-        Begun::Made(made) => {
-            // The login that it becomes takes one of its own.
-            drop(held);
-            // Rare, and large: not a part of every registration's future.
-            return Box::pin(replay(env, client, &registration, &made)).await;
+        Begun::New(snapshot) => snapshot,
+        Begun::Replay(registered) => {
+            // The login takes a place in the hashing queue of its own.
+            drop(admission);
+            // Boxed because it is rare, and would make the future of every registration larger.
+            return Box::pin(replay(env, client, &registration, &registered)).await;
         }
     };
     let password_hash = env.hasher.hash(&registration.password).await?;
-    drop(held);
+    drop(admission);
     let now = env.clock.now();
     let user = User {
         id: env.ids.next(),
@@ -95,38 +98,38 @@ pub async fn register(
         Some(snapshot) => env.db.reading_from(snapshot),
         None => env.db.clone(),
     };
-    let made = db
+    let earlier = db
         .run(|txn| async move {
-            let txn = &txn;
-            let (place, holder) = try_join!(
-                place(txn, key, &new.user.email, now),
-                store::find_id_by_email(txn, &new.user.email)
+            let (slot, holder) = try_join!(
+                read_slot(&txn, key, &new.user.email, now),
+                store::find_id_by_email(&txn, &new.user.email)
             )?;
-            // Somebody was faster: the same request, sent twice, or another one.
-            if let Some(made) = place
+            // The same request, sent twice, may have been faster. A retry after an unknown commit finds its own record.
+            if let Some(registered) = slot
                 .as_ref()
-                .and_then(|place| place.kept.clone())
-                .filter(|made| made.user != new.user.id)
+                .and_then(|slot| slot.outcome.clone())
+                .filter(|registered| registered.user != new.user.id)
             {
-                return Ok(Some(made));
+                return Ok(Some(registered));
             }
-            store::insert(txn, &new.user, holder)?;
-            tenants::store::create(txn, &new.user, &new.tenant, &new.membership)?;
-            logins::store::add(txn, &new.login)?;
-            audit::store::add(txn, TenantScope::own(new.user.id), event)?;
-            if let Some(place) = place {
-                place.keep(txn, record, now)?;
+            store::insert(&txn, &new.user, holder)?;
+            tenants::store::create(&txn, &new.user, &new.tenant, &new.membership)?;
+            logins::store::add(&txn, &new.login)?;
+            audit::store::add(&txn, TenantScope::own(new.user.id), event)?;
+            if let Some(slot) = slot {
+                slot.store(&txn, record, now)?;
             }
             Ok::<_, Error>(None)
         })
         .await?;
-    match made {
-        Some(made) => Box::pin(replay(env, client, &registration, &made)).await,
+    match earlier {
+        Some(registered) => Box::pin(replay(env, client, &registration, &registered)).await,
         None => Ok(Outcome::Fresh(signed_in)),
     }
 }
 
-/// What a registration with an idempotency key came to. No token, and no digest of the password: that would be a fast way to guess it.
+/// The stored outcome of a registration. It contains no token, and no digest of the password, which would allow fast
+/// guessing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Registered {
@@ -141,22 +144,22 @@ impl Record for Registered {
 }
 
 impl Registered {
-    fn is_made_from(&self, registration: &Registration) -> bool {
+    fn has_names_of(&self, registration: &Registration) -> bool {
         (&self.first_name, &self.last_name, &self.company)
             == (&registration.first_name, &registration.last_name, &registration.company)
     }
 }
 
-/// How a registration begins.
+/// How a registration continues after its first transaction.
 enum Begun {
-    /// Nobody has the email; from where the end goes on, if anything was read.
-    Free(Option<Snapshot>),
-    /// The key was used before, for this.
-    Made(Registered),
+    /// The email is free. The snapshot is for the second transaction, if there was a first.
+    New(Option<Snapshot>),
+    /// An earlier request used the idempotency key.
+    Replay(Registered),
 }
 
-/// Looks for what the key came to before, and counts a registration from this address, also if the email turns out to be taken: that is an
-/// answer that can be asked for many times, too.
+/// Looks up the idempotency key and the email, and counts the registration. It counts even if the email is taken,
+/// because that response reveals an account.
 async fn begin_registration(
     env: &Env,
     client: &Client,
@@ -165,85 +168,88 @@ async fn begin_registration(
 ) -> Result<Begun> {
     let rules = env.limits.throttle.as_ref();
     if rules.is_none() && key.is_none() {
-        return Ok(Begun::Free(None));
+        return Ok(Begun::New(None));
     }
     let (now, email) = (env.clock.now(), &registration.email);
-    let ((made, holder), snapshot) = env
+    let ((registered, holder), snapshot) = env
         .db
         .run_with_snapshot(|txn| async move {
-            let txn = &txn;
-            let count = async {
+            let read_counter = async {
                 match rules {
-                    Some(rules) => Registrations::read(txn, rules, client, now).await.map(Some),
+                    Some(rules) => RegistrationCounter::read(&txn, rules, client, now).await.map(Some),
                     None => Ok(None),
                 }
             };
-            let (place, holder, count) =
-                try_join!(place(txn, key, email, now), store::find_id_by_email(txn, email), count)?;
-            let made = place.and_then(|place| place.kept);
-            if let Some(count) = count {
-                count.reserve(txn)?;
+            let (slot, holder, counter) = try_join!(
+                read_slot(&txn, key, email, now),
+                store::find_id_by_email(&txn, email),
+                read_counter
+            )?;
+            if let Some(counter) = counter {
+                counter.reserve(&txn)?;
             }
-            Ok::<_, Error>((made, holder))
+            Ok::<_, Error>((slot.and_then(|slot| slot.outcome), holder))
         })
         .await?;
-    match (made, holder) {
-        (Some(made), _) => Ok(Begun::Made(made)),
+    match (registered, holder) {
+        (Some(registered), _) => Ok(Begun::Replay(registered)),
         (None, Some(_)) => Err(Error::EmailTaken),
-        (None, None) => Ok(Begun::Free(Some(snapshot))),
+        (None, None) => Ok(Begun::New(Some(snapshot))),
     }
 }
 
-async fn place(
+async fn read_slot(
     txn: &Txn,
     key: Option<&IdempotencyKey>,
     email: &Email,
     now: Timestamp,
 ) -> Result<Option<Slot<Registered>>> {
     match key {
-        Some(key) => Slot::read(txn, key.of_registration(email), now).await.map(Some),
+        Some(key) => {
+            let slot_key = idempotency::keys::registration(email, key);
+            Slot::read(txn, slot_key, now).await.map(Some)
+        }
         None => Ok(None),
     }
 }
 
-/// Signs in to the account that the same registration made before. Whether it is the same, the password's part included, is for a login to find
-/// out: with its throttle, and against the hash.
+/// Logs in to the account of an earlier registration. The login compares the password: against the hash, and throttled.
 async fn replay(
     env: &Env,
     client: &Client,
     registration: &Registration,
-    made: &Registered,
+    registered: &Registered,
 ) -> Result<Outcome<SignedIn>> {
-    if !made.is_made_from(registration) {
-        // After as much work as the right names with a wrong password would cost.
-        let _place = env.hasher.admit()?;
+    if !registered.has_names_of(registration) {
+        // As much work as for the right names with a wrong password, so that timing does not reveal the names.
+        let _admission = env.hasher.admit()?;
         env.hasher.hash(&registration.password).await?;
         return Err(Error::IdempotencyMismatch);
     }
     match logins::ops::log_in(env, client, &registration.email, &registration.password).await {
-        Ok(signed_in) if signed_in.user.id == made.user => Ok(Outcome::Replayed(signed_in)),
+        Ok(signed_in) if signed_in.user.id == registered.user => Ok(Outcome::Replayed(signed_in)),
         Ok(_) | Err(Error::InvalidCredentials) => Err(Error::IdempotencyMismatch),
         Err(error) => Err(error),
     }
 }
 
-/// Changes the caller's password and ends their other logins; answers how many those were.
+/// Changes the caller's password and ends their other logins. Returns how many of those were alive.
 ///
-/// Fails with [`PasswordRejected`](Error::PasswordRejected) if the policy does not want `new`, and with
-/// [`InvalidCredentials`](Error::InvalidCredentials) if `current` is not the password, which is counted too: by the caller's
-/// login, so that nobody else's attempts matter.
+/// Fails with [`PasswordRejected`](Error::PasswordRejected) if the policy rejects `new`, and with
+/// [`InvalidCredentials`](Error::InvalidCredentials) if `current` is wrong. Wrong attempts are throttled per login, so
+/// that other clients' attempts do not affect this user.
 pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new: &str) -> Result<usize> {
-    let _place = env.hasher.admit()?;
-    let mut held = None;
+    let _admission = env.hasher.admit()?;
+    let attempt = Attempt {
+        env,
+        client: caller.client(),
+        target: Target::Login(caller.login()),
+    };
+    let mut earlier = None;
     loop {
-        let (Change { user, new, reserved }, snapshot) = begin_change(env, caller, new, held).await?;
-        let attempt = Attempt {
-            env,
-            client: caller.client(),
-            by: By::Login(caller.login()),
-        };
+        let (Change { user, new, reservation }, snapshot) = begin_change(attempt, caller, new, earlier).await?;
         if env.hasher.verify(current, Some(&user.password_hash)).await? == Verdict::Wrong {
-            attempt.refuse(Some(user.id), reserved, snapshot).await?;
+            attempt.reject(Some(user.id), reservation, snapshot).await?;
             return Err(Error::InvalidCredentials);
         }
         let changed = &User {
@@ -253,71 +259,61 @@ pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new
         };
         let verified = &user;
         let ended = env
-            .db
-            .reading_from(snapshot)
-            .run(|txn| async move {
-                let txn = &txn;
-                let change = |scope| async move {
-                    let (stored, logins, standing) = try_join!(
-                        store::find(txn, caller.user()),
-                        logins::store::list(txn, caller.user()),
-                        attempt.standing(txn, changed.updated_at)
-                    )?;
-                    // Somebody else has changed it meanwhile: then it is asked again.
-                    if stored.as_ref() != Some(verified) {
-                        return Ok(None);
-                    }
-                    attempt.succeed(txn, changed.id, standing, reserved, changed.updated_at)?;
-                    store::put(txn, changed)?;
-                    let others = logins.into_iter().filter(|login| login.id != caller.login());
-                    let ended = logins::ops::end_all(txn, caller, others)?;
-                    audit::store::add(txn, scope, &Event::by(caller, Action::PasswordChanged { ended }))?;
-                    Ok(Some(ended))
-                };
-                caller.enter(txn, Permission::ManageAccount, change).await
+            .in_tenant_reading_from(snapshot, caller, Permission::ManageAccount, |txn, scope| async move {
+                let (stored, logins, counters) = try_join!(
+                    store::find(&txn, caller.user()),
+                    logins::store::list(&txn, caller.user()),
+                    attempt.counters(&txn, changed.updated_at)
+                )?;
+                if stored.as_ref() != Some(verified) {
+                    return Ok(None);
+                }
+                attempt.succeed(&txn, changed.id, counters, reservation, changed.updated_at)?;
+                store::put(&txn, changed)?;
+                let others = logins.into_iter().filter(|login| login.id != caller.login());
+                let ended = logins::ops::end_all(&txn, caller, others)?;
+                audit::store::add(&txn, scope, &Event::by(caller, Action::PasswordChanged { ended }))?;
+                Ok(Some(ended))
             })
             .await?;
         if let Some(ended) = ended {
             return Ok(ended);
         }
-        held = reserved;
+        // Another request changed the account while the password was verified. Verify again, as the same attempt.
+        earlier = reservation;
     }
 }
 
-/// What a change of password starts from.
+/// The state of a password change before the current password is verified.
 struct Change {
     user: User,
     new: Password,
-    reserved: Option<Reserved>,
+    reservation: Option<Reservation>,
 }
 
-/// Reads the caller's account, holds the new password to the policy, and reserves the attempt at the current one, unless it
-/// is `held`.
-async fn begin_change(env: &Env, caller: &Caller, new: &str, held: Option<Reserved>) -> Result<(Change, Snapshot)> {
+/// Reads the caller's account, validates the new password, and reserves the attempt, unless an `earlier` round has.
+async fn begin_change(
+    attempt: Attempt<'_>,
+    caller: &Caller,
+    new: &str,
+    earlier: Option<Reservation>,
+) -> Result<(Change, Snapshot)> {
+    let env = attempt.env;
     let now = env.clock.now();
-    env.db
-        .run_with_snapshot(|txn| async move {
-            let txn = &txn;
-            let attempt = Attempt {
-                env,
-                client: caller.client(),
-                by: By::Login(caller.login()),
-            };
-            let begin = |scope| async move {
-                let (user, place, standing) = try_join!(
-                    store::find(txn, caller.user()),
-                    tenants::store::find_with_membership(txn, scope, caller.user()),
-                    attempt.standing(txn, now)
-                )?;
-                let user = user.ok_or(Error::Revoked)?;
-                let company = place.and_then(|(_, membership)| membership.company);
-                let names = [&user.first_name, &user.last_name, &company];
-                let context = Context::of(Some(&user.email), names.into_iter().flatten());
-                let new = Password::chosen(new, env.limits.passwords, &context).map_err(Error::PasswordRejected)?;
-                let reserved = Attempt::reserve(txn, standing, held)?;
-                Ok(Change { user, new, reserved })
-            };
-            caller.enter(txn, Permission::ManageAccount, begin).await
-        })
-        .await
+    env.in_tenant_with_snapshot(caller, Permission::ManageAccount, |txn, scope| async move {
+        let (user, tenant, counters) = try_join!(
+            store::find(&txn, caller.user()),
+            tenants::store::find_with_membership(&txn, scope, caller.user()),
+            attempt.counters(&txn, now)
+        )?;
+        let user = user.ok_or(Error::Revoked)?;
+        let company = tenant.and_then(|(_, membership)| membership.company);
+        let names = [&user.first_name, &user.last_name, &company];
+        let context = Context::of(Some(&user.email), names.into_iter().flatten());
+        // Before the reservation, so that a rejected new password costs no attempt.
+        let new = Password::chosen(new, env.limits.passwords, &context).map_err(Error::PasswordRejected)?;
+        let reservation = Attempt::reserve(&txn, counters, earlier)?;
+        Ok(Change { user, new, reservation })
+    })
+    .await
 }

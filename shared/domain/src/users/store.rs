@@ -1,4 +1,4 @@
-//! Users on a caller's transaction.
+//! Storage of users on a given transaction.
 
 use kv::{Range, Txn};
 use uuid::Uuid;
@@ -17,7 +17,7 @@ pub async fn find(txn: &Txn, id: UserId) -> Result<Option<User>> {
         .transpose()
 }
 
-/// The id of the account that holds `email`.
+/// The id of the account with this email.
 pub async fn find_id_by_email(txn: &Txn, email: &Email) -> Result<Option<UserId>> {
     let Some(bytes) = txn.get(&keys::by_email(email)).await? else {
         return Ok(None);
@@ -29,14 +29,15 @@ pub async fn find_id_by_email(txn: &Txn, email: &Email) -> Result<Option<UserId>
     Ok(Some(id))
 }
 
-/// An id that no user has, the same one for the same email: to be looked up where an email has no account, and as much is read as if it had.
-pub fn nobody(email: &Email) -> UserId {
+/// An id that no user has, derived from the email. Reading it in place of an unknown email's account keeps the reads
+/// equal.
+pub fn absent_id(email: &Email) -> UserId {
     UserId::from_uuid(Uuid::new_v5(&Uuid::nil(), email.as_str().as_bytes()))
 }
 
-/// Adds `user`, or fails with [`Error::EmailTaken`] if the `holder` of its email, as [`find_id_by_email`] found it, is another account.
+/// Adds `user`. Fails with [`Error::EmailTaken`] if `holder`, the result of [`find_id_by_email`], is another account.
 ///
-/// Safe to replay: after a commit whose outcome was unknown the index already names `user.id`.
+/// Safe to retry: after an unknown commit the index already names `user.id`.
 pub fn insert(txn: &Txn, user: &User, holder: Option<UserId>) -> Result<()> {
     match holder {
         Some(holder) if holder != user.id => return Err(Error::EmailTaken),
@@ -46,13 +47,13 @@ pub fn insert(txn: &Txn, user: &User, holder: Option<UserId>) -> Result<()> {
     put(txn, user)
 }
 
-/// Writes `user` over what was there.
+/// Writes `user` over its stored version.
 pub fn put(txn: &Txn, user: &User) -> Result<()> {
     Ok(txn.set(&keys::user(user.id), record::encode(user)?)?)
 }
 
-/// Removes the account with its logins and its places in tenants, so that its tokens are worth nothing from the next request on. What its own tenant has
-/// stays, and nobody can get to it any more.
+/// Removes the account with its logins and memberships, so that the next request with one of its tokens fails. The data
+/// of its own tenant stays, unreachable.
 pub fn remove(txn: &Txn, user: &User) -> Result<()> {
     txn.clear(&keys::by_email(&user.email))?;
     txn.clear(&keys::user(user.id))?;

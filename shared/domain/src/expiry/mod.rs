@@ -1,0 +1,73 @@
+//! Expiry index: an entry for every key with a lifetime, ordered by expiry, so that a [sweep](crate::sweep) finds
+//! expired keys without reading the records.
+//!
+//! The rules for a key with a lifetime:
+//!
+//! - The transaction that writes the key also [updates](update) its entry, so a key has exactly one entry.
+//! - The sweep trusts the entry: at its expiry it removes the key without reading the record.
+//! - A key that may be written again is only ever overwritten, never removed, and each write names the previous expiry
+//!   ([`ExpiryChange::from`]). Otherwise the old entry would end the next record before its time.
+//! - A key that is never written again, such as a login's, may be removed without its entry. The entry then points to
+//!   nothing, and the sweep removes it.
+
+mod keys;
+
+use kv::{Key, Order, Page, Query, Txn};
+
+pub use self::keys::SHARDS;
+use crate::error::{Error, Result};
+use crate::time::Timestamp;
+
+/// A key's new expiry, and the one that it replaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExpiryChange {
+    /// The expiry in the index; `None` if the key has no entry yet.
+    pub from: Option<Timestamp>,
+    /// The new expiry.
+    pub to: Timestamp,
+}
+
+/// Moves the entry of `key` to its new expiry, or adds one.
+pub fn update(txn: &Txn, key: &Key, change: ExpiryChange) -> Result<()> {
+    if change.from == Some(change.to) {
+        return Ok(());
+    }
+    if let Some(from) = change.from {
+        txn.clear(&keys::entry(key, from))?;
+    }
+    Ok(txn.set(&keys::entry(key, change.to), [])?)
+}
+
+/// An entry whose expiry has passed.
+#[derive(Debug)]
+pub struct DueEntry {
+    /// The entry's own key.
+    pub entry: Key,
+    /// The expired key, or why the entry cannot be decoded.
+    pub key: Result<Key>,
+}
+
+/// The entries of one shard that are due at `now`, oldest first: at most `limit`, after the entry `after`.
+///
+/// An entry that cannot be decoded may be anywhere among them.
+pub async fn due(txn: &Txn, shard: u8, now: Timestamp, after: Option<&Key>, limit: usize) -> Result<Vec<DueEntry>> {
+    let mut range = keys::due(shard, now);
+    if let Some(after) = after {
+        range = range.after(after);
+    }
+    let Page { entries, .. } = txn
+        .range(&Query {
+            range,
+            order: Order::Ascending,
+            limit,
+        })
+        .await?;
+    let due = entries.into_iter().map(|entry| DueEntry {
+        key: keys::expired_key(&entry.key, shard).map_err(|error| Error::Corrupt {
+            kind: "expiry entry",
+            why: format!("{:?}: {error}", entry.key),
+        }),
+        entry: entry.key,
+    });
+    Ok(due.collect())
+}

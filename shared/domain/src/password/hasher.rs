@@ -1,0 +1,302 @@
+//! The hasher: hashes and verifies passwords off the async threads, and bounds how many do so at once.
+
+use std::num::NonZero;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock, OnceLock};
+use std::time::Duration;
+
+use argon2::Params;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
+
+use crate::error::{Error, Result};
+use crate::password::hash::{PasswordHash, Verdict};
+use crate::password::input::Password;
+use crate::rng::{Rng, random_bytes};
+
+/// The length of the hashing queue, per core: less than two seconds of work. Rejecting further requests is better than
+/// hashing for clients that have given up waiting.
+const QUEUE_PER_CORE: usize = 64;
+
+/// The `Retry-After` of a request that finds the queue full.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The length of a salt in bytes.
+const SALT_LEN: usize = 16;
+
+/// Hashes and verifies passwords off the async threads, as many at once as there are cores.
+///
+/// A hash takes a core for tens of milliseconds and 19 MiB. More at once would take longer, and could use up all
+/// memory. A request that will hash first takes a place in the queue ([`admit`](Self::admit)), which is bounded too.
+#[derive(Clone)]
+pub struct Hasher {
+    /// `None` hashes on the calling thread.
+    queue: Option<Arc<LazyLock<Queue>>>,
+    rng: Arc<dyn Rng>,
+    params: Params,
+    verifications: Arc<AtomicU64>,
+}
+
+struct Queue {
+    /// One permit per core.
+    cores: Arc<Semaphore>,
+    /// One permit per request in the queue.
+    places: Arc<Semaphore>,
+    /// The runtime whose blocking threads hash; unset, the calling runtime's do.
+    runtime: OnceLock<Handle>,
+}
+
+impl Queue {
+    fn new() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self {
+            cores: Arc::new(Semaphore::new(cores)),
+            places: Arc::new(Semaphore::new(cores * QUEUE_PER_CORE)),
+            runtime: OnceLock::new(),
+        }
+    }
+}
+
+/// A place in the hashing queue, released on drop.
+#[must_use]
+pub struct Admission(#[expect(dead_code, reason = "it is only held")] Option<OwnedSemaphorePermit>);
+
+impl Hasher {
+    /// A hasher with the argon2 crate's default parameters (OWASP: 19 MiB, 2 passes, 1 lane).
+    pub fn new(rng: Arc<dyn Rng>) -> Self {
+        Self::with_params(rng, Params::DEFAULT)
+    }
+
+    /// A hasher with other parameters, for tests that need outdated hashes.
+    pub fn with_params(rng: Arc<dyn Rng>, params: Params) -> Self {
+        Self {
+            // Lazy, because counting the cores takes time, and most functions never hash.
+            queue: Some(Arc::new(LazyLock::new(Queue::new))),
+            rng,
+            params,
+            verifications: Arc::default(),
+        }
+    }
+
+    /// A hasher that blocks the calling thread, for simulations, which must not depend on another thread's timing.
+    pub fn in_place(rng: Arc<dyn Rng>, params: Params) -> Self {
+        Self {
+            queue: None,
+            rng,
+            params,
+            verifications: Arc::default(),
+        }
+    }
+
+    /// Hashes on the blocking threads of `runtime` from now on, whichever runtime calls. Only the first call has an
+    /// effect.
+    ///
+    /// With the threads of several runtimes, the memory of all would be kept, and one runtime could queue while
+    /// another's threads are idle.
+    pub fn hash_on(&self, runtime: Handle) {
+        if let Some(queue) = &self.queue {
+            let _ = queue.runtime.set(runtime);
+        }
+    }
+
+    /// The number of verifications by this hasher and its clones, which throttling bounds.
+    pub fn verifications(&self) -> u64 {
+        self.verifications.load(Relaxed)
+    }
+
+    /// Takes a place in the hashing queue. Fails with [`Error::TooManyAttempts`] if the queue is full.
+    ///
+    /// A request does this before it reads or counts anything, so a rejection costs nothing and reveals nothing about
+    /// an account.
+    pub fn admit(&self) -> Result<Admission> {
+        let Some(queue) = &self.queue else {
+            return Ok(Admission(None));
+        };
+        match queue.places.clone().try_acquire_owned() {
+            Ok(permit) => Ok(Admission(Some(permit))),
+            Err(_) => Err(Error::TooManyAttempts { wait: RETRY_AFTER }),
+        }
+    }
+
+    /// Hashes `password` with a new salt.
+    pub async fn hash(&self, password: &Password) -> Result<PasswordHash> {
+        let password = password.clone();
+        let params = self.params.clone();
+        let salt: [u8; SALT_LEN] = random_bytes(&*self.rng);
+        self.off_thread(move || PasswordHash::compute(&password, &salt, &params))
+            .await
+    }
+
+    /// Verifies `password`. Without a hash it does the same work and returns [`Verdict::Wrong`], so that timing does
+    /// not reveal whether an account exists.
+    pub async fn verify(&self, password: &Password, hash: Option<&PasswordHash>) -> Result<Verdict> {
+        self.verifications.fetch_add(1, Relaxed);
+        let Some(hash) = hash.cloned() else {
+            self.hash(password).await?;
+            return Ok(Verdict::Wrong);
+        };
+        let password = password.clone();
+        let params = self.params.clone();
+        self.off_thread(move || hash.verify(&password, &params)).await
+    }
+
+    async fn off_thread<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+        let Some(queue) = &self.queue else {
+            return work();
+        };
+        let permit = queue.cores.clone().acquire_owned().await.map_err(failed)?;
+        // The closure owns the permit, because a cancelled request leaves its thread busy.
+        let work = move || {
+            let result = work();
+            drop(permit);
+            result
+        };
+        let hashing = match queue.runtime.get() {
+            Some(runtime) => runtime.spawn_blocking(work),
+            None => spawn_blocking(work),
+        };
+        hashing.await.map_err(failed)?
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> Error {
+    Error::Hashing(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use argon2::{Algorithm, Argon2, Version};
+
+    use super::*;
+    use crate::rng::SystemRng;
+
+    fn hasher() -> Hasher {
+        Hasher::new(Arc::new(SystemRng))
+    }
+
+    fn password(text: &str) -> Password {
+        Password::claimed(text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_hash_has_the_default_parameters_and_its_own_salt() {
+        let hasher = hasher();
+        let first = hasher.hash(&password("password123")).await.unwrap();
+        let second = hasher.hash(&password("password123")).await.unwrap();
+        assert!(first.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", first.0);
+        assert_ne!(first, second);
+        assert_eq!(
+            hasher.verify(&password("password123"), Some(&first)).await.unwrap(),
+            Verdict::Right
+        );
+        assert_eq!(
+            hasher.verify(&password("password124"), Some(&first)).await.unwrap(),
+            Verdict::Wrong
+        );
+        assert_eq!(
+            hasher.verify(&password("password123"), None).await.unwrap(),
+            Verdict::Wrong
+        );
+    }
+
+    #[tokio::test]
+    async fn a_hash_with_other_parameters_verifies_as_outdated() {
+        let old = Hasher::with_params(Arc::new(SystemRng), Params::new(8192, 1, 1, None).unwrap());
+        let hash = old.hash(&password("password123")).await.unwrap();
+        assert_eq!(
+            hasher().verify(&password("password123"), Some(&hash)).await.unwrap(),
+            Verdict::Outdated
+        );
+        assert_eq!(
+            hasher().verify(&password("password124"), Some(&hash)).await.unwrap(),
+            Verdict::Wrong
+        );
+    }
+
+    #[tokio::test]
+    async fn one_hash_per_core_runs_at_once() {
+        let hasher = hasher();
+        let cores = std::thread::available_parallelism().unwrap().get();
+        let permits = hasher.queue.as_ref().unwrap().cores.clone();
+        assert_eq!(permits.available_permits(), cores);
+        let all = permits.acquire_many(u32::try_from(cores).unwrap()).await.unwrap();
+        let password = password("password123");
+        let mut hashing = std::pin::pin!(hasher.hash(&password));
+        assert!(futures_util::poll!(hashing.as_mut()).is_pending());
+        assert_eq!(Handle::current().metrics().num_alive_tasks(), 0, "no hash has started");
+        drop(all);
+        hashing.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn hashing_runs_on_the_first_given_runtime() {
+        let hasher = hasher();
+        let other = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        hasher.hash_on(other.handle().clone());
+        hasher.hash_on(Handle::current());
+        assert!(hasher.clone().hash(&password("password123")).await.is_ok());
+        // A runtime that has shut down hashes no more.
+        other.shutdown_background();
+        let error = hasher.hash(&password("password123")).await.unwrap_err();
+        assert!(matches!(error, Error::Hashing(_)), "{error:?}");
+    }
+
+    #[test]
+    fn a_full_queue_rejects_requests_until_one_leaves() {
+        let hasher = hasher();
+        let cores = std::thread::available_parallelism().unwrap().get();
+        let mut admitted: Vec<Admission> = (0..cores * QUEUE_PER_CORE).map(|_| hasher.admit().unwrap()).collect();
+        let rejected = hasher.clone().admit().err().unwrap();
+        assert!(matches!(rejected, Error::TooManyAttempts { wait: RETRY_AFTER }));
+        admitted.pop();
+        admitted.push(hasher.admit().unwrap());
+        assert!(hasher.admit().is_err());
+    }
+
+    #[tokio::test]
+    async fn an_unreadable_hash_is_an_error_and_not_a_wrong_password() {
+        let salt = "c2l4dGVlbiBieXRlcy4uLg";
+        let output = "A".repeat(43);
+        for junk in [
+            "$argon2id$junk".to_owned(),
+            "$argon2id$v=19$m=19456,t=2,p=1".to_owned(),
+            format!("$argon2id$v=19$m=19456,t=2,p=1${salt}"),
+            format!("$argon2id$v=18$m=19456,t=2,p=1${salt}${output}"),
+            format!("$argon2id$v=19$m=1,t=2,p=1${salt}${output}"),
+            format!("$scrypt$v=19$m=19456,t=2,p=1${salt}${output}"),
+        ] {
+            let hash = PasswordHash(junk);
+            let error = hasher().verify(&password("password123"), Some(&hash)).await;
+            assert!(matches!(error, Err(Error::Corrupt { .. })), "{}: {error:?}", hash.0);
+        }
+    }
+
+    #[tokio::test]
+    async fn hashes_are_interchangeable_with_the_argon2_crates() {
+        use argon2::{PasswordHasher as _, PasswordVerifier as _};
+        // All on this thread, so they share its memory: it grows for the second hash and the last, and the third uses a
+        // part.
+        let hasher = Hasher::in_place(Arc::new(SystemRng), Params::DEFAULT);
+        for (m, t, p) in [(32, 1, 1), (64, 2, 4), (16, 3, 2)] {
+            for algorithm in [Algorithm::Argon2id, Algorithm::Argon2i] {
+                let argon = Argon2::new(algorithm, Version::V0x13, Params::new(m, t, p, Some(24)).unwrap());
+                let theirs = argon
+                    .hash_password_with_salt(b"password123", b"sixteen bytes...")
+                    .unwrap();
+                let theirs = PasswordHash(theirs.to_string());
+                let verdict = |text| {
+                    let (hasher, theirs) = (hasher.clone(), theirs.clone());
+                    async move { hasher.verify(&password(text), Some(&theirs)).await.unwrap() }
+                };
+                assert_eq!(verdict("password123").await, Verdict::Outdated);
+                assert_eq!(verdict("password124").await, Verdict::Wrong);
+            }
+        }
+        let ours = hasher.hash(&password("password123")).await.unwrap();
+        assert_eq!(
+            Argon2::default().verify_password(b"password123", ours.0.as_str()),
+            Ok(())
+        );
+    }
+}

@@ -1,0 +1,57 @@
+//! Roles of a tenant's members, and the permissions that each role grants.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantNames};
+
+/// What an operation requires of its caller's role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    /// Read the tenant's sessions.
+    ReadSessions,
+    /// Create, change and delete the tenant's sessions.
+    WriteSessions,
+    /// Read the tenant's audit log.
+    ReadAudit,
+    /// List and end one's own logins, and change one's own password.
+    ManageAccount,
+}
+
+/// A member's role in a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantNames)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum Role {
+    /// Has every permission, and cannot be removed.
+    Owner,
+    /// Reads and writes.
+    Member,
+    /// Reads.
+    Viewer,
+}
+
+impl Role {
+    /// The names of all roles in the contract.
+    pub const NAMES: &'static [&'static str] = Self::VARIANTS;
+
+    /// Whether the role grants this permission.
+    pub fn allows(self, permission: Permission) -> bool {
+        match permission {
+            Permission::ReadSessions | Permission::ManageAccount => true,
+            Permission::WriteSessions => matches!(self, Self::Owner | Self::Member),
+            Permission::ReadAudit => matches!(self, Self::Owner),
+        }
+    }
+
+    /// The role's name in the contract.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

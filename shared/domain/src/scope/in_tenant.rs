@@ -1,0 +1,94 @@
+//! Running an operation in the caller's tenant: one transaction, with the caller's login and role checked inside it.
+
+use std::future::Future;
+
+use kv::{Snapshot, Txn};
+
+use crate::env::Env;
+use crate::error::Result;
+use crate::role::Permission;
+use crate::scope::TenantScope;
+use crate::scope::caller::Caller;
+
+impl Env {
+    /// Runs `operation` as one transaction in the caller's tenant, if the caller's login is alive and their role grants
+    /// the `permission`.
+    ///
+    /// The check reads in the same transaction, concurrently with the operation: it costs no store trip, and the first
+    /// request after a revocation fails. A failed check takes precedence over the operation's result and discards its
+    /// writes. Fails with [`Revoked`](crate::Error::Revoked) or [`Forbidden`](crate::Error::Forbidden).
+    ///
+    /// `operation` may run several times ([`kv::Db::run`]). It must not write the caller's own login or membership,
+    /// because the check may read them after that: such an operation uses [`in_tenant_then`](Self::in_tenant_then).
+    pub async fn in_tenant<T, F, Fut>(&self, caller: &Caller, permission: Permission, operation: F) -> Result<T>
+    where
+        T: Send,
+        F: Fn(Txn, TenantScope) -> Fut + Send + Sync,
+        Fut: Future<Output = Result<T>> + Send,
+    {
+        self.db.run(|txn| caller.enter(txn, permission, &operation)).await
+    }
+
+    /// Like [`in_tenant`](Self::in_tenant), in two steps: `read` runs concurrently with the check, and `write` gets its
+    /// result once the check has succeeded. So `write` may end the caller's own login.
+    pub(crate) async fn in_tenant_then<R, T, F, Fut, W>(
+        &self,
+        caller: &Caller,
+        permission: Permission,
+        read: F,
+        write: W,
+    ) -> Result<T>
+    where
+        R: Send,
+        T: Send,
+        F: Fn(Txn, TenantScope) -> Fut + Send + Sync,
+        Fut: Future<Output = Result<R>> + Send,
+        W: Fn(&Txn, TenantScope, R) -> Result<T> + Send + Sync,
+    {
+        let (read, write) = (&read, &write);
+        self.db
+            .run(|txn| async move {
+                let found = caller.enter(txn.clone(), permission, read).await?;
+                write(&txn, caller.scope(), found)
+            })
+            .await
+    }
+
+    /// Like [`in_tenant`](Self::in_tenant), and returns a snapshot of the store after the commit, for a further
+    /// transaction ([`in_tenant_reading_from`](Self::in_tenant_reading_from)).
+    pub(crate) async fn in_tenant_with_snapshot<T, F, Fut>(
+        &self,
+        caller: &Caller,
+        permission: Permission,
+        operation: F,
+    ) -> Result<(T, Snapshot)>
+    where
+        T: Send,
+        F: Fn(Txn, TenantScope) -> Fut + Send + Sync,
+        Fut: Future<Output = Result<T>> + Send,
+    {
+        self.db
+            .run_with_snapshot(|txn| caller.enter(txn, permission, &operation))
+            .await
+    }
+
+    /// Like [`in_tenant`](Self::in_tenant), but reads from an earlier transaction's `snapshot`, which saves the store
+    /// trip that begins a transaction.
+    pub(crate) async fn in_tenant_reading_from<T, F, Fut>(
+        &self,
+        snapshot: Snapshot,
+        caller: &Caller,
+        permission: Permission,
+        operation: F,
+    ) -> Result<T>
+    where
+        T: Send,
+        F: Fn(Txn, TenantScope) -> Fut + Send + Sync,
+        Fut: Future<Output = Result<T>> + Send,
+    {
+        self.db
+            .reading_from(snapshot)
+            .run(|txn| caller.enter(txn, permission, &operation))
+            .await
+    }
+}

@@ -1,0 +1,39 @@
+//! Authority as a type: who is calling, and which tenant's data they may touch.
+//!
+//! The API layer verifies a token and makes a [`Caller`](caller::Caller), without I/O. [`Env::in_tenant`] turns it into
+//! a [`TenantScope`] inside the operation's transaction. Every key of a tenant's data requires a scope, so an operation
+//! that forgets the tenant or the revocation check does not compile.
+//!
+//! [`Env::in_tenant`]: crate::env::Env::in_tenant
+
+pub mod caller;
+mod in_tenant;
+
+use crate::id::{TenantId, UserId};
+use crate::logins::RefreshToken;
+
+/// The authority to touch one tenant's data. Only this module and its children make one.
+#[derive(Clone, Copy, Debug)]
+pub struct TenantScope {
+    tenant: TenantId,
+}
+
+impl TenantScope {
+    /// The tenant.
+    pub fn tenant(self) -> TenantId {
+        self.tenant
+    }
+
+    /// The tenant that a refresh token names. Before it writes or returns anything, the operation must verify that the
+    /// token belongs to its login and that the user is a member of the tenant.
+    pub(crate) fn of_refresh_token(token: &RefreshToken) -> Self {
+        Self { tenant: token.tenant() }
+    }
+
+    /// The user's own tenant, for operations that have just created or authenticated the user.
+    pub(crate) fn own(user: UserId) -> Self {
+        Self {
+            tenant: TenantId::own(user),
+        }
+    }
+}

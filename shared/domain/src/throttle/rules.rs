@@ -1,0 +1,46 @@
+//! The rules of throttling: how many attempts are free, and how the wait grows after that.
+
+use std::time::Duration;
+
+/// The rule of one kind of counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// The number of attempts without a wait.
+    pub free: u32,
+    /// The time after which one attempt is forgotten.
+    pub regain: Duration,
+    /// The maximum wait. The first wait is one second, and each doubles the one before.
+    pub max_wait: Duration,
+}
+
+/// The rules in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// For an account from one address.
+    pub pair: Rule,
+    /// For an account from addresses that it does not know.
+    pub account: Rule,
+    /// For an address, at accounts that do not know it.
+    pub address: Rule,
+    /// For registrations from an address.
+    pub registration: Rule,
+}
+
+impl Default for Rules {
+    /// A user who mistypes a few times notices nothing. An attacker gets about a hundred attempts a day at one account
+    /// (NIST SP 800-63B-4, section 3.2.2, allows a hundred in a row), and some thousands from one address at all
+    /// accounts.
+    fn default() -> Self {
+        let rule = |free, regain, max_wait| Rule {
+            free,
+            regain: Duration::from_secs(regain),
+            max_wait: Duration::from_secs(max_wait),
+        };
+        Self {
+            pair: rule(10, 900, 900),
+            account: rule(20, 900, 900),
+            address: rule(50, 30, 60),
+            registration: rule(100, 60, 300),
+        }
+    }
+}
