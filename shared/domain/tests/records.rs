@@ -3,17 +3,16 @@
 use std::fmt::Debug;
 
 use domain::audit::{Action, Event};
-use domain::env::SystemRng;
 use domain::id::Id;
 use domain::logins::{Login, LoginExpiry, TokenFamily};
 use domain::page::CursorKey;
+use domain::password::PasswordHash;
 use domain::record::{self, Projection, Record};
-use domain::secret::PasswordHash;
 use domain::sessions::{Session, WorkspacePath};
 use domain::tenants::{Kind, MemberRole, Membership, Tenant};
 use domain::text::Name;
 use domain::users::{Email, User};
-use domain::{Address, LoginId, Role, SessionId, TenantId, Timestamp, UserAgent, UserId};
+use domain::{Address, LoginId, Role, SessionId, SystemRng, TenantId, Timestamp, UserAgent, UserId};
 use kv::{Key, Range};
 use proptest::prelude::*;
 use uuid::Uuid;
