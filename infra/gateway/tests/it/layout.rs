@@ -81,7 +81,7 @@ fn file(path: &str) -> String {
 #[test]
 fn what_ci_calls_are_targets_of_the_makefile() {
     let makefile = file("Makefile");
-    let called: Vec<_> = [".github/workflows/ci.yml", ".ci/run"]
+    let called: Vec<_> = [".github/workflows/ci.yml", ".github/workflows/stable.yml", ".ci/run"]
         .iter()
         .flat_map(|path| file(path).lines().map(str::to_owned).collect::<Vec<_>>())
         .filter_map(|line| Some(line.split_once("make ")?.1.split(' ').next()?.to_owned()))
@@ -114,6 +114,23 @@ fn one_version_of_foundationdb_is_named_everywhere() {
         versions.extend(of_it);
     }
     assert_eq!(versions.len(), 1, "{versions:?}");
+}
+
+#[test]
+fn the_image_is_built_with_the_pinned_toolchain() {
+    let toolchain = file("rust-toolchain.toml");
+    let channel = toolchain
+        .split("channel = \"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap();
+    let image = format!("ARG RUST=rust:{channel}-slim-");
+    assert!(
+        file("infra/docker/Dockerfile").contains(&image),
+        "infra/docker/Dockerfile has no line that begins with {image}"
+    );
 }
 
 /// The router that `cargo lambda watch` uses: from a path's pattern to the function that it starts.
