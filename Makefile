@@ -1,14 +1,15 @@
-# The one entry point, for people and for CI. Each target is a command or two that can also be typed by hand.
+# The entry point for developers and for CI. A target is one or two commands that can also be typed by hand.
 
 FUNCTIONS    := $(patsubst functions/%/Cargo.toml,%,$(wildcard functions/*/Cargo.toml))
 CARGO_LAMBDA := .tools/bin/cargo-lambda
 ZIG          := .tools/zig/zig
 OHA          := .tools/bin/oha
 RELEASE      := $(or $(CARGO_TARGET_DIR),target)/release
-# `make build FEATURES=fdb` builds with the engine for production.
+# `make build FEATURES=fdb` builds with the FoundationDB engine.
 FEATURES     :=
 
-# What the generator of FoundationDB's bindings is told. The same in every target, because bindgen is compiled anew when it changes.
+# Settings for the generator of FoundationDB's bindings. All targets share them, because cargo compiles bindgen again
+# when they change.
 ifndef LIBCLANG_PATH
 LIBCLANG     := .tools/libclang/libclang.$(if $(filter Darwin,$(shell uname -s)),dylib,so)
 export LIBCLANG_PATH := $(CURDIR)/.tools/libclang
@@ -17,54 +18,60 @@ export BINDGEN_EXTRA_CLANG_ARGS := -nostdinc -isystem '$(CURDIR)/infra/tools/bin
 
 .DEFAULT_GOAL := help
 
-NEEDS_CLUSTER = test -f "$${FDB_CLUSTER_FILE:-}" || { echo "FDB_CLUSTER_FILE must name the cluster file of a FoundationDB cluster" >&2; exit 1; }
+NEEDS_CLUSTER = test -f "$${FDB_CLUSTER_FILE:-}" || \
+	{ echo "FDB_CLUSTER_FILE must name the cluster file of a FoundationDB cluster" >&2; exit 1; }
+NEEDS_SERVER  = command -v fdbserver >/dev/null && command -v fdbcli >/dev/null || \
+	{ echo "fdbserver and fdbcli must be on the PATH: some tests start a cluster and kill it" >&2; exit 1; }
 
 .PHONY: help
 help: ## list the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z%-]+:.*## / { sub("%", "NAME", $$1); printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z%-]+:.*## / { sub("%", "NAME", $$1); printf "  make %-13s %s\n", $$1, $$2 }' \
+		$(MAKEFILE_LIST)
 
-# The programs are always selected with --bin and never with -p: cargo then resolves features for the whole workspace, as it does for
-# the tests, and `run`, `watch` and `test` share what they compile. `exec` hands Ctrl-C and SIGTERM to the program itself.
+# Programs are selected with --bin, not with -p: cargo then resolves features for the whole workspace, as for the
+# tests, and `run`, `watch` and `test` share what they compile. With `exec`, Ctrl-C and SIGTERM reach the program
+# itself.
 
 .PHONY: run
-run: ## all functions in one process on HOST:PORT (127.0.0.1:8080)
+run: ## run all functions in one process on HOST:PORT (127.0.0.1:8080)
 	@. ./infra/tools/dev-env.sh && exec cargo run --locked --bin gateway
 
-# Compiled first: cargo-lambda would do it at a function's first request, and leave that request without an answer if it fails.
+# Compiles first: cargo-lambda compiles a function at its first request, and does not respond to that request if it
+# fails.
 .PHONY: watch
-watch: $(CARGO_LAMBDA) ## the real function binaries behind cargo-lambda's router on HOST:PORT, rebuilt on change
+watch: $(CARGO_LAMBDA) ## run the function binaries under cargo-lambda on HOST:PORT, and rebuild them on change
 	cargo build --locked $(addprefix --bin ,$(FUNCTIONS))
 	@. ./infra/tools/dev-env.sh && exec $(CARGO_LAMBDA) lambda watch --locked \
 		--invoke-address "$${HOST:-127.0.0.1}" --invoke-port "$${PORT:-8080}"
 
 .PHONY: test
-test: $(CARGO_LAMBDA) ## every test, the flow through cargo-lambda included
+test: $(CARGO_LAMBDA) ## run all tests on LMDB, including those under cargo-lambda
 	cargo test --workspace --locked
-	@echo "The tests on a FoundationDB cluster were not run: \`make test-fdb\` does, on the one that FDB_CLUSTER_FILE names."
+	@echo "\`make test-fdb\` runs the tests on the FoundationDB cluster of FDB_CLUSTER_FILE; this run did not."
 
-# Each starts a gateway of its own, and ends it.
+# Each script starts a gateway and stops it.
 .PHONY: test-contract
-test-contract: test-clients ## a running gateway held to infra/openapi.json, by a fuzzer and by generated clients
+test-contract: test-clients ## test a running gateway against infra/openapi.json, with a fuzzer and generated clients
 	@sh infra/contract/fuzz.sh
 
 .PHONY: test-clients
-test-clients: ## the generated clients alone
+test-clients: ## run the generated clients only
 	@sh infra/contract/clients.sh typescript
 	@sh infra/contract/clients.sh python
 
 .PHONY: test-fdb
-test-fdb: $(CARGO_LAMBDA) $(LIBCLANG) ## every test on the FoundationDB cluster that FDB_CLUSTER_FILE names, each under its own root
+test-fdb: $(CARGO_LAMBDA) $(LIBCLANG) ## run all tests on the FoundationDB cluster of FDB_CLUSTER_FILE
 	@$(NEEDS_CLUSTER)
-	@command -v fdbserver >/dev/null && command -v fdbcli >/dev/null || { echo "fdbserver and fdbcli must be on the PATH: some tests start a cluster of their own and kill it" >&2; exit 1; }
+	@$(NEEDS_SERVER)
 	FDB_CLUSTER_FILE="$$(realpath "$$FDB_CLUSTER_FILE")" cargo test --workspace --locked --features fdb
 
 .PHONY: test-fdb-here
-test-fdb-here: ## the same, on a cluster that goes with the tests, of FoundationDB's release in .tools/ (Linux, x86-64)
+test-fdb-here: ## the same on a temporary cluster; installs FoundationDB into .tools/ (Linux, x86-64)
 	@sh infra/tools/install-foundationdb.sh
 	@sh infra/fdb/with-cluster.sh $(MAKE) test-fdb
 
 .PHONY: check
-check: $(LIBCLANG) ## formatting, lints, and the rules of the architecture
+check: $(LIBCLANG) ## check format, lints, architecture, the OpenAPI document, the template, scripts and workflows
 	cargo fmt --all --check
 	@sh infra/tools/lint-openapi.sh
 	@sh infra/tools/lint-infra.sh
@@ -73,16 +80,20 @@ check: $(LIBCLANG) ## formatting, lints, and the rules of the architecture
 	cargo build --locked --bins --features fdb
 	cargo run --quiet --locked --bin checks
 
-# What the handlers say of themselves; a test tells when it has to be done.
+# A test fails when one of these files is not current.
 .PHONY: openapi
-openapi: ## write infra/openapi.json anew, from the code
+openapi: ## write infra/openapi.json from the code
 	document=$$(cargo run --quiet --locked --example openapi) && printf '%s\n' "$$document" > infra/openapi.json
 
+.PHONY: template
+template: ## write template.yaml from infra/aws/template.base.yaml and infra/aws/functions.toml
+	template=$$(cargo run --quiet --locked --bin template) && printf '%s\n' "$$template" > template.yaml
+
 .PHONY: fmt
-fmt: ## format every source
+fmt: ## format all sources
 	cargo fmt --all
 
-# Here packages are selected, so that features made for tests stay out of what is deployed.
+# Here packages are selected, so that features for tests stay out of deployed programs.
 LAMBDA_TOOLS    := $(CARGO_LAMBDA) $(ZIG) $(LIBCLANG)
 BUILD_FUNCTIONS  = sh infra/tools/build-functions.sh $(or $(ARCH),arm64)
 
@@ -91,60 +102,62 @@ ifdef ARCH
 build: $(LAMBDA_TOOLS)
 	@$(BUILD_FUNCTIONS) $(FUNCTIONS)
 else
-build: $(if $(filter fdb,$(FEATURES)),$(LIBCLANG)) ## release binaries for this machine (FEATURES=fdb: on FoundationDB); with ARCH=arm64 or ARCH=x86_64, Lambda's
+build: $(if $(filter fdb,$(FEATURES)),$(LIBCLANG)) ## build release binaries; with ARCH=arm64 or x86_64, for Lambda
 	cargo build --release --locked $(addprefix --package ,$(FUNCTIONS) gateway) $(addprefix --features ,$(FEATURES))
 endif
 
-# NAME is a folder in functions/, or its logical id in template.yaml: `sam build` makes these targets, with ARTIFACTS_DIR set.
-build-%: $(LAMBDA_TOOLS) ## one function for Lambda, ARCH=arm64 (the default) or x86_64
+# NAME is a folder in functions/, or a logical id in template.yaml: `sam build` calls these targets with ARTIFACTS_DIR
+# set.
+build-%: $(LAMBDA_TOOLS) ## build one function for Lambda, for ARCH=arm64 (the default) or x86_64
 	@$(BUILD_FUNCTIONS) $*
 
-# SAM's name for the layer, in template.yaml.
+# `sam build` calls the second target, by the layer's logical id in template.yaml.
 .PHONY: layer build-FoundationDbClient
-layer: build-FoundationDbClient ## FoundationDB's client for Lambda, ARCH=arm64 (the default) or x86_64
+layer: build-FoundationDbClient ## fetch FoundationDB's client for Lambda, for ARCH=arm64 (the default) or x86_64
 build-FoundationDbClient:
 	@sh infra/fdb/layer.sh $(or $(ARCH),arm64)
 
-# STACK=coditect-v5 is the stack; PARAMETERS="Name=value …" are the template's, each until it is given again.
+# STACK=coditect-v5 is the stack. PARAMETERS="Name=value …" are the template's, and stay set until the next change.
 .PHONY: deploy
-deploy: $(LAMBDA_TOOLS) ## everything to AWS; at first with PARAMETERS (see the README)
+deploy: $(LAMBDA_TOOLS) ## deploy everything to AWS; the first time with PARAMETERS (see infra/aws/README.md)
 	@sh infra/aws/deploy.sh all
 
-deploy-%: $(LAMBDA_TOOLS) ## the code of one function, and nothing else
+deploy-%: $(LAMBDA_TOOLS) ## deploy the code of one function, and nothing else
 	@sh infra/aws/deploy.sh $*
 
-rollback-%: ## one function's alias to the version that was live before, or to VERSION, at once
+rollback-%: ## roll one function back to the previous live version, or to VERSION, within seconds
 	@sh infra/aws/rollback.sh $*
 
 .PHONY: image
-image: ## the gateway's container image, coditect-v5, with both engines; it needs Docker
+image: ## build the gateway's container image, coditect-v5, with both engines (needs Docker)
 	docker build --file infra/docker/Dockerfile --tag coditect-v5 .
 
 .PHONY: test-image
-test-image: ## start the image and stop it
+test-image: ## start the image, wait until it is healthy, and stop it
 	@sh infra/docker/test.sh coditect-v5
 
-# The programs are those that are deployed, so packages are selected; the peers are built apart, so that they get no features of ours.
+# Packages are selected, because these programs are measured as they are deployed. The peers are built separately, so
+# that they do not get the features of the product's dependencies.
 .PHONY: bench
-bench: $(OHA) ## everything that is held to a limit, measured side by side, into target/bench (about a quarter of an hour)
+bench: $(OHA) ## measure everything that has a bound, side by side, into target/bench (about 15 minutes)
 	cargo build --release --locked $(addprefix --package ,$(FUNCTIONS) gateway)
 	cargo build --release --locked --package peer
 	cargo run --release --quiet --locked --package bench -- all
 	cargo run --quiet --locked --bin bench -- enumeration
 
 .PHONY: bench-quick
-bench-quick: ## one function's size, start, calls and memory beside the bare one's; fails when one leaves its bound
+bench-quick: ## measure one function and all store trips (a minute); fail when a bound is exceeded
 	cargo build --release --locked --package sessions
 	cargo build --release --locked --package peer
 	cargo build --locked --bin gateway --bin bench
 	cargo run --quiet --locked --bin bench -- quick
 
 .PHONY: cost
-cost: ## infra/scale.md anew: what so many users take, computed from what `make bench` has measured
+cost: ## write infra/scale.md: load and cost by number of users, computed from the results of `make bench`
 	cargo run --quiet --locked --bin bench -- cost
 
 .PHONY: bench-startup
-bench-startup: $(LIBCLANG) ## start-up time and memory with FoundationDB's client beside LMDB's, on the cluster of FDB_CLUSTER_FILE
+bench-startup: $(LIBCLANG) ## compare start-up with FoundationDB and LMDB, on the cluster of FDB_CLUSTER_FILE
 	@$(NEEDS_CLUSTER)
 	cargo build --release --locked --package gateway
 	cp $(RELEASE)/gateway $(RELEASE)/gateway-lmdb
@@ -152,11 +165,11 @@ bench-startup: $(LIBCLANG) ## start-up time and memory with FoundationDB's clien
 	cargo run --quiet --locked --bin bench -- startup lmdb=$(RELEASE)/gateway-lmdb fdb=$(RELEASE)/gateway
 
 .PHONY: clean
-clean: ## remove what was built; the data in .data/ stays
+clean: ## remove build outputs; the data in .data/ stays
 	cargo clean
 
 .PHONY: tools
-tools: $(CARGO_LAMBDA) $(ZIG) $(LIBCLANG) ## install the pinned cargo-lambda and zig, and a libclang if there is none, into .tools/
+tools: $(CARGO_LAMBDA) $(ZIG) $(LIBCLANG) ## install cargo-lambda, zig and libclang into .tools/
 
 $(CARGO_LAMBDA): infra/tools/install-cargo-lambda.sh
 	@sh $<
@@ -167,6 +180,6 @@ $(ZIG): infra/tools/install-zig.sh
 $(OHA): infra/tools/install-oha.sh
 	@sh $<
 
-# Without prerequisites: any will do, and a link is as old as what it points to.
+# It has no prerequisites: any libclang is fine, and a link is as old as its target.
 $(LIBCLANG):
 	@sh infra/tools/install-libclang.sh

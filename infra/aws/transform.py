@@ -1,52 +1,105 @@
-"""Does to template.yaml what CloudFormation does to it (aws-sam-translator is that program), with code standing in for what is built, and
-prints what comes of it, which is a template without SAM. Says and fails if a deploy would not reach a function, or if the API's rules were
-lost on the way."""
+"""Transforms a SAM template like CloudFormation does, with aws-sam-translator, and checks the result.
+
+    transform.py TEMPLATE      prints the transformed template, which has no SAM resources
+    transform.py --planned     counts the resources of fifteen functions
+
+The first fails if a deploy would not publish a version of every function, or if the transformation lost the rules of
+the HTTP API. The second fails if fifteen functions come too close to CloudFormation's limit of 500 resources.
+"""
 
 import json
 import os
 import re
+import subprocess
 import sys
+import tomllib
 
-os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")  # nothing is asked there
+os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")  # required by boto3; no request is sent
 
 import boto3
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
+TABLE = "infra/aws/functions.toml"
+PLANNED_FUNCTIONS = 15
+PLANNED_RESOURCES = 400
 
-def transformed(release):
-    with open("template.yaml") as file:
-        document = yaml_parse(file.read())
+# Stands for a function of the next rounds. Fifteen functions have about eighty operations, but only operations with a
+# limit of their own need a route.
+PLANNED = """
+[planned-{number}]
+memory = 512
+timeout = 10
+concurrency = 10
+log_days = "LogRetentionDays"
+keys = "verify"
+p99_ms = 1000
+routes = ["/planned-{number}", "/planned-{number}/{{proxy+}}", "/more-{number}", "/more-{number}/{{proxy+}}"]
+limited = {{ Hashing = ["/planned-{number}/hash"] }}
+"""
+
+
+def transformed(template, release):
+    document = yaml_parse(template)
     document["Globals"]["Function"]["CodeUri"] = "s3://some-bucket/function.zip"
     document["Resources"]["FoundationDbClient"]["Properties"]["ContentUri"] = "s3://some-bucket/layer.zip"
     translator = Translator({}, Parser(), boto_session=boto3.Session())
     return translator.translate(document, parameter_values={"Release": release})
 
 
-def versions(document):
-    return {name for name, resource in document["Resources"].items() if resource["Type"] == "AWS::Lambda::Version"}
+def ids(document, kind):
+    return {name for name, resource in document["Resources"].items() if resource["Type"] == kind}
 
 
-def functions(document):
-    return {name for name, resource in document["Resources"].items() if resource["Type"] == "AWS::Lambda::Function"}
+def check_versions(document, later):
+    """Two deploys, which differ in Release only, publish different versions of every function."""
+    for name in sorted(ids(document, "AWS::Lambda::Function")):
+        pattern = re.compile(f"{name}Version[0-9a-f]+")
+        first, second = (set(filter(pattern.fullmatch, ids(one, "AWS::Lambda::Version"))) for one in (document, later))
+        if len(first) != 1 or len(second) != 1 or first & second:
+            sys.exit(f"{name}: every Release must publish a version of it (AutoPublishCodeSha256: !Ref Release)")
 
 
-document = transformed("0123456789")
-later = transformed("9876543210")
-for name in sorted(functions(document)):
-    of = [{version for version in versions(one) if re.fullmatch(f"{name}Version[0-9a-f]+", version)} for one in (document, later)]
-    if len(of[0]) != 1 or len(of[1]) != 1 or of[0] & of[1]:
-        sys.exit(f"{name}: a deploy with another Release has to publish a version of it (AutoPublishCodeSha256: !Ref Release)")
+def check_api(template, document):
+    """SAM silently drops what it does not understand of these properties."""
+    written = yaml_parse(template)["Resources"]["Api"]["Properties"]
+    body = document["Resources"]["Api"]["Properties"]["Body"]
+    rules = {name[0].lower() + name[1:]: value for name, value in written["CorsConfiguration"]["Fn::If"][1].items()}
+    found = body["x-amazon-apigateway-cors"]
+    if found != {"Fn::If": ["HasOrigins", rules, {"Ref": "AWS::NoValue"}]}:
+        sys.exit(f"Api: SAM turns the CorsConfiguration into {found}")
+    extension = "x-amazon-apigateway-endpoint-configuration"
+    endpoints = [server[extension]["disableExecuteApiEndpoint"] for server in body["servers"]]
+    if endpoints != [written["DisableExecuteApiEndpoint"]]:
+        sys.exit(f"Api: SAM turns DisableExecuteApiEndpoint into {endpoints}")
 
-# SAM keeps what it does not understand of these to itself.
-with open("template.yaml") as file:
-    written = yaml_parse(file.read())["Resources"]["Api"]["Properties"]
-body = document["Resources"]["Api"]["Properties"]["Body"]
-rules = {name[0].lower() + name[1:]: value for name, value in written["CorsConfiguration"]["Fn::If"][1].items()}
-if body["x-amazon-apigateway-cors"] != {"Fn::If": ["HasOrigins", rules, {"Ref": "AWS::NoValue"}]}:
-    sys.exit(f"Api: SAM makes {body['x-amazon-apigateway-cors']} of the CorsConfiguration")
-endpoints = [server["x-amazon-apigateway-endpoint-configuration"]["disableExecuteApiEndpoint"] for server in body["servers"]]
-if endpoints != [written["DisableExecuteApiEndpoint"]]:
-    sys.exit(f"Api: SAM makes {endpoints} of DisableExecuteApiEndpoint")
-json.dump(document, sys.stdout, indent=1)
+
+def check_planned():
+    with open(TABLE) as file:
+        table = file.read()
+    present = len(tomllib.loads(table))
+    planned = [PLANNED.format(number=number) for number in range(present, PLANNED_FUNCTIONS)]
+    path = os.path.join(os.environ.get("CARGO_TARGET_DIR", "target"), "sam/planned.toml")
+    with open(path, "w") as file:
+        file.write(table + "".join(planned))
+    generator = ["cargo", "run", "--quiet", "--locked", "--bin", "template", path]
+    template = subprocess.run(generator, check=True, stdout=subprocess.PIPE, text=True).stdout
+    count = len(transformed(template, "0123456789")["Resources"])
+    print(f"{PLANNED_FUNCTIONS} functions would have {count} resources, {PLANNED_RESOURCES} at most")
+    if count > PLANNED_RESOURCES:
+        sys.exit("template.yaml has too many resources for each function: route by group, or split the stack")
+
+
+def main():
+    if sys.argv[1] == "--planned":
+        return check_planned()
+    with open(sys.argv[1]) as file:
+        template = file.read()
+    document = transformed(template, "0123456789")
+    check_versions(document, transformed(template, "9876543210"))
+    check_api(template, document)
+    json.dump(document, sys.stdout, indent=1)
+
+
+main()

@@ -157,35 +157,75 @@ fn gateway_routes(template: &Value) -> Vec<(String, String)> {
     found
 }
 
-#[test]
-fn the_gateway_routes_every_path_of_the_code_to_its_function_and_nothing_else() {
-    // What nobody answers goes to a function that says so.
-    let mut wanted = BTreeSet::from([("$default".to_owned(), "health".to_owned())]);
+/// The routes of the HTTP API as a router: like the gateway, it prefers a full match to `{proxy+}`.
+fn router_of<'a>(patterns: impl IntoIterator<Item = &'a (String, String)>) -> matchit::Router<&'a str> {
+    let mut router = matchit::Router::new();
+    for (path, folder) in patterns.into_iter().filter(|(path, _)| path != "$default") {
+        router
+            .insert(path.replace("{proxy+}", "{*proxy}"), folder.as_str())
+            .unwrap();
+    }
+    router
+}
+
+/// The paths of the code under both prefixes, each with its function.
+fn code_routes() -> BTreeSet<(String, String)> {
+    let mut found = BTreeSet::new();
     for (folder, router) in gateway::functions() {
         for route in router.routes() {
-            for prefix in api::router::PREFIXES {
-                wanted.insert((format!("{prefix}{}", route.path), folder.to_owned()));
-            }
+            found.extend(api::router::PREFIXES.map(|prefix| (format!("{prefix}{}", route.path), folder.to_owned())));
         }
     }
-    assert_eq!(
-        gateway_routes(&template()),
-        Vec::from_iter(wanted),
-        "left: the events of template.yaml, right: the route tables"
-    );
+    found
+}
+
+#[test]
+fn the_gateway_routes_every_path_of_the_code_to_its_function_and_nothing_else() {
+    let patterns = gateway_routes(&template());
+    let router = router_of(&patterns);
+    for (path, folder) in code_routes() {
+        let found = router.at(&path).map(|matched| *matched.value);
+        assert_eq!(
+            found,
+            Ok(folder.as_str()),
+            "the route of {path} in infra/aws/functions.toml"
+        );
+    }
+    for route in &patterns {
+        let (pattern, folder) = route;
+        if pattern == "$default" {
+            // This function responds to unknown paths with the API's own 404.
+            assert_eq!(folder, "health");
+            continue;
+        }
+        let one = router_of([route]);
+        let used = code_routes()
+            .iter()
+            .any(|(path, of)| of == folder && one.at(path).is_ok());
+        assert!(used, "{folder} has no path under {pattern}");
+    }
 }
 
 #[test]
 fn the_document_describes_the_paths_that_the_gateway_routes() {
     let document: Value = serde_json::from_str(&read("infra/openapi.json")).unwrap();
     let described = document["paths"].as_object().unwrap().keys();
-    let wanted: BTreeSet<String> = described
+    let described: BTreeSet<String> = described
         .flat_map(|path| api::router::PREFIXES.map(|prefix| format!("{prefix}{path}")))
         .collect();
-    let template = template();
-    let routed = gateway_routes(&template).into_iter().map(|(path, _)| path);
-    let routed: BTreeSet<_> = routed.filter(|path| path != "$default").collect();
-    assert_eq!(routed, wanted, "left: template.yaml, right: infra/openapi.json");
+    let patterns = gateway_routes(&template());
+    let router = router_of(&patterns);
+    for path in &described {
+        assert!(router.at(path).is_ok(), "template.yaml has no route for {path}");
+    }
+    for route in patterns.iter().filter(|(path, _)| path != "$default") {
+        let one = router_of([route]);
+        assert!(
+            described.iter().any(|path| one.at(path).is_ok()),
+            "infra/openapi.json describes nothing under {}",
+            route.0
+        );
+    }
 }
 
 #[test]
@@ -396,8 +436,8 @@ fn every_function_says_how_large_how_long_and_how_many() {
     }
     let told = format!("adds up to {reserved}");
     assert!(
-        read("README.md").contains(&told),
-        "README.md does not say that what is reserved {told}"
+        read("infra/aws/README.md").contains(&told),
+        "infra/aws/README.md does not say that the reserved concurrency {told}"
     );
 }
 
