@@ -1,8 +1,10 @@
 #!/bin/sh
-# Turns one function back: `rollback.sh NAME` moves its alias `live` to the version that was live before the one that it is at, in seconds,
-# and touches nothing else. VERSION chooses another one, also a newer one. While a deploy is shifting requests it is that deploy which is
-# stopped: CodeDeploy then moves the alias back, and CloudFormation the rest, which is other functions, too, if they are in the same deploy.
-# So that is done with WHOLE=yes alone.
+# `rollback.sh NAME` moves the function's alias `live` to the version that was live before the current one, within
+# seconds, and changes nothing else. VERSION selects another version, also a newer one.
+#
+# While a deploy is shifting the function's requests, the script stops that deploy instead: CodeDeploy then moves the
+# alias back, and CloudFormation rolls back the rest of the deploy, which may include other functions. That needs
+# WHOLE=yes.
 
 set -eu
 cd "$(dirname "$0")/../.."
@@ -30,7 +32,7 @@ if [ "$next" != None ]; then
     }
     case $status in
     None | Succeeded | Failed | Stopped)
-        # Nobody is shifting, and yet it is shared: it goes to the one that was there.
+        # The alias splits requests although no deployment runs: all of them go back to the first version.
         VERSION=${VERSION:-$current}
         ;;
     *)
@@ -39,30 +41,35 @@ if [ "$next" != None ]; then
             [ "$other" = "$name" ] || ! in_deploy "$other" || others="$others $other"
         done
         [ -z "$others" ] || [ "${WHOLE:-}" = yes ] || {
-            echo "The deploy that is shifting $name is also of$others, and CloudFormation undoes all of it or nothing." \
-                "\`WHOLE=yes make rollback-$name\` does that; after the deploy, \`make rollback-$name\` moves $name alone." >&2
+            echo "The deploy that is shifting $name also includes$others, and CloudFormation rolls back all of it or" \
+                "nothing. \`WHOLE=yes make rollback-$name\` does so; after the deploy, \`make rollback-$name\` moves" \
+                "$name only." >&2
             exit 1
         }
         aws deploy stop-deployment --deployment-id "$deployment" --auto-rollback-enabled --output text >&2
-        echo "$name: the shift from version $current to $next is stopped, and goes back to $current.${others:+ With it go$others.}"
+        echo "$name: the shift from version $current to $next is stopped, and goes back to $current." \
+            "${others:+It also rolls back$others.}"
         exit
         ;;
     esac
 else
-    # A shift begins where its deploy has seen the alias, so to move that now would undo the deploy, others' part in it included.
+    # A shift starts from the version that its deploy found. Moving the alias now would fail that deploy, with every
+    # function in it.
     status=$(aws cloudformation describe-stacks --stack-name "$stack" --output text --query 'Stacks[0].StackStatus')
     case $status in
-    # Done, but for what nobody needs any more.
+    # Complete, except for the removal of old resources.
     UPDATE_COMPLETE_CLEANUP_IN_PROGRESS) ;;
     *_IN_PROGRESS)
         if ! in_deploy "$name"; then
             [ "${WHOLE:-}" = yes ] || {
-                echo "A deploy is under way ($status), and may yet come to $name; moved now, that would undo all of it. Wait for it, or, if it is" \
-                    "of other functions alone or may be undone, \`WHOLE=yes make rollback-$name\`." >&2
+                echo "A deploy is in progress ($status), and may still reach $name; a rollback now would then fail" \
+                    "all of it. Wait for it. If it does not include $name, or may be rolled back:" \
+                    "\`WHOLE=yes make rollback-$name\`." >&2
                 exit 1
             }
         elif [ "$current" != "$(deployed "$id" | sort -n | tail -n 1)" ]; then
-            echo "A deploy that has a new version of $name is under way ($status), and has not shifted to it yet, or back already. Wait for it." >&2
+            echo "A deploy with a new version of $name is in progress ($status). It has not shifted to that version" \
+                "yet, or has rolled it back. Wait for it." >&2
             exit 1
         fi
         ;;
@@ -70,11 +77,11 @@ else
 fi
 
 published=$(aws lambda list-versions-by-function --function-name "$function" --output text --query 'Versions[].Version')
-# A number on a line, in their order; what is not published has none.
+# One number per line, sorted. The unpublished version has no number.
 published=$(echo "$published" | tr '\t' '\n' | grep -E '^[0-9]+$' | sort -n)
 target=${VERSION:-$(live_before "$function" "$current")}
 [ -n "$target" ] || {
-    echo "Which version of $name was live before $current is not known. VERSION chooses one; it has" \
+    echo "The version of $name that was live before $current is not recorded. VERSION selects one of:" \
         "$(echo "$published" | tr '\n' ' ')" >&2
     exit 1
 }
@@ -82,17 +89,17 @@ echo "$published" | grep -Fqx -e "$target" || {
     echo "$name has no version $target; it has" "$(echo "$published" | tr '\n' ' ')" >&2
     exit 1
 }
-# The way back from one that was not live yet.
+# If the target was never live, the current version is recorded, so that the next rollback returns to it.
 known=$(history_of "$function")
 case " $(echo "$known" | cut -f 2) " in
 *" $target "*) ;;
 *) remember "$function" "$current" ;;
 esac
-# With the revision, so that who has moved it meanwhile is not undone unseen.
+# The revision makes Lambda reject the change if the alias was moved in the meantime.
 aws lambda update-alias --function-name "$function" --name live --function-version "$target" --revision-id "$revision" \
     --routing-config 'AdditionalVersionWeights={}' --output text >&2 || {
-    echo "$name was not moved. If somebody else has just moved it, look where it is, and do it again." >&2
+    echo "$name was not moved. If its alias was moved in the meantime, check its version, and start again." >&2
     exit 1
 }
-echo "$name: live was at version $current, and is at $target. \`make deploy-$name\` deploys what mends it;" \
-    "\`VERSION=$current make rollback-$name\` takes this back."
+echo "$name: live was at version $current, and is at $target. \`make deploy-$name\` deploys a fix;" \
+    "\`VERSION=$current make rollback-$name\` reverts this."

@@ -1,7 +1,9 @@
-"""Prints a deployed SAM template with one function's code in place of the one there: with_code.py TEMPLATE LOGICAL_ID ZIP RELEASE yes|no
+"""Prints a deployed SAM template with the code of one function replaced.
 
-TEMPLATE is the answer of `aws cloudformation get-template`. RELEASE names the code, so that a version is published of it; `no` has the
-function's alias moved at once instead of gradually.
+    with_code.py TEMPLATE LOGICAL_ID ZIP RELEASE yes|no
+
+TEMPLATE is the output of `aws cloudformation get-template`. RELEASE identifies the code, so that SAM publishes a
+version of it. `no` moves the function's alias at once instead of gradually.
 """
 
 import json
@@ -12,7 +14,7 @@ from samtranslator.yaml_helper import yaml_parse
 template, logical_id, code, release, gradually = sys.argv[1:]
 with open(template) as file:
     body = json.load(file)["TemplateBody"]
-# A template that was deployed as YAML comes as a text, with the tags that a YAML parser has to be told of.
+# A template that was deployed as YAML is a string with CloudFormation's tags, which need SAM's parser.
 document = yaml_parse(body) if isinstance(body, str) else body
 
 function = document["Resources"][logical_id]

@@ -1,4 +1,4 @@
-"""A client of the kind that people write: a generated package, and one walk through a login and a session."""
+"""A client as a user writes it: a generated package, and one walk through a login and a session."""
 
 import os
 
@@ -23,10 +23,10 @@ from coditect_api_client.models.token_refused_problem import TokenRefusedProblem
 from coditect_api_client.models.token_refused_problem_code import TokenRefusedProblemCode
 
 url = os.environ["CONTRACT_URL"]
-anyone = Client(base_url=url)
+public = Client(base_url=url)
 
 account = Registration(email="python@example.com", password="a walk in Python")
-registered = register.sync(client=anyone, body=account)
+registered = register.sync(client=public, body=account)
 assert isinstance(registered, RegisterResponse201), registered
 api = AuthenticatedClient(base_url=url, token=registered.data.token)
 
@@ -52,12 +52,12 @@ assert isinstance(deleted, DeleteSessionResponse200), deleted
 gone = get_session.sync(id, client=api)
 assert isinstance(gone, NotFoundProblem), gone
 
-refreshed = refresh.sync(client=anyone, body=Refresh(refresh_token=registered.data.refresh_token))
+refreshed = refresh.sync(client=public, body=Refresh(refresh_token=registered.data.refresh_token))
 assert isinstance(refreshed, RefreshResponse200), refreshed
 api = AuthenticatedClient(base_url=url, token=refreshed.data.token)
 
-left = log_out.sync(client=api)
-assert isinstance(left, LogOutResponse200), left
-out = list_sessions.sync(client=api)
-assert isinstance(out, TokenRefusedProblem) and out.code is TokenRefusedProblemCode.REVOKED_TOKEN, out
+logged_out = log_out.sync(client=api)
+assert isinstance(logged_out, LogOutResponse200), logged_out
+rejected = list_sessions.sync(client=api)
+assert isinstance(rejected, TokenRefusedProblem) and rejected.code is TokenRefusedProblemCode.REVOKED_TOKEN, rejected
 print("the Python client: passed")

@@ -1,4 +1,4 @@
-// A client of the kind that people write: generated types, and one walk through a login and a session.
+// A client as a user writes it: generated types, and one walk through a login and a session.
 import createClient from "openapi-fetch";
 import type { components, paths } from "./api.js";
 
@@ -6,8 +6,8 @@ declare const process: { env: Record<string, string | undefined> };
 
 type SignedIn = components["schemas"]["SignedIn"];
 
-function check(holds: unknown, what: string): asserts holds {
-  if (!holds) throw new Error(what);
+function check(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new Error(message);
 }
 
 let token: string | undefined;
@@ -20,45 +20,46 @@ api.use({
 
 const account = { email: "typescript@example.com", password: "a walk in TypeScript" };
 const registered = await api.POST("/auth/register", { body: account });
-check(registered.data, "the account was not made");
+check(registered.data, "registering failed");
 let signedIn: SignedIn = registered.data.data;
 token = signedIn.token;
 
-const again = await api.POST("/auth/register", { body: { ...account, password: "short" } });
-check(again.error?.code === "VALIDATION_FAILED", "a short password was taken");
-// With its code a problem is known.
-const taken: 422 = again.error.status;
-check(taken === 422 && again.error.errors?.[0]?.pointer === "/password", "the bad member was not named");
+const invalid = await api.POST("/auth/register", { body: { ...account, password: "short" } });
+check(invalid.error?.code === "VALIDATION_FAILED", "a short password was accepted");
+// The code determines the type of the problem.
+const status: 422 = invalid.error.status;
+check(status === 422 && invalid.error.errors?.[0]?.pointer === "/password", "the problem does not name the password");
 
 const created = await api.POST("/sessions", { body: { name: "One", workspacePath: "/workspace/one" } });
-check(created.data, "the session was not made");
+check(created.data, "creating the session failed");
 const params = { path: { id: created.data.data.id } };
 
 const got = await api.GET("/sessions/{id}", { params });
 const version = got.response.headers.get("ETag");
-check(got.data?.data.name === "One" && version, "the session was not there");
+check(got.data?.data.name === "One" && version, "the session was not found");
 
 const listed = await api.GET("/sessions", { params: { query: { limit: 1 } } });
-check(listed.data?.data.sessions[0]?.id === params.path.id && listed.data.data.nextCursor === null, "the list was another");
+const page = listed.data?.data;
+check(page?.sessions[0]?.id === params.path.id && page.nextCursor === null, "the list does not have the session");
 
 const guarded = { ...params, header: { "If-Match": version } };
 const changed = await api.PATCH("/sessions/{id}", { params: guarded, body: { name: "Two" } });
-check(changed.data?.data.name === "Two", "the session was not changed");
+check(changed.data?.data.name === "Two", "changing the session failed");
 const late = await api.PATCH("/sessions/{id}", { params: guarded, body: { name: "Three" } });
-check(late.error?.code === "PRECONDITION_FAILED", "an old version was changed");
+check(late.error?.code === "PRECONDITION_FAILED", "a change of an old version was accepted");
 
 const deleted = await api.DELETE("/sessions/{id}", { params });
-check(deleted.data, "the session was not deleted");
+check(deleted.data, "deleting the session failed");
 const gone = await api.GET("/sessions/{id}", { params });
-check(gone.error?.code === "NOT_FOUND", "the session was still there");
+check(gone.error?.code === "NOT_FOUND", "the deleted session was found");
 
 const refreshed = await api.POST("/auth/refresh", { body: { refreshToken: signedIn.refreshToken } });
-check(refreshed.data, "there were no next tokens");
+check(refreshed.data, "refreshing failed");
 signedIn = refreshed.data.data;
 token = signedIn.token;
 
-const left = await api.POST("/auth/logout");
-check(left.data, "the login was not ended");
-const out = await api.GET("/sessions");
-check(out.error?.code === "REVOKED_TOKEN", "the token was still good");
+const loggedOut = await api.POST("/auth/logout");
+check(loggedOut.data, "logging out failed");
+const rejected = await api.GET("/sessions");
+check(rejected.error?.code === "REVOKED_TOKEN", "a revoked token was accepted");
 console.log("the TypeScript client: passed");

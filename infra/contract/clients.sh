@@ -1,6 +1,6 @@
 #!/bin/sh
-# Generates a client from infra/openapi.json, checks its types and those of the program that uses it, and runs that against a gateway:
-# `clients.sh typescript` or `clients.sh python`.
+# `clients.sh typescript` or `clients.sh python`: generates a client from infra/openapi.json, checks its types and
+# those of the program that uses it, and runs that program against a gateway.
 
 set -eu
 cd "$(dirname "$0")/../.."
@@ -10,9 +10,9 @@ root=$PWD
 case ${1:-} in
 typescript)
     npm --version >/dev/null 2>&1 && node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' ||
-        without "The TypeScript client" "it needs Node.js (20 or newer) with npm, which is not here."
+        without "The TypeScript client" "it needs Node.js (20 or newer) with npm."
     tools=$(node_packages infra/contract/typescript) ||
-        without "The TypeScript client" "its packages can not be had."
+        without "The TypeScript client" "its packages are not available."
     . infra/contract/gateway.sh
     export CONTRACT_URL="$URL/v5"
     cp infra/contract/client.ts "$scratch"
@@ -20,27 +20,29 @@ typescript)
     cd "$scratch"
     echo '{"type": "module"}' >package.json
     node_modules/.bin/openapi-typescript "$root/infra/openapi.json" --output api.d.ts
-    node_modules/.bin/tsc --strict --noUncheckedIndexedAccess --exactOptionalPropertyTypes --noPropertyAccessFromIndexSignature \
-        --target es2022 --module nodenext --lib es2022,dom,dom.iterable client.ts
+    node_modules/.bin/tsc --strict --noUncheckedIndexedAccess --exactOptionalPropertyTypes \
+        --noPropertyAccessFromIndexSignature --target es2022 --module nodenext --lib es2022,dom,dom.iterable client.ts
     node client.js
     ;;
 python)
     python3 -c 'import venv, ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
-        without "The Python client" "it needs a python3 (3.11 or newer) with venv and pip, which is not here."
-    tools=$(python_packages infra/contract/python-client.txt) || without "The Python client" "its packages can not be had."
+        without "The Python client" "it needs a python3 (3.11 or newer) with venv and pip."
+    tools=$(python_packages infra/contract/python-client.txt) ||
+        without "The Python client" "its packages are not available."
     . infra/contract/gateway.sh
     export CONTRACT_URL="$URL/v5" PYTHONDONTWRITEBYTECODE=1 PATH="$root/$tools/bin:$PATH"
     cp infra/contract/client.py "$scratch"
     cd "$scratch"
-    openapi-python-client generate --path "$root/infra/openapi.json" --output-path coditect_api_client --meta none --fail-on-warning
+    openapi-python-client generate --path "$root/infra/openapi.json" --output-path coditect_api_client --meta none \
+        --fail-on-warning
     touch coditect_api_client/py.typed
-    # The generator's own template hands `object`s on, which no document can change.
+    # The generator's own template passes on values of type `object`; no document changes that.
     printf '[mypy]\nstrict = true\n[mypy-coditect_api_client.client]\ndisable_error_code = arg-type\n' >mypy.ini
     mypy --cache-dir mypy client.py coditect_api_client
     python client.py
     ;;
 *)
-    echo "which client: typescript or python?" >&2
+    echo "usage: clients.sh typescript|python" >&2
     exit 2
     ;;
 esac

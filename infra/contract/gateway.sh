@@ -1,5 +1,6 @@
-# Sourced from the root of the repository: a gateway for one test, on a port of the system's choice, with a store of its own that goes
-# with it. It sets URL and `scratch`, a folder that goes as well. However the script ends, the gateway ends by its id.
+# Sourced from the root of the repository: starts a gateway for one test, on a free port and with its own store. It
+# sets URL, and `scratch`, a temporary folder. However the script ends, it stops the gateway by its process id and
+# removes both.
 
 cargo build --locked --quiet --bin gateway
 scratch=$(mktemp -d)
@@ -12,7 +13,7 @@ trap cleanup EXIT
 trap 'exit 1' HUP INT TERM
 
 : >"$scratch/gateway.out"
-# Throttles are off, because a fuzzer is what they are against. Only this side of the origin is listened on.
+# Throttles are off, because they would stop a fuzzer. The gateway is reachable from this machine only.
 env -u AWS_LAMBDA_RUNTIME_API -u FDB_CLUSTER -u FDB_CLUSTER_FILE \
     HOST=127.0.0.1 PORT=0 STORE="lmdb:$scratch/store" THROTTLE=off RUST_LOG=warn LOG_FORMAT=text \
     JWT_SECRET="$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')" \
@@ -25,4 +26,8 @@ for _ in $(seq 100); do
     [ -z "$URL" ] && kill -0 "$gateway" 2>/dev/null || break
     sleep 0.1
 done
-[ -n "$URL" ] || { echo "the gateway did not start:" >&2; cat "$scratch/gateway.err" >&2; exit 1; }
+[ -n "$URL" ] || {
+    echo "the gateway did not start:" >&2
+    cat "$scratch/gateway.err" >&2
+    exit 1
+}

@@ -1,6 +1,6 @@
-"""What Schemathesis can not know from the document: who it is, and what only the API can give it.
+"""What Schemathesis cannot take from the document: an account, and values that only the API can issue.
 
-Nothing here keeps a check from looking. Requests that are meant to be refused are sent as they were made.
+No hook disables a check. Negative test cases are sent unchanged.
 """
 
 import os
@@ -15,7 +15,7 @@ BASE = os.environ["CONTRACT_URL"]
 
 
 class Account:
-    """One account for the whole run, so that what a scenario has made stays its own. Its logins come and go."""
+    """One account for the whole run, so that a scenario keeps access to what it created. Its logins change."""
 
     def __init__(self) -> None:
         self.email = "contract@example.com"
@@ -23,10 +23,10 @@ class Account:
         self.token: str | None = None
 
     def live_token(self) -> str:
-        """A token whose login lives, although the last one may have been logged out."""
+        """A token of an active login. The fuzzer may have logged out the last one."""
         if self.token is None:
             self.token = self._sign_in("register")
-            # So that there is always a second page, from which a cursor can be had.
+            # Two sessions, so that there always is a second page and a cursor to it.
             for name in ("one", "two"):
                 session = {"name": name, "workspacePath": f"/workspace/{name}"}
                 self._call("POST", "/sessions", json=session).raise_for_status()
@@ -35,15 +35,15 @@ class Account:
         return self.token
 
     def cursor(self, path: str, filter: dict[str, Any]) -> str | None:
-        """A cursor of this list with this filter, if it has more than a page."""
+        """A cursor of this list with this filter, if the list has more than one page."""
         self.live_token()
-        answer = self._call("GET", path, params={**filter, "limit": 1})
-        return answer.json()["data"]["nextCursor"] if answer.status_code == 200 else None
+        response = self._call("GET", path, params={**filter, "limit": 1})
+        return response.json()["data"]["nextCursor"] if response.status_code == 200 else None
 
     def _sign_in(self, how: str) -> str:
-        answer = self._call("POST", f"/auth/{how}", json={"email": self.email, "password": self.password})
-        answer.raise_for_status()
-        return answer.json()["data"]["token"]
+        response = self._call("POST", f"/auth/{how}", json={"email": self.email, "password": self.password})
+        response.raise_for_status()
+        return response.json()["data"]["token"]
 
     def _call(self, method: str, path: str, **request: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
@@ -55,7 +55,7 @@ account = Account()
 
 @schemathesis.auth(refresh_interval=None)
 class LiveToken:
-    """Asked before each request: the fuzzer also logs out."""
+    """Schemathesis calls it before each request, because the fuzzer also logs out."""
 
     def get(self, case: Case, context: Any) -> str:
         return account.live_token()
@@ -82,7 +82,7 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
 
 
 def give_cursor(case: Case) -> None:
-    """Cursors are sealed: one that is made up is refused, as a made up token is."""
+    """Cursors are sealed: the API rejects an invented one, like an invented token."""
     if case.query and "cursor" in case.query:
         cursor = account.cursor(case.path, {name: case.query[name] for name in case.query if name == "q"})
         if cursor is None:
@@ -92,7 +92,7 @@ def give_cursor(case: Case) -> None:
 
 
 def give_password(case: Case) -> None:
-    """Only with the account's own password the new one is looked at."""
+    """The API validates the new password only if the current one is right."""
     if case.path == "/auth/password" and isinstance(case.body, dict) and "currentPassword" in case.body:
         case.body["currentPassword"] = account.password
 
@@ -118,7 +118,7 @@ fresh = fresh_keys()
 
 
 def give_fresh_key(case: Case) -> None:
-    """A key is the name of one request: the same request may be sent again with it, and another needs another."""
+    """A key belongs to one request: a retry sends the same key, and another request needs another key."""
     if case.headers and KEY in case.headers:
         key = str(case.headers[KEY]).strip().strip('"')
         if named.setdefault(key, (case.path, case.body)) != (case.path, case.body):

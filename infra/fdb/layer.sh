@@ -1,8 +1,9 @@
 #!/bin/sh
-# Puts FoundationDB's client library, from the official release, into target/layer/ARCH/lib/libfdb_c.so, which is what a Lambda layer is made
-# of: `layer.sh ARCH`. Lambda unpacks a layer into /opt, and its loader looks into /opt/lib. Version and checksums stand in client.sha256;
-# what does not match is not kept. With ARTIFACTS_DIR set, as `sam build` does, it is copied there.
-# FDB_RELEASES names a mirror of the releases, and FDB_CLIENT_SHA256 another list.
+# `layer.sh ARCH`: fetches FoundationDB's client library from the official release into
+# target/layer/ARCH/lib/libfdb_c.so, the content of the Lambda layer. Lambda unpacks a layer into /opt, and the loader
+# searches /opt/lib. client.sha256 has the version and the checksums; a file that does not match is deleted. With
+# ARTIFACTS_DIR, which `sam build` sets, the script copies the library there. FDB_RELEASES names a mirror of the
+# releases, and FDB_CLIENT_SHA256 another list.
 
 set -eu
 cd "$(dirname "$0")/../.."
@@ -14,7 +15,7 @@ case $arch in
 arm64) file=libfdb_c.aarch64.so ;;
 x86_64) file=libfdb_c.x86_64.so ;;
 *)
-    echo "ARCH is arm64 or x86_64, and not $arch." >&2
+    echo "ARCH must be arm64 or x86_64, not $arch." >&2
     exit 2
     ;;
 esac
@@ -30,7 +31,7 @@ library=$folder/lib/libfdb_c.so
 sum() { if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d ' ' -f 1; }
 
 if [ ! -e "$library" ] || [ "$(sum "$library")" != "$wanted" ]; then
-    # What is there is another version's.
+    # The present library is of another version.
     rm -f "$library"
     mkdir -p "$folder/lib"
     fresh=$(mktemp "$folder/download.XXXXXX")
@@ -40,13 +41,14 @@ if [ ! -e "$library" ] || [ "$(sum "$library")" != "$wanted" ]; then
     curl --fail --silent --show-error --location --retry 3 --output "$fresh" "$releases/$path"
     found=$(sum "$fresh")
     [ "$found" = "$wanted" ] || {
-        echo "$path has the checksum $found, and not the one in $list: it is not kept." >&2
+        echo "$path has the checksum $found, not the one in $list: it is deleted." >&2
         exit 1
     }
     chmod 755 "$fresh"
-    # Moved in one step, so that an interrupted download leaves nothing half done.
+    # Moved in one step, so that an interrupted download leaves no partial file.
     mv "$fresh" "$library"
 fi
 
 [ -z "${ARTIFACTS_DIR:-}" ] || { mkdir -p "$ARTIFACTS_DIR/lib" && cp "$library" "$ARTIFACTS_DIR/lib/"; }
-printf '%-10s %-7s %9s bytes, FoundationDB %s  %s\n' layer "$arch" "$(wc -c <"$library" | tr -d ' ')" "${path%%/*}" "$library"
+bytes=$(wc -c <"$library" | tr -d ' ')
+printf '%-10s %-7s %9s bytes, FoundationDB %s  %s\n' layer "$arch" "$bytes" "${path%%/*}" "$library"

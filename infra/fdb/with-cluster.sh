@@ -1,7 +1,7 @@
 #!/bin/sh
-# with-cluster.sh COMMAND…: runs a command with a FoundationDB cluster of one process, in memory and on loopback, that goes with it. The
-# command finds it in FDB_CLUSTER_FILE, and the programs and the client library of .tools/foundationdb/, if they are there, before those
-# of the system.
+# with-cluster.sh COMMAND…: runs a command with a temporary FoundationDB cluster: one process, in memory, on loopback.
+# FDB_CLUSTER_FILE names it for the command. Programs and the client library in .tools/foundationdb/ go before those of
+# the system.
 
 set -eu
 
@@ -27,17 +27,18 @@ trap 'stop; rm -rf "$place"' EXIT
 trap 'exit 1' HUP INT TERM
 mkdir "$place/data" "$place/logs"
 
-# fdbserver takes no free port by itself, and ends where somebody has the one it is told. If that is another cluster like this one, its id
-# keeps us out of it.
+# fdbserver cannot choose a free port itself, and exits if the given one is in use. If another temporary cluster uses
+# it, the id in the cluster file prevents a connection to that cluster.
 first=$((20000 + $$ % 20000))
 for port in $(seq "$first" $((first + 20))); do
     echo "test:$$@127.0.0.1:$port" >"$place/fdb.cluster"
-    fdbserver --cluster-file "$place/fdb.cluster" --public-address "127.0.0.1:$port" --listen-address "127.0.0.1:$port" \
+    fdbserver --cluster-file "$place/fdb.cluster" \
+        --public-address "127.0.0.1:$port" --listen-address "127.0.0.1:$port" \
         --datadir "$place/data" --logdir "$place/logs" >"$place/output" 2>&1 &
     server=$!
     for _ in $(seq 30); do
         kill -0 "$server" 2>/dev/null || break
-        # The first time it makes the database; while there is one it refuses, and that is well.
+        # The first call creates the database. Later ones fail because it exists, which is fine.
         fdbcli -C "$place/fdb.cluster" --timeout 5 --exec "configure new single memory" >/dev/null 2>&1 || true
         if fdbcli -C "$place/fdb.cluster" --timeout 5 --exec "status minimal" 2>/dev/null | grep -q "is available" &&
             kill -0 "$server" 2>/dev/null; then

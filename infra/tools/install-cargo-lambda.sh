@@ -1,7 +1,8 @@
 #!/bin/sh
-# Puts the pinned cargo-lambda at .tools/bin/cargo-lambda: a copy of the one on PATH if it is the same version, else the prebuilt
-# binary from PyPI (seconds), else compiled by cargo (minutes). Nothing outside .tools/ is touched.
-# A new version means a new number and new hashes here; `make` then installs it, because this file is newer than the binary.
+# Installs the pinned cargo-lambda as .tools/bin/cargo-lambda: a copy of the one on the PATH if the version is the
+# same, else the prebuilt binary from PyPI (seconds), else compiled by cargo (minutes). It changes nothing outside
+# .tools/. For a new version, change the number and the hashes here: `make` installs it, because this file is newer
+# than the binary.
 
 set -eu
 cd "$(dirname "$0")/../.."
@@ -21,11 +22,12 @@ is_pinned() {
 }
 
 from_path() {
-    found=$(command -v cargo-lambda) && is_pinned "$found" && mkdir "$staging/bin" && cp "$found" "$staging/bin/cargo-lambda"
+    found=$(command -v cargo-lambda) && is_pinned "$found" && mkdir "$staging/bin" &&
+        cp "$found" "$staging/bin/cargo-lambda"
 }
 
-# One hash per platform: Linux and macOS, x86-64 and ARM64. Only the binary is wanted, so its dependency (zig, for cross
-# compiling) stays out. `--target` needs no virtual environment, and is also fine where the system's Python is externally managed.
+# One hash per platform: Linux and macOS, x86-64 and ARM64. Its dependency, zig for cross compiling, is left out.
+# `--target` needs no virtual environment, and also works where the system's Python is externally managed.
 from_pypi() {
     python3 -m pip --version >/dev/null 2>&1 || return 1
     cat >"$staging/requirements.txt" <<EOF
@@ -41,13 +43,14 @@ EOF
 }
 
 from_source() {
-    echo "no prebuilt cargo-lambda for this machine: compiling it, which takes some minutes" >&2
+    echo "no prebuilt cargo-lambda for this machine: compiling it, which takes a few minutes" >&2
     cargo install --locked --root "$staging" --version "$version" cargo-lambda
 }
 
 echo "installing cargo-lambda $version into .tools/" >&2
 from_path || from_pypi || from_source
 
-# Moved in one step, so that an interrupted install leaves nothing half done; touched, because an archive keeps old times.
+# Moved in one step, so that an interrupted install leaves no partial file. Touched, because the archive keeps old
+# times.
 touch "$staging/bin/cargo-lambda"
 mv -f "$staging/bin/cargo-lambda" .tools/bin/cargo-lambda

@@ -1,11 +1,12 @@
 #!/bin/sh
-# Puts FoundationDB's server, its command line and its client library into .tools/foundationdb/, from the official release, pinned: for the
-# tests, where none is installed. For Linux on x86-64; elsewhere it names the packages. Nothing outside .tools/ is touched.
+# Installs FoundationDB's server, command line and client library for the tests, pinned, from the official release,
+# into .tools/foundationdb/. It supports Linux on x86-64; elsewhere it names the packages. It changes nothing outside
+# .tools/.
 
 set -eu
 cd "$(dirname "$0")/../.."
 
-# The version of the images in infra/docker and infra/fdb. The hashes are those that the makers of the Rust bindings pin
+# The same version as the images in infra/docker and infra/fdb. The hashes come from the Rust bindings' own pins
 # (foundationdb-rs/overlay).
 version=7.3.69
 release=https://github.com/apple/foundationdb/releases/download/$version
@@ -13,7 +14,7 @@ folder=.tools/foundationdb/$version
 
 [ ! -e "$folder" ] || exit 0
 [ "$(uname -sm)" = "Linux x86_64" ] || {
-    echo "Install FoundationDB $version from its release: the packages foundationdb-clients and foundationdb-server." >&2
+    echo "Install the packages foundationdb-clients and foundationdb-server of FoundationDB $version's release." >&2
     exit 1
 }
 
@@ -35,5 +36,5 @@ fetch fdbserver.x86_64 fdbserver 490dd8de050b3883103ae7513deacde332c75e9a5f06e18
 fetch fdbcli.x86_64 fdbcli c679051460b7c6f630213f443c523b8881403d4d8d9ce397aa584e12fed65888
 fetch libfdb_c.x86_64.so libfdb_c.so 7ceb4b1ed4a8646fa57a3d3dbc3f009143424648aa525f24f0498f8650f5e8fc
 
-# Moved in one step, so that an interrupted install leaves nothing half done.
+# Moved in one step, so that an interrupted install leaves no partial file.
 mv "$staging/files" "$folder"

