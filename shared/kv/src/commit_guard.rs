@@ -1,4 +1,4 @@
-//! Detection of a run that is dropped during its commit.
+//! Detection of a transaction that is dropped during its commit.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 

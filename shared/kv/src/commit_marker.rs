@@ -2,15 +2,17 @@
 //!
 //! An engine that can return [`CommitUnknown`](crate::Error::CommitUnknown) leaves open whether it applied the writes.
 //! A plain retry could then do the work twice, or restore what another client has deleted since. So every writing
-//! transaction on such an engine also writes the id of its run and the number of its attempt to a key of its own, the
-//! commit marker. After an unknown commit, each later attempt reads the marker first. If the marker names this run, the
-//! attempt in it has committed, and `run` returns what the closure returned in that attempt.
+//! transaction on such an engine also writes its id and the number of its attempt to a key of its own, the commit
+//! marker. After an unknown commit, each later attempt reads the marker first. If the marker names this transaction,
+//! the attempt in it has committed, and `run` returns what the closure returned in that attempt.
 //!
-//! The marker must also be unchanged between the start of an attempt and its commit. At most one attempt of a run can
-//! therefore commit, even if an earlier commit is still in flight when a later attempt starts, and arrives during it.
+//! The marker must also be unchanged between the start of an attempt and its commit. At most one attempt of a
+//! transaction can therefore commit, even if an earlier commit is still in flight when a later attempt starts, and
+//! arrives during it.
 //!
-//! Markers are few: a process reuses them and needs hardly more than the number of runs it ever had in progress at the
-//! same time. Markers of ended processes remain until [`Db::sweep_markers`](crate::Db::sweep_markers) removes them.
+//! Markers are few: a process reuses them and needs hardly more than the number of transactions it ever had in progress
+//! at the same time. Markers of ended processes remain until [`Db::sweep_markers`](crate::Db::sweep_markers) removes
+//! them.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -43,7 +45,7 @@ struct Slots {
 impl CommitMarkers {
     #[expect(
         clippy::disallowed_methods,
-        reason = "the id tells processes apart, and no stored data depends on it"
+        reason = "the id only distinguishes processes; no stored data depends on it"
     )]
     pub(crate) fn new() -> Arc<Self> {
         let mut process = [0; 16];
@@ -54,7 +56,7 @@ impl CommitMarkers {
         })
     }
 
-    /// A marker for a run whose attempt reads from a snapshot taken at `taken_after` or later.
+    /// A marker for a transaction whose attempt reads from a snapshot taken at `taken_after` or later.
     ///
     /// Its slot was last used before that time. A slot used since may be newer than the snapshot, which would be a
     /// conflict.
@@ -72,18 +74,18 @@ impl CommitMarkers {
         CommitMarker {
             key: Key::of(&(PREFIX, &self.process[..], slot)),
             slot,
-            run: fastrand::u128(..),
+            id: fastrand::u128(..),
             markers: self.clone(),
         }
     }
 }
 
-/// The commit marker of one run.
+/// The commit marker of one transaction.
 pub(crate) struct CommitMarker {
     key: Key,
     slot: u32,
-    /// Distinguishes this run from earlier runs of this process in the same slot.
-    run: u128,
+    /// Distinguishes this transaction from earlier ones of this process in the same slot.
+    id: u128,
     markers: Arc<CommitMarkers>,
 }
 
@@ -92,21 +94,17 @@ impl CommitMarker {
     /// marker.
     pub(crate) fn write(&self, txn: &Txn, attempt: u32) -> Result<(), Error> {
         txn.add_read_conflict(&self.key)?;
-        let value = [
-            &self.run.to_be_bytes()[..],
-            &now().to_be_bytes(),
-            &attempt.to_be_bytes(),
-        ];
+        let value = [&self.id.to_be_bytes()[..], &now().to_be_bytes(), &attempt.to_be_bytes()];
         txn.set(&self.key, value.concat())
     }
 
-    /// The number of this run's committed attempt, if any.
+    /// The number of this transaction's committed attempt, if any.
     pub(crate) async fn committed_attempt(&self, txn: &Txn) -> Result<Option<u32>, Error> {
         let Some(value) = txn.get(&self.key).await? else {
             return Ok(None);
         };
         let attempt = value
-            .strip_prefix(&self.run.to_be_bytes())
+            .strip_prefix(&self.id.to_be_bytes())
             .and_then(|rest| rest.get(8..));
         Ok(attempt.and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes))
     }

@@ -89,15 +89,15 @@ impl Db {
         })
     }
 
-    /// The same store, for runs that follow another run: their first attempt reads from `snapshot`, or from a newer one
-    /// if that costs nothing. On an engine where a snapshot costs a trip, the runs save that trip.
+    /// The same store, for transactions that follow another one: their first attempt reads from `snapshot`, or from a
+    /// newer one if that costs nothing. On an engine where a snapshot costs a trip, they save that trip.
     ///
-    /// A run obtains the snapshot during its reads ([`Txn::snapshot`]) or after its commit
+    /// A transaction obtains the snapshot during its reads ([`Txn::snapshot`]) or after its commit
     /// ([`run_with_snapshot`](Self::run_with_snapshot)).
     ///
-    /// Consistency does not suffer: an attempt with writes still conflicts if what it read has changed since the
-    /// snapshot, and its retries read from the newest snapshot. Only a run without writes returns data as old as the
-    /// snapshot.
+    /// Consistency does not suffer: an attempt with writes still conflicts if data that it read has changed since the
+    /// snapshot, and its retries read from the newest snapshot. Only a transaction without writes returns data as old
+    /// as the snapshot.
     #[must_use]
     pub fn reading_from(&self, snapshot: Snapshot) -> Db {
         Db(Runner {
@@ -132,11 +132,11 @@ impl Db {
     }
 
     /// Like [`run`](Self::run), and also returns the store as of the commit, or a newer snapshot, for
-    /// [later runs](Self::reading_from).
+    /// [later transactions](Self::reading_from).
     ///
-    /// The snapshot includes the writes of this run, so a later run reads them and does not conflict with them. It may
-    /// lack concurrent writes of others. It costs no trip. After a run that neither read nor wrote it saves none
-    /// either.
+    /// The snapshot includes the writes of this transaction, so a later one reads them and does not conflict with them.
+    /// It may lack concurrent writes of others. It costs no trip. After a transaction that neither read nor wrote it
+    /// saves none either.
     pub async fn run_with_snapshot<T, E, F, Fut>(&self, body: F) -> Result<(T, Snapshot), E>
     where
         F: Fn(Txn) -> Fut + Send + Sync,

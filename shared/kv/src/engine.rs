@@ -49,7 +49,7 @@ impl Store {
 
     /// Begins a transaction that reads from `start`, or from the newest snapshot.
     ///
-    /// Engines with a client of their own pass it the run's deadline and maximum number of attempts.
+    /// Engines with a client of their own pass it the transaction's deadline and maximum number of attempts.
     pub(crate) fn begin(
         &self,
         deadline: Duration,
@@ -305,7 +305,8 @@ impl Transaction {
         }
     }
 
-    /// Commits after `delay`, whether the run still exists then or not. FoundationDB's client commits immediately.
+    /// Commits after `delay`, whether the transaction still exists then or not. FoundationDB's client commits
+    /// immediately.
     pub(crate) async fn commit_later(&self, delay: Duration, undecided: &AtomicBool) {
         match self {
             Self::Lmdb(txn) => {
@@ -313,7 +314,7 @@ impl Transaction {
                 let detached = txn.detach();
                 tokio::spawn(async move {
                     tokio::time::sleep(delay).await;
-                    // No run waits for the outcome.
+                    // Nothing waits for the outcome.
                     let _ = detached.commit_in_place();
                 });
             }

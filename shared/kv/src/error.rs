@@ -98,23 +98,23 @@ pub enum Cause {
     /// The deadline passed, and nothing was committed.
     #[error("the deadline of {deadline:?} passed in attempt {attempts}; nothing was committed")]
     Deadline {
-        /// The time limit of the run.
+        /// The time limit of the transaction.
         deadline: Duration,
-        /// Attempts started.
+        /// Number of attempts started.
         attempts: u32,
     },
     /// The deadline passed during a commit, which may or may not have taken place.
     #[error("the deadline of {deadline:?} passed in attempt {attempts} during the commit, which may have taken place")]
     Undecided {
-        /// The time limit of the run.
+        /// The time limit of the transaction.
         deadline: Duration,
-        /// Attempts started.
+        /// Number of attempts started.
         attempts: u32,
     },
     /// All attempts that the settings allow have failed.
     #[error("gave up after {attempts} attempts; in the last one, {last}")]
     Attempts {
-        /// Attempts made.
+        /// Number of attempts.
         attempts: u32,
         /// The error of the last one.
         last: Box<Error>,
@@ -126,7 +126,7 @@ pub enum Cause {
         why: String,
     },
     /// The maximum number of open snapshots is reached.
-    #[error("too many transactions are reading at once")]
+    #[error("too many transactions are reading at the same time")]
     Readers,
     /// The engine is overloaded and requests a pause.
     #[error("the store is busy: {why}")]

@@ -277,7 +277,7 @@ impl AttemptFaults {
         outcome
     }
 
-    /// The delay of a late commit: mostly shorter than a run's retries, rarely longer than its deadline.
+    /// The delay of a late commit: mostly shorter than a transaction's retries, rarely longer than its deadline.
     fn commit_delay(&self) -> Duration {
         MAX_COMMIT_DELAY.mul_f64(self.faults.state().rng.f64().powi(4))
     }

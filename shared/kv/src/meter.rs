@@ -50,7 +50,7 @@ impl Meter {
         self.0.started.load(Relaxed)
     }
 
-    /// Retries so far: all attempts except the first of each run.
+    /// Retries so far: all attempts except the first of each transaction.
     pub fn retries(&self) -> u32 {
         self.0.retries.load(Relaxed)
     }

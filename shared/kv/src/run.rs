@@ -29,7 +29,7 @@ pub(crate) struct Runner {
     pub(crate) usage: Arc<Counters>,
     pub(crate) deadline: Duration,
     pub(crate) max_attempts: u32,
-    /// The snapshot that the first attempt of each run reads from.
+    /// The snapshot that the first attempt of each transaction reads from.
     pub(crate) start: Option<Snapshot>,
     #[cfg(feature = "testing")]
     pub(crate) faults: Option<Arc<Faults>>,
@@ -58,20 +58,20 @@ impl Runner {
         Fut: Future<Output = Result<T, E>> + Send,
         E: RunError,
     {
-        let mut run = Run::start(self, progress);
-        let mut txn = self.begin(self.start.as_ref(), run.meter.clone())?;
+        let mut attempts = Attempts::start(self, progress);
+        let mut txn = self.begin(self.start.as_ref(), attempts.meter.clone())?;
         // The results of attempts with an unknown commit. Each commit may still be in flight until a later attempt
         // finds its marker, or commits and thereby excludes it.
         let mut unknown_commits = Vec::new();
         loop {
-            let number = run.count_attempt();
+            let number = attempts.count_attempt();
             let attempt = Attempt(txn);
             // The body is awaited here and not in a method: every further future around it would copy it.
             let failure = 'failed: {
-                if run.has_unknown_commit {
-                    match run.committed_attempt(&attempt).await {
+                if attempts.has_unknown_commit {
+                    match attempts.committed_attempt(&attempt).await {
                         Ok(Some(committed)) => {
-                            run.count_commit();
+                            attempts.count_commit();
                             let value = result_of(committed, unknown_commits)?;
                             // This attempt has read the marker, so its snapshot includes that commit.
                             let taken_after = attempt.0.taken_after();
@@ -83,30 +83,30 @@ impl Runner {
                 }
                 let value = match body(attempt.0.clone()).await {
                     Ok(value) => value,
-                    Err(error) => match run.failure_in(&error) {
+                    Err(error) => match attempts.failure_in(&error) {
                         Some(failure) => break 'failed failure,
                         None => return Err(error),
                     },
                 };
-                if let Err(failure) = run.write_marker(&attempt, number) {
+                if let Err(failure) = attempts.write_marker(&attempt, number) {
                     break 'failed failure;
                 }
                 let taken_after = attempt.commit_taken_after();
                 match attempt.0.commit(&progress.undecided).await {
                     Ok(()) => {
-                        run.count_commit();
+                        attempts.count_commit();
                         return Ok((value, Decided { attempt, taken_after }));
                     }
                     Err(failure) => {
                         if failure == Error::CommitUnknown {
-                            run.has_unknown_commit = true;
+                            attempts.has_unknown_commit = true;
                             unknown_commits.push((number, value));
                         }
                         failure
                     }
                 }
             };
-            txn = run.retry(failure, number, attempt).await?;
+            txn = attempts.retry(failure, number, attempt).await?;
         }
     }
 
@@ -150,8 +150,8 @@ impl Runner {
     }
 }
 
-/// The state of one run, apart from the results of its closure.
-struct Run<'a> {
+/// The attempts of one transaction: their common state, apart from the results of the closure.
+struct Attempts<'a> {
     runner: &'a Runner,
     progress: &'a Progress,
     meter: Option<Meter>,
@@ -162,7 +162,7 @@ struct Run<'a> {
     has_unknown_commit: bool,
 }
 
-impl<'a> Run<'a> {
+impl<'a> Attempts<'a> {
     fn start(runner: &'a Runner, progress: &'a Progress) -> Self {
         runner.usage.transactions.fetch_add(1, Relaxed);
         Self {
@@ -197,8 +197,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The store's failure in the closure's error, if it ends the attempt and not the run. `None`: the run returns the
-    /// closure's error.
+    /// The store's failure in the closure's error, if it ends the attempt and not the transaction. `None`: `run`
+    /// returns the closure's error.
     ///
     /// The closure's own error is final even after an unknown commit. It follows from what this attempt read. The
     /// attempt with the unknown commit returned something else, so it read something that has changed since, and cannot
@@ -259,7 +259,7 @@ impl<'a> Run<'a> {
         self.runner.begin(None, self.meter.clone())
     }
 
-    /// The error of a run that makes no further attempt: `failure`, or that a commit may have taken place.
+    /// The error after the last attempt: `failure`, or that a commit may have taken place.
     fn final_error(&self, failure: Error, is_undecided: bool) -> Error {
         if is_undecided {
             self.progress.undecided.store(true, Relaxed);
@@ -281,9 +281,9 @@ impl Attempt {
     /// acknowledged during it may come after it. The snapshot is therefore not older than the moment before the commit,
     /// and may be older than the moment after.
     ///
-    /// A run that follows acquires its marker by this time, and so avoids markers used meanwhile and this run's own,
-    /// which is still in use. The start of this attempt would be correct too, but if each run passed on the time of its
-    /// predecessor, no later run could reuse a marker.
+    /// A transaction that follows acquires its marker by this time, and so avoids markers used meanwhile and this
+    /// transaction's own, which is still in use. The start of this attempt would be correct too, but if each
+    /// transaction passed on the time of its predecessor, none of them could reuse a marker.
     fn commit_taken_after(&self) -> Instant {
         if self.0.has_written() {
             Instant::now()
@@ -299,7 +299,7 @@ impl Drop for Attempt {
     }
 }
 
-/// The attempt that decided a run: the one that committed, or the one that found an earlier one's marker.
+/// The attempt that decided a transaction: the one that committed, or the one that found an earlier one's marker.
 pub(crate) struct Decided {
     attempt: Attempt,
     /// The snapshot after the commit is not older than this time.
@@ -307,7 +307,7 @@ pub(crate) struct Decided {
 }
 
 impl Decided {
-    /// The store as of the commit, for later runs.
+    /// The store as of the commit, for later transactions.
     pub(crate) async fn into_snapshot(self) -> Snapshot {
         self.attempt.0.commit_snapshot(self.taken_after).await
     }
@@ -321,16 +321,16 @@ fn result_of<T>(number: u32, unknown_commits: Vec<(u32, T)>) -> Result<T, Error>
     })
 }
 
-/// The progress of a run, readable after its future was dropped.
+/// The progress of a transaction, readable after its future was dropped.
 #[derive(Default)]
 pub(crate) struct Progress {
     attempts: AtomicU32,
-    /// Whether a commit may have taken place although the run has no result.
+    /// Whether a commit may have taken place although `run` has no result.
     undecided: AtomicBool,
 }
 
 impl Progress {
-    /// The error of a run whose deadline has passed.
+    /// The error of a transaction whose deadline has passed.
     pub(crate) fn deadline_error(&self, deadline: Duration) -> Error {
         let attempts = self.attempts.load(Relaxed);
         let cause = if self.undecided.load(Relaxed) {

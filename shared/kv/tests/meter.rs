@@ -44,12 +44,12 @@ enum Step {
     Concurrent(Vec<Step>),
 }
 
-/// One run.
+/// One transaction.
 #[derive(Clone, Debug)]
-struct Run {
+struct Transaction {
     step: Step,
     writes: bool,
-    /// Whether it reads from the snapshot of the previous run.
+    /// Whether it reads from the snapshot of the previous transaction.
     follows: bool,
 }
 
@@ -72,9 +72,9 @@ fn steps() -> impl Strategy<Value = Step> {
     })
 }
 
-fn runs() -> impl Strategy<Value = Vec<Run>> {
+fn transactions() -> impl Strategy<Value = Vec<Transaction>> {
     let run = (steps(), any::<bool>(), any::<bool>());
-    let run = run.prop_map(|(step, writes, follows)| Run { step, writes, follows });
+    let run = run.prop_map(|(step, writes, follows)| Transaction { step, writes, follows });
     prop::collection::vec(run, 0..4)
 }
 
@@ -106,16 +106,16 @@ fn execute<'a>(txn: &'a Txn, step: &'a Step) -> Boxed<'a> {
     })
 }
 
-async fn perform(db: &Db, runs: &[Run]) -> Result<(), Error> {
+async fn perform(db: &Db, transactions: &[Transaction]) -> Result<(), Error> {
     let mut previous: Option<Snapshot> = None;
-    for run in runs {
-        let handle = match previous.take().filter(|_| run.follows) {
+    for transaction in transactions {
+        let handle = match previous.take().filter(|_| transaction.follows) {
             Some(snapshot) => db.reading_from(snapshot),
             None => db.clone(),
         };
         let done = handle.run_with_snapshot(|txn| async move {
-            execute(&txn, &run.step).await?;
-            if run.writes {
+            execute(&txn, &transaction.step).await?;
+            if transaction.writes {
                 txn.set(&Key::of(&("a",)), "1")?;
             }
             Ok::<_, Error>(())
@@ -135,7 +135,7 @@ proptest! {
 
     /// Conflicts and lost responses cause retries, whose trips count like those of first attempts.
     #[test]
-    fn the_count_of_trips_equals_the_elapsed_time(runs in runs(), seed: u64, has_faults: bool) {
+    fn the_count_of_trips_equals_the_elapsed_time(transactions in transactions(), seed: u64, has_faults: bool) {
         let (_folder, db) = store();
         let rate = if has_faults { 0.3 } else { 0.0 };
         let plan = Plan {
@@ -150,7 +150,7 @@ proptest! {
         let (meter, before) = (Meter::new(), db.usage());
         let elapsed = paused(async {
             let start = Instant::now();
-            let _ = meter.measure(perform(&db, &runs)).await;
+            let _ = meter.measure(perform(&db, &transactions)).await;
             start.elapsed()
         });
         prop_assert_eq!(u128::from(meter.trips()), elapsed.as_millis() / TRIP.as_millis());
@@ -161,15 +161,15 @@ proptest! {
 
     /// LMDB completes each operation before the next one starts.
     #[test]
-    fn without_latency_every_operation_is_a_sequential_trip(runs in runs()) {
+    fn without_latency_every_operation_is_a_sequential_trip(transactions in transactions()) {
         let (_folder, db) = store();
         let meter = Meter::new();
         let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime for one thread");
-        runtime.block_on(meter.measure(perform(&db, &runs))).expect("no faults");
+        runtime.block_on(meter.measure(perform(&db, &transactions))).expect("no faults");
         let (mut expected, mut has_snapshot) = (0, false);
-        for run in &runs {
-            let saves_begin = run.follows && has_snapshot;
-            let own = run.step.reads() + u32::from(run.writes);
+        for transaction in &transactions {
+            let saves_begin = transaction.follows && has_snapshot;
+            let own = transaction.step.reads() + u32::from(transaction.writes);
             expected += own + u32::from(own > 0 && !saves_begin);
             has_snapshot = own > 0 || saves_begin;
         }
@@ -215,7 +215,7 @@ async fn a_future_that_moves_between_threads_keeps_its_count() {
         tasks.spawn(async move {
             let meter = Meter::new();
             let work = async {
-                // Sequential runs; at each yield, another thread may take over.
+                // Sequential transactions; at each yield, another thread may take over.
                 for _ in 0..number {
                     chain(&db, 3).await;
                     tokio::task::yield_now().await;
@@ -229,7 +229,7 @@ async fn a_future_that_moves_between_threads_keeps_its_count() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn retries_are_all_attempts_except_the_first_of_each_run() {
+async fn retries_are_all_attempts_except_the_first_of_each_transaction() {
     let (_folder, db) = store();
     let meter = Meter::new();
     let conflicts = slow(
@@ -244,7 +244,7 @@ async fn retries_are_all_attempts_except_the_first_of_each_run() {
     assert!(matches!(outcome, Err(Error::Unavailable { .. })), "{outcome:?}");
     assert_eq!(meter.retries(), 63, "of 64 attempts");
     meter.measure(write(slow(&db, Plan::default()))).await.unwrap();
-    assert_eq!(meter.retries(), 63, "the next run needed no retry");
+    assert_eq!(meter.retries(), 63, "the next transaction needed no retry");
 }
 
 #[tokio::test(start_paused = true)]

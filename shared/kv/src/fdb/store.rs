@@ -15,7 +15,7 @@ use super::transaction::Transaction;
 use crate::error::Error;
 use crate::sync::lock;
 
-/// Time by which a transaction outlives its run, so that the run's deadline always fires first.
+/// Margin between a transaction's deadline and the client's timeout, so that the deadline always fires first.
 const TIMEOUT_MARGIN: Duration = Duration::from_secs(1);
 /// Longest pause between two attempts, in milliseconds.
 const MAX_RETRY_DELAY_MS: i32 = 250;

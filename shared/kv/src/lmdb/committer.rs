@@ -148,7 +148,7 @@ impl Committer {
 
 impl Drop for Committer {
     fn drop(&mut self) {
-        // Matters only after a panic or LMDB's: waiting runs receive an error, and later commits are rejected.
+        // Matters only after a panic or LMDB's: waiting transactions receive an error, and later commits are rejected.
         self.queue.close();
         self.queue.clear();
     }
@@ -156,7 +156,7 @@ impl Drop for Committer {
 
 fn respond(batch: impl IntoIterator<Item = Commit>, outcomes: Vec<Result<(), Error>>) {
     for (commit, outcome) in batch.into_iter().zip(outcomes) {
-        // The receiver is gone if the run was dropped during its commit.
+        // The receiver is gone if the transaction was dropped during its commit.
         let _ = commit.outcome.send(outcome);
     }
 }

@@ -118,7 +118,7 @@ pub(super) fn reserve_lock_file(folder: &Path) -> io::Result<()> {
 
 /// The error of a store whose commit thread has ended.
 pub(super) fn stopped() -> Error {
-    let why = "its commit thread has stopped, and this process has to be started again".to_owned();
+    let why = "its commit thread has stopped, and this process must be restarted".to_owned();
     Error::Unavailable {
         cause: Cause::Engine { why },
     }
@@ -155,7 +155,7 @@ pub(super) fn describe(error: &heed::Error) -> String {
         }
         heed::Error::Mdb(MdbError::MapFull) => format!("the store has reached its largest size, {} GiB", MAP_LEN >> 30),
         heed::Error::Mdb(MdbError::Panic) => {
-            "an earlier write of its root failed, and this process has to be started again".to_owned()
+            "an earlier write of its root page failed, and this process must be restarted".to_owned()
         }
         heed::Error::Mdb(MdbError::Invalid) => "its files are not LMDB's".to_owned(),
         heed::Error::Mdb(MdbError::VersionMismatch) => "its files are from another version of LMDB".to_owned(),

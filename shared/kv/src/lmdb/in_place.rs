@@ -41,7 +41,7 @@ impl Transaction {
         Some(HeldSnapshot(Mutex::new(Some(snapshot))))
     }
 
-    /// Ends the attempt and moves its work to another transaction, which the end of the run does not affect.
+    /// Ends the attempt and moves its work to another object, which the end of this transaction does not affect.
     pub(crate) fn detach(&self) -> Self {
         Self {
             store: self.store.clone(),
@@ -68,7 +68,7 @@ impl Transaction {
         };
         let outcomes = committer.write_now(&[commit]).map_err(|error| failure(&error))?;
         outcomes.into_iter().collect::<Result<(), _>>()?;
-        // Now and not when the run asks for it: the response may be delayed, and others commit meanwhile.
+        // Now and not on demand: the response may be delayed, and others commit meanwhile.
         *lock(&self.commit_snapshot) = self.store.environment.snapshot().ok();
         Ok(())
     }

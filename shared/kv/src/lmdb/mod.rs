@@ -17,8 +17,8 @@
 //! reason.
 //!
 //! **A commit can be withdrawn until the committer takes it.** Another process can hold the write lock for any length
-//! of time, even while it is stopped. A commit therefore stays in the queue until this process has the lock. A run
-//! whose deadline passes withdraws it, so that it is not applied later.
+//! of time, even while it is stopped. A commit therefore stays in the queue until this process has the lock. A
+//! transaction whose deadline passes withdraws it, so that it is not applied later.
 //!
 //! **A full disk** fails the sync or the write of a page. LMDB then returns an error and aborts the write transaction:
 //! nothing is half written. The lock file is the exception, because it is written through a memory map: without disk

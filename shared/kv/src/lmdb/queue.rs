@@ -12,7 +12,8 @@ use crate::overlay::Overlay;
 use crate::query::Span;
 use crate::sync::lock;
 
-/// Maximum number of commits in one write transaction. The position of a commit in it is part of the stamp of an append.
+/// Maximum number of commits in one write transaction. The position of a commit in it is part of the stamp of an
+/// append.
 pub(super) const MAX_BATCH: usize = 256;
 
 /// The data of a transaction that its commit needs.
@@ -98,7 +99,7 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Drops the commits in the queue, so that their runs receive an error.
+    /// Drops the commits in the queue, so that their transactions receive an error.
     pub(super) fn clear(&self) {
         lock(&self.waiting).commits.clear();
     }
@@ -144,7 +145,7 @@ mod tests {
         queue.push(Work::default(), oneshot::channel().0).unwrap()
     }
 
-    /// Drops a [`QueuedCommit`] and returns whether its run is undecided.
+    /// Drops a [`QueuedCommit`] and returns whether its transaction is undecided.
     fn drop_queued(queue: &Queue, id: u64, has_outcome: bool) -> bool {
         let undecided = AtomicBool::new(false);
         drop(QueuedCommit {

@@ -37,22 +37,22 @@ macro_rules! conformance {
                 a_read_only_transaction_never_conflicts
                 blind_writes_do_not_conflict;
             snapshots:
-                a_run_reads_from_the_snapshot_of_an_earlier_run
-                a_run_on_a_snapshot_conflicts_when_its_reads_have_changed_since
-                a_run_on_a_commit_snapshot_reads_the_committed_writes
-                a_run_on_a_commit_snapshot_does_not_conflict_with_that_commit
-                a_run_on_a_commit_snapshot_conflicts_with_a_later_commit
-                a_run_continues_from_a_run_without_writes;
+                a_transaction_reads_from_the_snapshot_of_an_earlier_one
+                a_transaction_on_a_snapshot_conflicts_when_its_reads_have_changed_since
+                a_transaction_on_a_commit_snapshot_reads_the_committed_writes
+                a_transaction_on_a_commit_snapshot_does_not_conflict_with_that_commit
+                a_transaction_on_a_commit_snapshot_conflicts_with_a_later_commit
+                a_transaction_continues_from_one_without_writes;
             runs:
                 a_failed_closure_commits_nothing_and_its_error_is_returned
                 a_conflict_in_the_closures_own_error_is_retried
-                a_run_borrows_from_its_caller_and_can_be_spawned
+                a_closure_borrows_from_its_caller_and_run_can_be_spawned
                 a_closure_that_always_conflicts_stops_at_the_deadline
                 a_closure_that_hangs_stops_at_the_deadline
                 a_closure_that_reads_forever_stops_at_the_deadline
                 attempts_are_limited
-                a_dropped_run_commits_nothing_and_ends_its_transaction
-                a_transaction_kept_after_its_run_returns_errors
+                dropping_run_commits_nothing_and_ends_the_transaction
+                a_transaction_kept_after_its_end_returns_errors
                 usage_counts_operations;
             concurrency:
                 concurrent_tasks_lose_no_increment
@@ -110,7 +110,7 @@ conformance!(fdb, Harness::fdb);
 #[cfg(feature = "testing")]
 conformance!(faulty, |test| super::lmdb_with_faults(test, super::Plan::default()));
 
-// Faults that a run recovers from are invisible to a caller that does not count attempts.
+// Faults that a transaction recovers from are invisible to a caller that does not count attempts.
 #[cfg(feature = "testing")]
 conformance! { faulty_in_fact, |test| super::lmdb_with_faults(test, super::mild_faults());
     reads:
@@ -121,10 +121,10 @@ conformance! { faulty_in_fact, |test| super::lmdb_with_faults(test, super::mild_
         a_full_page_has_a_continuation_and_the_last_page_has_none
         an_empty_or_inverted_range_has_no_effect;
     snapshots:
-        a_run_reads_from_the_snapshot_of_an_earlier_run
-        a_run_on_a_commit_snapshot_reads_the_committed_writes
-        a_run_on_a_commit_snapshot_conflicts_with_a_later_commit
-        a_run_continues_from_a_run_without_writes;
+        a_transaction_reads_from_the_snapshot_of_an_earlier_one
+        a_transaction_on_a_commit_snapshot_reads_the_committed_writes
+        a_transaction_on_a_commit_snapshot_conflicts_with_a_later_commit
+        a_transaction_continues_from_one_without_writes;
     concurrency:
         concurrent_tasks_lose_no_increment
         concurrent_processes_lose_no_increment;
@@ -141,10 +141,10 @@ conformance! { fdb_faulty_in_fact, |test| super::fdb_with_faults(test, super::mi
         a_committed_write_is_read_by_the_next_transaction
         a_transaction_reads_its_own_writes;
     snapshots:
-        a_run_reads_from_the_snapshot_of_an_earlier_run
-        a_run_on_a_commit_snapshot_reads_the_committed_writes
-        a_run_on_a_commit_snapshot_conflicts_with_a_later_commit
-        a_run_continues_from_a_run_without_writes;
+        a_transaction_reads_from_the_snapshot_of_an_earlier_one
+        a_transaction_on_a_commit_snapshot_reads_the_committed_writes
+        a_transaction_on_a_commit_snapshot_conflicts_with_a_later_commit
+        a_transaction_continues_from_one_without_writes;
     concurrency:
         concurrent_tasks_lose_no_increment
         concurrent_processes_lose_no_increment;

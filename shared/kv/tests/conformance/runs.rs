@@ -1,4 +1,4 @@
-//! Runs: errors, retries, deadlines, the limit on attempts, and the end of a transaction.
+//! `Db::run`: errors, retries, deadlines, the limit on attempts, and the end of a transaction.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
@@ -20,7 +20,7 @@ pub(crate) async fn a_failed_closure_commits_nothing_and_its_error_is_returned(h
 
     assert_eq!(run, Err(Rejection::Taken));
     assert_eq!(contents(&db).await, []);
-    assert_eq!(db.usage().attempts, 2, "one per run");
+    assert_eq!(db.usage().attempts, 2, "one per transaction");
 }
 
 pub(crate) async fn a_conflict_in_the_closures_own_error_is_retried(harness: &Harness) {
@@ -41,7 +41,7 @@ pub(crate) async fn a_conflict_in_the_closures_own_error_is_retried(harness: &Ha
     assert_eq!(db.usage().conflicts, 1);
 }
 
-pub(crate) async fn a_run_borrows_from_its_caller_and_can_be_spawned(harness: &Harness) {
+pub(crate) async fn a_closure_borrows_from_its_caller_and_run_can_be_spawned(harness: &Harness) {
     let db = harness.db();
     let spawned = tokio::spawn(async move {
         let (name, number) = ("borrowed".to_owned(), 7);
@@ -156,7 +156,7 @@ pub(crate) async fn attempts_are_limited(harness: &Harness) {
     assert_eq!(get(other, &k(2)).await, None);
 }
 
-pub(crate) async fn a_dropped_run_commits_nothing_and_ends_its_transaction(harness: &Harness) {
+pub(crate) async fn dropping_run_commits_nothing_and_ends_the_transaction(harness: &Harness) {
     let db = harness.db();
     let (kept, written) = (&Mutex::new(None), &tokio::sync::Notify::new());
     let run = db.run(|txn| async move {
@@ -176,7 +176,7 @@ pub(crate) async fn a_dropped_run_commits_nothing_and_ends_its_transaction(harne
     assert_eq!(contents(&db).await, []);
 }
 
-pub(crate) async fn a_transaction_kept_after_its_run_returns_errors(harness: &Harness) {
+pub(crate) async fn a_transaction_kept_after_its_end_returns_errors(harness: &Harness) {
     let db = harness.db();
     let txn = db
         .run(|txn| async move {

@@ -1,11 +1,11 @@
-//! Runs that read from the snapshot of an earlier run.
+//! Transactions that read from the snapshot of an earlier one.
 
 use kv::{Db, Error, Snapshot};
 
 use crate::common::Harness;
 use crate::support::{contents, get, k, pairs, put};
 
-pub(crate) async fn a_run_reads_from_the_snapshot_of_an_earlier_run(harness: &Harness) {
+pub(crate) async fn a_transaction_reads_from_the_snapshot_of_an_earlier_one(harness: &Harness) {
     let db = harness.db();
     put(&db, &[(1, Some("one"))]).await;
     let snapshot = db
@@ -22,7 +22,7 @@ pub(crate) async fn a_run_reads_from_the_snapshot_of_an_earlier_run(harness: &Ha
     assert_eq!(contents(&db).await, pairs(&[(1, "one"), (2, "two")]));
 }
 
-pub(crate) async fn a_run_on_a_snapshot_conflicts_when_its_reads_have_changed_since(harness: &Harness) {
+pub(crate) async fn a_transaction_on_a_snapshot_conflicts_when_its_reads_have_changed_since(harness: &Harness) {
     let db = harness.db();
     put(&db, &[(1, Some("old"))]).await;
     let snapshot = db
@@ -58,13 +58,13 @@ async fn grow(db: &Db) -> (String, Snapshot) {
     grown.expect("committed")
 }
 
-pub(crate) async fn a_run_on_a_commit_snapshot_reads_the_committed_writes(harness: &Harness) {
+pub(crate) async fn a_transaction_on_a_commit_snapshot_reads_the_committed_writes(harness: &Harness) {
     let db = harness.db();
     let (grown, snapshot) = grow(&db).await;
     assert_eq!(grown, "x");
     assert_eq!(contents(&db.reading_from(snapshot.clone())).await, pairs(&[(1, "x")]));
 
-    // The snapshot of a commit without reads, and then a chain of runs.
+    // The snapshot of a commit without reads, and then a chain of transactions.
     let cleared: Result<_, Error> = db.run_with_snapshot(|txn| async move { txn.clear(&k(1)) }).await;
     let ((), mut snapshot) = cleared.expect("committed");
     for grown in ["x", "xx", "xxx", "xxxx"] {
@@ -75,7 +75,7 @@ pub(crate) async fn a_run_on_a_commit_snapshot_reads_the_committed_writes(harnes
     assert_eq!(contents(&db).await, pairs(&[(1, "xxxx")]));
 }
 
-pub(crate) async fn a_run_on_a_commit_snapshot_does_not_conflict_with_that_commit(harness: &Harness) {
+pub(crate) async fn a_transaction_on_a_commit_snapshot_does_not_conflict_with_that_commit(harness: &Harness) {
     let db = harness.db();
     let (_, mut snapshot) = grow(&db).await;
     for _ in 0..20 {
@@ -86,7 +86,7 @@ pub(crate) async fn a_run_on_a_commit_snapshot_does_not_conflict_with_that_commi
     assert_eq!((usage.conflicts, usage.reads, usage.keys_read), (0, 21, 21));
 }
 
-pub(crate) async fn a_run_on_a_commit_snapshot_conflicts_with_a_later_commit(harness: &Harness) {
+pub(crate) async fn a_transaction_on_a_commit_snapshot_conflicts_with_a_later_commit(harness: &Harness) {
     let db = harness.db();
     let (_, snapshot) = grow(&db).await;
     put(&db, &[(1, Some("theirs"))]).await;
@@ -96,7 +96,7 @@ pub(crate) async fn a_run_on_a_commit_snapshot_conflicts_with_a_later_commit(har
     assert_eq!(grow(&db.reading_from(snapshot)).await.0, "theirsxx");
 }
 
-pub(crate) async fn a_run_continues_from_a_run_without_writes(harness: &Harness) {
+pub(crate) async fn a_transaction_continues_from_one_without_writes(harness: &Harness) {
     let db = harness.db();
     put(&db, &[(1, Some("x"))]).await;
     let read: Result<_, Error> = db.run_with_snapshot(|txn| async move { txn.get(&k(1)).await }).await;

@@ -63,7 +63,7 @@ pub(crate) fn pairs(expected: &[(u32, &str)]) -> Vec<(u32, String)> {
     expected.iter().map(|(n, value)| (*n, (*value).to_owned())).collect()
 }
 
-/// Runs `read` and then a write of another key in one transaction. During the first attempt, commits `meanwhile`
+/// Executes `read` and then a write of another key in one transaction. During the first attempt, commits `meanwhile`
 /// between the two. Returns the number of attempts: one if `meanwhile` was no conflict, two if it was one.
 pub(crate) async fn attempts_with<F>(
     db: &Db,

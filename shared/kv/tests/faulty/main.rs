@@ -1,4 +1,4 @@
-//! Fault injection, and how runs recover from faults. Needs the feature `testing`.
+//! Fault injection, and how transactions recover from faults. Needs the feature `testing`.
 #![cfg(feature = "testing")]
 
 mod injection;

@@ -1,4 +1,4 @@
-//! Runs that read from the snapshot of an earlier run, under faults.
+//! Transactions that read from the snapshot of an earlier one, under faults.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use crate::support::{TRIP, calm, increment, increment_with_snapshot, k, lost_responses, number, store};
 
 #[tokio::test(start_paused = true)]
-async fn a_run_on_a_snapshot_does_not_wait_for_its_begin() {
+async fn a_transaction_on_a_snapshot_does_not_wait_for_its_begin() {
     let (_folder, db) = store();
     let slow = db.with_faults(Plan {
         latency: Latency::of(TRIP),
@@ -83,7 +83,7 @@ async fn the_snapshot_of_a_resolved_unknown_commit_includes_its_writes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn chained_runs_under_faults_take_place_once_each() {
+async fn chained_transactions_under_faults_take_place_once_each() {
     for seed in 0..100 {
         let (_folder, db) = store();
         let faulty = db.with_faults(Plan {
@@ -104,7 +104,7 @@ async fn chained_runs_under_faults_take_place_once_each() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn markers_used_during_a_commit_do_not_delay_the_next_run() {
+async fn markers_used_during_a_commit_do_not_delay_the_next_transaction() {
     let (_folder, db) = store();
     for seed in 0..50 {
         let slow = db.with_faults(Plan {
@@ -133,7 +133,7 @@ async fn markers_used_during_a_commit_do_not_delay_the_next_run() {
 }
 
 #[tokio::test]
-async fn chained_runs_reuse_markers() {
+async fn chained_transactions_reuse_markers() {
     let (_folder, db) = store();
     let marked = db.with_faults(Plan::default());
     let mut next = marked.clone();
@@ -141,5 +141,5 @@ async fn chained_runs_reuse_markers() {
         next = marked.reading_from(increment_with_snapshot(&next).await.unwrap().1);
     }
     let markers = db.sweep_markers(Duration::ZERO).await.unwrap();
-    assert!(markers <= 3, "{markers} markers for sequential runs");
+    assert!(markers <= 3, "{markers} markers for sequential transactions");
 }

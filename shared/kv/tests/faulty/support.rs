@@ -18,7 +18,8 @@ pub(crate) fn k(n: u32) -> Key {
     Key::of(&("k", n))
 }
 
-/// The store without faults, with commits in place: under a paused clock, a run cannot wait for the commit thread.
+/// The store without faults, with commits in place: under a paused clock, a transaction cannot wait for the commit
+/// thread.
 pub(crate) fn calm(db: &Db) -> Db {
     db.with_faults(Plan::default())
 }

@@ -45,7 +45,7 @@ async fn a_late_commit_takes_place_once_or_never() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_ends_with_an_unknown_commit_reports_it() {
+async fn a_transaction_that_ends_with_an_unknown_commit_reports_it() {
     let (_folder, db) = store();
     for fate in [Fate::Lost, Fate::Committed, Fate::Late] {
         let hanging = db.with_faults(Plan {
@@ -117,7 +117,7 @@ async fn only_old_markers_are_swept() {
     increment(&marked).await.unwrap();
     assert_eq!(marked.sweep_markers(Duration::from_hours(24)).await, Ok(0));
 
-    // Concurrent runs write markers and do not disturb the sweep.
+    // Concurrent transactions write markers and do not disturb the sweep.
     let others = async {
         for _ in 0..50 {
             increment(&marked).await.unwrap();
