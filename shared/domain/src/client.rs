@@ -1,4 +1,4 @@
-//! The client that sent a request, as far as the front door vouches for it.
+//! The client that sent a request: its address, its program, and the id of the request.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -23,7 +23,7 @@ pub struct Client {
 pub struct Address(IpAddr);
 
 impl Address {
-    /// Length of the prefix of one IPv6 subscriber (RFC 6177), who controls every address below it.
+    /// The prefix length of one IPv6 subscriber (RFC 6177), who controls every address below the prefix.
     const SUBSCRIBER_BITS: u32 = 64;
 
     /// The address in canonical form.

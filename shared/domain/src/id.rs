@@ -66,7 +66,7 @@ macro_rules! ids {
 }
 
 ids! {
-    /// A person's account.
+    /// A user's account.
     UserId,
     /// An owner of sessions: a user's own tenant, or an organisation.
     TenantId,

@@ -50,8 +50,8 @@ impl CursorKey {
         Self(random_bytes(rng))
     }
 
-    /// The key of a tenant that was stored before tenants had keys. Derived from the id, so it detects mistakes but no
-    /// forgery.
+    /// The key of a tenant that was stored before tenants had keys. It is derived from the id, so it detects mistakes
+    /// but not forgery.
     pub(crate) fn legacy(tenant: TenantId) -> Self {
         Self(Sha256::digest(tenant.as_bytes()).into())
     }
@@ -66,8 +66,8 @@ const TAG_LEN: usize = 16;
 /// The position at which a page ended, opaque to clients.
 ///
 /// It consists of a version (1 byte), the position (up to 16 bytes) and a tag (16 bytes) in base64url. The tag is a
-/// truncated HMAC-SHA-256 of the list, its filter and the position under the tenant's [`CursorKey`], so a forged cursor
-/// and one of another tenant, list or filter are rejected.
+/// truncated HMAC-SHA-256 of the list, its filter and the position under the tenant's [`CursorKey`]. So a forged cursor
+/// is rejected, and so is one of another tenant, list or filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     position: Vec<u8>,

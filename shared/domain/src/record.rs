@@ -22,8 +22,7 @@ pub trait Record: Serialize + DeserializeOwned {
     /// The version of the format that this code writes.
     const VERSION: u32 = 1;
 
-    /// The record from `data` in another `version` than [`VERSION`](Self::VERSION); `None` if this code does not read
-    /// it.
+    /// The record from `data` of another version than [`VERSION`](Self::VERSION); `None` if this code cannot read it.
     fn from_version(version: u32, data: &str) -> Option<serde_json::Result<Self>> {
         let _ = (version, data);
         None

@@ -66,8 +66,7 @@ impl Name {
     }
 }
 
-/// `text` without white space at its ends. Most programs treat a byte order mark as white space, although Unicode does
-/// not.
+/// `text` without white space at its ends. A byte order mark counts as white space, as in most programs.
 fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
 }

@@ -9,9 +9,9 @@
 //! | 32 | the token's secret |
 //! | 4 | a checksum |
 //!
-//! Only a client that has had one of the login's tokens knows the proof. A wrong secret with the right proof is a
-//! reused token and ends the login; without the proof it is a guess and changes nothing, so knowing the ids ends no
-//! login.
+//! Only a client that has had one of the login's tokens knows the proof. An old secret with the right proof is a reused
+//! token and ends the login. Without the proof the token is a guess and changes nothing, so an attacker who knows the
+//! ids cannot end the login.
 //!
 //! The store holds digests. A successor's secret is the HMAC-SHA-256 of a nonce under the secret that it replaces, so
 //! the replaced token gets the same successor again, while neither the store nor the replaced token alone reveals it.

@@ -32,8 +32,9 @@ const KEYS: &[&str] = &[
     "q1w2e3r4t5y6u7i8o9p0",
 ];
 
-/// The number of characters in `text` if each row counts as one, and a repeated unit, also between digits and signs,
-/// once.
+/// The number of characters in `text` if a row counts as one character and a repeated unit counts once.
+///
+/// Digits and signs may surround the repetition.
 pub(super) fn essence(text: &str) -> usize {
     let whole = period(&without_rows(text, RUN_MIN));
     Core::all(text).filter_map(Core::essence).fold(whole, Ord::min)
@@ -41,8 +42,7 @@ pub(super) fn essence(text: &str) -> usize {
 
 /// The units that `text` repeats, each with the text around the repetition.
 ///
-/// The repetition is the whole text, the text without the signs at its ends, or without the digits and signs at its
-/// ends.
+/// The repetition is the whole text, or the text without the signs, or without the digits and signs, at its ends.
 pub(super) fn repetitions(text: &str) -> impl Iterator<Item = Core<'_>> {
     let whole = Core {
         before: "",

@@ -1,4 +1,4 @@
-//! Users: people with an account.
+//! Users and their accounts.
 
 pub(crate) mod email;
 pub mod keys;
@@ -14,7 +14,7 @@ use crate::record::Record;
 use crate::text::Name;
 use crate::time::Timestamp;
 
-/// A person's account.
+/// A user's account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct User {
