@@ -1,7 +1,7 @@
 //! `GET /audit`
 
 use api::openapi::parameters::Paging;
-use api::openapi::{refusals, schema};
+use api::openapi::{problems, schema};
 use api::{ApiError, AppState, Authenticated, Query, Reply};
 use axum::extract::State;
 use domain::audit::ops;
@@ -30,7 +30,7 @@ fn parse(mut query: Query) -> Result<(Option<Cursor>, Limit), ApiError> {
     let after = query.optional("cursor", Cursor::parse);
     match (after, limit) {
         (Some(after), Some(limit)) => Ok((after, limit.unwrap_or_default())),
-        _ => Err(query.refuse()),
+        _ => Err(query.into_error()),
     }
 }
 
@@ -50,7 +50,7 @@ fn parse(mut query: Query) -> Result<(Option<Cursor>, Limit), ApiError> {
             body = PageBody,
             links(("next" = (operation_id = "listAuditEvents", parameters(("cursor" = "$response.body#/data/nextCursor")))))
         ),
-        refusals::Forbidden,
+        problems::Forbidden,
     ),
 )]
 pub async fn list(

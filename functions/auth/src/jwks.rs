@@ -1,6 +1,6 @@
 //! `GET /.well-known/jwks.json`
 
-use api::openapi::schema::always;
+use api::openapi::schema::constant;
 use api::{AppState, Bare};
 use axum::extract::State;
 use jwt::JwkSet;
@@ -47,19 +47,19 @@ struct Key {
 }
 
 fn okp() -> RefOr<Schema> {
-    always("OKP")
+    constant("OKP")
 }
 
 fn ed25519() -> RefOr<Schema> {
-    always("Ed25519")
+    constant("Ed25519")
 }
 
 fn sig() -> RefOr<Schema> {
-    always("sig")
+    constant("sig")
 }
 
 fn eddsa() -> RefOr<Schema> {
-    always("EdDSA")
+    constant("EdDSA")
 }
 
 /// The public keys of the access tokens, as the bare JWK Set that its readers expect (RFC 7517, section 5). Under HS256 there

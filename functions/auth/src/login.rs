@@ -1,6 +1,6 @@
 //! `POST /auth/login`
 
-use api::openapi::refusals;
+use api::openapi::problems;
 use api::{ApiError, AppState, Body, Checks, Field, Reply, Sender};
 use axum::extract::State;
 use domain::logins::ops;
@@ -31,7 +31,7 @@ impl LoginBody {
         let password = checks.required("password", self.password, |text| Password::claimed(&text));
         match (email, password) {
             (Some(email), Some(password)) => Ok((email, password)),
-            _ => Err(checks.refuse()),
+            _ => Err(checks.into_error()),
         }
     }
 }
@@ -55,9 +55,9 @@ impl LoginBody {
                 )
             ))
         ),
-        refusals::InvalidCredentials,
-        refusals::TooManyAttempts,
-        refusals::StoreUnavailable,
+        problems::InvalidCredentials,
+        problems::TooManyAttempts,
+        problems::StoreUnavailable,
     ),
 )]
 pub async fn login(

@@ -1,6 +1,6 @@
 //! `POST /auth/logout`
 
-use api::openapi::refusals;
+use api::openapi::problems;
 use api::{ApiError, AppState, Empty, Leaving, Reply};
 use axum::extract::State;
 use domain::logins::ops;
@@ -12,7 +12,7 @@ use domain::logins::ops;
     tag = "authentication",
     operation_id = "logOut",
     security((), ("accessToken" = [])),
-    responses((status = 200, description = "The login has ended.", body = Empty), refusals::StoreUnavailable),
+    responses((status = 200, description = "The login has ended.", body = Empty), problems::StoreUnavailable),
 )]
 pub async fn logout(State(app): State<AppState>, Leaving(caller): Leaving) -> Result<Reply<Empty>, ApiError> {
     if let Some(caller) = caller {

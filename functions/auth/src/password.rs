@@ -1,6 +1,6 @@
 //! `POST /auth/password`
 
-use api::openapi::refusals;
+use api::openapi::problems;
 use api::{ApiError, AppState, Authenticated, Body, Checks, Field, Reply};
 use axum::extract::State;
 use domain::password::Password;
@@ -35,7 +35,7 @@ impl PasswordBody {
         let new = checks.required("newPassword", self.new_password, Ok::<_, Rejection>);
         match (current, new) {
             (Some(current), Some(new)) => Ok((current, new)),
-            _ => Err(checks.refuse()),
+            _ => Err(checks.into_error()),
         }
     }
 }
@@ -50,8 +50,8 @@ impl PasswordBody {
     request_body = PasswordBody,
     responses(
         (status = 200, description = "The password is the new one, and the other logins have ended.", body = EndedBody),
-        refusals::InvalidCredentials,
-        refusals::TooManyAttempts,
+        problems::InvalidCredentials,
+        problems::TooManyAttempts,
     ),
 )]
 pub async fn password(

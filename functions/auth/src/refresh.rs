@@ -1,6 +1,6 @@
 //! `POST /auth/refresh`
 
-use api::openapi::refusals;
+use api::openapi::problems;
 use api::{ApiError, AppState, Body, Checks, Field, Reply, Sender};
 use axum::extract::State;
 use domain::Error;
@@ -27,7 +27,7 @@ impl RefreshBody {
         let mut checks = Checks::new();
         match checks.required("refreshToken", self.refresh_token, Ok::<_, Rejection>) {
             Some(text) => RefreshToken::parse(&text).ok_or_else(|| Error::InvalidRefreshToken.into()),
-            None => Err(checks.refuse()),
+            None => Err(checks.into_error()),
         }
     }
 }
@@ -52,8 +52,8 @@ impl RefreshBody {
                 )
             ))
         ),
-        refusals::InvalidRefreshToken,
-        refusals::StoreUnavailable,
+        problems::InvalidRefreshToken,
+        problems::StoreUnavailable,
     ),
 )]
 pub async fn refresh(

@@ -1,6 +1,6 @@
 //! `POST /auth/register`
 
-use api::openapi::{parameters, refusals};
+use api::openapi::{parameters, problems};
 use api::{ApiError, AppState, Body, Checks, Field, IdempotencyKey, Reply, Sender};
 use axum::extract::State;
 use domain::idempotency::Outcome;
@@ -63,7 +63,7 @@ impl RegisterBody {
                 last_name,
                 company,
             }),
-            _ => Err(checks.refuse()),
+            _ => Err(checks.into_error()),
         }
     }
 }
@@ -98,9 +98,9 @@ impl RegisterBody {
                 ),
             )
         ),
-        refusals::EmailTaken,
-        refusals::TooManyAttempts,
-        refusals::StoreUnavailable,
+        problems::EmailTaken,
+        problems::TooManyAttempts,
+        problems::StoreUnavailable,
     ),
 )]
 pub async fn register(

@@ -1,6 +1,6 @@
 //! `GET /ready`
 
-use api::openapi::{refusals, schema};
+use api::openapi::{problems, schema};
 use api::{ApiError, AppState, Reply};
 use axum::extract::State;
 use serde::Serialize;
@@ -16,7 +16,7 @@ pub struct ReadyBody {
 }
 
 fn is_ready() -> RefOr<Schema> {
-    schema::always("ready")
+    schema::constant("ready")
 }
 
 /// Says that the store answers, after one read under a deadline.
@@ -25,7 +25,7 @@ fn is_ready() -> RefOr<Schema> {
     path = "/ready",
     tag = "health",
     operation_id = "getReady",
-    responses((status = 200, description = "The store answers.", body = ReadyBody), refusals::StoreUnavailable),
+    responses((status = 200, description = "The store answers.", body = ReadyBody), problems::StoreUnavailable),
 )]
 pub async fn ready(State(app): State<AppState>) -> Result<Reply<ReadyBody>, ApiError> {
     domain::ready::check(&app.env).await?;

@@ -1,7 +1,7 @@
 //! `PATCH /sessions/{id}`
 
 use api::openapi::parameters::{IfMatch, IfNoneMatch};
-use api::openapi::refusals;
+use api::openapi::problems;
 use api::openapi::schema::{self, Id};
 use api::{ApiError, AppState, Authenticated, Body, Checks, Field, Preconditions, Reply};
 use axum::extract::State;
@@ -32,7 +32,7 @@ impl ChangeBody {
         let path = checks.optional("workspacePath", self.workspace_path, |text| WorkspacePath::parse(&text));
         match (name, path) {
             (Some(name), Some(workspace_path)) => Ok(Change { name, workspace_path }),
-            _ => Err(checks.refuse()),
+            _ => Err(checks.into_error()),
         }
     }
 }
@@ -62,7 +62,7 @@ impl ChangeBody {
                 ),
             )
         ),
-        refusals::Forbidden,
+        problems::Forbidden,
     ),
 )]
 pub async fn change(
@@ -72,7 +72,7 @@ pub async fn change(
     api::Id(id): api::Id<domain::SessionId>,
     Body(body): Body<ChangeBody>,
 ) -> Result<Reply<SessionBody>, ApiError> {
-    let expects = |version| preconditions.permit(version);
+    let expects = |version| preconditions.permits(version);
     let session = ops::change(&app.env, &caller, id, &body.parse()?, expects).await?;
     Ok(SessionBody::reply(Reply::ok, session))
 }

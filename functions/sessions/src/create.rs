@@ -1,6 +1,6 @@
 //! `POST /sessions`
 
-use api::openapi::{parameters, refusals, schema};
+use api::openapi::{parameters, problems, schema};
 use api::{ApiError, AppState, Authenticated, Body, Checks, Field, IdempotencyKey, Reply};
 use axum::extract::State;
 use domain::idempotency::Outcome;
@@ -31,7 +31,7 @@ impl CreateBody {
         let path = checks.required("workspacePath", self.workspace_path, |text| WorkspacePath::parse(&text));
         match (name, path) {
             (Some(name), Some(workspace_path)) => Ok(Draft { name, workspace_path }),
-            _ => Err(checks.refuse()),
+            _ => Err(checks.into_error()),
         }
     }
 }
@@ -58,7 +58,7 @@ impl CreateBody {
                 ("list" = (operation_id = "listSessions")),
             )
         ),
-        refusals::Forbidden,
+        problems::Forbidden,
     ),
 )]
 pub async fn create(

@@ -1,7 +1,7 @@
 //! `DELETE /sessions/{id}`
 
 use api::openapi::parameters::{IfMatch, IfNoneMatch};
-use api::openapi::refusals;
+use api::openapi::problems;
 use api::openapi::schema::Id;
 use api::{ApiError, AppState, Authenticated, Empty, Preconditions, Reply};
 use axum::extract::State;
@@ -15,7 +15,7 @@ use domain::sessions::ops;
     operation_id = "deleteSession",
     security(("accessToken" = [])),
     params(("id" = Id, Path, description = "The session's id."), IfMatch, IfNoneMatch),
-    responses((status = 200, description = "It is gone.", body = Empty), refusals::Forbidden),
+    responses((status = 200, description = "It is gone.", body = Empty), problems::Forbidden),
 )]
 pub async fn delete(
     State(app): State<AppState>,
@@ -23,6 +23,6 @@ pub async fn delete(
     preconditions: Preconditions,
     api::Id(id): api::Id<domain::SessionId>,
 ) -> Result<Reply<Empty>, ApiError> {
-    ops::delete(&app.env, &caller, id, |version| preconditions.permit(version)).await?;
+    ops::delete(&app.env, &caller, id, |version| preconditions.permits(version)).await?;
     Ok(Reply::ok(Empty {}))
 }

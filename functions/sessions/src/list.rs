@@ -47,7 +47,7 @@ fn parse(mut query: Query) -> Result<Listing, ApiError> {
             after,
             filter: filter.flatten(),
         }),
-        _ => Err(query.refuse()),
+        _ => Err(query.into_error()),
     }
 }
 

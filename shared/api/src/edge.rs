@@ -22,12 +22,9 @@ use tower::{Layer, Service};
 use crate::config::Origins;
 use crate::cors::Cors;
 use crate::error::{ApiError, Problem};
-use crate::json;
+use crate::json::{self, BODY_MAX_BYTES};
 use crate::observer::{Observer, Watch};
 use crate::state::AppState;
-
-/// The largest body that a route takes, in bytes.
-pub const BODY_MAX_BYTES: usize = 64 * 1024;
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -139,7 +136,7 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         let size = request.body().size_hint();
         if size.lower() > BODY_MAX_BYTES as u64 {
-            return Either::Left(ready(Ok(json::too_large().into_response())));
+            return Either::Left(ready(Ok(json::body_too_large().into_response())));
         }
         // One whose length is known needs no watching.
         let request = match size.exact() {

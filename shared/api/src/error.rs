@@ -230,7 +230,7 @@ impl ApiError {
             Code::Internal,
             "Something went wrong on our side. Quote the request id when you report it.",
         )
-        .because(cause)
+        .with_cause(cause)
     }
 
     /// The code.
@@ -240,7 +240,7 @@ impl ApiError {
 
     /// Notes a cause for the log.
     #[must_use]
-    pub fn because(self, cause: impl Display) -> Self {
+    pub fn with_cause(self, cause: impl Display) -> Self {
         Self {
             cause: Some(cause.to_string().into()),
             ..self
@@ -291,7 +291,7 @@ impl From<domain::Error> for ApiError {
                 Code::StoreUnavailable,
                 "The database did not answer in time. Try again.",
             )
-            .because(error),
+            .with_cause(error),
             Error::Store(_) | Error::Corrupt { .. } | Error::Hashing(_) => Self::internal(error),
         }
     }
@@ -300,9 +300,9 @@ impl From<domain::Error> for ApiError {
 impl From<jwt::Rejection> for ApiError {
     fn from(refusal: jwt::Rejection) -> Self {
         match refusal {
-            jwt::Rejection::Expired(_) => expired(),
+            jwt::Rejection::Expired(_) => expired_token(),
             jwt::Rejection::Invalid(_) => {
-                Self::new(Code::InvalidToken, "The access token is not one that this API issued.").because(refusal)
+                Self::new(Code::InvalidToken, "The access token is not one that this API issued.").with_cause(refusal)
             }
         }
     }
@@ -315,7 +315,7 @@ impl From<jwt::SignError> for ApiError {
 }
 
 /// The refusal of a token that was one of ours.
-pub(crate) fn expired() -> ApiError {
+pub(crate) fn expired_token() -> ApiError {
     ApiError::new(
         Code::ExpiredToken,
         "The access token has expired. Get the next one with the refresh token, or log in again.",
@@ -393,7 +393,7 @@ pub(crate) struct Problem<'a> {
 }
 
 fn never() -> RefOr<Schema> {
-    schema::always(false)
+    schema::constant(false)
 }
 
 impl PartialSchema for Code {

@@ -18,6 +18,9 @@ use tokio::time::timeout;
 
 use crate::error::{ApiError, Code, Violation, violation};
 
+/// The largest request body that a route accepts, in bytes.
+pub(crate) const BODY_MAX_BYTES: usize = 64 * 1024;
+
 /// How long a body may take to arrive.
 const BODY_DEADLINE: Duration = Duration::from_secs(20);
 
@@ -29,7 +32,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         if !is_json(request.headers()) {
-            return Err(unsupported());
+            return Err(unsupported_media_type());
         }
         let bytes = read(request).await?;
         let text = std::str::from_utf8(&bytes).map_err(|_| malformed("The body is not UTF-8."))?;
@@ -49,14 +52,14 @@ fn malformed(detail: impl Into<std::borrow::Cow<'static, str>>) -> ApiError {
 async fn read(request: Request) -> Result<Bytes, ApiError> {
     match timeout(BODY_DEADLINE, request.into_body().collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if is_over_limit(&error) => Err(too_large()),
-        Ok(Err(error)) => Err(malformed("The body broke off.").because(error)),
-        Err(elapsed) => Err(malformed("The body did not arrive in time.").because(elapsed)),
+        Ok(Err(error)) if is_over_limit(&error) => Err(body_too_large()),
+        Ok(Err(error)) => Err(malformed("The body broke off.").with_cause(error)),
+        Err(elapsed) => Err(malformed("The body did not arrive in time.").with_cause(elapsed)),
     }
 }
 
 /// The refusal of a body that is not JSON by its media type.
-pub(crate) fn unsupported() -> ApiError {
+pub(crate) fn unsupported_media_type() -> ApiError {
     ApiError::new(
         Code::UnsupportedMediaType,
         "Send the body as JSON, with the header `Content-Type: application/json`.",
@@ -64,10 +67,10 @@ pub(crate) fn unsupported() -> ApiError {
 }
 
 /// The refusal of a body that is larger than a route takes.
-pub(crate) fn too_large() -> ApiError {
+pub(crate) fn body_too_large() -> ApiError {
     ApiError::new(
         Code::BodyTooLarge,
-        format!("The body must have at most {} bytes.", crate::edge::BODY_MAX_BYTES),
+        format!("The body must have at most {} bytes.", BODY_MAX_BYTES),
     )
 }
 
@@ -223,7 +226,7 @@ impl Checks {
     }
 
     /// The refusal of all that was noted.
-    pub fn refuse(self) -> ApiError {
+    pub fn into_error(self) -> ApiError {
         ApiError::invalid(self.0)
     }
 }

@@ -69,12 +69,12 @@ impl Preconditions {
     }
 
     /// Whether this version may be changed: it is one that the client expects, and none that the client excludes.
-    pub fn permit(&self, version: u64) -> bool {
-        self.expect(version) && !self.is_known(version)
+    pub fn permits(&self, version: u64) -> bool {
+        self.matches(version) && !self.client_has(version)
     }
 
     /// Whether the client expects this version. What can not be read was meant to guard against something, so it expects nothing.
-    pub fn expect(&self, version: u64) -> bool {
+    pub fn matches(&self, version: u64) -> bool {
         match &self.if_match {
             Asked::Nothing => true,
             Asked::Of(asked) => asked.precondition_passes(&Version(version).tag()),
@@ -83,7 +83,7 @@ impl Preconditions {
     }
 
     /// Whether the client has this version already.
-    pub fn is_known(&self, version: u64) -> bool {
+    pub fn client_has(&self, version: u64) -> bool {
         match &self.if_none_match {
             Asked::Of(asked) => !asked.precondition_passes(&Version(version).tag()),
             Asked::Nothing | Asked::Junk => false,
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn if_match_permits_the_versions_that_it_names() {
-        let permits = |values: &[&str]| asking(&IF_MATCH, values).permit(7);
+        let permits = |values: &[&str]| asking(&IF_MATCH, values).permits(7);
         assert!(permits(&[]));
         for yes in ["*", "\"7\"", "\"6\", \"7\"", "\"7\",\"x\""] {
             assert!(permits(&[yes]), "{yes}");
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn if_none_match_knows_the_versions_that_it_names_weak_ones_too() {
-        let knows = |values: &[&str]| asking(&IF_NONE_MATCH, values).is_known(7);
+        let knows = |values: &[&str]| asking(&IF_NONE_MATCH, values).client_has(7);
         assert!(!knows(&[]));
         for yes in ["*", "\"7\"", "\"6\", \"7\"", "W/\"7\""] {
             assert!(knows(&[yes]), "{yes}");
@@ -133,12 +133,12 @@ mod tests {
         let both = |expected: &str, excluded: &str| {
             let headers = [(IF_MATCH, expected), (IF_NONE_MATCH, excluded)];
             let headers = headers.map(|(name, value)| (name, value.parse().unwrap()));
-            Preconditions::read(&HeaderMap::from_iter(headers)).permit(7)
+            Preconditions::read(&HeaderMap::from_iter(headers)).permits(7)
         };
         assert!(both("\"7\"", "\"6\""));
         assert!(!both("\"7\"", "\"7\""));
         assert!(!both("\"6\"", "\"6\""));
-        assert!(!asking(&IF_NONE_MATCH, &["*"]).permit(7));
-        assert!(asking(&IF_NONE_MATCH, &["\"6\"", "\"8\""]).permit(7));
+        assert!(!asking(&IF_NONE_MATCH, &["*"]).permits(7));
+        assert!(asking(&IF_NONE_MATCH, &["\"6\"", "\"8\""]).permits(7));
     }
 }

@@ -57,7 +57,7 @@ impl Query {
     }
 
     /// The refusal of all that was noted.
-    pub fn refuse(self) -> ApiError {
+    pub fn into_error(self) -> ApiError {
         ApiError::invalid(self.violations)
     }
 }
@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(query.optional("d", text), Some(None));
         assert_eq!(query.optional("c", text), None);
         assert_eq!(query.optional::<String>("a", |_| Err(Rejection("is odd".into()))), None);
-        let errors = query.refuse().violations;
+        let errors = query.into_error().violations;
         assert_eq!(
             errors[0],
             Violation {

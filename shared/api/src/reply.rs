@@ -91,8 +91,8 @@ impl<T> Reply<T> {
     /// section 13.2.2.
     pub fn under(self, preconditions: &Preconditions) -> Result<Self, ApiError> {
         match self.version {
-            Some(Version(version)) if !preconditions.expect(version) => Err(domain::Error::PreconditionFailed.into()),
-            Some(Version(version)) if preconditions.is_known(version) => Ok(Self {
+            Some(Version(version)) if !preconditions.matches(version) => Err(domain::Error::PreconditionFailed.into()),
+            Some(Version(version)) if preconditions.client_has(version) => Ok(Self {
                 status: StatusCode::NOT_MODIFIED,
                 ..self
             }),

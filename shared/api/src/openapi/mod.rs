@@ -1,13 +1,13 @@
 //! The OpenAPI document of all functions, put together from what stands at their handlers.
 //!
-//! A handler says (`#[utoipa::path]`) what it takes, what it succeeds with, and which [refusals] are its own. What follows from what it takes is
+//! A handler says (`#[utoipa::path]`) what it takes, what it succeeds with, and which [problems] are its own. What follows from what it takes is
 //! added here, once for all: the refusals of tokens, bodies and parameters, the headers of every answer, the envelope, examples. No program
 //! that is deployed calls this, so none has it: the document is made by one of the gateway's examples, committed as `infra/openapi.json`, and served from there.
 
 mod examples;
 mod headers;
 pub mod parameters;
-pub mod refusals;
+pub mod problems;
 pub mod schema;
 
 use std::collections::BTreeSet;
@@ -156,8 +156,8 @@ fn answers(operation: &mut Operation, components: &mut Components) {
             operation.responses.responses.insert(key, RefOr::T(response));
         }
     }
-    for (status, codes) in refusals::by_status(codes) {
-        let response = refusals::referred(&codes, components);
+    for (status, codes) in problems::by_status(codes) {
+        let response = problems::referred(&codes, components);
         operation.responses.responses.insert(status.to_string(), response);
     }
 }
@@ -189,7 +189,7 @@ fn implied(operation: &Operation) -> BTreeSet<Code> {
         }
         // Whether its login lives is asked of the store.
         Some(_) => {
-            codes.extend(refusals::TOKEN);
+            codes.extend(problems::TOKEN);
             codes.insert(Code::StoreUnavailable);
         }
     }
@@ -221,7 +221,7 @@ fn wrap(response: &mut Response) {
         let RefOr::T(content) = content else { continue };
         let Some(data) = content.schema.take() else { continue };
         let envelope = ObjectBuilder::new()
-            .property("success", schema::always(true))
+            .property("success", schema::constant(true))
             .required("success")
             .property("data", data)
             .required("data")
@@ -233,13 +233,13 @@ fn wrap(response: &mut Response) {
 /// The answers to what is no operation.
 fn outside(components: &mut Components) -> serde_json::Value {
     // Not among the components, because no operation has them.
-    let mut wrong_method = refusals::response(&[Code::MethodNotAllowed]);
+    let mut wrong_method = problems::response(&[Code::MethodNotAllowed]);
     let allow = components.headers.remove("Allow").expect("it is described");
     wrong_method.headers.insert("Allow".to_owned(), allow.clone());
     let mut preflight = Response::new("The rules for requests from other origins, for a day; without a body.");
     headers::refer(&mut preflight);
     preflight.headers.insert("Allow".to_owned(), headers::optional(allow));
-    let mut referred = |code| refusals::referred(&[code], components);
+    let mut referred = |code| problems::referred(&[code], components);
     json!({
         "unknownPath": {
             "404": referred(Code::NotFound),

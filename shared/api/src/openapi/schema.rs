@@ -83,7 +83,7 @@ schemas! {
 }
 
 /// Never anything but this.
-pub fn always(value: impl Into<Value>) -> RefOr<Schema> {
+pub fn constant(value: impl Into<Value>) -> RefOr<Schema> {
     let value = value.into();
     let kind = if value.is_boolean() {
         Type::Boolean

@@ -13,7 +13,7 @@ use utoipa::{IntoResponses, ToSchema as _};
 use super::{headers, schema};
 use crate::error::{ApiError, Code, Problem, violation};
 
-macro_rules! refusals {
+macro_rules! problems {
     ($($name:ident)+) => {$(
         #[doc = concat!("[`Code::", stringify!($name), "`].")]
         pub struct $name;
@@ -27,7 +27,7 @@ macro_rules! refusals {
     )+};
 }
 
-refusals! {
+problems! {
     EmailTaken
     Forbidden
     InvalidCredentials
@@ -159,12 +159,12 @@ fn sample(code: Code) -> ApiError {
         Code::InvalidCredentials => Error::InvalidCredentials.into(),
         Code::MissingToken => crate::caller::missing(),
         Code::InvalidToken => jwt::Rejection::Invalid("an example").into(),
-        Code::ExpiredToken => crate::error::expired(),
+        Code::ExpiredToken => crate::error::expired_token(),
         Code::RevokedToken => Error::Revoked.into(),
         Code::InvalidRefreshToken => Error::InvalidRefreshToken.into(),
         Code::MethodNotAllowed => crate::app::method_not_allowed(),
-        Code::UnsupportedMediaType => crate::json::unsupported(),
-        Code::BodyTooLarge => crate::json::too_large(),
+        Code::UnsupportedMediaType => crate::json::unsupported_media_type(),
+        Code::BodyTooLarge => crate::json::body_too_large(),
         Code::Internal => ApiError::internal("an example"),
         Code::Forbidden => Error::Forbidden.into(),
         Code::NotFound => Error::NotFound.into(),
