@@ -1,0 +1,72 @@
+//! The lifetime of logins and the policy for new passwords.
+
+use std::time::Duration;
+
+use domain::logins::Lifetime;
+use domain::password::{self, Policy};
+
+use super::variables::{ConfigError, DAY_SECONDS, Variables};
+
+pub(super) fn login(vars: &Variables<'_>) -> Result<Lifetime, ConfigError> {
+    let seconds = |variable, default| {
+        let number = vars.number(variable, 60..=10 * 365 * DAY_SECONDS)?;
+        Ok(Duration::from_secs(number.unwrap_or(default)))
+    };
+    Ok(Lifetime {
+        idle: seconds("LOGIN_IDLE_SECONDS", 30 * DAY_SECONDS)?,
+        absolute: seconds("LOGIN_TTL_SECONDS", 90 * DAY_SECONDS)?,
+    })
+}
+
+pub(super) fn passwords(vars: &Variables<'_>) -> Result<Policy, ConfigError> {
+    let policy = match vars.text("PASSWORD_POLICY")?.as_deref() {
+        None | Some("basic") => Policy::BASIC,
+        Some("strict") => Policy::STRICT,
+        Some(other) => {
+            let problem = format!("must be `basic` or `strict`, but is `{other}`");
+            return Err(ConfigError::new("PASSWORD_POLICY", problem));
+        }
+    };
+    let lengths = password::MIN_LENGTH..=password::MIN_LENGTH_MAX;
+    let min_length = vars.number("PASSWORD_MIN_LENGTH", lengths)?;
+    Ok(min_length.map_or(policy, |min_length| policy.with_min_length(min_length)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_lives_thirty_days_without_a_refresh_and_ninety_in_total() {
+        let days = |pairs: &[_]| {
+            let lifetime = login(&Variables::of(pairs)).unwrap();
+            [lifetime.idle, lifetime.absolute].map(|duration| duration.as_secs() / DAY_SECONDS)
+        };
+        assert_eq!(days(&[]), [30, 90]);
+        let set = [("LOGIN_IDLE_SECONDS", "86400"), ("LOGIN_TTL_SECONDS", "172800")];
+        assert_eq!(days(&set), [1, 2]);
+        let error = login(&Variables::of(&[("LOGIN_TTL_SECONDS", "5")]))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("LOGIN_TTL_SECONDS must be a whole number from 60"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_length_overrides_the_password_policys_own() {
+        let passwords = |pairs: &[_]| passwords(&Variables::of(pairs)).unwrap();
+        let strict = ("PASSWORD_POLICY", "strict");
+        assert_eq!(passwords(&[("PASSWORD_POLICY", "basic")]), Policy::BASIC);
+        assert_eq!(passwords(&[strict]), Policy::STRICT);
+        assert_eq!(
+            passwords(&[("PASSWORD_MIN_LENGTH", "64")]),
+            Policy::BASIC.with_min_length(64)
+        );
+        assert_eq!(
+            passwords(&[strict, ("PASSWORD_MIN_LENGTH", "8")]),
+            Policy::STRICT.with_min_length(8)
+        );
+    }
+}

@@ -1,0 +1,78 @@
+//! How requests arrive, and the settings that only a server has.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::variables::{ConfigError, DAY_SECONDS, Variables};
+
+/// How requests arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// From the Lambda Runtime API.
+    Lambda,
+    /// As HTTP on this address; port 0 stands for any free port.
+    Server(SocketAddr),
+}
+
+/// Lambda and `cargo lambda` set `AWS_LAMBDA_RUNTIME_API`; without it the process is a server.
+pub(super) fn mode(vars: &Variables<'_>) -> Result<Mode, ConfigError> {
+    if vars.text("AWS_LAMBDA_RUNTIME_API")?.is_some() {
+        Ok(Mode::Lambda)
+    } else {
+        address(vars).map(Mode::Server)
+    }
+}
+
+/// The address that a server listens on.
+pub(super) fn address(vars: &Variables<'_>) -> Result<SocketAddr, ConfigError> {
+    let host: Option<IpAddr> = vars.parsed("HOST", "an IP address")?;
+    let port = vars.parsed("PORT", "a port number")?.unwrap_or(8080);
+    Ok((host.unwrap_or(IpAddr::from([127, 0, 0, 1])), port).into())
+}
+
+/// The address of the metrics endpoint: a port on the server's host.
+pub(super) fn metrics(vars: &Variables<'_>, mode: Mode) -> Result<Option<SocketAddr>, ConfigError> {
+    let Mode::Server(server) = mode else {
+        return Ok(None);
+    };
+    let port: Option<u16> = vars.parsed("METRICS_PORT", "a port number")?;
+    Ok(port.map(|port| SocketAddr::new(server.ip(), port)))
+}
+
+pub(super) fn trusted_proxies(vars: &Variables<'_>) -> Result<usize, ConfigError> {
+    Ok(vars.number("TRUSTED_PROXIES", 0..=16)?.unwrap_or(0))
+}
+
+/// `None` for 0, which switches sweeping off.
+pub(super) fn sweep_interval(vars: &Variables<'_>) -> Result<Option<Duration>, ConfigError> {
+    let seconds = vars.number("SWEEP_SECONDS", 0..=DAY_SECONDS)?.unwrap_or(60);
+    Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_sweeps_every_minute_by_default() {
+        let interval = |pairs: &[_]| sweep_interval(&Variables::of(pairs)).unwrap();
+        assert_eq!(interval(&[]), Some(Duration::from_secs(60)));
+        assert_eq!(interval(&[("SWEEP_SECONDS", "3")]), Some(Duration::from_secs(3)));
+        assert_eq!(interval(&[("SWEEP_SECONDS", "0")]), None);
+    }
+
+    #[test]
+    fn metrics_are_served_on_the_servers_host_if_their_port_is_set() {
+        let metrics = |pairs: &[_]| {
+            let vars = Variables::of(pairs);
+            metrics(&vars, mode(&vars).unwrap()).unwrap()
+        };
+        assert_eq!(metrics(&[]), None);
+        assert_eq!(metrics(&[("METRICS_PORT", "")]), None);
+        let port = ("METRICS_PORT", "9090");
+        assert_eq!(metrics(&[port]), Some(([127, 0, 0, 1], 9090).into()));
+        assert_eq!(metrics(&[port, ("HOST", "0.0.0.0")]), Some(([0, 0, 0, 0], 9090).into()));
+        let lambda = ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1");
+        assert_eq!(metrics(&[port, lambda]), None, "Lambda has no ports");
+    }
+}
