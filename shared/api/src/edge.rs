@@ -21,9 +21,10 @@ use tower::{Layer, Service};
 
 use crate::config::Origins;
 use crate::cors::Cors;
-use crate::error::{ApiError, Problem};
+use crate::error::ApiError;
 use crate::json::{self, BODY_MAX_BYTES};
 use crate::observer::{Observer, Watch};
+use crate::problem::Problem;
 use crate::state::AppState;
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -6,11 +6,11 @@ use axum::http::request::Parts;
 use domain::idempotency;
 use domain::text::Rejection;
 
-use crate::error::{ApiError, violation};
+use crate::error::{ApiError, Violation};
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// The client's name for this request, if it gave it one.
+/// The key under which the client may retry this request, if it sent one.
 #[derive(Clone, Debug)]
 pub struct IdempotencyKey(pub Option<idempotency::IdempotencyKey>);
 
@@ -25,6 +25,6 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
             (Some(_), Some(_)) => Err(Rejection("must be given once".to_owned())),
         };
         key.map(|key| Self(Some(key)))
-            .map_err(|refused| ApiError::invalid(vec![violation("/Idempotency-Key", &refused)]))
+            .map_err(|reason| ApiError::invalid(vec![Violation::new("/Idempotency-Key", &reason)]))
     }
 }

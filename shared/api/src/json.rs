@@ -1,8 +1,9 @@
-//! Request bodies: JSON objects whose every bad member is named in one answer.
+//! Request bodies: JSON objects, of which one response names every bad member.
 //!
-//! A body type is a struct of [`Field`]s. A field keeps what is wrong with it, and that it is not there, instead of failing the whole
-//! body, so that its `parse` can check all members with [`Checks`] and refuse them together.
+//! A body type is a struct of [`Field`]s. A missing or badly typed member does not fail the whole body: its field keeps
+//! the reason, and the type's `parse` validates all members with [`Checks`], which reports them together.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -16,12 +17,12 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use tokio::time::timeout;
 
-use crate::error::{ApiError, Code, Violation, violation};
+use crate::error::{ApiError, Code, Violation};
 
 /// The largest request body that a route accepts, in bytes.
 pub(crate) const BODY_MAX_BYTES: usize = 64 * 1024;
 
-/// How long a body may take to arrive.
+/// The longest time that a body may take to arrive.
 const BODY_DEADLINE: Duration = Duration::from_secs(20);
 
 /// A JSON body.
@@ -45,7 +46,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
-fn malformed(detail: impl Into<std::borrow::Cow<'static, str>>) -> ApiError {
+fn malformed(detail: impl Into<Cow<'static, str>>) -> ApiError {
     ApiError::new(Code::MalformedBody, detail)
 }
 
@@ -53,12 +54,12 @@ async fn read(request: Request) -> Result<Bytes, ApiError> {
     match timeout(BODY_DEADLINE, request.into_body().collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if is_over_limit(&error) => Err(body_too_large()),
-        Ok(Err(error)) => Err(malformed("The body broke off.").with_cause(error)),
+        Ok(Err(error)) => Err(malformed("The body ended too early.").with_cause(error)),
         Err(elapsed) => Err(malformed("The body did not arrive in time.").with_cause(elapsed)),
     }
 }
 
-/// The refusal of a body that is not JSON by its media type.
+/// The error for a body whose media type is not JSON.
 pub(crate) fn unsupported_media_type() -> ApiError {
     ApiError::new(
         Code::UnsupportedMediaType,
@@ -66,11 +67,11 @@ pub(crate) fn unsupported_media_type() -> ApiError {
     )
 }
 
-/// The refusal of a body that is larger than a route takes.
+/// The error for a body with more than [`BODY_MAX_BYTES`].
 pub(crate) fn body_too_large() -> ApiError {
     ApiError::new(
         Code::BodyTooLarge,
-        format!("The body must have at most {} bytes.", BODY_MAX_BYTES),
+        format!("The body must have at most {BODY_MAX_BYTES} bytes."),
     )
 }
 
@@ -85,7 +86,7 @@ fn is_over_limit(error: &axum::Error) -> bool {
     false
 }
 
-/// Whether the media type is JSON: `application/json` or `…+json`, in UTF-8 if it names a charset.
+/// Whether the media type is JSON: `application/json` or `application/…+json`, and UTF-8 if it names a charset.
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
         return false;
@@ -104,17 +105,17 @@ fn is_json(headers: &HeaderMap) -> bool {
     is_json && is_utf8
 }
 
-/// A member of a body: there, absent, or of a wrong type. `null` counts as absent.
+/// A member of a body: present, absent, or of a wrong type. `null` counts as absent.
 pub struct Field<T>(State<T>);
 
 enum State<T> {
     Absent,
     Present(T),
-    /// What is wrong, and where below this member.
+    /// The message, and the JSON Pointer from this member to the bad value.
     Wrong(String, String),
 }
 
-/// Never shows the value, which may be a password.
+/// Hides the value, which may be a password.
 impl<T> fmt::Debug for Field<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
@@ -127,7 +128,7 @@ impl<T> fmt::Debug for Field<T> {
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Field<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Of a member that is not there serde makes a `None`, without being told to.
+        // serde deserializes a missing member as `None`.
         let Some(raw) = Option::<&RawValue>::deserialize(deserializer)? else {
             return Ok(Self(State::Absent));
         };
@@ -139,8 +140,8 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Field<T> {
     }
 }
 
-/// serde's message without the place, which is within the member and not the body, and without the value, which may be
-/// a secret: `invalid type: string "hunter2", expected u8` becomes `must be u8`.
+/// serde's message without the position, which is relative to the member, and without the value, which may be a secret:
+/// `invalid type: string "hunter2", expected u8` becomes `must be u8`.
 fn expectation(error: &serde_json::Error) -> String {
     let message = error.to_string();
     let message = message.split(" at line ").next().unwrap_or(&message);
@@ -163,23 +164,23 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
         .collect()
 }
 
-/// RFC 6901, section 3.
+/// Escapes a token of a JSON Pointer (RFC 6901, section 3).
 fn escape(token: &str) -> String {
     token.replace('~', "~0").replace('/', "~1")
 }
 
-/// Checks the members of a body and gathers what is wrong with them.
+/// Validates the members of a body and collects the violations.
 #[derive(Debug, Default)]
 pub struct Checks(Vec<Violation>);
 
 impl Checks {
-    /// Nothing wrong yet.
+    /// Without violations.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The member `name` as `parse` reads it; `None` if that went wrong or it is not there, and noted. `parse` may tell several
-    /// reasons, and each is a violation of its own.
+    /// The member `name`, parsed; `None` after a violation. If `parse` returns several reasons, each becomes a
+    /// violation.
     pub fn required<T, U, E: Into<Vec<Rejection>>>(
         &mut self,
         name: &str,
@@ -196,7 +197,7 @@ impl Checks {
         self.optional(name, field, parse)?
     }
 
-    /// Like [`required`](Self::required), but absent it is `Some(None)`.
+    /// Like [`required`](Self::required), but an absent member is `Some(None)`.
     pub fn optional<T, U, E: Into<Vec<Rejection>>>(
         &mut self,
         name: &str,
@@ -208,10 +209,10 @@ impl Checks {
             State::Absent => Some(None),
             State::Present(value) => match parse(value) {
                 Ok(value) => Some(Some(value)),
-                Err(refusals) => {
-                    let refusals = refusals.into();
+                Err(reasons) => {
+                    let violations = reasons.into().into_iter();
                     self.0
-                        .extend(refusals.iter().map(|refused| violation(&pointer, refused)));
+                        .extend(violations.map(|reason| Violation::new(&*pointer, &reason)));
                     None
                 }
             },
@@ -225,7 +226,7 @@ impl Checks {
         }
     }
 
-    /// The refusal of all that was noted.
+    /// The error with all violations.
     pub fn into_error(self) -> ApiError {
         ApiError::invalid(self.0)
     }
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bad_member_is_named_with_its_place_and_without_its_value() {
+    fn every_bad_member_is_named_with_its_pointer_and_without_its_value() {
         assert_eq!(violations(r#"{"text":"a","list":null}"#), []);
         assert_eq!(
             violations(r#"{"text":5,"list":[1,"hunter2"]}"#),
@@ -271,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_is_refused_for_several_reasons_is_named_with_each() {
+    fn a_member_with_several_bad_properties_has_a_violation_for_each() {
         let sample: Sample = serde_json::from_str(r#"{"text":"a"}"#).unwrap();
         let mut checks = Checks::new();
         let reasons = ["must be longer", "must be rarer"];

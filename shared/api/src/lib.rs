@@ -21,6 +21,7 @@ pub mod openapi;
 pub mod path;
 pub mod preconditions;
 mod probe;
+mod problem;
 pub mod query;
 pub mod reply;
 pub mod router;

@@ -1,4 +1,4 @@
-//! Query parameters, checked the way members of a body are.
+//! Query parameters, validated like the members of a body.
 
 use std::convert::Infallible;
 
@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use domain::text::Rejection;
 use percent_encoding::percent_decode_str;
 
-use crate::error::{ApiError, Violation, violation};
+use crate::error::{ApiError, Violation};
 
 /// The query parameters of a request.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
 impl Query {
     fn of(query: &str) -> Self {
         Self {
-            // The parser would put a sign of its own in the place of what is not UTF-8.
+            // The parser would replace invalid UTF-8 with U+FFFD instead of rejecting it.
             pairs: match percent_decode_str(query).decode_utf8() {
                 Ok(_) => serde_urlencoded::from_str(query).map_err(drop),
                 Err(_) => Err(()),
@@ -36,9 +36,9 @@ impl Query {
         }
     }
 
-    /// The parameter `name` as `parse` reads it: `Some(None)` if it is not there, `None` if it was refused, and noted.
+    /// The parameter `name`, parsed: `Some(None)` if it is absent, `None` after a violation.
     pub fn optional<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, Rejection>) -> Option<Option<T>> {
-        let refused = match &self.pairs {
+        let reason = match &self.pairs {
             Err(()) => Rejection("is not in a well-formed query in UTF-8".to_owned()),
             Ok(pairs) => {
                 let mut values = pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value);
@@ -46,17 +46,17 @@ impl Query {
                     (None, _) => return Some(None),
                     (Some(value), None) => match parse(value) {
                         Ok(value) => return Some(Some(value)),
-                        Err(refused) => refused,
+                        Err(reason) => reason,
                     },
                     (Some(_), Some(_)) => Rejection("must be given once".to_owned()),
                 }
             }
         };
-        self.violations.push(violation(&format!("/{name}"), &refused));
+        self.violations.push(Violation::new(format!("/{name}"), &reason));
         None
     }
 
-    /// The refusal of all that was noted.
+    /// The error with all violations.
     pub fn into_error(self) -> ApiError {
         ApiError::invalid(self.violations)
     }
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_is_utf_8() {
+    fn a_query_that_is_not_utf_8_is_rejected() {
         for query in ["a=%FF", "a=1&b=%C3", "%ff=1&a=2", "a=%ED%A0%80"] {
             assert_eq!(Query::of(query).optional("a", |_| Ok(())), None, "{query}");
         }
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_is_there_once_or_not_at_all() {
+    fn a_parameter_is_absent_or_given_once() {
         let mut query = Query::of("a=1&b=%C3%BC+&c=1&c=2");
         let text = |value: &str| Ok(value.to_owned());
         assert_eq!(query.optional("a", text), Some(Some("1".into())));

@@ -1,9 +1,13 @@
-//! The OpenAPI document of all functions, put together from what stands at their handlers.
+//! The OpenAPI document of all functions, assembled from their handlers.
 //!
-//! A handler says (`#[utoipa::path]`) what it takes, what it succeeds with, and which [problems] are its own. What follows from what it takes is
-//! added here, once for all: the refusals of tokens, bodies and parameters, the headers of every answer, the envelope, examples. No program
-//! that is deployed calls this, so none has it: the document is made by one of the gateway's examples, committed as `infra/openapi.json`, and served from there.
+//! Each handler declares its parameters, its success, and the [problems] that only it can return (`#[utoipa::path]`).
+//! This module adds what follows from that: the problems of tokens, bodies and parameters, the headers of every
+//! response, the envelope, and examples.
+//!
+//! One of the gateway's examples writes the document to `infra/openapi.json` (`make openapi`), and `health` serves that
+//! file. So no deployed program contains this code.
 
+mod closed;
 mod examples;
 mod headers;
 pub mod parameters;
@@ -15,31 +19,31 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
-use utoipa::openapi::schema::{AdditionalProperties, ArrayItems, SchemaType};
+use utoipa::openapi::schema::AdditionalProperties;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    Components, Content, Info, License, ObjectBuilder, OpenApi, OpenApiBuilder, Paths, Ref, RefOr, Response, Schema,
-    Server, ServerBuilder, Type,
+    Components, Info, License, ObjectBuilder, OpenApi, OpenApiBuilder, Paths, RefOr, Response, Server, ServerBuilder,
 };
 use utoipa::{PartialSchema as _, ToSchema as _};
 
-use crate::error::{Code, Problem, Violation};
+use crate::error::{Code, Violation};
+use crate::problem::Problem;
 
-/// The name of the one security scheme.
+/// The name of the only security scheme.
 pub const ACCESS_TOKEN: &str = "accessToken";
 
-/// What a handler says of a success that is in no envelope.
+/// The extension by which a handler declares a success without the envelope. It is not part of the finished document.
 const BARE: &str = "x-bare";
 
-/// What no operation answers: paths and methods that there are not, and the `OPTIONS` of a browser.
+/// The extension that describes responses outside all operations: to unknown paths and methods, and to `OPTIONS`.
 const OUTSIDE: &str = "x-outside-operations";
 
 const INTRODUCTION: &str = include_str!("introduction.md");
 
-/// The whole document, from the functions' parts.
+/// The complete document, from the functions' parts.
 ///
 /// # Panics
-/// If a part names a header that there is not, or two parts give one name to two schemas.
+/// If a handler names an undescribed header, or two functions use one name for two schemas.
 pub fn complete(parts: impl IntoIterator<Item = OpenApi>) -> OpenApi {
     let mut document = OpenApiBuilder::new()
         .info(info())
@@ -52,37 +56,25 @@ pub fn complete(parts: impl IntoIterator<Item = OpenApi>) -> OpenApi {
         .build();
     for part in parts {
         let known = document.components.iter().flat_map(|components| &components.schemas);
-        let again = part.components.iter().flat_map(|components| &components.schemas);
+        let added = part.components.iter().flat_map(|components| &components.schemas);
         for (name, schema) in known {
-            let is_another = again.clone().any(|(other, another)| other == name && another != schema);
-            assert!(!is_another, "two schemas are called {name}: say `#[schema(as = …)]`");
+            let differs = added.clone().any(|(other, another)| other == name && another != schema);
+            assert!(
+                !differs,
+                "two schemas have the name {name}: rename one with `#[schema(as = …)]`"
+            );
         }
         document.merge(part);
     }
     let mut components = document.components.take().unwrap_or_default();
-    let outside = outside(&mut components);
+    let outside = outside_operations(&mut components);
     document.extensions = Some(Extensions::from_iter([(OUTSIDE, outside)]));
-
-    let mut answered = BTreeSet::new();
-    for operation in document.paths.paths.values_mut().flat_map(operations) {
-        answers(operation, &mut components);
-        for response in operation.responses.responses.values() {
-            if let RefOr::T(response) = response {
-                reachable(response, &components, &mut answered);
-            }
-        }
+    for operation in operations(&mut document) {
+        complete_operation(operation, &mut components);
     }
-    for response in components.responses.values() {
-        if let RefOr::T(response) = response {
-            reachable(response, &components, &mut answered);
-        }
-    }
-    for name in &answered {
-        if let Some(RefOr::T(schema)) = components.schemas.get_mut(name) {
-            nothing_else(schema);
-        }
-    }
-    for operation in document.paths.paths.values_mut().flat_map(operations) {
+    let responses = operations(&mut document).flat_map(|operation| operation.responses.responses.values());
+    closed::close(responses, &mut components);
+    for operation in operations(&mut document) {
         examples::fill(operation, &components);
     }
     document.components = Some(components);
@@ -108,7 +100,8 @@ fn components() -> Components {
     let mut token = Http::new(HttpAuthScheme::Bearer);
     token.bearer_format = Some("JWT".to_owned());
     token.description = Some(
-        "The `token` that registering, logging in and refreshing answer. It is good for a day by default, and as long as its login lives."
+        "The `token` in the responses of registering, logging in and refreshing. It is valid for a day by default, and \
+         only until its login ends."
             .to_owned(),
     );
     let mut components = Components::new();
@@ -123,26 +116,28 @@ fn components() -> Components {
     components
 }
 
-fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [
-        &mut path.get,
-        &mut path.post,
-        &mut path.put,
-        &mut path.patch,
-        &mut path.delete,
-    ]
-    .into_iter()
-    .flatten()
+fn operations(document: &mut OpenApi) -> impl Iterator<Item = &mut Operation> {
+    let paths = document.paths.paths.values_mut();
+    paths.flat_map(|path: &mut PathItem| {
+        let methods = [
+            &mut path.get,
+            &mut path.post,
+            &mut path.put,
+            &mut path.patch,
+            &mut path.delete,
+        ];
+        methods.into_iter().flatten()
+    })
 }
 
-/// Gives an operation what follows from what it takes.
-fn answers(operation: &mut Operation, components: &mut Components) {
+/// Adds what follows from the operation's parameters, body and security.
+fn complete_operation(operation: &mut Operation, components: &mut Components) {
     if operation.security.is_none() {
-        // Said explicitly: nothing is asked for.
+        // An explicit empty list: the operation is public.
         operation.security = Some(Vec::new());
     }
     summarise(operation);
-    let mut codes = implied(operation);
+    let mut codes = implied_codes(operation);
     let declared = std::mem::take(&mut operation.responses.responses);
     for (key, response) in declared {
         if let Some(code) = Code::ALL.iter().find(|code| code.as_str() == key) {
@@ -152,17 +147,17 @@ fn answers(operation: &mut Operation, components: &mut Components) {
                 panic!("a success is described at its handler");
             };
             headers::refer(&mut response);
-            wrap(&mut response);
+            wrap_in_envelope(&mut response);
             operation.responses.responses.insert(key, RefOr::T(response));
         }
     }
     for (status, codes) in problems::by_status(codes) {
-        let response = problems::referred(&codes, components);
+        let response = problems::response_or_reference(&codes, components);
         operation.responses.responses.insert(status.to_string(), response);
     }
 }
 
-/// Makes the first sentence of the handler's documentation the summary, and the others the description.
+/// Makes the first sentence of the handler's documentation the summary, and the rest the description.
 fn summarise(operation: &mut Operation) {
     let lines = [operation.summary.take(), operation.description.take()];
     let text = lines
@@ -176,18 +171,18 @@ fn summarise(operation: &mut Operation) {
     operation.description = (!description.is_empty()).then(|| description.to_owned());
 }
 
-/// The refusals that follow from what an operation takes.
-fn implied(operation: &Operation) -> BTreeSet<Code> {
-    // What stands around every handler.
+/// The problems that follow from the operation's parameters, body and security.
+fn implied_codes(operation: &Operation) -> BTreeSet<Code> {
+    // The layers around every handler return these.
     let mut codes = BTreeSet::from([Code::BodyTooLarge, Code::Internal]);
-    let nothing = SecurityRequirement::default();
+    let no_token = SecurityRequirement::default();
     match operation.security.as_deref() {
         None | Some([]) => {}
-        // See `api::Leaving`.
-        Some(asked) if asked.contains(&nothing) => {
+        // The token is optional, and an expired one is accepted: see `api::LogoutCaller`.
+        Some(accepted) if accepted.contains(&no_token) => {
             codes.insert(Code::InvalidToken);
         }
-        // Whether its login lives is asked of the store.
+        // The operation reads the token's login from the store.
         Some(_) => {
             codes.extend(problems::TOKEN);
             codes.insert(Code::StoreUnavailable);
@@ -211,8 +206,7 @@ fn implied(operation: &Operation) -> BTreeSet<Code> {
     codes
 }
 
-/// Puts a success into the envelope.
-fn wrap(response: &mut Response) {
+fn wrap_in_envelope(response: &mut Response) {
     let mut extensions = response.extensions.take().unwrap_or_default();
     if extensions.remove(BARE).is_some() {
         return;
@@ -230,90 +224,25 @@ fn wrap(response: &mut Response) {
     }
 }
 
-/// The answers to what is no operation.
-fn outside(components: &mut Components) -> serde_json::Value {
-    // Not among the components, because no operation has them.
+/// The responses to requests that match no operation.
+fn outside_operations(components: &mut Components) -> serde_json::Value {
+    // Described inline and removed from the components, because no operation returns it.
     let mut wrong_method = problems::response(&[Code::MethodNotAllowed]);
     let allow = components.headers.remove("Allow").expect("it is described");
     wrong_method.headers.insert("Allow".to_owned(), allow.clone());
-    let mut preflight = Response::new("The rules for requests from other origins, for a day; without a body.");
+    let mut preflight = Response::new("The cross-origin rules, which browsers may keep for a day. There is no body.");
     headers::refer(&mut preflight);
     preflight.headers.insert("Allow".to_owned(), headers::optional(allow));
-    let mut referred = |code| problems::referred(&[code], components);
+    let mut problem = |code| problems::response_or_reference(&[code], components);
     json!({
         "unknownPath": {
-            "404": referred(Code::NotFound),
-            "413": referred(Code::BodyTooLarge),
+            "404": problem(Code::NotFound),
+            "413": problem(Code::BodyTooLarge),
         },
         "unknownMethod": {
             "405": wrong_method,
-            "413": referred(Code::BodyTooLarge),
+            "413": problem(Code::BodyTooLarge),
         },
         "options": { "204": preflight },
     })
-}
-
-/// Gathers the names of the schemas that a response refers to.
-fn reachable(response: &Response, components: &Components, found: &mut BTreeSet<String>) {
-    for content in response.content.values() {
-        if let RefOr::T(Content {
-            schema: Some(schema), ..
-        }) = content
-        {
-            follow(schema, components, found);
-        }
-    }
-}
-
-fn follow(schema: &RefOr<Schema>, components: &Components, found: &mut BTreeSet<String>) {
-    let schema = match schema {
-        RefOr::Ref(reference) => {
-            let name = schema_name(reference);
-            if found.insert(name.to_owned()) {
-                let schema = components.schemas.get(name);
-                follow(schema.expect("what is referred to is there"), components, found);
-            }
-            return;
-        }
-        RefOr::T(schema) => schema,
-    };
-    match schema {
-        Schema::Object(object) => object
-            .properties
-            .values()
-            .for_each(|member| follow(member, components, found)),
-        Schema::Array(array) => {
-            if let ArrayItems::RefOrSchema(items) = &array.items {
-                follow(items, components, found);
-            }
-        }
-        Schema::OneOf(one) => one.items.iter().for_each(|item| follow(item, components, found)),
-        Schema::AllOf(all) => all.items.iter().for_each(|item| follow(item, components, found)),
-        Schema::AnyOf(any) => any.items.iter().for_each(|item| follow(item, components, found)),
-        _ => {}
-    }
-}
-
-/// Replies have the members that are described and no others.
-fn nothing_else(schema: &mut Schema) {
-    match schema {
-        Schema::Object(object) if object.schema_type == SchemaType::Type(Type::Object) => {
-            let exact = || Box::new(AdditionalProperties::FreeForm(false));
-            object.additional_properties.get_or_insert_with(exact);
-        }
-        Schema::OneOf(one) => {
-            for item in &mut one.items {
-                if let RefOr::T(schema) = item {
-                    nothing_else(schema);
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
-/// The name of the schema that is referred to.
-fn schema_name(reference: &Ref) -> &str {
-    let location = &reference.ref_location;
-    location.rsplit_once('/').map_or(location, |(_, name)| name)
 }

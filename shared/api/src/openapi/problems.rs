@@ -1,4 +1,4 @@
-//! The answers that are problems. A handler names what only it can know; see [`implied`](super::implied) for the rest.
+//! The responses that are problems. A handler declares those that only it can return; the module above adds the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,8 @@ use utoipa::openapi::{Components, ContentBuilder, ObjectBuilder, Ref, RefOr, Res
 use utoipa::{IntoResponses, ToSchema as _};
 
 use super::{headers, schema};
-use crate::error::{ApiError, Code, Problem, violation};
+use crate::error::{ApiError, Code, Violation};
+use crate::problem::Problem;
 
 macro_rules! problems {
     ($($name:ident)+) => {$(
@@ -20,7 +21,7 @@ macro_rules! problems {
 
         impl IntoResponses for $name {
             fn responses() -> BTreeMap<String, RefOr<Response>> {
-                // Under its code, because several codes have one status.
+                // The key is the code and not the status, because several codes share a status.
                 BTreeMap::from([(Code::$name.as_str().to_owned(), Response::default().into())])
             }
         }
@@ -36,7 +37,7 @@ problems! {
     TooManyAttempts
 }
 
-/// What an access token is refused with.
+/// The problems of an access token.
 pub(super) const TOKEN: [Code; 4] = [
     Code::MissingToken,
     Code::InvalidToken,
@@ -44,7 +45,10 @@ pub(super) const TOKEN: [Code; 4] = [
     Code::RevokedToken,
 ];
 
-/// The codes in groups that have one status.
+/// The component for [`TOKEN`]. Generated clients have a type with this name.
+const TOKEN_COMPONENT: &str = "TokenRefused";
+
+/// The codes grouped by status.
 pub(super) fn by_status(codes: BTreeSet<Code>) -> BTreeMap<u16, Vec<Code>> {
     let mut groups = BTreeMap::<u16, Vec<Code>>::new();
     for code in codes {
@@ -53,29 +57,30 @@ pub(super) fn by_status(codes: BTreeSet<Code>) -> BTreeMap<u16, Vec<Code>> {
     groups
 }
 
-/// The response with one of these codes, which have one status: a reference where it is the same for many operations.
-pub(super) fn referred(codes: &[Code], components: &mut Components) -> RefOr<Response> {
+/// The response with one of these codes, which share a status. A response that many operations have becomes a component
+/// and a reference to it.
+pub(super) fn response_or_reference(codes: &[Code], components: &mut Components) -> RefOr<Response> {
     let name = match codes {
         [code] => pascal(code.as_str()),
-        codes if *codes == TOKEN => "TokenRefused".to_owned(),
+        codes if *codes == TOKEN => TOKEN_COMPONENT.to_owned(),
         codes => {
             let (own, token) = codes
                 .strip_suffix(&TOKEN)
-                .map_or((codes, None), |own| (own, Some("TokenRefused".to_owned())));
+                .map_or((codes, None), |own| (own, Some(TOKEN_COMPONENT.to_owned())));
             let own = own.iter().map(|code| pascal(code.as_str()));
             let names: Vec<_> = own.chain(token).collect();
-            return with_name(&names.join("Or"), response(codes), components).into();
+            return with_named_schema(&names.join("Or"), response(codes), components).into();
         }
     };
     if !components.responses.contains_key(&name) {
-        let response = with_name(&name, response(codes), components);
+        let response = with_named_schema(&name, response(codes), components);
         components.responses.insert(name.clone(), response.into());
     }
     Ref::from_response_name(name).into()
 }
 
-/// Makes the body a schema of its own, so that the clients that are generated have one type for it, with a name.
-fn with_name(name: &str, mut response: Response, components: &mut Components) -> Response {
+/// Moves the body's schema to the components, so that generated clients have one named type for it.
+fn with_named_schema(name: &str, mut response: Response, components: &mut Components) -> Response {
     let name = format!("{name}Problem");
     for content in response.content.values_mut() {
         let RefOr::T(content) = content else { continue };
@@ -94,13 +99,14 @@ fn pascal(code: &str) -> String {
     words.collect()
 }
 
+/// The response with one of these codes, which share a status.
 pub(super) fn response(codes: &[Code]) -> Response {
     let status = codes[0].status();
     let titles: Vec<_> = codes
         .iter()
         .map(|code| format!("`{}`: {}.", code.as_str(), code.title()))
         .collect();
-    let sent = ObjectBuilder::new()
+    let members = ObjectBuilder::new()
         .property(
             "status",
             ObjectBuilder::new()
@@ -113,14 +119,14 @@ pub(super) fn response(codes: &[Code]) -> Response {
         )
         .required("status")
         .required("code");
-    let sent = if codes.contains(&Code::ValidationFailed) && codes.len() == 1 {
-        sent.required("errors")
+    let members = if codes == [Code::ValidationFailed] {
+        members.required("errors")
     } else {
-        sent
+        members
     };
     let schema = AllOfBuilder::new()
         .item(Ref::from_schema_name(Problem::name()))
-        .item(sent);
+        .item(members);
     let examples = codes.iter().map(|code| {
         let problem = json!(Problem::new(&sample(*code), "0190d0a0-7c3e-7a11-8f3e-0123456789ab"));
         let example = ExampleBuilder::new().summary(code.title()).value(Some(problem));
@@ -134,26 +140,26 @@ pub(super) fn response(codes: &[Code]) -> Response {
         .description(titles.join(" "))
         .content("application/problem+json", content)
         .build();
-    let mut named = |header: &str| {
+    let mut add = |header: &str| {
         response.headers.insert(header.to_owned(), RefOr::Ref(Ref::default()));
     };
     match status {
-        StatusCode::UNAUTHORIZED => named("WWW-Authenticate"),
-        StatusCode::METHOD_NOT_ALLOWED => named("Allow"),
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => named("Retry-After"),
+        StatusCode::UNAUTHORIZED => add("WWW-Authenticate"),
+        StatusCode::METHOD_NOT_ALLOWED => add("Allow"),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => add("Retry-After"),
         _ => {}
     }
     headers::refer(&mut response);
     response
 }
 
-/// A failure with this code, as it is made where it happens.
+/// An example of a failure with this code, from the code that returns it.
 fn sample(code: Code) -> ApiError {
     use domain::Error;
     match code {
         Code::ValidationFailed => ApiError::invalid(vec![
-            violation("/name", &Rejection("is required".to_owned())),
-            violation("/workspacePath", &Rejection("must not contain `..`".to_owned())),
+            Violation::new("/name", &Rejection("is required".to_owned())),
+            Violation::new("/workspacePath", &Rejection("must not contain `..`".to_owned())),
         ]),
         Code::MalformedBody => ApiError::new(code, "The body must be a JSON object."),
         Code::InvalidCredentials => Error::InvalidCredentials.into(),

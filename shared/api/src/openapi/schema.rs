@@ -1,22 +1,22 @@
-//! What stands in the bodies of more than one function. The types here have no values: they are named by `value_type`.
+//! The schemas that several functions use. Their types have no values: wire types refer to them with `value_type`.
 
 use domain::page::{self, Limit};
 use domain::text::NAME_MAX;
 use serde_json::{Value, json};
 use utoipa::openapi::schema::SchemaFormat;
-use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Schema, Type};
 
-/// A text, to be described further.
+/// A string schema, to be completed by the caller.
 pub fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
 
-/// A text of this format.
+/// A string schema with this format.
 pub fn formatted(format: &str) -> ObjectBuilder {
     text().format(Some(SchemaFormat::Custom(format.to_owned())))
 }
 
-/// Describes types that have no values.
+/// Defines types without values that stand for schemas.
 #[macro_export]
 macro_rules! schemas {
     ($($(#[$doc:meta])* $name:ident = $schema:expr;)+) => {$(
@@ -50,7 +50,7 @@ schemas! {
 
     /// A name.
     Name = text()
-        .description(Some("A name: trimmed, and then at least one character, none of them a control character."))
+        .description(Some("A name: after trimming it has at least one character, and no control characters."))
         .min_length(Some(1))
         .max_length(Some(NAME_MAX))
         .pattern(Some(
@@ -58,7 +58,7 @@ schemas! {
         ))
         .examples(["My Project"]);
 
-    /// How many entries a page has at most.
+    /// The largest number of entries in a page.
     PageLimit = ObjectBuilder::new()
         .schema_type(Type::Integer)
         .minimum(Some(1))
@@ -68,21 +68,21 @@ schemas! {
 
     /// The id of a request.
     RequestId = text()
-        .description(Some("A request's id, as in the header `X-Request-Id`, by which its log line is found."))
+        .description(Some("The request's id, as in the header `X-Request-Id` and in the request log."))
         .min_length(Some(1))
         .max_length(Some(64))
         .examples(["0190d0a0-7c3e-7a11-8f3e-0123456789ab"]);
 
-    /// Where a page ended.
+    /// The end of a page.
     Cursor = text()
-        .description(Some("Where a page ended. Opaque: it is good for the same list with the same filter."))
+        .description(Some("The end of a page. Opaque; valid only for the same list with the same filter."))
         .min_length(Some(1))
         .max_length(Some(page::Cursor::MAX_CHARS))
         .pattern(Some("^[A-Za-z0-9_-]+$"))
         .examples(["AkVSl3s1LmVyr3zM0nxGd5kS7CgT0PqN2vSTu1bXo0pI"]);
 }
 
-/// Never anything but this.
+/// A schema that allows only this value.
 pub fn constant(value: impl Into<Value>) -> RefOr<Schema> {
     let value = value.into();
     let kind = if value.is_boolean() {
@@ -91,4 +91,10 @@ pub fn constant(value: impl Into<Value>) -> RefOr<Schema> {
         Type::String
     };
     ObjectBuilder::new().schema_type(kind).enum_values(Some([value])).into()
+}
+
+/// The name of the component that a reference points to.
+pub(super) fn name_of(reference: &Ref) -> &str {
+    let location = &reference.ref_location;
+    location.rsplit_once('/').map_or(location, |(_, name)| name)
 }

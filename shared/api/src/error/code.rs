@@ -1,0 +1,100 @@
+//! The error codes of the contract, listed once.
+
+use axum::http::StatusCode;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::openapi::schema;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $status:ident, $title:literal;)+) => {
+        /// What went wrong, for programs.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Code {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$variant),+];
+
+            /// The code as clients receive it.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// The status of a response with this code.
+            pub fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status,)+ }
+            }
+
+            /// The problem's title, the same for every occurrence.
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The body is well-formed JSON, but values are bad or missing; or a parameter or a header has a bad value.
+    ValidationFailed = "VALIDATION_FAILED", UNPROCESSABLE_ENTITY, "The request has bad values";
+    /// The body is not JSON, not UTF-8, or not an object.
+    MalformedBody = "MALFORMED_BODY", BAD_REQUEST, "The body is not a JSON object";
+    /// The email is unknown or the password is wrong.
+    InvalidCredentials = "INVALID_CREDENTIALS", UNAUTHORIZED, "Email or password is wrong";
+    /// The request has no access token.
+    MissingToken = "MISSING_TOKEN", UNAUTHORIZED, "An access token is required";
+    /// This API did not issue the access token.
+    InvalidToken = "INVALID_TOKEN", UNAUTHORIZED, "The access token is not valid";
+    /// The access token was valid, but has expired.
+    ExpiredToken = "EXPIRED_TOKEN", UNAUTHORIZED, "The access token has expired";
+    /// The access token's login has ended.
+    RevokedToken = "REVOKED_TOKEN", UNAUTHORIZED, "The login has ended";
+    /// The refresh token is unknown, has expired, or was used before.
+    InvalidRefreshToken = "INVALID_REFRESH_TOKEN", UNAUTHORIZED, "The refresh token is not valid";
+    /// The path exists, but not with this method.
+    MethodNotAllowed = "METHOD_NOT_ALLOWED", METHOD_NOT_ALLOWED, "Method not allowed";
+    /// The body's media type is not JSON.
+    UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", UNSUPPORTED_MEDIA_TYPE, "The body's media type is not supported";
+    /// The body is larger than the route accepts.
+    BodyTooLarge = "BODY_TOO_LARGE", PAYLOAD_TOO_LARGE, "The body is too large";
+    /// An unforeseen failure.
+    Internal = "INTERNAL", INTERNAL_SERVER_ERROR, "Internal error";
+    /// The caller's role is too low.
+    Forbidden = "FORBIDDEN", FORBIDDEN, "The role does not allow this";
+    /// The resource does not exist, or belongs to another tenant.
+    NotFound = "NOT_FOUND", NOT_FOUND, "Not found";
+    /// Another account has this email.
+    EmailTaken = "EMAIL_TAKEN", CONFLICT, "Email already registered";
+    /// The resource's version does not meet the request's preconditions.
+    PreconditionFailed = "PRECONDITION_FAILED", PRECONDITION_FAILED, "The resource has another version";
+    /// The idempotency key belongs to another request.
+    IdempotencyMismatch = "IDEMPOTENCY_MISMATCH", UNPROCESSABLE_ENTITY,
+        "The idempotency key belongs to another request";
+    /// The client has to wait before the next attempt.
+    TooManyAttempts = "TOO_MANY_ATTEMPTS", TOO_MANY_REQUESTS, "Too many attempts";
+    /// The store did not respond within the deadline.
+    StoreUnavailable = "STORE_UNAVAILABLE", SERVICE_UNAVAILABLE, "The database did not respond";
+}
+
+impl Code {
+    /// The problem type's URI.
+    pub fn uri(self) -> String {
+        format!(
+            "https://api.coditect.ai/problems/{}",
+            self.as_str().to_ascii_lowercase().replace('_', "-")
+        )
+    }
+}
+
+impl PartialSchema for Code {
+    fn schema() -> RefOr<Schema> {
+        schema::text()
+            .description(Some("What went wrong, for programs."))
+            .enum_values(Some(Self::ALL.map(Self::as_str)))
+            .into()
+    }
+}
+
+impl ToSchema for Code {}
