@@ -1,4 +1,4 @@
-//! The headers of answers, described once.
+//! The headers of responses, described once.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use utoipa::openapi::{Object, ObjectBuilder, Ref, RefOr, Response, Type};
 
 use super::schema::text;
 
-/// On every answer.
+/// Headers of every response.
 const ALWAYS: [&str; 2] = ["X-Request-Id", "Cache-Control"];
 
 pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
@@ -22,17 +22,17 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
     let headers = [
         (
             "X-Request-Id",
-            "The request's id, by which its log line is found. It is made on our side.",
+            "The request's id, assigned by the API. The request log contains it.",
             sample("0190d0a0-7c3e-7a11-8f3e-0123456789ab", 64),
         ),
         (
             "Cache-Control",
-            "Nothing is to be kept by caches.",
+            "Caches must not store the response.",
             text().enum_values(Some(["no-store"])).examples(["no-store"]).build(),
         ),
         (
             "Location",
-            "The path of what was created.",
+            "The path of the created resource.",
             text()
                 .max_length(Some(49))
                 .pattern(Some("^/v5/sessions/[0-9a-f-]{36}$"))
@@ -41,27 +41,35 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
         ),
         (
             "ETag",
-            "The version that was sent, for `If-Match` and `If-None-Match`.",
+            "The version in this response, for `If-Match` and `If-None-Match`.",
             text()
                 .max_length(Some(22))
                 .pattern(Some(r#"^"[0-9]+"$"#))
                 .examples(["\"1\""])
                 .build(),
         ),
-        ("Retry-After", "In how many seconds to try again.", seconds),
+        (
+            "Retry-After",
+            "The number of seconds to wait before the next attempt.",
+            seconds,
+        ),
         (
             "WWW-Authenticate",
-            "The scheme that is asked for (RFC 6750); with an `error` if a token was sent.",
+            "The required authentication scheme (RFC 6750), with an `error` if the request had a token.",
             text()
                 .max_length(Some(28))
                 .pattern(Some(r#"^Bearer( error="invalid_token")?$"#))
                 .examples(["Bearer"])
                 .build(),
         ),
-        ("Allow", "The methods that the path knows.", sample("GET,HEAD,POST", 50)),
+        (
+            "Allow",
+            "The methods that the path supports.",
+            sample("GET,HEAD,POST", 50),
+        ),
         (
             "Content-Security-Policy",
-            "What the page may do: run its own script, and get the document.",
+            "What the page may do: run its own script and get the document.",
             sample("default-src 'none'", 500),
         ),
     ];
@@ -73,7 +81,7 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
     headers.insert(
         "Idempotency-Replayed".to_owned(),
         header(
-            "There if the same request was done before, and this tells what it came to.",
+            "Present if the same request took effect before; this response repeats the earlier one.",
             replayed,
             false,
         )
@@ -91,12 +99,12 @@ fn header(description: &str, schema: Object, required: bool) -> Header {
         .schema(Some(schema))
         .description(Some(description))
         .build();
-    // A member of the standard's that the library does not have.
+    // utoipa has no field for this member of the standard.
     header.extensions = Some(Extensions::from_iter([("required", required)]));
     header
 }
 
-/// The same header where it may be missing.
+/// The same header, as an optional one.
 pub(super) fn optional(header: RefOr<Header>) -> RefOr<Header> {
     let RefOr::T(mut header) = header else {
         return header;
@@ -105,12 +113,12 @@ pub(super) fn optional(header: RefOr<Header>) -> RefOr<Header> {
     header.into()
 }
 
-/// Gives a response the headers of every answer, and turns the names that its handler gives into references.
+/// Adds the headers of every response, and turns the headers that a handler names into references.
 pub(super) fn refer(response: &mut Response) {
     let named: Vec<String> = response.headers.keys().cloned().collect();
     let known = all();
     for name in named.iter().map(String::as_str).chain(ALWAYS) {
-        assert!(known.contains_key(name), "{name} is described in {}", file!());
+        assert!(known.contains_key(name), "{name} is not described in {}", file!());
         let reference = Ref::new(format!("#/components/headers/{name}"));
         response.headers.insert(name.to_owned(), RefOr::Ref(reference));
     }

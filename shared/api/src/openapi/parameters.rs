@@ -1,4 +1,4 @@
-//! What requests carry besides bodies, described once for every operation that takes it.
+//! Query parameters and headers of requests, described once for every operation that accepts them.
 
 use domain::idempotency::IdempotencyKey as Key;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
@@ -10,7 +10,7 @@ use super::schema::{Cursor, PageLimit, text};
 pub(super) const IF_MATCH: &str = "If-Match";
 pub(super) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
-/// A parameter that may be left out.
+/// An optional parameter.
 pub fn optional(within: ParameterIn, name: &str, description: &str, schema: impl Into<RefOr<Schema>>) -> Parameter {
     ParameterBuilder::new()
         .name(name)
@@ -21,7 +21,7 @@ pub fn optional(within: ParameterIn, name: &str, description: &str, schema: impl
         .build()
 }
 
-/// The page of a list that is asked for.
+/// `limit` and `cursor`, which select a page of a list.
 pub struct Paging;
 
 impl IntoParams for Paging {
@@ -30,20 +30,20 @@ impl IntoParams for Paging {
             optional(
                 ParameterIn::Query,
                 "limit",
-                "How many entries the page may have.",
+                "The largest number of entries in the page.",
                 PageLimit::schema(),
             ),
             optional(
                 ParameterIn::Query,
                 "cursor",
-                "The `nextCursor` of the page before.",
+                "The `nextCursor` of the previous page.",
                 Ref::from_schema_name(Cursor::name()),
             ),
         ]
     }
 }
 
-/// The versions that the client expects.
+/// `If-Match`: the versions of which one must be the current one.
 pub struct IfMatch;
 
 impl IntoParams for IfMatch {
@@ -51,14 +51,14 @@ impl IntoParams for IfMatch {
         vec![optional(
             ParameterIn::Header,
             IF_MATCH,
-            "Only the version with one of these entity tags (RFC 9110, section 13.1.1), or 412; `*` is any, and what is no entity \
-             tag is none.",
+            "The request succeeds only if the current version has one of these entity tags (RFC 9110, section 13.1.1); \
+             otherwise it returns 412. `*` matches every version, and a malformed value matches none.",
             text().examples(["\"1\""]),
         )]
     }
 }
 
-/// The versions that the client has.
+/// `If-None-Match`: the versions of which none may be the current one.
 pub struct IfNoneMatch;
 
 impl IntoParams for IfNoneMatch {
@@ -66,14 +66,14 @@ impl IntoParams for IfNoneMatch {
         vec![optional(
             ParameterIn::Header,
             "If-None-Match",
-            "Only a version with none of these entity tags (RFC 9110, section 13.1.2), or else 304 to whoever reads and 412 to whoever \
-             changes; `*` is any.",
+            "The request succeeds only if the current version has none of these entity tags (RFC 9110, section \
+             13.1.2); otherwise a read returns 304 and a change 412. `*` matches every version.",
             text().examples(["\"1\""]),
         )]
     }
 }
 
-/// The client's name for the request.
+/// `Idempotency-Key`: the client's key for retries of the request.
 pub struct IdempotencyKey;
 
 impl IntoParams for IdempotencyKey {
@@ -82,8 +82,9 @@ impl IntoParams for IdempotencyKey {
         vec![optional(
             ParameterIn::Header,
             IDEMPOTENCY_KEY,
-            "The client's own name for this request: sent again with it within 24 hours, the request is done once, and answered the same (a \
-             registration with a login of its own). In quotes or without.",
+            "A key that the client chooses for this request. If the client sends the same request with this key again \
+             within 24 hours, the request takes effect only once and gets the same response; a repeated registration \
+             returns a new login. The key may be in quotes.",
             text()
                 .min_length(Some(1))
                 .max_length(Some(max + 2))
