@@ -5,7 +5,7 @@ use api::openapi::schema::text;
 use utoipa::openapi::ObjectBuilder;
 use utoipa::openapi::schema::AdditionalProperties;
 
-/// As it is committed: a test holds it to the code.
+/// The committed file; a test compares it with the code.
 const DOCUMENT: &[u8] = include_bytes!("../../../infra/openapi.json");
 
 api::schemas! {
@@ -21,7 +21,7 @@ api::schemas! {
         .additional_properties(Some(AdditionalProperties::FreeForm(true)));
 }
 
-/// Describes what is taken and answered here, for programs.
+/// Returns the OpenAPI document of this API, for programs.
 #[utoipa::path(
     get,
     path = "/openapi.json",

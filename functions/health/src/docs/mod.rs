@@ -22,7 +22,7 @@ macro_rules! script {
     };
 }
 
-/// One file, so that nothing has to be asked for but the document.
+/// One file, so that a browser requests nothing but the document.
 const PAGE: &str = concat!(
     r#"<!doctype html>
 <html lang="en">
@@ -33,26 +33,28 @@ const PAGE: &str = concat!(
 <style>"#,
     style!(),
     r##"</style>
-<a class="skip" href="#content">To the content</a>
+<a class="skip" href="#content">Skip to the content</a>
 <div id="page">
 <nav aria-label="Operations"></nav>
-<main id="content" tabindex="-1"><noscript>This page is made by a script from <a href="openapi.json">openapi.json</a>.</noscript></main>
+<main id="content" tabindex="-1">
+<noscript>A script renders this page from <a href="openapi.json">openapi.json</a>.</noscript>
+</main>
 </div>
 <script>"##,
     script!(),
     "</script>\n</html>\n"
 );
 
-/// The page may run its own script, look as it says, and get the document; nothing else, and nothing from elsewhere.
+/// The page may run its own script, use its own styles, and get the document. Everything else is forbidden.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
     let policy = format!(
-        "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src data:; connect-src 'self'; base-uri 'none'; \
-         form-action 'none'; frame-ancestors 'none'",
+        "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src data:; connect-src 'self'; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         hash(script!()),
         hash(style!()),
     );
-    HeaderValue::try_from(policy).expect("hashes in base64 are a header's value")
+    HeaderValue::try_from(policy).expect("hashes in base64 are a valid header value")
 });
 
 api::schemas! {
@@ -60,7 +62,7 @@ api::schemas! {
     Page = text().min_length(Some(1)).examples(["<!doctype html>"]);
 }
 
-/// Shows the document to people.
+/// Shows the OpenAPI document to people.
 #[utoipa::path(
     get,
     path = "/docs",
@@ -68,7 +70,7 @@ api::schemas! {
     operation_id = "getDocs",
     responses((
         status = 200,
-        description = "A page that is made of the document, and needs nothing from elsewhere.",
+        description = "A page that renders the document and loads nothing from other origins.",
         content_type = "text/html",
         body = Page,
         headers(("Content-Security-Policy")),
