@@ -1,4 +1,4 @@
-//! Cross-origin rules (WHATWG Fetch), from configuration.
+//! Cross-origin resource sharing (WHATWG Fetch): which origins' pages may read responses.
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -15,14 +15,16 @@ use crate::config::Origins;
 use crate::edge::X_REQUEST_ID;
 use crate::reply::IDEMPOTENCY_REPLAYED;
 
+/// How long browsers may cache the response to a preflight.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What is added to answers, so that browsers let pages of these origins read them.
+/// Adds the headers that let pages of the allowed origins read responses.
 pub(crate) struct Cors {
     layer: CorsLayer,
-    /// What the layer adds to the answer of a page of each listed origin, asked once: it would make the same again for every request.
+    /// The headers that the layer adds for each listed origin. They are computed once, because the layer would compute
+    /// the same headers for every request.
     listed: Vec<(HeaderValue, HeaderMap)>,
-    /// And of anybody else.
+    /// The headers for every other origin, and for requests without one.
     others: HeaderMap,
 }
 
@@ -34,18 +36,18 @@ impl Cors {
             Origins::Listed(list) => {
                 let values = list.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
                 values
-                    .map(|origin| (origin.clone(), added(&layer, Some(origin))))
+                    .map(|origin| (origin.clone(), added_headers(&layer, Some(origin))))
                     .collect()
             }
         };
         Self {
-            others: added(&layer, None),
+            others: added_headers(&layer, None),
             layer,
             listed,
         }
     }
 
-    /// The answer to a preflight; `service` is not asked.
+    /// The response to a preflight; `service` is not called.
     pub(crate) fn preflight<S>(&self, service: S, request: Request) -> ResponseFuture<S::Future>
     where
         S: Service<Request, Response = Response>,
@@ -53,14 +55,14 @@ impl Cors {
         self.layer.layer(service).call(request)
     }
 
-    /// Adds what the answer to a request of a page of this origin has.
-    pub(crate) fn add_to(&self, answer: &mut HeaderMap, origin: Option<&HeaderValue>) {
+    /// Adds the headers for a request with this `Origin`.
+    pub(crate) fn add_to(&self, response: &mut HeaderMap, origin: Option<&HeaderValue>) {
         for (name, value) in self.headers(origin) {
-            // As the layer does it.
+            // The layer does the same: it appends to `Vary` and replaces the others.
             if name == header::VARY {
-                answer.append(name, value.clone());
+                response.append(name, value.clone());
             } else {
-                answer.insert(name, value.clone());
+                response.insert(name, value.clone());
             }
         }
     }
@@ -71,17 +73,17 @@ impl Cors {
     }
 }
 
-/// What the layer adds to an answer to anything but a preflight.
-fn added(layer: &CorsLayer, origin: Option<HeaderValue>) -> HeaderMap {
+/// The headers that the layer adds to the response to a request that is not a preflight.
+fn added_headers(layer: &CorsLayer, origin: Option<HeaderValue>) -> HeaderMap {
     let mut request = Request::default();
     if let Some(origin) = origin {
         request.headers_mut().insert(header::ORIGIN, origin);
     }
     let bare = service_fn(|_: Request| ready(Ok::<_, Infallible>(Response::<()>::default())));
-    let Some(Ok(answer)) = layer.layer(bare).oneshot(request).now_or_never() else {
-        unreachable!("nothing is waited for");
+    let Some(Ok(response)) = layer.layer(bare).oneshot(request).now_or_never() else {
+        unreachable!("neither the layer nor the service waits");
     };
-    answer.into_parts().0.headers
+    response.into_parts().0.headers
 }
 
 fn layer(origins: &Origins) -> CorsLayer {
@@ -114,9 +116,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_asked_once_is_what_the_layer_would_add() {
-        let ours = ["https://app.example.com", "http://localhost:3000"];
-        let listed = Origins::Listed(ours.map(Into::into).to_vec());
+    fn the_cached_headers_are_those_that_the_layer_adds() {
+        let allowed = ["https://app.example.com", "http://localhost:3000"];
+        let listed = Origins::Listed(allowed.map(Into::into).to_vec());
         for origins in [Origins::Any, listed] {
             let cors = Cors::new(&origins);
             let evil = [
@@ -125,19 +127,22 @@ mod tests {
                 "null",
                 "",
             ];
-            for origin in ours.into_iter().chain(evil) {
+            for origin in allowed.into_iter().chain(evil) {
                 let origin = Some(HeaderValue::from_static(origin));
-                assert_eq!(*cors.headers(origin.as_ref()), added(&cors.layer, origin));
+                assert_eq!(*cors.headers(origin.as_ref()), added_headers(&cors.layer, origin));
             }
-            assert_eq!(*cors.headers(None), added(&cors.layer, None));
+            assert_eq!(*cors.headers(None), added_headers(&cors.layer, None));
 
-            let mut answer = HeaderMap::new();
-            answer.insert(header::VARY, HeaderValue::from_static("accept"));
-            answer.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("etag"));
-            cors.add_to(&mut answer, None);
-            let all = |name| answer.get_all(name).iter().count();
+            let mut response = HeaderMap::new();
+            response.insert(header::VARY, HeaderValue::from_static("accept"));
+            response.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("etag"));
+            cors.add_to(&mut response, None);
+            let all = |name| response.get_all(name).iter().count();
             let varies = all(header::VARY) == 1 + cors.others.get_all(header::VARY).iter().count();
-            assert!(varies && all(header::ACCESS_CONTROL_EXPOSE_HEADERS) == 1, "{answer:?}");
+            assert!(
+                varies && all(header::ACCESS_CONTROL_EXPOSE_HEADERS) == 1,
+                "{response:?}"
+            );
         }
     }
 }

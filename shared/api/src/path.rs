@@ -6,13 +6,13 @@ use domain::{LoginId, SessionId};
 
 use crate::error::ApiError;
 
-/// The id at the end of the path. What is no id names nothing, and is answered as what is absent is.
+/// The path's `{id}`. Text that is not an id gets the same 404 as the id of an absent resource.
 #[derive(Clone, Copy, Debug)]
 pub struct Id<T>(pub T);
 
 /// An id that a path can name.
 pub trait PathId: Sized {
-    /// Reads the one form that the contract knows.
+    /// Parses the only form that the contract allows.
     fn parse(text: &str) -> Option<Self>;
 }
 

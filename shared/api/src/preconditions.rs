@@ -7,14 +7,14 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 use headers::{ETag, Header, IfMatch, IfNoneMatch};
 
-/// The entity tag of a resource's version. It is a strong one: the same version has the same bytes.
+/// The version of a resource, sent as a strong entity tag: equal versions have equal bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version(pub u64);
 
 impl Version {
-    /// The header's value.
+    /// The value of the header `ETag`.
     pub(crate) fn header(self) -> HeaderValue {
-        HeaderValue::try_from(self.text()).expect("digits in quotes are a header's value")
+        HeaderValue::try_from(self.text()).expect("digits in quotes are a valid header value")
     }
 
     fn text(self) -> String {
@@ -22,33 +22,33 @@ impl Version {
     }
 
     fn tag(self) -> ETag {
-        self.text().parse().expect("digits in quotes are an entity tag")
+        self.text().parse().expect("digits in quotes are a valid entity tag")
     }
 }
 
-/// What a request asks of the version that it meets.
+/// The preconditions that a request sets for the current version.
 #[derive(Clone, Debug, Default)]
 pub struct Preconditions {
-    if_match: Asked<IfMatch>,
-    if_none_match: Asked<IfNoneMatch>,
+    if_match: Condition<IfMatch>,
+    if_none_match: Condition<IfNoneMatch>,
 }
 
 #[derive(Clone, Debug, Default)]
-enum Asked<T> {
+enum Condition<T> {
     #[default]
-    Nothing,
-    Of(T),
-    /// It can not be read.
-    Junk,
+    Absent,
+    Present(T),
+    /// The header is not a list of entity tags.
+    Malformed,
 }
 
-impl<T: Header> Asked<T> {
+impl<T: Header> Condition<T> {
     fn read(headers: &HeaderMap) -> Self {
         let mut values = headers.get_all(T::name()).iter().peekable();
         if values.peek().is_none() {
-            return Self::Nothing;
+            return Self::Absent;
         }
-        T::decode(&mut values).map_or(Self::Junk, Self::Of)
+        T::decode(&mut values).map_or(Self::Malformed, Self::Present)
     }
 }
 
@@ -63,30 +63,31 @@ impl<S: Send + Sync> FromRequestParts<S> for Preconditions {
 impl Preconditions {
     fn read(headers: &HeaderMap) -> Self {
         Self {
-            if_match: Asked::read(headers),
-            if_none_match: Asked::read(headers),
+            if_match: Condition::read(headers),
+            if_none_match: Condition::read(headers),
         }
     }
 
-    /// Whether this version may be changed: it is one that the client expects, and none that the client excludes.
+    /// Whether the client may change this version: `If-Match` includes it, and `If-None-Match` does not.
     pub fn permits(&self, version: u64) -> bool {
         self.matches(version) && !self.client_has(version)
     }
 
-    /// Whether the client expects this version. What can not be read was meant to guard against something, so it expects nothing.
+    /// Whether `If-Match` includes this version. A malformed header includes none: its sender wanted to guard the
+    /// resource.
     pub fn matches(&self, version: u64) -> bool {
         match &self.if_match {
-            Asked::Nothing => true,
-            Asked::Of(asked) => asked.precondition_passes(&Version(version).tag()),
-            Asked::Junk => false,
+            Condition::Absent => true,
+            Condition::Present(tags) => tags.precondition_passes(&Version(version).tag()),
+            Condition::Malformed => false,
         }
     }
 
-    /// Whether the client has this version already.
+    /// Whether `If-None-Match` includes this version, so that the client has it already.
     pub fn client_has(&self, version: u64) -> bool {
         match &self.if_none_match {
-            Asked::Of(asked) => !asked.precondition_passes(&Version(version).tag()),
-            Asked::Nothing | Asked::Junk => false,
+            Condition::Present(tags) => !tags.precondition_passes(&Version(version).tag()),
+            Condition::Absent | Condition::Malformed => false,
         }
     }
 }
@@ -98,47 +99,47 @@ mod tests {
 
     use super::*;
 
-    fn asking(name: &HeaderName, values: &[&str]) -> Preconditions {
+    fn preconditions(name: &HeaderName, values: &[&str]) -> Preconditions {
         let headers = values.iter().map(|value| (name.clone(), value.parse().unwrap()));
         Preconditions::read(&headers.collect())
     }
 
     #[test]
-    fn if_match_permits_the_versions_that_it_names() {
-        let permits = |values: &[&str]| asking(&IF_MATCH, values).permits(7);
+    fn if_match_permits_only_the_versions_that_it_lists() {
+        let permits = |values: &[&str]| preconditions(&IF_MATCH, values).permits(7);
         assert!(permits(&[]));
         for yes in ["*", "\"7\"", "\"6\", \"7\"", "\"7\",\"x\""] {
             assert!(permits(&[yes]), "{yes}");
         }
-        // A weak tag says that something like it was seen (section 13.1.1).
+        // `If-Match` compares strongly, so a weak tag never matches (section 13.1.1).
         for no in ["\"6\"", "7", "W/\"7\"", "\"77\"", "nonsense", ""] {
             assert!(!permits(&[no]), "{no}");
         }
     }
 
     #[test]
-    fn if_none_match_knows_the_versions_that_it_names_weak_ones_too() {
-        let knows = |values: &[&str]| asking(&IF_NONE_MATCH, values).client_has(7);
-        assert!(!knows(&[]));
+    fn if_none_match_includes_the_versions_that_it_lists_even_as_weak_tags() {
+        let includes = |values: &[&str]| preconditions(&IF_NONE_MATCH, values).client_has(7);
+        assert!(!includes(&[]));
         for yes in ["*", "\"7\"", "\"6\", \"7\"", "W/\"7\""] {
-            assert!(knows(&[yes]), "{yes}");
+            assert!(includes(&[yes]), "{yes}");
         }
         for no in ["\"6\"", "7", "nonsense", ""] {
-            assert!(!knows(&[no]), "{no}");
+            assert!(!includes(&[no]), "{no}");
         }
     }
 
     #[test]
-    fn a_change_is_permitted_if_its_version_is_expected_and_not_excluded() {
-        let both = |expected: &str, excluded: &str| {
-            let headers = [(IF_MATCH, expected), (IF_NONE_MATCH, excluded)];
+    fn a_change_is_permitted_if_if_match_includes_its_version_and_if_none_match_does_not() {
+        let both = |if_match: &str, if_none_match: &str| {
+            let headers = [(IF_MATCH, if_match), (IF_NONE_MATCH, if_none_match)];
             let headers = headers.map(|(name, value)| (name, value.parse().unwrap()));
             Preconditions::read(&HeaderMap::from_iter(headers)).permits(7)
         };
         assert!(both("\"7\"", "\"6\""));
         assert!(!both("\"7\"", "\"7\""));
         assert!(!both("\"6\"", "\"6\""));
-        assert!(!asking(&IF_NONE_MATCH, &["*"]).permits(7));
-        assert!(asking(&IF_NONE_MATCH, &["\"6\"", "\"8\""]).permits(7));
+        assert!(!preconditions(&IF_NONE_MATCH, &["*"]).permits(7));
+        assert!(preconditions(&IF_NONE_MATCH, &["\"6\"", "\"8\""]).permits(7));
     }
 }
