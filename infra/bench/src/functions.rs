@@ -1,4 +1,4 @@
-//! The functions' programs beside a bare one: how large they are, how fast they start, what a call costs, and how much memory they take.
+//! The function programs beside a bare one: size, cold start, time of a warm call, and memory.
 
 use std::io::Write as _;
 use std::process::Command;
@@ -7,30 +7,31 @@ use serde_json::json;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::account::{Account, memory_kib, program};
-use crate::report::{Reach, Row};
+use crate::account::Account;
+use crate::programs::{memory_kib, program};
+use crate::report::{Goal, Row};
 use crate::sandbox::{OneCpu, Sandbox};
 use crate::stats::{micros, millis, quantile_of};
 
-/// What everything here is held to.
+/// The baseline of every row: `peer-hello`.
 const HELLO: &str = "a bare lambda_http + axum hello";
 
-/// Every function, the path whose `GET` is its first call, and how many times a bare program's time that may take.
-const FUNCTIONS: &[(&str, First, Reach)] = &[
-    ("health", First::Get("/v5/health"), Reach::AtMost(2.0)),
-    ("sessions", First::Session, Reach::AtMost(2.0)),
-    ("auth", First::Get("/v5/.well-known/jwks.json"), Reach::Any),
-    ("audit", First::Get("/v5/audit"), Reach::Any),
-    ("janitor", First::Sweep, Reach::Any),
+/// Every function, its first call, and the goal for the time until the first response.
+const FUNCTIONS: &[(&str, FirstCall, Goal)] = &[
+    ("health", FirstCall::Get("/v5/health"), Goal::AtMost(2.0)),
+    ("sessions", FirstCall::GetSession, Goal::AtMost(2.0)),
+    ("auth", FirstCall::Get("/v5/.well-known/jwks.json"), Goal::None),
+    ("audit", FirstCall::Get("/v5/audit"), Goal::None),
+    ("janitor", FirstCall::Sweep, Goal::None),
 ];
 
 /// The first call of a function.
 #[derive(Clone, Copy)]
-enum First {
+enum FirstCall {
     Get(&'static str),
-    /// The session that is there.
-    Session,
-    /// Whatever event: it sweeps.
+    /// Get a session of the account.
+    GetSession,
+    /// Any event: the function sweeps.
     Sweep,
 }
 
@@ -45,47 +46,53 @@ pub(crate) fn names() -> Vec<&'static str> {
     FUNCTIONS.iter().map(|(name, ..)| *name).collect()
 }
 
-/// How large these programs are, as they are and zipped.
+/// Program sizes, plain and zipped.
 pub(crate) fn sizes(names: &[&str]) -> Vec<Row> {
-    let measured = |name: &str| {
-        let bytes = std::fs::read(program(name)).expect("the program was built");
-        let zipped = zipped(&bytes);
+    let measure = |name: &str| {
+        let bytes = std::fs::read(program(name)).expect("the program is built");
+        let zipped = zipped_len(&bytes);
         (mib(bytes.len()), mib(zipped))
     };
-    let (peer, peer_zipped) = measured("peer-hello");
+    let (hello, hello_zipped) = measure("peer-hello");
     let mut rows = Vec::new();
     for name in names {
-        let (size, zipped) = measured(name);
-        let reach = Reach::AtMost(2.5);
-        rows.push(Row::exact(format!("size of {name}"), "MiB", size, (HELLO, peer), reach));
-        rows.push(Row::exact(
+        let (size, zipped) = measure(name);
+        let goal = Goal::AtMost(2.5);
+        rows.push(Row::single(
+            format!("size of {name}"),
+            "MiB",
+            size,
+            (HELLO, hello),
+            goal,
+        ));
+        rows.push(Row::single(
             format!("zip of {name}"),
             "MiB",
             zipped,
-            (HELLO, peer_zipped),
-            reach,
+            (HELLO, hello_zipped),
+            goal,
         ));
-        let most = ("3 MB", 3e6 / f64::from(1 << 20));
-        rows.push(Row::exact(
-            format!("zip of {name}, in all"),
+        let limit = ("3 MB", 3e6 / f64::from(1 << 20));
+        rows.push(Row::single(
+            format!("zip of {name}, absolute"),
             "MiB",
             zipped,
-            most,
-            Reach::AtMost(1.0),
+            limit,
+            Goal::AtMost(1.0),
         ));
     }
     rows
 }
 
-/// The length of a program's zip, as it is deployed: named `bootstrap`, and deflated.
-fn zipped(program: &[u8]) -> usize {
+/// The length of a program's zip as it is deployed: named `bootstrap` and deflated.
+fn zipped_len(program: &[u8]) -> usize {
     let mut zip = ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
         .unix_permissions(0o755);
-    zip.start_file("bootstrap", options).expect("memory can be written");
-    zip.write_all(program).expect("memory can be written");
-    zip.finish().expect("memory can be written").into_inner().len()
+    zip.start_file("bootstrap", options).expect("memory is writable");
+    zip.write_all(program).expect("memory is writable");
+    zip.finish().expect("memory is writable").into_inner().len()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a program has fewer than 2^52 bytes")]
@@ -93,48 +100,50 @@ fn mib(bytes: usize) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-/// From a process's start to its first poll, and to its first answer to an event that is there already.
+/// The time from the start of a process to its first poll, and to the response to an event that is already waiting.
 pub(crate) fn cold_starts(account: &Account, names: &[&str], rounds: usize) -> Vec<Row> {
     let _one = OneCpu::take();
     let mut rows = Vec::new();
-    for (name, first, reach) in FUNCTIONS.iter().filter(|(name, ..)| names.contains(name)) {
+    for (name, first, goal) in FUNCTIONS.iter().filter(|(name, ..)| names.contains(name)) {
         let event = match first {
-            First::Get(path) => account.event("GET", path, None),
-            First::Session => account.event("GET", &account.session_path(), None),
-            First::Sweep => account.event("GET", "/v5/health", None),
+            FirstCall::Get(path) => account.event("GET", path, None),
+            FirstCall::GetSession => account.event("GET", &account.session_path(), None),
+            FirstCall::Sweep => account.event("GET", "/v5/health", None),
         };
-        let [mut polls, mut answers] = [[Vec::new(), Vec::new()], [Vec::new(), Vec::new()]];
-        // What comes first in a round may find it warmer or colder, so they take turns; the first round only warms up the disk's cache.
+        let [mut polls, mut responses] = [[Vec::new(), Vec::new()], [Vec::new(), Vec::new()]];
+        // The order within a round affects the times, so the two programs alternate. The first round only fills the
+        // disk cache.
         for round in 0..=rounds {
-            for which in [round % 2, 1 - round % 2] {
-                let command = if which == 0 { account.function(name) } else { hello() };
+            for side in [round % 2, 1 - round % 2] {
+                let command = if side == 0 { account.function(name) } else { hello() };
                 let (mut sandbox, poll) = Sandbox::start(command);
-                let (answer, body) = sandbox.call(&event);
+                let (call, body) = sandbox.call(&event);
                 if round == 0 {
-                    assert_answered(name, &body);
+                    assert_success(name, &body);
                     continue;
                 }
-                polls[which].push(millis(poll));
-                answers[which].push(millis(poll + answer));
+                polls[side].push(millis(poll));
+                responses[side].push(millis(poll + call));
             }
         }
-        let [ours, theirs] = polls;
-        let what = format!("cold start of {name}, to the first poll");
-        rows.push(Row::paired(what, "ms", &ours, (HELLO, &theirs), Reach::AtMost(1.3)));
-        let [ours, theirs] = answers;
-        let what = format!("cold start of {name}, to the first answer");
-        rows.push(Row::paired(what, "ms", &ours, (HELLO, &theirs), *reach));
+        let [measured, baseline] = polls;
+        let row = format!("cold start of {name}, to the first poll");
+        rows.push(Row::paired(row, "ms", &measured, (HELLO, &baseline), Goal::AtMost(1.3)));
+        let [measured, baseline] = responses;
+        let row = format!("cold start of {name}, to the first response");
+        rows.push(Row::paired(row, "ms", &measured, (HELLO, &baseline), *goal));
     }
     rows
 }
 
-fn assert_answered(name: &str, answer: &[u8]) {
-    let text = String::from_utf8_lossy(answer);
-    let is_fine = text.contains("\"statusCode\":20") || text.contains("\"expired\":");
-    assert!(is_fine, "{name} answers {text}");
+fn assert_success(name: &str, response: &[u8]) {
+    let text = String::from_utf8_lossy(response);
+    // `peer-hello` and every function but the janitor respond to HTTP events.
+    let is_success = text.contains("\"statusCode\":20") || text.contains("\"expired\":");
+    assert!(is_success, "{name} responds {text}");
 }
 
-/// What a call costs a process that has had some, from the event's sending to the answer's arrival.
+/// The time of a warm call, from sending the event to receiving the response.
 pub(crate) fn warm_calls(account: &Account, rounds: usize) -> Vec<Row> {
     const BATCH: usize = 200;
     let _one = OneCpu::take();
@@ -143,45 +152,46 @@ pub(crate) fn warm_calls(account: &Account, rounds: usize) -> Vec<Row> {
         (
             "get",
             account.event("GET", &account.session_path(), None),
-            Reach::AtMost(1.3),
+            Goal::AtMost(1.3),
         ),
-        ("list of 50", account.event("GET", "/v5/sessions", None), Reach::Any),
+        ("list of 50", account.event("GET", "/v5/sessions", None), Goal::None),
         (
             "create",
             account.event("POST", "/v5/sessions", Some(&draft)),
-            Reach::Any,
+            Goal::None,
         ),
     ];
-    let (mut ours, _) = Sandbox::start(account.function("sessions"));
-    let (mut theirs, _) = Sandbox::start(hello());
+    let (mut sessions, _) = Sandbox::start(account.function("sessions"));
+    let (mut hello, _) = Sandbox::start(hello());
     let mut rows = Vec::new();
-    for (name, event, reach) in &calls {
-        let (_, answer) = ours.call(event);
-        assert_answered(name, &answer);
-        // Of each round, the median and what one call in a hundred takes longer than.
+    for (name, event, goal) in &calls {
+        let (_, response) = sessions.call(event);
+        assert_success(name, &response);
+        // The median and the 99th percentile of each round.
         let mut times: [[Vec<f64>; 2]; 2] = Default::default();
         for round in 0..=rounds {
-            for which in [round % 2, 1 - round % 2] {
-                let sandbox = if which == 0 { &mut ours } else { &mut theirs };
+            for side in [round % 2, 1 - round % 2] {
+                let sandbox = if side == 0 { &mut sessions } else { &mut hello };
                 let batch: Vec<f64> = (0..BATCH).map(|_| micros(sandbox.call(event).0)).collect();
                 if round > 0 {
                     for (part, times) in [0.5, 0.99].into_iter().zip(&mut times) {
-                        times[which].push(quantile_of(&batch, part));
+                        times[side].push(quantile_of(&batch, part));
                     }
                 }
             }
         }
-        for ((part, reach), [ours, theirs]) in [("p50", *reach), ("p99", Reach::Any)].into_iter().zip(&times) {
-            let what = format!("warm call of {name}, {part}");
-            rows.push(Row::paired(what, "µs", ours, (HELLO, theirs), reach));
+        for ((part, goal), [measured, baseline]) in [("p50", *goal), ("p99", Goal::None)].into_iter().zip(&times) {
+            let row = format!("warm call of {name}, {part}");
+            rows.push(Row::paired(row, "µs", measured, (HELLO, baseline), goal));
         }
     }
     rows
 }
 
-/// The most memory that a process takes in `calls` warm calls of session get, and how much of it the last tenth adds.
+/// The peak memory of a process in `calls` warm calls of session get, and its growth in the last tenth of them.
 pub(crate) fn memory(account: &Account, calls: usize) -> Vec<Row> {
     let event = account.event("GET", &account.session_path(), None);
+    let last = calls / 10;
     let peaks = |command| {
         let (mut sandbox, _) = Sandbox::start(command);
         let mut peak_after = |calls: usize| {
@@ -190,25 +200,30 @@ pub(crate) fn memory(account: &Account, calls: usize) -> Vec<Row> {
             }
             memory_kib(sandbox.pid(), "VmHWM") / 1024.0
         };
-        let before = peak_after(calls - calls / 10);
-        (before, peak_after(calls / 10))
+        let before = peak_after(calls - last);
+        (before, peak_after(last))
     };
     let (before, after) = peaks(account.function("sessions"));
-    let (_, theirs) = peaks(hello());
-    let what = format!("peak memory after {calls} calls of get");
+    let (_, hello) = peaks(hello());
     vec![
-        Row::exact(what, "MiB", after, (HELLO, theirs), Reach::AtMost(2.0)),
-        Row::exact(
-            format!("the same, beside after {} calls", calls - calls / 10),
+        Row::single(
+            format!("peak memory after {calls} calls of get"),
             "MiB",
             after,
-            ("itself, a tenth of the calls before", before),
-            Reach::AtMost(1.0),
+            (HELLO, hello),
+            Goal::AtMost(2.0),
+        ),
+        Row::single(
+            format!("peak memory, growth in the last {last} of {calls} calls of get"),
+            "MiB",
+            after,
+            ("itself before them", before),
+            Goal::AtMost(1.0),
         ),
     ]
 }
 
-/// Whether these programs have been built.
+/// Fails unless these programs are built.
 pub(crate) fn assert_built(names: &[&str]) {
     let missing: Vec<_> = names.iter().filter(|name| !program(name).exists()).collect();
     assert!(missing.is_empty(), "not built in release: {missing:?}");

@@ -1,4 +1,4 @@
-//! Logins: what they cost beyond the hashing that they can not do without, and what a crowd of them does to the gateway.
+//! Logins: their cost beyond the necessary password hash, and the gateway during a burst of them.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -15,42 +15,45 @@ use testkit::{Target as _, TestApp};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::account::{Server, folder, memory_kib};
-use crate::report::{Reach, Row, cores};
+use crate::programs::{Server, memory_kib, temporary_folder};
+use crate::report::{Goal, Row, cores};
 use crate::stats::millis;
 
 const PASSWORD: &str = "password123";
 
-/// How many accounts log in by turns: few enough that each is found in memory, and too many for one to get more logins than it may have.
+/// Number of accounts that log in by turns: few enough to stay in memory, many enough that none reaches its limit of
+/// logins.
 const ACCOUNTS: usize = 20;
 
-/// The answers that people get: a login, or that they have to wait.
-const ANSWERS: [StatusCode; 2] = [StatusCode::OK, StatusCode::TOO_MANY_REQUESTS];
+/// The accepted statuses of the burst: logged in, or told to retry later.
+const EXPECTED: [StatusCode; 2] = [StatusCode::OK, StatusCode::TOO_MANY_REQUESTS];
 
-/// How many people log in at once.
-const CROWD: usize = 1000;
+/// Number of concurrent logins in the burst.
+const BURST: usize = 1000;
 
-/// Where requests of the crowd say that they come from, each from an address of its own.
+/// The header in which each request of the burst states its own client address.
 const FORWARDED: &str = "x-forwarded-for";
 
-fn bare(hash: &str) -> Duration {
-    let hash = PasswordHash::new(hash).expect("it was just made");
-    let begun = Instant::now();
+/// The time of one verification without the gateway.
+fn verify(hash: &str) -> Duration {
+    let hash = PasswordHash::new(hash).expect("the hash is valid");
+    let start = Instant::now();
     let verified = Argon2::default().verify_password(PASSWORD.as_bytes(), &hash);
-    let took = begun.elapsed();
-    verified.expect("it is the password");
-    took
+    let elapsed = start.elapsed();
+    verified.expect("the password is right");
+    elapsed
 }
 
 fn email(number: usize) -> String {
     format!("user{number:04}@example.com")
 }
 
-/// A login through the whole router in this process, beside one verification in this process, one of each in turn; and as many at once as help.
+/// Logins through the whole router in this process, beside verifications in this process: one at a time, then at
+/// saturation.
 pub(crate) async fn logins(samples: usize) -> Vec<Row> {
     let app = TestApp::with_limits(gateway::router(), |limits| {
         let rules = limits.throttle.as_mut().expect("attempts are throttled by default");
-        // Never reached, but counted.
+        // Attempts are counted but never throttled.
         for rule in [&mut rules.pair, &mut rules.account, &mut rules.address] {
             rule.free = u32::MAX;
         }
@@ -61,20 +64,20 @@ pub(crate) async fn logins(samples: usize) -> Vec<Row> {
     }
     let hash = Argon2::default()
         .hash_password_with_salt(PASSWORD.as_bytes(), b"sixteen bytes...")
-        .expect("there is memory");
+        .expect("memory is available");
     let hash = hash.to_string();
 
-    let [mut ours, mut theirs] = [Vec::new(), Vec::new()];
+    let [mut measured, mut baseline] = [Vec::new(), Vec::new()];
     for number in 0..samples {
-        ours.push(millis(log_in(&app, number).await));
-        theirs.push(millis(bare(&hash)));
+        measured.push(millis(log_in(&app, number).await));
+        baseline.push(millis(verify(&hash)));
     }
-    let limit = ("one bare Argon2id verification", &theirs[..]);
-    let alone = Row::paired("login, p50", "ms", &ours, limit, Reach::AtMost(1.10));
+    let baseline = ("one bare Argon2id verification", &baseline[..]);
+    let one_at_a_time = Row::paired("login, p50", "ms", &measured, baseline, Goal::AtMost(1.10));
 
-    let [mut ours, mut theirs, mut at_once] = [Vec::new(), Vec::new(), Vec::new()];
+    let [mut rates, mut cores_by_time, mut hashing_alone] = [Vec::new(), Vec::new(), Vec::new()];
     for _ in 0..5 {
-        let begun = Instant::now();
+        let start = Instant::now();
         let next = Arc::new(AtomicUsize::new(0));
         let mut tasks = JoinSet::new();
         for _ in 0..4 * cores() {
@@ -90,40 +93,40 @@ pub(crate) async fn logins(samples: usize) -> Vec<Row> {
             });
         }
         tasks.join_all().await;
-        ours.push(count(samples) / begun.elapsed().as_secs_f64());
-        // A rate beside a rate, of as many: the median of their times would leave out the slow ones, which a rate has in it.
-        let alone: f64 = (0..samples).map(|_| bare(&hash).as_secs_f64()).sum();
-        theirs.push(count(cores() * samples) / alone);
-        at_once.push(bare_at_once(&hash, samples));
+        rates.push(count(samples) / start.elapsed().as_secs_f64());
+        // The sum of all times, not their median: a rate includes the slow ones, too.
+        let total: f64 = (0..samples).map(|_| verify(&hash).as_secs_f64()).sum();
+        cores_by_time.push(count(cores() * samples) / total);
+        hashing_alone.push(parallel_verifications(&hash, samples));
     }
-    let row = |what: &str, limit| Row::paired(what, "/s", &ours, limit, Reach::AtLeast(0.9));
+    let row = |name: &str, baseline| Row::paired(name, "/s", &rates, baseline, Goal::AtLeast(0.9));
     vec![
-        alone,
+        one_at_a_time,
         row(
             "logins at saturation",
-            ("cores ÷ that verification's time", &theirs[..]),
+            ("cores ÷ time of one verification", &cores_by_time[..]),
         ),
         row(
-            "the same, beside hashing alone",
-            ("a bare verification on each core", &at_once[..]),
+            "logins at saturation, beside hashing alone",
+            ("bare verifications on every core", &hashing_alone[..]),
         ),
     ]
 }
 
-/// How many bare verifications a second there are when each core makes one after the other. They share the memory, so that is less than one core's
-/// times the cores.
-fn bare_at_once(hash: &str, samples: usize) -> f64 {
-    let begun = Instant::now();
+/// Verifications per second when every core verifies one after another. The cores share the memory bandwidth, so this
+/// is less than the rate of one core times the number of cores.
+fn parallel_verifications(hash: &str, samples: usize) -> f64 {
+    let start = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..cores() {
             scope.spawn(|| {
                 for _ in 0..samples / cores() {
-                    bare(hash);
+                    verify(hash);
                 }
             });
         }
     });
-    count(samples / cores() * cores()) / begun.elapsed().as_secs_f64()
+    count(samples / cores() * cores()) / start.elapsed().as_secs_f64()
 }
 
 async fn log_in(app: &TestApp, number: usize) -> Duration {
@@ -131,23 +134,24 @@ async fn log_in(app: &TestApp, number: usize) -> Duration {
     let request = Request::post("/v5/auth/login")
         .header("content-type", "application/json")
         .body(Body::from(body))
-        .expect("it is a request");
-    let begun = Instant::now();
+        .expect("the request is valid");
+    let start = Instant::now();
     let response = app.exchange(request).await;
-    let took = begun.elapsed();
+    let elapsed = start.elapsed();
     assert_eq!(response.status(), StatusCode::OK, "{:?}", response.body());
-    took
+    elapsed
 }
 
-#[expect(clippy::cast_precision_loss, reason = "nobody counts to 2^52")]
+#[expect(clippy::cast_precision_loss, reason = "the numbers are below 2^52")]
 fn count(number: usize) -> f64 {
     number as f64
 }
 
-/// A thousand people who log in at the same moment, each from an address of their own, to accounts that they all know the password of.
-pub(crate) async fn crowd() -> Vec<Row> {
+/// A burst of concurrent logins with the right password, each from its own client address.
+pub(crate) async fn burst() -> Vec<Row> {
+    /// Never throttles.
     const FREE: &str = "100000/1/1";
-    let folder = folder();
+    let folder = temporary_folder();
     let environment = [
         ("TRUSTED_PROXIES", "1"),
         ("THROTTLE_PAIR", FREE),
@@ -163,97 +167,101 @@ pub(crate) async fn crowd() -> Vec<Row> {
     }
     let before = memory_kib(gateway.pid(), "VmRSS") / 1024.0;
 
-    let over = Arc::new(AtomicBool::new(false));
+    let is_over = Arc::new(AtomicBool::new(false));
     let health = {
-        let (over, address) = (over.clone(), gateway.address().to_owned());
-        std::thread::spawn(move || watch_health(&address, &over))
+        let (is_over, address) = (is_over.clone(), gateway.address().to_owned());
+        std::thread::spawn(move || watch_health(&address, &is_over))
     };
-    let begun = Instant::now();
-    let mut people = JoinSet::new();
-    for number in 0..CROWD {
-        // Each has a connection of their own.
+    let start = Instant::now();
+    let mut logins = JoinSet::new();
+    for number in 0..BURST {
+        // Each login has its own connection.
         let client = reqwest::Client::builder().pool_max_idle_per_host(0).build();
-        let client = client.expect("a client without TLS needs nothing");
+        let client = client.expect("a client without TLS can be built");
         let body = json!({ "email": email(number % ACCOUNTS), "password": PASSWORD });
         let call = client
             .post(format!("{}/v5/auth/login", gateway.address()))
             .header(FORWARDED, format!("198.51.{}.{}", 100 + number / 250, number % 250))
             .json(&body);
-        people.spawn(async move { call.send().await.map(|response| response.status()) });
+        logins.spawn(async move { call.send().await.map(|response| response.status()) });
     }
-    let answers = people.join_all().await;
-    let took = begun.elapsed();
-    over.store(true, Relaxed);
-    let slowest = health.join().expect("the gateway answers whether it is healthy");
+    let results = logins.join_all().await;
+    let elapsed = start.elapsed();
+    is_over.store(true, Relaxed);
+    let slowest = health.join().expect("every health check succeeds");
     let peak = memory_kib(gateway.pid(), "VmHWM") / 1024.0;
     gateway.stop();
 
-    let others = answers
+    let failures = results
         .iter()
-        .filter(|answer| !answer.as_ref().is_ok_and(|status| ANSWERS.contains(status)));
-    let unanswered: Vec<_> = others.collect();
+        .filter(|result| !result.as_ref().is_ok_and(|status| EXPECTED.contains(status)));
+    let failures: Vec<_> = failures.collect();
     assert!(
-        unanswered.is_empty(),
-        "of {CROWD}, {} end otherwise: {:?}",
-        unanswered.len(),
-        unanswered[0]
+        failures.is_empty(),
+        "{} of {BURST} logins fail: {:?}",
+        failures.len(),
+        failures[0]
     );
-    let logged_in = answers
+    let accepted = results
         .iter()
-        .filter(|answer| matches!(answer, Ok(StatusCode::OK)))
+        .filter(|result| matches!(result, Ok(StatusCode::OK)))
         .count();
 
     let hashing = 19.0 * count(cores());
-    let at = |what: &str| format!("{CROWD} logins at once, {what}");
+    let name = |figure: &str| format!("{BURST} logins at once, {figure}");
     vec![
-        Row::exact(
-            at("memory beyond idle"),
+        Row::single(
+            name("memory beyond idle"),
             "MiB",
             peak - before,
             ("cores × 19 MiB, for hashing", hashing),
-            Reach::AtMost(2.0),
+            Goal::AtMost(2.0),
         ),
-        Row::exact(
-            at("slowest /health"),
+        Row::single(
+            name("slowest /health"),
             "ms",
             millis(slowest),
             ("50 ms", 50.0),
-            Reach::AtMost(1.0),
+            Goal::AtMost(1.0),
         ),
-        Row::exact(
-            at("until all are answered"),
+        Row::single(
+            name("until the last response"),
             "s",
-            took.as_secs_f64(),
-            ("30 s, when clients give up", 30.0),
-            Reach::AtMost(1.0),
+            elapsed.as_secs_f64(),
+            ("30 s, a common client timeout", 30.0),
+            Goal::AtMost(1.0),
         ),
-        Row::exact(
-            at("logged in; the rest are told to wait"),
+        Row::single(
+            name("accepted; the rest get 429"),
             "",
-            count(logged_in),
-            ("all", count(CROWD)),
-            Reach::Any,
+            count(accepted),
+            ("all", count(BURST)),
+            Goal::None,
         ),
     ]
 }
 
-/// Asks whether the gateway is healthy, every few milliseconds, and answers the longest time that it took to say so.
-fn watch_health(address: &str, over: &AtomicBool) -> Duration {
-    let address = address.strip_prefix("http://").expect("it is HTTP");
+/// Requests `/health` every few milliseconds and returns the longest time of a response.
+fn watch_health(address: &str, is_over: &AtomicBool) -> Duration {
+    let address = address
+        .strip_prefix("http://")
+        .expect("the address begins with the scheme");
     let mut slowest = Duration::ZERO;
-    while !over.load(Relaxed) {
-        let begun = Instant::now();
-        // A connection of its own each time, as a load balancer may have.
-        let mut stream = TcpStream::connect(address).expect("the gateway accepts");
+    while !is_over.load(Relaxed) {
+        let start = Instant::now();
+        // A new connection each time, as some load balancers do.
+        let mut stream = TcpStream::connect(address).expect("the gateway accepts connections");
         let request = format!("GET /v5/health HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).expect("the gateway reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("the gateway answers");
-        slowest = slowest.max(begun.elapsed());
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        stream
+            .write_all(request.as_bytes())
+            .expect("the gateway reads the request");
+        let mut response = String::new();
+        stream.read_to_string(&mut response).expect("the gateway responds");
+        slowest = slowest.max(start.elapsed());
+        assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
         #[expect(
             clippy::disallowed_methods,
-            reason = "a pause between two questions, on a thread of its own"
+            reason = "a pause between two requests, on its own thread"
         )]
         std::thread::sleep(Duration::from_millis(5));
     }

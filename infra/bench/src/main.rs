@@ -1,42 +1,43 @@
-//! What is measured of the product, one subcommand each: `cargo run --bin bench -- trips`.
+//! Benchmarks, one subcommand each: `cargo run --bin bench -- trips`.
 
 mod account;
 mod cost;
+mod dataset;
 mod enumeration;
 mod functions;
-mod load;
 mod login;
+mod programs;
 mod report;
 mod sandbox;
-mod scale;
 mod startup;
 mod stats;
 mod suite;
+mod throughput;
 mod trips;
 
 use std::process::ExitCode;
 
-/// A thing to measure: its name on the command line, what it is, and what prints it.
-type Bench = (&'static str, &'static str, fn() -> ExitCode);
+/// Name, description and function of a subcommand.
+type Subcommand = (&'static str, &'static str, fn() -> ExitCode);
 
-const BENCHES: &[Bench] = &[
+const SUBCOMMANDS: &[Subcommand] = &[
     (
         "all",
-        "everything that is held to a limit, into target/bench",
+        "every measurement that has a goal, into target/bench",
         suite::full,
     ),
     (
         "quick",
-        "as much of it as fits into a minute; what leaves its bound is a failure",
+        "one minute of that; fails when a measurement misses its goal",
         suite::quick,
     ),
-    ("trips", "store trips of each endpoint, one after another", || {
+    ("trips", "sequential store trips of each endpoint", || {
         trips::print();
         ExitCode::SUCCESS
     }),
     (
         "enumeration",
-        "whether the time of a refused login tells if the email has an account",
+        "whether the time of a failed login reveals that the email has an account",
         || {
             enumeration::print();
             ExitCode::SUCCESS
@@ -44,7 +45,7 @@ const BENCHES: &[Bench] = &[
     ),
     (
         "cost",
-        "what so many users take, from what `all` has measured, into infra/scale.md",
+        "cost and limits by number of users, from the results of `all`, into infra/scale.md",
         cost::write,
     ),
     ("startup", "start-up time and memory of programs, side by side", || {
@@ -54,13 +55,16 @@ const BENCHES: &[Bench] = &[
 ];
 
 fn main() -> ExitCode {
-    let asked = std::env::args().nth(1);
-    if let Some((.., print)) = BENCHES.iter().find(|(name, ..)| Some(*name) == asked.as_deref()) {
-        return print();
+    let name = std::env::args().nth(1);
+    if let Some((.., run)) = SUBCOMMANDS
+        .iter()
+        .find(|(subcommand, ..)| Some(*subcommand) == name.as_deref())
+    {
+        return run();
     }
-    eprintln!("bench: say what to measure:");
-    for (name, what, _) in BENCHES {
-        eprintln!("  {name:<12} {what}");
+    eprintln!("usage: bench SUBCOMMAND");
+    for (name, description, _) in SUBCOMMANDS {
+        eprintln!("  {name:<12} {description}");
     }
     ExitCode::from(2)
 }

@@ -1,4 +1,4 @@
-//! What was measured, as a table for people, as Markdown for the README, and as JSON.
+//! The results: printed while measuring, and written as Markdown and JSON.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -8,106 +8,106 @@ use serde::Serialize;
 
 use crate::stats::Spread;
 
-/// Where results and what is measured are kept.
+/// The folder for results and for temporary stores.
 pub(crate) const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/bench");
 
-/// One row: what was measured, beside what it is held to.
+/// One measurement beside its baseline.
 #[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Row {
-    /// Its name, by which a bound is found.
-    pub(crate) what: String,
+    pub(crate) name: String,
     pub(crate) unit: &'static str,
-    pub(crate) ours: Spread,
-    /// What it is held to.
-    pub(crate) limit: &'static str,
-    pub(crate) theirs: Spread,
-    /// Ours to theirs.
+    pub(crate) measured: Spread,
+    /// Name of the baseline: a lower bound, or a limit.
+    pub(crate) baseline_name: &'static str,
+    pub(crate) baseline: Spread,
+    /// Measured value divided by baseline.
     pub(crate) ratio: Spread,
-    pub(crate) reach: Reach,
+    pub(crate) goal: Goal,
 }
 
-/// Where the ratio has to be.
+/// The required ratio.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) enum Reach {
+pub(crate) enum Goal {
     AtMost(f64),
     AtLeast(f64),
-    /// It is only told.
-    Any,
+    /// Reported without a goal.
+    None,
 }
 
-impl Reach {
-    pub(crate) fn holds(self, ratio: f64) -> bool {
+impl Goal {
+    pub(crate) fn is_met_by(self, ratio: f64) -> bool {
         match self {
             Self::AtMost(bound) => ratio <= bound,
             Self::AtLeast(bound) => ratio >= bound,
-            Self::Any => true,
+            Self::None => true,
         }
     }
 }
 
-impl std::fmt::Display for Reach {
+impl std::fmt::Display for Goal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::AtMost(bound) => write!(f, "≤ {bound:.2}"),
             Self::AtLeast(bound) => write!(f, "≥ {bound:.2}"),
-            Self::Any => Ok(()),
+            Self::None => Ok(()),
         }
     }
 }
 
 impl Row {
-    /// Measured round by round beside `theirs`.
+    /// A row of several rounds; each measured value has a baseline of the same round.
     pub(crate) fn paired(
-        what: impl Into<String>,
+        name: impl Into<String>,
         unit: &'static str,
-        ours: &[f64],
-        (limit, theirs): (&'static str, &[f64]),
-        reach: Reach,
+        measured: &[f64],
+        (baseline_name, baseline): (&'static str, &[f64]),
+        goal: Goal,
     ) -> Self {
         Self {
-            what: what.into(),
+            name: name.into(),
             unit,
-            ours: Spread::of(ours.iter().copied()),
-            limit,
-            theirs: Spread::of(theirs.iter().copied()),
-            ratio: Spread::ratio(ours, theirs),
-            reach,
+            measured: Spread::of(measured.iter().copied()),
+            baseline_name,
+            baseline: Spread::of(baseline.iter().copied()),
+            ratio: Spread::of_ratios(measured, baseline),
+            goal,
         }
     }
 
-    /// One number beside another.
-    pub(crate) fn exact(
-        what: impl Into<String>,
+    /// A row of one number.
+    pub(crate) fn single(
+        name: impl Into<String>,
         unit: &'static str,
-        ours: f64,
-        (limit, theirs): (&'static str, f64),
-        reach: Reach,
+        measured: f64,
+        (baseline_name, baseline): (&'static str, f64),
+        goal: Goal,
     ) -> Self {
-        Self::paired(what, unit, &[ours], (limit, &[theirs]), reach)
+        Self::paired(name, unit, &[measured], (baseline_name, &[baseline]), goal)
     }
 
     pub(crate) fn is_met(&self) -> bool {
-        self.reach.holds(self.ratio.median)
+        self.goal.is_met_by(self.ratio.median)
     }
 
     fn verdict(&self) -> &'static str {
-        match self.reach {
-            Reach::Any => "",
+        match self.goal {
+            Goal::None => "",
             _ if self.is_met() => "yes",
             _ => "NO",
         }
     }
 }
 
-/// Everything of one run.
+/// All rows of one run.
 #[derive(Serialize)]
 pub(crate) struct Report {
     machine: Machine,
     rows: Vec<Row>,
 }
 
-/// Where it was measured: without it, no number says anything.
+/// The machine of the run; numbers of different machines are not comparable.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Machine {
@@ -120,7 +120,7 @@ struct Machine {
 }
 
 impl Machine {
-    fn here() -> Self {
+    fn current() -> Self {
         let read = |file| std::fs::read_to_string(file).unwrap_or_default();
         let field = |text: &str, name: &str| {
             let line = text.lines().find(|line| line.starts_with(name));
@@ -138,8 +138,8 @@ impl Machine {
             cores: cores(),
             memory_gib: memory_kib.div_ceil(1 << 20),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
-            rustc: told("rustc", &["--version"]),
-            date: told("date", &["-u", "+%F"]),
+            rustc: output_of("rustc", &["--version"]),
+            date: output_of("date", &["-u", "+%F"]),
         }
     }
 
@@ -156,12 +156,12 @@ impl Machine {
     }
 }
 
-/// How many threads can run at once.
+/// The number of threads that can run in parallel.
 pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn told(program: &str, arguments: &[&str]) -> String {
+fn output_of(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
     output.map_or_else(
         |_| "unknown".to_owned(),
@@ -172,12 +172,12 @@ fn told(program: &str, arguments: &[&str]) -> String {
 impl Report {
     pub(crate) fn of(rows: Vec<Row>) -> Self {
         Self {
-            machine: Machine::here(),
+            machine: Machine::current(),
             rows,
         }
     }
 
-    /// Writes it as `NAME.json` and `NAME.md`.
+    /// Writes `NAME.json` and `NAME.md`.
     pub(crate) fn write(&self, name: &str) -> std::io::Result<()> {
         let folder = Path::new(FOLDER);
         std::fs::create_dir_all(folder)?;
@@ -187,20 +187,21 @@ impl Report {
 
     fn markdown(&self) -> String {
         let mut text = format!(
-            "Measured on {}. Medians; in brackets the quartiles of the ratio.\n\n\
-             | what | measured | held to | | ratio | reach | met |\n| --- | --- | --- | --- | --- | --- | --- |\n",
+            "Measured on {}. Medians; quartiles of the ratio in brackets.\n\n\
+             | measurement | measured | baseline | | ratio | goal | met |\n\
+             | --- | --- | --- | --- | --- | --- | --- |\n",
             self.machine.describe()
         );
         for row in &self.rows {
             let _ = writeln!(
                 text,
                 "| {} | {} | {} | {} | {} | {} | {} |",
-                row.what,
-                number(row.ours.median, row.unit),
-                row.limit,
-                number(row.theirs.median, row.unit),
+                row.name,
+                number(row.measured.median, row.unit),
+                row.baseline_name,
+                number(row.baseline.median, row.unit),
                 ratio(&row.ratio),
-                row.reach,
+                row.goal,
                 row.verdict(),
             );
         }
@@ -208,17 +209,17 @@ impl Report {
     }
 }
 
-/// A row as it is printed while the others are still being measured.
+/// Prints a row as soon as it is measured.
 pub(crate) fn print(row: &Row) {
     println!(
         "{:<58} {:>14} {:>14}  {:<24} {:<9} {:<4} ({})",
-        row.what,
-        number(row.ours.median, row.unit),
-        number(row.theirs.median, row.unit),
+        row.name,
+        number(row.measured.median, row.unit),
+        number(row.baseline.median, row.unit),
         ratio(&row.ratio),
-        row.reach.to_string(),
+        row.goal.to_string(),
         row.verdict(),
-        row.limit,
+        row.baseline_name,
     );
 }
 
@@ -230,6 +231,7 @@ fn ratio(spread: &Spread) -> String {
     }
 }
 
+/// Three significant digits, with the unit.
 fn number(value: f64, unit: &str) -> String {
     let digits = match value.abs() {
         size if size >= 100.0 || value.fract() == 0.0 => 0,
@@ -243,28 +245,28 @@ fn number(value: f64, unit: &str) -> String {
 mod tests {
     use super::*;
 
-    fn row(ours: f64, reach: Reach) -> Row {
-        Row::exact("a thing", "ms", ours, ("another", 2.0), reach)
+    fn row(measured: f64, goal: Goal) -> Row {
+        Row::single("a measurement", "ms", measured, ("a bound", 2.0), goal)
     }
 
     #[test]
-    fn a_row_is_met_on_the_side_of_its_bound() {
-        assert!(row(4.0, Reach::AtMost(2.0)).is_met());
-        assert!(!row(4.1, Reach::AtMost(2.0)).is_met());
-        assert!(row(4.0, Reach::AtLeast(2.0)).is_met());
-        assert!(!row(3.9, Reach::AtLeast(2.0)).is_met());
+    fn a_goal_is_met_on_its_own_side() {
+        assert!(row(4.0, Goal::AtMost(2.0)).is_met());
+        assert!(!row(4.1, Goal::AtMost(2.0)).is_met());
+        assert!(row(4.0, Goal::AtLeast(2.0)).is_met());
+        assert!(!row(3.9, Goal::AtLeast(2.0)).is_met());
     }
 
     #[test]
-    fn the_table_says_what_was_missed() {
-        let rows = vec![row(5.0, Reach::AtMost(2.0)), row(3.0, Reach::AtMost(2.0))];
+    fn the_table_marks_missed_goals() {
+        let rows = vec![row(5.0, Goal::AtMost(2.0)), row(3.0, Goal::AtMost(2.0))];
         let text = Report::of(rows).markdown();
         assert!(
-            text.contains("| a thing | 5 ms | another | 2 ms | 2.50 | ≤ 2.00 | NO |"),
+            text.contains("| a measurement | 5 ms | a bound | 2 ms | 2.50 | ≤ 2.00 | NO |"),
             "{text}"
         );
         assert!(
-            text.contains("| a thing | 3 ms | another | 2 ms | 1.50 | ≤ 2.00 | yes |"),
+            text.contains("| a measurement | 3 ms | a bound | 2 ms | 1.50 | ≤ 2.00 | yes |"),
             "{text}"
         );
     }

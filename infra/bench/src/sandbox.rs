@@ -1,7 +1,8 @@
-//! Lambda's side of one function, as lean as can be, so that what is timed is the function: one thread, blocking sockets, and nothing read of
-//! an answer but its bytes.
+//! A minimal Lambda Runtime API for one function: one thread and blocking sockets, so that the function dominates the
+//! measured time. Responses are not parsed.
 //!
-//! The endpoints are those of <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>. `testkit::RuntimeApi` is the one for tests.
+//! It implements the endpoints of <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>. Tests use
+//! `testkit::RuntimeApi` instead.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -12,57 +13,57 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::time::Instant;
 
-/// As long as it lives, this thread and the processes that it starts have one CPU together, as a sandbox of Lambda's has one or a part of one.
+/// While it exists, this thread and the processes that it starts share one CPU, as in a Lambda sandbox.
 ///
-/// On several, an answer may wait until a CPU that has nothing to do wakes up, which takes a virtual machine as long as a call; how often
-/// that happens is the scheduler's affair, and would be most of what is measured.
+/// With several CPUs, a response may wait until an idle CPU wakes up. On a virtual machine that takes as long as a
+/// call, and its frequency depends on the scheduler, so it would dominate the measured time.
 pub(crate) struct OneCpu(CpuSet);
 
 impl OneCpu {
     pub(crate) fn take() -> Self {
-        let allowed = sched_getaffinity(None).expect("the kernel tells where a thread may run");
+        let allowed = sched_getaffinity(None).expect("the kernel reports the allowed CPUs");
         let last = (0..CpuSet::MAX_CPU).rev().find(|cpu| allowed.is_set(*cpu));
         let mut one = CpuSet::new();
-        one.set(last.expect("a thread may run somewhere"));
-        sched_setaffinity(None, &one).expect("a thread may be kept to where it may run");
+        one.set(last.expect("at least one CPU is allowed"));
+        sched_setaffinity(None, &one).expect("the affinity can be narrowed");
         Self(allowed)
     }
 }
 
 impl Drop for OneCpu {
     fn drop(&mut self) {
-        // It has been so before.
+        // Restores the previous affinity, which was valid.
         let _ = sched_setaffinity(None, &self.0);
     }
 }
 
-/// A function's process, and its connections to us.
+/// A function's process and its connections to this Runtime API.
 pub(crate) struct Sandbox {
     listener: TcpListener,
     process: Child,
     connections: Vec<Connection>,
-    /// The connection on which it waits for its next event.
+    /// The connection on which the function waits for its next event.
     polling: Option<usize>,
     calls: u64,
 }
 
 struct Connection {
     stream: TcpStream,
-    /// What was read of the next request so far.
-    read: Vec<u8>,
+    /// Bytes of the next request, as far as they have arrived.
+    received: Vec<u8>,
 }
 
-/// A request of the function, of which only these matter.
-enum Asked {
-    Next,
-    Answered(Vec<u8>),
+/// A request of the function to the Runtime API.
+enum RuntimeRequest {
+    NextEvent,
+    Response(Vec<u8>),
 }
 
 impl Sandbox {
-    /// Starts a function and waits until it polls for its first event; answers how long that took.
+    /// Starts a function and waits for its first poll. Also returns the time until then.
     pub(crate) fn start(mut command: Command) -> (Self, Duration) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
-        let address = listener.local_addr().expect("it listens").to_string();
+        let address = listener.local_addr().expect("the listener has an address").to_string();
         command
             .env("AWS_LAMBDA_RUNTIME_API", address)
             .env("AWS_LAMBDA_FUNCTION_NAME", "bench")
@@ -71,11 +72,11 @@ impl Sandbox {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        for (name, value) in crate::account::ENVIRONMENT {
+        for (name, value) in crate::programs::ENVIRONMENT {
             command.env(name, value);
         }
-        let begun = Instant::now();
-        let process = command.spawn().expect("the program was built");
+        let start = Instant::now();
+        let process = command.spawn().expect("the program is built");
         let mut sandbox = Self {
             listener,
             process,
@@ -84,17 +85,19 @@ impl Sandbox {
             calls: 0,
         };
         sandbox.wait_for_poll();
-        let took = begun.elapsed();
-        (sandbox, took)
+        let elapsed = start.elapsed();
+        (sandbox, elapsed)
     }
 
-    /// Gives it an event, and answers when it has answered, with the answer and how long it took.
+    /// Sends an event and returns the time until the response, and the response. The function polls again before this
+    /// returns.
     pub(crate) fn call(&mut self, event: &[u8]) -> (Duration, Vec<u8>) {
         self.calls += 1;
         let message = [
             format!(
                 "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
-                 lambda-runtime-aws-request-id: 00000000-0000-4000-8000-{:012x}\r\nlambda-runtime-deadline-ms: 4102444800000\r\n\
+                 lambda-runtime-aws-request-id: 00000000-0000-4000-8000-{:012x}\r\n\
+                 lambda-runtime-deadline-ms: 4102444800000\r\n\
                  lambda-runtime-trace-id: Root=1-00000000-000000000000000000000000;Sampled=0\r\n\
                  lambda-runtime-invoked-function-arn: arn:aws:lambda:us-east-1:123456789012:function:bench\r\n\r\n",
                 event.len(),
@@ -104,19 +107,19 @@ impl Sandbox {
             event,
         ]
         .concat();
-        let place = self.polling.take().expect("the last call waited until it polled");
-        let begun = Instant::now();
-        self.send(place, &message);
-        let (place, answer) = loop {
-            match self.asked() {
-                (place, Asked::Answered(answer)) => break (place, answer),
-                (place, Asked::Next) => self.polling = Some(place),
+        let poll = self.polling.take().expect("the previous call waited for the next poll");
+        let start = Instant::now();
+        self.send(poll, &message);
+        let (connection, response) = loop {
+            match self.next_request() {
+                (connection, RuntimeRequest::Response(response)) => break (connection, response),
+                (connection, RuntimeRequest::NextEvent) => self.polling = Some(connection),
             }
         };
-        let took = begun.elapsed();
-        self.send(place, b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n");
+        let elapsed = start.elapsed();
+        self.send(connection, b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n");
         self.wait_for_poll();
-        (took, answer)
+        (elapsed, response)
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -125,23 +128,23 @@ impl Sandbox {
 
     fn wait_for_poll(&mut self) {
         while self.polling.is_none() {
-            if let (place, Asked::Next) = self.asked() {
-                self.polling = Some(place);
+            if let (connection, RuntimeRequest::NextEvent) = self.next_request() {
+                self.polling = Some(connection);
             }
         }
     }
 
-    fn send(&mut self, place: usize, message: &[u8]) {
-        let sent = self.connections[place].stream.write_all(message);
-        sent.expect("the function reads what it has asked for");
+    fn send(&mut self, connection: usize, message: &[u8]) {
+        let sent = self.connections[connection].stream.write_all(message);
+        sent.expect("the function reads the response to its request");
     }
 
-    /// The function's next request, on whichever connection.
-    fn asked(&mut self) -> (usize, Asked) {
+    /// Waits for the function's next request on any connection; returns the connection's index, too.
+    fn next_request(&mut self) -> (usize, RuntimeRequest) {
         loop {
-            for (place, connection) in self.connections.iter_mut().enumerate() {
-                if let Some(asked) = connection.take() {
-                    return (place, asked);
+            for (index, connection) in self.connections.iter_mut().enumerate() {
+                if let Some(request) = connection.take_request() {
+                    return (index, request);
                 }
             }
             let mut ready: Vec<PollFd<'_>> = [PollFd::new(&self.listener, PollFlags::IN)]
@@ -152,7 +155,7 @@ impl Sandbox {
                         .map(|open| PollFd::new(&open.stream, PollFlags::IN)),
                 )
                 .collect();
-            poll(&mut ready, None).expect("there is something to wait for");
+            poll(&mut ready, None).expect("the sockets can be polled");
             let is_ready: Vec<bool> = ready.iter().map(|ready| !ready.revents().is_empty()).collect();
             for (connection, _) in self
                 .connections
@@ -160,16 +163,14 @@ impl Sandbox {
                 .zip(&is_ready[1..])
                 .filter(|(_, ready)| **ready)
             {
-                connection
-                    .fill()
-                    .expect("the function does not end before it is told to");
+                connection.fill().expect("the function runs until it is killed");
             }
             if is_ready[0] {
-                let (stream, _) = self.listener.accept().expect("it has connected");
-                stream.set_nodelay(true).expect("it is a TCP connection");
+                let (stream, _) = self.listener.accept().expect("the function has connected");
+                stream.set_nodelay(true).expect("the option exists for TCP");
                 self.connections.push(Connection {
                     stream,
-                    read: Vec::new(),
+                    received: Vec::new(),
                 });
             }
         }
@@ -182,18 +183,18 @@ impl Connection {
         match self.stream.read(&mut bytes)? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             len => {
-                self.read.extend_from_slice(&bytes[..len]);
+                self.received.extend_from_slice(&bytes[..len]);
                 Ok(())
             }
         }
     }
 
-    /// Takes the first request of what was read, if it is all there.
-    fn take(&mut self) -> Option<Asked> {
+    /// Removes the first request from the received bytes, if it is complete.
+    fn take_request(&mut self) -> Option<RuntimeRequest> {
         let mut headers = [httparse::EMPTY_HEADER; 32];
         let mut request = httparse::Request::new(&mut headers);
-        let head = match request.parse(&self.read).expect("the function speaks HTTP") {
-            httparse::Status::Complete(head) => head,
+        let head_len = match request.parse(&self.received).expect("the function speaks HTTP") {
+            httparse::Status::Complete(len) => len,
             httparse::Status::Partial => return None,
         };
         let is_poll = request.path.is_some_and(|path| path.ends_with("/invocation/next"));
@@ -207,23 +208,24 @@ impl Connection {
             .iter()
             .find(|header| header.name.eq_ignore_ascii_case("content-length"))
             .and_then(|header| str::from_utf8(header.value).ok()?.parse().ok());
-        assert!(
-            is_poll || length.is_some(),
-            "the function says how long its answers are"
-        );
-        let end = head + length.unwrap_or(0);
-        if self.read.len() < end {
+        assert!(is_poll || length.is_some(), "the function sends a content-length");
+        let end = head_len + length.unwrap_or(0);
+        if self.received.len() < end {
             return None;
         }
-        let rest = self.read.split_off(end);
-        let body = std::mem::replace(&mut self.read, rest).split_off(head);
-        Some(if is_poll { Asked::Next } else { Asked::Answered(body) })
+        let rest = self.received.split_off(end);
+        let body = std::mem::replace(&mut self.received, rest).split_off(head_len);
+        Some(if is_poll {
+            RuntimeRequest::NextEvent
+        } else {
+            RuntimeRequest::Response(body)
+        })
     }
 }
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        // It may have ended already; then there is nothing to do.
+        // Fails if the process has ended, which is fine.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

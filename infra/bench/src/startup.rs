@@ -1,8 +1,9 @@
-//! What it costs to start: the gateway's program with LMDB beside the one with FoundationDB's client, in one run.
+//! Start-up of the gateway with LMDB and with FoundationDB's client, side by side.
 //!
-//! `cargo run --bin bench -- startup NAME=PROGRAM…` starts each program in turn, round by round, and prints medians: the time until
-//! it listens, until it has answered its first `/ready` (which reads from the store), and the memory that it takes after a
-//! hundred of those. A program named `fdb` uses the cluster that `FDB_CLUSTER_FILE` names, any other a folder of its own.
+//! `cargo run --bin bench -- startup NAME=PROGRAM…` starts each program in turn, round by round. It prints medians: the
+//! time until the program listens, the time until the response to the first `/ready` (which reads from the store), and
+//! the memory after a hundred more. A program named `fdb` uses the cluster of `FDB_CLUSTER_FILE`; any other one gets
+//! its own LMDB folder.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -10,16 +11,19 @@ use std::time::Duration;
 use testkit::{Process, Target as _};
 use tokio::time::Instant;
 
+use crate::programs::memory_kib;
+use crate::stats::{Spread, millis};
+
 const ROUNDS: usize = 15;
 
-/// One start.
+/// The measurements of one start.
 struct Start {
     listening: Duration,
     ready: Duration,
-    memory_kib: u64,
+    memory_mib: f64,
 }
 
-/// Prints a table, each row's ratio to the first.
+/// Prints a table with each program's ratio to the first one.
 pub(crate) fn print() {
     let programs: Vec<(String, String)> = std::env::args()
         .skip(2)
@@ -29,14 +33,11 @@ pub(crate) fn print() {
                 .map(|(name, path)| (name.to_owned(), path.to_owned()))
         })
         .collect();
-    assert!(
-        !programs.is_empty(),
-        "name the programs: bench startup lmdb=PATH fdb=PATH"
-    );
+    assert!(!programs.is_empty(), "usage: bench startup lmdb=PATH fdb=PATH");
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let starts = runtime
-        .expect("a runtime for one thread needs little")
+        .expect("a single-threaded runtime can be built")
         .block_on(measure(&programs));
     let medians: Vec<[f64; 3]> = starts.iter().map(|starts| medians(starts)).collect();
     println!(
@@ -61,7 +62,7 @@ async fn measure(programs: &[(String, String)]) -> Vec<Vec<Start>> {
 }
 
 async fn start((name, path): &(String, String)) -> Start {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let folder = tempfile::tempdir().expect("a temporary folder can be created");
     let store = if name == "fdb" {
         "fdb".to_owned()
     } else {
@@ -77,48 +78,31 @@ async fn start((name, path): &(String, String)) -> Start {
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
 
-    let begun = Instant::now();
+    let start = Instant::now();
     let process = Process::start(command);
-    let listening = begun.elapsed();
+    let listening = start.elapsed();
     let remote = process.remote();
     remote.get("/v5/ready").send().await.ok();
-    let ready = begun.elapsed();
+    let ready = start.elapsed();
     for _ in 0..100 {
         remote.get("/v5/ready").send().await.ok();
     }
-    let memory_kib = resident_kib(process.pid().as_raw_nonzero().get());
+    let pid = process.pid().as_raw_nonzero().get().unsigned_abs();
+    let memory_mib = memory_kib(pid, "VmHWM") / 1024.0;
     process.terminate();
     let (status, _) = process.wait();
     assert!(status.success(), "{path} ended with {status}");
     Start {
         listening,
         ready,
-        memory_kib,
+        memory_mib,
     }
 }
 
-/// The peak resident memory of a process (`proc(5)`, `VmHWM`), in KiB.
-fn resident_kib(pid: i32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("this benchmark runs on Linux");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let number = line
-        .and_then(|line| line.split_whitespace().next())
-        .and_then(|number| number.parse().ok());
-    number.expect("the kernel counts it")
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a process has fewer than 2^52 KiB")]
 fn medians(starts: &[Start]) -> [f64; 3] {
-    let millis = |duration: Duration| duration.as_secs_f64() * 1000.0;
     [
-        median(starts.iter().map(|start| millis(start.listening))),
-        median(starts.iter().map(|start| millis(start.ready))),
-        median(starts.iter().map(|start| start.memory_kib as f64 / 1024.0)),
+        Spread::of(starts.iter().map(|start| millis(start.listening))).median,
+        Spread::of(starts.iter().map(|start| millis(start.ready))).median,
+        Spread::of(starts.iter().map(|start| start.memory_mib)).median,
     ]
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

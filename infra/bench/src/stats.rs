@@ -1,4 +1,4 @@
-//! Samples, and what is told of them: the median and the quartiles, which one disturbance more or less does not move.
+//! Statistics of samples. The median and the quartiles are robust against single disturbances.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ pub(crate) struct Spread {
     pub(crate) low: f64,
     pub(crate) median: f64,
     pub(crate) high: f64,
-    /// How many values it is made of.
+    /// The number of values.
     pub(crate) of: usize,
 }
 
 impl Spread {
-    /// The quartiles of `values`, of which there must be one.
+    /// The quartiles of `values`, which must not be empty.
     pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let mut sorted: Vec<f64> = values.into_iter().collect();
         sorted.sort_by(f64::total_cmp);
@@ -27,26 +27,31 @@ impl Spread {
         }
     }
 
-    /// Of what was measured side by side, round by round: the ratios of the rounds, so that what slows a whole round down does not count.
-    pub(crate) fn ratio(ours: &[f64], theirs: &[f64]) -> Self {
-        Self::of(ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs))
+    /// The quartiles of the ratios of each round, so that a round which is slow for both sides does not count.
+    pub(crate) fn of_ratios(measured: &[f64], baseline: &[f64]) -> Self {
+        Self::of(
+            measured
+                .iter()
+                .zip(baseline)
+                .map(|(measured, baseline)| measured / baseline),
+        )
     }
 }
 
-/// The value below which this part of a sorted sample lies, between two of them if need be.
-pub(crate) fn quantile(sorted: &[f64], part: f64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "nobody takes 2^52 samples")]
-    let place = part * (sorted.len() - 1) as f64;
+/// The quantile at `part` (0 to 1) of a sorted sample, interpolated between two values.
+fn quantile(sorted: &[f64], part: f64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a sample has fewer than 2^52 values")]
+    let position = part * (sorted.len() - 1) as f64;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "it lies between the first place and the last"
+        reason = "the position is an index of the sample"
     )]
-    let (below, above) = (place.floor() as usize, place.ceil() as usize);
-    sorted[below] + (sorted[above] - sorted[below]) * place.fract()
+    let (below, above) = (position.floor() as usize, position.ceil() as usize);
+    sorted[below] + (sorted[above] - sorted[below]) * position.fract()
 }
 
-/// The value below which this part of a sample lies.
+/// The quantile at `part` (0 to 1) of a sample in any order.
 pub(crate) fn quantile_of(values: &[f64], part: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -66,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quartiles_lie_between_the_values_where_they_have_to() {
+    fn quartiles_are_interpolated() {
         let spread = Spread::of([4.0, 1.0, 3.0, 2.0]);
         assert_eq!((spread.low, spread.median, spread.high), (1.75, 2.5, 3.25));
         let one = Spread::of([7.0]);
@@ -74,8 +79,8 @@ mod tests {
     }
 
     #[test]
-    fn a_round_that_was_slow_for_both_changes_no_ratio() {
-        let ratio = Spread::ratio(&[2.0, 200.0, 2.0], &[1.0, 100.0, 1.0]);
+    fn a_round_that_is_slow_for_both_sides_changes_no_ratio() {
+        let ratio = Spread::of_ratios(&[2.0, 200.0, 2.0], &[1.0, 100.0, 1.0]);
         assert_eq!((ratio.low, ratio.high), (2.0, 2.0));
     }
 }

@@ -1,8 +1,7 @@
-//! How many trips to the store each endpoint makes one after another: what its latency is made of when the store is at the end
-//! of a wire.
+//! Sequential store trips of each endpoint. With a remote store, they determine the latency.
 //!
-//! The real router runs in-process on a store for which beginning a transaction, a wave of reads, and a commit take one unit of
-//! time each, under a clock that is paused: so nothing else takes any, and the time that a request takes is its trips.
+//! The real router runs in-process, under a paused clock. The store delays the begin of a transaction, each wave of
+//! concurrent reads and the commit by one unit of time. Nothing else takes time, so the time of a request is its trips.
 
 use std::time::Duration;
 
@@ -13,37 +12,37 @@ use testkit::{Code, Target, TestApp, TestResponse};
 use tokio::runtime::Builder;
 use tokio::time::Instant;
 
-use crate::report::{Reach, Row};
+use crate::report::{Goal, Row};
 
-/// What one trip takes.
+/// The delay of one trip.
 const TRIP: Duration = Duration::from_millis(10);
 
-/// An endpoint and its trips.
+/// An endpoint and the number of its trips.
 pub(crate) type Count = (&'static str, u32);
 
-/// The fewest trips with which each endpoint can be had from FoundationDB.
-const LEAST: &[Count] = &[
-    // A begin, the counts, the commit; then, without another begin, the email, and the commit.
+/// Lower bounds: the fewest trips with which each endpoint can be implemented on FoundationDB.
+const LOWER_BOUNDS: &[Count] = &[
+    // Begin, counters, commit; then, without a second begin, email, commit.
     ("register", 5),
-    // A begin, the email and the counts, the account, the commit; then, without another begin, the account again, and the commit.
+    // Begin, email and counters, account, commit; then, without a second begin, account again, commit.
     ("log in", 6),
     ("log in, wrong password", 6),
     ("log in, unknown email", 6),
-    // A begin, the reads, the commit.
+    // Begin, reads, commit.
     ("refresh", 3),
     ("list logins", 2),
     ("create session", 3),
-    // The login and the role are read beside what is asked for.
+    // Login and role are read concurrently with the session.
     ("get session", 2),
-    // A begin, the index, the records.
+    // Begin, index, records.
     ("list sessions", 3),
     ("change session", 3),
     ("delete session", 3),
     ("list events", 2),
-    // A begin, the account and the login's count, the commit; then, without another begin, both again, and the commit.
+    // Begin, account and the login's counter, commit; then, without a second begin, both again, commit.
     ("change password", 5),
     ("end a login", 3),
-    // A begin, whether there is a login to end and to tell of, the commit.
+    // Begin, the login, commit.
     ("log out", 3),
     ("log out everywhere", 3),
     ("ready", 2),
@@ -58,37 +57,37 @@ pub(crate) fn print() {
     }
 }
 
-/// Each endpoint's trips beside the fewest.
+/// Each endpoint's trips beside its lower bound.
 pub(crate) fn rows() -> Vec<Row> {
-    let counted = count().into_iter().zip(LEAST);
-    // An endpoint without trips has no ratio.
+    let counted = count().into_iter().zip(LOWER_BOUNDS);
+    // Without trips there is no ratio.
     let counted = counted.filter(|((_, trips), (_, least))| (trips, least) != (&0, &0));
     let rows = counted.map(|((endpoint, trips), (_, least))| {
         let [trips, least] = [trips, *least].map(f64::from);
-        let what = format!("store trips of {endpoint}");
-        Row::exact(
-            what,
+        let name = format!("store trips of {endpoint}");
+        Row::single(
+            name,
             "",
             trips,
             ("the fewest on FoundationDB", least),
-            Reach::AtMost(1.0),
+            Goal::AtMost(1.0),
         )
     });
     rows.collect()
 }
 
-/// Counts the trips of every endpoint, once each.
+/// Counts the trips of every endpoint.
 pub(crate) fn count() -> Vec<Count> {
     let runtime = Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
-        .expect("a runtime for one thread needs little");
-    runtime.block_on(drive())
+        .expect("a single-threaded runtime can be built");
+    runtime.block_on(call_every_endpoint())
 }
 
-async fn drive() -> Vec<Count> {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+async fn call_every_endpoint() -> Vec<Count> {
+    let folder = tempfile::tempdir().expect("a temporary folder can be created");
     let plan = Plan {
         latency: Latency::of(TRIP),
         ..Plan::default()
@@ -121,7 +120,7 @@ async fn drive() -> Vec<Count> {
     timed(&mut counts, "list logins", listing).await.ok();
     let creating = app.post("/v5/sessions").bearer(&token).json(&draft).send();
     let created = timed(&mut counts, "create session", creating).await.created();
-    // With one session a list could not tell records read at once from records read in turn.
+    // With one session, concurrent and sequential reads of the records would take the same time.
     app.post("/v5/sessions")
         .bearer(&token)
         .json(&draft)
@@ -137,8 +136,8 @@ async fn drive() -> Vec<Count> {
     timed(&mut counts, "change session", changing).await.ok();
     let deleting = app.delete(&path).bearer(&token).send();
     timed(&mut counts, "delete session", deleting).await.ok();
-    let telling = app.get("/v5/audit").bearer(&token).send();
-    timed(&mut counts, "list events", telling).await.ok();
+    let listing = app.get("/v5/audit").bearer(&token).send();
+    timed(&mut counts, "list events", listing).await.ok();
     let body = json!({ "currentPassword": "password123", "newPassword": "password456" });
     let changing = app.post("/v5/auth/password").bearer(&token).json(&body).send();
     timed(&mut counts, "change password", changing).await.ok();
@@ -156,10 +155,10 @@ async fn drive() -> Vec<Count> {
     timed(&mut counts, "log out", logging_out).await.ok();
     let logging_out = app.post("/v5/auth/logout-all").bearer(&tokens[0]).send();
     timed(&mut counts, "log out everywhere", logging_out).await.ok();
-    let asking = app.get("/v5/ready").send();
-    timed(&mut counts, "ready", asking).await.ok();
-    let asking = app.get("/v5/health").send();
-    timed(&mut counts, "health", asking).await.ok();
+    let checking = app.get("/v5/ready").send();
+    timed(&mut counts, "ready", checking).await.ok();
+    let checking = app.get("/v5/health").send();
+    timed(&mut counts, "health", checking).await.ok();
     counts
 }
 
@@ -169,14 +168,14 @@ async fn timed(
     request: impl Future<Output = TestResponse>,
 ) -> TestResponse {
     let start = Instant::now();
-    let answer = request.await;
+    let response = request.await;
     let trips = start.elapsed().as_millis() / TRIP.as_millis();
-    counts.push((endpoint, u32::try_from(trips).expect("nothing makes so many")));
-    answer
+    counts.push((endpoint, u32::try_from(trips).expect("a request makes few trips")));
+    response
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().expect("it is a text").to_owned()
+    value.as_str().expect("the value is a string").to_owned()
 }
 
 #[cfg(test)]
@@ -184,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_endpoint_makes_more_trips_than_it_needs() {
-        assert_eq!(count(), LEAST);
+    fn every_endpoint_reaches_its_lower_bound() {
+        assert_eq!(count(), LOWER_BOUNDS);
     }
 }

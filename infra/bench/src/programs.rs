@@ -1,0 +1,121 @@
+//! The measured programs and the processes that run them.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::report::FOLDER;
+
+/// Environment variables of every program.
+pub(crate) const ENVIRONMENT: &[(&str, &str)] = &[("JWT_SECRET", "a secret that only the benchmarks sign with")];
+
+/// The path of a release program.
+pub(crate) fn program(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../target/release")
+        .join(name)
+}
+
+/// The gateway's release program, or its debug program, which is enough to prepare a store.
+fn any_gateway() -> PathBuf {
+    Some(program("gateway"))
+        .filter(|program| program.exists())
+        .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/debug/gateway"))
+}
+
+/// A temporary folder below `target`, which is on a disk; the system's temporary folder may be in memory.
+pub(crate) fn temporary_folder() -> TempDir {
+    std::fs::create_dir_all(FOLDER).expect("the folder can be created");
+    tempfile::Builder::new()
+        .prefix("store-")
+        .tempdir_in(FOLDER)
+        .expect("a temporary folder can be created")
+}
+
+/// A running server.
+pub(crate) struct Server {
+    process: Child,
+    address: String,
+}
+
+impl Server {
+    /// Starts the gateway with a store in this folder.
+    pub(crate) fn gateway(folder: &Path, environment: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(any_gateway());
+        command
+            .env_clear()
+            .env("PORT", "0")
+            .env("STORE", format!("lmdb:{}", folder.join("store").display()))
+            .envs(ENVIRONMENT.iter().copied())
+            .envs(environment.iter().copied());
+        Self::start(command)
+    }
+
+    /// Starts a server and waits until it prints its address.
+    pub(crate) fn start(mut command: Command) -> Self {
+        let mut process = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program is built");
+        let mut line = String::new();
+        let mut output = BufReader::new(process.stdout.take().expect("standard output is piped"));
+        output.read_line(&mut line).expect("the output is text");
+        let address = line.trim().strip_prefix("listening on ");
+        let address = address.expect("the server prints its address").to_owned();
+        Self { process, address }
+    }
+
+    /// The address, such as `http://127.0.0.1:40123`.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Sends a request and returns the `data` of its response.
+    pub(crate) async fn post(&self, client: &reqwest::Client, path: &str, token: Option<&str>, body: &Value) -> Value {
+        let mut call = client.post(format!("{}{path}", self.address)).json(body);
+        if let Some(token) = token {
+            call = call.bearer_auth(token);
+        }
+        let response = call.send().await.expect("the server responds");
+        let mut body: Value = response.json().await.expect("the response is JSON");
+        assert_eq!(body["success"], true, "{body}");
+        body["data"].take()
+    }
+
+    /// Stops the server with SIGTERM.
+    pub(crate) fn stop(mut self) {
+        kill_process(Pid::from_child(&self.process), Signal::TERM).expect("the server is running");
+        let status = self.process.wait().expect("the server is a child process");
+        assert!(status.success(), "the server ended with {status}");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Fails if the server has ended, which is fine.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A memory figure of a process in KiB (`proc(5)`): `VmRSS` is resident now, `VmHWM` is the peak.
+pub(crate) fn memory_kib(pid: u32, field: &str) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the benchmarks run on Linux");
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    number
+        .and_then(|number| number.parse().ok())
+        .expect("the kernel reports the field")
+}
