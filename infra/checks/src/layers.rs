@@ -1,4 +1,4 @@
-//! Layers, and who may know whom: `functions/*` → `api` → `domain` → `kv`, and `api` → `jwt`. Nothing points back.
+//! Which package may depend on which: `functions/*` → `api` → `domain` → `kv`, and `api` → `jwt`. No arrow points back.
 
 use crate::{
     manifests,
@@ -6,17 +6,18 @@ use crate::{
     workspace::{Dependency, Kind, Member},
 };
 
-/// What the packages of one folder may name. `*` stands for any package directly inside a folder.
+/// The dependencies that the packages of one folder may have. `*` matches every package directly inside a folder.
 struct Layer {
     folder: &'static str,
     /// Allowed in `[dependencies]` and `[build-dependencies]`.
     program: &'static [&'static str],
-    /// Allowed in `[dev-dependencies]`, besides the above.
+    /// Allowed in `[dev-dependencies]`, in addition to `program`.
     tests: &'static [&'static str],
 }
 
+/// The first layer whose folder matches applies.
 const LAYERS: &[Layer] = &[
-    // Handlers make no storage calls, so `kv` is out of their reach; their tests may look into the store.
+    // Handlers do not access the store, so they cannot depend on `kv`; their tests may inspect the store.
     Layer {
         folder: "functions/*",
         program: &["shared/api", "shared/domain", "shared/jwt"],
@@ -47,13 +48,13 @@ const LAYERS: &[Layer] = &[
         program: &["shared/api", "shared/domain", "shared/jwt", "shared/kv"],
         tests: &[],
     },
-    // Measures the real router in-process, as the tests run it.
+    // The benchmarks drive the real router in-process, as the tests do.
     Layer {
         folder: "infra/bench",
         program: &["infra/gateway", "shared/kv", "shared/testkit"],
         tests: &[],
     },
-    // Measured against the product, so it shares nothing with it.
+    // The baseline of the benchmarks shares no code with the product.
     Layer {
         folder: PEER,
         program: &[],
@@ -66,10 +67,11 @@ const LAYERS: &[Layer] = &[
     },
 ];
 
-/// The benchmark's peer: the libraries alone, which the product is measured against. It may depend on what has one owner otherwise.
+/// The baseline of the benchmarks: programs made of the libraries alone. It may use crates that otherwise have one
+/// owner.
 pub(crate) const PEER: &str = "infra/bench/peer";
 
-/// Crates that exactly one package may depend on, so that what stands behind it can be exchanged there.
+/// Crates that only one package may depend on, so that only that package changes when the crate is replaced.
 const OWNED: &[(&str, &str)] = &[
     ("foundationdb", "shared/kv"),
     ("heed", "shared/kv"),
@@ -78,7 +80,7 @@ const OWNED: &[(&str, &str)] = &[
     ("lambda_runtime", "shared/api"),
 ];
 
-/// These speak no HTTP: another front door calls the same code.
+/// Packages without HTTP, so that every front door can call them.
 const WITHOUT_HTTP: &[&str] = &["shared/domain", "shared/jwt", "shared/kv"];
 const HTTP: &[&str] = &[
     "axum",
@@ -96,14 +98,12 @@ pub(crate) fn check(member: &Member) -> Vec<Violation> {
         return vec![Violation {
             file: member.manifest_file(),
             line: 1,
-            problem: format!("no layer is known for the folder {}", member.folder),
-            instead:
-                "put the package into an existing folder, or say in infra/checks/src/layers.rs what it may depend on"
-                    .into(),
+            problem: format!("the folder {} has no layer", member.folder),
+            instead: "move the package to an existing layer, or add its layer to infra/checks/src/layers.rs".into(),
         }];
     };
 
-    let complain = |dependency: &Dependency, problem: String, instead: String| Violation {
+    let violation = |dependency: &Dependency, problem: String, instead: String| Violation {
         file: member.manifest_file(),
         line: manifests::line_of(&member.manifest, &dependency.name),
         problem,
@@ -115,16 +115,16 @@ pub(crate) fn check(member: &Member) -> Vec<Violation> {
         if let Some(folder) = &dependency.folder
             && !allows(layer, folder, dependency.kind)
         {
-            violations.push(complain(
+            violations.push(violation(
                 dependency,
                 format!(
                     "{} may not depend on {folder}{}",
                     member.folder,
-                    in_tests(dependency.kind)
+                    test_suffix(dependency.kind)
                 ),
                 format!(
-                    "depend downwards only ({}), or move the shared part to a lower layer",
-                    described(layer, dependency.kind)
+                    "depend on lower layers only ({}), or move the shared code to a lower layer",
+                    allowed_folders(layer, dependency.kind)
                 ),
             ));
         }
@@ -132,17 +132,20 @@ pub(crate) fn check(member: &Member) -> Vec<Violation> {
             .iter()
             .find(|(owned, owner)| owned == name && ![*owner, PEER].contains(&member.folder.as_str()))
         {
-            violations.push(complain(
+            violations.push(violation(
                 dependency,
                 format!("{} may not depend on `{name}`", member.folder),
-                format!("go through {owner}, the only package that knows it"),
+                format!("use {owner}, the only package that may depend on it"),
             ));
         }
         if WITHOUT_HTTP.contains(&member.folder.as_str()) && HTTP.contains(&name.as_str()) {
-            violations.push(complain(
+            violations.push(violation(
                 dependency,
-                format!("{} speaks no HTTP, and `{name}` does", member.folder),
-                "keep requests, replies and status codes in shared/api".into(),
+                format!(
+                    "{} must not contain HTTP code, and `{name}` is an HTTP crate",
+                    member.folder
+                ),
+                "keep requests, responses and status codes in shared/api".into(),
             ));
         }
     }
@@ -161,20 +164,20 @@ fn matches(pattern: &str, folder: &str) -> bool {
     }
 }
 
-fn in_tests(kind: Kind) -> &'static str {
+fn test_suffix(kind: Kind) -> &'static str {
     match kind {
         Kind::Program => "",
         Kind::Tests => ", not even in tests",
     }
 }
 
-fn described(layer: &Layer, kind: Kind) -> String {
+fn allowed_folders(layer: &Layer, kind: Kind) -> String {
     let tests = if kind == Kind::Tests { layer.tests } else { &[] };
     let folders: Vec<_> = layer.program.iter().chain(tests).copied().collect();
     if folders.is_empty() {
-        "here: no package of the workspace".into()
+        "none for this package".into()
     } else {
-        format!("here: {}", folders.join(", "))
+        folders.join(", ")
     }
 }
 
@@ -205,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_arrows_of_the_architecture_are_allowed() {
+    fn dependencies_on_lower_layers_are_allowed() {
         for (folder, dependency) in [
             ("functions/auth", "shared/api"),
             ("functions/auth", "shared/domain"),
@@ -225,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn an_arrow_that_points_back_is_refused() {
+    fn dependencies_on_higher_layers_are_rejected() {
         for (folder, dependency) in [
             ("shared/kv", "shared/domain"),
             ("shared/jwt", "shared/domain"),
@@ -246,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn functions_reach_each_other_the_store_and_the_test_kit_in_tests_only() {
+    fn functions_may_depend_on_each_other_the_store_and_testkit_in_tests_only() {
         for dependency in ["functions/sessions", "shared/kv", "shared/testkit"] {
             assert_eq!(
                 check_member("functions/auth", dependency, Kind::Program).len(),
@@ -262,20 +265,20 @@ mod tests {
     }
 
     #[test]
-    fn the_benchmarks_peer_shares_nothing_with_what_is_measured_against_it() {
+    fn the_benchmark_baseline_depends_on_no_package_of_the_workspace() {
         for kind in [Kind::Program, Kind::Tests] {
             assert_eq!(check_member(PEER, "shared/api", kind).len(), 1);
         }
     }
 
     #[test]
-    fn a_folder_without_a_layer_is_refused() {
-        assert!(check_crate("tools/new", "serde")[0].problem.contains("no layer"));
-        assert!(check_crate("shared/new", "serde")[0].problem.contains("no layer"));
+    fn a_folder_without_a_layer_is_rejected() {
+        assert!(check_crate("tools/new", "serde")[0].problem.contains("has no layer"));
+        assert!(check_crate("shared/new", "serde")[0].problem.contains("has no layer"));
     }
 
     #[test]
-    fn each_engine_and_the_lambda_runtime_have_one_owner() {
+    fn engines_and_the_lambda_runtime_have_one_owner_each() {
         for (name, owner) in OWNED {
             assert_eq!(check_crate(owner, name), [], "{owner} → {name}");
             assert_eq!(check_crate(PEER, name), [], "{PEER} → {name}");
@@ -286,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn domain_jwt_and_kv_speak_no_http() {
+    fn domain_jwt_and_kv_may_not_depend_on_http_crates() {
         for folder in WITHOUT_HTTP {
             assert_eq!(check_crate(folder, "axum").len(), 1, "{folder}");
         }
@@ -294,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn the_explanation_names_the_line_and_the_way_out() {
+    fn a_violation_names_the_line_and_the_allowed_folders() {
         let violation = &check_member("shared/domain", "shared/api", Kind::Tests)[0];
 
         assert_eq!(
@@ -305,6 +308,6 @@ mod tests {
             violation.problem,
             "shared/domain may not depend on shared/api, not even in tests"
         );
-        assert!(violation.instead.contains("here: shared/kv"), "{}", violation.instead);
+        assert!(violation.instead.contains("(shared/kv)"), "{}", violation.instead);
     }
 }

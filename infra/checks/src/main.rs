@@ -1,6 +1,8 @@
-//! The rules of the architecture that neither the compiler nor clippy can see: which package may depend on which, in which file
-//! a crate may be named, where versions stand. `make check` runs it from anywhere inside the workspace; it exits with 1 and one
-//! explanation per violation when a rule is broken.
+//! Checks the architecture rules that neither the compiler nor clippy knows: allowed dependencies, crates that one module
+//! wraps, versions in one place.
+//!
+//! `make check` runs it from any folder of the workspace. Exit status: 0 without violations, 1 with an explanation of
+//! each violation on standard error, 2 if the workspace cannot be read.
 
 mod layers;
 mod manifests;
@@ -10,33 +12,37 @@ mod workspace;
 
 use std::process::ExitCode;
 
+use violation::Violation;
 use workspace::Workspace;
 
 fn main() -> ExitCode {
-    let workspace = match Workspace::load() {
-        Ok(workspace) => workspace,
+    let (packages, violations) = match check() {
+        Ok(result) => result,
         Err(problem) => {
             eprintln!("checks: {problem}");
             return ExitCode::from(2);
         }
     };
+    for violation in &violations {
+        eprintln!("{violation}\n");
+    }
+    if violations.is_empty() {
+        println!("checks: {packages} packages follow the architecture rules");
+        ExitCode::SUCCESS
+    } else {
+        eprintln!("checks: {} violation(s) of the rules in infra/checks", violations.len());
+        ExitCode::FAILURE
+    }
+}
 
+/// The number of packages, and every violation.
+fn check() -> Result<(usize, Vec<Violation>), String> {
+    let workspace = Workspace::load()?;
     let mut violations = Vec::new();
     for member in &workspace.members {
         violations.extend(layers::check(member));
         violations.extend(manifests::check(member));
         violations.extend(sources::check(member));
     }
-
-    for violation in &violations {
-        eprintln!("{violation}\n");
-    }
-    if violations.is_empty() {
-        let packages = workspace.members.len();
-        println!("checks: {packages} packages keep to the architecture");
-        ExitCode::SUCCESS
-    } else {
-        eprintln!("checks: {} violation(s) of the rules in infra/checks", violations.len());
-        ExitCode::FAILURE
-    }
+    Ok((workspace.members.len(), violations))
 }

@@ -1,4 +1,4 @@
-//! Versions and lints are written once, in the root manifest; members only point there.
+//! Versions and lints are written once, in the root manifest; members inherit them.
 
 use toml::de::{DeTable, DeValue};
 
@@ -7,7 +7,7 @@ use crate::{violation::Violation, workspace::Member};
 const DEPENDENCY_TABLES: &[&str] = &["dependencies", "dev-dependencies", "build-dependencies"];
 
 pub(crate) fn check(member: &Member) -> Vec<Violation> {
-    let complain = |offset: usize, problem: String, instead: &str| Violation {
+    let violation = |offset: usize, problem: String, instead: &str| Violation {
         file: member.manifest_file(),
         line: line_at(&member.manifest, offset),
         problem,
@@ -17,16 +17,16 @@ pub(crate) fn check(member: &Member) -> Vec<Violation> {
         Ok(manifest) => manifest,
         Err(error) => {
             let offset = error.span().map_or(0, |span| span.start);
-            return vec![complain(offset, error.message().into(), "write valid TOML")];
+            return vec![violation(offset, error.message().into(), "write valid TOML")];
         }
     };
     let manifest = manifest.get_ref();
     let mut violations = Vec::new();
 
     if !manifest.get("lints").is_some_and(|lints| inherits(lints.get_ref())) {
-        violations.push(complain(
+        violations.push(violation(
             0,
-            format!("{} does not take the workspace's lints", member.folder),
+            format!("{} does not inherit the lints of the workspace", member.folder),
             "add `[lints]` with `workspace = true`",
         ));
     }
@@ -34,10 +34,11 @@ pub(crate) fn check(member: &Member) -> Vec<Violation> {
     for dependencies in dependency_tables(manifest) {
         for (name, declaration) in dependencies {
             if !inherits(declaration.get_ref()) {
-                violations.push(complain(
+                violations.push(violation(
                     name.span().start,
-                    format!("`{}` is declared here, apart from all other versions", name.get_ref()),
-                    "declare it in [workspace.dependencies] of the root Cargo.toml and write `name.workspace = true` here",
+                    format!("`{}` does not inherit its version from the workspace", name.get_ref()),
+                    "declare it in [workspace.dependencies] of the root Cargo.toml, and write `name.workspace = true` \
+                     here",
                 ));
             }
         }
@@ -45,7 +46,7 @@ pub(crate) fn check(member: &Member) -> Vec<Violation> {
     violations
 }
 
-/// The line where `manifest` names `dependency`, or the first one if it is renamed there.
+/// The line of `manifest` that declares `dependency`, or 1 if the manifest renames it.
 pub(crate) fn line_of(manifest: &str, dependency: &str) -> usize {
     let Ok(parsed) = DeTable::parse(manifest) else { return 1 };
     dependency_tables(parsed.get_ref())
@@ -54,7 +55,7 @@ pub(crate) fn line_of(manifest: &str, dependency: &str) -> usize {
         .map_or(1, |name| line_at(manifest, name.span().start))
 }
 
-/// The dependency tables of a manifest, those under `[target.'cfg(…)']` included.
+/// The dependency tables of a manifest, including those under `[target.'cfg(…)']`.
 fn dependency_tables<'a, 'i>(manifest: &'a DeTable<'i>) -> impl Iterator<Item = &'a DeTable<'i>> {
     let targets = table(manifest, "target")
         .into_iter()
@@ -93,14 +94,14 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_that_inherits_everything_passes() {
+    fn a_manifest_that_inherits_everything_is_accepted() {
         let manifest = "[lints]\nworkspace = true\n\n[dependencies]\nserde.workspace = true\n\
                         heed = { workspace = true, optional = true }\n";
         assert_eq!(check_text(manifest), []);
     }
 
     #[test]
-    fn a_version_of_its_own_is_refused_in_every_dependency_table() {
+    fn a_version_in_a_member_is_rejected_in_every_dependency_table() {
         for table in [
             "dependencies",
             "dev-dependencies",
@@ -125,15 +126,16 @@ mod tests {
     }
 
     #[test]
-    fn lints_of_its_own_are_refused() {
+    fn lints_in_a_member_are_rejected() {
         for manifest in ["", "[lints.clippy]\npedantic = \"warn\"\n"] {
             assert!(check_text(manifest)[0].problem.contains("lints"), "{manifest}");
         }
     }
 
     #[test]
-    fn a_dependency_is_found_on_its_line() {
-        let manifest = "[lints]\nworkspace = true\n[dev-dependencies]\nserde.workspace = true\n\n[target.x.dependencies]\nheed.workspace = true\n";
+    fn line_of_finds_the_declaration() {
+        let manifest = "[lints]\nworkspace = true\n[dev-dependencies]\nserde.workspace = true\n\n\
+                        [target.x.dependencies]\nheed.workspace = true\n";
         assert_eq!(line_of(manifest, "serde"), 4);
         assert_eq!(line_of(manifest, "heed"), 7);
         assert_eq!(line_of(manifest, "absent"), 1);

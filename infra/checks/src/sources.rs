@@ -1,4 +1,4 @@
-//! What may be named in one file only. Sources are read as tokens, so comments, docs and strings may say what they like.
+//! Names that only certain modules may use. Sources are read as tokens, so comments, docs and strings are free.
 
 use proc_macro2::{Delimiter, Group, Ident, Spacing, TokenStream, TokenTree};
 
@@ -8,47 +8,50 @@ use crate::{
     workspace::{Member, Source},
 };
 
-/// Crates that one file or two hide from all others.
+/// Crates that only these modules may name, and what other files use instead. A module `a/b` is the file `a/b.rs` and
+/// the folder `a/b`.
 const NAMED_IN: &[(&str, &[&str], &str)] = &[
     (
         "foundationdb",
-        &["shared/kv/src/fdb/"],
-        "use `kv::Db` and `kv::Txn`, which are the same for every engine",
+        &["shared/kv/src/fdb"],
+        "use `kv::Db` and `kv::Txn`, which hide the engine",
     ),
     (
         "heed",
-        &["shared/kv/src/lmdb/"],
-        "use `kv::Db` and `kv::Txn`, which are the same for every engine",
+        &["shared/kv/src/lmdb"],
+        "use `kv::Db` and `kv::Txn`, which hide the engine",
     ),
     (
         "lambda_extension",
-        &["shared/api/src/serve.rs"],
-        "write for axum; `api::serve` is where Lambda meets the router",
+        &["shared/api/src/serve"],
+        "write for axum; `api::serve` connects the router to Lambda",
     ),
     (
         "lambda_http",
-        &["shared/api/src/serve.rs", "shared/api/src/serve/event.rs"],
-        "write for axum; `api::serve` is where Lambda meets the router",
+        &["shared/api/src/serve"],
+        "write for axum; `api::serve` connects the router to Lambda",
     ),
 ];
 
-/// Clippy bans these calls by their resolved path; this rule keeps the exemption in one file.
+/// Functions that read or change the environment. Clippy bans the calls; this rule allows the
+/// exemption in one module only.
 const ENVIRONMENT: &[&str] = &["var", "var_os", "vars", "vars_os", "set_var", "remove_var"];
-const ENVIRONMENT_FILE: &str = "shared/api/src/config.rs";
+const ENVIRONMENT_MODULE: &str = "shared/api/src/config";
 
-/// What is never part of a program: build scripts, to which cargo speaks through the environment, and what only tests use, which
-/// a test run tells the cluster to test on.
+/// Build scripts and test code may read the environment: cargo configures build scripts with it, and a test run names
+/// its cluster with it.
 fn is_outside_programs(file: &str) -> bool {
     file.ends_with("/build.rs") || file.contains("/tests/") || file.starts_with("shared/testkit/")
 }
 
-/// Whether `file` is the file `allowed`, or is in the folder `allowed`, which ends with a slash.
-fn is_in(file: &str, allowed: &str) -> bool {
-    file == allowed || (allowed.ends_with('/') && file.starts_with(allowed))
+/// Whether the file is a part of a module.
+fn is_in(module: &str, file: &str) -> bool {
+    file.strip_prefix(module)
+        .is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
 }
 
-/// The benchmark's peer is made of these crates alone.
-fn is_of_the_peer(file: &str) -> bool {
+/// The baseline of the benchmarks consists of these crates alone.
+fn is_in_peer(file: &str) -> bool {
     file.strip_prefix(PEER).is_some_and(|rest| rest.starts_with('/'))
 }
 
@@ -65,7 +68,7 @@ fn check_source(source: &Source) -> Vec<Violation> {
         Ok(tokens) => found.walk(tokens),
         Err(error) => found.add(
             error.span().start().line,
-            format!("this is not Rust: {error}"),
+            format!("this is not valid Rust: {error}"),
             "make it compile",
         ),
     }
@@ -111,23 +114,23 @@ impl Found<'_> {
     }
 
     fn crate_name(&mut self, ident: &Ident) {
-        if let Some((name, files, instead)) = NAMED_IN.iter().find(|(name, ..)| ident == name)
-            && !files.iter().any(|allowed| is_in(&self.source.file, allowed))
-            && !is_of_the_peer(&self.source.file)
+        if let Some((name, modules, instead)) = NAMED_IN.iter().find(|(name, ..)| ident == name)
+            && !modules.iter().any(|module| is_in(module, &self.source.file))
+            && !is_in_peer(&self.source.file)
         {
             self.add(
                 ident.span().start().line,
-                format!("`{name}` may be named in {} only", files.join(" and ")),
+                format!("only {} may name `{name}`", modules.join(" and ")),
                 instead,
             );
         }
     }
 
-    /// `after` is what follows `env`: `::var`, or `::{self, var}` in an import.
+    /// `after` are the tokens after `env`: `::var`, or `::{self, var}` in an import.
     fn environment(&mut self, after: &[TokenTree]) {
         let [_, _, named, ..] = after else { return };
-        let may = self.source.file == ENVIRONMENT_FILE || is_outside_programs(&self.source.file);
-        if !starts_with_path_separator(after) || may {
+        let is_allowed = is_in(ENVIRONMENT_MODULE, &self.source.file) || is_outside_programs(&self.source.file);
+        if !starts_with_path_separator(after) || is_allowed {
             return;
         }
         let named = match named {
@@ -140,14 +143,14 @@ impl Found<'_> {
             {
                 self.add(
                     ident.span().start().line,
-                    format!("`env::{ident}`: the environment is read in {ENVIRONMENT_FILE} only"),
-                    "add a setting to `api::config` and pass its value",
+                    format!("`env::{ident}`: only {ENVIRONMENT_MODULE} may read the environment"),
+                    "add a setting to `api::config`, and pass its value",
                 );
             }
         }
     }
 
-    /// Finds `allow(…)` in an attribute, also inside `cfg_attr(…)`.
+    /// Rejects `allow(…)` in an attribute, also inside `cfg_attr(…)`.
     fn attribute(&mut self, tokens: TokenStream) {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
         for (index, token) in tokens.iter().enumerate() {
@@ -155,8 +158,8 @@ impl Found<'_> {
             match tokens[..index].last() {
                 Some(TokenTree::Ident(ident)) if *ident == "allow" => self.add(
                     ident.span().start().line,
-                    "`allow` silences a lint for good".into(),
-                    "fix the cause, or write `#[expect(lint, reason = \"…\")]`, which complains once it is no longer needed",
+                    "`allow` silences a lint permanently".into(),
+                    "fix the cause, or write `#[expect(lint, reason = \"…\")]`, which warns when it is obsolete",
                 ),
                 Some(TokenTree::Ident(ident)) if *ident == "cfg_attr" => self.attribute(group.stream()),
                 _ => {}
@@ -165,7 +168,7 @@ impl Found<'_> {
     }
 }
 
-/// Whether the identifier between `before` and `after` stands where a crate does, and is no method or field of the same name.
+/// Whether the identifier between `before` and `after` names a crate, rather than a method or field.
 fn is_crate(before: &[TokenTree], after: &[TokenTree]) -> bool {
     let is = |token: Option<&TokenTree>, word: &str| matches!(token, Some(TokenTree::Ident(ident)) if ident == word);
     starts_with_path_separator(after)
@@ -206,24 +209,28 @@ mod tests {
     }
 
     #[test]
-    fn a_crate_behind_one_file_is_refused_elsewhere() {
-        for (name, files, _) in NAMED_IN {
+    fn a_wrapped_crate_is_rejected_outside_its_modules() {
+        for (name, modules, _) in NAMED_IN {
             let text = format!("fn x() {{\n    {name}::run();\n}}\n");
 
-            for file in *files {
-                assert_eq!(check_text(file, &text), [], "{file}");
+            for file in modules
+                .iter()
+                .flat_map(|module| [format!("{module}.rs"), format!("{module}/part.rs")])
+            {
+                assert_eq!(check_text(&file, &text), [], "{file}");
             }
+            assert_eq!(check_text(&format!("{}_other.rs", modules[0]), &text).len(), 1);
             assert_eq!(check_text(&format!("{PEER}/src/bin/hello.rs"), &text), []);
             assert_eq!(check_text("infra/bench/src/main.rs", &text).len(), 1, "{name}");
             let violations = check_text("functions/auth/src/main.rs", &text);
             assert_eq!(violations.len(), 1, "{name}");
             assert_eq!(violations[0].line, 2);
-            assert!(violations[0].problem.contains(files[0]));
+            assert!(violations[0].problem.contains(modules[0]));
         }
     }
 
     #[test]
-    fn a_crate_is_told_from_words_and_from_methods_of_its_name() {
+    fn words_fields_and_methods_with_the_name_of_a_crate_are_accepted() {
         for text in [
             "use heed::Env;",
             "use {heed as store};",
@@ -246,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_is_read_in_the_configuration_only() {
+    fn only_the_configuration_build_scripts_and_tests_may_read_the_environment() {
         for text in [
             "fn x() { std::env::var(\"A\"); }",
             "use std::env::var_os;",
@@ -255,7 +262,8 @@ mod tests {
         ] {
             assert_eq!(check_text("shared/kv/src/lib.rs", text).len(), 1, "{text}");
             for file in [
-                ENVIRONMENT_FILE,
+                "shared/api/src/config.rs",
+                "shared/api/src/config/variables.rs",
                 "shared/kv/build.rs",
                 "shared/kv/tests/common/mod.rs",
                 "shared/testkit/src/store.rs",
@@ -266,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_the_environment_is_left_alone() {
+    fn names_that_resemble_the_environment_are_accepted() {
         for text in [
             "const ROOT: &str = env!(\"CARGO_MANIFEST_DIR\");",
             "fn x() { app.env.clock.now(); command.env(\"A\", \"b\"); std::env::current_dir(); }",
@@ -277,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn allow_is_refused_wherever_an_attribute_can_stand() {
+    fn allow_is_rejected_in_every_attribute_position() {
         for text in [
             "#[allow(dead_code)] fn x() {}",
             "#![allow(dead_code)]",
@@ -290,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn expect_and_a_function_named_allow_pass() {
+    fn expect_and_functions_named_allow_are_accepted() {
         for text in [
             "#[expect(dead_code, reason = \"a\")] fn x() {}",
             "fn x() { allow(1); layer.allow(headers); let a = [allow(2)]; }",
@@ -300,9 +308,9 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_rust_is_reported() {
+    fn a_file_that_does_not_parse_is_rejected() {
         let violations = check_text("a.rs", "fn x() {\n    \"no end\n");
         assert_eq!(violations.len(), 1);
-        assert!(violations[0].problem.contains("not Rust"));
+        assert!(violations[0].problem.contains("not valid Rust"));
     }
 }

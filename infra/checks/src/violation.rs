@@ -1,8 +1,8 @@
-//! What a broken rule looks like to the person who broke it.
+//! The report of one broken rule.
 
 use std::fmt;
 
-/// One broken rule: where, what, and what to do instead.
+/// One broken rule: where, what is wrong, and what to do instead.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Violation {
     /// Relative to the workspace root.
@@ -14,7 +14,7 @@ pub(crate) struct Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `file:line:` first, as editors and terminals turn it into a link.
+        // Editors and terminals turn a leading `file:line:` into a link.
         write!(
             f,
             "{}:{}: {}\n    instead: {}",
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_violation_says_where_what_and_what_instead() {
+    fn a_violation_names_the_place_the_problem_and_the_remedy() {
         let violation = Violation {
             file: "shared/kv/src/lib.rs".into(),
             line: 7,

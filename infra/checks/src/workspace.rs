@@ -1,4 +1,5 @@
-//! The workspace as the rules see it: every member with its declared dependencies, its manifest and its Rust sources.
+//! The input of the rules: every member with its declared dependencies, its manifest and its Rust sources. Both
+//! are discovered, never listed.
 
 use std::{
     fs, io,
@@ -23,16 +24,16 @@ pub(crate) struct Member {
 
 /// One entry of a manifest's dependencies.
 pub(crate) struct Dependency {
-    /// The package's own name, also where the manifest renames it.
+    /// The name of the package, also if the manifest renames it.
     pub(crate) name: String,
-    /// Where it lives if it is a member of this workspace, else `None`.
+    /// Its folder if it is a member of this workspace.
     pub(crate) folder: Option<String>,
     pub(crate) kind: Kind,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Part of the program, or of what builds it.
+    /// `[dependencies]` and `[build-dependencies]`.
     Program,
     /// `[dev-dependencies]`.
     Tests,
@@ -53,7 +54,7 @@ impl Member {
 impl Workspace {
     /// Reads the workspace around the current directory.
     pub(crate) fn load() -> Result<Self, String> {
-        // `--no-deps` lists the members as they are written down: no lock file, no registry, no network.
+        // `--no-deps` reads the manifests of the members only: no lock file, no registry, no network.
         let output = Command::new("cargo")
             .args(["metadata", "--no-deps", "--format-version", "1"])
             .output()
@@ -67,11 +68,11 @@ impl Workspace {
         let metadata: Metadata =
             serde_json::from_slice(&output.stdout).map_err(|error| format!("cannot read cargo metadata: {error}"))?;
 
-        let root = &metadata.workspace_root;
+        let root = metadata.workspace_root;
         let members = metadata
             .packages
             .into_iter()
-            .map(|package| member(root, package))
+            .map(|package| member(&root, package))
             .collect::<Result<_, _>>()?;
         Ok(Self { members })
     }
@@ -135,7 +136,7 @@ fn relative(root: &Path, path: &Path) -> String {
         .join("/")
 }
 
-/// The part of cargo's answer that the rules need; its format is versioned and stable.
+/// The fields of `cargo metadata` that the rules need. The format is versioned and stable.
 #[derive(Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
@@ -145,11 +146,11 @@ struct Metadata {
 #[derive(Deserialize)]
 struct Package {
     manifest_path: PathBuf,
-    dependencies: Vec<Declared>,
+    dependencies: Vec<DeclaredDependency>,
 }
 
 #[derive(Deserialize)]
-struct Declared {
+struct DeclaredDependency {
     name: String,
     kind: Option<String>,
     path: Option<PathBuf>,
@@ -160,37 +161,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_workspace_is_read_with_manifests_dependencies_and_sources() {
+    fn members_are_loaded_with_manifests_dependencies_and_sources() {
         let workspace = Workspace::load().unwrap();
         let member = |folder: &str| workspace.members.iter().find(|member| member.folder == folder).unwrap();
 
         let checks = member("infra/checks");
         assert!(checks.manifest.contains("name = \"checks\""));
-        assert!(
-            checks
-                .dependencies
-                .iter()
-                .any(|d| d.name == "toml" && d.folder.is_none())
-        );
-        assert!(
-            checks
-                .sources
-                .iter()
-                .any(|source| source.file == "infra/checks/src/workspace.rs")
-        );
+        let mut dependencies = checks.dependencies.iter();
+        assert!(dependencies.any(|dependency| dependency.name == "toml" && dependency.folder.is_none()));
+        let mut sources = checks.sources.iter();
+        assert!(sources.any(|source| source.file == "infra/checks/src/workspace.rs"));
 
         let gateway = member("infra/gateway");
-        assert!(
-            gateway
-                .dependencies
-                .iter()
-                .any(|d| d.folder.as_deref() == Some("functions/auth"))
-        );
-        assert!(
-            gateway
-                .dependencies
-                .iter()
-                .any(|d| d.name == "testkit" && d.kind == Kind::Tests)
-        );
+        let mut dependencies = gateway.dependencies.iter();
+        assert!(dependencies.any(|dependency| dependency.folder.as_deref() == Some("functions/auth")));
+        let mut dependencies = gateway.dependencies.iter();
+        assert!(dependencies.any(|dependency| dependency.name == "testkit" && dependency.kind == Kind::Tests));
     }
 }
