@@ -1,4 +1,4 @@
-//! The gateway's process on a real cluster: what it says when there is none, and what it does after it was frozen.
+//! The gateway process on a real cluster: errors without a usable cluster, and behaviour after a freeze.
 
 use std::collections::HashSet;
 use std::process::Command;
@@ -11,7 +11,7 @@ use serde_json::json;
 use testkit::{Code, Process, Target as _, TestStore};
 use tokio::task::JoinSet;
 
-use crate::process::{gateway, listed, refusal};
+use crate::process::{gateway, listed, startup_error};
 
 fn with_cluster_file(store: &TestStore, file: &str) -> Command {
     let mut command = gateway(store);
@@ -20,7 +20,7 @@ fn with_cluster_file(store: &TestStore, file: &str) -> Command {
 }
 
 #[test]
-fn a_cluster_file_that_can_not_be_used_is_named_with_its_variable() {
+fn an_unusable_cluster_file_is_named_with_its_variable() {
     let store = TestStore::new();
     let wrong = store.folder().join("wrong");
     std::fs::write(&wrong, "not a cluster").unwrap();
@@ -29,36 +29,36 @@ fn a_cluster_file_that_can_not_be_used_is_named_with_its_variable() {
         store.folder().to_str().unwrap(),
         wrong.to_str().unwrap(),
     ] {
-        let text = refusal(with_cluster_file(&store, file));
+        let text = startup_error(with_cluster_file(&store, file));
         assert!(text.contains("FDB_CLUSTER_FILE") && text.contains(file), "{text}");
     }
     let mut command = gateway(&store);
     command
         .env_remove("FDB_CLUSTER_FILE")
         .env("FDB_CLUSTER", "not a cluster");
-    let text = refusal(command);
+    let text = startup_error(command);
     assert!(text.contains("FDB_CLUSTER"), "{text}");
 }
 
 #[tokio::test]
-async fn coordinators_that_do_not_answer_are_a_503_on_ready() {
+async fn ready_returns_503_if_the_coordinators_do_not_respond() {
     let store = TestStore::new();
-    // Somebody listens there, and never answers.
+    // Accepts connections and never responds.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let file = store.folder().join("silent");
     std::fs::write(&file, format!("a:b@{}", silent.local_addr().unwrap())).unwrap();
     let process = Process::start(with_cluster_file(&store, file.to_str().unwrap()));
     process.remote().get("/v5/health").send().await.ok();
-    let answer = process.remote().get("/v5/ready").send().await;
-    assert_eq!(answer.header("retry-after"), Some("1"));
-    answer.assert_problem(503, Code::StoreUnavailable);
+    let response = process.remote().get("/v5/ready").send().await;
+    assert_eq!(response.header("retry-after"), Some("1"));
+    response.assert_problem(503, Code::StoreUnavailable);
     process.terminate();
     let (status, _) = process.wait();
     assert!(status.success(), "{status}");
 }
 
 #[tokio::test]
-async fn a_cluster_can_be_given_as_a_files_content() {
+async fn the_contents_of_a_cluster_file_can_be_set_directly() {
     let store = TestStore::new();
     let env = store.env();
     let (_, file) = env.iter().find(|(name, _)| *name == "FDB_CLUSTER_FILE").unwrap();
@@ -71,9 +71,9 @@ async fn a_cluster_can_be_given_as_a_files_content() {
     process.remote().get("/v5/ready").send().await.ok();
 }
 
-/// What Lambda does to a sandbox between two calls.
+/// Lambda freezes a sandbox between two invocations.
 #[tokio::test]
-async fn a_process_that_was_frozen_for_longer_than_a_transaction_lives_answers_its_first_call_right() {
+async fn the_first_request_after_a_freeze_beyond_the_transaction_limit_succeeds() {
     let store = TestStore::new();
     let (frozen, other) = (Process::start(gateway(&store)), Process::start(gateway(&store)));
     let account = json!({ "email": "test@example.com", "password": "password123" });
@@ -89,7 +89,7 @@ async fn a_process_that_was_frozen_for_longer_than_a_transaction_lives_answers_i
 
     kill_process(frozen.pid(), Signal::STOP).unwrap();
     let draft = json!({ "name": "made meanwhile", "workspacePath": "/x" });
-    let made = other
+    let created = other
         .remote()
         .post("/v5/sessions")
         .bearer(token)
@@ -101,7 +101,7 @@ async fn a_process_that_was_frozen_for_longer_than_a_transaction_lives_answers_i
     kill_process(frozen.pid(), Signal::CONT).unwrap();
 
     let listed = frozen.remote().get("/v5/sessions").bearer(token).send().await.ok();
-    assert_eq!(listed["sessions"], json!([made]));
+    assert_eq!(listed["sessions"], json!([created]));
     frozen
         .remote()
         .post("/v5/sessions")
@@ -113,7 +113,7 @@ async fn a_process_that_was_frozen_for_longer_than_a_transaction_lives_answers_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_in_flight_when_a_process_was_frozen_is_there_if_it_was_acknowledged() {
+async fn writes_acknowledged_around_a_freeze_are_not_lost() {
     let store = TestStore::new();
     let process = Process::start(gateway(&store));
     let account = json!({ "email": "test@example.com", "password": "password123" });
@@ -131,18 +131,18 @@ async fn what_was_in_flight_when_a_process_was_frozen_is_there_if_it_was_acknowl
     for client in 0..8 {
         let (remote, token, thawed) = (process.remote(), token.clone(), thawed.clone());
         clients.spawn(async move {
-            let draft = json!({ "name": format!("of client {client}"), "workspacePath": "/x" });
-            let mut made = Vec::new();
+            let draft = json!({ "name": format!("client {client}"), "workspacePath": "/x" });
+            let mut created = Vec::new();
             loop {
                 let last = thawed.load(Ordering::SeqCst);
-                let answer = remote.post("/v5/sessions").bearer(&token).json(&draft).send().await;
-                if answer.status == 201 {
-                    made.push(answer.created()["id"].as_str().unwrap().to_owned());
+                let response = remote.post("/v5/sessions").bearer(&token).json(&draft).send().await;
+                if response.status == 201 {
+                    created.push(response.created()["id"].as_str().unwrap().to_owned());
                 } else {
-                    answer.assert_problem(503, Code::StoreUnavailable);
+                    response.assert_problem(503, Code::StoreUnavailable);
                 }
                 if last {
-                    return made;
+                    return created;
                 }
             }
         });
@@ -153,9 +153,9 @@ async fn what_was_in_flight_when_a_process_was_frozen_is_there_if_it_was_acknowl
     kill_process(process.pid(), Signal::CONT).unwrap();
     thawed.store(true, Ordering::SeqCst);
 
-    let made = clients.join_all().await.concat();
-    assert!(made.len() > 8, "the load was none");
+    let created = clients.join_all().await.concat();
+    assert!(created.len() > 8, "too few sessions were created to test anything");
     let listed: HashSet<String> = listed(&process.remote(), &token).await.into_iter().collect();
-    let lost: Vec<_> = made.iter().filter(|id| !listed.contains(*id)).collect();
-    assert!(lost.is_empty(), "{lost:?} were acknowledged and are not there");
+    let lost: Vec<_> = created.iter().filter(|id| !listed.contains(*id)).collect();
+    assert!(lost.is_empty(), "{lost:?} were acknowledged and are missing");
 }

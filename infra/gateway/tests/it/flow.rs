@@ -1,11 +1,11 @@
-//! The flow of a user: register, log in, work with sessions, log out.
+//! The flow of a user: register, log in, work with sessions, log out. Run against every way to start the API.
 
 use serde_json::{Value, json};
 use testkit::{Code, Process, Target, TestApp, TestStore};
 
 use crate::process::{PRIVATE_KEY, gateway};
 
-/// Drives the whole flow through `target` as the contract has it.
+/// Runs the flow against `target` and checks every response against the contract.
 pub async fn flow(target: &impl Target) {
     let email = "test@example.com";
     let account = json!({ "email": email, "password": "password123", "firstName": "Test", "lastName": "User" });
@@ -31,14 +31,14 @@ pub async fn flow(target: &impl Target) {
     let (phone, laptop) = (token(&registered), token(&logged_in));
 
     let draft = json!({ "name": "My Project", "workspacePath": "/workspace/test" });
-    let answer = target
+    let response = target
         .post("/api/v5/sessions")
         .bearer(&laptop)
         .json(&draft)
         .send()
         .await;
-    let location = answer.header("location").unwrap().to_owned();
-    let session = answer.created();
+    let location = response.header("location").unwrap().to_owned();
+    let session = response.created();
     assert_eq!(session["ownerId"], registered["user"]["id"]);
     assert_eq!(session["tenantId"], registered["tenant"]["id"]);
 
@@ -67,9 +67,9 @@ pub async fn flow(target: &impl Target) {
         .await
         .assert_problem(404, Code::NotFound);
 
-    let told = target.get("/api/v5/audit").bearer(&phone).send().await.ok();
-    let told = told["events"].as_array().unwrap();
-    let types: Vec<_> = told.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    let audit = target.get("/api/v5/audit").bearer(&phone).send().await.ok();
+    let events = audit["events"].as_array().unwrap();
+    let types: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
     assert_eq!(
         types,
         [
@@ -116,21 +116,21 @@ pub async fn flow(target: &impl Target) {
 }
 
 #[tokio::test]
-async fn the_flow_works_in_this_process() {
+async fn the_flow_succeeds_in_process() {
     flow(&TestApp::start(gateway::router())).await;
 }
 
 #[tokio::test]
-async fn the_flow_works_against_the_gateways_process() {
+async fn the_flow_succeeds_against_the_gateway_process() {
     let store = TestStore::new();
     flow(&Process::start(gateway(&store)).remote()).await;
 }
 
 #[tokio::test]
-async fn the_flow_works_against_a_process_that_signs_with_a_private_key() {
+async fn the_flow_succeeds_against_a_gateway_that_signs_with_a_private_key() {
     let store = TestStore::new();
     let mut command = gateway(&store);
-    // The secret that it has besides is not looked at.
+    // `JWT_SECRET` is set, too, and ignored.
     command
         .env("JWT_ALGORITHM", "EdDSA")
         .env("JWT_PRIVATE_KEY", PRIVATE_KEY);

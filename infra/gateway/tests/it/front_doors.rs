@@ -1,4 +1,4 @@
-//! The whole surface as Lambda runs it, behind each kind of front door.
+//! The gateway program as a Lambda function, behind each kind of front door.
 
 use serde_json::{Value, json};
 use testkit::{Code, FRONT_DOORS, RuntimeApi, Target as _, TestStore, response_to};
@@ -7,7 +7,7 @@ use crate::flow::flow;
 use crate::process::gateway;
 
 #[tokio::test]
-async fn the_flow_works_behind_every_front_door() {
+async fn the_flow_succeeds_behind_every_front_door() {
     for (kind, sample) in FRONT_DOORS {
         eprintln!("behind {kind}:");
         let store = TestStore::new();
@@ -16,10 +16,10 @@ async fn the_flow_works_behind_every_front_door() {
     }
 }
 
-/// The paths that an API answers, by the sample whose stage is renamed and the base path that its domain has.
-async fn answered(function: &RuntimeApi, sample: &str, stage: &str, base: &str) {
+/// Checks which paths an API serves whose stage is called `stage` and whose domain maps `base`.
+async fn assert_routes(function: &RuntimeApi, sample: &str, stage: &str, base: &str) {
     let sample = sample.replace(r#""stage": "prod""#, &format!(r#""stage": "{stage}""#));
-    // Where an HTTP API has its stage in the path, and a REST API its domain's base path.
+    // The path of an HTTP API's event contains the stage, that of a REST API the base path of its domain.
     let sample = sample.replace(r#""/prod/v5/"#, &format!(r#""/{base}v5/"#));
     let sample = sample.replace(r#""/coditect/v5/"#, &format!(r#""/{base}v5/"#));
     let door = function.behind(&sample);
@@ -34,45 +34,45 @@ async fn answered(function: &RuntimeApi, sample: &str, stage: &str, base: &str) 
         "/v5health",
         "/api/health",
     ] {
-        let answer = door.get(path).send().await;
-        assert_eq!(answer.status, 404, "{stage} {base} {path}");
+        let response = door.get(path).send().await;
+        assert_eq!(response.status, 404, "{stage} {base} {path}");
     }
-    // The whole query, and nothing but it, goes with the path.
-    let answer = door.get("/v5/sessions?limit=0&q=/v5/x").bearer("junk").send().await;
-    answer.assert_problem(401, Code::InvalidToken);
+    // The query is neither cut off nor mistaken for a part of the path.
+    let response = door.get("/v5/sessions?limit=0&q=/v5/x").bearer("junk").send().await;
+    response.assert_problem(401, Code::InvalidToken);
 }
 
-fn of(name: &str) -> &'static str {
+fn sample_of(name: &str) -> &'static str {
     let found = FRONT_DOORS.into_iter().find(|(kind, _)| *kind == name);
     found.unwrap().1
 }
 
-/// Stages and base paths may be called like the first part of our paths.
+/// Names of stages and base paths, some equal to the first segment of a path of the API.
 const NAMES: [&str; 4] = ["prod", "v5", "api", "coditect"];
 
 #[tokio::test]
-async fn an_api_answers_the_same_paths_whatever_its_stage_and_its_domains_base_path_are_called() {
+async fn paths_do_not_depend_on_the_names_of_the_stage_and_the_base_path() {
     let store = TestStore::new();
     let function = RuntimeApi::start(gateway(&store)).await;
     for stage in NAMES {
-        answered(&function, of("rest-v1"), stage, "").await;
-        // Called at its own address, an HTTP API has the stage in the path; by a domain of ours, it has not.
-        answered(&function, of("http-api-v2-stage"), stage, &format!("{stage}/")).await;
-        answered(&function, of("http-api-v2-stage"), stage, "").await;
+        assert_routes(&function, sample_of("rest-v1"), stage, "").await;
+        // At the address that AWS assigns, the path of an HTTP API contains the stage; at a custom domain it does not.
+        assert_routes(&function, sample_of("http-api-v2-stage"), stage, &format!("{stage}/")).await;
+        assert_routes(&function, sample_of("http-api-v2-stage"), stage, "").await;
         for base in NAMES {
-            answered(&function, of("rest-v1-base-path"), stage, &format!("{base}/")).await;
-            answered(&function, of("http-api-v2-stage"), stage, &format!("{base}/")).await;
+            assert_routes(&function, sample_of("rest-v1-base-path"), stage, &format!("{base}/")).await;
+            assert_routes(&function, sample_of("http-api-v2-stage"), stage, &format!("{base}/")).await;
         }
-        answered(&function, of("rest-v1-base-path"), stage, "two/levels/").await;
+        assert_routes(&function, sample_of("rest-v1-base-path"), stage, "two/levels/").await;
     }
 }
 
 #[tokio::test]
-async fn a_stage_is_told_from_our_paths_where_the_gateway_names_no_route() {
+async fn the_stage_is_recognised_without_a_named_route() {
     let store = TestStore::new();
     let function = RuntimeApi::start(gateway(&store)).await;
     for name in ["http-api-v2-stage", "rest-v1"] {
-        let sample = of(name)
+        let sample = sample_of(name)
             .replace(r#""routeKey": "ANY /{proxy+}""#, r#""routeKey": "$default""#)
             .replace(r#""resourcePath": "/{proxy+}""#, r#""resourcePath": null"#);
         for stage in NAMES {
@@ -84,21 +84,21 @@ async fn a_stage_is_told_from_our_paths_where_the_gateway_names_no_route() {
                     door.get(path).send().await.ok();
                 }
                 for path in ["/", "/nothing/v5/health", "/v5health", "/v5/nothing"] {
-                    let answer = door.get(path).send().await;
-                    assert_eq!(answer.status, 404, "{name} {stage} {base} {path}");
+                    let response = door.get(path).send().await;
+                    assert_eq!(response.status, 404, "{name} {stage} {base} {path}");
                 }
             }
         }
-        // It is what an API is said to have that has no stage in its paths.
+        // The default stage is not a part of the path.
         let sample = sample.replace(r#""stage": "prod""#, r#""stage": "$default""#);
         let sample = sample.replace(r#""/prod/v5/"#, r#""/v5/"#);
-        let answer = function.behind(&sample).get("/$default/v5/health").send().await;
-        assert_eq!(answer.status, 404, "{name}");
+        let response = function.behind(&sample).get("/$default/v5/health").send().await;
+        assert_eq!(response.status, 404, "{name}");
     }
 }
 
 #[tokio::test]
-async fn an_api_with_a_route_for_each_path_answers_it_below_a_base_path() {
+async fn an_api_with_a_route_for_each_path_serves_it_under_a_base_path() {
     let store = TestStore::new();
     let function = RuntimeApi::start(gateway(&store)).await;
     let id = "0190d0a0-7c3e-7a11-8f3e-0123456789ab";
@@ -118,15 +118,15 @@ async fn an_api_with_a_route_for_each_path_answers_it_below_a_base_path() {
             event["httpMethod"] = "GET".into();
             event["path"] = path.into();
         }
-        let answer = function.invoke(&event).await.unwrap();
+        let response = function.invoke(&event).await.unwrap();
         let path = format!("/v5/sessions/{id}");
-        response_to(&event, &path, &answer).assert_problem(401, Code::MissingToken);
+        response_to(&event, &path, &response).assert_problem(401, Code::MissingToken);
     }
 }
 
-/// What clients can send and `lambda_http` makes an address of.
+/// `lambda_http` builds a URI from these parts, which clients control.
 #[tokio::test]
-async fn no_host_no_scheme_and_no_query_makes_the_function_fail() {
+async fn no_host_scheme_or_query_crashes_the_function() {
     let store = TestStore::new();
     let function = RuntimeApi::start(gateway(&store)).await;
     for (kind, sample) in FRONT_DOORS {
@@ -147,26 +147,29 @@ async fn no_host_no_scheme_and_no_query_makes_the_function_fail() {
             } else {
                 event["queryStringParameters"] = json!({ "q": odd, odd: odd });
             }
-            let answer = function.invoke(&event).await;
-            let answer = answer.unwrap_or_else(|error| panic!("{kind} {odd}: {error}"));
-            let answer = response_to(&event, "/v5/auth/register", &answer);
-            assert!([201, 409].contains(&answer.status.as_u16()), "{kind} {odd}: {answer:?}");
+            let response = function.invoke(&event).await;
+            let response = response.unwrap_or_else(|error| panic!("{kind} {odd}: {error}"));
+            let response = response_to(&event, "/v5/auth/register", &response);
+            assert!(
+                [201, 409].contains(&response.status.as_u16()),
+                "{kind} {odd}: {response:?}"
+            );
         }
     }
 }
 
 #[tokio::test]
-async fn a_request_has_the_id_that_lambda_gave_it() {
+async fn the_request_id_is_the_one_of_the_invocation() {
     let store = TestStore::new();
     let function = RuntimeApi::start(gateway(&store)).await;
     for (_, sample) in FRONT_DOORS {
-        let answer = function.behind(sample).get("/v5/health").send().await;
-        assert_eq!(answer.header("x-request-id"), Some(&*function.last_request_id()));
+        let response = function.behind(sample).get("/v5/health").send().await;
+        assert_eq!(response.header("x-request-id"), Some(&*function.last_request_id()));
     }
 }
 
 #[tokio::test]
-async fn an_event_that_is_no_request_is_reported_and_the_next_is_served() {
+async fn an_event_that_is_not_a_request_fails_and_the_next_request_succeeds() {
     let store = TestStore::new();
     let function = RuntimeApi::start(gateway(&store)).await;
     for event in [json!({}), Value::Null, json!({ "source": "aws.events" })] {

@@ -1,4 +1,4 @@
-//! Every function's own program under the Runtime API, with the paths given to them as a gateway does: each in one sandbox, all on one store.
+//! The program of every function under the Runtime API, all on one store. Requests are routed as a gateway routes them.
 
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -10,15 +10,15 @@ use testkit::{Process, RuntimeApi, Target, TestStore, build_functions};
 
 const SAMPLE: &str = include_str!("../../../events/http-api-v2.json");
 
-/// The function that answers paths which are nobody's.
-const ELSEWHERE: &str = "health";
+/// The function that receives requests for unknown paths.
+const FALLBACK: &str = "health";
 
-/// The functions' programs, as a target for requests.
-pub struct Functions {
+/// The programs of the functions, as a target for requests.
+pub struct FunctionProcesses {
     running: Vec<Running>,
-    /// From a route to the function's place in the list.
+    /// From a route to the index of its function in `running`.
     routes: matchit::Router<usize>,
-    elsewhere: usize,
+    fallback: usize,
 }
 
 struct Running {
@@ -27,14 +27,21 @@ struct Running {
     invocations: AtomicUsize,
 }
 
-impl Functions {
-    /// Starts one process of each function that answers requests.
+/// The log of a function whose process has stopped.
+pub struct FunctionLog {
+    pub name: &'static str,
+    pub invocations: usize,
+    pub text: String,
+}
+
+impl FunctionProcesses {
+    /// Starts one process of each function with routes.
     pub async fn start(store: &TestStore, env: &[(&str, &str)]) -> Self {
         let (mut running, mut routes) = (Vec::new(), matchit::Router::new());
         for (name, router) in gateway::functions() {
             for route in router.routes() {
                 for prefix in api::router::PREFIXES {
-                    // A path is there once for each of its methods.
+                    // Fails for the second method of a path, which has the same function.
                     let _ = routes.insert(format!("{prefix}{}", route.path), running.len());
                 }
             }
@@ -44,45 +51,48 @@ impl Functions {
                 invocations: AtomicUsize::new(0),
             });
         }
-        let elsewhere = running.iter().position(|running| running.name == ELSEWHERE);
+        let fallback = running.iter().position(|running| running.name == FALLBACK);
         Self {
             running,
             routes,
-            elsewhere: elsewhere.expect("it is a function"),
+            fallback: fallback.expect("the fallback is a function"),
         }
     }
 
-    /// The program of a function on this store, with this besides in its environment.
+    /// The program of a function on this store, with additional environment variables.
     pub async fn command(name: &str, store: &TestStore, env: &[(&str, &str)]) -> Command {
         let mut command = Process::command(build_functions().await.join(name));
         command.envs(store.env()).envs(env.iter().copied());
         command
     }
 
-    /// Gives an event that is no request to each of them.
+    /// Invokes each function with an event that is not a request.
     pub async fn invoke_each(&self, event: &Value) {
         for running in &self.running {
             running.invocations.fetch_add(1, Relaxed);
-            // Whether it is refused or answered 404 is not the point here.
+            // The result does not matter to these tests: an error or a 404.
             let _ = running.function.invoke(event).await;
         }
     }
 
-    /// Ends them all: the name of each, how often it was invoked, and what it has written to its log.
-    pub async fn end(self) -> Vec<(&'static str, usize, String)> {
+    /// Stops all functions and returns their logs.
+    pub async fn stop(self) -> Vec<FunctionLog> {
         let mut logs = Vec::new();
         for running in self.running {
-            let invocations = running.invocations.into_inner();
-            logs.push((running.name, invocations, running.function.stop().await));
+            logs.push(FunctionLog {
+                name: running.name,
+                invocations: running.invocations.into_inner(),
+                text: running.function.stop().await,
+            });
         }
         logs
     }
 }
 
-impl Target for Functions {
+impl Target for FunctionProcesses {
     async fn exchange(&self, request: Request<Body>) -> Response<Bytes> {
         let matched = self.routes.at(request.uri().path());
-        let index = matched.map_or(self.elsewhere, |matched| *matched.value);
+        let index = matched.map_or(self.fallback, |matched| *matched.value);
         let running = &self.running[index];
         running.invocations.fetch_add(1, Relaxed);
         running.function.behind(SAMPLE).exchange(request).await

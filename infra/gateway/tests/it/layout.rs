@@ -1,4 +1,4 @@
-//! The places that must name every function and every route, held to the code: what is forgotten is named.
+//! The lists that must contain every function and every route. Each failure names what is missing, and where.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,7 +8,13 @@ use serde_json::{Value, json};
 
 pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
-pub fn folders() -> BTreeSet<String> {
+/// The text of a file, by its path from the workspace root.
+pub fn read(path: &str) -> String {
+    std::fs::read_to_string(Path::new(ROOT).join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The names of the functions: the folders in `functions/`.
+pub fn functions() -> BTreeSet<String> {
     std::fs::read_dir(Path::new(ROOT).join("functions"))
         .unwrap()
         .map(|entry| entry.unwrap())
@@ -34,26 +40,26 @@ fn metadata() -> Value {
 }
 
 #[test]
-fn every_folder_in_functions_is_in_the_gateway() {
+fn the_gateway_lists_every_function_once() {
     let routers = gateway::functions().into_iter().map(|(name, _)| name.to_owned());
     let jobs = gateway::jobs().into_iter().map(|job| job.name().to_owned());
-    let mut mounted: Vec<String> = routers.chain(jobs).collect();
-    mounted.sort();
+    let mut listed: Vec<String> = routers.chain(jobs).collect();
+    listed.sort();
     assert_eq!(
-        mounted,
-        Vec::from_iter(folders()),
-        "gateway::functions() or gateway::jobs() names every folder in functions/ once, and nothing else"
+        listed,
+        Vec::from_iter(functions()),
+        "left: gateway::functions() and gateway::jobs(), right: the folders in functions/"
     );
 }
 
-/// `make build FEATURES=fdb` gives the feature to whichever of the packages have it, and does not complain about the others.
+/// `make build FEATURES=fdb` silently ignores packages without the feature.
 #[test]
-fn every_function_can_be_built_with_foundationdb() {
+fn every_function_has_the_feature_fdb() {
     let metadata = metadata();
     let packages = metadata["packages"].as_array().unwrap();
-    for name in folders().iter().map(String::as_str).chain(["gateway"]) {
+    for name in functions().iter().map(String::as_str).chain(["gateway"]) {
         let package = packages.iter().find(|package| package["name"] == name);
-        let package = package.unwrap_or_else(|| panic!("the package in functions/{name} is not called {name}"));
+        let package = package.unwrap_or_else(|| panic!("the package in functions/{name} must have the name {name}"));
         assert_eq!(
             package["features"]["fdb"],
             json!(["api/fdb"]),
@@ -63,81 +69,72 @@ fn every_function_can_be_built_with_foundationdb() {
 }
 
 #[test]
-fn every_function_is_on_the_readmes_map() {
-    let readme = std::fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
-    for name in folders() {
-        let line = format!("\n  {name}/ ");
+fn every_function_is_on_the_map_in_the_readme() {
+    let readme = read("functions/README.md");
+    for name in functions() {
+        let row = format!("\n| [`{name}`]({name}/src/lib.rs) |");
         assert!(
-            readme.contains(&line),
-            "README.md has no line for functions/{name} in its map"
+            readme.contains(&row),
+            "the map in functions/README.md has no row for {name}"
         );
     }
 }
 
-fn file(path: &str) -> String {
-    std::fs::read_to_string(Path::new(ROOT).join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
 #[test]
-fn what_ci_calls_are_targets_of_the_makefile() {
-    let makefile = file("Makefile");
+fn every_make_target_that_ci_calls_exists() {
+    let makefile = read("Makefile");
     let called: Vec<_> = [".github/workflows/ci.yml", ".github/workflows/stable.yml", ".ci/run"]
         .iter()
-        .flat_map(|path| file(path).lines().map(str::to_owned).collect::<Vec<_>>())
+        .flat_map(|path| read(path).lines().map(str::to_owned).collect::<Vec<_>>())
         .filter_map(|line| Some(line.split_once("make ")?.1.split(' ').next()?.to_owned()))
         .collect();
     assert!(called.len() >= 8, "{called:?}");
     for target in called {
         assert!(
             makefile.lines().any(|line| line.starts_with(&format!("{target}:"))),
-            "make {target} is called in CI, and is not in the Makefile"
+            "CI calls make {target}, and the Makefile has no such target"
         );
     }
 }
 
-/// The client that programs are run with, and the servers that they are tried on.
+/// The client in the image, and the servers in tests and in Docker Compose.
 #[test]
-fn one_version_of_foundationdb_is_named_everywhere() {
+fn every_file_names_the_same_version_of_foundationdb() {
     let mut versions = BTreeSet::new();
     for path in [
         "infra/docker/Dockerfile",
         "infra/fdb/compose.yaml",
         "infra/tools/install-foundationdb.sh",
     ] {
-        let text = file(path);
+        let text = read(path);
         let words = text.split(|letter: char| !letter.is_ascii_digit() && letter != '.');
-        let of_it: BTreeSet<_> = words
+        let named: BTreeSet<_> = words
             .filter(|word| word.starts_with("7.3."))
             .map(str::to_owned)
             .collect();
-        assert!(!of_it.is_empty(), "{path} names none");
-        versions.extend(of_it);
+        assert!(!named.is_empty(), "{path} names no version");
+        versions.extend(named);
     }
     assert_eq!(versions.len(), 1, "{versions:?}");
 }
 
 #[test]
-fn the_image_is_built_with_the_pinned_toolchain() {
-    let toolchain = file("rust-toolchain.toml");
-    let channel = toolchain
-        .split("channel = \"")
-        .nth(1)
-        .unwrap()
-        .split('"')
-        .next()
-        .unwrap();
+fn the_image_uses_the_pinned_toolchain() {
+    let toolchain = read("rust-toolchain.toml");
+    let channel = toolchain.split("channel = \"").nth(1).unwrap();
+    let channel = channel.split('"').next().unwrap();
     let image = format!("ARG RUST=rust:{channel}-slim-");
     assert!(
-        file("infra/docker/Dockerfile").contains(&image),
+        read("infra/docker/Dockerfile").contains(&image),
         "infra/docker/Dockerfile has no line that begins with {image}"
     );
 }
 
-/// The router that `cargo lambda watch` uses: from a path's pattern to the function that it starts.
+/// The routes of `cargo lambda watch`: from a path pattern to the name of a function.
 fn watch_router() -> Vec<(String, String)> {
     let router = metadata()["metadata"]["lambda"]["watch"]["router"]
         .as_object()
-        .expect("the root Cargo.toml has it")
+        .expect("the root Cargo.toml has the table")
         .clone();
     router
         .into_iter()
@@ -146,7 +143,7 @@ fn watch_router() -> Vec<(String, String)> {
 }
 
 #[test]
-fn cargo_lambda_routes_every_route_to_its_function() {
+fn cargo_lambda_watch_has_every_route() {
     let mut router = matchit::Router::new();
     for (path, function) in watch_router() {
         router.insert(path, function).unwrap();
@@ -155,9 +152,9 @@ fn cargo_lambda_routes_every_route_to_its_function() {
         for route in routes.routes() {
             for prefix in api::router::PREFIXES {
                 let path = format!("{prefix}{}", route.path);
-                let named = router.at(&path).map(|matched| matched.value.as_str());
+                let target = router.at(&path).map(|matched| matched.value.as_str());
                 assert_eq!(
-                    named,
+                    target,
                     Ok(function),
                     "[workspace.metadata.lambda.watch.router] in Cargo.toml, for {path}"
                 );
@@ -167,10 +164,10 @@ fn cargo_lambda_routes_every_route_to_its_function() {
 }
 
 #[test]
-fn cargo_lambda_routes_nothing_that_no_function_answers() {
+fn cargo_lambda_watch_has_no_route_without_an_endpoint() {
     for (pattern, function) in watch_router() {
         if pattern == "/{*path}" || pattern == "/" {
-            // What nobody answers goes to a function that says so.
+            // Unknown paths go to `health`, which returns a 404 problem.
             continue;
         }
         let mut router = matchit::Router::new();
@@ -178,12 +175,39 @@ fn cargo_lambda_routes_nothing_that_no_function_answers() {
         let (_, table) = gateway::functions()
             .into_iter()
             .find(|(name, _)| *name == function)
-            .expect("a function's name");
-        let answers = table.routes().iter().any(|route| {
+            .expect("the name of a function");
+        let has_route = table.routes().iter().any(|route| {
             api::router::PREFIXES
                 .iter()
                 .any(|prefix| router.at(&format!("{prefix}{}", route.path)).is_ok())
         });
-        assert!(answers, "{function} has no route under {pattern}");
+        assert!(has_route, "{function} has no route under {pattern}");
     }
+}
+
+/// A client can only connect to clusters of its own release series, at any patch level.
+#[test]
+fn the_layer_the_image_and_the_bindings_use_one_series_of_foundationdb() {
+    fn series(version: &str) -> String {
+        version.split('.').take(2).collect::<Vec<_>>().join(".")
+    }
+    let list = read("infra/fdb/client.sha256");
+    let entries = list.lines().filter(|line| !line.starts_with('#'));
+    let mut versions: BTreeSet<String> = entries
+        .map(|line| series(line.split_once("  ").unwrap().1.split_once('/').unwrap().0))
+        .collect();
+    for file in ["infra/fdb/compose.yaml", "infra/docker/Dockerfile"] {
+        let text = read(file);
+        let images: Vec<_> = text.split("foundationdb/foundationdb:").skip(1).collect();
+        assert!(!images.is_empty(), "{file} names no image");
+        versions.extend(
+            images
+                .iter()
+                .map(|image| series(image.split_whitespace().next().unwrap())),
+        );
+    }
+    let manifest = read("Cargo.toml");
+    let feature = manifest.split("\"fdb-").nth(1).unwrap().split('"').next().unwrap();
+    versions.insert(feature.replace('_', "."));
+    assert_eq!(versions.len(), 1, "{versions:?}");
 }

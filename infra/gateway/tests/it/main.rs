@@ -1,26 +1,30 @@
-//! The whole surface: in-process, as the gateway's own process, and as function processes under `cargo lambda watch`.
+//! The whole API: in-process, as the process of the gateway, and as the processes of the functions under `cargo lambda
+//! watch` and the Runtime API. Also compares the lists outside the code (template, documentation) with the code.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that unwraps nothing has failed, and says where"
-)]
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is a failure with a location")]
 
 mod cors;
+#[cfg(target_os = "linux")]
+mod disk_full;
 #[cfg(feature = "fdb")]
 mod fdb;
 mod flow;
 mod front_doors;
-mod functions;
+mod function_processes;
+mod isolation;
 mod layout;
-mod lines;
-mod logs;
-mod matrix;
+mod log_output;
+mod log_secrets;
 mod metrics;
 mod openapi;
 mod operations;
+mod prepared;
+mod probe;
 mod process;
 mod redacted;
+mod request_log;
 mod source;
+mod store_trips;
 mod surface;
 mod sweep;
 mod template;

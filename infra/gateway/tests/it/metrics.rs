@@ -1,4 +1,4 @@
-//! A server's metrics, as Prometheus fetches them: read strictly, and held to what was asked of the server.
+//! The Prometheus metrics of a server: strictly parsed, and compared with the requests that the server received.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
@@ -9,35 +9,38 @@ use axum::http::{Method, Request};
 use serde_json::json;
 use testkit::{Code, Process, Remote, Target as _, TestStore};
 
-use crate::functions::Functions;
-use crate::process::{gateway, refusal};
+use crate::function_processes::FunctionProcesses;
+use crate::process::{gateway, startup_error};
 
-/// A server that tells its metrics, and where it does.
+/// A server with metrics, and a client of its metrics port.
 fn start(store: &TestStore) -> (Process, Remote) {
     let mut command = gateway(store);
     command.env("METRICS_PORT", "0");
     let process = Process::start(command);
     let address = loop {
-        let line = process.log_line().expect("it says where its metrics are");
+        let line = process.log_line().expect("the address of the metrics is logged");
         if let Some(address) = line.strip_prefix("metrics on ") {
-            break address.strip_suffix("/metrics").expect("it names the path").to_owned();
+            break address
+                .strip_suffix("/metrics")
+                .expect("the address ends with the path")
+                .to_owned();
         }
     };
     assert_ne!(address, process.address());
     (process, Remote::at(address))
 }
 
-async fn ask(remote: &Remote, method: Method, path: &str) -> (u16, Option<String>, String) {
+async fn fetch(remote: &Remote, method: Method, path: &str) -> (u16, Option<String>, String) {
     let request = Request::builder().method(method).uri(path).body(Body::empty());
-    let answer = remote.exchange(request.unwrap()).await;
-    let kind = answer.headers().get("content-type");
+    let response = remote.exchange(request.unwrap()).await;
+    let kind = response.headers().get("content-type");
     let kind = kind.map(|kind| kind.to_str().unwrap().to_owned());
-    let body = String::from_utf8(answer.body().to_vec()).unwrap();
-    (answer.status().as_u16(), kind, body)
+    let body = String::from_utf8(response.body().to_vec()).unwrap();
+    (response.status().as_u16(), kind, body)
 }
 
 async fn scrape(remote: &Remote) -> Exposition {
-    let (status, kind, text) = ask(remote, Method::GET, "/metrics").await;
+    let (status, kind, text) = fetch(remote, Method::GET, "/metrics").await;
     assert_eq!(
         (status, kind.as_deref()),
         (200, Some("text/plain; version=0.0.4; charset=utf-8"))
@@ -45,7 +48,7 @@ async fn scrape(remote: &Remote) -> Exposition {
     Exposition::read(&text)
 }
 
-/// What was told: the value of every series, by its name and its labels, and the kind of every family.
+/// A scrape: the value of every series by name and labels, and the type of every family.
 #[derive(Debug, Default)]
 struct Exposition {
     series: BTreeMap<(String, Labels), f64>,
@@ -55,29 +58,31 @@ struct Exposition {
 type Labels = BTreeMap<String, String>;
 
 impl Exposition {
-    /// Reads the text format, version 0.0.4, to the letter: every family has its help and its type, in front of its samples, which stand
-    /// together.
+    /// Parses the text format, version 0.0.4, strictly: every family has its help and its type, followed by its
+    /// samples.
     fn read(text: &str) -> Self {
         let mut read = Self::default();
         let mut family = String::new();
         let mut helped = BTreeSet::new();
-        assert!(text.ends_with('\n'), "the last line ends like every other");
+        assert!(text.ends_with('\n'), "the last line ends with a line break");
         for line in text.lines() {
             if let Some(help) = line.strip_prefix("# HELP ") {
-                let (name, text) = help.split_once(' ').expect("a name, and the help");
+                let (name, text) = help.split_once(' ').expect("a name and the help");
                 assert!(!text.is_empty() && is_name(name), "{line}");
-                assert!(helped.insert(name.to_owned()), "{line}: it is helped once");
+                assert!(helped.insert(name.to_owned()), "{line}: a second help");
                 name.clone_into(&mut family);
             } else if let Some(kind) = line.strip_prefix("# TYPE ") {
-                let (name, kind) = kind.split_once(' ').expect("a name, and the type");
-                assert_eq!(name, family, "{line}: right after its help");
+                let (name, kind) = kind.split_once(' ').expect("a name and the type");
+                assert_eq!(name, family, "{line}: the type follows the help");
                 assert!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
                 assert_eq!(name.ends_with("_total"), kind == "counter", "{line}");
                 assert!(read.kinds.insert(name.to_owned(), kind.to_owned()).is_none(), "{line}");
             } else {
                 let (name, labels, value) = sample(line);
-                let kind = read.kinds.get(&family).expect("the type comes first");
-                let suffix = name.strip_prefix(&*family).expect("a sample stands in its family");
+                let kind = read.kinds.get(&family).expect("the type precedes the samples");
+                let suffix = name
+                    .strip_prefix(&*family)
+                    .expect("a sample follows the type of its family");
                 let expected: &[&str] = match kind.as_str() {
                     "histogram" => &["_bucket", "_sum", "_count"],
                     _ => &[""],
@@ -85,7 +90,7 @@ impl Exposition {
                 assert!(expected.contains(&suffix), "{line}");
                 assert_eq!(labels.contains_key("le"), suffix == "_bucket", "{line}");
                 let former = read.series.insert((name, labels), value);
-                assert!(former.is_none(), "{line}: it is there twice");
+                assert!(former.is_none(), "{line}: a second sample");
             }
         }
         read.check_histograms();
@@ -97,7 +102,7 @@ impl Exposition {
         for ((name, labels), value) in &self.series {
             if let Some(family) = name.strip_suffix("_bucket") {
                 let mut labels = labels.clone();
-                let le = number(&labels.remove("le").expect("a bucket has an end"));
+                let le = number(&labels.remove("le").expect("a bucket has an upper bound"));
                 buckets
                     .entry((family.to_owned(), labels))
                     .or_default()
@@ -108,7 +113,7 @@ impl Exposition {
             buckets.sort_by(|one, other| one.0.total_cmp(&other.0));
             assert!(
                 buckets.is_sorted_by(|one, other| one.1 <= other.1),
-                "{family} counts up"
+                "the buckets of {family} are cumulative"
             );
             let count = self.series[&(format!("{family}_count"), labels.clone())];
             assert_eq!(buckets.last(), Some(&(f64::INFINITY, count)), "{family}");
@@ -116,7 +121,7 @@ impl Exposition {
         }
     }
 
-    /// The value of a series; none if it is not there.
+    /// The value of a series, if there is one.
     fn get(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let labels = labels
             .iter()
@@ -124,10 +129,10 @@ impl Exposition {
         self.series.get(&(name.to_owned(), labels.collect())).copied()
     }
 
-    /// All values that a label has in a series.
+    /// The values of a label in the samples of a series.
     fn values(&self, series: &str, label: &str) -> BTreeSet<&str> {
-        let of_it = self.series.keys().filter(|(name, _)| name == series);
-        of_it
+        let samples = self.series.keys().filter(|(name, _)| name == series);
+        samples
             .filter_map(|(_, labels)| labels.get(label).map(String::as_str))
             .collect()
     }
@@ -142,13 +147,15 @@ fn is_name(text: &str) -> bool {
 fn number(text: &str) -> f64 {
     match text {
         "+Inf" => f64::INFINITY,
-        _ => text.parse().unwrap_or_else(|_| panic!("{text} is no number")),
+        _ => text.parse().unwrap_or_else(|_| panic!("{text} is not a number")),
     }
 }
 
-/// A name, labels between braces if there are any, a space, and the value.
+/// Parses a sample: a name, optional labels in braces, a space, the value.
 fn sample(line: &str) -> (String, Labels, f64) {
-    let end = line.find(['{', ' ']).unwrap_or_else(|| panic!("{line} is no sample"));
+    let end = line
+        .find(['{', ' '])
+        .unwrap_or_else(|| panic!("{line} is not a sample"));
     let (name, mut rest) = line.split_at(end);
     assert!(is_name(name), "{line}");
     let mut labels = Labels::new();
@@ -157,7 +164,7 @@ fn sample(line: &str) -> (String, Labels, f64) {
         loop {
             let (label, value) = rest.split_once("=\"").unwrap_or_else(|| panic!("{line}"));
             assert!(is_name(label), "{line}");
-            // No value of ours has anything to escape.
+            // No label value contains characters that need escaping.
             let (value, after) = value.split_once('"').unwrap_or_else(|| panic!("{line}"));
             assert!(!value.contains('\\'), "{line}");
             assert!(labels.insert(label.to_owned(), value.to_owned()).is_none(), "{line}");
@@ -170,12 +177,12 @@ fn sample(line: &str) -> (String, Labels, f64) {
         }
     }
     let value = rest.strip_prefix(' ').unwrap_or_else(|| panic!("{line}"));
-    assert!(!value.contains(' '), "{line}: it has no time of its own");
+    assert!(!value.contains(' '), "{line}: an unexpected timestamp");
     (name.to_owned(), labels, number(value))
 }
 
 #[tokio::test]
-async fn what_was_asked_of_the_server_is_in_its_metrics() {
+async fn metrics_count_the_requests_that_the_server_received() {
     let store = TestStore::new();
     let (process, metrics) = start(&store);
     let remote = process.remote();
@@ -195,14 +202,14 @@ async fn what_was_asked_of_the_server_is_in_its_metrics() {
     let account = json!({ "email": "a@example.com", "password": "password123" });
     remote.post("/v5/auth/register").json(&account).send().await.created();
     let wrong = json!({ "email": "a@example.com", "password": "a wrong one" });
-    let mut refused = 0.0;
+    let mut rejected = 0.0;
     while remote.post("/v5/auth/login").json(&wrong).send().await.status != 429 {
-        refused += 1.0;
+        rejected += 1.0;
     }
 
-    let told = scrape(&metrics).await;
+    let after = scrape(&metrics).await;
     let requests = |method: &str, route: &str, status: &str| {
-        told.get(
+        after.get(
             "coditect_http_requests_total",
             &[("method", method), ("route", route), ("status", status)],
         )
@@ -211,30 +218,30 @@ async fn what_was_asked_of_the_server_is_in_its_metrics() {
     assert_eq!(requests("GET", "/api/v5/health", "2xx"), Some(1.0));
     assert_eq!(requests("GET", "/v5/sessions", "4xx"), Some(1.0));
     assert_eq!(requests("POST", "/v5/auth/register", "2xx"), Some(1.0));
-    assert_eq!(requests("POST", "/v5/auth/login", "4xx"), Some(refused + 1.0));
+    assert_eq!(requests("POST", "/v5/auth/login", "4xx"), Some(rejected + 1.0));
     assert_eq!(requests("POST", "/v5/auth/login", "2xx"), None);
-    let of = |name: &str, method: &str, route: &str| told.get(name, &[("method", method), ("route", route)]);
+    let by_route = |name: &str, method: &str, route: &str| after.get(name, &[("method", method), ("route", route)]);
     let durations = "coditect_http_request_duration_seconds_count";
-    assert_eq!(of(durations, "GET", "/v5/health"), Some(2.0));
-    assert_eq!(of(durations, "POST", "/v5/auth/login"), Some(refused + 1.0));
-    let hashing = of(
+    assert_eq!(by_route(durations, "GET", "/v5/health"), Some(2.0));
+    assert_eq!(by_route(durations, "POST", "/v5/auth/login"), Some(rejected + 1.0));
+    let hashing = by_route(
         "coditect_http_request_duration_seconds_sum",
         "POST",
         "/v5/auth/register",
     );
     assert!(hashing.unwrap() > 0.001, "a password was hashed");
-    assert_eq!(of("coditect_store_trips_total", "GET", "/v5/ready"), Some(2.0));
-    assert_eq!(of("coditect_store_trips_total", "GET", "/v5/health"), Some(0.0));
-    assert_eq!(of("coditect_store_retries_total", "GET", "/v5/ready"), Some(0.0));
-    assert_eq!(told.get("coditect_http_requests_throttled_total", &[]), Some(1.0));
+    assert_eq!(by_route("coditect_store_trips_total", "GET", "/v5/ready"), Some(2.0));
+    assert_eq!(by_route("coditect_store_trips_total", "GET", "/v5/health"), Some(0.0));
+    assert_eq!(by_route("coditect_store_retries_total", "GET", "/v5/ready"), Some(0.0));
+    assert_eq!(after.get("coditect_http_requests_throttled_total", &[]), Some(1.0));
     assert_eq!(
-        told.get("coditect_http_requests_store_unavailable_total", &[]),
+        after.get("coditect_http_requests_store_unavailable_total", &[]),
         Some(0.0)
     );
-    assert_eq!(told.get("coditect_http_requests_in_flight", &[]), Some(0.0));
-    assert_eq!(told.kinds["coditect_http_requests_total"], "counter");
-    assert_eq!(told.kinds["coditect_http_request_duration_seconds"], "histogram");
-    assert_eq!(told.kinds["coditect_http_requests_in_flight"], "gauge");
+    assert_eq!(after.get("coditect_http_requests_in_flight", &[]), Some(0.0));
+    assert_eq!(after.kinds["coditect_http_requests_total"], "counter");
+    assert_eq!(after.kinds["coditect_http_request_duration_seconds"], "histogram");
+    assert_eq!(after.kinds["coditect_http_requests_in_flight"], "gauge");
 }
 
 #[tokio::test]
@@ -253,16 +260,16 @@ async fn no_client_can_add_a_series() {
             }
         }
     }
-    let told = scrape(&metrics).await;
+    let after = scrape(&metrics).await;
     let requests = "coditect_http_requests_total";
-    assert_eq!(told.values(requests, "method"), BTreeSet::from(["GET", "(other)"]));
+    assert_eq!(after.values(requests, "method"), BTreeSet::from(["GET", "(other)"]));
     let routes = BTreeSet::from(["(none)", "/v5/sessions/{id}", "/v5/health"]);
-    assert_eq!(told.values(requests, "route"), routes);
-    assert_eq!(told.values(requests, "status"), BTreeSet::from(["2xx", "4xx"]));
+    assert_eq!(after.values(requests, "route"), routes);
+    assert_eq!(after.values(requests, "status"), BTreeSet::from(["2xx", "4xx"]));
 }
 
 #[tokio::test]
-async fn a_request_that_has_not_ended_is_in_flight() {
+async fn an_unfinished_request_counts_as_in_flight() {
     let store = TestStore::new();
     let (process, metrics) = start(&store);
     let body = json!({ "email": "test@example.com", "password": "password123" }).to_string();
@@ -274,28 +281,28 @@ async fn a_request_that_has_not_ended_is_in_flight() {
         body.len()
     )
     .unwrap();
-    // The handler is waiting for the body once this comes.
-    let mut asked = [0; 25];
-    stream.read_exact(&mut asked).unwrap();
+    // The interim response means that the handler waits for the body.
+    let mut interim = [0; 25];
+    stream.read_exact(&mut interim).unwrap();
     let in_flight = "coditect_http_requests_in_flight";
     assert_eq!(scrape(&metrics).await.get(in_flight, &[]), Some(1.0));
     write!(stream, "{body}").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 201"), "{response}");
     assert_eq!(scrape(&metrics).await.get(in_flight, &[]), Some(0.0));
 }
 
 #[tokio::test]
-async fn the_runs_of_jobs_are_counted() {
+async fn metrics_count_job_runs() {
     let store = TestStore::new();
     let (_process, metrics) = start(&store);
-    // The first one begins with the server, and comes to its end when it does.
+    // The first run starts with the server.
     loop {
-        let told = scrape(&metrics).await;
-        let runs = told.get("coditect_job_runs_total", &[("job", "janitor"), ("outcome", "done")]);
+        let after = scrape(&metrics).await;
+        let runs = after.get("coditect_job_runs_total", &[("job", "janitor"), ("outcome", "done")]);
         if runs == Some(1.0) {
-            let durations = told.get("coditect_job_duration_seconds_count", &[("job", "janitor")]);
+            let durations = after.get("coditect_job_duration_seconds_count", &[("job", "janitor")]);
             assert_eq!(durations, Some(1.0));
             break;
         }
@@ -304,15 +311,15 @@ async fn the_runs_of_jobs_are_counted() {
 }
 
 #[tokio::test]
-async fn metrics_have_a_port_of_their_own_with_nothing_else_on_it() {
+async fn the_metrics_port_serves_only_metrics() {
     let store = TestStore::new();
     let (process, metrics) = start(&store);
     assert_eq!(process.remote().get("/metrics").send().await.status, 404);
     for path in ["/", "/v5/health", "/metrics/more"] {
-        assert_eq!(ask(&metrics, Method::GET, path).await.0, 404, "{path}");
+        assert_eq!(fetch(&metrics, Method::GET, path).await.0, 404, "{path}");
     }
-    assert_eq!(ask(&metrics, Method::POST, "/metrics").await.0, 405);
-    assert_eq!(ask(&metrics, Method::HEAD, "/metrics").await.0, 200);
+    assert_eq!(fetch(&metrics, Method::POST, "/metrics").await.0, 405);
+    assert_eq!(fetch(&metrics, Method::HEAD, "/metrics").await.0, 200);
     process.terminate();
     let (status, lines) = process.wait();
     assert!(status.success(), "{status}");
@@ -320,7 +327,7 @@ async fn metrics_have_a_port_of_their_own_with_nothing_else_on_it() {
 }
 
 #[test]
-fn without_a_port_there_are_no_metrics() {
+fn without_metrics_port_there_are_no_metrics() {
     let store = TestStore::new();
     let process = Process::start(gateway(&store));
     process.terminate();
@@ -329,16 +336,16 @@ fn without_a_port_there_are_no_metrics() {
 }
 
 #[tokio::test]
-async fn a_port_that_can_not_be_had_is_named_and_so_is_a_program_without_metrics() {
+async fn an_unusable_metrics_port_is_named_in_the_error() {
     let store = TestStore::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let mut command = gateway(&store);
     command.env("METRICS_PORT", &port);
-    let text = refusal(command);
+    let text = startup_error(command);
     assert!(text.contains(&port) && text.contains("METRICS_PORT"), "{text}");
 
-    let command = Functions::command("health", &store, &[("METRICS_PORT", "0")]).await;
-    let text = refusal(command);
+    let command = FunctionProcesses::command("health", &store, &[("METRICS_PORT", "0")]).await;
+    let text = startup_error(command);
     assert!(text.contains("METRICS_PORT") && text.contains("gateway"), "{text}");
 }

@@ -1,4 +1,4 @@
-//! The document, held to the code that it is made from.
+//! The committed OpenAPI document is current and complete.
 
 use std::collections::BTreeSet;
 
@@ -11,16 +11,16 @@ fn document() -> Value {
 }
 
 #[test]
-fn the_committed_document_is_the_codes() {
+fn the_committed_document_is_current() {
     let committed = std::fs::read_to_string(FILE).unwrap_or_default();
     assert!(
         committed == gateway::document_text(),
-        "infra/openapi.json is not current: run `make openapi`"
+        "infra/openapi.json is outdated: run `make openapi`"
     );
 }
 
 #[test]
-fn the_document_has_every_route_and_no_other() {
+fn the_document_describes_exactly_the_routes() {
     let routes: BTreeSet<_> = gateway::router()
         .routes()
         .iter()
@@ -52,7 +52,7 @@ fn operations(document: &Value) -> impl Iterator<Item = (String, &Value)> {
     })
 }
 
-/// What a reference refers to.
+/// Follows a `$ref`.
 fn resolved<'a>(document: &'a Value, described: &'a Value) -> &'a Value {
     match described["$ref"].as_str() {
         Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap(),
@@ -61,7 +61,7 @@ fn resolved<'a>(document: &'a Value, described: &'a Value) -> &'a Value {
 }
 
 #[test]
-fn every_operation_says_what_it_is_and_every_answer_has_an_example() {
+fn every_operation_has_a_summary_and_every_response_an_example() {
     let document = document();
     let mut ids = BTreeSet::new();
     for (operation, described) in operations(&document) {
@@ -85,7 +85,7 @@ fn every_operation_says_what_it_is_and_every_answer_has_an_example() {
     }
 }
 
-/// The texts, numbers and lists of a body that have no limit of their own.
+/// Appends the places of strings, integers and arrays without a limit.
 fn unlimited(document: &Value, schema: &Value, place: &str, found: &mut Vec<String>) {
     let schema = resolved(document, schema);
     for (name, member) in schema["properties"].as_object().into_iter().flatten() {
@@ -111,7 +111,7 @@ fn unlimited(document: &Value, schema: &Value, place: &str, found: &mut Vec<Stri
 }
 
 #[test]
-fn every_text_of_a_request_has_its_limit_and_no_member_is_forbidden() {
+fn every_value_of_a_request_body_has_a_limit_and_unknown_members_are_allowed() {
     let document = document();
     let mut found = Vec::new();
     for (operation, described) in operations(&document) {
@@ -126,7 +126,7 @@ fn every_text_of_a_request_has_its_limit_and_no_member_is_forbidden() {
 }
 
 #[test]
-fn whatever_an_answer_or_a_parameter_is_has_its_limit() {
+fn every_value_of_a_response_or_parameter_has_a_limit() {
     let document = document();
     let mut found = Vec::new();
     for (operation, described) in operations(&document) {
@@ -146,7 +146,7 @@ fn whatever_an_answer_or_a_parameter_is_has_its_limit() {
             }
         }
     }
-    // What is no entity tag is none, however long it is; and the page is a file.
+    // `If-Match` and `If-None-Match` accept any length, and the page is a file.
     found.retain(|place| !place.ends_with("Match\"") && place != "get /docs 200 text/html");
     assert_eq!(found, Vec::<String>::new());
 }

@@ -1,5 +1,5 @@
-//! Every operation of the API: who may do it, and a request that succeeds. What is driven through all operations starts here, so that a
-//! route which is not listed is not forgotten anywhere: see [`every_route_is_listed_and_nothing_else_is`].
+//! Every operation of the API: its access rule, and a request that succeeds. Tests that cover all operations iterate
+//! over this list, and [`every_route_is_listed_once`] fails if a route is missing here.
 
 use std::collections::BTreeSet;
 
@@ -13,51 +13,51 @@ pub struct Operation {
     /// As in the route table.
     pub path: &'static str,
     pub access: Access,
-    /// What the `{id}` of the path names.
-    pub names: Option<Named>,
-    /// The body that it takes, if it takes one.
+    /// The kind of resource that `{id}` in the path identifies.
+    pub resource: Option<Resource>,
+    /// The request body, if the operation has one.
     pub body: Option<fn(&Person) -> Value>,
-    /// The status when it is done.
+    /// The status of success.
     pub success: u16,
 }
 
-/// Who may do it.
+/// The credentials that an operation requires.
 #[derive(Clone, Copy)]
 pub enum Access {
-    /// Everybody, whatever token they send along.
+    /// None; a token is ignored.
     Public,
-    /// Everybody: whoever has a token that was ever ours ends its login.
-    Leaving,
-    /// Whoever has a refresh token that is alive, in the body.
+    /// None; a valid token, even an expired one, ends its login.
+    Logout,
+    /// A live refresh token in the body.
     RefreshToken,
-    /// Whoever has an access token that is alive, for a tenant in which they have one of these roles.
+    /// A live access token for a tenant in which the user has one of these roles.
     Token(&'static [Role]),
 }
 
-/// What a path can name.
+/// The kinds of resources that a path can identify.
 #[derive(Clone, Copy)]
-pub enum Named {
+pub enum Resource {
     /// A session of the caller's tenant.
     Session,
-    /// Another login of the caller's.
+    /// Another login of the caller.
     Login,
 }
 
-/// For whom a request is made.
+/// The values from which the body of a request is made.
 pub struct Person {
-    /// An address that nobody has yet.
+    /// An address without an account.
     pub new_email: String,
     pub email: String,
     pub password: String,
     pub refresh_token: String,
-    /// What a text says that is nobody's business.
+    /// The value of free text fields.
     pub text: String,
 }
 
 const READ_TENANT: Access = Access::Token(&[Role::Owner, Role::Member, Role::Viewer]);
 const WRITE_TENANT: Access = Access::Token(&[Role::Owner, Role::Member]);
 const OWN_TENANT: Access = Access::Token(&[Role::Owner]);
-/// A role is one in a tenant; an account is one's own.
+/// Every role: users manage their own account in every tenant.
 const OWN_ACCOUNT: Access = Access::Token(&[Role::Owner, Role::Member, Role::Viewer]);
 
 impl Operation {
@@ -66,36 +66,36 @@ impl Operation {
             method,
             path,
             access,
-            names: None,
+            resource: None,
             body: None,
             success,
         }
     }
 
-    fn naming(self, named: Named) -> Self {
+    fn with_id_of(self, resource: Resource) -> Self {
         Self {
-            names: Some(named),
+            resource: Some(resource),
             ..self
         }
     }
 
-    fn taking(self, body: fn(&Person) -> Value) -> Self {
+    fn with_body(self, body: fn(&Person) -> Value) -> Self {
         Self {
             body: Some(body),
             ..self
         }
     }
 
-    /// The path with `id` in its place.
-    pub fn at(&self, prefix: &str, id: &str) -> String {
+    /// The path under a prefix, with `id` in place of `{id}`.
+    pub fn path_with(&self, prefix: &str, id: &str) -> String {
         format!("{prefix}{}", self.path.replace("{id}", id))
     }
 }
 
-/// All of them.
+/// Every operation.
 pub fn operations() -> Vec<Operation> {
-    use Access::{Leaving, Public, RefreshToken};
-    use Named::{Login, Session};
+    use Access::{Logout, Public, RefreshToken};
+    use Resource::{Login, Session};
     let get = |path, access| Operation::new(Method::GET, path, access, 200);
     let post = |path, access, success| Operation::new(Method::POST, path, access, success);
     let patch = |path, access| Operation::new(Method::PATCH, path, access, 200);
@@ -105,30 +105,31 @@ pub fn operations() -> Vec<Operation> {
         get("/ready", Public),
         get("/openapi.json", Public),
         get("/docs", Public),
-        post("/auth/register", Public, 201).taking(|who| json!({ "email": who.new_email, "password": who.password })),
-        post("/auth/login", Public, 200).taking(|who| json!({ "email": who.email, "password": who.password })),
-        post("/auth/refresh", RefreshToken, 200).taking(|who| json!({ "refreshToken": who.refresh_token })),
-        post("/auth/logout", Leaving, 200),
+        post("/auth/register", Public, 201)
+            .with_body(|who| json!({ "email": who.new_email, "password": who.password })),
+        post("/auth/login", Public, 200).with_body(|who| json!({ "email": who.email, "password": who.password })),
+        post("/auth/refresh", RefreshToken, 200).with_body(|who| json!({ "refreshToken": who.refresh_token })),
+        post("/auth/logout", Logout, 200),
         post("/auth/logout-all", OWN_ACCOUNT, 200),
         post("/auth/password", OWN_ACCOUNT, 200)
-            .taking(|who| json!({ "currentPassword": who.password, "newPassword": who.password })),
+            .with_body(|who| json!({ "currentPassword": who.password, "newPassword": who.password })),
         get("/.well-known/jwks.json", Public),
         get("/audit", OWN_TENANT),
         get("/auth/logins", OWN_ACCOUNT),
-        delete("/auth/logins/{id}", OWN_ACCOUNT).naming(Login),
+        delete("/auth/logins/{id}", OWN_ACCOUNT).with_id_of(Login),
         post("/sessions", WRITE_TENANT, 201)
-            .taking(|who| json!({ "name": who.text, "workspacePath": format!("/{}", who.text) })),
+            .with_body(|who| json!({ "name": who.text, "workspacePath": format!("/{}", who.text) })),
         get("/sessions", READ_TENANT),
-        get("/sessions/{id}", READ_TENANT).naming(Session),
+        get("/sessions/{id}", READ_TENANT).with_id_of(Session),
         patch("/sessions/{id}", WRITE_TENANT)
-            .naming(Session)
-            .taking(|who| json!({ "name": who.text })),
-        delete("/sessions/{id}", WRITE_TENANT).naming(Session),
+            .with_id_of(Session)
+            .with_body(|who| json!({ "name": who.text })),
+        delete("/sessions/{id}", WRITE_TENANT).with_id_of(Session),
     ]
 }
 
 #[test]
-fn every_route_is_listed_and_nothing_else_is() {
+fn every_route_is_listed_once() {
     let gateway = gateway::router();
     let routes: BTreeSet<_> = gateway
         .routes()
@@ -146,11 +147,11 @@ fn every_route_is_listed_and_nothing_else_is() {
     );
     assert!(
         missing.is_empty(),
-        "operations() lists every route; missing: {missing:?}"
+        "add these routes to operations() in infra/gateway/tests/it/operations.rs: {missing:?}"
     );
     assert!(
         unknown.is_empty(),
-        "operations() lists routes only; unknown: {unknown:?}"
+        "operations() lists paths without a route: {unknown:?}"
     );
-    assert_eq!(listed.len(), all.len(), "operations() lists each route once");
+    assert_eq!(listed.len(), all.len(), "operations() lists a route twice");
 }

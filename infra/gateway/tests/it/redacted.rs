@@ -1,4 +1,4 @@
-//! What holds a secret does not print it: each such type, in one place.
+//! The `Debug` output of every type that contains a secret leaves the secret out.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use testkit::{TestApp, TestStore};
 const PASSWORD: &str = "a-password-to-look-for";
 const SIGNING: &str = "a signing secret of 32 bytes to look for";
 
-/// A whole configuration with these keys.
+/// A configuration with these keys.
 fn config(tokens: &jwt::Settings) -> Config {
     Config {
         store: TestStore::new().settings(),
@@ -43,7 +43,7 @@ fn config(tokens: &jwt::Settings) -> Config {
 }
 
 #[tokio::test]
-async fn no_type_that_holds_a_secret_prints_it() {
+async fn debug_output_contains_no_secret() {
     let app = TestApp::start(gateway::router());
     let registration = Registration {
         email: Email::parse("alice@example.com").unwrap(),
@@ -57,7 +57,7 @@ async fn no_type_that_holds_a_secret_prints_it() {
         .await
         .unwrap()
         .into_inner();
-    // A login with a token, one that was replaced, and the nonce between them.
+    // A login with a refresh token, the token that it replaced, and the nonce that links them.
     let first = signed_in.refresh_token.clone();
     let refreshed = domain::logins::ops::refresh(&app.env, &Client::default(), &first)
         .await
@@ -79,7 +79,7 @@ async fn no_type_that_holds_a_secret_prints_it() {
     let (read, wrong): (Field<String>, Field<u8>) =
         (serde_json::from_str(&raw).unwrap(), serde_json::from_str(&raw).unwrap());
 
-    // All that the store has: hashes, digests and nonces as they are written.
+    // Hashes, digests and nonces in the form in which the store holds them.
     let stored = app.all_entries().await;
     let stored: Vec<_> = stored
         .iter()
@@ -94,7 +94,7 @@ async fn no_type_that_holds_a_secret_prints_it() {
     for member in ["passwordHash", "proof", "current", "token", "nonce", "seal"] {
         let found = stored.iter().flat_map(|record| texts(record, member));
         let found: Vec<_> = found.collect();
-        assert!(!found.is_empty(), "nothing stored has a {member}");
+        assert!(!found.is_empty(), "no stored record has a {member}");
         marks.extend(found);
     }
     for token in [&first, &refreshed.refresh_token] {
@@ -121,7 +121,7 @@ async fn no_type_that_holds_a_secret_prints_it() {
         ("Tenant", &signed_in.tenant),
         ("jwt::Settings", &tokens),
         ("Config", &config),
-        ("Field that is there", &read),
+        ("Field with a value", &read),
         ("Field of a wrong type", &wrong),
     ];
     for (name, value) in printed {
@@ -129,7 +129,7 @@ async fn no_type_that_holds_a_secret_prints_it() {
             for mark in &marks {
                 assert!(!text.contains(mark.as_str()), "{name} prints a secret: {text}");
             }
-            // Nor as the bytes that it is made of.
+            // Nor as a list of bytes.
             for bytes in [PASSWORD.as_bytes(), SIGNING.as_bytes()] {
                 let listed = format!("{:?}", &bytes[..8]);
                 assert!(!text.contains(listed.trim_matches(['[', ']'])), "{name}: {text}");
@@ -138,7 +138,7 @@ async fn no_type_that_holds_a_secret_prints_it() {
     }
 }
 
-/// What a client of a cluster has to know is a secret; where it is kept is none.
+/// The contents of a cluster file give access to the cluster; its path does not.
 #[cfg(feature = "fdb")]
 #[test]
 fn the_contents_of_a_cluster_file_are_not_printed() {
@@ -147,7 +147,7 @@ fn the_contents_of_a_cluster_file_are_not_printed() {
     assert!(!text.contains("a-secret"), "{text}");
 }
 
-/// Every text that is a member of this name, at any depth.
+/// The string values of every member with this name, at any depth.
 fn texts(value: &serde_json::Value, name: &str) -> Vec<String> {
     use serde_json::Value;
     match value {

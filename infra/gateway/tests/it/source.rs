@@ -1,13 +1,13 @@
-//! Whom the gateway's process takes for the client, with and without proxies in front of it.
+//! The client address that the gateway process sees, with and without proxies in front of it.
 
 use axum::http::HeaderName;
 use serde_json::{Value, json};
 use testkit::{Process, Remote, Target as _, TestStore};
 
-use crate::process::{gateway, refusal};
+use crate::process::{gateway, startup_error};
 
-/// The address of a login that is made with these headers.
-async fn seen(remote: &Remote, email: &str, headers: &[(&'static str, &str)]) -> Value {
+/// Registers with these headers, and returns the address that the login records.
+async fn recorded_address(remote: &Remote, email: &str, headers: &[(&'static str, &str)]) -> Value {
     let account = json!({ "email": email, "password": "password123" });
     let mut call = remote.post("/v5/auth/register").json(&account);
     for (name, value) in headers {
@@ -19,21 +19,21 @@ async fn seen(remote: &Remote, email: &str, headers: &[(&'static str, &str)]) ->
 }
 
 #[tokio::test]
-async fn without_proxies_the_client_is_the_peer_whatever_it_says() {
+async fn without_proxies_the_client_address_is_the_peer_and_headers_are_ignored() {
     let store = TestStore::new();
     let process = Process::start(gateway(&store));
     let remote = process.remote();
-    assert_eq!(seen(&remote, "a@example.com", &[]).await, "127.0.0.1");
+    assert_eq!(recorded_address(&remote, "a@example.com", &[]).await, "127.0.0.1");
     let spoofed = [
         ("x-forwarded-for", "198.51.100.66"),
         ("x-real-ip", "198.51.100.66"),
         ("forwarded", "for=198.51.100.66"),
     ];
-    assert_eq!(seen(&remote, "b@example.com", &spoofed).await, "127.0.0.1");
+    assert_eq!(recorded_address(&remote, "b@example.com", &spoofed).await, "127.0.0.1");
 }
 
 #[tokio::test]
-async fn a_proxy_that_nobody_told_of_is_warned_of_once() {
+async fn an_unconfigured_proxy_is_warned_about_once() {
     let store = TestStore::new();
     for (proxies, forwarded, warnings) in [("0", true, 1), ("0", false, 0), ("1", true, 0)] {
         let mut command = gateway(&store);
@@ -49,14 +49,14 @@ async fn a_proxy_that_nobody_told_of_is_warned_of_once() {
         }
         process.terminate();
         let (_, lines) = process.wait();
-        let of_it = lines.iter().filter(|line| line.contains("TRUSTED_PROXIES"));
-        assert_eq!(of_it.count(), warnings, "{proxies} {forwarded}: {lines:?}");
+        let matching = lines.iter().filter(|line| line.contains("TRUSTED_PROXIES"));
+        assert_eq!(matching.count(), warnings, "{proxies} {forwarded}: {lines:?}");
         assert!(!lines.iter().any(|line| line.contains("198.51.100.66")), "{lines:?}");
     }
 }
 
 #[tokio::test]
-async fn behind_a_proxy_the_client_is_whom_the_proxy_saw() {
+async fn behind_a_proxy_the_client_address_is_the_one_that_the_proxy_appended() {
     let store = TestStore::new();
     let mut command = gateway(&store);
     command.env("TRUSTED_PROXIES", "1");
@@ -66,15 +66,18 @@ async fn behind_a_proxy_the_client_is_whom_the_proxy_saw() {
         ("x-forwarded-for", "198.51.100.66"),
         ("x-forwarded-for", "198.51.100.67, 203.0.113.7"),
     ];
-    assert_eq!(seen(&remote, "a@example.com", &appended).await, "203.0.113.7");
     assert_eq!(
-        seen(&remote, "b@example.com", &[("x-forwarded-for", "[2001:db8::7]:443")]).await,
+        recorded_address(&remote, "a@example.com", &appended).await,
+        "203.0.113.7"
+    );
+    assert_eq!(
+        recorded_address(&remote, "b@example.com", &[("x-forwarded-for", "[2001:db8::7]:443")]).await,
         "2001:db8::7"
     );
-    // Past the proxy.
-    assert_eq!(seen(&remote, "c@example.com", &[]).await, "127.0.0.1");
+    // A request that bypassed the proxy.
+    assert_eq!(recorded_address(&remote, "c@example.com", &[]).await, "127.0.0.1");
     assert_eq!(
-        seen(
+        recorded_address(
             &remote,
             "d@example.com",
             &[("x-forwarded-for", "198.51.100.66, unknown")]
@@ -83,17 +86,17 @@ async fn behind_a_proxy_the_client_is_whom_the_proxy_saw() {
         "127.0.0.1"
     );
     assert_eq!(
-        seen(&remote, "e@example.com", &[("forwarded", "for=198.51.100.66")]).await,
+        recorded_address(&remote, "e@example.com", &[("forwarded", "for=198.51.100.66")]).await,
         "127.0.0.1"
     );
 }
 
 #[test]
-fn what_is_no_number_of_proxies_is_refused() {
+fn a_proxy_setting_that_is_not_a_number_is_rejected() {
     let store = TestStore::new();
     let mut command = gateway(&store);
     command.env("TRUSTED_PROXIES", "10.0.0.0/8");
-    let text = refusal(command);
+    let text = startup_error(command);
     assert!(
         text.contains("TRUSTED_PROXIES") && text.contains("from 0 to 16"),
         "{text}"

@@ -1,4 +1,4 @@
-//! What holds for every route, and for what is none.
+//! Rules for every route, and for paths and methods without a route.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ fn start() -> TestApp {
 }
 
 #[tokio::test]
-async fn an_unknown_path_is_a_problem_under_every_prefix() {
+async fn an_unknown_path_returns_a_404_problem_under_every_prefix() {
     let app = start();
     for path in [
         "/",
@@ -36,23 +36,28 @@ async fn an_unknown_path_is_a_problem_under_every_prefix() {
 }
 
 #[tokio::test]
-async fn a_method_that_a_path_does_not_know_is_a_problem_that_names_those_it_does() {
+async fn an_unsupported_method_returns_a_405_problem_that_lists_the_supported_ones() {
     let app = start();
     for (method, path, allowed) in [
         (Method::PUT, "/v5/sessions", "GET,HEAD,POST"),
         (Method::POST, "/api/v5/health", "GET,HEAD"),
         (Method::GET, "/v5/auth/login", "POST"),
     ] {
-        let answer = app.request(method.clone(), path).send().await;
-        let mut named: Vec<_> = answer.header("allow").unwrap().split(',').map(str::to_owned).collect();
-        named.sort();
-        assert_eq!(named.join(","), allowed, "{method} {path}");
-        answer.assert_problem(405, Code::MethodNotAllowed);
+        let response = app.request(method.clone(), path).send().await;
+        let mut methods: Vec<_> = response
+            .header("allow")
+            .unwrap()
+            .split(',')
+            .map(str::to_owned)
+            .collect();
+        methods.sort();
+        assert_eq!(methods.join(","), allowed, "{method} {path}");
+        response.assert_problem(405, Code::MethodNotAllowed);
     }
 }
 
 #[tokio::test]
-async fn both_prefixes_answer_every_route() {
+async fn every_route_exists_under_both_prefixes() {
     let app = start();
     for route in gateway::router().routes() {
         for prefix in api::router::PREFIXES {
@@ -60,19 +65,19 @@ async fn both_prefixes_answer_every_route() {
                 "{prefix}{}",
                 route.path.replace("{id}", "0190d0a0-7c3e-7a11-8f3e-0123456789ab")
             );
-            let answer = app.request(route.method.parse().unwrap(), &path).send().await;
+            let response = app.request(route.method.parse().unwrap(), &path).send().await;
             assert!(
-                ![404, 405].contains(&answer.status.as_u16()),
+                ![404, 405].contains(&response.status.as_u16()),
                 "{} {path}: {}",
                 route.method,
-                answer.body
+                response.body
             );
         }
     }
 }
 
 #[tokio::test]
-async fn head_is_answered_like_get_without_the_body() {
+async fn head_returns_the_status_of_get() {
     let app = start();
     assert_eq!(app.request(Method::HEAD, "/v5/health").send().await.status, 200);
     assert_eq!(app.request(Method::HEAD, "/v5/sessions").send().await.status, 401);
@@ -80,21 +85,21 @@ async fn head_is_answered_like_get_without_the_body() {
 }
 
 #[tokio::test]
-async fn every_request_has_an_id_of_its_own_that_a_client_can_not_choose() {
+async fn every_request_has_a_unique_id_that_clients_cannot_choose() {
     let app = start();
     let mut seen = HashSet::new();
     for _ in 0..100 {
         let call = app
             .get("/v5/health")
             .header(HeaderName::from_static("x-request-id"), "chosen");
-        let answer = call.send().await;
-        assert!(seen.insert(answer.header("x-request-id").unwrap().to_owned()));
+        let response = call.send().await;
+        assert!(seen.insert(response.header("x-request-id").unwrap().to_owned()));
     }
     assert!(!seen.contains("chosen"));
 }
 
 #[tokio::test]
-async fn an_oversized_body_is_refused_on_every_route() {
+async fn an_oversized_body_is_rejected_on_every_route() {
     let app = start();
     for route in gateway::router().routes() {
         let path = format!(
@@ -109,7 +114,7 @@ async fn an_oversized_body_is_refused_on_every_route() {
 }
 
 #[tokio::test]
-async fn a_panic_in_one_request_is_a_500_and_the_next_is_served() {
+async fn a_panicking_request_returns_500_and_the_next_request_succeeds() {
     async fn broken() -> Result<(), ApiError> {
         panic!("a secret detail")
     }
@@ -121,9 +126,9 @@ async fn a_panic_in_one_request_is_a_500_and_the_next_is_served() {
     }
 }
 
-/// RFC 9110, section 8.6: the length that `HEAD` tells is that of `GET`'s body.
+/// RFC 9110, section 8.6: `Content-Length` of `HEAD` is the length of the body of `GET`.
 #[tokio::test]
-async fn head_tells_what_get_sends() {
+async fn head_returns_the_headers_of_get() {
     let store = TestStore::new();
     let process = Process::start(gateway(&store));
     let remote = process.remote();
@@ -145,16 +150,16 @@ async fn head_tells_what_get_sends() {
 }
 
 #[tokio::test]
-async fn a_method_that_nobody_knows_is_refused_however_long_it_is() {
+async fn an_unknown_method_is_rejected_at_any_length() {
     let app = TestApp::start(gateway::router());
     for method in ["BREW".to_owned(), "X".repeat(10_000)] {
-        let answer = app.request(method.parse().unwrap(), "/v5/health").send().await;
-        answer.assert_problem(405, Code::MethodNotAllowed);
+        let response = app.request(method.parse().unwrap(), "/v5/health").send().await;
+        response.assert_problem(405, Code::MethodNotAllowed);
     }
 }
 
 #[tokio::test]
-async fn an_internal_cause_is_never_sent() {
+async fn the_cause_of_an_internal_error_is_not_sent() {
     async fn broken() -> Result<(), ApiError> {
         Err(ApiError::internal("a secret detail"))
     }

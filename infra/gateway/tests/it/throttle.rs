@@ -1,4 +1,4 @@
-//! The limits hold for all processes of a deployment together.
+//! Attempt limits apply to all processes of a deployment together.
 
 use std::sync::Arc;
 
@@ -20,12 +20,12 @@ async fn log_in(remote: &Remote, password: &str) -> TestResponse {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_guesses_at_eight_processes_cost_no_more_hashes_than_the_limit_lets_through() {
+async fn guesses_against_eight_processes_share_one_limit() {
     let store = TestStore::new();
     let processes: Vec<_> = (0..PROCESSES)
         .map(|_| {
             let mut command = gateway(&store);
-            // Nothing is forgotten within the test.
+            // No attempt expires during the test.
             command
                 .env("THROTTLE_PAIR", format!("{FREE}/86400/86400"))
                 .env("THROTTLE_ACCOUNT", "10000/86400/86400")
@@ -49,17 +49,17 @@ async fn two_hundred_guesses_at_eight_processes_cost_no_more_hashes_than_the_lim
         calls.spawn(async move { log_in(&remote, "a wrong one").await });
     }
     let mut verified = 0;
-    for answer in calls.join_all().await {
-        if answer.status == StatusCode::UNAUTHORIZED {
-            // Each of these was a hash, and nothing else was.
-            answer.assert_problem(401, Code::InvalidCredentials);
+    for response in calls.join_all().await {
+        if response.status == StatusCode::UNAUTHORIZED {
+            // Only these attempts hashed a password.
+            response.assert_problem(401, Code::InvalidCredentials);
             verified += 1;
         } else {
-            assert!(answer.header("retry-after").is_some(), "{answer:?}");
-            answer.assert_problem(429, Code::TooManyAttempts);
+            assert!(response.header("retry-after").is_some(), "{response:?}");
+            response.assert_problem(429, Code::TooManyAttempts);
         }
     }
-    // On a machine that is busy with something else the test may take so long that a wait is over within.
+    // On a busy machine the test may outlast a wait, after which one more attempt is verified.
     let waited = usize::try_from(begun.elapsed().as_secs()).unwrap();
     assert!(
         (FREE..=FREE + waited).contains(&verified),

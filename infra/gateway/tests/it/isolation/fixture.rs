@@ -1,0 +1,216 @@
+//! A tenant with actors and tokens of every kind, on a store whose contents can be compared.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Method, Request, header};
+use domain::logins::{self, Login};
+use domain::sessions::{self, Draft, WorkspacePath};
+use domain::text::Name;
+use domain::{Role, TokenId};
+use kv::Entry;
+use kv::faulty::{Latency, Plan};
+use serde_json::Value;
+use testkit::{Actor, Target as _, TestApp, TestResponse, TestStore};
+
+use crate::operations::{Operation, Person, Resource};
+
+/// The tokens that must not give access to the tenant.
+#[derive(Clone, Copy, Debug)]
+pub enum Token {
+    None,
+    /// Not signed by the application.
+    Junk,
+    /// Expired; its login is alive.
+    Expired,
+    /// Not expired; its login was logged out.
+    LoggedOut,
+    /// Not expired; its login has reached its own expiry.
+    LoginExpired,
+    /// Not expired, of a live login; its user is no longer a member of the tenant.
+    FormerMember,
+}
+
+pub const TOKENS: [Token; 6] = [
+    Token::None,
+    Token::Junk,
+    Token::Expired,
+    Token::LoggedOut,
+    Token::LoginExpired,
+    Token::FormerMember,
+];
+
+pub struct Fixture {
+    pub app: TestApp,
+    _store: TestStore,
+    /// The owner of the tenant.
+    pub alice: Actor,
+    member: Actor,
+    viewer: Actor,
+    /// The owner of another tenant.
+    pub bob: Actor,
+    /// Alice with an expired token.
+    expired: Actor,
+    /// Alice with the token of a login that was logged out.
+    pub logged_out: Actor,
+    /// Alice with the token of an expired login.
+    pub login_expired: Actor,
+    /// A user who was a member.
+    pub former_member: Actor,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct RequestCase<'a> {
+    pub method: &'a Method,
+    pub path: &'a str,
+    pub bearer: Option<&'a str>,
+    pub body: Option<&'a Value>,
+}
+
+pub struct Observed {
+    pub response: TestResponse,
+    /// The headers and the body, without the request id, for comparison.
+    pub bytes: String,
+}
+
+impl Fixture {
+    pub async fn new() -> Self {
+        // With latency, the work that an operation does concurrently with its permission check proceeds as far as it
+        // can.
+        let plan = Plan {
+            latency: Latency::of(Duration::from_micros(1)),
+            ..Plan::default()
+        };
+        let store = TestStore::new();
+        let app = TestApp::on(gateway::router(), store.open().with_faults(plan));
+
+        let alice = app.register("alice@example.com").await;
+        let logged_out = app.sign_in(&alice).await;
+        logins::ops::log_out(&app.env, &logged_out.caller()).await.unwrap();
+        let mut expired = app.sign_in(&alice).await;
+        expired.token = app.token(&expired, 60).0;
+        let login_expired = app.sign_in(&alice).await;
+        let login = &login_expired.signed_in.login;
+        let short = &Login {
+            expires_at: login.created_at.plus(Duration::from_secs(60)),
+            ..login.clone()
+        };
+        let shortened = app
+            .env
+            .db
+            .run(|txn| async move { logins::store::replace(&txn, login, short) });
+        shortened.await.unwrap();
+        app.clock.advance(Duration::from_secs(60));
+
+        let bob = app.register("bob@example.com").await;
+        let admit = async |email, role| app.add_member(&app.register(email).await, &alice, role).await;
+        let member = admit("member@example.com", Role::Member).await;
+        let viewer = admit("viewer@example.com", Role::Viewer).await;
+        let former_member = admit("former@example.com", Role::Owner).await;
+        let membership = &former_member.signed_in.membership;
+        let key = &domain::tenants::keys::membership(membership.user, membership.tenant);
+        app.env.db.run(|txn| async move { txn.clear(key) }).await.unwrap();
+        Self {
+            app,
+            _store: store,
+            alice,
+            member,
+            viewer,
+            bob,
+            expired,
+            logged_out,
+            login_expired,
+            former_member,
+        }
+    }
+
+    pub fn bearer(&self, token: Token) -> Option<&str> {
+        match token {
+            Token::None => None,
+            Token::Junk => Some("junk"),
+            Token::Expired => Some(&self.expired.token),
+            Token::LoggedOut => Some(&self.logged_out.token),
+            Token::LoginExpired => Some(&self.login_expired.token),
+            Token::FormerMember => Some(&self.former_member.token),
+        }
+    }
+
+    /// An actor of each role in the tenant.
+    pub fn members(&self) -> [(Role, &Actor); 3] {
+        [
+            (Role::Owner, &self.alice),
+            (Role::Member, &self.member),
+            (Role::Viewer, &self.viewer),
+        ]
+    }
+
+    /// The id of a new resource of `actor`. Empty if the path of the operation identifies none.
+    pub async fn resource(&self, operation: &Operation, actor: &Actor) -> String {
+        match operation.resource {
+            None => String::new(),
+            Some(Resource::Login) => self.app.sign_in(actor).await.signed_in.login.id.to_string(),
+            Some(Resource::Session) => {
+                let draft = Draft {
+                    name: Name::parse("a session").unwrap(),
+                    workspace_path: WorkspacePath::parse("/workspace").unwrap(),
+                };
+                let session = sessions::ops::create(&self.app.env, &actor.caller(), draft, None).await;
+                session.unwrap().into_inner().id.to_string()
+            }
+        }
+    }
+
+    /// The body with which the operation succeeds for `actor`.
+    pub fn body(&self, operation: &Operation, actor: &Actor) -> Option<Value> {
+        let person = Person {
+            new_email: format!("{}@example.com", self.app.env.ids.next::<TokenId>()),
+            email: actor.signed_in.user.email.to_string(),
+            password: "password123".to_owned(),
+            refresh_token: actor.refresh_token(),
+            text: "text".to_owned(),
+        };
+        operation.body.map(|body| body(&person))
+    }
+
+    /// Sends a request, and checks that it changes no byte of the store.
+    pub async fn send_without_effect(&self, request: RequestCase<'_>) -> Observed {
+        let before = self.app.all_entries().await;
+        let response = self.send(request).await;
+        let after = self.app.all_entries().await;
+        assert!(before == after, "{request:?} wrote:\n{:#?}", changes(&before, &after));
+        response
+    }
+
+    pub async fn send(&self, request: RequestCase<'_>) -> Observed {
+        let mut sent = Request::builder().method(request.method).uri(request.path);
+        if let Some(token) = request.bearer {
+            sent = sent.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if request.body.is_some() {
+            sent = sent.header(header::CONTENT_TYPE, "application/json");
+        }
+        let body = request
+            .body
+            .map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        let (parts, body) = self.app.exchange(sent.body(body).unwrap()).await.into_parts();
+        let response = TestResponse::checked(request.method, request.path, parts.status, parts.headers, &body);
+        assert_eq!(
+            response.status == 401,
+            response.headers.contains_key("www-authenticate"),
+            "{request:?}"
+        );
+        let id = response.header("x-request-id").unwrap().to_owned();
+        let bytes = format!("{:?}\n{}", response.headers, String::from_utf8_lossy(&body)).replace(&id, "(id)");
+        Observed { response, bytes }
+    }
+}
+
+/// The entries that differ, with `-` if they were removed and `+` if they were added.
+pub fn changes(before: &[Entry], after: &[Entry]) -> Vec<String> {
+    let only = |sign: char, these: &[Entry], others: &[Entry]| -> Vec<String> {
+        let only = these.iter().filter(|entry| !others.contains(entry));
+        only.map(|entry| format!("{sign} {:?} {}", entry.key, String::from_utf8_lossy(&entry.value)))
+            .collect()
+    };
+    [only('-', before, after), only('+', after, before)].concat()
+}

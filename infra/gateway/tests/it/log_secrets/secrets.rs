@@ -1,0 +1,64 @@
+//! The strings that must not appear in a log.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+/// A part of every secret that the tests invent: passwords, emails, names and unexpected input.
+pub const MARK: &str = "marked";
+/// The start of [`MARK`] in base64, in which `Basic` credentials are encoded.
+pub const ENCODED_MARK: &str = "bWFya2Vk";
+
+/// The secrets that the API has issued, which do not contain [`MARK`].
+#[derive(Default)]
+pub struct Secrets(BTreeSet<String>);
+
+impl Secrets {
+    /// Adds the tokens in the `data` of a response, and each of their parts.
+    pub fn learn(&mut self, data: &Value) {
+        if let Some(token) = data["token"].as_str() {
+            self.0.insert(token.to_owned());
+            self.0.extend(token.split('.').map(str::to_owned));
+        }
+        if let Some(token) = data["refreshToken"].as_str() {
+            self.0.extend(token.strip_prefix("coditect_rt_").map(str::to_owned));
+        }
+    }
+
+    /// The lines that contain a secret.
+    pub fn leaks(&self, lines: &[String]) -> Vec<String> {
+        let known = [
+            MARK,
+            ENCODED_MARK,
+            "coditect_rt_",
+            "$argon2",
+            "only these tests sign with",
+            "passwordHash",
+        ];
+        let secrets: Vec<_> = self.0.iter().map(String::as_str).chain(known).collect();
+        let is_leak = |line: &&String| {
+            let lower = line.to_ascii_lowercase();
+            secrets.iter().any(|secret| line.contains(secret)) || lower.contains(MARK)
+        };
+        lines.iter().filter(is_leak).cloned().collect()
+    }
+}
+
+#[test]
+fn leaks_finds_marks_and_every_part_of_an_issued_token() {
+    let mut secrets = Secrets::default();
+    secrets.learn(&json!({ "token": "head.claims.signature", "refreshToken": "coditect_rt_rest" }));
+    for leak in [
+        "a head",
+        "claims",
+        "\"signature\"",
+        "the rest",
+        "coditect_rt_",
+        "MARKED-1@example.com",
+        "Basic bWFya2VkOnBhc3N3b3Jk",
+        "$argon2id$v=19",
+    ] {
+        assert_eq!(secrets.leaks(&[leak.to_owned()]), [leak]);
+    }
+    assert!(secrets.leaks(&["POST /v5/auth/login 401".to_owned()]).is_empty());
+}

@@ -1,0 +1,54 @@
+//! An operation, ready to be called: an account that may do it, and the resources that it needs.
+
+use serde_json::json;
+use testkit::{Actor, Target as _, TestApp, TestRequest};
+
+use crate::operations::{Operation, Person, Resource};
+
+/// An account and a resource of its own for one operation.
+pub struct Prepared<'a> {
+    pub app: &'a TestApp,
+    pub operation: &'a Operation,
+    pub actor: Actor,
+    pub person: Person,
+    pub path: String,
+}
+
+impl<'a> Prepared<'a> {
+    /// Registers an account with a session, so that lists are not empty, and creates what the path identifies. `number`
+    /// makes the email unique.
+    pub async fn new(app: &'a TestApp, operation: &'a Operation, number: usize) -> Self {
+        let email = format!("person-{number}@example.com");
+        let actor = app.register(&email).await;
+        let draft = json!({ "name": "one", "workspacePath": "/one" });
+        let session = app.post("/v5/sessions").by(&actor).json(&draft).send().await.created();
+        let id = match operation.resource {
+            None => String::new(),
+            Some(Resource::Login) => app.sign_in(&actor).await.signed_in.login.id.to_string(),
+            Some(Resource::Session) => session["id"].as_str().unwrap().to_owned(),
+        };
+        let person = Person {
+            new_email: format!("new-{number}@example.com"),
+            email,
+            password: "password123".to_owned(),
+            refresh_token: actor.signed_in.refresh_token.reveal(),
+            text: "text".to_owned(),
+        };
+        Self {
+            app,
+            operation,
+            actor,
+            person,
+            path: operation.path_with("/api/v5", &id),
+        }
+    }
+
+    /// The request, without a token.
+    pub fn request(&self) -> TestRequest<'a, TestApp> {
+        let call = self.app.request(self.operation.method.clone(), &self.path);
+        match self.operation.body {
+            Some(body) => call.json(&body(&self.person)),
+            None => call,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Each function in the template: its name, size, environment, and the events that invoke it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::{camel, function, function_id, functions, jobs, resources, template};
+use crate::layout::{self, ROOT, read};
+
+#[test]
+fn the_template_has_exactly_the_functions() {
+    let template = template();
+    let ids = layout::functions()
+        .iter()
+        .map(|folder| function_id(folder))
+        .collect::<BTreeSet<_>>();
+    assert_eq!(
+        functions(&template).into_keys().collect::<BTreeSet<_>>(),
+        ids,
+        "left: template.yaml, right: functions/"
+    );
+    for folder in layout::functions() {
+        let function = function(&template, &folder);
+        let id = function_id(&folder);
+        assert_eq!(
+            function["FunctionName"]["Fn::Sub"],
+            format!("${{AWS::StackName}}-{folder}")
+        );
+        assert_eq!(resources(&template)[&id]["Metadata"]["BuildMethod"], "makefile", "{id}");
+        // Without it, a deploy changes the function and its alias stays at the previous version.
+        assert_eq!(function["AutoPublishCodeSha256"], json!({"Ref": "Release"}), "{id}");
+        assert_eq!(
+            template["Outputs"][format!("{}Alias", camel(&folder))]["Value"],
+            json!({"Ref": format!("{id}.Alias")}),
+            "the outputs include the alias of {id}"
+        );
+    }
+    let defaults = &template["Globals"]["Function"];
+    assert_eq!(
+        (&defaults["Runtime"], &defaults["AutoPublishAlias"]),
+        (&json!("provided.al2023"), &json!("live"))
+    );
+}
+
+#[test]
+fn a_schedule_invokes_the_jobs_and_requests_invoke_the_other_functions() {
+    let template = template();
+    for folder in layout::functions() {
+        let events = function(&template, &folder)["Events"].as_object().unwrap();
+        let kinds: BTreeSet<_> = events.values().map(|event| event["Type"].as_str().unwrap()).collect();
+        let wanted = if jobs().contains(&folder) {
+            "ScheduleV2"
+        } else {
+            "HttpApi"
+        };
+        assert_eq!(kinds, BTreeSet::from([wanted]), "{folder}");
+    }
+}
+
+/// The sources in which the configuration reads environment variables.
+fn config_sources() -> String {
+    fn append(path: &Path, sources: &mut String) {
+        if path.is_dir() {
+            for entry in std::fs::read_dir(path).unwrap() {
+                append(&entry.unwrap().path(), sources);
+            }
+        } else if path.exists() {
+            *sources += &std::fs::read_to_string(path).unwrap();
+        }
+    }
+    let mut sources = String::new();
+    for path in ["shared/api/src/config.rs", "shared/api/src/config"] {
+        append(&Path::new(ROOT).join(path), &mut sources);
+    }
+    sources
+}
+
+#[test]
+fn the_template_sets_only_variables_that_programs_read() {
+    let template = template();
+    let config = config_sources();
+    let shared = &template["Globals"]["Function"]["Environment"];
+    let environments = functions(&template)
+        .into_values()
+        .map(|function| &function["Environment"]);
+    for environment in environments.chain([shared]) {
+        for name in environment["Variables"].as_object().into_iter().flat_map(Map::keys) {
+            assert!(
+                config.contains(&format!("\"{name}\"")),
+                "api::config does not read {name}"
+            );
+        }
+    }
+    let variables = &shared["Variables"];
+    assert_eq!(variables["STORE"], "fdb");
+    for name in ["FDB_CLUSTER", "STORE_ROOT", "CORS_ALLOWED_ORIGINS"] {
+        assert!(variables[name].is_object(), "every function has {name}");
+    }
+    for (parameter, default) in [("PasswordPolicy", json!("strict")), ("PasswordMinLength", json!(15))] {
+        assert_eq!(template["Parameters"][parameter]["Default"], default);
+    }
+}
+
+#[test]
+fn every_function_has_a_size_a_timeout_and_a_documented_concurrency() {
+    /// An HTTP API waits this long for a function.
+    const GATEWAY_SECONDS: u64 = 30;
+    let template = template();
+    let mut reserved = 0;
+    for folder in layout::functions() {
+        let function = function(&template, &folder);
+        assert!(function["MemorySize"].is_u64(), "{folder}");
+        let concurrency = &function["ReservedConcurrentExecutions"]["Fn::If"][1];
+        reserved += concurrency
+            .as_u64()
+            .unwrap_or_else(|| panic!("{folder}: {concurrency}"));
+        let timeout = function["Timeout"].as_u64().unwrap();
+        assert!(
+            jobs().contains(&folder) || timeout < GATEWAY_SECONDS,
+            "{folder}: {timeout}"
+        );
+    }
+    let sentence = format!("adds up to {reserved}");
+    assert!(
+        read("infra/aws/README.md").contains(&sentence),
+        "infra/aws/README.md must say that the reserved concurrency {sentence}"
+    );
+}
+
+#[test]
+fn two_hashing_bursts_are_the_concurrency_of_auth() {
+    let template = template();
+    let burst = template["Parameters"]["HashingBurst"]["Default"].as_u64().unwrap();
+    let concurrency: &Value = &function(&template, "auth")["ReservedConcurrentExecutions"]["Fn::If"][1];
+    assert_eq!(2 * burst, concurrency.as_u64().unwrap());
+}
