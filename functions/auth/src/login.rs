@@ -1,7 +1,7 @@
 //! `POST /auth/login`
 
 use api::openapi::problems;
-use api::{ApiError, AppState, Body, Checks, Field, Reply, Sender};
+use api::{ApiError, AppState, Body, Checks, ClientInfo, Field, Reply};
 use axum::extract::State;
 use domain::logins::ops;
 use domain::password::Password;
@@ -62,7 +62,7 @@ impl LoginBody {
 )]
 pub async fn login(
     State(app): State<AppState>,
-    Sender(client): Sender,
+    ClientInfo(client): ClientInfo,
     Body(body): Body<LoginBody>,
 ) -> Result<Reply<SignedInBody>, ApiError> {
     let (email, password) = body.parse()?;

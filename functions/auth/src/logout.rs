@@ -1,7 +1,7 @@
 //! `POST /auth/logout`
 
 use api::openapi::problems;
-use api::{ApiError, AppState, Empty, Leaving, Reply};
+use api::{ApiError, AppState, Empty, LogoutCaller, Reply};
 use axum::extract::State;
 use domain::logins::ops;
 
@@ -14,7 +14,7 @@ use domain::logins::ops;
     security((), ("accessToken" = [])),
     responses((status = 200, description = "The login has ended.", body = Empty), problems::StoreUnavailable),
 )]
-pub async fn logout(State(app): State<AppState>, Leaving(caller): Leaving) -> Result<Reply<Empty>, ApiError> {
+pub async fn logout(State(app): State<AppState>, LogoutCaller(caller): LogoutCaller) -> Result<Reply<Empty>, ApiError> {
     if let Some(caller) = caller {
         ops::log_out(&app.env, &caller).await?;
     }

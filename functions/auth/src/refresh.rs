@@ -1,7 +1,7 @@
 //! `POST /auth/refresh`
 
 use api::openapi::problems;
-use api::{ApiError, AppState, Body, Checks, Field, Reply, Sender};
+use api::{ApiError, AppState, Body, Checks, ClientInfo, Field, Reply};
 use axum::extract::State;
 use domain::Error;
 use domain::logins::{RefreshToken, ops};
@@ -58,7 +58,7 @@ impl RefreshBody {
 )]
 pub async fn refresh(
     State(app): State<AppState>,
-    Sender(client): Sender,
+    ClientInfo(client): ClientInfo,
     Body(body): Body<RefreshBody>,
 ) -> Result<Reply<SignedInBody>, ApiError> {
     let signed_in = ops::refresh(&app.env, &client, &body.parse()?).await?;

@@ -1,7 +1,7 @@
 //! `POST /auth/register`
 
 use api::openapi::{parameters, problems};
-use api::{ApiError, AppState, Body, Checks, Field, IdempotencyKey, Reply, Sender};
+use api::{ApiError, AppState, Body, Checks, ClientInfo, Field, IdempotencyKey, Reply};
 use axum::extract::State;
 use domain::idempotency::Outcome;
 use domain::password::Password;
@@ -105,7 +105,7 @@ impl RegisterBody {
 )]
 pub async fn register(
     State(app): State<AppState>,
-    Sender(client): Sender,
+    ClientInfo(client): ClientInfo,
     IdempotencyKey(key): IdempotencyKey,
     Body(body): Body<RegisterBody>,
 ) -> Result<Reply<SignedInBody>, ApiError> {

@@ -88,7 +88,7 @@ impl SignedInBody {
         signed_in: SignedIn,
     ) -> Result<Reply<Self>, ApiError> {
         let identity = Identity::from(&signed_in);
-        Ok(success(Self::sign(app, signed_in)?).signing_in(identity))
+        Ok(success(Self::sign(app, signed_in)?).issued_to(identity))
     }
 
     fn sign(app: &AppState, signed_in: SignedIn) -> Result<Self, ApiError> {

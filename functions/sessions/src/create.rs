@@ -73,6 +73,6 @@ pub async fn create(
     };
     let location = format!("/v5/sessions/{}", session.id);
     Ok(SessionBody::reply(Reply::created, session)
-        .at(location)
+        .location(location)
         .replayed(replayed))
 }

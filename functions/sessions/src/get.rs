@@ -47,5 +47,5 @@ pub async fn get(
     api::Id(id): api::Id<domain::SessionId>,
 ) -> Result<Reply<SessionBody>, ApiError> {
     let session = ops::get(&app.env, &caller, id).await?;
-    SessionBody::reply(Reply::ok, session).under(&preconditions)
+    SessionBody::reply(Reply::ok, session).conditional(&preconditions)
 }

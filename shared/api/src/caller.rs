@@ -7,9 +7,9 @@ use domain::id::Id as _;
 use domain::{Caller, LoginId, TenantId, Timestamp, UserId};
 use jwt::{Bearer, Rejection};
 
+use crate::client;
 use crate::error::{ApiError, Code};
 use crate::observer::Seen;
-use crate::sender;
 use crate::state::AppState;
 
 /// A request with a valid access token.
@@ -18,7 +18,7 @@ pub struct Authenticated(pub Caller);
 
 /// A request of somebody who leaves: with a token that is or was valid, or without one.
 #[derive(Clone, Debug)]
-pub struct Leaving(pub Option<Caller>);
+pub struct LogoutCaller(pub Option<Caller>);
 
 impl FromRequestParts<AppState> for Authenticated {
     type Rejection = ApiError;
@@ -33,7 +33,7 @@ impl FromRequestParts<AppState> for Authenticated {
     }
 }
 
-impl FromRequestParts<AppState> for Leaving {
+impl FromRequestParts<AppState> for LogoutCaller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
@@ -68,7 +68,7 @@ fn caller(bearer: Bearer, parts: &Parts, now: Timestamp) -> Caller {
         TenantId::from_uuid(bearer.tenant),
         LoginId::from_uuid(bearer.login),
         now,
-        sender::client(parts),
+        client::client(parts),
     );
     if let Some(seen) = parts.extensions.get::<Seen>() {
         seen.set(&caller);

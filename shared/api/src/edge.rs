@@ -215,7 +215,7 @@ mod tests {
 
     use super::*;
     use crate::app::app;
-    use crate::line::Lines;
+    use crate::line::LogSink;
     use crate::router::Router;
 
     #[tokio::test]
@@ -240,9 +240,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let told = Arc::new(Mutex::new(0));
         let count = told.clone();
-        let lines = Lines::to(move |_| *count.lock().unwrap() += 1);
+        let lines = LogSink::from_fn(move |_| *count.lock().unwrap() += 1);
         let router = Router::new().get("/here", || async { StatusCode::NO_CONTENT });
-        let observer = Observer::embedding(lines, "test");
+        let observer = Observer::with_embedded_metrics(lines, "test");
         let mut app = app(router, AppState::on(&folder), &Origins::Any, observer);
         for has_others in [false, true] {
             let mut request = Request::get("/v5/here").body(Body::empty()).unwrap();

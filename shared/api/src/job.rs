@@ -155,7 +155,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::line::Lines;
+    use crate::line::LogSink;
     use crate::state::AppState;
 
     /// Runs it as an invocation of Lambda's, and answers what comes of it and its line.
@@ -163,8 +163,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let lines: Arc<Mutex<Vec<Value>>> = Arc::default();
         let kept = lines.clone();
-        let keep = Lines::to(move |line| kept.lock().unwrap().push(serde_json::from_slice(line).unwrap()));
-        let observer = Observer::embedding(keep, "test");
+        let keep = LogSink::from_fn(move |line| kept.lock().unwrap().push(serde_json::from_slice(line).unwrap()));
+        let observer = Observer::with_embedded_metrics(keep, "test");
         let asked = Asked::By("the-id", TraceId::from_xray("Root=1-5759e988-bd862e3fe1be46a994272793"));
         let outcome = job
             .run(AppState::on(&folder).env.clone(), Duration::MAX, asked, &observer)

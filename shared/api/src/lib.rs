@@ -7,6 +7,7 @@
 
 pub mod app;
 pub mod caller;
+pub mod client;
 pub mod config;
 mod cors;
 mod edge;
@@ -25,20 +26,21 @@ mod problem;
 pub mod query;
 pub mod reply;
 pub mod router;
-pub mod sender;
+
 mod serve;
 pub mod state;
 mod trace;
 mod trace_id;
 
 pub use app::{App, app};
-pub use caller::{Authenticated, Leaving};
+pub use caller::{Authenticated, LogoutCaller};
+pub use client::{ClientInfo, SourceAddress};
 pub use edge::RequestId;
 pub use error::{ApiError, Code};
 pub use idempotency::IdempotencyKey;
 pub use job::Job;
 pub use json::{Body, Checks, Field};
-pub use line::{Identity, Lines};
+pub use line::{Identity, LogSink};
 pub use observer::Observer;
 pub use path::Id;
 pub use preconditions::{Preconditions, Version};
@@ -46,6 +48,5 @@ pub use probe::probe;
 pub use query::Query;
 pub use reply::{Bare, Empty, Reply, Static};
 pub use router::{Route, Router};
-pub use sender::{Sender, SourceAddress};
 pub use serve::{serve, serve_schedule, serve_with};
 pub use state::AppState;

@@ -86,7 +86,7 @@ pub(crate) fn thread_parks() {
 
 /// Where lines go. Clones go to the same place.
 #[derive(Clone)]
-pub struct Lines(Arc<Sink>);
+pub struct LogSink(Arc<Sink>);
 
 enum Sink {
     /// Takes each line at once.
@@ -105,7 +105,7 @@ struct Shared {
 }
 
 impl Sink {
-    /// Lines that can not be written are lost: their disk may be the one that is full, and complaining about it on the same stream would not be
+    /// LogSink that can not be written are lost: their disk may be the one that is full, and complaining about it on the same stream would not be
     /// heard either.
     ///
     /// A pipe takes [`ATOMIC`] bytes as a whole or not yet, whoever else writes to it, so threads need not wait for one another, as
@@ -126,9 +126,9 @@ impl Sink {
     }
 }
 
-impl Lines {
+impl LogSink {
     /// To whatever takes them, each at once and with its line break.
-    pub fn to(take: impl Fn(&[u8]) + Send + Sync + 'static) -> Self {
+    pub fn from_fn(take: impl Fn(&[u8]) + Send + Sync + 'static) -> Self {
         Self(Arc::new(Sink::Each(Box::new(take))))
     }
 
@@ -188,7 +188,7 @@ impl Lines {
 }
 
 /// For text, which `tracing-subscriber` hands over a line at a time.
-impl Write for Lines {
+impl Write for LogSink {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.add(false, |lines| {
             lines.extend_from_slice(line.strip_suffix(b"\n").unwrap_or(line));
@@ -273,7 +273,7 @@ impl Request<'_> {
     }
 
     /// Writes the line: with the metrics of `function`, if there is one.
-    pub(crate) fn write(&self, lines: &Lines, level: Level, function: Option<&str>) {
+    pub(crate) fn write(&self, lines: &LogSink, level: Level, function: Option<&str>) {
         let duration_ms = millis(self.took);
         let count = |is_one: bool| Measure::Count(u32::from(is_one));
         let metrics = [
@@ -315,7 +315,7 @@ impl Request<'_> {
 
 impl Run<'_> {
     /// Writes the line: with the metrics of `function`, if there is one.
-    pub(crate) fn write(&self, lines: &Lines, level: Level, function: Option<&str>) {
+    pub(crate) fn write(&self, lines: &LogSink, level: Level, function: Option<&str>) {
         let duration_ms = millis(self.took);
         let has_failed = self.outcome.is_err();
         let metrics = [
@@ -506,7 +506,7 @@ mod tests {
     fn a_thread_that_says_when_it_parks_writes_then_and_before_it_has_too_many() {
         let (mut reader, writer) = UnixStream::pair().unwrap();
         reader.set_nonblocking(true).unwrap();
-        let lines = Lines::into_file(Some(OwnedFd::from(writer).into()));
+        let lines = LogSink::into_file(Some(OwnedFd::from(writer).into()));
         let thread = std::thread::spawn(move || {
             lines.write_json(&"at once");
             assert_eq!(read_now(&mut reader), "\"at once\"\n");
@@ -540,7 +540,7 @@ mod tests {
             lines.write_json(&3);
             let other = Arc::new(std::sync::Mutex::new(0));
             let taken = other.clone();
-            Lines::to(move |line| *taken.lock().unwrap() += line.len()).write_json(&4);
+            LogSink::from_fn(move |line| *taken.lock().unwrap() += line.len()).write_json(&4);
             assert_eq!(*other.lock().unwrap(), 2);
             assert_eq!(read_now(&mut reader), "3\n");
             lines.write_json(&5);
@@ -556,7 +556,7 @@ mod tests {
         const LINES: usize = 200;
         const LENGTHS: [usize; 4] = [40, ATOMIC - 3, 3 * ATOMIC, 100_000];
         let (reader, writer) = io::pipe().unwrap();
-        let lines = Lines::into_file(Some(OwnedFd::from(writer).into()));
+        let lines = LogSink::into_file(Some(OwnedFd::from(writer).into()));
         let writers = LENGTHS.map(|length| {
             let lines = lines.clone();
             std::thread::spawn(move || {
@@ -584,7 +584,7 @@ mod tests {
     fn a_line_that_is_made_while_another_one_is_does_not_mix_with_it() {
         let kept = Arc::new(std::sync::Mutex::new(Vec::new()));
         let keep = kept.clone();
-        let lines = Lines::to(move |line| keep.lock().unwrap().push(String::from_utf8(line.to_vec()).unwrap()));
+        let lines = LogSink::from_fn(move |line| keep.lock().unwrap().push(String::from_utf8(line.to_vec()).unwrap()));
         lines.write(|json| {
             let mut members = json.serialize_map(None).unwrap();
             members.serialize_entry("a", &1).unwrap();

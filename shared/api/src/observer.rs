@@ -20,7 +20,7 @@ use crate::config::{LogFormat, Logs};
 use crate::edge::RequestId;
 use crate::error::{ApiError, Code};
 use crate::job::Quiet;
-use crate::line::{self, Identity, Lines, Store};
+use crate::line::{self, Identity, LogSink, Store};
 use crate::trace_id::TraceId;
 
 /// What stands for a path that belongs to no route, and for a method that HTTP does not define: a client could make up any number of them.
@@ -35,7 +35,7 @@ const ABANDONED: &str = "nobody waited for the answer";
 pub struct Observer(Arc<Inner>);
 
 struct Inner {
-    lines: Lines,
+    lines: LogSink,
     form: Form,
     recorder: Option<Arc<dyn Recorder>>,
     /// Requests that have ended and not been told of yet; none if each is at once.
@@ -74,7 +74,7 @@ pub(crate) trait Recorder: Send + Sync {
 }
 
 impl Observer {
-    pub(crate) fn new(logs: &Logs, lines: Lines, recorder: Option<Arc<dyn Recorder>>, telling: Telling) -> Self {
+    pub(crate) fn new(logs: &Logs, lines: LogSink, recorder: Option<Arc<dyn Recorder>>, telling: Telling) -> Self {
         let form = match (&logs.function, logs.format) {
             (Some(function), _) => Form::Embedded(function.clone()),
             (None, LogFormat::Json) => Form::Json,
@@ -84,11 +84,11 @@ impl Observer {
     }
 
     /// Writes every line to `lines`, as this function does under Lambda.
-    pub fn embedding(lines: Lines, function: &str) -> Self {
+    pub fn with_embedded_metrics(lines: LogSink, function: &str) -> Self {
         Self::with(lines, Form::Embedded(function.to_owned()), None, Telling::AtOnce)
     }
 
-    fn with(lines: Lines, form: Form, recorder: Option<Arc<dyn Recorder>>, telling: Telling) -> Self {
+    fn with(lines: LogSink, form: Form, recorder: Option<Arc<dyn Recorder>>, telling: Telling) -> Self {
         Self(Arc::new(Inner {
             lines,
             form,
@@ -402,7 +402,7 @@ mod tests {
     fn a_request_is_told_of_once_when_the_server_says_so_whether_it_was_answered_or_not() {
         let kept: Arc<Mutex<Vec<Value>>> = Arc::default();
         let keep = kept.clone();
-        let lines = Lines::to(move |line| keep.lock().unwrap().push(serde_json::from_slice(line).unwrap()));
+        let lines = LogSink::from_fn(move |line| keep.lock().unwrap().push(serde_json::from_slice(line).unwrap()));
         let observer = Observer::with(lines, Form::Embedded("test".to_owned()), None, Telling::Later);
         let watch = |id: &str| observer.watch(&Request::default(), RequestId(id.to_owned()), Arc::new(SystemClock));
 

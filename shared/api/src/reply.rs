@@ -71,7 +71,7 @@ impl<T> Reply<T> {
 
     /// Says for the log whom a token was given out to. Whoever has sent one is known already.
     #[must_use]
-    pub fn signing_in(self, identity: Identity) -> Self {
+    pub fn issued_to(self, identity: Identity) -> Self {
         Self {
             identity: Some(identity),
             ..self
@@ -89,7 +89,7 @@ impl<T> Reply<T> {
 
     /// Sends the version alone (304) if the client has that already, and refuses one that it does not expect, in the order of RFC 9110,
     /// section 13.2.2.
-    pub fn under(self, preconditions: &Preconditions) -> Result<Self, ApiError> {
+    pub fn conditional(self, preconditions: &Preconditions) -> Result<Self, ApiError> {
         match self.version {
             Some(Version(version)) if !preconditions.matches(version) => Err(domain::Error::PreconditionFailed.into()),
             Some(Version(version)) if preconditions.client_has(version) => Ok(Self {
@@ -102,7 +102,7 @@ impl<T> Reply<T> {
 
     /// Says where what was created is.
     #[must_use]
-    pub fn at(self, location: String) -> Self {
+    pub fn location(self, location: String) -> Self {
         Self {
             location: Some(location),
             ..self

@@ -29,13 +29,13 @@ use tower::util::MapResultLayer;
 use tower::{Service, ServiceExt as _};
 
 use crate::app::{App, app};
+use crate::client::SourceAddress;
 use crate::config::{Config, ConfigError, Mode, TokenUse};
 use crate::edge::{LetsOthersGoFirst, RequestId};
 use crate::job::{Asked, Failed, Job, allowance};
-use crate::line::Lines;
+use crate::line::LogSink;
 use crate::observer::{Observer, Recorder, Telling};
 use crate::router::Router;
-use crate::sender::SourceAddress;
 use crate::state::AppState;
 use crate::trace_id::TraceId;
 use crate::{metrics, trace};
@@ -130,7 +130,7 @@ enum Failure {
 
 fn run(router: Router, standing: Option<Standing>) -> Result<(), Failure> {
     let config = Config::from_env(router.token_use())?;
-    let lines = Lines::on(config.logs.stream);
+    let lines = LogSink::on(config.logs.stream);
     trace::init(&config.logs, &lines);
     let state = AppState::open(&config)?;
     let env = state.env.clone();
@@ -208,7 +208,7 @@ async fn connect(env: &domain::Env) {
 
 fn run_schedule(job: &Job) -> Result<(), Failure> {
     let config = Config::from_env(TokenUse::Ignores)?;
-    let lines = Lines::on(config.logs.stream);
+    let lines = LogSink::on(config.logs.stream);
     trace::init(&config.logs, &lines);
     let observer = Observer::new(&config.logs, lines, None, Telling::AtOnce);
     let env = AppState::open(&config)?.env.clone();

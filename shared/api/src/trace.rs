@@ -12,10 +12,10 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{LogFormat, Logs};
-use crate::line::Lines;
+use crate::line::LogSink;
 
 /// Starts logging; a second time changes nothing.
-pub(crate) fn init(logs: &Logs, lines: &Lines) {
+pub(crate) fn init(logs: &Logs, lines: &LogSink) {
     let _ = subscriber(logs, lines).try_init();
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
@@ -25,7 +25,7 @@ pub(crate) fn init(logs: &Logs, lines: &Lines) {
 }
 
 /// What writes these logs to `lines`.
-fn subscriber(logs: &Logs, lines: &Lines) -> impl Subscriber + Send + Sync {
+fn subscriber(logs: &Logs, lines: &LogSink) -> impl Subscriber + Send + Sync {
     let lines = lines.clone();
     let layer = match logs.format {
         LogFormat::Text => fmt::layer()
@@ -50,8 +50,8 @@ fn may_be_logged(metadata: &Metadata<'_>) -> bool {
         && (!target.starts_with("lambda_") || *metadata.level() <= Level::INFO)
 }
 
-/// Lines for machines: an object with the event's fields beside its time, level and target.
-struct Json(Lines);
+/// LogSink for machines: an object with the event's fields beside its time, level and target.
+struct Json(LogSink);
 
 impl<S: Subscriber> Layer<S> for Json {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
@@ -118,7 +118,7 @@ mod tests {
         };
         let written = Arc::new(Mutex::new(Vec::new()));
         let kept = written.clone();
-        let lines = Lines::to(move |line| kept.lock().unwrap().extend_from_slice(line));
+        let lines = LogSink::from_fn(move |line| kept.lock().unwrap().extend_from_slice(line));
         tracing::subscriber::with_default(subscriber(&logs, &lines), work);
         let bytes = written.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()

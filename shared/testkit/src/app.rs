@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use api::config::Origins;
-use api::{AppState, Lines, Observer, SourceAddress};
+use api::{AppState, LogSink, Observer, SourceAddress};
 use axum::body::{Body, Bytes};
 use axum::http::{Request, Response};
 use domain::logins::{self, Lifetime, Login, SignedIn};
@@ -148,7 +148,7 @@ impl TestApp {
         let state = AppState::new(env.clone(), tokens.clone());
         let log: Arc<Mutex<Vec<Value>>> = Arc::default();
         let sink = log.clone();
-        let sink = Lines::to(move |line| {
+        let sink = LogSink::from_fn(move |line| {
             let line = serde_json::from_slice(line).expect("a log line is JSON");
             if let Err(violation) = check_request_log_line(&line, Some(FUNCTION)) {
                 panic!("invalid request log line: {violation}\n{line}");
@@ -158,7 +158,7 @@ impl TestApp {
         Self {
             env,
             clock,
-            app: api::app(router, state, origins, Observer::embedding(sink, FUNCTION)),
+            app: api::app(router, state, origins, Observer::with_embedded_metrics(sink, FUNCTION)),
             tokens,
             log,
             _store: None,

@@ -12,8 +12,8 @@ use lambda_http::request::{LambdaRequest, RequestContext};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::value::RawValue;
 
+use crate::client::SourceAddress;
 use crate::router::PREFIXES;
-use crate::sender::SourceAddress;
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 

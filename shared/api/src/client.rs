@@ -66,9 +66,9 @@ fn forwarded_for(headers: &HeaderMap) -> impl Iterator<Item = Option<SourceAddre
 
 /// Where a request comes from.
 #[derive(Clone, Debug)]
-pub struct Sender(pub Client);
+pub struct ClientInfo(pub Client);
 
-impl<S: Send + Sync> FromRequestParts<S> for Sender {
+impl<S: Send + Sync> FromRequestParts<S> for ClientInfo {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
