@@ -53,7 +53,7 @@ fn parse(mut query: Query) -> Result<(Option<Cursor>, Limit), ApiError> {
         problems::Forbidden,
     ),
 )]
-pub async fn list(
+pub async fn handle(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
     query: Query,

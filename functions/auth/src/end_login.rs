@@ -16,7 +16,7 @@ use domain::logins::ops;
     params(("id" = schema::Id, Path, description = "The login's id.")),
     responses((status = 200, description = "The login has ended.", body = Empty)),
 )]
-pub async fn end_login(
+pub async fn handle(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
     Id(id): Id<LoginId>,

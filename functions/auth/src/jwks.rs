@@ -71,6 +71,6 @@ fn eddsa() -> RefOr<Schema> {
     operation_id = "getKeys",
     responses((status = 200, description = "The public keys.", body = KeySet, extensions(("x-bare" = json!(true))))),
 )]
-pub async fn jwks(State(app): State<AppState>) -> Bare<JwkSet> {
+pub async fn handle(State(app): State<AppState>) -> Bare<JwkSet> {
     Bare(app.tokens.public_keys())
 }

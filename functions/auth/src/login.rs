@@ -60,7 +60,7 @@ impl LoginBody {
         problems::StoreUnavailable,
     ),
 )]
-pub async fn login(
+pub async fn handle(
     State(app): State<AppState>,
     ClientInfo(client): ClientInfo,
     Body(body): Body<LoginBody>,

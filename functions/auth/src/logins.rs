@@ -72,7 +72,7 @@ impl LoginBody {
         links(("end" = (operation_id = "endLogin", parameters(("id" = "$response.body#/data/logins/0/id")))))
     )),
 )]
-pub async fn logins(
+pub async fn handle(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
 ) -> Result<Reply<LoginsBody>, ApiError> {

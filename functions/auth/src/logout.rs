@@ -14,7 +14,7 @@ use domain::logins::ops;
     security((), ("accessToken" = [])),
     responses((status = 200, description = "The login has ended.", body = Empty), problems::StoreUnavailable),
 )]
-pub async fn logout(State(app): State<AppState>, LogoutCaller(caller): LogoutCaller) -> Result<Reply<Empty>, ApiError> {
+pub async fn handle(State(app): State<AppState>, LogoutCaller(caller): LogoutCaller) -> Result<Reply<Empty>, ApiError> {
     if let Some(caller) = caller {
         ops::log_out(&app.env, &caller).await?;
     }

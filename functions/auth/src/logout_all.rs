@@ -24,7 +24,7 @@ pub struct EndedBody {
     security(("accessToken" = [])),
     responses((status = 200, description = "The logins have ended.", body = EndedBody)),
 )]
-pub async fn logout_all(
+pub async fn handle(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
 ) -> Result<Reply<EndedBody>, ApiError> {

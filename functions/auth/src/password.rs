@@ -54,7 +54,7 @@ impl PasswordBody {
         problems::TooManyAttempts,
     ),
 )]
-pub async fn password(
+pub async fn handle(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
     Body(body): Body<PasswordBody>,

@@ -56,7 +56,7 @@ impl RefreshBody {
         problems::StoreUnavailable,
     ),
 )]
-pub async fn refresh(
+pub async fn handle(
     State(app): State<AppState>,
     ClientInfo(client): ClientInfo,
     Body(body): Body<RefreshBody>,

@@ -103,7 +103,7 @@ impl RegisterBody {
         problems::StoreUnavailable,
     ),
 )]
-pub async fn register(
+pub async fn handle(
     State(app): State<AppState>,
     ClientInfo(client): ClientInfo,
     IdempotencyKey(key): IdempotencyKey,

@@ -26,6 +26,6 @@ fn healthy() -> RefOr<Schema> {
     operation_id = "getHealth",
     responses((status = 200, description = "The process is there.", body = HealthBody)),
 )]
-pub async fn health() -> Reply<HealthBody> {
+pub async fn handle() -> Reply<HealthBody> {
     Reply::ok(HealthBody { status: "healthy" })
 }

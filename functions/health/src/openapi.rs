@@ -29,7 +29,7 @@ api::schemas! {
     operation_id = "getDocument",
     responses((status = 200, description = "The document.", body = Document, extensions(("x-bare" = json!(true))))),
 )]
-pub async fn openapi() -> Static {
+pub async fn handle() -> Static {
     Static {
         media_type: "application/json",
         body: DOCUMENT,

@@ -27,7 +27,7 @@ fn is_ready() -> RefOr<Schema> {
     operation_id = "getReady",
     responses((status = 200, description = "The store answers.", body = ReadyBody), problems::StoreUnavailable),
 )]
-pub async fn ready(State(app): State<AppState>) -> Result<Reply<ReadyBody>, ApiError> {
+pub async fn handle(State(app): State<AppState>) -> Result<Reply<ReadyBody>, ApiError> {
     domain::ready::check(&app.env).await?;
     Ok(Reply::ok(ReadyBody { status: "ready" }))
 }

@@ -65,7 +65,7 @@ impl ChangeBody {
         problems::Forbidden,
     ),
 )]
-pub async fn change(
+pub async fn handle(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
     preconditions: Preconditions,

@@ -61,7 +61,7 @@ impl CreateBody {
         problems::Forbidden,
     ),
 )]
-pub async fn create(
+pub async fn handle(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
     IdempotencyKey(key): IdempotencyKey,

@@ -17,7 +17,7 @@ use domain::sessions::ops;
     params(("id" = Id, Path, description = "The session's id."), IfMatch, IfNoneMatch),
     responses((status = 200, description = "It is gone.", body = Empty), problems::Forbidden),
 )]
-pub async fn delete(
+pub async fn handle(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
     preconditions: Preconditions,

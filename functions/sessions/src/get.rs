@@ -40,7 +40,7 @@ use crate::body::SessionBody;
         (status = 304, description = "The client has this version; without a body.", headers(("ETag"))),
     ),
 )]
-pub async fn get(
+pub async fn handle(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
     preconditions: Preconditions,

@@ -71,7 +71,7 @@ fn parse(mut query: Query) -> Result<Listing, ApiError> {
         )
     )),
 )]
-pub async fn list(
+pub async fn handle(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
     query: Query,

@@ -1,41 +1,37 @@
-//! Every function in one process: what the API gateway does in production, for a laptop and a container.
+//! Every function in one process: the API gateway of production, for a developer's machine and for the container.
 
-/// The name and the router of every function that answers requests. A folder in `functions/` that is neither here nor in [`jobs`] fails
-/// a test.
-pub fn functions() -> Vec<(&'static str, api::Router)> {
-    vec![
-        ("audit", audit::router()),
-        ("auth", auth::router()),
-        ("health", health::router()),
-        ("sessions", sessions::router()),
-    ]
+/// Calls the function `$make` of every function's crate. This is the one list of the functions that serve requests, in the order of the
+/// OpenAPI document; a test fails for a folder in `functions/` that is neither here nor in [`jobs`].
+macro_rules! every_function {
+    ($make:ident) => {
+        [auth::$make(), sessions::$make(), audit::$make(), health::$make()]
+    };
 }
 
-/// What all of them take and answer, as it is committed in `infra/openapi.json`.
-pub fn document() -> utoipa::openapi::OpenApi {
-    let parts = [
-        auth::document(),
-        sessions::document(),
-        audit::document(),
-        health::document(),
-    ];
-    api::openapi::complete(parts)
-}
-
-/// The document as the file has it, of which people read the differences.
-pub fn document_text() -> String {
-    let text = document().to_pretty_json();
-    text.expect("a document is JSON") + "\n"
-}
-
-/// The job of every function that a schedule invokes, whose name is the function's.
-pub fn jobs() -> Vec<api::Job> {
-    vec![janitor::job()]
+/// The name and the routes of every function that serves requests.
+pub fn functions() -> Vec<api::Function> {
+    every_function!(function).into()
 }
 
 /// The routes of all functions.
 pub fn router() -> api::Router {
-    functions()
+    every_function!(router)
         .into_iter()
-        .fold(api::Router::new(), |all, (_, router)| all.merge(router))
+        .fold(api::Router::new(), api::Router::merge)
+}
+
+/// The OpenAPI document of all functions, which `infra/openapi.json` contains.
+pub fn document() -> utoipa::openapi::OpenApi {
+    api::openapi::complete(every_function!(document))
+}
+
+/// The document as `infra/openapi.json` contains it: indented, so that its changes can be reviewed.
+pub fn document_text() -> String {
+    let text = document().to_pretty_json();
+    text.expect("the document can be written as JSON") + "\n"
+}
+
+/// The job of every function that a schedule invokes; a job has its function's name.
+pub fn jobs() -> Vec<api::Job> {
+    vec![janitor::job()]
 }

@@ -17,7 +17,7 @@ use crate::config::Origins;
 use crate::edge::{Edge, Guard};
 use crate::error::{ApiError, Code};
 use crate::observer::Observer;
-use crate::router::{BEFORE, PREFIXES, Router};
+use crate::router::{ALIAS_PREFIX, PREFIXES, Router};
 use crate::state::AppState;
 
 /// The application as it is served: both prefixes, problem documents for what no route answers, CORS, panics caught,
@@ -54,9 +54,9 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        if let Some(uri) = under_first_prefix(request.uri()) {
+        if let Some(uri) = strip_alias_prefix(request.uri()) {
             *request.uri_mut() = uri;
-            request.extensions_mut().insert(Before(BEFORE));
+            request.extensions_mut().insert(Before(ALIAS_PREFIX));
         }
         self.0.call(request)
     }
@@ -67,14 +67,14 @@ where
 pub(crate) struct Before(pub(crate) &'static str);
 
 /// The address under the first prefix, if it is one under the second. Routes are made for one alone: making them is a good part of a cold start.
-fn under_first_prefix(uri: &Uri) -> Option<Uri> {
+fn strip_alias_prefix(uri: &Uri) -> Option<Uri> {
     let [first, _] = PREFIXES;
-    let rest = uri.path().strip_prefix(BEFORE)?.strip_prefix(first)?;
+    let rest = uri.path().strip_prefix(ALIAS_PREFIX)?.strip_prefix(first)?;
     if !(rest.is_empty() || rest.starts_with('/')) {
         return None;
     }
     let mut parts = uri.clone().into_parts();
-    let path_and_query = &parts.path_and_query.as_ref()?.as_str()[BEFORE.len()..];
+    let path_and_query = &parts.path_and_query.as_ref()?.as_str()[ALIAS_PREFIX.len()..];
     parts.path_and_query = Some(PathAndQuery::try_from(path_and_query).ok()?);
     Uri::from_parts(parts).ok()
 }
@@ -110,9 +110,9 @@ mod tests {
             ("/", None),
             ("*", None),
         ] {
-            let found = under_first_prefix(&uri.parse().unwrap());
+            let found = strip_alias_prefix(&uri.parse().unwrap());
             assert_eq!(found, taken.map(|taken| taken.parse().unwrap()), "{uri}");
         }
-        assert_eq!(PREFIXES[1], [BEFORE, PREFIXES[0]].concat());
+        assert_eq!(PREFIXES[1], [ALIAS_PREFIX, PREFIXES[0]].concat());
     }
 }

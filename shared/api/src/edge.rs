@@ -212,6 +212,7 @@ mod tests {
 
     use axum::http::StatusCode;
     use futures_util::poll;
+    use utoipa::openapi::path::HttpMethod;
 
     use super::*;
     use crate::app::app;
@@ -241,7 +242,9 @@ mod tests {
         let told = Arc::new(Mutex::new(0));
         let count = told.clone();
         let lines = LogSink::from_fn(move |_| *count.lock().unwrap() += 1);
-        let router = Router::new().get("/here", || async { StatusCode::NO_CONTENT });
+        let router = Router::new().on(&HttpMethod::Get, "/here".to_owned(), || async {
+            StatusCode::NO_CONTENT
+        });
         let observer = Observer::with_embedded_metrics(lines, "test");
         let mut app = app(router, AppState::on(&folder), &Origins::Any, observer);
         for has_others in [false, true] {

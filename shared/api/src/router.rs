@@ -1,28 +1,29 @@
-//! A function's route table: written once, answered under both prefixes ([`crate::app`]), and readable by tests.
+//! A function's route table: each route is stated once, at its handler, served under both prefixes ([`crate::app`]) and readable by
+//! tests.
 
 use axum::handler::Handler;
-use axum::http::Method;
-use axum::routing::{self, MethodRouter};
+use axum::routing::{MethodFilter, on};
+use utoipa::openapi::path::HttpMethod;
 
 use crate::config::TokenUse;
 use crate::state::AppState;
 
-/// The prefixes under which every path answers.
+/// The prefixes under which every path is served.
 pub const PREFIXES: [&str; 2] = ["/v5", "/api/v5"];
 
-/// What the second prefix has before the first, which is the one that routes are made with.
-pub(crate) const BEFORE: &str = "/api";
+/// The part of the second prefix that precedes the first one. Routes are registered under the first prefix only.
+pub(crate) const ALIAS_PREFIX: &str = "/api";
 
-/// One line of a route table.
+/// One entry of a route table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Route {
     /// The method, in capitals.
-    pub method: String,
+    pub method: &'static str,
     /// The path without its prefix; parameters in braces.
-    pub path: &'static str,
+    pub path: String,
 }
 
-/// An axum router that remembers its routes, so that the deployment's copies of them can be held to the code.
+/// An axum router that also lists its routes, so that tests can compare the deployment's copies of them with the code.
 #[derive(Clone, Default)]
 pub struct Router {
     axum: axum::Router<AppState>,
@@ -31,55 +32,31 @@ pub struct Router {
 }
 
 impl Router {
-    /// A router without routes.
+    /// A router without routes, for a function that verifies tokens.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Says that access tokens are made here: without a key to sign them with, the function does not start. One that does not
-    /// say so never has such a key.
+    /// Declares what the function does with access tokens, which decides the keys that it loads at start.
     #[must_use]
-    pub fn signing_tokens(self) -> Self {
-        Self {
-            token_use: TokenUse::Signs,
-            ..self
-        }
+    pub fn with_token_use(self, token_use: TokenUse) -> Self {
+        Self { token_use, ..self }
     }
 
-    /// Says that no route here looks at access tokens: the function is given no key for them.
+    /// Adds a handler under the method and the path that its `#[utoipa::path]` states.
+    ///
+    /// # Panics
+    /// If the attribute states several methods.
     #[must_use]
-    pub fn ignoring_tokens(self) -> Self {
-        Self {
-            token_use: TokenUse::Ignores,
-            ..self
-        }
+    pub fn route<P: utoipa::Path, T: 'static>(self, handler: impl Handler<T, AppState>) -> Self {
+        let methods = P::methods();
+        let [method] = &methods[..] else {
+            panic!("the handler of {} has more than one method", P::path());
+        };
+        self.on(method, P::path(), handler)
     }
 
-    /// Answers `GET` (and with it `HEAD`).
-    #[must_use]
-    pub fn get<T: 'static>(self, path: &'static str, handler: impl Handler<T, AppState>) -> Self {
-        self.on(&Method::GET, path, routing::get(handler))
-    }
-
-    /// Answers `POST`.
-    #[must_use]
-    pub fn post<T: 'static>(self, path: &'static str, handler: impl Handler<T, AppState>) -> Self {
-        self.on(&Method::POST, path, routing::post(handler))
-    }
-
-    /// Answers `PATCH`.
-    #[must_use]
-    pub fn patch<T: 'static>(self, path: &'static str, handler: impl Handler<T, AppState>) -> Self {
-        self.on(&Method::PATCH, path, routing::patch(handler))
-    }
-
-    /// Answers `DELETE`.
-    #[must_use]
-    pub fn delete<T: 'static>(self, path: &'static str, handler: impl Handler<T, AppState>) -> Self {
-        self.on(&Method::DELETE, path, routing::delete(handler))
-    }
-
-    /// The routes of both.
+    /// The routes of both routers, and the keys of the one that needs more.
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
         self.routes.extend(other.routes);
@@ -90,12 +67,12 @@ impl Router {
         }
     }
 
-    /// The table, in the order in which it was written.
+    /// The route table, in the order in which the routes were added.
     pub fn routes(&self) -> &[Route] {
         &self.routes
     }
 
-    /// What is done with access tokens here.
+    /// What the function does with access tokens.
     pub fn token_use(&self) -> TokenUse {
         self.token_use
     }
@@ -104,15 +81,28 @@ impl Router {
         self.axum
     }
 
-    fn on(mut self, method: &Method, path: &'static str, handler: MethodRouter<AppState>) -> Self {
-        self.routes.push(Route {
-            method: method.to_string(),
-            path,
-        });
-        let [prefix, _] = PREFIXES;
-        Self {
-            axum: self.axum.route(&[prefix, path].concat(), handler),
-            ..self
-        }
+    /// Adds a handler under this method and path: for tests, because a route is stated at its handler.
+    #[must_use]
+    pub fn on<T: 'static>(
+        mut self,
+        method: &HttpMethod,
+        path: impl Into<String>,
+        handler: impl Handler<T, AppState>,
+    ) -> Self {
+        let (method, filter) = match method {
+            // axum answers `HEAD` with the handler of `GET`.
+            HttpMethod::Get => ("GET", MethodFilter::GET),
+            HttpMethod::Post => ("POST", MethodFilter::POST),
+            HttpMethod::Put => ("PUT", MethodFilter::PUT),
+            HttpMethod::Patch => ("PATCH", MethodFilter::PATCH),
+            HttpMethod::Delete => ("DELETE", MethodFilter::DELETE),
+            HttpMethod::Head => ("HEAD", MethodFilter::HEAD),
+            HttpMethod::Options => ("OPTIONS", MethodFilter::OPTIONS),
+            HttpMethod::Trace => ("TRACE", MethodFilter::TRACE),
+        };
+        let (path, [prefix, _]) = (path.into(), PREFIXES);
+        let axum = self.axum.route(&[prefix, &path].concat(), on(filter, handler));
+        self.routes.push(Route { method, path });
+        Self { axum, ..self }
     }
 }

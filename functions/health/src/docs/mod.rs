@@ -77,7 +77,7 @@ api::schemas! {
         extensions(("x-bare" = json!(true)))
     )),
 )]
-pub async fn docs() -> impl IntoResponse {
+pub async fn handle() -> impl IntoResponse {
     let page = Static {
         media_type: "text/html; charset=utf-8",
         body: PAGE.as_bytes(),

@@ -4,6 +4,7 @@ use api::config::Origins;
 use axum::http::Method;
 use axum::http::header::{ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
 use testkit::{Target as _, TestApp};
+use utoipa::openapi::path::HttpMethod;
 
 #[tokio::test]
 async fn a_preflight_request_returns_204_and_may_be_cached_for_a_day() {
@@ -37,7 +38,11 @@ async fn every_response_has_cross_origin_headers_including_failures() {
     async fn panicking() -> Result<(), api::ApiError> {
         panic!("on purpose")
     }
-    let app = TestApp::start(auth::router().merge(health::router()).get("/audit", panicking));
+    let app = TestApp::start(
+        auth::router()
+            .merge(health::router())
+            .on(&HttpMethod::Get, "/audit", panicking),
+    );
     let oversized = app
         .post("/v5/auth/login")
         .header(ORIGIN, "https://app.example.com")

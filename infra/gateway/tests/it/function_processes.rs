@@ -38,7 +38,7 @@ impl FunctionProcesses {
     /// Starts one process of each function with routes.
     pub async fn start(store: &TestStore, env: &[(&str, &str)]) -> Self {
         let (mut running, mut routes) = (Vec::new(), matchit::Router::new());
-        for (name, router) in gateway::functions() {
+        for api::Function { name, router } in gateway::functions() {
             for route in router.routes() {
                 for prefix in api::router::PREFIXES {
                     // Fails for the second method of a path, which has the same function.

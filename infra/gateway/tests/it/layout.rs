@@ -41,7 +41,9 @@ fn metadata() -> Value {
 
 #[test]
 fn the_gateway_lists_every_function_once() {
-    let routers = gateway::functions().into_iter().map(|(name, _)| name.to_owned());
+    let routers = gateway::functions()
+        .into_iter()
+        .map(|function| function.name.to_owned());
     let jobs = gateway::jobs().into_iter().map(|job| job.name().to_owned());
     let mut listed: Vec<String> = routers.chain(jobs).collect();
     listed.sort();
@@ -148,14 +150,14 @@ fn cargo_lambda_watch_has_every_route() {
     for (path, function) in watch_router() {
         router.insert(path, function).unwrap();
     }
-    for (function, routes) in gateway::functions() {
-        for route in routes.routes() {
+    for api::Function { name, router: table } in gateway::functions() {
+        for route in table.routes() {
             for prefix in api::router::PREFIXES {
                 let path = format!("{prefix}{}", route.path);
                 let target = router.at(&path).map(|matched| matched.value.as_str());
                 assert_eq!(
                     target,
-                    Ok(function),
+                    Ok(name),
                     "[workspace.metadata.lambda.watch.router] in Cargo.toml, for {path}"
                 );
             }
@@ -172,11 +174,11 @@ fn cargo_lambda_watch_has_no_route_without_an_endpoint() {
         }
         let mut router = matchit::Router::new();
         router.insert(pattern.clone(), ()).unwrap();
-        let (_, table) = gateway::functions()
+        let named = gateway::functions()
             .into_iter()
-            .find(|(name, _)| *name == function)
+            .find(|known| known.name == function)
             .expect("the name of a function");
-        let has_route = table.routes().iter().any(|route| {
+        let has_route = named.router.routes().iter().any(|route| {
             api::router::PREFIXES
                 .iter()
                 .any(|prefix| router.at(&format!("{prefix}{}", route.path)).is_ok())

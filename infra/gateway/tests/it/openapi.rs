@@ -24,7 +24,7 @@ fn the_document_describes_exactly_the_routes() {
     let routes: BTreeSet<_> = gateway::router()
         .routes()
         .iter()
-        .map(|route| (route.path.to_owned(), route.method.to_lowercase()))
+        .map(|route| (route.path.clone(), route.method.to_lowercase()))
         .collect();
     let document = document();
     let described: BTreeSet<_> = document["paths"]

@@ -134,7 +134,7 @@ fn every_route_is_listed_once() {
     let routes: BTreeSet<_> = gateway
         .routes()
         .iter()
-        .map(|route| (route.method.clone(), route.path))
+        .map(|route| (route.method.to_owned(), route.path.as_str()))
         .collect();
     let all = operations();
     let listed: BTreeSet<_> = all

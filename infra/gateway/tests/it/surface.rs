@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use api::ApiError;
 use axum::http::{HeaderName, Method};
 use testkit::{Code, Process, Target as _, TestApp, TestStore};
+use utoipa::openapi::path::HttpMethod;
 
 use crate::process::gateway;
 
@@ -118,7 +119,7 @@ async fn a_panicking_request_returns_500_and_the_next_request_succeeds() {
     async fn broken() -> Result<(), ApiError> {
         panic!("a secret detail")
     }
-    let app = TestApp::start(health::router().get("/audit", broken));
+    let app = TestApp::start(health::router().on(&HttpMethod::Get, "/audit", broken));
     for _ in 0..3 {
         let problem = app.get("/v5/audit").send().await.assert_problem(500, Code::Internal);
         assert!(!problem.to_string().contains("secret detail"), "{problem}");
@@ -163,7 +164,7 @@ async fn the_cause_of_an_internal_error_is_not_sent() {
     async fn broken() -> Result<(), ApiError> {
         Err(ApiError::internal("a secret detail"))
     }
-    let app = TestApp::start(health::router().get("/audit", broken));
+    let app = TestApp::start(health::router().on(&HttpMethod::Get, "/audit", broken));
     let problem = app.get("/v5/audit").send().await.assert_problem(500, Code::Internal);
     assert!(!problem.to_string().contains("secret detail"), "{problem}");
 }

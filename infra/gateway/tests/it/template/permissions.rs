@@ -13,7 +13,7 @@ fn a_function_has_exactly_the_keys_that_it_uses() {
     let template = template();
     let uses = gateway::functions()
         .into_iter()
-        .map(|(folder, router)| (folder.to_owned(), router.token_use()))
+        .map(|function| (function.name.to_owned(), function.router.token_use()))
         .chain(jobs().into_iter().map(|job| (job, TokenUse::Ignores)));
     for (folder, token_use) in uses {
         let variables = function(&template, &folder)["Environment"]["Variables"].as_object();

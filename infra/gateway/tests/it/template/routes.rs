@@ -54,9 +54,10 @@ fn route_table(routes: &[(String, String)]) -> matchit::Router<&str> {
 /// Every path of the code, under both prefixes, with the folder of its function.
 fn served_paths() -> BTreeSet<(String, &'static str)> {
     let functions = gateway::functions();
-    let routes = functions
-        .iter()
-        .flat_map(|(folder, router)| router.routes().iter().map(|route| (*folder, route.path)));
+    let routes = functions.iter().flat_map(|function| {
+        let routes = function.router.routes();
+        routes.iter().map(|route| (function.name, route.path.as_str()))
+    });
     routes
         .flat_map(|(folder, path)| api::router::PREFIXES.map(|prefix| (format!("{prefix}{path}"), folder)))
         .collect()
