@@ -1,4 +1,4 @@
-//! A function's router with all that stands around it.
+//! A function's router with everything around it: prefixes, layers and the responses for unknown routes.
 
 use std::convert::Infallible;
 use std::task::{Context, Poll};
@@ -14,28 +14,29 @@ use http_body::Body;
 use tower::{Service, ServiceBuilder};
 
 use crate::config::Origins;
-use crate::edge::{Edge, Guard};
 use crate::error::{ApiError, Code};
+use crate::guard::Guard;
 use crate::observer::Observer;
+use crate::request_context::RequestContext;
+use crate::request_layer::RequestLayer;
 use crate::router::{ALIAS_PREFIX, PREFIXES, Router};
 use crate::state::AppState;
 
-/// The application as it is served: both prefixes, problem documents for what no route answers, CORS, panics caught,
-/// request ids, and every request seen by an observer. Clones are the same.
+/// The complete application: both prefixes, request ids, CORS, problem documents, caught panics and telemetry. Clones are equal.
 #[derive(Clone)]
 pub struct App(Axum);
 
-/// The application of these routes, whose requests are seen by `observer`.
+/// Builds the application of these routes; `observer` reports its requests.
 pub fn app(router: Router, state: AppState, origins: &Origins, observer: Observer) -> App {
-    // All of it as one layer: of several, axum boxes each.
-    let around = ServiceBuilder::new()
-        .layer(Edge::new(state.clone(), origins, observer))
+    // One layer that combines both: axum boxes the future of each layer that it is given.
+    let layers = ServiceBuilder::new()
+        .layer(RequestLayer::new(state.clone(), origins, observer))
         .layer_fn(Guard);
     let axum = router
         .into_axum()
         .fallback(|| async { ApiError::new(Code::NotFound, "No route of this API has this path.") })
         .method_not_allowed_fallback(|| async { method_not_allowed() })
-        .layer(around)
+        .layer(layers)
         .with_state(state);
     App(axum)
 }
@@ -49,24 +50,22 @@ where
     type Future = RouteFuture<Infallible>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // A router always is.
+        // An axum router is always ready.
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         if let Some(uri) = strip_alias_prefix(request.uri()) {
             *request.uri_mut() = uri;
-            request.extensions_mut().insert(Before(ALIAS_PREFIX));
+            RequestContext::of(&mut request).set_alias_prefix(ALIAS_PREFIX);
         }
         self.0.call(request)
     }
 }
 
-/// What stood before the path of a request that was taken to the first prefix.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Before(pub(crate) &'static str);
-
-/// The address under the first prefix, if it is one under the second. Routes are made for one alone: making them is a good part of a cold start.
+/// The URI under the first prefix, if it is under the second one.
+///
+/// Routes are registered under the first prefix only, because registering routes is a considerable part of a cold start.
 fn strip_alias_prefix(uri: &Uri) -> Option<Uri> {
     let [first, _] = PREFIXES;
     let rest = uri.path().strip_prefix(ALIAS_PREFIX)?.strip_prefix(first)?;
@@ -79,7 +78,7 @@ fn strip_alias_prefix(uri: &Uri) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// The refusal of a method that the path does not know.
+/// The rejection of a method for which the path has no route.
 pub(crate) fn method_not_allowed() -> ApiError {
     ApiError::new(
         Code::MethodNotAllowed,
@@ -92,8 +91,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_under_the_second_prefix_is_taken_to_the_first_and_nothing_else_is() {
-        for (uri, taken) in [
+    fn only_the_second_prefix_is_replaced_by_the_first() {
+        for (uri, stripped) in [
             ("/api/v5/sessions/1?a=b&c=%2F", Some("/v5/sessions/1?a=b&c=%2F")),
             ("http://localhost:1/api/v5/health", Some("http://localhost:1/v5/health")),
             ("/api/v5", Some("/v5")),
@@ -111,7 +110,7 @@ mod tests {
             ("*", None),
         ] {
             let found = strip_alias_prefix(&uri.parse().unwrap());
-            assert_eq!(found, taken.map(|taken| taken.parse().unwrap()), "{uri}");
+            assert_eq!(found, stripped.map(|stripped| stripped.parse().unwrap()), "{uri}");
         }
         assert_eq!(PREFIXES[1], [ALIAS_PREFIX, PREFIXES[0]].concat());
     }

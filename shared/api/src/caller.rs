@@ -7,9 +7,9 @@ use domain::id::Id as _;
 use domain::{Caller, LoginId, TenantId, Timestamp, UserId};
 use jwt::{Bearer, Rejection};
 
-use crate::client;
+use crate::client::client;
 use crate::error::{ApiError, Code};
-use crate::observer::Seen;
+use crate::request_context::RequestContext;
 use crate::state::AppState;
 
 /// A request with a valid access token.
@@ -68,10 +68,10 @@ fn caller(bearer: Bearer, parts: &Parts, now: Timestamp) -> Caller {
         TenantId::from_uuid(bearer.tenant),
         LoginId::from_uuid(bearer.login),
         now,
-        client::client(parts),
+        client(parts),
     );
-    if let Some(seen) = parts.extensions.get::<Seen>() {
-        seen.set(&caller);
+    if let Some(context) = parts.extensions.get::<RequestContext>() {
+        context.set_identity(&caller);
     }
     caller
 }

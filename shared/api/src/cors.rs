@@ -12,8 +12,8 @@ use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 use tower_http::cors::{AllowOrigin, CorsLayer, ResponseFuture};
 
 use crate::config::Origins;
-use crate::edge::X_REQUEST_ID;
 use crate::reply::IDEMPOTENCY_REPLAYED;
+use crate::request_id::X_REQUEST_ID;
 
 /// How long browsers may cache the response to a preflight.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -11,7 +11,7 @@ use std::os::fd::AsFd as _;
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 
-use domain::{LoginId, TenantId, Timestamp, UserId};
+use domain::Timestamp;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -21,6 +21,7 @@ use tracing::Level;
 
 use crate::config::Stream;
 use crate::error::Code;
+use crate::identity::Identity;
 use crate::trace_id::TraceId;
 
 /// What all metrics of this API stand under.
@@ -199,20 +200,6 @@ impl Write for LogSink {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// Whose request it is: their ids, once a token was verified or given out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Identity {
-    /// The tenant that they act in.
-    #[serde(rename = "tenant_id")]
-    pub tenant: TenantId,
-    /// The user.
-    #[serde(rename = "user_id")]
-    pub user: UserId,
-    /// The login that their token belongs to.
-    #[serde(rename = "login_id")]
-    pub login: LoginId,
 }
 
 /// What is known of a request when it has ended. Nothing that a client sent is in it but the trace's id, which is one to the letter.

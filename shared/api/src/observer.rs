@@ -1,26 +1,26 @@
-//! What is seen of every request and of every run of a job, from one place: a [`Watch`] is set when a request comes, and whatever becomes of it
+//! What is seen of every request and of every run of a job, from one place: a [`RequestTimer`] is set when a request comes, and whatever becomes of it
 //! makes one line, which under Lambda carries the metrics, and one entry in a server's own.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::Method;
 use axum::response::Response;
-use domain::logins::SignedIn;
-use domain::{Caller, Clock, Timestamp};
+use domain::{Clock, Timestamp};
 use kv::Meter;
 use tokio::time::Instant;
 use tracing::{Level, debug, enabled, error, field, info};
 
-use crate::app::Before;
 use crate::config::{LogFormat, Logs};
-use crate::edge::RequestId;
 use crate::error::{ApiError, Code};
+use crate::identity::Identity;
 use crate::job::Quiet;
-use crate::line::{self, Identity, LogSink, Store};
+use crate::line::{self, LogSink, Store};
+use crate::request_context::RequestContext;
+use crate::request_id::RequestId;
 use crate::trace_id::TraceId;
 
 /// What stands for a path that belongs to no route, and for a method that HTTP does not define: a client could make up any number of them.
@@ -122,7 +122,7 @@ impl Observer {
         };
         self.request(&line::Request {
             at: ended.at,
-            id: &ended.seen.id().0,
+            id: ended.id.as_str(),
             trace: ended.trace,
             method: ended.method,
             route: &route,
@@ -137,19 +137,26 @@ impl Observer {
     }
 
     /// Watches a request from now on.
-    pub(crate) fn watch(&self, request: &Request, id: RequestId, clock: Arc<dyn Clock>) -> Watch {
+    pub(crate) fn start_timer(
+        &self,
+        request: &Request,
+        id: RequestId,
+        context: RequestContext,
+        clock: Arc<dyn Clock>,
+    ) -> RequestTimer {
         if let Some(recorder) = &self.0.recorder {
             recorder.begun();
         }
-        Watch {
+        RequestTimer {
             observer: self.clone(),
             clock,
             started: Instant::now(),
             trace: TraceId::of(request.headers()),
             method: known(request.method()),
-            before: request.extensions().get().map_or("", |&Before(before)| before),
+            before: context.alias_prefix(),
             route: request.extensions().get().cloned(),
-            seen: Seen(Arc::new((id, OnceLock::new()))),
+            id,
+            context,
             meter: Meter::new(),
             is_cold_start: !self.0.is_warm.swap(true, Relaxed),
             has_ended: false,
@@ -236,7 +243,7 @@ impl Observer {
 }
 
 /// A request under observation, until it was answered or dropped.
-pub(crate) struct Watch {
+pub(crate) struct RequestTimer {
     observer: Observer,
     clock: Arc<dyn Clock>,
     started: Instant,
@@ -245,38 +252,14 @@ pub(crate) struct Watch {
     /// What stood before the path of the route.
     before: &'static str,
     route: Option<MatchedPath>,
-    seen: Seen,
+    id: RequestId,
+    context: RequestContext,
     meter: Meter,
     is_cold_start: bool,
     has_ended: bool,
 }
 
-/// Which request it is, and whose, as an extension of it: nobody's until somebody has verified the token.
-#[derive(Clone, Debug)]
-pub(crate) struct Seen(Arc<(RequestId, OnceLock<Identity>)>);
-
-impl Seen {
-    pub(crate) fn set(&self, caller: &Caller) {
-        // There is one token in a request; whoever verifies it again finds the same.
-        let _ = self.0.1.set(caller.into());
-    }
-
-    /// The request's id.
-    pub(crate) fn id(&self) -> &RequestId {
-        &self.0.0
-    }
-
-    fn identity(&self) -> Option<&Identity> {
-        self.0.1.get()
-    }
-}
-
-impl Watch {
-    /// What is written when the request's token has been verified.
-    pub(crate) fn seen(&self) -> Seen {
-        self.seen.clone()
-    }
-
+impl RequestTimer {
     /// What its trips to the store are counted by.
     pub(crate) fn meter(&self) -> Meter {
         self.meter.clone()
@@ -284,11 +267,11 @@ impl Watch {
 
     /// The request's id.
     pub(crate) fn id(&self) -> &RequestId {
-        self.seen.id()
+        &self.id
     }
 
     /// It has been answered.
-    pub(crate) fn answered(mut self, response: &Response) {
+    pub(crate) fn finish(mut self, response: &Response) {
         self.end(Some(response));
     }
 
@@ -310,8 +293,8 @@ impl Watch {
             status: response.map(|response| response.status().as_u16()),
             code: error.map(ApiError::code),
             cause,
-            identity: self.seen.identity().or(given_out).copied(),
-            seen: self.seen.clone(),
+            identity: self.context.identity().or(given_out.copied()),
+            id: self.id.clone(),
             store: Store::of(&self.meter),
             is_cold_start: self.is_cold_start,
         });
@@ -330,13 +313,13 @@ struct Ended {
     code: Option<Code>,
     cause: Option<Arc<str>>,
     identity: Option<Identity>,
-    seen: Seen,
+    id: RequestId,
     store: Store,
     is_cold_start: bool,
 }
 
 /// A server drops what nobody waits for any more.
-impl Drop for Watch {
+impl Drop for RequestTimer {
     fn drop(&mut self) {
         if !self.has_ended {
             self.end(None);
@@ -349,26 +332,6 @@ impl Store {
         Self {
             trips: meter.trips(),
             retries: meter.retries(),
-        }
-    }
-}
-
-impl From<&Caller> for Identity {
-    fn from(caller: &Caller) -> Self {
-        Self {
-            tenant: caller.tenant(),
-            user: caller.user(),
-            login: caller.login(),
-        }
-    }
-}
-
-impl From<&SignedIn> for Identity {
-    fn from(signed_in: &SignedIn) -> Self {
-        Self {
-            tenant: signed_in.tenant.id,
-            user: signed_in.user.id,
-            login: signed_in.login.id,
         }
     }
 }
@@ -404,10 +367,13 @@ mod tests {
         let keep = kept.clone();
         let lines = LogSink::from_fn(move |line| keep.lock().unwrap().push(serde_json::from_slice(line).unwrap()));
         let observer = Observer::with(lines, Form::Embedded("test".to_owned()), None, Telling::Later);
-        let watch = |id: &str| observer.watch(&Request::default(), RequestId(id.to_owned()), Arc::new(SystemClock));
+        let start = |id: &str| {
+            let context = RequestContext::default();
+            observer.start_timer(&Request::default(), RequestId::new(id), context, Arc::new(SystemClock))
+        };
 
-        watch("answered").answered(&Response::new(Body::empty()));
-        drop(watch("dropped"));
+        start("answered").finish(&Response::new(Body::empty()));
+        drop(start("dropped"));
         assert!(kept.lock().unwrap().is_empty());
         observer.tell();
         observer.tell();

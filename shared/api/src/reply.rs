@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::error::ApiError;
-use crate::line::Identity;
+use crate::identity::Identity;
 use crate::preconditions::{Preconditions, Version};
 
 /// Room for most answers, so that they need not be moved while they are written.

@@ -29,12 +29,13 @@ use tower::util::MapResultLayer;
 use tower::{Service, ServiceExt as _};
 
 use crate::app::{App, app};
-use crate::client::SourceAddress;
+use crate::client_address;
 use crate::config::{Config, ConfigError, Mode, TokenUse};
-use crate::edge::{LetsOthersGoFirst, RequestId};
 use crate::job::{Asked, Failed, Job, allowance};
 use crate::line::LogSink;
 use crate::observer::{Observer, Recorder, Telling};
+use crate::request_context::RequestContext;
+use crate::request_id::RequestId;
 use crate::router::Router;
 use crate::state::AppState;
 use crate::trace_id::TraceId;
@@ -257,15 +258,11 @@ async fn get_ready(env: &domain::Env) {
 
 async fn lambda(app: App, env: &domain::Env, observer: Observer) -> Result<(), Failure> {
     let service = app.map_request(|mut request: lambda_http::Request| {
-        if let Some(id) = request
-            .lambda_context_ref()
-            .map(|context| RequestId(context.request_id.clone()))
-        {
-            request.extensions_mut().insert(id);
+        let mut context = RequestContext::default().with_client_address(event::vouched(&request));
+        if let Some(lambda) = request.lambda_context_ref() {
+            context = context.with_request_id(RequestId::new(&lambda.request_id));
         }
-        if let Some(source) = event::vouched(&request) {
-            request.extensions_mut().insert(source);
-        }
+        request.extensions_mut().insert(context);
         event::without_mapping(&mut request);
         request
     });
@@ -330,12 +327,12 @@ async fn server(
     let connections = GracefulShutdown::new();
     let service = |peer: SocketAddr| {
         app.clone().map_request(move |mut request: Request<Incoming>| {
-            if trusted_proxies == 0 && SourceAddress::is_forwarded(request.headers()) {
+            if trusted_proxies == 0 && client_address::is_forwarded(request.headers()) {
                 warn_of_proxies();
             }
-            let source = SourceAddress::behind(trusted_proxies, request.headers(), peer.ip());
-            request.extensions_mut().insert(source);
-            request.extensions_mut().insert(LetsOthersGoFirst);
+            let client = client_address::behind_proxies(trusted_proxies, request.headers(), peer.ip());
+            let context = RequestContext::from_client(client).yielding_before_response();
+            request.extensions_mut().insert(context);
             request
         })
     };

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use api::config::Origins;
-use api::{AppState, LogSink, Observer, SourceAddress};
+use api::{AppState, LogSink, Observer, RequestContext};
 use axum::body::{Body, Bytes};
 use axum::http::{Request, Response};
 use domain::logins::{self, Lifetime, Login, SignedIn};
@@ -295,13 +295,15 @@ impl TestRequest<'_, TestApp> {
     #[must_use]
     pub fn from_address(self, address: &str) -> Self {
         let address = address.parse().expect("the test's address is valid");
-        self.extension(SourceAddress(address))
+        self.extension(RequestContext::from_client(address))
     }
 }
 
 impl Target for TestApp {
     async fn exchange(&self, mut request: Request<Body>) -> Response<Bytes> {
-        request.extensions_mut().get_or_insert(SourceAddress(Self::ADDRESS));
+        request
+            .extensions_mut()
+            .get_or_insert_with(|| RequestContext::from_client(Self::ADDRESS));
         let response = self
             .app
             .clone()

@@ -1,6 +1,7 @@
 //! An event of Lambda's before it is a request: read, mended, and taken to the paths that we know.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderName, Uri, header};
@@ -12,7 +13,7 @@ use lambda_http::request::{LambdaRequest, RequestContext};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::value::RawValue;
 
-use crate::client::SourceAddress;
+use crate::client_address;
 use crate::router::PREFIXES;
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -87,14 +88,14 @@ fn escaped(query: String) -> String {
 }
 
 /// The address that whoever made the event has seen, if it says so.
-pub(crate) fn vouched(request: &lambda_http::Request) -> Option<SourceAddress> {
+pub(crate) fn vouched(request: &lambda_http::Request) -> Option<IpAddr> {
     match request.request_context_ref()? {
-        RequestContext::ApiGatewayV1(context) => SourceAddress::parse(context.identity.source_ip.as_deref()?),
+        RequestContext::ApiGatewayV1(context) => client_address::parse(context.identity.source_ip.as_deref()?),
         // A function URL's event has this form too.
-        RequestContext::ApiGatewayV2(context) => SourceAddress::parse(context.http.source_ip.as_deref()?),
+        RequestContext::ApiGatewayV2(context) => client_address::parse(context.http.source_ip.as_deref()?),
         // Its context has no address. As long as its attribute `routing.http.xff_header_processing.mode` is left at `append`, what it
         // saw stands at the end of the header.
-        RequestContext::Alb(_) => SourceAddress::appended(request.headers()),
+        RequestContext::Alb(_) => client_address::last_forwarded(request.headers()),
         _ => None,
     }
 }

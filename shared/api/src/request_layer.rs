@@ -1,0 +1,206 @@
+//! The outermost layer: it gives every request an id and a timer, and every response its problem document and common headers.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::Response;
+use tower::{Layer, Service};
+
+use crate::config::Origins;
+use crate::cors::Cors;
+use crate::error::ApiError;
+use crate::observer::{Observer, RequestTimer};
+use crate::problem::Problem;
+use crate::request_context::RequestContext;
+use crate::request_id::{RequestId, X_REQUEST_ID};
+use crate::state::AppState;
+
+/// Creates the outermost service. Clones share its parts, because axum clones the service for every request.
+#[derive(Clone)]
+pub(crate) struct RequestLayer(Arc<Shared>);
+
+struct Shared {
+    state: AppState,
+    cors: Cors,
+    observer: Observer,
+}
+
+impl RequestLayer {
+    pub(crate) fn new(state: AppState, origins: &Origins, observer: Observer) -> Self {
+        let cors = Cors::new(origins);
+        Self(Arc::new(Shared { state, cors, observer }))
+    }
+}
+
+impl<S> Layer<S> for RequestLayer {
+    type Service = RequestService<S>;
+
+    fn layer(&self, inner: S) -> RequestService<S> {
+        RequestService {
+            layer: self.clone(),
+            inner,
+        }
+    }
+}
+
+/// The outermost service.
+#[derive(Clone)]
+pub(crate) struct RequestService<S> {
+    layer: RequestLayer,
+    inner: S,
+}
+
+impl<S> Service<Request> for RequestService<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send + 'static> + Clone,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let Shared { state, cors, observer } = &*self.layer.0;
+        let context = RequestContext::of(&mut request);
+        let id = context.request_id_or(|| RequestId::generated(state.env.ids.next()));
+        let context = context.clone();
+        let yields = context.yields_before_response();
+        let timer = observer.start_timer(&request, id, context, state.env.clock.clone());
+        let method = request.method().clone();
+        if method == Method::OPTIONS {
+            let preflight = cors.preflight(self.inner.clone(), request);
+            return Box::pin(async move {
+                let mut response = preflight.await?;
+                // It has no body.
+                *response.status_mut() = StatusCode::NO_CONTENT;
+                Ok(finish(response, timer))
+            });
+        }
+        let origin = request.headers().get(header::ORIGIN).cloned();
+        let layer = self.layer.clone();
+        let response = timer.meter().measure(self.inner.call(request));
+        Box::pin(async move {
+            let mut response = write_problem(response.await?, &method, timer.id());
+            let headers = response.headers_mut();
+            layer.0.cors.add_to(headers, origin.as_ref());
+            if yields {
+                yield_to_ready_requests().await;
+            }
+            Ok(finish(response, timer))
+        })
+    }
+}
+
+/// Yields once to the tasks that are ready on this thread.
+///
+/// Under load the thread then computes the responses to all waiting requests before it sends the first one. The receiver of the responses,
+/// a client or proxy on the same machine, wakes up once for several of them; waking it takes longer than computing a response.
+async fn yield_to_ready_requests() {
+    let mut has_yielded = false;
+    poll_fn(|context| {
+        if has_yielded {
+            return Poll::Ready(());
+        }
+        has_yielded = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Adds the common headers and stops the timer.
+fn finish(mut response: Response, timer: RequestTimer) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(value) = HeaderValue::from_str(timer.id().as_str()) {
+        headers.insert(X_REQUEST_ID, value);
+    }
+    timer.finish(&response);
+    response
+}
+
+/// Writes the problem document of a failed request. The error has no body before, because only this layer knows the request's id.
+fn write_problem(mut response: Response, method: &Method, id: &RequestId) -> Response {
+    let Some(error) = response.extensions().get::<ApiError>().cloned() else {
+        return response;
+    };
+    let document = serde_json::to_vec(&Problem::new(&error, id.as_str())).unwrap_or_default();
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
+    response
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, HeaderValue::from(document.len()));
+    *response.body_mut() = if method == Method::HEAD {
+        Body::empty()
+    } else {
+        Body::from(document)
+    };
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use futures_util::poll;
+    use utoipa::openapi::path::HttpMethod;
+
+    use super::*;
+    use crate::app::app;
+    use crate::line::LogSink;
+    use crate::router::Router;
+
+    #[tokio::test]
+    async fn tasks_that_are_ready_run_before_a_task_that_yields() {
+        let finished = Arc::new(Mutex::new(Vec::new()));
+        let spawn = |number, yields: bool| {
+            let finished = finished.clone();
+            tokio::spawn(async move {
+                if yields {
+                    yield_to_ready_requests().await;
+                }
+                finished.lock().unwrap().push(number);
+            })
+        };
+        let (first, second, third) = (spawn(1, true), spawn(2, false), spawn(3, true));
+        tokio::try_join!(first, second, third).unwrap();
+        assert_eq!(*finished.lock().unwrap(), [2, 1, 3]);
+    }
+
+    #[tokio::test]
+    async fn response_yields_once_when_the_thread_is_shared_and_is_logged_after() {
+        let folder = tempfile::tempdir().unwrap();
+        let logged = Arc::new(Mutex::new(0));
+        let count = logged.clone();
+        let sink = LogSink::from_fn(move |_| *count.lock().unwrap() += 1);
+        let handler = || async { StatusCode::NO_CONTENT };
+        let router = Router::new().on(&HttpMethod::Get, "/here".to_owned(), handler);
+        let observer = Observer::with_embedded_metrics(sink, "test");
+        let mut app = app(router, AppState::on(&folder), &Origins::Any, observer);
+        for yields in [false, true] {
+            let mut request = Request::get("/v5/here").body(Body::empty()).unwrap();
+            if yields {
+                let context = RequestContext::default().yielding_before_response();
+                request.extensions_mut().insert(context);
+            }
+            let mut response = app.call(request);
+            assert_eq!(poll!(&mut response).is_pending(), yields);
+            assert_eq!(*logged.lock().unwrap(), 1, "only the first request is logged");
+            if yields {
+                assert_eq!(response.await.unwrap().status(), StatusCode::NO_CONTENT);
+            }
+        }
+        assert_eq!(*logged.lock().unwrap(), 2);
+    }
+}
