@@ -1,4 +1,4 @@
-//! The `audit` function.
+//! The program of the function `audit`.
 
 fn main() -> std::process::ExitCode {
     api::serve(audit::router())

@@ -1,5 +1,5 @@
-//! `/auth/…`: registration, login, refresh, logout, passwords and the caller's logins; `/.well-known/jwks.json`: the public keys
-//! that verify access tokens.
+//! `/auth/…`: registration, login, refresh, logout, passwords and the caller's logins; `/.well-known/jwks.json`: the
+//! public keys that verify access tokens.
 
 mod end_login;
 mod jwks;

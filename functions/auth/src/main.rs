@@ -1,4 +1,4 @@
-//! The `auth` function.
+//! The program of the function `auth`.
 
 fn main() -> std::process::ExitCode {
     api::serve(auth::router())

@@ -1,4 +1,5 @@
-//! `/health` and `/ready`: whether the process and its store respond; `/openapi.json` and `/docs`: the description of the whole API.
+//! `/health` and `/ready`: whether the process and its store respond; `/openapi.json` and `/docs`: the description of
+//! the whole API.
 
 mod docs;
 mod health;

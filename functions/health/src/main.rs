@@ -1,4 +1,4 @@
-//! The `health` function.
+//! The program of the function `health`.
 
 fn main() -> std::process::ExitCode {
     api::serve(health::router())

@@ -1,4 +1,4 @@
-//! Removes what has outlived its time, on a schedule. It answers no requests.
+//! The janitor: a job that removes expired data. It serves no requests.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use domain::Env;
 use domain::sweep::{self, Swept};
 use serde::Serialize;
 
-/// What has been removed.
+/// The summary of a run: how much it removed.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SweptBody {
     expired: usize,
     markers: usize,
-    /// There only if there was not enough time; the next run goes on.
+    /// Present only if the time budget did not suffice; the next run continues.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     cut_short: bool,
 }
@@ -27,12 +27,12 @@ impl From<Swept> for SweptBody {
     }
 }
 
-/// The whole function.
+/// The job of this function.
 pub fn job() -> api::Job {
     api::Job::new("janitor", run)
 }
 
-/// Removes all whose lifetime has ended.
-pub async fn run(env: Env, within: Duration) -> domain::Result<SweptBody> {
-    sweep::sweep(&env, within).await.map(SweptBody::from)
+/// Removes expired data within the time budget.
+pub async fn run(env: Env, budget: Duration) -> domain::Result<SweptBody> {
+    sweep::sweep(&env, budget).await.map(SweptBody::from)
 }

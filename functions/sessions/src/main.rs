@@ -1,4 +1,4 @@
-//! The `sessions` function.
+//! The program of the function `sessions`.
 
 fn main() -> std::process::ExitCode {
     api::serve(sessions::router())

@@ -1,4 +1,4 @@
-//! Writes the OpenAPI document to standard output: `make openapi` keeps it in `infra/openapi.json`.
+//! Prints the OpenAPI document. `make openapi` writes it to `infra/openapi.json`.
 
 fn main() {
     print!("{}", gateway::document_text());

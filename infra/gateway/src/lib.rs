@@ -1,7 +1,7 @@
 //! Every function in one process: the API gateway of production, for a developer's machine and for the container.
 
-/// Calls the function `$make` of every function's crate. This is the one list of the functions that serve requests, in the order of the
-/// OpenAPI document; a test fails for a folder in `functions/` that is neither here nor in [`jobs`].
+/// Calls the function `$make` of every function's crate. This is the one list of the functions that serve requests, in
+/// the order of the OpenAPI document; a test fails for a folder in `functions/` that is neither here nor in [`jobs`].
 macro_rules! every_function {
     ($make:ident) => {
         [auth::$make(), sessions::$make(), audit::$make(), health::$make()]

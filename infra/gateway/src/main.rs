@@ -1,4 +1,4 @@
-//! The gateway's program: the server, and the question to one that runs beside it how it is.
+//! The gateway: a server with all functions, and the health check of such a server.
 
 use std::process::ExitCode;
 
@@ -9,7 +9,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 const USAGE: &str = "usage: gateway          serve on HOST and PORT
        gateway health   succeed if a gateway on HOST and PORT answers
-       gateway help     this";
+       gateway help     print this text";
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();

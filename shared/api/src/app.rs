@@ -22,7 +22,8 @@ use crate::request_layer::RequestLayer;
 use crate::router::{ALIAS_PREFIX, PREFIXES, Router};
 use crate::state::AppState;
 
-/// The complete application: both prefixes, request ids, CORS, problem documents, caught panics and telemetry. Clones are equal.
+/// The complete application: both prefixes, request ids, CORS, problem documents, caught panics and telemetry. Clones
+/// are equal.
 #[derive(Clone)]
 pub struct App(Axum);
 
@@ -65,7 +66,8 @@ where
 
 /// The URI under the first prefix, if it is under the second one.
 ///
-/// Routes are registered under the first prefix only, because registering routes is a considerable part of a cold start.
+/// Routes are registered under the first prefix only, because registering routes is a considerable part of a cold
+/// start.
 fn strip_alias_prefix(uri: &Uri) -> Option<Uri> {
     let [first, _] = PREFIXES;
     let rest = uri.path().strip_prefix(ALIAS_PREFIX)?.strip_prefix(first)?;

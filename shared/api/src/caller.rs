@@ -1,4 +1,4 @@
-//! Who is calling: a verified token, before anything is read from the store.
+//! The caller of a request: the identity behind a verified token, before anything is read from the store.
 
 use axum::extract::FromRequestParts;
 use axum::http::header;
@@ -12,11 +12,12 @@ use crate::error::{ApiError, Code};
 use crate::request_context::RequestContext;
 use crate::state::AppState;
 
-/// A request with a valid access token.
+/// The caller of a request with a valid access token; any other request is rejected.
 #[derive(Clone, Debug)]
 pub struct Authenticated(pub Caller);
 
-/// A request of somebody who leaves: with a token that is or was valid, or without one.
+/// The caller of a logout: with a valid or expired access token, or `None` without a token. An invalid token is
+/// rejected.
 #[derive(Clone, Debug)]
 pub struct LogoutCaller(pub Option<Caller>);
 
@@ -25,7 +26,7 @@ impl FromRequestParts<AppState> for Authenticated {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let Some(token) = bearer(parts)? else {
-            return Err(missing());
+            return Err(missing_token());
         };
         let now = state.env.clock.now();
         let bearer = verify(token, state, now)?;
@@ -42,15 +43,15 @@ impl FromRequestParts<AppState> for LogoutCaller {
         };
         let now = state.env.clock.now();
         match verify(token, state, now) {
-            // Whoever held one that has expired may end what it belonged to.
+            // An expired token may still end its login.
             Ok(bearer) | Err(Rejection::Expired(bearer)) => Ok(Self(Some(caller(bearer, parts, now)))),
-            Err(refusal) => Err(refusal.into()),
+            Err(rejection) => Err(rejection.into()),
         }
     }
 }
 
-/// The refusal of a request without a token.
-pub(crate) fn missing() -> ApiError {
+/// The rejection of a request without a token.
+pub(crate) fn missing_token() -> ApiError {
     ApiError::new(
         Code::MissingToken,
         "Send the access token in the header `Authorization: Bearer …`.",
@@ -61,7 +62,7 @@ fn verify(token: &str, state: &AppState, now: Timestamp) -> Result<Bearer, Rejec
     state.tokens.verify(token, now.as_seconds())
 }
 
-/// Whoever the verified token belongs to, of which the request's line tells from here on.
+/// The caller to whom the verified token belongs. From here on the request's log line names this caller.
 fn caller(bearer: Bearer, parts: &Parts, now: Timestamp) -> Caller {
     let caller = Caller::verified(
         UserId::from_uuid(bearer.user),
@@ -76,7 +77,7 @@ fn caller(bearer: Bearer, parts: &Parts, now: Timestamp) -> Caller {
     caller
 }
 
-/// The token of the request, if it has one (RFC 6750, section 2.1).
+/// The bearer token of the request, if it has one (RFC 6750, section 2.1).
 fn bearer(parts: &Parts) -> Result<Option<&str>, Rejection> {
     let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), more) = (values.next(), values.next()) else {
@@ -89,7 +90,7 @@ fn bearer(parts: &Parts) -> Result<Option<&str>, Rejection> {
     match value.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("Bearer") => Ok(Some(token.trim())),
         _ if value.eq_ignore_ascii_case("Bearer") => Ok(Some("")),
-        // Another scheme is none of ours; the answer says which one is.
+        // Another scheme counts as no token; the response names the scheme that this API expects.
         _ => Ok(None),
     }
 }

@@ -1,7 +1,8 @@
 //! The client address of a request: the one for which a front door vouches, never one that a client can choose.
 //!
-//! A client can send any header. Only the end of `X-Forwarded-For` is trusted, where our own proxies append an address. `Forwarded`
-//! (RFC 7239), `X-Real-IP` and similar headers are ignored: a proxy that does not know them forwards the client's value.
+//! A client can send any header. Only the end of `X-Forwarded-For` is trusted, where our own proxies append an address.
+//! `Forwarded` (RFC 7239), `X-Real-IP` and similar headers are ignored: a proxy that does not know them forwards the
+//! client's value.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -23,7 +24,8 @@ pub(crate) fn parse(text: &str) -> Option<IpAddr> {
     address.or_else(with_port).or_else(in_brackets)
 }
 
-/// The address that the nearest proxy appended to `X-Forwarded-For`, for a proxy that always appends one and reports it nowhere else.
+/// The address that the nearest proxy appended to `X-Forwarded-For`, for a proxy that always appends one and reports it
+/// nowhere else.
 pub(crate) fn last_forwarded(headers: &HeaderMap) -> Option<IpAddr> {
     forwarded_for(headers).next().flatten()
 }
@@ -35,9 +37,9 @@ pub(crate) fn is_forwarded(headers: &HeaderMap) -> bool {
 
 /// The client address of a request from `peer` that passed through this number of our proxies.
 ///
-/// Each proxy appends the address of its own peer to `X-Forwarded-For`, and the last proxy is our peer. So with `n` proxies the client
-/// is the `n`-th element from the end, and everything before it comes from the client itself. If that element is missing or is no
-/// address, the request did not pass through our proxies, and the client is the peer.
+/// Each proxy appends the address of its own peer to `X-Forwarded-For`, and the last proxy is our peer. So with `n`
+/// proxies the client is the `n`-th element from the end, and everything before it comes from the client itself. If
+/// that element is missing or is no address, the request did not pass through our proxies, and the client is the peer.
 pub(crate) fn behind_proxies(proxies: usize, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
     let from_end = proxies.checked_sub(1);
     from_end
@@ -45,7 +47,8 @@ pub(crate) fn behind_proxies(proxies: usize, headers: &HeaderMap, peer: IpAddr) 
         .unwrap_or(peer)
 }
 
-/// The elements of all `X-Forwarded-For` headers, the last one first. An element that is no address counts as one, even if it is empty.
+/// The elements of all `X-Forwarded-For` headers, the last one first. An element that is no address counts as one, even
+/// if it is empty.
 fn forwarded_for(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
     let values = headers.get_all(X_FORWARDED_FOR).into_iter().rev();
     let elements = values.flat_map(|value| value.as_bytes().rsplit(|&byte| byte == b','));
@@ -174,7 +177,10 @@ mod tests {
     proptest! {
         #[test]
         fn headers_from_the_client_do_not_change_its_address(
-            sent in prop::collection::vec("[ -~]{0,40}|(198\\.51\\.100\\.6[0-9]|, ?|\\[?2001:db8::6\\]?|unknown){0,8}", 0..4),
+            sent in prop::collection::vec(
+                "[ -~]{0,40}|(198\\.51\\.100\\.6[0-9]|, ?|\\[?2001:db8::6\\]?|unknown){0,8}",
+                0..4,
+            ),
             // The address that each proxy appends, and whether it does so in a new header.
             hops in prop::collection::vec((any::<IpAddr>(), any::<bool>()), 1..=16),
         ) {

@@ -21,9 +21,10 @@ pub struct Function {
 /// }
 /// ```
 ///
-/// An endpoint is a module with a handler `handle`, whose `#[utoipa::path]` states the method and the path. `tokens` is the name of a
-/// [`TokenUse`](crate::config::TokenUse). The macro defines the functions `function`, `router` and `document`. No deployed program calls
-/// `document`, so that the linker removes the code that makes the OpenAPI document.
+/// An endpoint is a module with a handler `handle`, whose `#[utoipa::path]` states the method and the path. `tokens` is
+/// the name of a [`TokenUse`](crate::config::TokenUse). The macro defines the functions `function`, `router` and
+/// `document`. No deployed program calls `document`, so that the linker removes the code that makes the OpenAPI
+/// document.
 #[macro_export]
 macro_rules! function {
     (

@@ -1,4 +1,5 @@
-//! The innermost layer, directly around the handlers: it limits the size of bodies and responds for a handler that panics.
+//! The innermost layer, directly around the handlers: it limits the size of bodies and responds for a handler that
+//! panics.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -17,7 +18,8 @@ use tower::Service;
 use crate::error::ApiError;
 use crate::json::{self, BODY_MAX_BYTES};
 
-/// Rejects a body whose declared length exceeds the limit, cuts off any other body at the limit, and turns a panic into a response.
+/// Rejects a body whose declared length exceeds the limit, cuts off any other body at the limit, and turns a panic into
+/// a response.
 ///
 /// A handler can only panic while its future is polled, because axum creates nothing but that future before.
 #[derive(Clone)]

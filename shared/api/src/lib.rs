@@ -1,9 +1,17 @@
-//! The HTTP edge that every function shares.
+//! The HTTP layer that all functions share.
 //!
-//! A function gives [`serve`] its [`Router`]; this crate does the rest: configuration, both path prefixes, request ids,
-//! problem documents, CORS, logs, and running under the Lambda Runtime API or as a plain HTTP server. Handlers see
-//! [`AppState`], a [`Caller`](caller::Authenticated), [`Body`](json::Body) and [`Reply`](reply::Reply), and fail with
-//! [`ApiError`]. What is done on a schedule is a [`Job`]. What all functions take and answer is described by [`openapi`].
+//! A function lists its endpoints with [`function!`] and passes its [`Router`] to [`serve()`]. This crate does the
+//! rest: configuration, both path prefixes, request ids, problem documents, CORS, logs and metrics, under the Lambda
+//! Runtime API or as an HTTP server.
+//!
+//! | a handler | uses |
+//! | --- | --- |
+//! | gets the store, the clock and the keys from | [`AppState`] |
+//! | gets the caller or the client from | [`Authenticated`], [`LogoutCaller`], [`ClientInfo`] |
+//! | parses the request with | [`Body`], [`Query`], [`Id`], [`Preconditions`], [`IdempotencyKey`] |
+//! | responds with | [`Reply`], [`Bare`] or [`Static`], or fails with [`ApiError`] |
+//!
+//! Work that runs on a schedule is a [`Job`]. The module [`openapi`] completes the description of all functions.
 
 pub mod app;
 pub mod caller;
@@ -18,7 +26,7 @@ pub mod idempotency;
 mod identity;
 mod job;
 pub mod json;
-mod line;
+mod log;
 mod metrics;
 mod observer;
 pub mod openapi;
@@ -34,7 +42,6 @@ mod request_layer;
 pub mod router;
 mod serve;
 pub mod state;
-mod trace;
 mod trace_id;
 
 pub use app::{App, app};
@@ -46,7 +53,7 @@ pub use idempotency::IdempotencyKey;
 pub use identity::Identity;
 pub use job::Job;
 pub use json::{Body, Checks, Field};
-pub use line::LogSink;
+pub use log::LogSink;
 pub use observer::Observer;
 pub use path::Id;
 pub use preconditions::{Preconditions, Version};

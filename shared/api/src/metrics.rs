@@ -1,9 +1,9 @@
-//! A server's own metrics, for Prometheus to fetch: kept for as long as the process lives, and told in its text format, version 0.0.4.
+//! A server's own metrics for Prometheus: kept while the process lives, and served in the text format, version 0.0.4.
 //!
-//! A label's values are those that the code has: the routes of the table, the methods of HTTP, the classes of status. So how many series there
-//! are is decided when the program is built, and no client can add one.
+//! Label values come from the code alone: routes of the route table, methods of HTTP, classes of status. So the number
+//! of series is fixed when the program is built, and a client cannot add one.
 //!
-//! Only what a server's `main` asks for reaches this module, so a function's program does not contain it.
+//! Only `serve_with` refers to this module, so that the linker removes it from a function's program.
 
 use std::sync::Arc;
 
@@ -20,61 +20,63 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::line;
-use crate::observer::{NONE, Recorder};
+use crate::log::job::FinishedJob;
+use crate::log::request::{FinishedRequest, NONE};
+use crate::observer::MetricsSink;
 
-/// The upper ends of the histograms' buckets, in seconds: from a read of LMDB to the store's deadline and beyond.
+/// The upper bounds of the histograms' buckets, in seconds: from a read of LMDB to beyond the store's deadline.
 const BUCKETS: [f64; 13] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
-/// Where Prometheus looks.
+/// The path of the metrics, as Prometheus expects it.
 pub(crate) const PATH: &str = "/metrics";
 
-/// The metrics of a process that has started at `start`: who fills them, and who answers what they are.
-pub(crate) fn start(start: Timestamp) -> (Arc<dyn Recorder>, Axum) {
+/// Creates the metrics of a process that started at `start`: the sink that fills them and the endpoint that serves
+/// them.
+pub(crate) fn start(start: Timestamp) -> (Arc<dyn MetricsSink>, Axum) {
     let metrics = Arc::new(Metrics::new(start));
-    let endpoint = Axum::new().route(PATH, get(tell)).with_state(metrics.clone());
+    let endpoint = Axum::new().route(PATH, get(serve)).with_state(metrics.clone());
     (metrics, endpoint)
 }
 
-async fn tell(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
+async fn serve(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, prometheus_text::CONTENT_TYPE)], metrics.text())
 }
 
 struct Metrics {
     registry: Registry,
-    requests: Family<Answered, Counter>,
-    durations: Family<Route, Histogram, fn() -> Histogram>,
+    requests: Family<RequestLabels, Counter>,
+    durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
     in_flight: Gauge,
     throttled: Counter,
     store_unavailable: Counter,
-    store_trips: Family<Route, Counter>,
-    store_retries: Family<Route, Counter>,
-    runs: Family<Outcome, Counter>,
-    run_durations: Family<Job, Histogram, fn() -> Histogram>,
+    store_trips: Family<RouteLabels, Counter>,
+    store_retries: Family<RouteLabels, Counter>,
+    job_runs: Family<JobRunLabels, Counter>,
+    job_durations: Family<JobLabels, Histogram, fn() -> Histogram>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Route {
+struct RouteLabels {
     method: &'static str,
     route: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Answered {
+struct RequestLabels {
     method: &'static str,
     route: String,
     status: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Job {
+struct JobLabels {
     job: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Outcome {
+struct JobRunLabels {
     job: &'static str,
     outcome: &'static str,
 }
@@ -86,10 +88,10 @@ fn histogram() -> Histogram {
 impl Metrics {
     fn new(start: Timestamp) -> Self {
         let mut registry = Registry::default();
-        // The name that Prometheus' own libraries give it.
+        // The name that the client libraries of Prometheus use.
         registry.register_with_unit(
             "process_start_time",
-            "When the process started, in seconds since the Unix epoch",
+            "The start of the process, in seconds since the Unix epoch",
             Unit::Seconds,
             ConstGauge::new(seconds(start)),
         );
@@ -102,93 +104,97 @@ impl Metrics {
             store_unavailable: Counter::default(),
             store_trips: Family::default(),
             store_retries: Family::default(),
-            runs: Family::default(),
-            run_durations: Family::new_with_constructor(histogram),
+            job_runs: Family::default(),
+            job_durations: Family::new_with_constructor(histogram),
         };
         metrics.register();
         metrics
     }
 
     fn register(&mut self) {
-        let ours = self.registry.sub_registry_with_prefix("coditect");
-        ours.register(
+        let registry = self.registry.sub_registry_with_prefix("coditect");
+        registry.register(
             "http_requests",
-            "Requests that have ended, by the class of the answer's status, which is (none) where nobody waited for one",
+            "Finished requests, by the class of the response status; (none) if the client disconnected before",
             self.requests.clone(),
         );
-        ours.register_with_unit(
+        registry.register_with_unit(
             "http_request_duration",
-            "How long requests took",
+            "Duration of requests",
             Unit::Seconds,
             self.durations.clone(),
         );
-        ours.register(
+        registry.register(
             "http_requests_in_flight",
-            "Requests that have not ended yet",
+            "Requests that are not finished",
             self.in_flight.clone(),
         );
-        ours.register(
+        registry.register(
             "http_requests_throttled",
-            "Requests that were answered 429",
+            "Requests with the response status 429",
             self.throttled.clone(),
         );
-        ours.register(
+        registry.register(
             "http_requests_store_unavailable",
-            "Requests that were answered 503 because the database did not answer in time",
+            "Requests that failed with 503 because the store did not respond in time",
             self.store_unavailable.clone(),
         );
-        ours.register(
+        registry.register(
             "store_trips",
-            "Trips to the database that requests made one after another",
+            "Sequential round trips of requests to the store",
             self.store_trips.clone(),
         );
-        ours.register(
+        registry.register(
             "store_retries",
-            "Attempts at requests' transactions, but for the first of each",
+            "Attempts of the transactions of requests, without the first attempt of each",
             self.store_retries.clone(),
         );
-        ours.register("job_runs", "Runs of a job, by their outcome", self.runs.clone());
-        ours.register_with_unit(
+        registry.register("job_runs", "Runs of a job, by outcome", self.job_runs.clone());
+        registry.register_with_unit(
             "job_duration",
-            "How long runs of a job took",
+            "Duration of the runs of a job",
             Unit::Seconds,
-            self.run_durations.clone(),
+            self.job_durations.clone(),
         );
     }
 
     fn text(&self) -> String {
         let mut text = String::new();
-        // It fails if the buffer does, which does not.
+        // Writing to a string cannot fail.
         let _ = prometheus_text::encode(&mut text, &self.registry);
         text
     }
 }
 
-impl Recorder for Metrics {
-    fn begun(&self) {
+impl MetricsSink for Metrics {
+    fn request_started(&self) {
         self.in_flight.inc();
     }
 
-    fn ended(&self, request: &line::Request<'_>) {
+    fn request_finished(&self, request: &FinishedRequest) {
         self.in_flight.dec();
-        let route = Route {
-            method: request.method,
-            route: request.route.to_owned(),
-        };
+        let method = request.method;
+        let route = request.route.text();
         self.requests
-            .get_or_create(&Answered {
-                method: request.method,
-                route: request.route.to_owned(),
-                status: class(request.class()),
+            .get_or_create(&RequestLabels {
+                method,
+                route: (*route).to_owned(),
+                status: status_class(request.status_class()),
             })
             .inc();
-        self.durations.get_or_create(&route).observe(request.took.as_secs_f64());
+        let labels = RouteLabels {
+            method,
+            route: route.into_owned(),
+        };
+        self.durations
+            .get_or_create(&labels)
+            .observe(request.duration.as_secs_f64());
         self.store_trips
-            .get_or_create(&route)
-            .inc_by(request.store.trips.into());
+            .get_or_create(&labels)
+            .inc_by(request.store_trips.into());
         self.store_retries
-            .get_or_create(&route)
-            .inc_by(request.store.retries.into());
+            .get_or_create(&labels)
+            .inc_by(request.store_retries.into());
         if request.is_throttled() {
             self.throttled.inc();
         }
@@ -197,15 +203,17 @@ impl Recorder for Metrics {
         }
     }
 
-    fn run(&self, run: &line::Run<'_>) {
-        let outcome = if run.outcome.is_ok() { "done" } else { "failed" };
-        self.runs.get_or_create(&Outcome { job: run.job, outcome }).inc();
-        let job = Job { job: run.job };
-        self.run_durations.get_or_create(&job).observe(run.took.as_secs_f64());
+    fn job_finished(&self, finished: &FinishedJob<'_>) {
+        let job = finished.job;
+        let outcome = if finished.has_failed() { "failed" } else { "done" };
+        self.job_runs.get_or_create(&JobRunLabels { job, outcome }).inc();
+        self.job_durations
+            .get_or_create(&JobLabels { job })
+            .observe(finished.duration.as_secs_f64());
     }
 }
 
-fn class(digit: Option<u16>) -> &'static str {
+fn status_class(digit: Option<u16>) -> &'static str {
     match digit {
         Some(1) => "1xx",
         Some(2) => "2xx",
@@ -217,7 +225,7 @@ fn class(digit: Option<u16>) -> &'static str {
 }
 
 fn seconds(time: Timestamp) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "what loses precision is far in the future")]
+    #[expect(clippy::cast_precision_loss, reason = "times before the year 287396 are exact")]
     let millis = time.as_millis() as f64;
     millis / 1000.0
 }
@@ -230,64 +238,73 @@ mod tests {
 
     use super::*;
     use crate::error::Code;
-    use crate::line::Store;
+    use crate::log::request::LoggedRoute;
+    use crate::request_id::RequestId;
     use crate::trace_id::TraceId;
 
-    fn request(status: Option<u16>, code: Option<Code>) -> line::Request<'static> {
-        line::Request {
+    fn request(status: Option<u16>, code: Option<Code>) -> FinishedRequest {
+        FinishedRequest {
             at: Timestamp::from_millis(0),
-            id: "id",
-            trace: TraceId::begin(),
+            request_id: RequestId::new("id"),
+            trace_id: TraceId::generate(),
             method: "GET",
-            route: "/v5/things/{id}",
+            route: LoggedRoute::matching("/v5/things/{id}"),
             status,
-            code,
+            code: code.map(Code::as_str),
             cause: None,
-            took: Duration::from_millis(30),
+            duration: Duration::from_millis(30),
             identity: None,
-            store: Store { trips: 2, retries: 1 },
-            is_cold_start: false,
+            store_trips: 2,
+            store_retries: 1,
+            cold_start: false,
         }
     }
 
-    fn run(outcome: Result<&Value, &'static str>) -> Metrics {
-        let metrics = Metrics::new(Timestamp::from_millis(1_767_225_600_500));
-        metrics.run(&line::Run {
+    fn metrics() -> Metrics {
+        Metrics::new(Timestamp::from_millis(1_767_225_600_500))
+    }
+
+    fn metrics_of_job(summary: Option<&Value>, cause: Option<&'static str>) -> Metrics {
+        let metrics = metrics();
+        metrics.job_finished(&FinishedJob {
             at: Timestamp::from_millis(0),
-            id: None,
-            trace: None,
+            request_id: None,
+            trace_id: None,
             job: "janitor",
-            took: Duration::from_secs(60),
-            store: Store::default(),
-            outcome,
+            duration: Duration::from_secs(60),
+            summary,
+            cause,
+            store_trips: 0,
+            store_retries: 0,
+            is_quiet: false,
         });
         metrics
     }
 
     #[track_caller]
-    fn has(metrics: &Metrics, lines: &[&str]) {
+    fn assert_lines(metrics: &Metrics, expected: &[&str]) {
         let text = metrics.text();
-        for line in lines {
-            assert!(text.lines().any(|told| told == *line), "{line}:\n{text}");
+        for line in expected {
+            assert!(text.lines().any(|served| served == *line), "{line}:\n{text}");
         }
     }
 
     #[test]
-    fn a_request_is_counted_by_its_route_and_what_became_of_it() {
-        let metrics = Metrics::new(Timestamp::from_millis(1_767_225_600_500));
-        metrics.begun();
-        has(&metrics, &["coditect_http_requests_in_flight 1"]);
-        metrics.ended(&request(Some(200), None));
+    fn requests_are_counted_by_route_and_outcome() {
+        let metrics = metrics();
+        metrics.request_started();
+        assert_lines(&metrics, &["coditect_http_requests_in_flight 1"]);
+        metrics.request_finished(&request(Some(200), None));
         for (status, code) in [
             (Some(429), Some(Code::TooManyAttempts)),
             (Some(503), Some(Code::StoreUnavailable)),
             (Some(500), Some(Code::Internal)),
             (None, None),
         ] {
-            metrics.begun();
-            metrics.ended(&request(status, code));
+            metrics.request_started();
+            metrics.request_finished(&request(status, code));
         }
-        has(
+        assert_lines(
             &metrics,
             &[
                 "# TYPE process_start_time_seconds gauge",
@@ -311,17 +328,17 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_counted_by_its_job_and_its_outcome() {
-        has(
-            &run(Ok(&Value::Null)),
+    fn job_runs_are_counted_by_job_and_outcome() {
+        assert_lines(
+            &metrics_of_job(Some(&Value::Null), None),
             &[
                 r#"coditect_job_runs_total{job="janitor",outcome="done"} 1"#,
                 r#"coditect_job_duration_seconds_bucket{job="janitor",le="10"} 0"#,
                 r#"coditect_job_duration_seconds_sum{job="janitor"} 60.0"#,
             ],
         );
-        has(
-            &run(Err("the cause")),
+        assert_lines(
+            &metrics_of_job(None, Some("the cause")),
             &[r#"coditect_job_runs_total{job="janitor",outcome="failed"} 1"#],
         );
     }

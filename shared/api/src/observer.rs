@@ -1,142 +1,96 @@
-//! What is seen of every request and of every run of a job, from one place: a [`RequestTimer`] is set when a request comes, and whatever becomes of it
-//! makes one line, which under Lambda carries the metrics, and one entry in a server's own.
+//! Telemetry: exactly one log line and one metrics sample for every request and every job, however it ends.
 
-use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use axum::extract::{MatchedPath, Request};
-use axum::http::Method;
+use axum::extract::Request;
 use axum::response::Response;
-use domain::{Clock, Timestamp};
+use domain::Clock;
 use kv::Meter;
 use tokio::time::Instant;
-use tracing::{Level, debug, enabled, error, field, info};
 
 use crate::config::{LogFormat, Logs};
-use crate::error::{ApiError, Code};
+use crate::error::ApiError;
 use crate::identity::Identity;
-use crate::job::Quiet;
-use crate::line::{self, LogSink, Store};
+use crate::log::LogSink;
+use crate::log::job::FinishedJob;
+use crate::log::request::{FinishedRequest, LoggedRoute, method_name};
 use crate::request_context::RequestContext;
 use crate::request_id::RequestId;
 use crate::trace_id::TraceId;
 
-/// What stands for a path that belongs to no route, and for a method that HTTP does not define: a client could make up any number of them.
-pub(crate) const NONE: &str = "(none)";
-const OTHER: &str = "(other)";
-
-/// What is said of a request whose client went away before the answer.
+/// The cause on the log line of a request whose client disconnected before the response.
 const ABANDONED: &str = "nobody waited for the answer";
 
-/// Where what is seen goes. Clones share it; there is one in a process.
+/// Reports requests and jobs to the log and to the metrics. Clones share one state; a process has one observer.
 #[derive(Clone)]
 pub struct Observer(Arc<Inner>);
 
 struct Inner {
-    lines: LogSink,
-    form: Form,
-    recorder: Option<Arc<dyn Recorder>>,
-    /// Requests that have ended and not been told of yet; none if each is at once.
-    ended: Option<Mutex<Vec<Ended>>>,
+    sink: LogSink,
+    format: Format,
+    metrics: Option<Arc<dyn MetricsSink>>,
+    /// Finished requests that wait for [`Observer::flush`]; `None` if each is reported when it finishes.
+    deferred: Option<Mutex<Vec<FinishedRequest>>>,
     /// Set by the first request.
     is_warm: AtomicBool,
 }
 
-/// When a request is told of.
+/// When a finished request is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Telling {
-    /// When it ends.
-    AtOnce,
-    /// When the server says that its answer has left ([`Observer::tell`]), so that nobody waits for the line to be made.
-    Later,
+pub(crate) enum Reporting {
+    /// When it finishes.
+    Immediate,
+    /// When the server calls [`Observer::flush`] after sending the response, so that the client does not wait for the
+    /// log line.
+    Deferred,
 }
 
-/// The form of the lines.
-enum Form {
-    /// JSON with the metrics of this function: always, whatever is logged besides.
-    Embedded(String),
-    /// JSON, if it is logged at all.
+/// The format of the log lines.
+enum Format {
+    /// JSON with the metrics of this function. Its lines are always written, because CloudWatch takes the metrics from
+    /// them.
+    EmbeddedMetrics(String),
+    /// JSON, if the log's filter accepts the line.
     Json,
-    /// For people, if it is logged at all.
+    /// Text, if the log's filter accepts the line.
     Text,
 }
 
-/// Takes what is seen besides the log.
-pub(crate) trait Recorder: Send + Sync {
-    /// A request has come.
-    fn begun(&self);
-    /// A request has ended, one way or the other.
-    fn ended(&self, request: &line::Request<'_>);
-    /// A job has been run.
-    fn run(&self, run: &line::Run<'_>);
+/// Receives a sample of every request and job.
+pub(crate) trait MetricsSink: Send + Sync {
+    fn request_started(&self);
+    fn request_finished(&self, request: &FinishedRequest);
+    fn job_finished(&self, job: &FinishedJob<'_>);
 }
 
 impl Observer {
-    pub(crate) fn new(logs: &Logs, lines: LogSink, recorder: Option<Arc<dyn Recorder>>, telling: Telling) -> Self {
-        let form = match (&logs.function, logs.format) {
-            (Some(function), _) => Form::Embedded(function.clone()),
-            (None, LogFormat::Json) => Form::Json,
-            (None, LogFormat::Text) => Form::Text,
+    pub(crate) fn new(logs: &Logs, sink: LogSink, metrics: Option<Arc<dyn MetricsSink>>, reporting: Reporting) -> Self {
+        let format = match (&logs.function, logs.format) {
+            (Some(function), _) => Format::EmbeddedMetrics(function.clone()),
+            (None, LogFormat::Json) => Format::Json,
+            (None, LogFormat::Text) => Format::Text,
         };
-        Self::with(lines, form, recorder, telling)
+        Self::with_format(sink, format, metrics, reporting)
     }
 
-    /// Writes every line to `lines`, as this function does under Lambda.
-    pub fn with_embedded_metrics(lines: LogSink, function: &str) -> Self {
-        Self::with(lines, Form::Embedded(function.to_owned()), None, Telling::AtOnce)
+    /// An observer that writes the lines of this function as under Lambda: as JSON with metrics, and all of them.
+    pub fn with_embedded_metrics(sink: LogSink, function: &str) -> Self {
+        let format = Format::EmbeddedMetrics(function.to_owned());
+        Self::with_format(sink, format, None, Reporting::Immediate)
     }
 
-    fn with(lines: LogSink, form: Form, recorder: Option<Arc<dyn Recorder>>, telling: Telling) -> Self {
+    fn with_format(sink: LogSink, format: Format, metrics: Option<Arc<dyn MetricsSink>>, reporting: Reporting) -> Self {
         Self(Arc::new(Inner {
-            lines,
-            form,
-            recorder,
-            ended: (telling == Telling::Later).then(Mutex::default),
+            sink,
+            format,
+            metrics,
+            deferred: (reporting == Reporting::Deferred).then(Mutex::default),
             is_warm: AtomicBool::new(false),
         }))
     }
 
-    /// Tells of the requests that have ended.
-    pub(crate) fn tell(&self) {
-        let Some(ended) = &self.0.ended else { return };
-        let requests = std::mem::take(&mut *ended.lock().unwrap_or_else(PoisonError::into_inner));
-        for request in &requests {
-            self.tell_of(request);
-        }
-    }
-
-    fn take(&self, request: Ended) {
-        match &self.0.ended {
-            Some(ended) => ended.lock().unwrap_or_else(PoisonError::into_inner).push(request),
-            None => self.tell_of(&request),
-        }
-    }
-
-    fn tell_of(&self, ended: &Ended) {
-        let route = match (&ended.route, ended.before) {
-            (None, _) => Cow::Borrowed(NONE),
-            (Some(route), "") => Cow::Borrowed(route.as_str()),
-            (Some(route), before) => Cow::Owned([before, route.as_str()].concat()),
-        };
-        self.request(&line::Request {
-            at: ended.at,
-            id: ended.id.as_str(),
-            trace: ended.trace,
-            method: ended.method,
-            route: &route,
-            status: ended.status,
-            code: ended.code,
-            cause: ended.cause.as_deref(),
-            took: ended.took,
-            identity: ended.identity,
-            store: ended.store,
-            is_cold_start: ended.is_cold_start,
-        });
-    }
-
-    /// Watches a request from now on.
+    /// Starts to time a request.
     pub(crate) fn start_timer(
         &self,
         request: &Request,
@@ -144,123 +98,93 @@ impl Observer {
         context: RequestContext,
         clock: Arc<dyn Clock>,
     ) -> RequestTimer {
-        if let Some(recorder) = &self.0.recorder {
-            recorder.begun();
+        if let Some(metrics) = &self.0.metrics {
+            metrics.request_started();
         }
         RequestTimer {
             observer: self.clone(),
             clock,
             started: Instant::now(),
-            trace: TraceId::of(request.headers()),
-            method: known(request.method()),
-            before: context.alias_prefix(),
-            route: request.extensions().get().cloned(),
             id,
+            trace_id: TraceId::from_headers(request.headers()),
+            method: method_name(request.method()),
+            route: LoggedRoute {
+                alias_prefix: context.alias_prefix(),
+                matched: request.extensions().get().cloned(),
+            },
             context,
             meter: Meter::new(),
             is_cold_start: !self.0.is_warm.swap(true, Relaxed),
-            has_ended: false,
+            is_finished: false,
         }
     }
 
-    fn request(&self, request: &line::Request<'_>) {
-        const TARGET: &str = "api::request";
-        if let Some(recorder) = &self.0.recorder {
-            recorder.ended(request);
-        }
-        let is_failure = request.is_failure();
-        let (level, is_logged) = if is_failure {
-            (Level::ERROR, enabled!(target: TARGET, Level::ERROR))
-        } else {
-            (Level::INFO, enabled!(target: TARGET, Level::INFO))
-        };
-        macro_rules! text {
-            ($level:ident) => {
-                $level!(
-                    target: TARGET,
-                    request_id = request.id,
-                    trace_id = %request.trace,
-                    method = request.method,
-                    route = request.route,
-                    status = request.status,
-                    code = request.code.map(|code| code.as_str()),
-                    cause = request.cause,
-                    duration_ms = line::millis(request.took),
-                    tenant_id = request.identity.map(|who| field::display(who.tenant)),
-                    user_id = request.identity.map(|who| field::display(who.user)),
-                    login_id = request.identity.map(|who| field::display(who.login)),
-                    store_trips = request.store.trips,
-                    store_retries = request.store.retries,
-                    cold_start = request.is_cold_start,
-                    "request"
-                )
-            };
-        }
-        match &self.0.form {
-            Form::Embedded(function) => request.write(&self.0.lines, level, Some(function)),
-            _ if !is_logged => {}
-            Form::Json => request.write(&self.0.lines, level, None),
-            Form::Text if is_failure => text!(error),
-            Form::Text => text!(info),
+    /// Reports the requests that wait for it.
+    pub(crate) fn flush(&self) {
+        let Some(deferred) = &self.0.deferred else { return };
+        let requests = std::mem::take(&mut *deferred.lock().unwrap_or_else(PoisonError::into_inner));
+        for request in &requests {
+            self.emit(request);
         }
     }
 
-    /// Takes note of a job's run, which may have had nothing to do.
-    pub(crate) fn run(&self, run: &line::Run<'_>, quiet: Quiet) {
-        const TARGET: &str = "api::job";
-        if let Some(recorder) = &self.0.recorder {
-            recorder.run(run);
+    /// Reports a finished request, or keeps it for [`flush`](Self::flush).
+    fn record(&self, request: FinishedRequest) {
+        match &self.0.deferred {
+            Some(deferred) => deferred.lock().unwrap_or_else(PoisonError::into_inner).push(request),
+            None => self.emit(&request),
         }
-        let (level, is_logged) = match (&run.outcome, quiet) {
-            (Err(_), _) => (Level::ERROR, enabled!(target: TARGET, Level::ERROR)),
-            (Ok(_), Quiet::No) => (Level::INFO, enabled!(target: TARGET, Level::INFO)),
-            (Ok(_), Quiet::Yes) => (Level::DEBUG, enabled!(target: TARGET, Level::DEBUG)),
-        };
-        macro_rules! text {
-            ($level:ident, $($outcome:tt)+) => {
-                $level!(
-                    target: TARGET,
-                    request_id = run.id,
-                    trace_id = run.trace.map(field::display),
-                    job = run.job,
-                    duration_ms = line::millis(run.took),
-                    $($outcome)+,
-                    store_trips = run.store.trips,
-                    store_retries = run.store.retries,
-                    "job"
-                )
-            };
+    }
+
+    fn emit(&self, request: &FinishedRequest) {
+        let Inner {
+            sink, format, metrics, ..
+        } = &*self.0;
+        if let Some(metrics) = metrics {
+            metrics.request_finished(request);
         }
-        match (&self.0.form, run.outcome, quiet) {
-            (Form::Embedded(function), ..) => run.write(&self.0.lines, level, Some(function)),
-            _ if !is_logged => {}
-            (Form::Json, ..) => run.write(&self.0.lines, level, None),
-            (Form::Text, Err(cause), _) => text!(error, cause),
-            (Form::Text, Ok(summary), Quiet::No) => text!(info, %summary),
-            (Form::Text, Ok(summary), Quiet::Yes) => text!(debug, %summary),
+        match format {
+            Format::EmbeddedMetrics(function) => request.write_json(sink, Some(function)),
+            Format::Json if request.is_enabled() => request.write_json(sink, None),
+            Format::Json => {}
+            Format::Text => request.write_text(),
+        }
+    }
+
+    /// Reports a finished job.
+    pub(crate) fn record_job(&self, job: &FinishedJob<'_>) {
+        let Inner {
+            sink, format, metrics, ..
+        } = &*self.0;
+        if let Some(metrics) = metrics {
+            metrics.job_finished(job);
+        }
+        match format {
+            Format::EmbeddedMetrics(function) => job.write_json(sink, Some(function)),
+            Format::Json if job.is_enabled() => job.write_json(sink, None),
+            Format::Json => {}
+            Format::Text => job.write_text(),
         }
     }
 }
 
-/// A request under observation, until it was answered or dropped.
+/// Times one request, and reports it when it finishes or is dropped.
 pub(crate) struct RequestTimer {
     observer: Observer,
     clock: Arc<dyn Clock>,
     started: Instant,
-    trace: TraceId,
-    method: &'static str,
-    /// What stood before the path of the route.
-    before: &'static str,
-    route: Option<MatchedPath>,
     id: RequestId,
+    trace_id: TraceId,
+    method: &'static str,
+    route: LoggedRoute,
     context: RequestContext,
     meter: Meter,
     is_cold_start: bool,
-    has_ended: bool,
+    is_finished: bool,
 }
 
 impl RequestTimer {
-    /// What its trips to the store are counted by.
+    /// The meter of the request's store trips.
     pub(crate) fn meter(&self) -> Meter {
         self.meter.clone()
     }
@@ -270,87 +194,44 @@ impl RequestTimer {
         &self.id
     }
 
-    /// It has been answered.
+    /// Reports the request with its response.
     pub(crate) fn finish(mut self, response: &Response) {
-        self.end(Some(response));
+        self.report(Some(response));
     }
 
-    fn end(&mut self, response: Option<&Response>) {
-        self.has_ended = true;
+    fn report(&mut self, response: Option<&Response>) {
+        self.is_finished = true;
         let error = response.and_then(|response| response.extensions().get::<ApiError>());
-        let given_out = response.and_then(|response| response.extensions().get::<Identity>());
+        let issued_to = response.and_then(|response| response.extensions().get::<Identity>());
         let cause = match response {
             Some(_) => error.and_then(|error| error.cause.clone()),
             None => Some(ABANDONED.into()),
         };
-        self.observer.take(Ended {
+        self.observer.record(FinishedRequest {
             at: self.clock.now(),
-            took: self.started.elapsed(),
-            trace: self.trace,
+            request_id: self.id.clone(),
+            trace_id: self.trace_id,
             method: self.method,
-            before: self.before,
-            route: self.route.take(),
+            route: std::mem::take(&mut self.route),
             status: response.map(|response| response.status().as_u16()),
-            code: error.map(ApiError::code),
+            code: error.map(|error| error.code().as_str()),
             cause,
-            identity: self.context.identity().or(given_out.copied()),
-            id: self.id.clone(),
-            store: Store::of(&self.meter),
-            is_cold_start: self.is_cold_start,
+            duration: self.started.elapsed(),
+            identity: self.context.identity().or(issued_to.copied()),
+            store_trips: self.meter.trips(),
+            store_retries: self.meter.retries(),
+            cold_start: self.is_cold_start,
         });
     }
 }
 
-/// A request that has ended.
-struct Ended {
-    at: Timestamp,
-    took: Duration,
-    trace: TraceId,
-    method: &'static str,
-    before: &'static str,
-    route: Option<MatchedPath>,
-    status: Option<u16>,
-    code: Option<Code>,
-    cause: Option<Arc<str>>,
-    identity: Option<Identity>,
-    id: RequestId,
-    store: Store,
-    is_cold_start: bool,
-}
-
-/// A server drops what nobody waits for any more.
+/// The server drops the future of a request, and with it the timer, when the client disconnects.
 impl Drop for RequestTimer {
     fn drop(&mut self) {
-        if !self.has_ended {
-            self.end(None);
+        if !self.is_finished {
+            self.report(None);
         }
     }
-}
-
-impl Store {
-    pub(crate) fn of(meter: &Meter) -> Self {
-        Self {
-            trips: meter.trips(),
-            retries: meter.retries(),
-        }
-    }
-}
-
-/// The method, if it is one that HTTP defines (RFC 9110, section 9, and RFC 5789).
-fn known(method: &Method) -> &'static str {
-    const KNOWN: [(Method, &str); 9] = [
-        (Method::GET, "GET"),
-        (Method::POST, "POST"),
-        (Method::PATCH, "PATCH"),
-        (Method::DELETE, "DELETE"),
-        (Method::OPTIONS, "OPTIONS"),
-        (Method::HEAD, "HEAD"),
-        (Method::PUT, "PUT"),
-        (Method::CONNECT, "CONNECT"),
-        (Method::TRACE, "TRACE"),
-    ];
-    let found = KNOWN.iter().find(|(known, _)| known == method);
-    found.map_or(OTHER, |(_, name)| name)
 }
 
 #[cfg(test)]
@@ -362,30 +243,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_told_of_once_when_the_server_says_so_whether_it_was_answered_or_not() {
-        let kept: Arc<Mutex<Vec<Value>>> = Arc::default();
-        let keep = kept.clone();
-        let lines = LogSink::from_fn(move |line| keep.lock().unwrap().push(serde_json::from_slice(line).unwrap()));
-        let observer = Observer::with(lines, Form::Embedded("test".to_owned()), None, Telling::Later);
+    fn deferred_requests_are_logged_once_at_the_next_flush_whether_finished_or_dropped() {
+        let lines: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let kept = lines.clone();
+        let sink = LogSink::from_fn(move |line| kept.lock().unwrap().push(serde_json::from_slice(line).unwrap()));
+        let format = Format::EmbeddedMetrics("test".to_owned());
+        let observer = Observer::with_format(sink, format, None, Reporting::Deferred);
         let start = |id: &str| {
-            let context = RequestContext::default();
-            observer.start_timer(&Request::default(), RequestId::new(id), context, Arc::new(SystemClock))
+            let (id, context) = (RequestId::new(id), RequestContext::default());
+            observer.start_timer(&Request::default(), id, context, Arc::new(SystemClock))
         };
 
-        start("answered").finish(&Response::new(Body::empty()));
+        start("finished").finish(&Response::new(Body::empty()));
         drop(start("dropped"));
-        assert!(kept.lock().unwrap().is_empty());
-        observer.tell();
-        observer.tell();
-        let told = kept.lock().unwrap();
-        let told: Vec<_> = told
+        assert!(lines.lock().unwrap().is_empty());
+        observer.flush();
+        observer.flush();
+        let lines = lines.lock().unwrap();
+        let logged: Vec<_> = lines
             .iter()
             .map(|line| (&line["request_id"], line["status"].as_u64(), line["cause"].as_str()))
             .collect();
         assert_eq!(
-            told,
+            logged,
             [
-                (&Value::from("answered"), Some(200), None),
+                (&Value::from("finished"), Some(200), None),
                 (&Value::from("dropped"), None, Some(ABANDONED))
             ]
         );

@@ -1,4 +1,5 @@
-//! Asking a server of ours how it is, from beside it: for container engines, whose images have no program that could.
+//! The health check of a running server, for container engines whose images contain no other program to make a request
+//! with.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -8,12 +9,12 @@ use std::time::Duration;
 use crate::config::{Config, ConfigError};
 use crate::router::PREFIXES;
 
-/// For each step: to be connected to, to be heard, to be answered.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The limit for each step: connecting, sending and receiving.
+const STEP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Succeeds if a server with this configuration answers `/health` on this machine; says why if it does not.
+/// Succeeds if a server with this configuration responds to `/health` on this machine; prints the reason if not.
 pub fn probe() -> ExitCode {
-    match ask() {
+    match check() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -23,27 +24,27 @@ pub fn probe() -> ExitCode {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum Unwell {
+enum Unhealthy {
     #[error(transparent)]
     Config(#[from] ConfigError),
-    #[error("nobody answers on {0}: {1}")]
-    Silent(SocketAddr, io::Error),
-    #[error("what answers on {0} is not well: {1}")]
-    Answered(SocketAddr, String),
+    #[error("no response from {0}: {1}")]
+    NoResponse(SocketAddr, io::Error),
+    #[error("the server on {0} is not healthy: {1}")]
+    Failure(SocketAddr, String),
 }
 
-fn ask() -> Result<(), Unwell> {
-    let address = reachable(Config::address_from_env()?);
-    let begin = status_line(address).map_err(|error| Unwell::Silent(address, error))?;
-    if begin.starts_with("HTTP/1.1 200 ") {
+fn check() -> Result<(), Unhealthy> {
+    let address = local_address(Config::address_from_env()?);
+    let start = read_status(address).map_err(|error| Unhealthy::NoResponse(address, error))?;
+    if start.starts_with("HTTP/1.1 200 ") {
         Ok(())
     } else {
-        Err(Unwell::Answered(address, begin))
+        Err(Unhealthy::Failure(address, start))
     }
 }
 
-/// Where a server that listens on `address` can be reached from here.
-fn reachable(address: SocketAddr) -> SocketAddr {
+/// The address under which this machine reaches a server that listens on `address`.
+fn local_address(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         ip if !ip.is_unspecified() => ip,
         IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
@@ -52,17 +53,18 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-fn status_line(address: SocketAddr) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+/// The start of the response to `/health`: HTTP version and status.
+fn read_status(address: SocketAddr) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, STEP_TIMEOUT)?;
+    stream.set_read_timeout(Some(STEP_TIMEOUT))?;
+    stream.set_write_timeout(Some(STEP_TIMEOUT))?;
     let path = format!("{}/health", PREFIXES[0]);
     write!(
         stream,
         "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
     )?;
-    // Its length is known up to the reason phrase, which nobody has to send.
-    let mut begin = [0; "HTTP/1.1 200 ".len()];
-    stream.read_exact(&mut begin)?;
-    Ok(String::from_utf8_lossy(&begin).into_owned())
+    // The reason phrase after the status is optional, so only the part before it has a known length.
+    let mut start = [0; "HTTP/1.1 200 ".len()];
+    stream.read_exact(&mut start)?;
+    Ok(String::from_utf8_lossy(&start).into_owned())
 }

@@ -1,4 +1,4 @@
-//! Success as the contract has it: `{"success": true, "data": …}`, but for what another standard gives another form.
+//! Successful responses: `{"success": true, "data": …}`, or the bare form of another standard.
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -10,15 +10,15 @@ use crate::error::ApiError;
 use crate::identity::Identity;
 use crate::preconditions::{Preconditions, Version};
 
-/// Room for most answers, so that they need not be moved while they are written.
-const USUAL_LENGTH: usize = 512;
+/// The initial capacity of a body, in bytes: most bodies are serialized without growing it.
+const BODY_CAPACITY: usize = 512;
 
-/// Room for the headers that most answers have, so that they need not be moved while they are added.
-const USUAL_HEADERS: usize = 10;
+/// The initial capacity of the headers: most responses get all their headers without growing it.
+const HEADER_CAPACITY: usize = 10;
 
 pub(crate) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// A success with its data.
+/// A successful response with its data.
 pub struct Reply<T> {
     status: StatusCode,
     location: Option<String>,
@@ -39,7 +39,7 @@ struct Envelope<T> {
 }
 
 impl<T> Reply<T> {
-    /// 200.
+    /// A response with the status 200.
     pub fn ok(data: T) -> Self {
         Self {
             status: StatusCode::OK,
@@ -51,7 +51,7 @@ impl<T> Reply<T> {
         }
     }
 
-    /// 201.
+    /// A response with the status 201.
     pub fn created(data: T) -> Self {
         Self {
             status: StatusCode::CREATED,
@@ -63,13 +63,14 @@ impl<T> Reply<T> {
         }
     }
 
-    /// Marks an answer that was given before, to the same request.
+    /// Marks the response as a replay: the response to an earlier request with the same idempotency key.
     #[must_use]
     pub fn replayed(self, replayed: bool) -> Self {
         Self { replayed, ..self }
     }
 
-    /// Says for the log whom a token was given out to. Whoever has sent one is known already.
+    /// Names, for the log line, the identity to which this response issues a token. The identity behind a request's own
+    /// token is known already.
     #[must_use]
     pub fn issued_to(self, identity: Identity) -> Self {
         Self {
@@ -78,7 +79,7 @@ impl<T> Reply<T> {
         }
     }
 
-    /// Names the version that is sent.
+    /// Sets the version of the resource, which is sent as the `ETag`.
     #[must_use]
     pub fn version(self, version: u64) -> Self {
         Self {
@@ -87,8 +88,8 @@ impl<T> Reply<T> {
         }
     }
 
-    /// Sends the version alone (304) if the client has that already, and refuses one that it does not expect, in the order of RFC 9110,
-    /// section 13.2.2.
+    /// Evaluates the request's preconditions, in the order of RFC 9110, section 13.2.2: rejects a version that the
+    /// client does not expect, and responds with 304 if the client has the version already.
     pub fn conditional(self, preconditions: &Preconditions) -> Result<Self, ApiError> {
         match self.version {
             Some(Version(version)) if !preconditions.matches(version) => Err(domain::Error::PreconditionFailed.into()),
@@ -100,7 +101,7 @@ impl<T> Reply<T> {
         }
     }
 
-    /// Says where what was created is.
+    /// Sets the location of the created resource.
     #[must_use]
     pub fn location(self, location: String) -> Self {
         Self {
@@ -110,7 +111,7 @@ impl<T> Reply<T> {
     }
 }
 
-/// A 200 without the envelope: a document in the form of a standard whose readers know nothing of ours.
+/// A response with the status 200 and without the envelope: a document in the form that another standard defines.
 pub struct Bare<T>(pub T);
 
 impl<T: Serialize> IntoResponse for Bare<T> {
@@ -119,11 +120,11 @@ impl<T: Serialize> IntoResponse for Bare<T> {
     }
 }
 
-/// A 200 with bytes that are part of the program.
+/// A response with the status 200 and a body that is part of the program.
 pub struct Static {
-    /// What they are.
+    /// The media type of the body.
     pub media_type: &'static str,
-    /// The bytes.
+    /// The body.
     pub body: &'static [u8],
 }
 
@@ -134,7 +135,7 @@ impl IntoResponse for Static {
     }
 }
 
-/// The answer with the length of its body (RFC 9110, section 8.6) and without its body, which a 304 never has.
+/// The 304 response: without a body, but with the body's length (RFC 9110, section 8.6).
 fn without_body(response: &Response) -> Response {
     let length = response.body().size_hint().exact();
     let mut bare = response.status().into_response();
@@ -146,13 +147,13 @@ fn without_body(response: &Response) -> Response {
 }
 
 fn json(status: StatusCode, document: &impl Serialize) -> Response {
-    let mut body = Vec::with_capacity(USUAL_LENGTH);
+    let mut body = Vec::with_capacity(BODY_CAPACITY);
     if let Err(error) = serde_json::to_writer(&mut body, document) {
         return ApiError::internal(error).into_response();
     }
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
-    response.headers_mut().reserve(USUAL_HEADERS);
+    response.headers_mut().reserve(HEADER_CAPACITY);
     let content_type = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     response

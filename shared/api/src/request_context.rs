@@ -9,10 +9,11 @@ use domain::Caller;
 use crate::identity::Identity;
 use crate::request_id::RequestId;
 
-/// The facts that front door, router, extractors and telemetry share about one request: the only request extension of this crate.
+/// The facts that front door, router, extractors and telemetry share about one request: the only request extension of
+/// this crate.
 ///
-/// The front door creates it, and [`RequestLayer`](crate::request_layer::RequestLayer) completes it before the handler runs. Clones share
-/// the facts, so that telemetry sees the identity that an extractor verifies later.
+/// The front door creates it, and `RequestLayer` completes it before the handler runs. Clones share the facts, so that
+/// telemetry sees the identity that an extractor verifies later.
 #[derive(Clone, Debug, Default)]
 pub struct RequestContext(Arc<Facts>);
 
@@ -65,7 +66,8 @@ impl RequestContext {
         self.facts_mut().alias_prefix = prefix;
     }
 
-    /// Names the caller in the request's log line. A request has one token, so that verifying it again finds the same identity.
+    /// Names the caller in the request's log line. A request has one token, so that verifying it again finds the same
+    /// identity.
     pub(crate) fn set_identity(&self, caller: &Caller) {
         let _ = self.0.identity.set(caller.into());
     }

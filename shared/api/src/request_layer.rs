@@ -1,4 +1,5 @@
-//! The outermost layer: it gives every request an id and a timer, and every response its problem document and common headers.
+//! The outermost layer: it gives every request an id and a timer, and every response its problem document and common
+//! headers.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -102,8 +103,9 @@ where
 
 /// Yields once to the tasks that are ready on this thread.
 ///
-/// Under load the thread then computes the responses to all waiting requests before it sends the first one. The receiver of the responses,
-/// a client or proxy on the same machine, wakes up once for several of them; waking it takes longer than computing a response.
+/// Under load the thread then computes the responses to all waiting requests before it sends the first one. The
+/// receiver of the responses, a client or proxy on the same machine, wakes up once for several of them; waking it takes
+/// longer than computing a response.
 async fn yield_to_ready_requests() {
     let mut has_yielded = false;
     poll_fn(|context| {
@@ -128,7 +130,8 @@ fn finish(mut response: Response, timer: RequestTimer) -> Response {
     response
 }
 
-/// Writes the problem document of a failed request. The error has no body before, because only this layer knows the request's id.
+/// Writes the problem document of a failed request. The error has no body before, because only this layer knows the
+/// request's id.
 fn write_problem(mut response: Response, method: &Method, id: &RequestId) -> Response {
     let Some(error) = response.extensions().get::<ApiError>().cloned() else {
         return response;
@@ -158,7 +161,7 @@ mod tests {
 
     use super::*;
     use crate::app::app;
-    use crate::line::LogSink;
+    use crate::log::LogSink;
     use crate::router::Router;
 
     #[tokio::test]

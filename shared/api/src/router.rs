@@ -1,5 +1,5 @@
-//! A function's route table: each route is stated once, at its handler, served under both prefixes ([`crate::app`]) and readable by
-//! tests.
+//! A function's route table: each route is stated once, at its handler, served under both prefixes ([`crate::app`]) and
+//! readable by tests.
 
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, on};

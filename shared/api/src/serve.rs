@@ -31,15 +31,15 @@ use tower::{Service, ServiceExt as _};
 use crate::app::{App, app};
 use crate::client_address;
 use crate::config::{Config, ConfigError, Mode, TokenUse};
-use crate::job::{Asked, Failed, Job, allowance};
-use crate::line::LogSink;
-use crate::observer::{Observer, Recorder, Telling};
+use crate::job::{Failed, Job, Trigger, time_budget};
+use crate::log::{LogSink, subscriber};
+use crate::metrics;
+use crate::observer::{MetricsSink, Observer, Reporting};
 use crate::request_context::RequestContext;
 use crate::request_id::RequestId;
 use crate::router::Router;
 use crate::state::AppState;
 use crate::trace_id::TraceId;
-use crate::{metrics, trace};
 use event::Event;
 use threads::Threads;
 
@@ -79,7 +79,7 @@ pub fn serve_with(router: Router, jobs: Vec<Job>) -> ExitCode {
 struct Standing {
     jobs: Vec<Job>,
     /// Who takes the metrics, and who answers what they are.
-    start_metrics: fn(Timestamp) -> (Arc<dyn Recorder>, Axum),
+    start_metrics: fn(Timestamp) -> (Arc<dyn MetricsSink>, Axum),
     start_threads: fn() -> io::Result<Threads>,
 }
 
@@ -131,8 +131,8 @@ enum Failure {
 
 fn run(router: Router, standing: Option<Standing>) -> Result<(), Failure> {
     let config = Config::from_env(router.token_use())?;
-    let lines = LogSink::on(config.logs.stream);
-    trace::init(&config.logs, &lines);
+    let lines = LogSink::from_stream(config.logs.stream);
+    subscriber::init(&config.logs, &lines);
     let state = AppState::open(&config)?;
     let env = state.env.clone();
     let (recorder, metrics) = match (config.metrics, &standing) {
@@ -144,8 +144,8 @@ fn run(router: Router, standing: Option<Standing>) -> Result<(), Failure> {
         }
     };
     let telling = match config.mode {
-        Mode::Lambda => Telling::Later,
-        Mode::Server(_) => Telling::AtOnce,
+        Mode::Lambda => Reporting::Deferred,
+        Mode::Server(_) => Reporting::Immediate,
     };
     let observer = Observer::new(&config.logs, lines, recorder, telling);
     let app = app(router, state, &config.origins, observer.clone());
@@ -160,7 +160,7 @@ fn run(router: Router, standing: Option<Standing>) -> Result<(), Failure> {
                     () = stop => Ok(()),
                 }
             });
-            observer.tell();
+            observer.flush();
             ended
         }
         Mode::Server(address) => {
@@ -209,9 +209,9 @@ async fn connect(env: &domain::Env) {
 
 fn run_schedule(job: &Job) -> Result<(), Failure> {
     let config = Config::from_env(TokenUse::Ignores)?;
-    let lines = LogSink::on(config.logs.stream);
-    trace::init(&config.logs, &lines);
-    let observer = Observer::new(&config.logs, lines, None, Telling::AtOnce);
+    let lines = LogSink::from_stream(config.logs.stream);
+    subscriber::init(&config.logs, &lines);
+    let observer = Observer::new(&config.logs, lines, None, Reporting::Immediate);
     let env = AppState::open(&config)?.env.clone();
     one_thread(&mut Builder::new_current_thread())?.block_on(async {
         let stop = stop_signal()?;
@@ -222,7 +222,7 @@ fn run_schedule(job: &Job) -> Result<(), Failure> {
             },
             Mode::Server(_) => {
                 let summary = tokio::select! {
-                    outcome = job.run(env, Duration::MAX, Asked::Once, &observer) => outcome?,
+                    outcome = job.run(env, Duration::MAX, Trigger::Manual, &observer) => outcome?,
                     () = stop => return Err(Failure::Stopped),
                 };
                 let _ = writeln!(io::stdout(), "{summary}");
@@ -235,9 +235,9 @@ fn run_schedule(job: &Job) -> Result<(), Failure> {
 async fn lambda_schedule(job: &Job, env: &domain::Env, observer: &Observer) -> Result<(), Failure> {
     let service = service_fn(|event: LambdaEvent<IgnoredAny>| async move {
         let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
-        let within = allowance(Timestamp::from_millis(deadline), env.clock.now());
+        let within = time_budget(Timestamp::from_millis(deadline), env.clock.now());
         let trace = event.context.xray_trace_id.as_deref().and_then(TraceId::from_xray);
-        let asked = Asked::By(&event.context.request_id, trace);
+        let asked = Trigger::Invocation(&event.context.request_id, trace);
         let outcome = job.run(env.clone(), within, asked, observer);
         outcome.await.map_err(|failed| Diagnostic {
             error_type: "JobFailed".to_owned(),
@@ -274,7 +274,7 @@ async fn lambda(app: App, env: &domain::Env, observer: Observer) -> Result<(), F
     get_ready(env).await;
     // When the answer has been taken, and before the next event is asked for: Lambda may freeze the process then.
     let tell = MapResultLayer::new(move |answered: Result<(), lambda_http::Error>| {
-        observer.tell();
+        observer.flush();
         answered
     });
     let runtime = lambda_runtime::Runtime::new(service).layer(tell);

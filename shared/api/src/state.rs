@@ -9,33 +9,33 @@ use jwt::Tokens;
 
 use crate::config::Config;
 
-/// What handlers share; clones are the same.
+/// The services that handlers share. Clones refer to the same services.
 #[derive(Clone)]
-pub struct AppState(Arc<Shared>);
+pub struct AppState(Arc<Services>);
 
-/// What there is one of in a process.
-pub struct Shared {
-    /// What operations need.
+/// The services of a process.
+pub struct Services {
+    /// The environment of operations: the store, the clock, ids, randomness and limits.
     pub env: Env,
     /// Signs and verifies access tokens.
     pub tokens: Arc<Tokens>,
 }
 
 impl Deref for AppState {
-    type Target = Shared;
+    type Target = Services;
 
-    fn deref(&self) -> &Shared {
+    fn deref(&self) -> &Services {
         &self.0
     }
 }
 
 impl AppState {
-    /// State of these.
+    /// The state with these services.
     pub fn new(env: Env, tokens: Arc<Tokens>) -> Self {
-        Self(Arc::new(Shared { env, tokens }))
+        Self(Arc::new(Services { env, tokens }))
     }
 
-    /// Opens the store and takes the machine's clock and randomness.
+    /// Opens the configured store, and uses the clock and the randomness of the operating system.
     pub fn open(config: &Config) -> Result<Self, kv::Error> {
         let db = kv::Db::open(config.store.clone())?;
         let rng = Arc::new(SystemRng);
@@ -60,7 +60,7 @@ impl AppState {
 
 #[cfg(test)]
 impl AppState {
-    /// That of a function without tokens, on a store in this folder.
+    /// The state of a function without tokens, on a store in this folder.
     pub(crate) fn on(folder: &tempfile::TempDir) -> Self {
         let store = format!("lmdb:{}", folder.path().display());
         let lookup = |name: &str| (name == "STORE").then(|| store.clone().into());

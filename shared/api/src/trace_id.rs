@@ -1,10 +1,10 @@
-//! The trace that a request belongs to: W3C Trace Context (<https://www.w3.org/TR/trace-context/>), and X-Ray's header.
+//! The trace id of a request, from W3C Trace Context (<https://www.w3.org/TR/trace-context/>) or from X-Ray's header.
 //!
-//! A trace id is 128 bits and is written as 32 hexadecimal digits, as W3C and OpenTelemetry do. X-Ray's `1-5759e988-bd862e3fe1be46a994272793`
-//! is the same without its version and its hyphens, and so can be told from the 32 digits.
+//! A trace id has 128 bits and is written as 32 hexadecimal digits, as in W3C and OpenTelemetry. X-Ray's
+//! `1-5759e988-bd862e3fe1be46a994272793` is the same number with a version and hyphens.
 //!
-//! Whoever sends a request can set the headers, so the id is a hint for those who look for lines that belong together, and nothing else: it
-//! stands on the line, and decides nothing. The request's own id is never taken from a client.
+//! A client can set the headers. So the trace id only helps an operator to find related log lines, and no decision
+//! depends on it. The request's own id never comes from a client.
 
 use std::fmt;
 
@@ -15,55 +15,57 @@ use uuid::Uuid;
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const X_AMZN_TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 
-/// The length of a `traceparent` of version 00; that of every later one begins in the same way.
+/// The length of a `traceparent` of version 00. Later versions begin with the same fields.
 const TRACEPARENT_LEN: usize = 55;
 
-/// How many digits an id has.
+/// The number of hexadecimal digits of an id.
 const DIGITS: usize = 32;
 
-/// The id of a trace, which is never zero.
+/// A trace id, which is never zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TraceId(u128);
 
 impl TraceId {
-    /// The trace of a request with these headers.
+    /// The trace id of a request with these headers.
     ///
-    /// `traceparent` goes first, because it is sent by whoever wants to find the request in a trace of their own. Then comes X-Ray's header,
-    /// which a load balancer adds, and under Lambda `lambda_http`: whatever stood there, it puts the trace of the invocation in its place.
-    /// Without either, or if it is malformed or there twice, a trace begins here.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let parent = only(headers, &TRACEPARENT).and_then(Self::from_traceparent);
+    /// `traceparent` has precedence, because a client sends it to find the request in its own trace. X-Ray's header
+    /// comes from a load balancer, or from `lambda_http`, which replaces any value with the trace of the invocation. A
+    /// header that is absent, malformed or repeated is ignored; without a usable header the id is a new one.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
+        let parent = single_value(headers, &TRACEPARENT).and_then(Self::from_traceparent);
         parent
-            .or_else(|| only(headers, &X_AMZN_TRACE_ID).and_then(Self::from_xray))
-            .unwrap_or_else(Self::begin)
+            .or_else(|| single_value(headers, &X_AMZN_TRACE_ID).and_then(Self::from_xray))
+            .unwrap_or_else(Self::generate)
     }
 
-    /// A new one. Nobody has to be kept from guessing it.
-    pub(crate) fn begin() -> Self {
+    /// A new id. It need not be hard to guess, because no decision depends on it.
+    pub(crate) fn generate() -> Self {
         Self(fastrand::u128(1..))
     }
 
-    /// The trace of a `traceparent` (section 3.2): `00-`, 32 digits, `-`, the parent's 16, `-`, 2 of flags; in lower case, and neither id
-    /// zero. A later version may go on after another hyphen; `ff` is none.
+    /// Parses a `traceparent` (section 3.2): `00-`, 32 digits of the trace, `-`, 16 digits of the parent, `-`, 2 digits
+    /// of flags; in lower case, and neither id zero. A later version may continue after another hyphen; the version
+    /// `ff` is invalid.
     pub(crate) fn from_traceparent(value: &str) -> Option<Self> {
         let value = value.trim_matches([' ', '\t']);
         let (known, rest) = value.split_at_checked(TRACEPARENT_LEN)?;
         let mut parts = known.split('-');
         let mut digits = |len| parts.next().filter(|part| is_lower_hex(part, len));
         let (version, trace, parent, _flags) = (digits(2)?, digits(DIGITS)?, digits(16)?, digits(2)?);
-        let may_go_on = match version {
+        let has_valid_rest = match version {
             "ff" => return None,
             "00" => rest.is_empty(),
             _ => rest.is_empty() || rest.starts_with('-'),
         };
         let parent = u64::from_str_radix(parent, 16).ok()?;
-        if !may_go_on || parent == 0 {
+        if !has_valid_rest || parent == 0 {
             return None;
         }
         Self::from_digits(trace.as_bytes())
     }
 
-    /// The `Root` of X-Ray's header (`Root=1-8 digits-24 digits;Parent=…;Sampled=…`), among whatever fields there are in whatever order.
+    /// Parses the field `Root` of X-Ray's header (`Root=1-8 digits-24 digits;Parent=…;Sampled=…`); its fields may be in
+    /// any order.
     pub(crate) fn from_xray(value: &str) -> Option<Self> {
         let mut fields = value.split(';').filter_map(|field| field.trim().split_once('='));
         let (_, root) = fields.find(|(name, _)| *name == "Root")?;
@@ -78,7 +80,7 @@ impl TraceId {
     }
 
     fn from_digits(digits: &[u8]) -> Option<Self> {
-        // A UUID is as many digits, and is read and written faster than a number.
+        // A UUID has as many digits, and is parsed and formatted faster than an integer.
         let number = Uuid::try_parse_ascii(digits).ok()?.as_u128();
         (number != 0).then_some(Self(number))
     }
@@ -88,8 +90,8 @@ impl TraceId {
     }
 }
 
-/// The header's value, if there is exactly one and it is text.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+/// The header's value, if the header occurs once and is ASCII.
+fn single_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (Some(value), None) => value.to_str().ok(),
@@ -132,10 +134,10 @@ mod tests {
     }
 
     #[test]
-    fn a_traceparent_of_this_version_or_a_later_one_names_its_trace() {
+    fn a_traceparent_of_this_or_a_later_version_is_accepted() {
         for value in [
             PARENT,
-            // No flag that is unknown matters, nor is a trace less one for not being recorded.
+            // Flags are ignored, known or unknown: an unrecorded trace has an id, too.
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-ff",
             "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
@@ -148,13 +150,13 @@ mod tests {
     }
 
     #[test]
-    fn a_traceparent_that_is_not_one_to_the_letter_names_none() {
+    fn a_malformed_traceparent_is_rejected() {
         for value in [
             "",
             "-",
             "---",
             TRACE,
-            // Of another length, or going on where it must not.
+            // Another length, or a continuation that is not allowed.
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1",
@@ -164,7 +166,7 @@ mod tests {
             "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0",
             "0-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-001",
             "00-4bf92f3577b34da6a3ce929d0e0e473-600f067aa0ba902b7-01",
-            // Not in lower case, or no digits.
+            // Upper case, or no hexadecimal digits.
             "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00F067AA0BA902B7-01",
             "00-4bf92f3577b34da6a3ce929d0e0e473g-00f067aa0ba902b7-01",
@@ -176,7 +178,7 @@ mod tests {
             "00_4bf92f3577b34da6a3ce929d0e0e4736_00f067aa0ba902b7_01",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-\u{e9}",
             "\u{e9}-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-            // The forbidden version, and the ids that are none.
+            // The invalid version and the invalid ids.
             "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
             "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_root_of_xrays_header_names_its_trace_wherever_it_stands() {
+    fn the_root_of_xrays_header_is_accepted_among_other_fields() {
         for value in [
             XRAY,
             "Root=1-5759e988-bd862e3fe1be46a994272793",
@@ -219,42 +221,42 @@ mod tests {
         }
     }
 
-    fn of(headers: &[(&'static str, &str)]) -> String {
+    fn from_headers(headers: &[(&'static str, &str)]) -> String {
         let mut all = HeaderMap::new();
         for (name, value) in headers {
             all.append(HeaderName::from_static(name), value.parse().unwrap());
         }
-        TraceId::of(&all).to_string()
+        TraceId::from_headers(&all).to_string()
     }
 
     #[test]
-    fn the_callers_own_trace_goes_before_xrays() {
+    fn traceparent_has_precedence_over_xrays_header() {
         let (parent, header) = (("traceparent", PARENT), ("x-amzn-trace-id", XRAY));
         let xrays = "5759e988bd862e3fe1be46a994272793";
-        assert_eq!(of(&[header, parent]), TRACE);
-        assert_eq!(of(&[header]), xrays);
-        assert_eq!(of(&[header, ("traceparent", "nonsense")]), xrays);
+        assert_eq!(from_headers(&[header, parent]), TRACE);
+        assert_eq!(from_headers(&[header]), xrays);
+        assert_eq!(from_headers(&[header, ("traceparent", "nonsense")]), xrays);
     }
 
     #[test]
-    fn without_a_trace_or_with_two_one_begins_here() {
+    fn without_exactly_one_usable_header_the_id_is_new() {
         let two = [("traceparent", PARENT), ("traceparent", PARENT)];
-        let mut seen = std::collections::BTreeSet::from([TRACE.to_owned(), "0".repeat(32)]);
+        let mut known = std::collections::BTreeSet::from([TRACE.to_owned(), "0".repeat(32)]);
         for headers in [
             &[][..],
             &two,
             &[("traceparent", "nonsense")],
             &[("x-amzn-trace-id", "Root=1")],
         ] {
-            let begun = of(headers);
-            assert!(is_lower_hex(&begun, 32), "{begun}");
-            assert!(seen.insert(begun), "{headers:?}");
+            let id = from_headers(headers);
+            assert!(is_lower_hex(&id, 32), "{id}");
+            assert!(known.insert(id), "{headers:?}");
         }
     }
 
     proptest! {
         #[test]
-        fn whatever_is_sent_a_trace_is_thirty_two_digits_of_it_or_none(value in "[0-9a-fA-F-]{50,60}|\\PC{0,80}") {
+        fn any_header_gives_thirty_two_of_its_digits_or_none(value in "[0-9a-fA-F-]{50,60}|\\PC{0,80}") {
             if let Some(id) = w3c(&value) {
                 prop_assert!(value.contains(&id));
                 prop_assert!(is_lower_hex(&id, 32));
@@ -263,7 +265,13 @@ mod tests {
         }
 
         #[test]
-        fn every_traceparent_that_is_one_is_taken(version in 0u8..=254, trace in 1u128.., parent in 1u64.., flags: u8, more in "(-[!-~]{0,20})?") {
+        fn every_valid_traceparent_and_xray_header_is_accepted(
+            version in 0u8..=254,
+            trace in 1u128..,
+            parent in 1u64..,
+            flags: u8,
+            more in "(-[!-~]{0,20})?",
+        ) {
             let more = if version == 0 { "" } else { &more };
             let value = format!("{version:02x}-{trace:032x}-{parent:016x}-{flags:02x}{more}");
             prop_assert_eq!(w3c(&value), Some(format!("{trace:032x}")));

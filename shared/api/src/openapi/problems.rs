@@ -163,7 +163,7 @@ fn sample(code: Code) -> ApiError {
         ]),
         Code::MalformedBody => ApiError::new(code, "The body must be a JSON object."),
         Code::InvalidCredentials => Error::InvalidCredentials.into(),
-        Code::MissingToken => crate::caller::missing(),
+        Code::MissingToken => crate::caller::missing_token(),
         Code::InvalidToken => jwt::Rejection::Invalid("an example").into(),
         Code::ExpiredToken => crate::error::expired_token(),
         Code::RevokedToken => Error::Revoked.into(),

@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-use crate::line::thread_parks;
+use crate::log::sink::flush_before_park;
 
 /// After so many of its own tasks a thread takes up one that another has woken or spawned.
 const TAKE_UP_EVERY: u32 = 4;
@@ -71,7 +71,7 @@ impl Drop for Threads {
 impl Thread {
     fn start(number: usize) -> io::Result<Self> {
         let mut builder = Builder::new_current_thread();
-        builder.enable_all().on_thread_park(thread_parks);
+        builder.enable_all().on_thread_park(flush_before_park);
         // What others have done for it is taken up as often, also if it has always something to do: commits, hashes, and new connections.
         let runtime = builder.global_queue_interval(TAKE_UP_EVERY).build()?;
         let (until, told) = oneshot::channel();

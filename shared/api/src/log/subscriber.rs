@@ -1,4 +1,4 @@
-//! The log but for the lines of requests and jobs, which [`crate::line`] makes: whatever goes through `tracing`, ours and our libraries'.
+//! The lines of `tracing` events: all log lines, our own and those of libraries, except the lines of requests and jobs.
 
 use domain::Clock as _;
 use domain::SystemClock;
@@ -11,12 +11,12 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use super::sink::LogSink;
 use crate::config::{LogFormat, Logs};
-use crate::line::LogSink;
 
-/// Starts logging; a second time changes nothing.
-pub(crate) fn init(logs: &Logs, lines: &LogSink) {
-    let _ = subscriber(logs, lines).try_init();
+/// Starts logging. A second call has no effect.
+pub(crate) fn init(logs: &Logs, sink: &LogSink) {
+    let _ = subscriber(logs, sink).try_init();
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
         let message = panic.payload_as_str().unwrap_or("no message");
@@ -24,16 +24,16 @@ pub(crate) fn init(logs: &Logs, lines: &LogSink) {
     }));
 }
 
-/// What writes these logs to `lines`.
-fn subscriber(logs: &Logs, lines: &LogSink) -> impl Subscriber + Send + Sync {
-    let lines = lines.clone();
+/// The subscriber that writes to `sink`.
+pub(super) fn subscriber(logs: &Logs, sink: &LogSink) -> impl Subscriber + Send + Sync {
+    let sink = sink.clone();
     let layer = match logs.format {
         LogFormat::Text => fmt::layer()
-            .with_writer(move || lines.clone())
+            .with_writer(move || sink.clone())
             .log_internal_errors(false)
             .with_target(false)
             .boxed(),
-        LogFormat::Json => Json(lines).boxed(),
+        LogFormat::Json => Json(sink).boxed(),
     };
     tracing_subscriber::registry()
         .with(layer)
@@ -41,8 +41,11 @@ fn subscriber(logs: &Logs, lines: &LogSink) -> impl Subscriber + Send + Sync {
         .with(filter_fn(may_be_logged))
 }
 
-/// Whatever is asked for, Lambda's crates never get so talkative that they log whole events, with the bodies and tokens in them. Neither
-/// is the runtime's own line about a panic or a failure logged, which has been where it happened. Spans are on no line.
+/// Excludes, whatever the configured filter says:
+///
+/// - the verbose levels of the Lambda crates, which log whole events, including bodies and tokens;
+/// - the runtime's own event about a panic or a failure, which has been logged where it happened;
+/// - spans, which no line shows.
 fn may_be_logged(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
     !metadata.is_span()
@@ -50,13 +53,13 @@ fn may_be_logged(metadata: &Metadata<'_>) -> bool {
         && (!target.starts_with("lambda_") || *metadata.level() <= Level::INFO)
 }
 
-/// LogSink for machines: an object with the event's fields beside its time, level and target.
+/// Writes events as JSON lines: one object with the timestamp, the level, the target and the event's fields.
 struct Json(LogSink);
 
 impl<S: Subscriber> Layer<S> for Json {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        self.0.write(|json| {
-            // Nothing in a line refuses to be written, nor does the buffer.
+        self.0.write_now(|json| {
+            // Neither the serialization of a line nor its buffer can fail.
             let Ok(mut members) = json.serialize_map(None) else {
                 return;
             };
@@ -70,6 +73,7 @@ impl<S: Subscriber> Layer<S> for Json {
     }
 }
 
+/// Writes an event's fields as members of an object.
 struct Members<'a, M>(&'a mut M);
 
 impl<M: SerializeMap> Visit for Members<'_, M> {
@@ -108,31 +112,31 @@ mod tests {
 
     use super::*;
 
-    /// What is logged in one form if this is asked for.
-    fn logged_as(format: LogFormat, asked: &str, work: impl Fn()) -> String {
+    /// The lines that `work` logs in this format with this filter.
+    fn logged_as(format: LogFormat, filter: &str, work: impl Fn()) -> String {
         let logs = Logs {
-            filter: asked.parse().unwrap(),
+            filter: filter.parse().unwrap(),
             format,
             stream: Stream::Error,
             function: None,
         };
         let written = Arc::new(Mutex::new(Vec::new()));
         let kept = written.clone();
-        let lines = LogSink::from_fn(move |line| kept.lock().unwrap().extend_from_slice(line));
-        tracing::subscriber::with_default(subscriber(&logs, &lines), work);
+        let sink = LogSink::from_fn(move |line| kept.lock().unwrap().extend_from_slice(line));
+        tracing::subscriber::with_default(subscriber(&logs, &sink), work);
         let bytes = written.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
     }
 
-    /// What is logged if this is asked for, in either form.
-    fn logged(asked: &str, work: impl Fn()) -> String {
+    /// The lines that `work` logs with this filter, first as text, then as JSON.
+    fn logged(filter: &str, work: impl Fn()) -> String {
         [LogFormat::Text, LogFormat::Json]
-            .map(|format| logged_as(format, asked, &work))
+            .map(|format| logged_as(format, filter, &work))
             .concat()
     }
 
     #[test]
-    fn the_runtime_never_logs_its_events_whatever_is_asked_for() {
+    fn no_filter_makes_the_lambda_crates_log_events() {
         let work = || {
             let span = tracing::info_span!(target: "lambda_runtime", "Lambda runtime invoke", requestId = "id");
             let _entered = span.enter();
@@ -144,7 +148,7 @@ mod tests {
             tracing::error!(target: "lambda_runtime::layers::panic", "marked");
             tracing::info!(target: "lambda_runtime", "harmless");
         };
-        for asked in [
+        for filter in [
             "trace",
             "lambda_runtime=trace",
             "debug,lambda_http=trace,lambda_runtime=debug",
@@ -153,55 +157,58 @@ mod tests {
             "lambda_=trace",
             "info,lambda_runtime::layers::api_response[{body}]=trace",
         ] {
-            let lines = logged(asked, work);
-            assert!(!lines.contains("marked"), "{asked}: {lines}");
-            assert_eq!(lines.matches("harmless").count(), 2, "{asked}: {lines}");
+            let lines = logged(filter, work);
+            assert!(!lines.contains("marked"), "{filter}: {lines}");
+            assert_eq!(lines.matches("harmless").count(), 2, "{filter}: {lines}");
         }
     }
 
     #[test]
-    fn others_log_what_is_asked_for() {
+    fn other_crates_log_what_the_filter_selects() {
         let work = || {
             tracing::trace!(target: "domain", "trace-line");
             tracing::info!(target: "domain", "info-line");
             tracing::warn!(target: "lambda_runtime", "warn-line");
         };
-        for (asked, expected) in [
+        for (filter, expected) in [
             ("info", [0, 2, 2]),
             ("domain=trace", [2, 2, 0]),
             ("error", [0, 0, 0]),
             ("trace", [2, 2, 2]),
             ("info,lambda_runtime=error", [0, 2, 0]),
         ] {
-            let lines = logged(asked, work);
+            let lines = logged(filter, work);
             let counts = ["trace-line", "info-line", "warn-line"].map(|line| lines.matches(line).count());
-            assert_eq!(counts, expected, "{asked}: {lines}");
+            assert_eq!(counts, expected, "{filter}: {lines}");
         }
     }
 
     #[test]
-    fn a_line_for_machines_is_an_object_with_the_fields_as_they_are() {
+    fn a_json_line_is_an_object_with_the_events_fields() {
         let line = logged_as(LogFormat::Json, "info", || {
             let cause = std::io::Error::other("a \"quote\"\nand a line");
             let nothing: Option<&str> = None;
-            tracing::warn!(target: "a::b", nothing, count = 3_u64, below = -1_i64, share = 0.5, is = true, %cause, list = ?[1, 2], "said");
+            tracing::warn!(
+                target: "a::b", nothing, count = 3_u64, below = -1_i64, share = 0.5, is = true, %cause, list = ?[1, 2], "said"
+            );
         });
         assert_eq!(line.matches('\n').count(), 1, "{line}");
         let mut line: Value = serde_json::from_str(&line).unwrap();
         let time = line["timestamp"].take();
-        let form = form_of(time.as_str().unwrap());
-        assert_eq!(form, "0000-00-00T00:00:00.000Z");
+        let time = digits_as_zero(time.as_str().unwrap());
+        assert_eq!(time, "0000-00-00T00:00:00.000Z");
         assert_eq!(
             line,
             json!({
-                "timestamp": null, "level": "WARN", "target": "a::b", "message": "said", "count": 3, "below": -1, "share": 0.5, "is": true,
+                "timestamp": null, "level": "WARN", "target": "a::b", "message": "said",
+                "count": 3, "below": -1, "share": 0.5, "is": true,
                 "cause": "a \"quote\"\nand a line", "list": "[1, 2]",
             })
         );
     }
 
-    /// The time with every digit a zero.
-    fn form_of(time: &str) -> String {
+    /// The text with every digit replaced by zero.
+    fn digits_as_zero(time: &str) -> String {
         let zero = |c: char| if c.is_ascii_digit() { '0' } else { c };
         time.chars().map(zero).collect()
     }
