@@ -188,7 +188,7 @@ mod tests {
         let count = logged.clone();
         let sink = LogSink::from_fn(move |_| *count.lock().unwrap() += 1);
         let handler = || async { StatusCode::NO_CONTENT };
-        let router = Router::new().on(&HttpMethod::Get, "/here".to_owned(), handler);
+        let router = Router::new().on(&HttpMethod::Get, "/here", handler);
         let observer = Observer::with_embedded_metrics(sink, "test");
         let mut app = app(router, AppState::on(&folder), &Origins::Any, observer);
         for yields in [false, true] {

@@ -1,4 +1,5 @@
-//! An event of Lambda's before it is a request: read, mended, and taken to the paths that we know.
+//! A Lambda event before it is a request: parsed, sanitized, and with the base path of its front door removed from the
+//! request.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -18,19 +19,20 @@ use crate::router::PREFIXES;
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// How the events of HTTP APIs and function URLs begin.
-const SECOND_FORMAT: &str = r#"{"version":"2.0","#;
+/// The start of the events of HTTP APIs and function URLs (payload format 2.0).
+const FORMAT_2_START: &str = r#"{"version":"2.0","#;
 
-/// A request's event, as whichever front door sends it.
+/// The event of a request, from any front door.
 ///
-/// `lambda_http` finds out whose an event is by reading it as one kind after the other, the first of which is a REST API's. What begins like the
-/// commonest kind is read as that at once; whatever that does not succeed with is left to `lambda_http`.
+/// `lambda_http` parses an event as one kind after the other, beginning with that of a REST API, until one succeeds. An
+/// event that starts like the most frequent kind, format 2.0, is parsed as that kind first; `lambda_http` gets the
+/// event if that fails.
 pub(crate) struct Event(LambdaRequest);
 
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <&RawValue>::deserialize(deserializer)?.get();
-        if raw.starts_with(SECOND_FORMAT)
+        if raw.starts_with(FORMAT_2_START)
             && let Ok(event) = serde_json::from_str::<ApiGatewayV2httpRequest>(raw)
         {
             return Ok(Self(LambdaRequest::ApiGatewayV2(event)));
@@ -40,69 +42,70 @@ impl<'de> Deserialize<'de> for Event {
 }
 
 impl Event {
-    /// The event without what `lambda_http` would panic on.
-    pub(crate) fn mended(self) -> LambdaRequest {
+    /// The event without input on which `lambda_http` would panic.
+    pub(crate) fn sanitized(self) -> LambdaRequest {
         let Self(mut event) = self;
-        mend(&mut event);
+        sanitize(&mut event);
         event
     }
 }
 
-/// Mends what a client can put into an event and `lambda_http` would panic on, which the client would be answered as a failure of ours.
-fn mend(event: &mut LambdaRequest) {
+/// Replaces client input on which `lambda_http` would panic: the client would get a 500 for its own mistake.
+fn sanitize(event: &mut LambdaRequest) {
     let (headers, body, is_base64) = match event {
         LambdaRequest::ApiGatewayV1(event) => (&mut event.headers, &mut event.body, event.is_base64_encoded),
         LambdaRequest::ApiGatewayV2(event) => {
-            // The others' queries are parsed, and written anew.
-            event.raw_query_string = event.raw_query_string.take().map(escaped);
+            // `lambda_http` serializes the queries of the other kinds itself.
+            event.raw_query_string = event.raw_query_string.take().map(escape_query);
             (&mut event.headers, &mut event.body, event.is_base64_encoded)
         }
         LambdaRequest::Alb(event) => (&mut event.headers, &mut event.body, event.is_base64_encoded),
         _ => return,
     };
-    // An address is made of them, of which we read the path alone.
+    // `lambda_http` builds the request's URI from them, and only its path is used.
     headers.remove(header::HOST);
     headers.remove(X_FORWARDED_PROTO);
     if is_base64 && body.as_ref().is_some_and(|body| STANDARD.decode(body).is_err()) {
-        // A byte that is in no text, so that whoever reads it refuses it as malformed.
+        // A byte that is no UTF-8, so that the handler rejects the body as malformed.
         *body = Some(STANDARD.encode([0xff]));
     }
 }
 
-/// A query with whatever must not stand in one (RFC 3986) percent-encoded.
-fn escaped(query: String) -> String {
-    let stands = |byte: u8| byte.is_ascii_graphic() && !b"\"#<>\\^`{|}".contains(&byte);
-    if query.bytes().all(stands) {
+/// Percent-encodes the bytes that a query must not contain (RFC 3986).
+fn escape_query(query: String) -> String {
+    let is_allowed = |byte: u8| byte.is_ascii_graphic() && !b"\"#<>\\^`{|}".contains(&byte);
+    if query.bytes().all(is_allowed) {
         return query;
     }
     let mut escaped = String::with_capacity(query.len() + 8);
     for byte in query.bytes() {
-        if stands(byte) {
+        if is_allowed(byte) {
             escaped.push(byte.into());
         } else {
-            // Writing to a text does not fail.
+            // Writing to a string cannot fail.
             let _ = write!(escaped, "%{byte:02X}");
         }
     }
     escaped
 }
 
-/// The address that whoever made the event has seen, if it says so.
-pub(crate) fn vouched(request: &lambda_http::Request) -> Option<IpAddr> {
+/// The client address that the front door reports in its event, if it reports one.
+pub(crate) fn source_address(request: &lambda_http::Request) -> Option<IpAddr> {
     match request.request_context_ref()? {
         RequestContext::ApiGatewayV1(context) => client_address::parse(context.identity.source_ip.as_deref()?),
-        // A function URL's event has this form too.
+        // The events of function URLs have this form, too.
         RequestContext::ApiGatewayV2(context) => client_address::parse(context.http.source_ip.as_deref()?),
-        // Its context has no address. As long as its attribute `routing.http.xff_header_processing.mode` is left at `append`, what it
-        // saw stands at the end of the header.
+        // A load balancer's event has no address. With the default of the attribute
+        // `routing.http.xff_header_processing.mode`, which is `append`, the load balancer appends the client address to
+        // the header.
         RequestContext::Alb(_) => client_address::last_forwarded(request.headers()),
         _ => None,
     }
 }
 
-/// Takes off what an API's address has in front of our paths: the stage, which an HTTP API leaves there and `lambda_http` puts there for a
-/// REST API, and the base path by which a domain maps to the API.
-pub(crate) fn without_mapping(request: &mut lambda_http::Request) {
+/// Removes what precedes our own path in the request's URI: the stage, which HTTP APIs include and `lambda_http` adds
+/// for REST APIs, and the base path with which a custom domain maps to the API.
+pub(crate) fn strip_base_path(request: &mut lambda_http::Request) {
     let (stage, route) = match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV1(context)) => (&context.stage, context.resource_path.as_deref()),
         Some(RequestContext::ApiGatewayV2(context)) => {
@@ -115,28 +118,29 @@ pub(crate) fn without_mapping(request: &mut lambda_http::Request) {
         _ => return,
     };
     let path = request.uri().path();
-    // The gateway's own route, with its parameters filled in, is exact where there is one; the base path is what it does not account for.
+    // If the gateway matched a route, the route with its parameters filled in is exactly our own path.
     let matched = route.zip(request.path_parameters_ref()).map(|(route, parameters)| {
         parameters.iter().fold(route.to_owned(), |route, (name, value)| {
             let greedy = format!("{{{name}+}}");
             route.replace(&format!("{{{name}}}"), value).replace(&greedy, value)
         })
     });
-    let own = match matched.filter(|matched| path.ends_with(matched.as_str())) {
+    let own_path = match matched.filter(|matched| path.ends_with(matched.as_str())) {
         Some(matched) => &path[path.len() - matched.len()..],
-        None => below_stage(path, stage.as_deref(), request.raw_http_path()),
+        None => strip_stage(path, stage.as_deref(), request.raw_http_path()),
     };
-    if own.len() == path.len() {
+    if own_path.len() == path.len() {
         return;
     }
     let with_query = request.uri().path_and_query().map_or(path, PathAndQuery::as_str);
-    if let Ok(uri) = Uri::try_from(&with_query[path.len() - own.len()..]) {
+    if let Ok(uri) = Uri::try_from(&with_query[path.len() - own_path.len()..]) {
         *request.uri_mut() = uri;
     }
 }
 
-/// The part of a path below a stage, if that is what it begins with: a stage may be called like the first part of our paths.
-fn below_stage<'a>(path: &'a str, stage: Option<&str>, raw: &str) -> &'a str {
+/// The path without the stage, if the path begins with it. A stage may have the same name as the first segment of our
+/// own paths.
+fn strip_stage<'a>(path: &'a str, stage: Option<&str>, raw: &str) -> &'a str {
     let Some(stage) = stage.filter(|stage| *stage != "$default") else {
         return path;
     };
@@ -146,12 +150,12 @@ fn below_stage<'a>(path: &'a str, stage: Option<&str>, raw: &str) -> &'a str {
             .filter(|rest| rest.starts_with('/'))
     };
     match below(path) {
-        Some(rest) if is_ours(rest) || !raw.starts_with(&format!("/{stage}/")) => rest,
+        Some(rest) if is_own_path(rest) || !raw.starts_with(&format!("/{stage}/")) => rest,
         _ => path,
     }
 }
 
-fn is_ours(path: &str) -> bool {
+fn is_own_path(path: &str) -> bool {
     let below = |prefix| path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
     PREFIXES.into_iter().any(below)
 }
@@ -163,7 +167,7 @@ mod tests {
 
     use super::*;
 
-    /// What a client has sent, as each front door tells it.
+    /// The events of a client's request, one for each kind of front door.
     fn events(texts: [&str; 4], is_base64: bool) -> [Value; 4] {
         let [host, path, query, body] = texts;
         let headers = json!({ "host": host, "x-forwarded-proto": host });
@@ -186,14 +190,15 @@ mod tests {
             with(json!({ "elb": {} })),
             multiple,
             json!({
-                "version": "2.0", "rawPath": path, "rawQueryString": query, "headers": headers, "requestContext": gateway,
+                "version": "2.0", "rawPath": path, "rawQueryString": query, "headers": headers,
+                "requestContext": gateway,
                 "body": body, "isBase64Encoded": is_base64,
             }),
         ]
     }
 
     #[test]
-    fn an_event_is_read_as_lambda_http_reads_it() {
+    fn an_event_is_parsed_as_lambda_http_parses_it() {
         let samples = [
             include_str!("../../../../infra/events/http-api-v2.json"),
             include_str!("../../../../infra/events/http-api-v2-stage.json"),
@@ -202,30 +207,30 @@ mod tests {
             include_str!("../../../../infra/events/rest-v1-base-path.json"),
             include_str!("../../../../infra/events/alb.json"),
             include_str!("../../../../infra/events/alb-multi-value.json"),
-            // Of no kind.
+            // No kind of event.
             r#"{"version": "2.0", "rawPath": "/v5/health"}"#,
             r#"{"version": "2.0", "httpMethod": "GET", "path": "/", "requestContext": {"elb": {}}}"#,
             "{}",
             "7",
         ];
         for sample in samples {
-            // As it is sent: without white space.
+            // Without white space, as front doors send it.
             let sent: String = sample.lines().map(str::trim).collect();
             let sent = sent.replace("\": ", "\":");
             assert_eq!(
-                sent.starts_with(SECOND_FORMAT),
+                sent.starts_with(FORMAT_2_START),
                 sample.contains(r#""version": "2.0""#),
                 "{sent}"
             );
             for text in [sample, &sent] {
                 let ours = serde_json::from_str(text).map(|Event(event)| event);
-                assert_eq!(told(ours), told(serde_json::from_str(text)), "{text}");
+                assert_eq!(describe(ours), describe(serde_json::from_str(text)), "{text}");
             }
         }
     }
 
-    /// What kind of event was read, and all that is in it.
-    fn told(event: Result<LambdaRequest, serde_json::Error>) -> Value {
+    /// The kind and the content of a parsed event.
+    fn describe(event: Result<LambdaRequest, serde_json::Error>) -> Value {
         match event {
             Ok(LambdaRequest::ApiGatewayV1(event)) => json!(["REST API", event]),
             Ok(LambdaRequest::ApiGatewayV2(event)) => json!(["HTTP API", event]),
@@ -237,14 +242,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_a_client_sends_becomes_a_request(
-            host in "[ -~é]{0,20}", path in "/[ -~é日]{0,40}", query in "[ -~é日]{0,40}", body in "[ -~é]{0,40}", is_base64: bool,
+        fn any_input_of_a_client_becomes_a_request(
+            host in "[ -~é]{0,20}",
+            path in "/[ -~é日]{0,40}",
+            query in "[ -~é日]{0,40}",
+            body in "[ -~é]{0,40}",
+            is_base64: bool,
         ) {
             for event in events([&host, &path, &query, &body], is_base64) {
                 let mut event: LambdaRequest = serde_json::from_value(event).unwrap();
-                mend(&mut event);
+                sanitize(&mut event);
                 let mut request = lambda_http::Request::from(event);
-                without_mapping(&mut request);
+                strip_base_path(&mut request);
                 prop_assert!(request.uri().path().starts_with('/'));
                 let is_text = STANDARD.decode(&body).is_ok_and(|bytes| bytes == **request.body());
                 prop_assert!(!is_base64 || is_text || **request.body() == [0xff]);
@@ -252,11 +261,11 @@ mod tests {
         }
 
         #[test]
-        fn a_query_is_escaped_without_a_change_to_what_it_means(query in "[ -~é日]{0,40}") {
+        fn escaping_a_query_keeps_its_meaning(query in "[ -~é日]{0,40}") {
             let read = |query: &str| serde_urlencoded::from_str::<Vec<(String, String)>>(query);
-            let once = escaped(query.clone());
+            let once = escape_query(query.clone());
             prop_assert_eq!(read(&once), read(&query));
-            prop_assert_eq!(escaped(once.clone()), once);
+            prop_assert_eq!(escape_query(once.clone()), once);
         }
     }
 }

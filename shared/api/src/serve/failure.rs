@@ -1,0 +1,29 @@
+//! The reasons for which a program ends with a failure.
+
+use std::io;
+use std::net::SocketAddr;
+
+use axum::BoxError;
+
+use crate::config::ConfigError;
+use crate::job::Failed;
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Store(#[from] kv::Error),
+    #[error("cannot listen on {0} (set by HOST and {1}): {2}")]
+    Listen(SocketAddr, &'static str, io::Error),
+    #[error("METRICS_PORT is set, but a single function has no metrics endpoint: only the gateway has one")]
+    NoMetrics,
+    #[error("the runtime could not be started: {0}")]
+    Runtime(#[from] io::Error),
+    #[error("the Lambda runtime ended: {0}")]
+    Lambda(BoxError),
+    #[error(transparent)]
+    Job(#[from] Failed),
+    #[error("stopped before the job was done; its next run continues the work")]
+    Stopped,
+}

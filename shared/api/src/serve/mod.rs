@@ -1,0 +1,165 @@
+//! The programs: a function under the Lambda Runtime API or as an HTTP server, and a job under the Runtime API or once.
+
+mod event;
+mod failure;
+mod lambda;
+mod runtime;
+mod server;
+mod threads;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router as Axum;
+use domain::Timestamp;
+use tokio::runtime::{Builder, Handle};
+
+use crate::app::app;
+use crate::config::{Config, Mode, TokenUse};
+use crate::job::{Job, Trigger};
+use crate::log::{LogSink, subscriber};
+use crate::metrics;
+use crate::observer::{MetricsSink, Observer, Reporting};
+use crate::router::Router;
+use crate::state::AppState;
+use failure::Failure;
+use runtime::{StopStore, build_local, connect, stop_signal, with_hashing_threads};
+use server::Server;
+use threads::Threads;
+
+/// Serves a function until the process is stopped. This is the whole `main` of a function.
+pub fn serve(router: Router) -> ExitCode {
+    exit(|| run(router, None))
+}
+
+/// Serves all functions as one server, which uses all cores, runs `jobs` every `SWEEP_SECONDS`, and serves its metrics
+/// on `METRICS_PORT`.
+///
+/// Under Lambda, which freezes a process after its response, separate functions run the jobs, and the log carries the
+/// metrics.
+pub fn serve_with(router: Router, jobs: Vec<Job>) -> ExitCode {
+    let parts = ServerParts {
+        jobs,
+        start_metrics: metrics::start,
+        start_threads: Threads::start,
+    };
+    exit(|| run(router, Some(parts)))
+}
+
+/// The parts of a server that a single function lacks. They are passed in as function pointers, so that the linker
+/// removes them from a function's program.
+struct ServerParts {
+    jobs: Vec<Job>,
+    /// Starts the metrics; returns their sink and their endpoint.
+    start_metrics: fn(Timestamp) -> (Arc<dyn MetricsSink>, Axum),
+    start_threads: fn() -> io::Result<Threads>,
+}
+
+/// Runs `job` at every invocation, whatever the event contains, and responds with its summary. Without the Runtime API
+/// it runs the job once and prints the summary. This is the whole `main` of a function that a schedule invokes.
+pub fn serve_schedule(job: &Job) -> ExitCode {
+    exit(|| run_schedule(job))
+}
+
+fn exit(run: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
+    // Dropped last, after the runtime and all transactions, also when the program panics.
+    let _stop_store = StopStore;
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(router: Router, parts: Option<ServerParts>) -> Result<(), Failure> {
+    let config = Config::from_env(router.token_use())?;
+    let sink = LogSink::from_stream(config.logs.stream);
+    subscriber::init(&config.logs, &sink);
+    let state = AppState::open(&config)?;
+    let env = state.env.clone();
+    let (metrics_sink, metrics) = match (config.metrics, &parts) {
+        (None, _) => (None, None),
+        (Some(_), None) => return Err(Failure::NoMetrics),
+        (Some(address), Some(parts)) => {
+            let (sink, endpoint) = (parts.start_metrics)(env.clock.now());
+            (Some(sink), Some((address, endpoint)))
+        }
+    };
+    let reporting = match config.mode {
+        Mode::Lambda => Reporting::Deferred,
+        Mode::Server(_) => Reporting::Immediate,
+    };
+    let observer = Observer::new(&config.logs, sink, metrics_sink, reporting);
+    let app = app(router, state, &config.origins, observer.clone());
+    match config.mode {
+        Mode::Lambda => {
+            // A sandbox handles one request at a time, so that more threads would only delay its start.
+            let outcome = build_local(&mut Builder::new_current_thread())?.block_on(async {
+                // First, so that a signal stops the program whatever it waits for.
+                let stop = stop_signal()?;
+                tokio::select! {
+                    outcome = lambda::serve_requests(app, &env, observer.clone()) => outcome,
+                    () = stop => Ok(()),
+                }
+            });
+            observer.flush();
+            outcome
+        }
+        Mode::Server(address) => {
+            let (threads, jobs) = match parts {
+                Some(parts) => (Some((parts.start_threads)()?), parts.jobs),
+                None => (None, Vec::new()),
+            };
+            build_local(&mut with_hashing_threads())?.block_on(async {
+                let stop = stop_signal()?;
+                if threads.is_some() {
+                    env.hasher.hash_on(Handle::current());
+                }
+                tokio::spawn(async move {
+                    connect(&env).await;
+                    let Some(interval) = config.sweep_interval else { return };
+                    for job in jobs {
+                        tokio::spawn(job.repeat(env.clone(), interval, observer.clone()));
+                    }
+                });
+                let server = Server {
+                    app,
+                    address,
+                    trusted_proxies: config.trusted_proxies,
+                    threads,
+                    metrics,
+                };
+                server.run(stop).await
+            })
+        }
+    }
+}
+
+fn run_schedule(job: &Job) -> Result<(), Failure> {
+    let config = Config::from_env(TokenUse::Ignores)?;
+    let sink = LogSink::from_stream(config.logs.stream);
+    subscriber::init(&config.logs, &sink);
+    let observer = Observer::new(&config.logs, sink, None, Reporting::Immediate);
+    let env = AppState::open(&config)?.env.clone();
+    build_local(&mut Builder::new_current_thread())?.block_on(async {
+        let stop = stop_signal()?;
+        match config.mode {
+            Mode::Lambda => tokio::select! {
+                outcome = lambda::serve_job(job, &env, &observer) => outcome,
+                () = stop => Ok(()),
+            },
+            Mode::Server(_) => {
+                let summary = tokio::select! {
+                    outcome = job.run(env, Duration::MAX, Trigger::Manual, &observer) => outcome?,
+                    () = stop => return Err(Failure::Stopped),
+                };
+                let _ = writeln!(io::stdout(), "{summary}");
+                Ok(())
+            }
+        }
+    })
+}

@@ -1,0 +1,191 @@
+//! Serving requests over HTTP.
+
+use std::convert::Infallible;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::sync::Once;
+use std::time::Duration;
+
+use axum::Router as Axum;
+use axum::http::Request;
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tower::{Service, ServiceExt as _};
+
+use super::failure::Failure;
+use super::threads::Threads;
+use crate::app::App;
+use crate::client_address;
+use crate::metrics;
+use crate::request_context::RequestContext;
+
+/// The limit for finishing the requests in flight after the stop signal. A container engine kills the process after ten
+/// seconds.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
+
+/// The number of connections that may wait to be accepted, if the system allows that many (`net.core.somaxconn`). A
+/// client whose connection exceeds it tries again after one second, which users would notice when many clients connect
+/// at the same time.
+const BACKLOG: u32 = 4096;
+
+/// The limit for receiving the head of a request, including the idle time before it.
+const HEADER_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The pause after a connection that could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A server: the application, and what it listens on.
+pub(super) struct Server {
+    pub(super) app: App,
+    pub(super) address: SocketAddr,
+    pub(super) trusted_proxies: usize,
+    /// The threads that serve connections; `None` if the current thread does.
+    pub(super) threads: Option<Threads>,
+    /// The address of the metrics and their endpoint.
+    pub(super) metrics: Option<(SocketAddr, Axum)>,
+}
+
+impl Server {
+    /// Serves until `stop` resolves, then finishes the requests in flight.
+    pub(super) async fn run(self, stop: impl Future<Output = ()>) -> Result<(), Failure> {
+        let Self {
+            app,
+            address,
+            trusted_proxies,
+            threads,
+            metrics,
+        } = self;
+        let listener = listen(address, "PORT")?;
+        let metrics = match metrics {
+            Some((address, endpoint)) => Some((listen(address, "METRICS_PORT")?, endpoint)),
+            None => None,
+        };
+        // The process that started this one may have closed the stream; that is no reason to stop.
+        let _ = writeln!(io::stdout(), "listening on http://{}", listener.local_addr()?);
+        if let Some((listener, endpoint)) = metrics {
+            let address = listener.local_addr()?;
+            let _ = writeln!(io::stdout(), "metrics on http://{address}{}", metrics::PATH);
+            // Runs until the process ends, so that an operator can watch the requests in flight finish.
+            tokio::spawn(async move { accept(&listener, None, &GracefulShutdown::new(), |_| endpoint.clone()).await });
+        }
+
+        let connections = GracefulShutdown::new();
+        let service = |peer: SocketAddr| {
+            app.clone().map_request(move |mut request: Request<Incoming>| {
+                let context = request_context(&request, trusted_proxies, peer);
+                request.extensions_mut().insert(context);
+                request
+            })
+        };
+        tokio::select! {
+            never = accept(&listener, threads.as_ref(), &connections, service) => match never {},
+            () = stop => {}
+        }
+        drop(listener);
+        tracing::info!("stopping: finishing the requests in flight");
+        if tokio::time::timeout(SHUTDOWN_GRACE, connections.shutdown())
+            .await
+            .is_err()
+        {
+            let seconds = SHUTDOWN_GRACE.as_secs();
+            tracing::warn!("stopping without the requests that are still in flight {seconds} s after the signal");
+        }
+        Ok(())
+    }
+}
+
+fn request_context(request: &Request<Incoming>, trusted_proxies: usize, peer: SocketAddr) -> RequestContext {
+    if trusted_proxies == 0 && client_address::is_forwarded(request.headers()) {
+        warn_of_proxies();
+    }
+    let client = client_address::behind_proxies(trusted_proxies, request.headers(), peer.ip());
+    RequestContext::from_client(client).yielding_before_response()
+}
+
+/// Warns, once, of a proxy that `TRUSTED_PROXIES` does not count. Behind it all clients share one address, and so one
+/// throttle.
+fn warn_of_proxies() {
+    static WARNED: Once = Once::new();
+    WARNED.call_once(|| {
+        tracing::warn!(
+            "a request has X-Forwarded-For, but TRUSTED_PROXIES is 0: if requests pass through your own proxy, set \
+             TRUSTED_PROXIES, or all clients share the proxy's address"
+        );
+    });
+}
+
+fn listen(address: SocketAddr, variable: &'static str) -> Result<TcpListener, Failure> {
+    let listening = || {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        // As `TcpListener::bind` does: a restarted server need not wait until the connections of its predecessor have
+        // expired.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listening().map_err(|error| Failure::Listen(address, variable, error))
+}
+
+/// Accepts connections, and serves each with its own `service`: on one of `threads`, or on the current thread.
+async fn accept<S>(
+    listener: &TcpListener,
+    threads: Option<&Threads>,
+    connections: &GracefulShutdown,
+    service: impl Fn(SocketAddr) -> S,
+) -> Infallible
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
+{
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                // Small responses leave without delay. If the option cannot be set, they only leave later.
+                let _ = stream.set_nodelay(true);
+                let (service, connections) = (service(peer), connections.watcher());
+                match threads {
+                    None => {
+                        tokio::spawn(serve_connection(stream, service, connections));
+                    }
+                    Some(threads) => match stream.into_std() {
+                        Ok(stream) => threads.spawn(async move {
+                            match TcpStream::from_std(stream) {
+                                Ok(stream) => serve_connection(stream, service, connections).await,
+                                Err(error) => warn_of_lost_connection(&error),
+                            }
+                        }),
+                        Err(error) => warn_of_lost_connection(&error),
+                    },
+                }
+            }
+            Err(error) => {
+                // Probably there are no file descriptors left until other connections close.
+                tracing::warn!(cause = %error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn serve_connection<S>(stream: TcpStream, service: S, connections: Watcher)
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
+{
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE);
+    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    if let Err(error) = connections.watch(connection).await {
+        tracing::debug!(cause = %error, "a connection ended early");
+    }
+}
+
+fn warn_of_lost_connection(error: &io::Error) {
+    tracing::warn!(cause = %error, "a connection could not be served");
+}
