@@ -208,7 +208,7 @@ pub(crate) async fn burst() -> Vec<Row> {
         .count();
 
     let hashing = 19.0 * count(cores());
-    let name = |figure: &str| format!("{BURST} logins at once, {figure}");
+    let name = |figure: &str| format!("{BURST} concurrent logins, {figure}");
     vec![
         Row::single(
             name("memory beyond idle"),

@@ -1,4 +1,4 @@
-//! Idempotency keys of session creations: while a key is kept, it stands for one request, one effect and one reply.
+//! Idempotency keys of session creations: while a key is kept, it identifies one request, one effect and one reply.
 
 use std::collections::BTreeMap;
 

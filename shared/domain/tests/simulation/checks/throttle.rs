@@ -1,4 +1,4 @@
-//! Attempt limits: nobody waits without a reason, and no more passwords are verified than the limits allow.
+//! Attempt limits: no attempt waits without a reason, and no more passwords are verified than the limits allow.
 
 use domain::throttle::{Rule, Rules};
 

@@ -145,7 +145,7 @@ fn password(set_by: Option<usize>) -> Password {
 }
 
 fn password_text(set_by: Option<usize>) -> String {
-    set_by.map_or_else(|| "nobody's".to_owned(), |number| format!("password {number}"))
+    set_by.map_or_else(|| "of no account".to_owned(), |number| format!("password {number}"))
 }
 
 /// All sessions: a run creates fewer than fit into one page.
