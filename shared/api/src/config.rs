@@ -98,15 +98,9 @@ fn process_variable(name: &str) -> Option<OsString> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
-    use std::collections::BTreeSet;
-
     use super::*;
 
     const SECRET: (&str, &str) = ("JWT_SECRET", "a secret that is long enough for HS256");
-    const EDDSA: (&str, &str) = ("JWT_ALGORITHM", "EdDSA");
-    const PRIVATE: (&str, &str) = ("JWT_PRIVATE_KEY", jwt::forged::PRIVATE_KEY);
-    const LAMBDA: (&str, &str) = ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1");
 
     fn read(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
         let lookup = |name: &str| {
@@ -174,47 +168,5 @@ mod tests {
             let error = read(&[SECRET, (variable, value)]).expect_err(value).to_string();
             assert!(error.starts_with(&format!("{variable} ")), "{error}");
         }
-    }
-
-    /// The names in backticks in the first column of the README's table of variables.
-    fn documented() -> BTreeSet<String> {
-        let readme = include_str!("../README.md");
-        let (_, section) = readme.split_once("\n## Configuration\n").expect("the section");
-        let section = section.split("\n## ").next().unwrap_or_default();
-        let first_columns = section
-            .lines()
-            .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
-        first_columns
-            .flat_map(|column| column.split('`').skip(1).step_by(2))
-            .map(str::to_owned)
-            .collect()
-    }
-
-    /// The variables that are read in these environments, which together reach every branch.
-    fn read_somewhere() -> BTreeSet<String> {
-        let names = RefCell::new(BTreeSet::new());
-        let fdb = ("STORE", "fdb");
-        for pairs in [&[SECRET][..], &[EDDSA, PRIVATE], &[SECRET, LAMBDA], &[SECRET, fdb]] {
-            let lookup = |name: &str| {
-                names.borrow_mut().insert(name.to_owned());
-                let found = pairs.iter().find(|(known, _)| *known == name);
-                found.map(|(_, value)| value.into())
-            };
-            let config = Config::read(lookup, TokenUse::Signs, false);
-            assert!(config.is_ok() || pairs.contains(&fdb), "{config:?}");
-        }
-        names.into_inner()
-    }
-
-    #[test]
-    fn the_readme_lists_exactly_the_variables_that_are_read() {
-        let mut read = read_somewhere();
-        // Only a program with FoundationDB's engine reads them.
-        read.extend(["FDB_CLUSTER", "FDB_CLUSTER_FILE"].map(str::to_owned));
-        assert_eq!(
-            documented(),
-            read,
-            "left: the table under `## Configuration` in shared/api/README.md, right: the variables that the code reads"
-        );
     }
 }

@@ -35,6 +35,8 @@ pub mod preconditions;
 mod probe;
 mod problem;
 pub mod query;
+#[cfg(test)]
+mod readme;
 pub mod reply;
 mod request_context;
 mod request_id;
