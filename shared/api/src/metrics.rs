@@ -238,25 +238,12 @@ mod tests {
 
     use super::*;
     use crate::error::Code;
-    use crate::log::request::LoggedRoute;
-    use crate::request_id::RequestId;
-    use crate::trace_id::TraceId;
 
     fn request(status: Option<u16>, code: Option<Code>) -> FinishedRequest {
         FinishedRequest {
-            at: Timestamp::from_millis(0),
-            request_id: RequestId::new("id"),
-            trace_id: TraceId::generate(),
-            method: "GET",
-            route: LoggedRoute::matching("/v5/things/{id}"),
             status,
             code: code.map(Code::as_str),
-            cause: None,
-            duration: Duration::from_millis(30),
-            identity: None,
-            store_trips: 2,
-            store_retries: 1,
-            cold_start: false,
+            ..FinishedRequest::sample()
         }
     }
 

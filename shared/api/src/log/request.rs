@@ -183,6 +183,36 @@ impl Serialize for LoggedRoute {
 }
 
 #[cfg(test)]
+impl FinishedRequest {
+    /// A request whose line has every member.
+    pub(crate) fn sample() -> Self {
+        use domain::id::Id as _;
+        use domain::{LoginId, TenantId, UserId};
+        use uuid::Uuid;
+
+        Self {
+            at: Timestamp::from_millis(1_767_225_600_500),
+            request_id: RequestId::new("the-id"),
+            trace_id: TraceId::generate(),
+            method: "GET",
+            route: LoggedRoute::matching("/v5/things/{id}"),
+            status: Some(503),
+            code: Some(Code::StoreUnavailable.as_str()),
+            cause: Some("the cause".into()),
+            duration: Duration::from_millis(30),
+            identity: Some(Identity {
+                tenant: TenantId::from_uuid(Uuid::from_u128(1)),
+                user: UserId::from_uuid(Uuid::from_u128(2)),
+                login: LoginId::from_uuid(Uuid::from_u128(3)),
+            }),
+            store_trips: 2,
+            store_retries: 1,
+            cold_start: true,
+        }
+    }
+}
+
+#[cfg(test)]
 impl LoggedRoute {
     /// The route of a request that matched `path`.
     pub(crate) fn matching(path: &str) -> Self {
@@ -225,37 +255,11 @@ mod tests {
     use std::collections::BTreeSet;
     use std::sync::Mutex;
 
-    use domain::id::Id as _;
-    use domain::{LoginId, TenantId, UserId};
     use serde_json::{Map, Value as Json};
-    use uuid::Uuid;
 
     use super::*;
     use crate::config::{LogFormat, Logs, Stream};
     use crate::log::subscriber::subscriber;
-
-    /// A request whose line has every member.
-    fn finished() -> FinishedRequest {
-        FinishedRequest {
-            at: Timestamp::from_millis(1_767_225_600_500),
-            request_id: RequestId::new("the-id"),
-            trace_id: TraceId::generate(),
-            method: "GET",
-            route: LoggedRoute::matching("/v5/things/{id}"),
-            status: Some(503),
-            code: Some(Code::StoreUnavailable.as_str()),
-            cause: Some("the cause".into()),
-            duration: Duration::from_micros(1500),
-            identity: Some(Identity {
-                tenant: TenantId::from_uuid(Uuid::from_u128(1)),
-                user: UserId::from_uuid(Uuid::from_u128(2)),
-                login: LoginId::from_uuid(Uuid::from_u128(3)),
-            }),
-            store_trips: 3,
-            store_retries: 1,
-            cold_start: true,
-        }
-    }
 
     /// The members of the one line that `write` writes.
     fn line(write: impl FnOnce(&LogSink)) -> Map<String, Json> {
@@ -271,7 +275,7 @@ mod tests {
 
     #[test]
     fn the_text_line_has_every_member_of_the_json_line() {
-        let request = finished();
+        let request = FinishedRequest::sample();
         let json = line(|sink| request.write_json(sink, None));
         let text = line(|sink| {
             let logs = Logs {

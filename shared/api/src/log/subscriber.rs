@@ -41,7 +41,7 @@ pub(super) fn subscriber(logs: &Logs, sink: &LogSink) -> impl Subscriber + Send 
         .with(filter_fn(may_be_logged))
 }
 
-/// Excludes, whatever the configured filter says:
+/// Excludes, under any configured filter:
 ///
 /// - the verbose levels of the Lambda crates, which log whole events, including bodies and tokens;
 /// - the runtime's own event about a panic or a failure, which has been logged where it happened;
