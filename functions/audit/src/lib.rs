@@ -5,7 +5,7 @@ mod list;
 
 api::function! {
     tag: "audit",
-    description: "What was done in the caller's tenant, by whom and from where.",
+    description: "The audit log of the caller's tenant: who did what, when and from where.",
     tokens: Verifies,
     endpoints: [list],
 }

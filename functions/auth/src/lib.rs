@@ -15,7 +15,7 @@ mod signed_in;
 
 api::function! {
     tag: "authentication",
-    description: "Registering, logging in, staying logged in, logging out.",
+    description: "Registration, login, refresh, logout, passwords and logins.",
     tokens: Signs,
     endpoints: [register, login, refresh, logout, logout_all, password, logins, end_login, jwks],
 }

@@ -8,7 +8,7 @@ mod ready;
 
 api::function! {
     tag: "health",
-    description: "Is the process there, does its store answer, and what can be asked of it.",
+    description: "Health checks, and the description of this API.",
     tokens: Ignores,
     endpoints: [health, ready, openapi, docs],
 }

@@ -84,7 +84,7 @@ fn strip_alias_prefix(uri: &Uri) -> Option<Uri> {
 pub(crate) fn method_not_allowed() -> ApiError {
     ApiError::new(
         Code::MethodNotAllowed,
-        "This path does not answer the request's method; the header `Allow` has those that it does.",
+        "This path does not support the request's method; the header `Allow` lists the supported methods.",
     )
 }
 

@@ -28,7 +28,7 @@ pub struct Reply<T> {
     data: T,
 }
 
-/// The data of an answer that has none: `{}`.
+/// The data of a response without data: `{}`.
 #[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
 pub struct Empty {}
 
