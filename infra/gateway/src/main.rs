@@ -8,7 +8,7 @@ use mimalloc::MiMalloc;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 const USAGE: &str = "usage: gateway          serve on HOST and PORT
-       gateway health   succeed if a gateway on HOST and PORT answers
+       gateway health   succeed if a gateway on HOST and PORT responds
        gateway help     print this text";
 
 fn main() -> ExitCode {

@@ -90,7 +90,7 @@ impl Router {
         handler: impl Handler<T, AppState>,
     ) -> Self {
         let (method, filter) = match method {
-            // axum answers `HEAD` with the handler of `GET`.
+            // axum uses this handler for `HEAD`, too.
             HttpMethod::Get => ("GET", MethodFilter::GET),
             HttpMethod::Post => ("POST", MethodFilter::POST),
             HttpMethod::Put => ("PUT", MethodFilter::PUT),

@@ -223,8 +223,8 @@ mod tests {
                 "{sent}"
             );
             for text in [sample, &sent] {
-                let ours = serde_json::from_str(text).map(|Event(event)| event);
-                assert_eq!(describe(ours), describe(serde_json::from_str(text)), "{text}");
+                let parsed = serde_json::from_str(text).map(|Event(event)| event);
+                assert_eq!(describe(parsed), describe(serde_json::from_str(text)), "{text}");
             }
         }
     }

@@ -57,7 +57,7 @@ struct ServerParts {
     start_threads: fn() -> io::Result<Threads>,
 }
 
-/// Runs `job` at every invocation, whatever the event contains, and responds with its summary. Without the Runtime API
+/// Runs `job` at every invocation, ignores the event, and responds with the job's summary. Without the Runtime API
 /// it runs the job once and prints the summary. This is the whole `main` of a function that a schedule invokes.
 pub fn serve_schedule(job: &Job) -> ExitCode {
     exit(|| run_schedule(job))
@@ -99,7 +99,7 @@ fn run(router: Router, parts: Option<ServerParts>) -> Result<(), Failure> {
         Mode::Lambda => {
             // A sandbox handles one request at a time, so that more threads would only delay its start.
             let outcome = build_local(&mut Builder::new_current_thread())?.block_on(async {
-                // First, so that a signal stops the program whatever it waits for.
+                // First, so that a signal stops the program also while it connects to the store.
                 let stop = stop_signal()?;
                 tokio::select! {
                     outcome = lambda::serve_requests(app, &env, observer.clone()) => outcome,
