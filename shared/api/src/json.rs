@@ -276,10 +276,10 @@ mod tests {
         let sample: Sample = serde_json::from_str(r#"{"text":"a"}"#).unwrap();
         let mut checks = Checks::new();
         let reasons = ["must be longer", "must be rarer"];
-        let refused: Option<()> = checks.required("text", sample.text, |_| {
+        let parsed: Option<()> = checks.required("text", sample.text, |_| {
             Err(reasons.map(|reason| Rejection(reason.into())).to_vec())
         });
-        assert_eq!(refused, None);
+        assert_eq!(parsed, None);
         assert_eq!(
             checks
                 .0
