@@ -1,4 +1,4 @@
-//! An event as it is sent.
+//! The wire format of an event.
 
 use api::openapi::schema::{self, Id, RequestId, Time};
 use domain::audit::{Action, Event, Position};
@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::openapi::{ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-/// An event as it is sent: what all have in common, and beside it what its type adds.
+/// An event: the common members, and the members of its type.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventBody {
@@ -36,10 +36,10 @@ enum Details {
 }
 
 impl EventBody {
-    /// The event at this place of the tenant's log.
-    pub fn of(tenant: TenantId, place: Position, event: Event) -> Self {
+    /// The event at this position of the tenant's log.
+    pub fn of(tenant: TenantId, position: Position, event: Event) -> Self {
         Self {
-            id: place.id(),
+            id: position.id(),
             kind: event.action.as_str(),
             at: event.at,
             tenant_id: tenant,
@@ -71,7 +71,7 @@ impl Details {
     }
 }
 
-/// One schema for each form that the details have, with the types that have it.
+/// One schema for each set of details, with the event types that have it.
 impl PartialSchema for EventBody {
     fn schema() -> RefOr<Schema> {
         let count = |most: usize| {
@@ -125,9 +125,7 @@ impl PartialSchema for EventBody {
             "login.closed",
         ];
         OneOfBuilder::new()
-            .description(Some(
-                "An event: what all have in common, and beside it what its type adds.",
-            ))
+            .description(Some("An event: the common members, and the members of its type."))
             .item(form(&session, Some(("sessionId", reference::<Id>()))))
             .item(form(&plain, None))
             .item(form(&["login.refused"], Some(("attempts", count(4_294_967_295)))))
@@ -179,7 +177,7 @@ mod tests {
         serde_json::from_value(json!(ID)).unwrap()
     }
 
-    /// What the body of an event has beside what all of them have.
+    /// The members of an event beside the common ones.
     fn details(action: Action) -> Value {
         let place = Position::from_slice(&[0; 12]).unwrap();
         let event = Event::of(id(), None, &Client::default(), Timestamp::from_millis(0), action);

@@ -11,16 +11,15 @@ use utoipa::ToSchema;
 
 use crate::body::EventBody;
 
-/// A page of the log.
+/// A page of the audit log.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = AuditPage)]
 pub struct PageBody {
-    /// The events, in the order of the commits.
+    /// The events in commit order.
     #[schema(max_items = 100)]
     events: Vec<EventBody>,
-    /// After the last event of the page; the cursor that was sent if nothing was done since; null only if it was not sent
-    /// and nothing was ever done.
+    /// Continues after the page's last event; without new events the request's cursor; null if there is neither.
     #[schema(value_type = Option<schema::Cursor>, required)]
     next_cursor: Option<String>,
 }
@@ -34,8 +33,8 @@ fn parse(mut query: Query) -> Result<(Option<Cursor>, Limit), ApiError> {
     }
 }
 
-/// What was done in the caller's tenant, in the order of the commits, a page at a time. There is no last page: where the log ends, the
-/// cursor is where what is done later will be found.
+/// Lists the events of the caller's tenant in commit order. There is no last page: at the end of the log, the cursor
+/// continues with later events.
 #[utoipa::path(
     get,
     path = "/audit",
@@ -46,9 +45,14 @@ fn parse(mut query: Query) -> Result<(Option<Cursor>, Limit), ApiError> {
     responses(
         (
             status = 200,
-            description = "A page of the log.",
+            description = "A page of the audit log.",
             body = PageBody,
-            links(("next" = (operation_id = "listAuditEvents", parameters(("cursor" = "$response.body#/data/nextCursor")))))
+            links((
+                "next" = (
+                    operation_id = "listAuditEvents",
+                    parameters(("cursor" = "$response.body#/data/nextCursor"))
+                )
+            ))
         ),
         problems::Forbidden,
     ),

@@ -6,7 +6,7 @@ use axum::extract::State;
 use domain::LoginId;
 use domain::logins::ops;
 
-/// Ends one of the caller's own logins; a second time it is not there.
+/// Ends one of the caller's logins. A repeated request responds with 404.
 #[utoipa::path(
     delete,
     path = "/auth/logins/{id}",

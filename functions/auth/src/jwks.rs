@@ -7,33 +7,32 @@ use jwt::JwkSet;
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
-// As the library writes it.
 /// A JWK Set (RFC 7517, section 5).
 #[derive(ToSchema)]
 #[schema(as = KeySet)]
-#[expect(dead_code, reason = "it only describes what the library writes")]
+#[expect(dead_code, reason = "it only documents the library's type")]
 struct KeySet {
-    /// The keys, the one that signs first.
+    /// The keys; the current signing key is first.
     #[schema(max_items = 3)]
     keys: Vec<Key>,
 }
 
 /// An Ed25519 public key (RFC 8037, section 2).
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it only describes what the library writes")]
+#[expect(dead_code, reason = "it only documents the library's type")]
 struct Key {
     #[schema(schema_with = okp)]
     kty: String,
     #[schema(schema_with = ed25519)]
     crv: String,
-    /// The key, in base64url.
+    /// The public key, in base64url.
     #[schema(
         pattern = "^[A-Za-z0-9_-]{43}$",
         max_length = 43,
         example = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
     )]
     x: String,
-    /// Its thumbprint (RFC 7638), which tokens name it by.
+    /// The key's thumbprint (RFC 7638), which tokens carry as `kid`.
     #[schema(
         pattern = "^[A-Za-z0-9_-]{43}$",
         max_length = 43,
@@ -62,8 +61,8 @@ fn eddsa() -> RefOr<Schema> {
     constant("EdDSA")
 }
 
-/// The public keys of the access tokens, as the bare JWK Set that its readers expect (RFC 7517, section 5). Under HS256 there
-/// are none to show.
+/// Returns the public keys of access tokens, as a JWK Set without an envelope (RFC 7517, section 5). With HS256 the set
+/// is empty.
 #[utoipa::path(
     get,
     path = "/.well-known/jwks.json",

@@ -12,14 +12,14 @@ use utoipa::ToSchema;
 use crate::schema;
 use crate::signed_in::SignedInBody;
 
-/// What an account logs in with.
+/// Email and password.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = Credentials)]
 pub struct LoginBody {
-    /// The account's address.
+    /// The account's email.
     #[schema(value_type = schema::Email)]
     email: Field<String>,
-    /// Its password.
+    /// The account's password.
     #[schema(value_type = schema::Password)]
     password: Field<String>,
 }
@@ -36,7 +36,7 @@ impl LoginBody {
     }
 }
 
-/// Signs in with email and password.
+/// Logs in with email and password.
 #[utoipa::path(
     post,
     path = "/auth/login",
@@ -46,7 +46,7 @@ impl LoginBody {
     responses(
         (
             status = 200,
-            description = "A new login.",
+            description = "The new login.",
             body = SignedInBody,
             links((
                 "refresh" = (

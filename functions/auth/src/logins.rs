@@ -8,7 +8,7 @@ use domain::{Address, LoginId, Timestamp, UserAgent};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The caller's logins, newest first. There are at most a hundred.
+/// The caller's logins, newest first; at most 100.
 #[derive(Serialize, ToSchema)]
 #[schema(as = LoginList)]
 pub struct LoginsBody {
@@ -22,25 +22,25 @@ pub struct LoginsBody {
 #[serde(rename_all = "camelCase")]
 #[schema(as = Login)]
 struct LoginBody {
-    /// Its id.
+    /// The login's id.
     #[schema(value_type = Id)]
     id: LoginId,
     /// When the user signed in.
     #[schema(value_type = Time)]
     created_at: Timestamp,
-    /// When it last got new tokens.
+    /// When the login last received new tokens.
     #[schema(value_type = Time)]
     last_used_at: Timestamp,
-    /// When it ends by itself, if it gets no new tokens until then.
+    /// When the login expires without a refresh.
     #[schema(value_type = Time)]
     expires_at: Timestamp,
-    /// What the program called itself when it last got new tokens.
+    /// The client's `User-Agent` at the last sign-in or refresh.
     #[schema(value_type = Option<String>, required, min_length = 1, max_length = 256, example = "Mozilla/5.0")]
     user_agent: Option<UserAgent>,
-    /// The address from where it last got new tokens.
+    /// The client address at the last sign-in or refresh.
     #[schema(value_type = Option<String>, required, min_length = 2, max_length = 45, example = "203.0.113.1")]
     ip: Option<Address>,
-    /// Whether it is the one that asks.
+    /// Whether this is the login of the request.
     current: bool,
 }
 
@@ -58,7 +58,7 @@ impl LoginBody {
     }
 }
 
-/// The caller's own logins that are alive.
+/// Lists the caller's active logins.
 #[utoipa::path(
     get,
     path = "/auth/logins",

@@ -5,7 +5,7 @@ use api::{ApiError, AppState, Empty, LogoutCaller, Reply};
 use axum::extract::State;
 use domain::logins::ops;
 
-/// Ends the login that the token belongs to. Without a token there is nothing to end, and that is what was asked for.
+/// Ends the login of the access token. Without an access token the request succeeds and has no effect.
 #[utoipa::path(
     post,
     path = "/auth/logout",

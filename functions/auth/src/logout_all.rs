@@ -6,16 +6,16 @@ use domain::logins::ops;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// How many logins have been ended.
+/// The number of ended logins.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Ended)]
 pub struct EndedBody {
-    /// How many.
+    /// The number of logins that this request ended.
     #[schema(maximum = 100, example = 2)]
     pub ended: usize,
 }
 
-/// Ends every login of the caller's, this one included.
+/// Ends all logins of the caller, including the current one.
 #[utoipa::path(
     post,
     path = "/auth/logout-all",

@@ -12,21 +12,21 @@ use utoipa::ToSchema;
 use crate::logout_all::EndedBody;
 use crate::schema;
 
-/// Another password.
+/// The current and the new password.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = ChangePassword)]
 pub struct PasswordBody {
-    /// The one until now.
+    /// The password until now.
     #[schema(value_type = schema::Password)]
     current_password: Field<String>,
-    /// The one from now on.
+    /// The password from now on.
     #[schema(value_type = schema::NewPassword)]
     new_password: Field<String>,
 }
 
 impl PasswordBody {
-    /// The new one is only read: what it must not contain depends on the account.
+    /// Leaves the new password unchecked, because the policy depends on the account.
     fn parse(self) -> Result<(Password, String), ApiError> {
         let mut checks = Checks::new();
         let current = checks.required("currentPassword", self.current_password, |text| {
@@ -40,7 +40,7 @@ impl PasswordBody {
     }
 }
 
-/// Changes the caller's password, and ends all of their logins but this one.
+/// Changes the caller's password, and ends all other logins of the caller.
 #[utoipa::path(
     post,
     path = "/auth/password",
@@ -49,7 +49,7 @@ impl PasswordBody {
     security(("accessToken" = [])),
     request_body = PasswordBody,
     responses(
-        (status = 200, description = "The password is the new one, and the other logins have ended.", body = EndedBody),
+        (status = 200, description = "The password has changed, and the other logins have ended.", body = EndedBody),
         problems::InvalidCredentials,
         problems::TooManyAttempts,
     ),

@@ -12,12 +12,12 @@ use utoipa::ToSchema;
 use crate::schema;
 use crate::signed_in::SignedInBody;
 
-/// A login that wants its next tokens.
+/// The refresh token of a login.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Refresh)]
 pub struct RefreshBody {
-    /// What the last answer said.
+    /// The `refreshToken` of the last response.
     #[schema(value_type = schema::RefreshToken)]
     refresh_token: Field<String>,
 }
@@ -32,8 +32,9 @@ impl RefreshBody {
     }
 }
 
-/// Exchanges a refresh token for a new access token and the next refresh token. For 30 seconds more the old one answers the same successor, so that
-/// an answer that was lost can be asked for again; used after that, it ends its login, because somebody has a copy of it.
+/// Exchanges a refresh token for a new access token and the next refresh token. For 30 seconds the old token still
+/// returns the same next token, so that a client may retry after a lost response. Later reuse ends the login, because
+/// another party has a copy of the token.
 #[utoipa::path(
     post,
     path = "/auth/refresh",
@@ -43,7 +44,7 @@ impl RefreshBody {
     responses(
         (
             status = 200,
-            description = "The login's next tokens.",
+            description = "The login's new tokens.",
             body = SignedInBody,
             links((
                 "refresh" = (

@@ -15,24 +15,24 @@ use utoipa::ToSchema;
 use crate::schema;
 use crate::signed_in::SignedInBody;
 
-/// An account to be made.
+/// An account to register.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Registration)]
 pub struct RegisterBody {
-    /// The address to log in with; no other account has it.
+    /// The email to log in with; no other account may have it.
     #[schema(value_type = schema::Email)]
     email: Field<String>,
     /// The password to log in with.
     #[schema(value_type = schema::NewPassword)]
     password: Field<String>,
-    /// The person's first name; blank is as good as absent.
+    /// The user's first name; blank counts as absent.
     #[schema(value_type = Option<schema::PersonName>)]
     first_name: Field<String>,
-    /// The person's last name; blank is as good as absent.
+    /// The user's last name; blank counts as absent.
     #[schema(value_type = Option<schema::PersonName>)]
     last_name: Field<String>,
-    /// The person's company, after which their tenant is named; blank is as good as absent.
+    /// The user's company, which names the tenant; blank counts as absent.
     #[schema(value_type = Option<schema::PersonName>)]
     company: Field<String>,
 }
@@ -49,7 +49,7 @@ impl RegisterBody {
         let first_name = name("firstName", self.first_name);
         let last_name = name("lastName", self.last_name);
         let company = name("company", self.company);
-        // Last, because it must not be made of the others; of those that are refused nothing is known.
+        // Last, because the policy compares the password with the other members, as far as they are valid.
         let names = [&first_name, &last_name, &company];
         let context = Context::of(email.as_ref(), names.into_iter().flatten().flatten());
         let password = checks.required("password", self.password, |text| {
@@ -68,8 +68,9 @@ impl RegisterBody {
     }
 }
 
-/// Makes an account with a tenant of its own, and signs it in. Sent again with its `Idempotency-Key`, it signs in to the account that was made:
-/// the same user and tenant with a login of its own, for which the password is verified, and throttled, as it is when logging in.
+/// Registers an account with its own tenant, and signs the user in. A repeated request with the same `Idempotency-Key`
+/// opens a new login of the same account and returns the same user and tenant. It verifies the password and counts as
+/// an attempt, like a login.
 #[utoipa::path(
     post,
     path = "/auth/register",
@@ -80,7 +81,7 @@ impl RegisterBody {
     responses(
         (
             status = 201,
-            description = "The account, signed in.",
+            description = "The account and its first login.",
             body = SignedInBody,
             headers(("Idempotency-Replayed")),
             links(

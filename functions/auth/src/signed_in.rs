@@ -1,4 +1,4 @@
-//! The answer of every endpoint that signs somebody in.
+//! The response of every endpoint that signs a user in.
 
 use api::openapi::schema::{Id, Time};
 use api::{ApiError, AppState, Identity, Reply};
@@ -10,78 +10,78 @@ use utoipa::ToSchema;
 
 use crate::schema;
 
-/// A token, and who and where it is for.
+/// The tokens of a login, with its user and tenant.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = SignedIn)]
 pub struct SignedInBody {
-    /// The access token, a JWT (RFC 9068), to be sent as `Authorization: Bearer …`.
+    /// The access token, a JWT (RFC 9068). Send it as `Authorization: Bearer …`.
     #[schema(
         pattern = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$",
         max_length = 4096,
         example = "eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiIwMTkwZDBhMCJ9.c2lnbmF0dXJl"
     )]
     token: String,
-    /// Always this (RFC 6750).
+    /// Always `Bearer` (RFC 6750).
     #[schema(value_type = schema::TokenType)]
     token_type: &'static str,
-    /// In how many seconds the access token expires.
+    /// The access token's lifetime in seconds.
     #[schema(minimum = 0, maximum = 31_536_000, example = 86_400)]
     expires_in: i64,
-    /// When it expires.
+    /// When the access token expires.
     #[schema(value_type = Time)]
     expires_at: Timestamp,
     #[schema(value_type = schema::RefreshToken)]
     refresh_token: String,
-    /// Who has signed in.
+    /// The signed-in user.
     user: UserBody,
-    /// Where.
+    /// The tenant of the login.
     tenant: TenantBody,
 }
 
-/// A person's account.
+/// A user's account.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = User)]
 struct UserBody {
-    /// Its id.
+    /// The user's id.
     #[schema(value_type = Id)]
     id: UserId,
-    /// The address that it logs in with.
+    /// The email to log in with.
     #[schema(value_type = schema::Email)]
     email: String,
-    /// The person's first name.
+    /// The user's first name.
     #[schema(required, min_length = 1, max_length = 200, example = "Test")]
     first_name: Option<String>,
-    /// The person's last name.
+    /// The user's last name.
     #[schema(required, min_length = 1, max_length = 200, example = "User")]
     last_name: Option<String>,
-    /// When it was registered.
+    /// When the account was registered.
     #[schema(value_type = Time)]
     created_at: Timestamp,
 }
 
-/// What owns sessions, and what the user may do there.
+/// A tenant, which owns sessions, and the user's role in it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Tenant)]
 struct TenantBody {
-    /// Its id; a user's own tenant has one derived from the user's.
+    /// The tenant's id. The id of a user's own tenant is derived from the user's id.
     #[schema(value_type = Id)]
     id: domain::TenantId,
-    /// What people call it.
+    /// The tenant's display name.
     #[schema(min_length = 1, max_length = 401, example = "Test User")]
     name: String,
-    /// `self` if it is the user's own.
+    /// `self` for the user's own tenant.
     #[serde(rename = "type")]
     #[schema(value_type = schema::TenantType)]
     kind: &'static str,
-    /// What the user may do: read (`viewer`), also write (`member`), everything (`owner`).
+    /// The user's role: `viewer` reads, `member` also writes, `owner` may do everything.
     #[schema(value_type = schema::Role)]
     role: &'static str,
 }
 
 impl SignedInBody {
-    /// Signs a token for a login that has been stored, and answers with it.
+    /// Signs an access token for a stored login, and shapes the reply.
     pub fn reply(
         success: fn(Self) -> Reply<Self>,
         app: &AppState,

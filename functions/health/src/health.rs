@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
-/// How the process is.
+/// The health of the process.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Health)]
 pub struct HealthBody {
@@ -18,13 +18,13 @@ fn healthy() -> RefOr<Schema> {
     schema::constant("healthy")
 }
 
-/// Says that the process is there. Touches nothing.
+/// Reports that the process runs. Does not use the store.
 #[utoipa::path(
     get,
     path = "/health",
     tag = "health",
     operation_id = "getHealth",
-    responses((status = 200, description = "The process is there.", body = HealthBody)),
+    responses((status = 200, description = "The process runs.", body = HealthBody)),
 )]
 pub async fn handle() -> Reply<HealthBody> {
     Reply::ok(HealthBody { status: "healthy" })

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
-/// Whether requests can be served.
+/// The readiness of the process.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Readiness)]
 pub struct ReadyBody {
@@ -19,13 +19,13 @@ fn is_ready() -> RefOr<Schema> {
     schema::constant("ready")
 }
 
-/// Says that the store answers, after one read under a deadline.
+/// Reports that the store responds, after one read with a deadline.
 #[utoipa::path(
     get,
     path = "/ready",
     tag = "health",
     operation_id = "getReady",
-    responses((status = 200, description = "The store answers.", body = ReadyBody), problems::StoreUnavailable),
+    responses((status = 200, description = "The store responds.", body = ReadyBody), problems::StoreUnavailable),
 )]
 pub async fn handle(State(app): State<AppState>) -> Result<Reply<ReadyBody>, ApiError> {
     domain::ready::check(&app.env).await?;

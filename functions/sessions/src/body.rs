@@ -1,4 +1,4 @@
-//! A session as it is sent.
+//! The wire format of a session.
 
 use api::Reply;
 use api::openapi::schema::{Id, Name, Time};
@@ -14,25 +14,25 @@ use crate::schema::WorkspacePath;
 #[serde(rename_all = "camelCase")]
 #[schema(as = Session)]
 pub struct SessionBody {
-    /// Its id; ids ascend with the time of creation.
+    /// The session's id. Ids ascend with the time of creation.
     #[schema(value_type = Id)]
     id: SessionId,
-    /// The tenant that it belongs to.
+    /// The session's tenant.
     #[schema(value_type = Id)]
     tenant_id: TenantId,
-    /// Who made it.
+    /// The user who created the session.
     #[schema(value_type = Id)]
     owner_id: UserId,
-    /// What its owner calls it.
+    /// The display name.
     #[schema(value_type = Name)]
     name: domain::text::Name,
-    /// The folder that it works in, in its one spelling.
+    /// The working folder, normalised.
     #[schema(value_type = WorkspacePath)]
     workspace_path: domain::sessions::WorkspacePath,
-    /// When it was made.
+    /// When the session was created.
     #[schema(value_type = Time)]
     created_at: Timestamp,
-    /// When it was last changed.
+    /// When the session was last changed.
     #[schema(value_type = Time)]
     updated_at: Timestamp,
 }
@@ -52,9 +52,9 @@ impl From<Session> for SessionBody {
 }
 
 impl SessionBody {
-    /// An answer that has a session in it, and its version on it.
-    pub fn reply(answer: impl FnOnce(Self) -> Reply<Self>, session: Session) -> Reply<Self> {
+    /// A reply with the session as its body and the version as its `ETag`.
+    pub fn reply(reply: impl FnOnce(Self) -> Reply<Self>, session: Session) -> Reply<Self> {
         let version = session.version;
-        answer(session.into()).version(version)
+        reply(session.into()).version(version)
     }
 }

@@ -12,15 +12,15 @@ use utoipa::ToSchema;
 
 use crate::body::SessionBody;
 
-/// What to change about a session; what is not there stays.
+/// The members to change; absent members keep their values.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = ChangeSession)]
 pub struct ChangeBody {
-    /// Another name.
+    /// The new name.
     #[schema(value_type = Option<schema::Name>)]
     name: Field<String>,
-    /// Another folder.
+    /// The new working folder.
     #[schema(value_type = Option<crate::schema::WorkspacePath>)]
     workspace_path: Field<String>,
 }
@@ -37,7 +37,7 @@ impl ChangeBody {
     }
 }
 
-/// Changes what the body names; what it does not name stays.
+/// Changes a session. Members that are absent from the body keep their values.
 #[utoipa::path(
     patch,
     path = "/sessions/{id}",
@@ -49,7 +49,7 @@ impl ChangeBody {
     responses(
         (
             status = 200,
-            description = "The session as it is now.",
+            description = "The changed session.",
             body = SessionBody,
             headers(("ETag")),
             links(

@@ -11,15 +11,15 @@ use utoipa::ToSchema;
 
 use crate::body::SessionBody;
 
-/// A session to be made.
+/// A session to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = CreateSession)]
 pub struct CreateBody {
-    /// What to call it.
+    /// The display name.
     #[schema(value_type = schema::Name)]
     name: Field<String>,
-    /// The folder that it works in.
+    /// The working folder.
     #[schema(value_type = crate::schema::WorkspacePath)]
     workspace_path: Field<String>,
 }
@@ -36,7 +36,7 @@ impl CreateBody {
     }
 }
 
-/// Opens a session in the caller's tenant.
+/// Creates a session in the caller's tenant.
 #[utoipa::path(
     post,
     path = "/sessions",
@@ -48,7 +48,7 @@ impl CreateBody {
     responses(
         (
             status = 201,
-            description = "The session.",
+            description = "The new session.",
             body = SessionBody,
             headers(("Location"), ("ETag"), ("Idempotency-Replayed")),
             links(

@@ -7,7 +7,7 @@ use api::{ApiError, AppState, Authenticated, Empty, Preconditions, Reply};
 use axum::extract::State;
 use domain::sessions::ops;
 
-/// Deletes a session of the caller's tenant; a second time it is not there.
+/// Deletes a session of the caller's tenant. A repeated request responds with 404.
 #[utoipa::path(
     delete,
     path = "/sessions/{id}",
@@ -15,7 +15,7 @@ use domain::sessions::ops;
     operation_id = "deleteSession",
     security(("accessToken" = [])),
     params(("id" = Id, Path, description = "The session's id."), IfMatch, IfNoneMatch),
-    responses((status = 200, description = "It is gone.", body = Empty), problems::Forbidden),
+    responses((status = 200, description = "The session is deleted.", body = Empty), problems::Forbidden),
 )]
 pub async fn handle(
     State(app): State<AppState>,

@@ -8,7 +8,7 @@ use domain::sessions::ops;
 
 use crate::body::SessionBody;
 
-/// One session of the caller's tenant; only its version if the client has that already.
+/// Returns a session of the caller's tenant. Responds with 304 if the client has the current version.
 #[utoipa::path(
     get,
     path = "/sessions/{id}",
@@ -37,7 +37,7 @@ use crate::body::SessionBody;
                 ),
             )
         ),
-        (status = 304, description = "The client has this version; without a body.", headers(("ETag"))),
+        (status = 304, description = "The client has the current version; no body.", headers(("ETag"))),
     ),
 )]
 pub async fn handle(

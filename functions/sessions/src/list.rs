@@ -13,7 +13,7 @@ use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use crate::body::SessionBody;
 
-/// A page of the sessions, newest first.
+/// A page of sessions, newest first.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = SessionPage)]
@@ -21,18 +21,18 @@ pub struct PageBody {
     /// The sessions.
     #[schema(max_items = 100)]
     sessions: Vec<SessionBody>,
-    /// Where to go on; null at the end.
+    /// The cursor of the next page; null on the last page.
     #[schema(value_type = Option<schema::Cursor>, required)]
     next_cursor: Option<String>,
 }
 
-/// What is looked for.
+/// The search parameter.
 pub struct Search;
 
 impl utoipa::IntoParams for Search {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let text = schema::text().max_length(Some(Filter::MAX_CHARS)).examples(["project"]);
-        let description = "A part of the name or the path, in capitals or not.";
+        let description = "A part of the name or the working folder; case is ignored.";
         vec![parameters::optional(ParameterIn::Query, "q", description, text)]
     }
 }
@@ -51,9 +51,9 @@ fn parse(mut query: Query) -> Result<Listing, ApiError> {
     }
 }
 
-/// The sessions of the caller's tenant, newest first, a page at a time. A cursor goes on with the `q` that it was made with, and is refused with
-/// another. With `q`, a page looks at a bounded number of sessions: it may be short or empty without being the last, which has no `nextCursor`.
-/// An empty `q` is none, and white space in it counts.
+/// Lists the sessions of the caller's tenant, newest first. A cursor is valid only with the `q` that created it. With
+/// `q`, a page examines a limited number of sessions: it may be short or empty without being the last page, whose
+/// `nextCursor` is null. An empty `q` is ignored; white space in `q` is significant.
 #[utoipa::path(
     get,
     path = "/sessions",
