@@ -50,7 +50,7 @@ async fn current_login(app: &TestApp, token: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn everything_that_is_done_is_told_once_in_order_and_without_secrets() {
+async fn every_action_is_logged_once_in_order_and_without_secrets() {
     let app = start();
     let at = "2026-01-01T00:00:00.000Z";
     let account = json!({ "email": "alice@example.com", "password": "password123" });
@@ -147,7 +147,7 @@ async fn everything_that_is_done_is_told_once_in_order_and_without_secrets() {
 }
 
 #[tokio::test]
-async fn an_event_names_the_address_that_the_request_came_from() {
+async fn an_event_has_the_client_address_of_its_request() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let elsewhere = "::ffff:192.0.2.1";
@@ -181,7 +181,7 @@ async fn an_event_names_the_address_that_the_request_came_from() {
 }
 
 #[tokio::test]
-async fn what_changes_nothing_and_what_fails_is_not_told() {
+async fn unchanged_values_failures_and_reads_are_not_logged() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let session = create(&app, &alice, "one").await.created();
@@ -240,7 +240,7 @@ async fn what_changes_nothing_and_what_fails_is_not_told() {
 }
 
 #[tokio::test]
-async fn logging_out_again_is_told_once() {
+async fn repeated_logouts_are_logged_once() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     for _ in 0..2 {
@@ -257,7 +257,7 @@ async fn logging_out_again_is_told_once() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_that_is_replayed_from_elsewhere_is_told_of_and_served_all_the_same() {
+async fn a_replay_from_another_client_within_the_grace_period_succeeds_and_is_logged() {
     const ELSEWHERE: &str = "192.0.2.1";
     let app = start();
     let account = json!({ "email": "alice@example.com", "password": "password123" });
@@ -307,7 +307,7 @@ async fn told(app: &TestApp, token: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_login_that_makes_room_for_another_is_told_of_unless_it_was_over() {
+async fn the_eviction_of_a_login_is_logged_unless_it_had_expired() {
     const DAY: Duration = Duration::from_hours(24);
     let app = start();
     let alice = app.register("alice@example.com").await;

@@ -5,7 +5,7 @@ use testkit::{FRONT_DOORS, Process, RuntimeApi, Target as _, TestApp, TestStore,
 use crate::{create, page, router};
 
 #[tokio::test]
-async fn it_is_the_same_function_behind_every_front_door() {
+async fn behaviour_is_equal_behind_every_front_door() {
     let store = TestStore::new();
     let app = TestApp::alongside_processes(router(), store.open());
     let alice = app.register("alice@example.com").await;

@@ -7,7 +7,7 @@ use testkit::{Code, Target as _};
 use crate::{create, rest, start};
 
 #[tokio::test]
-async fn a_token_shows_its_own_tenants_log_and_no_other() {
+async fn a_token_reads_the_log_of_its_own_tenant_only() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let bob = app.register("bob@example.com").await;
@@ -32,7 +32,7 @@ async fn a_token_shows_its_own_tenants_log_and_no_other() {
 }
 
 #[tokio::test]
-async fn an_event_names_the_tenant_that_it_was_done_in_whoever_did_it() {
+async fn an_event_of_a_guest_has_the_hosts_tenant_id() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let bob = app.register("bob@example.com").await;
@@ -46,7 +46,7 @@ async fn an_event_names_the_tenant_that_it_was_done_in_whoever_did_it() {
 }
 
 #[tokio::test]
-async fn the_log_is_for_those_who_are_signed_in() {
+async fn reading_the_log_requires_a_login() {
     let app = start();
     app.get("/v5/audit")
         .send()
@@ -62,7 +62,7 @@ async fn the_log_is_for_those_who_are_signed_in() {
 }
 
 #[tokio::test]
-async fn the_log_is_for_owners() {
+async fn reading_the_log_requires_the_owner_role() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     for (role, status) in [(Role::Member, 403), (Role::Viewer, 403), (Role::Owner, 200)] {

@@ -27,7 +27,7 @@ async fn pages_of_any_size_show_the_same_log() {
 }
 
 #[tokio::test]
-async fn a_page_has_50_events_if_nothing_else_is_said_and_100_at_most() {
+async fn a_page_has_50_events_by_default_and_100_at_most() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     for number in 0..101 {
@@ -39,7 +39,7 @@ async fn a_page_has_50_events_if_nothing_else_is_said_and_100_at_most() {
 }
 
 #[tokio::test]
-async fn limits_out_of_range_and_cursors_that_are_none_are_refused() {
+async fn invalid_limits_and_cursors_are_rejected() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let refused = async |query: &str, pointers: &[&str]| {
@@ -65,7 +65,7 @@ async fn limits_out_of_range_and_cursors_that_are_none_are_refused() {
 }
 
 #[tokio::test]
-async fn there_is_no_cursor_only_where_nothing_was_ever_done() {
+async fn only_an_empty_log_has_no_cursor() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let end = page(&app, &alice, None, 100).await.next;

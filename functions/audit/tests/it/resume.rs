@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::{create, page, rest, router, start};
 
 #[tokio::test]
-async fn the_last_cursor_resumes_with_what_was_done_since() {
+async fn the_last_cursor_resumes_with_later_events() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     create(&app, &alice, "one").await.created();
@@ -31,7 +31,7 @@ async fn the_last_cursor_resumes_with_what_was_done_since() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_reader_who_follows_many_writers_misses_nothing() {
+async fn readers_that_follow_concurrent_writers_miss_no_event() {
     const WRITERS: u32 = 8;
     const EACH: u32 = 25;
     let app = Arc::new(start());

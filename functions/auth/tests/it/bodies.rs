@@ -9,7 +9,7 @@ use crate::start;
 const PATH: &str = "/v5/auth/login";
 
 #[tokio::test]
-async fn what_is_not_a_json_object_is_malformed() {
+async fn a_body_that_is_not_a_json_object_is_malformed() {
     let app = start();
     for body in [
         &b""[..],
@@ -29,7 +29,7 @@ async fn what_is_not_a_json_object_is_malformed() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_json_by_its_media_type_is_refused() {
+async fn other_media_types_are_rejected() {
     let app = start();
     for media_type in [
         "text/plain",
@@ -47,7 +47,7 @@ async fn a_body_that_is_not_json_by_its_media_type_is_refused() {
 }
 
 #[tokio::test]
-async fn a_body_over_64_kib_is_refused_whether_or_not_it_says_its_length() {
+async fn a_body_above_64_kib_is_rejected_with_and_without_a_content_length() {
     let app = start();
     let padded = |len: usize| {
         let mut body = br#"{"email":"a@b","password":"x"}"#.to_vec();

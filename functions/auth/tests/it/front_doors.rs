@@ -26,7 +26,7 @@ fn token(data: &Value) -> &str {
 }
 
 #[tokio::test]
-async fn it_is_the_same_function_behind_every_front_door() {
+async fn behaviour_is_equal_behind_every_front_door() {
     let store = TestStore::new();
     let function = start(&store).await;
     let account = json!({ "email": "test@example.com", "password": "password123" });
@@ -36,7 +36,7 @@ async fn it_is_the_same_function_behind_every_front_door() {
 }
 
 #[tokio::test]
-async fn a_body_is_read_the_same_as_text_and_in_base64() {
+async fn text_bodies_and_base64_bodies_are_equal() {
     let store = TestStore::new();
     let function = start(&store).await;
     for (kind, sample) in FRONT_DOORS {
@@ -59,7 +59,7 @@ async fn a_body_is_read_the_same_as_text_and_in_base64() {
 }
 
 #[tokio::test]
-async fn a_body_that_can_not_be_read_is_malformed_behind_every_front_door() {
+async fn an_undecodable_body_is_malformed_behind_every_front_door() {
     let store = TestStore::new();
     let function = start(&store).await;
     for (_, sample) in FRONT_DOORS {
@@ -78,7 +78,7 @@ async fn a_body_that_can_not_be_read_is_malformed_behind_every_front_door() {
 }
 
 #[tokio::test]
-async fn a_login_is_from_the_address_that_the_front_door_saw() {
+async fn a_login_has_the_address_that_the_front_door_vouches_for() {
     for (kind, sample) in FRONT_DOORS {
         let store = TestStore::new();
         let function = start(&store).await;
@@ -91,7 +91,7 @@ async fn a_login_is_from_the_address_that_the_front_door_saw() {
 }
 
 #[tokio::test]
-async fn no_header_of_the_client_changes_it() {
+async fn client_headers_do_not_change_the_address() {
     let store = TestStore::new();
     let function = start(&store).await;
     for (kind, sample) in FRONT_DOORS {
@@ -107,7 +107,7 @@ async fn no_header_of_the_client_changes_it() {
 }
 
 #[tokio::test]
-async fn behind_a_gateway_the_header_does_not_count_at_all() {
+async fn x_forwarded_for_is_ignored_behind_a_gateway() {
     let store = TestStore::new();
     let function = start(&store).await;
     let gateways = FRONT_DOORS.into_iter().filter(|(kind, _)| !kind.starts_with("alb"));
@@ -121,7 +121,7 @@ async fn behind_a_gateway_the_header_does_not_count_at_all() {
 }
 
 #[tokio::test]
-async fn an_address_that_nobody_saw_is_none() {
+async fn a_login_has_no_address_if_the_front_door_vouches_for_none() {
     let store = TestStore::new();
     let function = start(&store).await;
     for (kind, sample) in FRONT_DOORS {

@@ -18,7 +18,7 @@ fn account(email: &str) -> Value {
 }
 
 #[tokio::test]
-async fn the_same_registration_again_is_the_same_account_with_a_login_of_its_own() {
+async fn a_repeated_registration_opens_a_new_login_of_the_same_account() {
     let app = start();
     let first = register(&app, "key", &account("ada@example.com")).await;
     assert_eq!(first.header("idempotency-replayed"), None);
@@ -37,7 +37,7 @@ async fn the_same_registration_again_is_the_same_account_with_a_login_of_its_own
 }
 
 #[tokio::test]
-async fn the_same_key_for_another_registration_is_refused() {
+async fn the_same_key_with_another_registration_is_rejected() {
     let app = start();
     register(&app, "key", &account("ada@example.com")).await.created();
     let mut other = account("ada@example.com");
@@ -58,7 +58,7 @@ async fn the_same_key_for_another_registration_is_refused() {
 }
 
 #[tokio::test]
-async fn a_registration_whose_account_has_another_password_by_now_is_not_told_that_its_body_is_another() {
+async fn a_replay_after_a_password_change_is_reported_as_a_changed_password() {
     let app = start();
     let ada = account("ada@example.com");
     let made = register(&app, "key", &ada).await.created();
@@ -76,7 +76,7 @@ async fn a_registration_whose_account_has_another_password_by_now_is_not_told_th
 }
 
 #[tokio::test]
-async fn a_key_is_no_way_to_guess_a_password_faster_than_a_login() {
+async fn guesses_with_an_idempotency_key_are_throttled_like_logins() {
     let app = start();
     register(&app, "key", &account("ada@example.com")).await.created();
     let mut guess = account("ada@example.com");
@@ -92,7 +92,7 @@ async fn a_key_is_no_way_to_guess_a_password_faster_than_a_login() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_five_registrations_with_one_key_at_once_one_makes_the_account_and_all_get_it() {
+async fn five_concurrent_registrations_with_one_key_return_one_account() {
     let app = std::sync::Arc::new(start());
     let mut calls = JoinSet::new();
     for _ in 0..5 {
@@ -112,7 +112,7 @@ async fn of_five_registrations_with_one_key_at_once_one_makes_the_account_and_al
 }
 
 #[tokio::test]
-async fn what_is_kept_of_a_registration_has_neither_a_token_nor_anything_of_the_password() {
+async fn the_stored_outcome_of_a_registration_has_neither_token_nor_password() {
     let app = start();
     let made = register(&app, "key", &account("ada@example.com")).await.created();
     let place = kv::Range::below(&kv::Key::of(&("idempotency", "register")));

@@ -38,7 +38,7 @@ fn eddsa(store: &TestStore) -> Command {
 }
 
 #[tokio::test]
-async fn under_hs256_there_is_no_key_to_show() {
+async fn with_hs256_the_key_set_is_empty() {
     let app = start();
     for prefix in api::router::PREFIXES {
         let answer = app.get(&format!("{prefix}/.well-known/jwks.json")).send().await;
@@ -47,7 +47,7 @@ async fn under_hs256_there_is_no_key_to_show() {
 }
 
 #[tokio::test]
-async fn the_public_keys_are_shown_the_current_one_first() {
+async fn the_key_set_has_all_public_keys_with_the_current_one_first() {
     let store = TestStore::new();
     let other = jwt::PrivateKey::parse(forged::OTHER_PRIVATE_KEY).unwrap();
     let verifying = [VerifyingKey::EdDsa(other.public()), forged::retired_key().verifying()];
@@ -73,7 +73,7 @@ async fn the_public_keys_are_shown_the_current_one_first() {
 }
 
 #[tokio::test]
-async fn what_auth_signs_with_the_private_key_others_verify_with_the_public_one() {
+async fn a_token_signed_by_auth_verifies_elsewhere_with_the_public_key() {
     let (store, public) = (TestStore::new(), forged::signing_key().verifying());
     let db = store.open();
     let auth = TestApp::with_tokens(auth::router(), db.clone(), settings(Some(forged::signing_key()), &[]));
@@ -87,7 +87,7 @@ async fn what_auth_signs_with_the_private_key_others_verify_with_the_public_one(
 }
 
 #[tokio::test]
-async fn nobody_is_logged_out_when_the_algorithm_changes_and_changes_back() {
+async fn tokens_stay_valid_when_the_algorithm_changes_and_changes_back() {
     let store = TestStore::new();
     let db = store.open();
     let (secret, pair) = (forged::retired_key(), forged::signing_key());
@@ -112,7 +112,7 @@ async fn nobody_is_logged_out_when_the_algorithm_changes_and_changes_back() {
 }
 
 #[tokio::test]
-async fn a_secret_that_was_dropped_lets_nobody_in() {
+async fn tokens_of_a_removed_secret_are_rejected() {
     let store = TestStore::new();
     let db = store.open();
     let secret = SigningKey::Hs256(Secret::new("a secret that will be found out soon").unwrap());
@@ -143,7 +143,7 @@ async fn the_process_signs_with_the_private_key_of_its_environment() {
 }
 
 #[test]
-fn the_process_refuses_to_start_without_the_private_key() {
+fn the_process_does_not_start_without_the_private_key() {
     let store = TestStore::new();
     for (variable, value) in [
         ("JWT_PUBLIC_KEY", forged::PUBLIC_KEY),

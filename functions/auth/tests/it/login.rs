@@ -19,7 +19,7 @@ async fn stored(app: &TestApp, email: &str) -> User {
 }
 
 #[tokio::test]
-async fn logging_in_answers_the_same_account_with_a_login_of_its_own() {
+async fn logging_in_opens_a_new_login_of_the_account() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     app.clock.advance(Duration::from_secs(60));
@@ -38,7 +38,7 @@ async fn logging_in_answers_the_same_account_with_a_login_of_its_own() {
 }
 
 #[tokio::test]
-async fn an_unknown_email_and_a_wrong_password_are_answered_alike() {
+async fn an_unknown_email_and_a_wrong_password_have_equal_responses() {
     let app = start();
     app.register("alice@example.com").await;
     let send = |email: &'static str, password: &'static str| {
@@ -63,7 +63,7 @@ async fn an_unknown_email_and_a_wrong_password_are_answered_alike() {
 }
 
 #[tokio::test]
-async fn a_password_is_the_same_however_the_keyboard_composed_it() {
+async fn composed_and_decomposed_passwords_are_equal() {
     let app = start();
     let body = |password: &str| json!({ "email": "test@example.com", "password": password });
     app.post("/v5/auth/register")
@@ -75,7 +75,7 @@ async fn a_password_is_the_same_however_the_keyboard_composed_it() {
 }
 
 #[tokio::test]
-async fn a_password_from_before_the_policy_was_raised_still_logs_in() {
+async fn an_existing_password_logs_in_under_a_stricter_policy() {
     let app = strict();
     app.register("alice@example.com").await;
     let body = json!({ "email": "alice@example.com", "password": "password123" });
@@ -89,7 +89,7 @@ async fn a_password_from_before_the_policy_was_raised_still_logs_in() {
 }
 
 #[tokio::test]
-async fn a_hash_made_with_other_parameters_is_renewed_at_the_next_login() {
+async fn a_hash_with_outdated_parameters_is_renewed_at_the_next_login() {
     let app = start();
     app.register("alice@example.com").await;
     let mut user = stored(&app, "alice@example.com").await;

@@ -34,7 +34,7 @@ async fn assert_revoked(app: &TestApp, token: &str) {
 }
 
 #[tokio::test]
-async fn ones_own_logins_are_listed_newest_first() {
+async fn the_callers_logins_are_listed_newest_first() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     app.register("bob@example.com").await;
@@ -61,7 +61,7 @@ async fn ones_own_logins_are_listed_newest_first() {
 }
 
 #[tokio::test]
-async fn ending_a_login_ends_its_tokens_at_once() {
+async fn ending_a_login_revokes_its_tokens_immediately() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let phone = log_in(&app, "alice@example.com", "phone").await;
@@ -77,7 +77,7 @@ async fn ending_a_login_ends_its_tokens_at_once() {
 }
 
 #[tokio::test]
-async fn somebody_elses_login_is_not_there() {
+async fn another_users_login_is_not_found() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let bob = app.register("bob@example.com").await;
@@ -105,7 +105,7 @@ async fn a_login_can_end_itself() {
 }
 
 #[tokio::test]
-async fn logging_out_everywhere_ends_all_of_ones_logins_and_nobody_elses() {
+async fn logging_out_everywhere_ends_all_logins_of_the_caller_only() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let bob = app.register("bob@example.com").await;
@@ -121,7 +121,7 @@ async fn logging_out_everywhere_ends_all_of_ones_logins_and_nobody_elses() {
 }
 
 #[tokio::test]
-async fn a_login_that_has_outlived_its_time_is_not_listed_and_not_counted() {
+async fn an_expired_login_is_neither_listed_nor_counted() {
     let app = start();
     app.register("alice@example.com").await;
     app.clock.advance(Duration::from_hours(31 * 24));
@@ -132,7 +132,7 @@ async fn a_login_that_has_outlived_its_time_is_not_listed_and_not_counted() {
 }
 
 #[tokio::test]
-async fn one_login_too_many_ends_the_one_that_was_used_the_longest_ago() {
+async fn a_login_above_the_limit_evicts_the_least_recently_used_login() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let second = log_in(&app, "alice@example.com", "second").await;
@@ -150,7 +150,7 @@ async fn one_login_too_many_ends_the_one_that_was_used_the_longest_ago() {
 }
 
 #[tokio::test]
-async fn what_has_outlived_its_time_makes_room_before_what_was_used_longer_ago() {
+async fn expired_logins_are_evicted_before_less_recently_used_logins() {
     const DAY: Duration = Duration::from_hours(24);
     let app = start();
     let mut old = app.register("alice@example.com").await;

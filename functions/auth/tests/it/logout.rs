@@ -6,7 +6,7 @@ fn start() -> TestApp {
 }
 
 #[tokio::test]
-async fn logging_out_ends_this_login_and_no_other() {
+async fn logging_out_ends_only_the_current_login() {
     let app = start();
     let phone = app.register("alice@example.com").await;
     let body = json!({ "email": "alice@example.com", "password": "password123" });
@@ -28,7 +28,7 @@ async fn logging_out_ends_this_login_and_no_other() {
 }
 
 #[tokio::test]
-async fn logging_out_twice_or_without_a_token_is_no_error() {
+async fn logging_out_twice_or_without_a_token_succeeds() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     app.post("/v5/auth/logout").by(&alice).send().await.ok();
@@ -37,7 +37,7 @@ async fn logging_out_twice_or_without_a_token_is_no_error() {
 }
 
 #[tokio::test]
-async fn logging_out_with_a_token_that_has_expired_is_no_error() {
+async fn logging_out_with_an_expired_token_succeeds() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     app.clock.advance(std::time::Duration::from_secs(86_400));
@@ -50,7 +50,7 @@ async fn logging_out_with_a_token_that_has_expired_is_no_error() {
 }
 
 #[tokio::test]
-async fn logging_out_with_what_is_no_token_is_refused() {
+async fn logging_out_with_an_invalid_token_is_rejected() {
     let app = start();
     app.post("/v5/auth/logout")
         .bearer("junk")

@@ -15,7 +15,7 @@ async fn log_in(app: &TestApp, password: &str) -> TestResponse {
 }
 
 #[tokio::test]
-async fn a_changed_password_is_the_one_that_logs_in_and_ends_every_other_login() {
+async fn a_changed_password_replaces_the_old_one_and_ends_all_other_logins() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let phone = log_in(&app, "password123").await.ok();
@@ -40,7 +40,7 @@ async fn a_changed_password_is_the_one_that_logs_in_and_ends_every_other_login()
 }
 
 #[tokio::test]
-async fn the_current_password_has_to_be_right_and_guessing_it_is_throttled() {
+async fn the_current_password_is_required_and_guesses_are_throttled() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     for _ in 0..10 {
@@ -57,7 +57,7 @@ async fn the_current_password_has_to_be_right_and_guessing_it_is_throttled() {
 }
 
 #[tokio::test]
-async fn a_new_password_is_held_to_the_policy_and_to_what_the_account_knows() {
+async fn a_new_password_must_satisfy_the_policy_and_differ_from_account_data() {
     let app = strict();
     let alice = app.register("wonderland@example.com").await;
     let answer = change(&app, &alice, "password123", "short").await;
@@ -87,7 +87,7 @@ async fn both_members_and_a_token_are_required() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_changes_at_once_from_one_password_one_wins() {
+async fn of_two_concurrent_password_changes_one_succeeds() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let (one, other) = tokio::join!(

@@ -57,7 +57,7 @@ async fn a_refresh_token_is_exchanged_for_new_tokens_of_the_same_login() {
 }
 
 #[tokio::test]
-async fn within_thirty_seconds_a_replaced_token_is_answered_the_same_successor() {
+async fn within_thirty_seconds_a_replaced_token_returns_the_same_successor() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let first = refresh(&app, &alice.refresh_token()).await.ok();
@@ -69,7 +69,7 @@ async fn within_thirty_seconds_a_replaced_token_is_answered_the_same_successor()
 }
 
 #[tokio::test]
-async fn the_grace_of_a_token_does_not_end_when_its_successor_is_used() {
+async fn using_the_successor_does_not_end_the_grace_period() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let second = token(&refresh(&app, &alice.refresh_token()).await.ok());
@@ -81,7 +81,7 @@ async fn the_grace_of_a_token_does_not_end_when_its_successor_is_used() {
 }
 
 #[tokio::test]
-async fn replaying_a_refresh_token_later_ends_the_whole_login() {
+async fn reuse_after_the_grace_period_ends_the_login() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let stolen = alice.refresh_token();
@@ -94,7 +94,7 @@ async fn replaying_a_refresh_token_later_ends_the_whole_login() {
 }
 
 #[tokio::test]
-async fn reuse_ends_one_login_and_no_other() {
+async fn reuse_ends_only_the_login_of_the_token() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let body = json!({ "email": "alice@example.com", "password": "password123" });
@@ -107,7 +107,7 @@ async fn reuse_ends_one_login_and_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fifty_refreshes_of_one_token_at_once_have_one_successor() {
+async fn fifty_concurrent_refreshes_of_one_token_have_one_successor() {
     let app = std::sync::Arc::new(start());
     let alice = app.register("alice@example.com").await;
     let mut calls = JoinSet::new();
@@ -122,7 +122,7 @@ async fn fifty_refreshes_of_one_token_at_once_have_one_successor() {
 }
 
 #[tokio::test]
-async fn junk_is_refused_without_touching_the_store() {
+async fn malformed_refresh_tokens_are_rejected_without_store_access() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let real = alice.refresh_token();
@@ -148,7 +148,7 @@ async fn junk_is_refused_without_touching_the_store() {
 }
 
 #[tokio::test]
-async fn whoever_knows_only_the_ids_can_not_end_a_login() {
+async fn knowing_only_the_ids_does_not_end_a_login() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let (user, tenant, login) = (
@@ -163,7 +163,7 @@ async fn whoever_knows_only_the_ids_can_not_end_a_login() {
 }
 
 #[tokio::test]
-async fn a_login_that_is_not_used_for_thirty_days_ends() {
+async fn an_unused_login_expires_after_thirty_days() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     app.clock.advance(Duration::from_secs(30 * 86_400 - 1));
@@ -173,7 +173,7 @@ async fn a_login_that_is_not_used_for_thirty_days_ends() {
 }
 
 #[tokio::test]
-async fn a_login_ends_after_ninety_days_however_much_it_is_used_and_its_access_tokens_with_it() {
+async fn a_login_and_its_access_tokens_expire_after_ninety_days_despite_refreshes() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let mut next = alice.refresh_token();
@@ -197,7 +197,7 @@ async fn a_login_ends_after_ninety_days_however_much_it_is_used_and_its_access_t
 }
 
 #[tokio::test]
-async fn an_access_token_that_would_outlive_its_login_is_refused_with_it() {
+async fn an_access_token_is_rejected_after_its_login_expires() {
     // As after a deployment that makes logins shorter: the token says a day, and the login in the store an hour.
     let app = TestApp::with_limits(auth::router(), |limits| limits.login.idle = Duration::from_secs(3600));
     let alice = app.register("alice@example.com").await;
@@ -208,7 +208,7 @@ async fn an_access_token_that_would_outlive_its_login_is_refused_with_it() {
 }
 
 #[tokio::test]
-async fn a_login_that_was_ended_gets_no_tokens_any_more() {
+async fn an_ended_login_cannot_be_refreshed() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     app.post("/v5/auth/logout").by(&alice).send().await.ok();
@@ -216,7 +216,7 @@ async fn a_login_that_was_ended_gets_no_tokens_any_more() {
 }
 
 #[tokio::test]
-async fn the_tokens_of_an_account_that_was_removed_are_worth_nothing() {
+async fn tokens_of_a_removed_account_are_rejected() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let user = &alice.signed_in.user;
@@ -230,7 +230,7 @@ async fn the_tokens_of_an_account_that_was_removed_are_worth_nothing() {
 }
 
 #[tokio::test]
-async fn the_token_is_required() {
+async fn the_refresh_token_is_required() {
     let app = start();
     let send = |body: Value| app.post("/v5/auth/refresh").json(&body).send();
     send(json!({})).await.assert_invalid(&["/refreshToken"]);
@@ -258,7 +258,7 @@ async fn everything(app: &TestApp) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn no_token_stands_readable_in_the_store() {
+async fn the_store_contains_no_readable_token() {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 

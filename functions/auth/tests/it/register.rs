@@ -8,7 +8,7 @@ fn body(email: &str) -> Value {
 }
 
 #[tokio::test]
-async fn registering_makes_an_account_with_a_tenant_of_its_own() {
+async fn registering_creates_an_account_with_its_own_tenant() {
     let app = start();
     let mut data = app
         .post("/api/v5/auth/register")
@@ -46,7 +46,7 @@ async fn registering_makes_an_account_with_a_tenant_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_tenant_is_named_after_what_is_known_of_its_owner() {
+async fn a_tenant_is_named_after_company_name_or_email() {
     let app = start();
     for (email, extra, name) in [
         ("a@example.com", json!({}), "a@example.com"),
@@ -72,7 +72,7 @@ async fn a_tenant_is_named_after_what_is_known_of_its_owner() {
 }
 
 #[tokio::test]
-async fn an_email_is_taken_in_whatever_spelling() {
+async fn a_registered_email_is_taken_in_any_spelling() {
     let app = start();
     app.post("/v5/auth/register")
         .json(&body("test@example.com"))
@@ -91,7 +91,7 @@ async fn an_email_is_taken_in_whatever_spelling() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_64_registrations_of_one_email_at_once_exactly_one_is_made() {
+async fn of_64_concurrent_registrations_of_one_email_exactly_one_succeeds() {
     let app = std::sync::Arc::new(start());
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..64 {
@@ -152,7 +152,7 @@ async fn all_keys(app: &TestApp) -> Vec<kv::Key> {
 }
 
 #[tokio::test]
-async fn every_bad_member_is_named_at_once() {
+async fn all_invalid_members_are_reported_at_once() {
     let app = start();
     let send = |body: Value| app.post("/v5/auth/register").json(&body).send();
     send(json!({})).await.assert_invalid(&["/email", "/password"]);
@@ -168,14 +168,14 @@ async fn every_bad_member_is_named_at_once() {
 }
 
 #[tokio::test]
-async fn members_that_the_contract_does_not_know_are_ignored() {
+async fn undocumented_members_are_ignored() {
     let mut body = body("test@example.com");
     body["nickname"] = json!({ "any": ["thing"] });
     start().post("/v5/auth/register").json(&body).send().await.created();
 }
 
 #[tokio::test]
-async fn a_password_of_any_characters_is_accepted_and_never_trimmed() {
+async fn a_password_may_have_any_characters_and_is_never_trimmed() {
     let app = start();
     let password = "  пароль🔑 pässword ";
     let body = json!({ "email": "test@example.com", "password": password });
@@ -203,7 +203,7 @@ fn refusals(answer: TestResponse) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_basic_policy_asks_for_eight_characters_of_any_kind() {
+async fn the_basic_policy_requires_eight_characters_of_any_kind() {
     let app = start();
     let send = |password: &str| {
         let body = json!({ "email": "test@example.com", "password": password });
@@ -220,7 +220,7 @@ async fn the_basic_policy_asks_for_eight_characters_of_any_kind() {
 }
 
 #[tokio::test]
-async fn the_strict_policy_tells_every_rule_that_a_password_breaks() {
+async fn the_strict_policy_reports_every_violated_rule() {
     let app = strict();
     let send = |password: &str| {
         let body = json!({
@@ -252,7 +252,7 @@ async fn the_strict_policy_tells_every_rule_that_a_password_breaks() {
 }
 
 #[tokio::test]
-async fn a_password_is_held_against_the_members_that_can_be_read() {
+async fn a_password_is_compared_with_the_valid_members() {
     let app = strict();
     let body = json!({ "email": "nobody", "password": "Byronesque-2026", "firstName": 5, "lastName": "Byronesque" });
     app.post("/v5/auth/register")

@@ -24,7 +24,7 @@ async fn current(app: &TestApp, token: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_login_shows_the_address_and_the_program_that_it_was_made_with() {
+async fn a_login_shows_its_address_and_user_agent() {
     let app = start();
     app.register("alice@example.com").await;
     let credentials = json!({ "email": "alice@example.com", "password": "password123" });
@@ -41,7 +41,7 @@ async fn a_login_shows_the_address_and_the_program_that_it_was_made_with() {
 }
 
 #[tokio::test]
-async fn the_address_and_the_program_of_the_last_refresh_are_shown() {
+async fn a_refresh_updates_the_address_and_user_agent() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let login = current(&app, &alice.token).await;
@@ -62,7 +62,7 @@ async fn the_address_and_the_program_of_the_last_refresh_are_shown() {
 }
 
 #[tokio::test]
-async fn no_header_changes_the_address() {
+async fn headers_do_not_change_the_address() {
     let app = start();
     for (number, (name, value)) in SPOOFED.into_iter().enumerate() {
         let account = json!({ "email": format!("{number}@example.com"), "password": "password123" });

@@ -99,7 +99,7 @@ async fn stored(app: &TestApp, prefix: &Key) -> Vec<kv::Entry> {
 }
 
 #[tokio::test]
-async fn attempts_are_free_and_then_each_waits_twice_as_long_up_to_a_limit() {
+async fn after_the_free_attempts_the_wait_doubles_up_to_a_limit() {
     let app = start(|rules| rules.pair = free(3));
     app.register(ALICE).await;
     for _ in 0..3 {
@@ -119,7 +119,7 @@ async fn attempts_are_free_and_then_each_waits_twice_as_long_up_to_a_limit() {
 }
 
 #[tokio::test]
-async fn over_http_the_wait_is_told_in_whole_seconds_and_never_too_short() {
+async fn retry_after_is_in_whole_seconds_rounded_up() {
     let app = TestApp::with_limits(auth::router(), |limits| {
         limits.throttle = Some(Rules {
             pair: free(1),
@@ -144,7 +144,7 @@ async fn over_http_the_wait_is_told_in_whole_seconds_and_never_too_short() {
 }
 
 #[tokio::test]
-async fn success_clears_what_the_address_had_tried_at_the_account() {
+async fn a_successful_login_clears_the_attempts_of_its_address() {
     let app = start(|rules| (rules.pair, rules.account) = (free(3), free(5)));
     app.register(ALICE).await;
     for _ in 0..4 {
@@ -160,7 +160,7 @@ async fn success_clears_what_the_address_had_tried_at_the_account() {
 }
 
 #[tokio::test]
-async fn failures_from_many_addresses_lock_the_account_only_for_those_it_does_not_know() {
+async fn failures_from_many_addresses_throttle_unknown_addresses_only() {
     let app = start(|rules| rules.account = free(5));
     app.register(ALICE).await;
     assert_eq!(log_in(&app, HOME, ALICE, RIGHT).await, In);
@@ -176,7 +176,7 @@ async fn failures_from_many_addresses_lock_the_account_only_for_those_it_does_no
 }
 
 #[tokio::test]
-async fn an_address_that_the_account_knows_is_not_locked_by_others_in_the_same_network() {
+async fn a_known_address_is_not_throttled_by_other_users_of_it() {
     let app = start(|rules| rules.address = free(5));
     app.register(ALICE).await;
     app.register("bob@example.com").await;
@@ -190,7 +190,7 @@ async fn an_address_that_the_account_knows_is_not_locked_by_others_in_the_same_n
 }
 
 #[tokio::test]
-async fn an_address_is_forgotten_by_the_account_ninety_days_after_the_login_could_last() {
+async fn an_account_forgets_an_address_ninety_days_after_the_login_expires() {
     let app = start(|rules| rules.account = free(2));
     app.register(ALICE).await;
     assert_eq!(log_in(&app, HOME, ALICE, RIGHT).await, In);
@@ -204,7 +204,7 @@ async fn an_address_is_forgotten_by_the_account_ninety_days_after_the_login_coul
 }
 
 #[tokio::test]
-async fn ones_own_login_buys_no_guesses_at_the_accounts_of_others() {
+async fn own_logins_do_not_reset_the_attempts_at_other_accounts() {
     let app = start(|rules| rules.address = free(4));
     app.register(ALICE).await;
     for account in 0..4 {
@@ -219,7 +219,7 @@ async fn ones_own_login_buys_no_guesses_at_the_accounts_of_others() {
 }
 
 #[tokio::test]
-async fn the_addresses_of_one_subscriber_are_counted_together() {
+async fn the_addresses_of_one_ipv6_network_share_a_counter() {
     let app = start(|rules| (rules.pair, rules.address) = (free(2), free(3)));
     for address in ["2001:db8:0:1::1", "2001:db8:0:1:ffff::2"] {
         assert_eq!(guess(&app, address, ALICE).await, Wrong);
@@ -234,7 +234,7 @@ async fn the_addresses_of_one_subscriber_are_counted_together() {
 }
 
 #[tokio::test]
-async fn registrations_are_counted_by_address_and_a_taken_email_is_one_of_them() {
+async fn registrations_are_counted_by_address_including_taken_emails() {
     let app = start(|rules| rules.registration = free(3));
     for email in [ALICE, "bob@example.com"] {
         assert_eq!(outcome(register(&app.env, HOME, email).await), In);
@@ -260,7 +260,7 @@ impl Rng for NoSalt {
 }
 
 #[tokio::test]
-async fn who_has_to_wait_costs_no_hash_and_leaves_nothing() {
+async fn a_throttled_attempt_hashes_and_writes_nothing() {
     let app = start(|rules| (rules.pair, rules.registration) = (free(1), free(1)));
     let alice: Actor = app.register(ALICE).await;
     assert_eq!(outcome(register(&app.env, HOME, "bob@example.com").await), In);
@@ -288,7 +288,7 @@ async fn who_has_to_wait_costs_no_hash_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn an_attempt_whose_hash_is_renewed_by_another_meanwhile_is_verified_again_and_still_one() {
+async fn an_attempt_that_meets_a_renewed_hash_is_verified_again_and_counted_once() {
     let mut app = start(|rules| rules.pair = free(1));
     app.register(ALICE).await;
     // With today's parameters both find the hash outdated, and have time to, because renewing it takes some. One is the first.
@@ -299,7 +299,7 @@ async fn an_attempt_whose_hash_is_renewed_by_another_meanwhile_is_verified_again
 }
 
 #[tokio::test]
-async fn an_email_that_nobody_has_is_counted_as_any_other() {
+async fn attempts_at_an_unknown_email_are_counted_like_any_other() {
     let app = start(|rules| {
         (rules.pair, rules.account, rules.address) = (free(2), free(4), free(100));
     });
@@ -324,7 +324,7 @@ async fn an_email_that_nobody_has_is_counted_as_any_other() {
 }
 
 #[tokio::test]
-async fn the_audit_log_tells_of_wrong_passwords_once_a_minute_and_of_how_many() {
+async fn the_audit_log_reports_wrong_passwords_once_a_minute_with_their_number() {
     let app = start(|rules| rules.pair = free(100));
     let alice = app.register(ALICE).await;
     let told = || async {
@@ -369,7 +369,7 @@ async fn the_audit_log_tells_of_wrong_passwords_once_a_minute_and_of_how_many() 
 }
 
 #[tokio::test]
-async fn what_was_counted_is_forgotten_one_by_one_and_then_swept() {
+async fn attempts_are_regained_one_by_one_and_the_counters_are_swept() {
     let hourly = Rule {
         regain: Duration::from_hours(1),
         ..free(2)
@@ -406,7 +406,7 @@ async fn what_was_counted_is_forgotten_one_by_one_and_then_swept() {
 }
 
 #[tokio::test]
-async fn a_known_address_outlives_the_sweep() {
+async fn a_sweep_keeps_a_known_address() {
     let app = start(|rules| rules.account = free(1));
     app.register(ALICE).await;
     assert_eq!(log_in(&app, HOME, ALICE, RIGHT).await, In);
@@ -418,7 +418,7 @@ async fn a_known_address_outlives_the_sweep() {
 }
 
 #[tokio::test]
-async fn an_address_that_nobody_vouches_for_is_never_known() {
+async fn an_unknown_client_address_is_never_a_known_address() {
     let app = start(|rules| rules.address = free(3));
     app.register(ALICE).await;
     let (nowhere, email) = (Client::default(), Email::parse(ALICE).unwrap());
@@ -435,7 +435,7 @@ async fn an_address_that_nobody_vouches_for_is_never_known() {
 }
 
 #[tokio::test]
-async fn from_a_known_address_nobody_waits_for_more_than_a_minute() {
+async fn the_wait_from_a_known_address_is_at_most_a_minute() {
     let app = start(|rules| {
         rules.pair = Rule {
             max_wait: Duration::from_secs(900),
@@ -452,7 +452,7 @@ async fn from_a_known_address_nobody_waits_for_more_than_a_minute() {
 }
 
 #[tokio::test]
-async fn whoever_is_signed_in_changes_their_password_whatever_strangers_do() {
+async fn attempts_from_elsewhere_do_not_throttle_a_password_change() {
     let app = start(|rules| rules.account = free(2));
     let alice = app.register(ALICE).await;
     for _ in 0..2 {

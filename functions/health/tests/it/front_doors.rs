@@ -10,7 +10,7 @@ async fn start(store: &TestStore) -> RuntimeApi {
 }
 
 #[tokio::test]
-async fn it_is_the_same_function_behind_every_front_door() {
+async fn behaviour_is_equal_behind_every_front_door() {
     let store = TestStore::new();
     let function = start(&store).await;
     for path in ["/v5/health", "/v5/ready", "/v5/openapi.json", "/v5/docs"] {
@@ -19,7 +19,7 @@ async fn it_is_the_same_function_behind_every_front_door() {
 }
 
 #[tokio::test]
-async fn the_document_and_its_page_are_sent_as_text() {
+async fn the_document_and_its_page_are_text() {
     let store = TestStore::new();
     let function = start(&store).await;
     let committed: Value = serde_json::from_str(include_str!("../../../../infra/openapi.json")).unwrap();
@@ -41,7 +41,7 @@ async fn the_document_and_its_page_are_sent_as_text() {
 
 /// Of a load balancer that asks whether the function is well: it has no host, no address and no trace.
 #[tokio::test]
-async fn a_load_balancers_own_request_is_answered() {
+async fn a_load_balancers_health_check_succeeds() {
     let store = TestStore::new();
     let function = start(&store).await;
     let mut event: Value =
@@ -61,7 +61,7 @@ async fn a_load_balancers_own_request_is_answered() {
 
 /// Lambda may freeze a process as soon as it asks for its next event, and never thaw it.
 #[tokio::test]
-async fn a_request_is_in_the_log_before_the_next_one_is_asked_for() {
+async fn a_request_is_logged_before_the_next_poll() {
     let store = TestStore::new();
     let function = start(&store).await;
     let event = serde_json::from_str(include_str!("../../../../infra/events/http-api-v2.json")).unwrap();

@@ -25,7 +25,7 @@ fn within<'a>(page: &'a str, tag: &str) -> &'a str {
 }
 
 #[tokio::test]
-async fn the_document_that_is_served_is_the_one_that_is_committed() {
+async fn the_served_document_is_the_committed_one() {
     let app = TestApp::start(health::router());
     let committed: serde_json::Value = serde_json::from_str(include_str!("../../../../infra/openapi.json")).unwrap();
     for path in ["/v5/openapi.json", "/api/v5/openapi.json"] {
@@ -35,7 +35,7 @@ async fn the_document_that_is_served_is_the_one_that_is_committed() {
 }
 
 #[tokio::test]
-async fn the_page_may_run_its_own_script_and_nothing_else() {
+async fn the_page_may_run_only_its_own_script() {
     for path in PAGES {
         let (page, policy) = page(path).await;
         let hash = |tag| STANDARD.encode(Sha256::digest(within(&page, tag)));
@@ -52,7 +52,7 @@ async fn the_page_may_run_its_own_script_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn the_page_asks_for_nothing_but_the_document_beside_it() {
+async fn the_page_loads_only_the_document() {
     let (page, _) = page(PAGES[0]).await;
     for elsewhere in ["://", "src=", "import", "style="] {
         assert!(!page.contains(elsewhere), "{elsewhere}");
@@ -62,7 +62,7 @@ async fn the_page_asks_for_nothing_but_the_document_beside_it() {
 }
 
 #[tokio::test]
-async fn health_says_that_the_process_is_there_and_touches_nothing() {
+async fn health_responds_without_store_access() {
     let app = TestApp::start(health::router());
     assert_eq!(app.get("/v5/health").send().await.ok(), json!({ "status": "healthy" }));
     assert_eq!(

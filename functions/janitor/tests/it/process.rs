@@ -19,7 +19,7 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 #[tokio::test]
-async fn without_a_runtime_api_it_sweeps_once_and_prints_what_it_has_done() {
+async fn without_a_runtime_api_it_sweeps_once_and_prints_a_summary() {
     let store = TestStore::new();
     let app = TestApp::on(api::Router::new(), store.open());
     open_logins(&app.env, 3, Timestamp::from_millis(0)).await;
@@ -38,7 +38,7 @@ async fn without_a_runtime_api_it_sweeps_once_and_prints_what_it_has_done() {
 }
 
 #[tokio::test]
-async fn a_sweep_that_fails_fails_the_program_and_the_cause_is_logged_once() {
+async fn a_failed_sweep_fails_the_program_and_logs_the_cause_once() {
     let store = TestStore::new();
     let junk = &Key::of(&("expiry", 0, "marked-junk"));
     let db = store.open();
@@ -55,7 +55,7 @@ async fn a_sweep_that_fails_fails_the_program_and_the_cause_is_logged_once() {
 }
 
 #[tokio::test]
-async fn an_invocation_sweeps_whatever_its_event_says() {
+async fn an_invocation_sweeps_for_any_event() {
     let store = TestStore::new();
     let app = TestApp::on(api::Router::new(), store.open());
     let mut command = Process::command(env!("CARGO_BIN_EXE_janitor"));

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use crate::{IDLE, MARGIN, filed, is_there, open_logins, open_logins_of, start, sweep};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_sweeps_at_once_each_thing_is_removed_by_one() {
+async fn concurrent_sweeps_remove_each_entry_once() {
     let app = start();
     let old = open_logins(&app.env, 1000, app.env.clock.now()).await;
     app.clock.advance(IDLE + MARGIN);
@@ -30,7 +30,7 @@ async fn of_sweeps_at_once_each_thing_is_removed_by_one() {
 /// The clocks are further apart than a sweep allows for: what one takes for over another takes for alive. So both may be right, and
 /// whoever comes first is.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refresh_that_meets_a_sweep_keeps_the_login_whole_or_is_refused() {
+async fn a_refresh_during_a_sweep_keeps_the_whole_login_or_is_rejected() {
     const JUST_BEFORE: Duration = Duration::from_secs(30 * 86_400 - 1);
     let app = start();
     let ahead = TestApp::on(api::Router::new(), app.env.db.clone());

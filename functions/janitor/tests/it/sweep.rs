@@ -12,7 +12,7 @@ use testkit::TestApp;
 use crate::{IDLE, MARGIN, entries, filed, is_there, open_logins, start, sweep, sweep_within};
 
 #[tokio::test]
-async fn a_login_goes_a_minute_after_its_time_and_not_before() {
+async fn a_login_is_swept_one_minute_after_its_expiry_and_not_before() {
     const DAY: Duration = Duration::from_secs(86_400);
     const ALMOST: Duration = Duration::from_millis(59_999);
     let app = start();
@@ -37,7 +37,7 @@ async fn a_login_goes_a_minute_after_its_time_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_login_that_was_refreshed_lives_as_long_as_the_last_refresh_has_said() {
+async fn a_refreshed_login_is_kept_until_its_new_expiry() {
     let app = start();
     let alice = app.register("alice@example.com").await.signed_in;
     app.clock.advance(IDLE / 2);
@@ -54,7 +54,7 @@ async fn a_login_that_was_refreshed_lives_as_long_as_the_last_refresh_has_said()
 }
 
 #[tokio::test]
-async fn what_is_left_of_a_login_that_was_ended_goes_when_its_time_would_have_come() {
+async fn the_rest_of_an_ended_login_is_swept_after_its_original_expiry() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     logins::ops::log_out(&app.env, &alice.caller()).await.unwrap();
@@ -65,7 +65,7 @@ async fn what_is_left_of_a_login_that_was_ended_goes_when_its_time_would_have_co
 }
 
 #[tokio::test]
-async fn a_second_sweep_finds_nothing_and_changes_nothing() {
+async fn a_second_sweep_changes_nothing() {
     let app = start();
     app.register("alice@example.com").await;
     app.clock.advance(IDLE + MARGIN);
@@ -78,7 +78,7 @@ async fn a_second_sweep_finds_nothing_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn more_than_a_transaction_should_hold_goes_in_several() {
+async fn a_large_sweep_uses_several_transactions() {
     let app = start();
     let now = app.env.clock.now();
     let old = open_logins(&app.env, 2500, now).await;
@@ -99,7 +99,7 @@ async fn more_than_a_transaction_should_hold_goes_in_several() {
 }
 
 #[tokio::test]
-async fn a_sweep_that_runs_out_of_time_says_so_and_the_next_goes_on() {
+async fn a_sweep_reports_that_it_ran_out_of_time_and_the_next_continues() {
     let app = start();
     let old = open_logins(&app.env, 500, app.env.clock.now()).await;
     app.clock.advance(IDLE + MARGIN);
@@ -124,7 +124,7 @@ async fn a_sweep_that_runs_out_of_time_says_so_and_the_next_goes_on() {
 }
 
 #[tokio::test]
-async fn the_marks_of_processes_that_are_gone_go_too() {
+async fn commit_markers_of_dead_processes_are_swept() {
     let app = TestApp::start(api::Router::new());
     // What a process wrote in 1970.
     let mark = &Key::of(&("_runs", &[7_u8; 16][..], 1));
@@ -138,7 +138,7 @@ async fn the_marks_of_processes_that_are_gone_go_too() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_read_is_reported_and_left_and_keeps_nothing_else_from_going() {
+async fn unreadable_entries_are_reported_and_kept_and_do_not_stop_the_sweep() {
     let app = start();
     let old = open_logins(&app.env, 500, app.env.clock.now()).await;
     app.clock.advance(IDLE + MARGIN);
@@ -180,7 +180,7 @@ async fn what_can_not_be_read_is_reported_and_left_and_keeps_nothing_else_from_g
 }
 
 #[tokio::test]
-async fn a_sweep_that_runs_out_of_time_still_tells_what_it_could_not_read() {
+async fn a_sweep_that_runs_out_of_time_still_reports_unreadable_entries() {
     let app = start();
     open_logins(&app.env, 500, app.env.clock.now()).await;
     app.clock.advance(IDLE + MARGIN);

@@ -4,7 +4,7 @@ use testkit::{Code, Target as _};
 use crate::{body, start};
 
 #[tokio::test]
-async fn a_created_session_is_the_callers_and_says_where_it_is() {
+async fn a_created_session_belongs_to_the_caller_and_has_a_location() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let answer = app
@@ -32,7 +32,7 @@ async fn a_created_session_is_the_callers_and_says_where_it_is() {
 }
 
 #[tokio::test]
-async fn bad_values_are_named() {
+async fn invalid_values_are_reported() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let send = |body| app.post("/v5/sessions").by(&alice).json(&body).send();
@@ -56,7 +56,7 @@ async fn bad_values_are_named() {
 }
 
 #[tokio::test]
-async fn a_refused_caller_is_refused_before_the_body_is_looked_at() {
+async fn a_caller_is_rejected_before_the_body_is_read() {
     let app = start();
     app.post("/v5/sessions")
         .json(&json!({}))
@@ -66,7 +66,7 @@ async fn a_refused_caller_is_refused_before_the_body_is_looked_at() {
 }
 
 #[tokio::test]
-async fn two_sessions_may_be_alike() {
+async fn two_sessions_may_have_equal_values() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let first = app

@@ -30,7 +30,7 @@ fn keeps_parameters(kind: &str) -> bool {
 }
 
 #[tokio::test]
-async fn it_is_the_same_function_behind_every_front_door() {
+async fn behaviour_is_equal_behind_every_front_door() {
     let store = TestStore::new();
     let (function, _, alice, made) = start(&store, &["one"]).await;
     check_every_front_door(&function, "/v5/sessions", Some(&alice.token)).await;
@@ -38,7 +38,7 @@ async fn it_is_the_same_function_behind_every_front_door() {
 }
 
 #[tokio::test]
-async fn a_session_is_made_changed_and_deleted_with_bodies_of_either_form() {
+async fn a_session_is_created_changed_and_deleted_with_text_and_base64_bodies() {
     let store = TestStore::new();
     let (function, _, alice, _) = start(&store, &[]).await;
     for (_, sample) in FRONT_DOORS {
@@ -71,7 +71,7 @@ async fn a_session_is_made_changed_and_deleted_with_bodies_of_either_form() {
 }
 
 #[tokio::test]
-async fn a_query_means_the_same_behind_every_front_door() {
+async fn a_query_has_one_meaning_behind_every_front_door() {
     let names = ["50%", "a&b=c", "a+b", "a b", "größe", "日本", "#1?", "\"quoted\" <tag>"];
     let store = TestStore::new();
     let (function, _, alice, _) = start(&store, &names).await;
@@ -104,7 +104,7 @@ async fn a_query_means_the_same_behind_every_front_door() {
 }
 
 #[tokio::test]
-async fn a_list_is_walked_to_its_end_by_its_cursors() {
+async fn cursors_lead_to_the_end_of_a_list_behind_every_front_door() {
     let names = ["1", "2", "3", "4", "5"];
     let store = TestStore::new();
     let (function, _, alice, _) = start(&store, &names).await;
@@ -132,7 +132,7 @@ async fn a_list_is_walked_to_its_end_by_its_cursors() {
 
 /// A load balancer without multi-value headers sends the last of several alone, and of a REST API's headers `lambda_http` does.
 #[tokio::test]
-async fn what_is_repeated_is_all_taken_where_the_front_door_tells_it() {
+async fn repeated_headers_and_parameters_all_count_where_the_front_door_passes_them() {
     let store = TestStore::new();
     let (function, _, alice, made) = start(&store, &["one"]).await;
     let path = path(&made[0]);
@@ -154,7 +154,7 @@ async fn what_is_repeated_is_all_taken_where_the_front_door_tells_it() {
 }
 
 #[tokio::test]
-async fn a_path_that_is_written_oddly_is_answered_as_in_this_process() {
+async fn an_unusual_path_has_the_same_response_as_in_process() {
     let store = TestStore::new();
     let (function, app, alice, made) = start(&store, &["one"]).await;
     let id = made[0]["id"].as_str().unwrap();

@@ -30,7 +30,7 @@ async fn count(app: &TestApp, actor: &Actor) -> usize {
 }
 
 #[tokio::test]
-async fn the_same_request_again_is_answered_the_same() {
+async fn a_repeated_request_has_the_same_response() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let first = create(&app, &alice, "key", &draft("one")).await;
@@ -56,7 +56,7 @@ async fn the_same_request_again_is_answered_the_same() {
 }
 
 #[tokio::test]
-async fn the_first_answer_stands_whatever_became_of_the_session() {
+async fn a_replay_returns_the_first_response_after_changes_and_deletion() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let first = create(&app, &alice, "key", &draft("one")).await;
@@ -74,7 +74,7 @@ async fn the_first_answer_stands_whatever_became_of_the_session() {
 }
 
 #[tokio::test]
-async fn the_same_key_with_another_body_is_refused() {
+async fn the_same_key_with_another_body_is_rejected() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     create(&app, &alice, "key", &draft("one")).await.created();
@@ -89,7 +89,7 @@ async fn the_same_key_with_another_body_is_refused() {
 }
 
 #[tokio::test]
-async fn a_key_is_its_callers_own() {
+async fn a_key_belongs_to_its_caller() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let bob = app.register("bob@example.com").await;
@@ -107,7 +107,7 @@ async fn a_key_is_its_callers_own() {
 }
 
 #[tokio::test]
-async fn a_refused_request_uses_no_key_up() {
+async fn a_rejected_request_does_not_use_up_its_key() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     create(&app, &alice, "key", &json!({}))
@@ -117,7 +117,7 @@ async fn a_refused_request_uses_no_key_up() {
 }
 
 #[tokio::test]
-async fn a_key_is_forgotten_after_a_day_and_what_it_kept_is_swept() {
+async fn a_key_expires_after_a_day_and_its_outcome_is_swept() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let first = create(&app, &alice, "key", &draft("one")).await.created();
@@ -134,7 +134,7 @@ async fn a_key_is_forgotten_after_a_day_and_what_it_kept_is_swept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_thirty_requests_with_one_key_at_once_one_is_done() {
+async fn of_thirty_concurrent_requests_with_one_key_one_is_executed() {
     let app = std::sync::Arc::new(start());
     let alice = app.register("alice@example.com").await;
     let mut calls = JoinSet::new();

@@ -22,7 +22,7 @@ async fn answer(app: &TestApp, method: &Method, path: &str, actor: &Actor) -> (V
 }
 
 #[tokio::test]
-async fn another_tenants_session_is_answered_as_an_absent_one_on_every_method() {
+async fn another_tenants_session_and_an_absent_one_have_equal_responses() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let bob = app.register("bob@example.com").await;
@@ -53,7 +53,7 @@ async fn another_tenants_session_is_answered_as_an_absent_one_on_every_method() 
 }
 
 #[tokio::test]
-async fn a_cursor_of_another_tenants_is_none() {
+async fn a_cursor_of_another_tenant_is_rejected() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let bob = app.register("bob@example.com").await;

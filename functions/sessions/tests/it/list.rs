@@ -43,7 +43,7 @@ fn names(page: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_list_is_newest_first_and_comes_in_pages() {
+async fn a_list_is_newest_first_and_paged() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     for name in ["a", "b", "c", "d", "e"] {
@@ -83,7 +83,7 @@ async fn the_last_page_has_no_cursor_even_when_it_is_full() {
 }
 
 #[tokio::test]
-async fn fifty_is_the_page_unless_it_is_said() {
+async fn a_page_has_50_sessions_by_default_and_up_to_100() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     fill(&app, &alice, 101).await;
@@ -96,7 +96,7 @@ async fn fifty_is_the_page_unless_it_is_said() {
 }
 
 #[tokio::test]
-async fn what_is_no_limit_no_cursor_and_no_search_is_named() {
+async fn invalid_parameters_are_reported() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     for (query, pointers) in [
@@ -119,7 +119,7 @@ async fn what_is_no_limit_no_cursor_and_no_search_is_named() {
 }
 
 #[tokio::test]
-async fn a_search_finds_a_part_of_the_name_or_the_path_in_any_case() {
+async fn a_search_matches_parts_of_name_and_path_in_any_case() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     for (name, folder) in [("Ärger", "/x"), ("other", "/Projects/ärgerlich"), ("none", "/y")] {
@@ -135,7 +135,7 @@ async fn a_search_finds_a_part_of_the_name_or_the_path_in_any_case() {
 }
 
 #[tokio::test]
-async fn a_search_that_finds_little_stays_bounded_and_goes_on_where_it_stopped() {
+async fn a_search_with_few_matches_is_bounded_and_resumable() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     create(&app, &alice, "needle one").await;
@@ -173,7 +173,7 @@ async fn a_first_page_reads_as_many_keys_from_100_000_sessions_as_from_1_000() {
 }
 
 #[tokio::test]
-async fn a_cursor_belongs_to_its_filter_and_can_not_be_made_up() {
+async fn a_cursor_is_bound_to_its_filter_and_cannot_be_forged() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     for name in ["aa", "ab", "ac"] {

@@ -8,7 +8,7 @@ use testkit::{Code, Target as _};
 use crate::{create, path, start};
 
 #[tokio::test]
-async fn a_change_touches_what_it_names_and_nothing_else() {
+async fn a_change_affects_only_the_members_in_its_body() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let before = create(&app, &alice, "one").await;
@@ -39,7 +39,7 @@ async fn a_change_touches_what_it_names_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_change_that_changes_nothing_leaves_the_time_alone() {
+async fn a_change_without_effect_keeps_updated_at() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let session = create(&app, &alice, "one").await;
@@ -53,7 +53,7 @@ async fn a_change_that_changes_nothing_leaves_the_time_alone() {
 }
 
 #[tokio::test]
-async fn a_change_with_bad_values_changes_nothing() {
+async fn a_change_with_invalid_values_changes_nothing() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let session = create(&app, &alice, "one").await;
@@ -75,7 +75,7 @@ async fn a_change_with_bad_values_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_deleted_session_is_gone_and_can_not_be_deleted_again() {
+async fn a_deleted_session_is_not_found() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let session = create(&app, &alice, "one").await;
@@ -103,7 +103,7 @@ async fn a_deleted_session_is_gone_and_can_not_be_deleted_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_deletions_at_once_exactly_one_succeeds() {
+async fn of_many_concurrent_deletions_exactly_one_succeeds() {
     let app = std::sync::Arc::new(start());
     let alice = app.register("alice@example.com").await;
     let session = create(&app, &alice, "one").await;

@@ -13,7 +13,7 @@ fn tag(answer: &TestResponse) -> String {
 }
 
 #[tokio::test]
-async fn every_answer_with_a_session_names_its_version() {
+async fn every_response_with_a_session_has_its_version() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let draft = json!({ "name": "one", "workspacePath": "/one" });
@@ -30,7 +30,7 @@ async fn every_answer_with_a_session_names_its_version() {
 }
 
 #[tokio::test]
-async fn a_version_that_the_client_has_is_not_sent_again() {
+async fn a_current_version_is_not_sent_again() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let path = path(&create(&app, &alice, "one").await);
@@ -66,7 +66,7 @@ async fn a_version_that_the_client_has_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_change_or_deletion_of_another_version_is_refused() {
+async fn changing_or_deleting_a_stale_version_is_rejected() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let path = path(&create(&app, &alice, "one").await);
@@ -86,7 +86,7 @@ async fn a_change_or_deletion_of_another_version_is_refused() {
 
 /// RFC 9110, section 13: either header means the same whatever the method, and `If-Match` goes first.
 #[tokio::test]
-async fn what_is_read_may_be_expected_and_what_is_changed_excluded() {
+async fn both_conditional_headers_apply_to_reads_and_changes() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let path = path(&create(&app, &alice, "one").await);
@@ -122,7 +122,7 @@ async fn what_is_read_may_be_expected_and_what_is_changed_excluded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_fifty_changes_of_one_version_at_once_one_is_made() {
+async fn of_fifty_concurrent_changes_of_one_version_one_succeeds() {
     let app = std::sync::Arc::new(start());
     let alice = app.register("alice@example.com").await;
     let path = path(&create(&app, &alice, "one").await);

@@ -13,7 +13,7 @@ use crate::start;
 const PATH: &str = "/v5/sessions";
 
 #[tokio::test]
-async fn without_a_token_the_answer_asks_for_one() {
+async fn a_response_without_a_token_asks_for_one() {
     let app = start();
     for value in [None, Some("Basic YTpi"), Some("Token abc")] {
         let call = app.get(PATH);
@@ -28,7 +28,7 @@ async fn without_a_token_the_answer_asks_for_one() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_none_of_ours_is_refused() {
+async fn invalid_tokens_are_rejected() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let touched = alice.token.replace('.', "x.");
@@ -51,7 +51,7 @@ async fn a_token_that_is_none_of_ours_is_refused() {
 }
 
 #[tokio::test]
-async fn the_scheme_is_read_without_regard_to_case() {
+async fn the_authentication_scheme_is_case_insensitive() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     app.get(PATH)
@@ -62,7 +62,7 @@ async fn the_scheme_is_read_without_regard_to_case() {
 }
 
 #[tokio::test]
-async fn a_token_lives_as_long_as_it_says() {
+async fn a_token_is_valid_until_its_expiry() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     app.clock.advance(Duration::from_secs(86_399));
@@ -76,7 +76,7 @@ async fn a_token_lives_as_long_as_it_says() {
 }
 
 #[tokio::test]
-async fn a_token_of_another_deployment_is_refused() {
+async fn a_token_of_another_deployment_is_rejected() {
     let (ours, theirs) = (start(), TestApp::start(sessions::router()));
     let stranger = theirs.register("alice@example.com").await;
     // Same secret, issuer and audience, so it verifies; but no login of ours is behind it.
@@ -88,7 +88,7 @@ async fn a_token_of_another_deployment_is_refused() {
 }
 
 #[tokio::test]
-async fn a_viewer_may_read_and_not_write() {
+async fn a_viewer_may_read_but_not_write() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let session = crate::create(&app, &alice, "one").await;
@@ -139,7 +139,7 @@ fn migrating() -> jwt::Settings {
 }
 
 #[tokio::test]
-async fn every_forgery_is_refused_with_the_code_of_what_it_is() {
+async fn every_forged_token_is_rejected_with_its_code() {
     let store = TestStore::new();
     let app = TestApp::with_tokens(sessions::router(), store.open(), migrating());
     let alice = app.register("alice@example.com").await;
@@ -174,7 +174,7 @@ async fn every_forgery_is_refused_with_the_code_of_what_it_is() {
 }
 
 #[tokio::test]
-async fn the_process_needs_the_public_key_alone() {
+async fn the_process_needs_only_the_public_key() {
     let store = TestStore::new();
     let app = TestApp::with_tokens(sessions::router(), store.open(), migrating());
     let today = domain::SystemClock.now().as_seconds() - app.clock.now().as_seconds();

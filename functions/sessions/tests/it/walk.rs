@@ -32,7 +32,7 @@ async fn walk(app: &TestApp, actor: &Actor, limit: usize) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_walk_shows_nothing_twice_and_misses_nothing_that_stood_throughout() {
+async fn paging_during_changes_repeats_nothing_and_misses_no_unchanged_session() {
     let app = Arc::new(start());
     let alice = app.register("alice@example.com").await;
     let mut standing = HashSet::new();
