@@ -1,4 +1,4 @@
-//! What is recorded, and what is not.
+//! The actions that the audit log records.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use testkit::{Actor, Code, Target as _, TestApp, TestResponse};
 
 use crate::{create, rest, start};
 
-/// What has to be in the log, as it is written down along the way.
+/// The expected events, collected during the test.
 struct Expected {
     tenant: Value,
     events: Vec<Value>,
 }
 
 impl Expected {
-    /// That this was done in the request that was answered so.
-    fn event(&mut self, kind: &str, at: &str, user: &Value, login: &Value, answer: &TestResponse, details: Value) {
+    /// Adds an event of the request with this response.
+    fn event(&mut self, kind: &str, at: &str, user: &Value, login: &Value, response: &TestResponse, details: Value) {
         let mut event = json!({
             "type": kind,
             "at": at,
@@ -25,7 +25,7 @@ impl Expected {
             "userId": user,
             "loginId": login,
             "ip": TestApp::ADDRESS,
-            "requestId": answer.header("x-request-id"),
+            "requestId": response.header("x-request-id"),
         });
         event.as_object_mut().unwrap().extend(object(details));
         self.events.push(event);
@@ -36,7 +36,7 @@ fn object(value: Value) -> serde_json::Map<String, Value> {
     serde_json::from_value(value).unwrap()
 }
 
-/// The login that a token is of, which its answer does not name: the token's payload does.
+/// The login id of an access token. Only the token contains it, not the response.
 async fn current_login(app: &TestApp, token: &Value) -> Value {
     let listed = app
         .get("/v5/auth/logins")
@@ -55,77 +55,87 @@ async fn every_action_is_logged_once_in_order_and_without_secrets() {
     let at = "2026-01-01T00:00:00.000Z";
     let account = json!({ "email": "alice@example.com", "password": "password123" });
 
-    let answer = app.post("/v5/auth/register").json(&account).send().await;
-    let phone = answer.body["data"].clone();
+    let response = app.post("/v5/auth/register").json(&account).send().await;
+    let phone = response.body["data"].clone();
     let user = &phone["user"]["id"];
     let mut expected = Expected {
         tenant: phone["tenant"]["id"].clone(),
         events: Vec::new(),
     };
     let phone_login = &current_login(&app, &phone["token"]).await;
-    expected.event("user.registered", at, user, phone_login, &answer, json!({}));
+    expected.event("user.registered", at, user, phone_login, &response, json!({}));
 
     app.clock.advance(Duration::from_secs(5));
     let at = "2026-01-01T00:00:05.000Z";
-    let answer = app.post("/v5/auth/login").json(&account).send().await;
-    let laptop = answer.body["data"].clone();
+    let response = app.post("/v5/auth/login").json(&account).send().await;
+    let laptop = response.body["data"].clone();
     let laptop_login = &current_login(&app, &laptop["token"]).await;
-    expected.event("login.opened", at, user, laptop_login, &answer, json!({}));
+    expected.event("login.opened", at, user, laptop_login, &response, json!({}));
 
     let by_laptop = laptop["token"].as_str().unwrap();
     let draft = json!({ "name": "marked-name", "workspacePath": "/marked/path" });
-    let answer = app.post("/v5/sessions").bearer(by_laptop).json(&draft).send().await;
-    let session = answer.body["data"]["id"].clone();
+    let response = app.post("/v5/sessions").bearer(by_laptop).json(&draft).send().await;
+    let session = response.body["data"]["id"].clone();
     let named = json!({ "sessionId": session });
-    expected.event("session.created", at, user, laptop_login, &answer, named.clone());
+    expected.event("session.created", at, user, laptop_login, &response, named.clone());
     let path = format!("/v5/sessions/{}", session.as_str().unwrap());
     let change = json!({ "name": "other" });
-    let answer = app.patch(&path).bearer(by_laptop).json(&change).send().await;
-    expected.event("session.changed", at, user, laptop_login, &answer, named.clone());
-    let answer = app.delete(&path).bearer(by_laptop).send().await;
-    expected.event("session.deleted", at, user, laptop_login, &answer, named);
+    let response = app.patch(&path).bearer(by_laptop).json(&change).send().await;
+    expected.event("session.changed", at, user, laptop_login, &response, named.clone());
+    let response = app.delete(&path).bearer(by_laptop).send().await;
+    expected.event("session.deleted", at, user, laptop_login, &response, named);
 
     let old = json!({ "refreshToken": laptop["refreshToken"] });
-    let answer = app.post("/v5/auth/refresh").json(&old).send().await;
-    let refreshed = answer.body["data"]["refreshToken"].clone();
-    expected.event("login.refreshed", at, user, laptop_login, &answer, json!({}));
+    let response = app.post("/v5/auth/refresh").json(&old).send().await;
+    let refreshed = response.body["data"]["refreshToken"].clone();
+    expected.event("login.refreshed", at, user, laptop_login, &response, json!({}));
     app.clock.advance(Duration::from_secs(31));
     let at = "2026-01-01T00:00:36.000Z";
-    let answer = app.post("/v5/auth/refresh").json(&old).send().await;
-    assert_eq!(answer.status, 401);
-    expected.event("login.reuse_detected", at, user, laptop_login, &answer, json!({}));
+    let response = app.post("/v5/auth/refresh").json(&old).send().await;
+    assert_eq!(response.status, 401);
+    expected.event("login.reuse_detected", at, user, laptop_login, &response, json!({}));
 
     let by_phone = phone["token"].as_str().unwrap();
-    let answer = app.post("/v5/auth/login").json(&account).send().await;
-    let tablet = answer.body["data"].clone();
+    let response = app.post("/v5/auth/login").json(&account).send().await;
+    let tablet = response.body["data"].clone();
     let tablet_login = &current_login(&app, &tablet["token"]).await;
-    expected.event("login.opened", at, user, tablet_login, &answer, json!({}));
+    expected.event("login.opened", at, user, tablet_login, &response, json!({}));
     let path = format!("/v5/auth/logins/{}", tablet_login.as_str().unwrap());
-    let answer = app.delete(&path).bearer(by_phone).send().await;
+    let response = app.delete(&path).bearer(by_phone).send().await;
     let named = json!({ "endedLoginId": tablet_login });
-    expected.event("login.ended", at, user, phone_login, &answer, named);
-    let answer = app.post("/v5/auth/logout").bearer(by_phone).send().await;
-    expected.event("login.closed", at, user, phone_login, &answer, json!({}));
+    expected.event("login.ended", at, user, phone_login, &response, named);
+    let response = app.post("/v5/auth/logout").bearer(by_phone).send().await;
+    expected.event("login.closed", at, user, phone_login, &response, json!({}));
 
-    let answer = app.post("/v5/auth/login").json(&account).send().await;
-    let again = answer.body["data"].clone();
-    let again_login = &current_login(&app, &again["token"]).await;
-    expected.event("login.opened", at, user, again_login, &answer, json!({}));
-    let by_again = again["token"].as_str().unwrap();
-    let answer = app.post("/v5/auth/logout-all").bearer(by_again).send().await;
-    expected.event("login.ended_all", at, user, again_login, &answer, json!({ "ended": 1 }));
+    let response = app.post("/v5/auth/login").json(&account).send().await;
+    let desktop = response.body["data"].clone();
+    let desktop_login = &current_login(&app, &desktop["token"]).await;
+    expected.event("login.opened", at, user, desktop_login, &response, json!({}));
+    let by_desktop = desktop["token"].as_str().unwrap();
+    let response = app.post("/v5/auth/logout-all").bearer(by_desktop).send().await;
+    expected.event(
+        "login.ended_all",
+        at,
+        user,
+        desktop_login,
+        &response,
+        json!({ "ended": 1 }),
+    );
 
-    let answer = app.post("/v5/auth/login").json(&account).send().await;
-    let reader = answer.body["data"].clone();
+    let response = app.post("/v5/auth/login").json(&account).send().await;
+    let reader = response.body["data"].clone();
     let reader_login = &current_login(&app, &reader["token"]).await;
-    expected.event("login.opened", at, user, reader_login, &answer, json!({}));
+    expected.event("login.opened", at, user, reader_login, &response, json!({}));
 
     let by_reader = reader["token"].as_str().unwrap();
     let mut data = app.get("/api/v5/audit").bearer(by_reader).send().await.ok();
     let text = data.to_string();
-    for told in [&phone, &laptop, &tablet, &again, &reader] {
+    for response in [&phone, &laptop, &tablet, &desktop, &reader] {
         for secret in ["token", "refreshToken"] {
-            assert!(!text.contains(told[secret].as_str().unwrap()), "a {secret} is told");
+            assert!(
+                !text.contains(response[secret].as_str().unwrap()),
+                "the log contains a {secret}"
+            );
         }
     }
     for secret in [
@@ -135,13 +145,13 @@ async fn every_action_is_logged_once_in_order_and_without_secrets() {
         "alice@",
         refreshed.as_str().unwrap(),
     ] {
-        assert!(!text.contains(secret), "{secret} is told");
+        assert!(!text.contains(secret), "the log contains {secret}");
     }
 
     let mut ids = std::collections::HashSet::new();
     for event in data["events"].as_array_mut().unwrap() {
         let id = event.as_object_mut().unwrap().remove("id").unwrap();
-        assert!(ids.insert(id.as_str().unwrap().to_owned()), "{id} is there twice");
+        assert!(ids.insert(id.as_str().unwrap().to_owned()), "{id} is repeated");
     }
     assert_eq!(data["events"], Value::from(expected.events));
 }
@@ -151,7 +161,7 @@ async fn an_event_has_the_client_address_of_its_request() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let elsewhere = "::ffff:192.0.2.1";
-    // Nothing to end, and nothing to tell.
+    // A failed request is not logged.
     app.delete("/v5/auth/logins/0190d0a0-7c3e-7a11-8f3e-0123456789ab")
         .from_address(elsewhere)
         .by(&alice)
@@ -164,14 +174,14 @@ async fn an_event_has_the_client_address_of_its_request() {
     let account = json!({ "email": "alice@example.com", "password": "password123" });
     let token = app.post("/v5/auth/login").json(&account).send().await.ok()["token"].clone();
     let data = app.get("/v5/audit").bearer(token.as_str().unwrap()).send().await.ok();
-    let told: Vec<_> = data["events"]
+    let events: Vec<_> = data["events"]
         .as_array()
         .unwrap()
         .iter()
         .map(|event| (&event["type"], &event["ip"]))
         .collect();
     assert_eq!(
-        told,
+        events,
         [
             (&json!("user.registered"), &json!(TestApp::ADDRESS)),
             (&json!("login.ended_all"), &json!("192.0.2.1")),
@@ -227,11 +237,11 @@ async fn unchanged_values_failures_and_reads_are_not_logged() {
         .send()
         .await
         .assert_problem(409, Code::EmailTaken);
-    // Asked again within the grace, a refresh token is answered what it was answered before.
+    // A replay within the grace period returns the same successor and is not logged.
     let refresh = json!({ "refreshToken": alice.refresh_token() });
     app.post("/v5/auth/refresh").json(&refresh).send().await.ok();
     app.post("/v5/auth/refresh").json(&refresh).send().await.ok();
-    // Whoever only reads leaves no trace.
+    // Reads are not logged.
     app.get(&path).by(&alice).send().await.ok();
     app.get("/v5/auth/logins").by(&alice).send().await.ok();
 
@@ -252,8 +262,8 @@ async fn repeated_logouts_are_logged_once() {
         token: signed_in["token"].as_str().unwrap().to_owned(),
         ..alice
     };
-    let told = rest(&app, &alice, None, 100).await;
-    assert_eq!(told.types(), ["user.registered", "login.closed", "login.opened"]);
+    let page = rest(&app, &alice, None, 100).await;
+    assert_eq!(page.types(), ["user.registered", "login.closed", "login.opened"]);
 }
 
 #[tokio::test]
@@ -266,42 +276,42 @@ async fn a_replay_from_another_client_within_the_grace_period_succeeds_and_is_lo
     let login = current_login(&app, &registered["token"]).await;
     let body = json!({ "refreshToken": registered["refreshToken"] });
     let refresh = async |address: &str, agent: Option<&str>| {
-        let mut call = app.post("/v5/auth/refresh").from_address(address).json(&body);
+        let mut request = app.post("/v5/auth/refresh").from_address(address).json(&body);
         if let Some(agent) = agent {
-            call = call.header(header::USER_AGENT, agent);
+            request = request.header(header::USER_AGENT, agent);
         }
-        call.send().await.ok()["refreshToken"].take()
+        request.send().await.ok()["refreshToken"].take()
     };
     let home = &TestApp::ADDRESS.to_string();
     let mapped = format!("::ffff:{home}");
     let successor = refresh(home, Some("browser/1")).await;
-    for (address, agent, is_told) in [
+    for (address, agent, is_logged) in [
         (home.as_str(), Some("browser/1"), false),
         (&mapped, Some("browser/1"), false),
-        // Who does not say which program it is may be the same.
+        // A missing user agent counts as the same client.
         (home, None, false),
         (ELSEWHERE, Some("browser/1"), true),
         (ELSEWHERE, None, true),
         (home, Some("curl/8"), true),
     ] {
-        let (stored, before) = (app.all_entries().await, told(&app, token).await);
+        let (stored, before) = (app.all_entries().await, all_events(&app, token).await);
         assert_eq!(refresh(address, agent).await, successor, "{address} {agent:?}");
-        let after = told(&app, token).await;
+        let after = all_events(&app, token).await;
         let new = &after[before.len()..];
-        assert_eq!(new.len(), usize::from(is_told), "{address} {agent:?}: {new:?}");
+        assert_eq!(new.len(), usize::from(is_logged), "{address} {agent:?}: {new:?}");
         if let [event] = new {
             assert_eq!(event["type"], "login.refresh_replayed");
             assert_eq!((&event["loginId"], &event["ip"]), (&login, &json!(address)));
         } else {
             assert!(
                 app.all_entries().await == stored,
-                "{address} {agent:?}: what tells nothing writes nothing"
+                "{address} {agent:?}: a replay without an event writes nothing"
             );
         }
     }
 }
 
-async fn told(app: &TestApp, token: &str) -> Vec<Value> {
+async fn all_events(app: &TestApp, token: &str) -> Vec<Value> {
     let mut data = app.get("/v5/audit?limit=100").bearer(token).send().await.ok();
     serde_json::from_value(data["events"].take()).unwrap()
 }
@@ -321,12 +331,16 @@ async fn the_eviction_of_a_login_is_logged_unless_it_had_expired() {
     let log_in = async || app.post("/v5/auth/login").json(&account).send().await.ok()["token"].clone();
 
     let third = log_in().await;
-    let events = told(&app, third.as_str().unwrap()).await;
+    let events = all_events(&app, third.as_str().unwrap()).await;
     let types: Vec<_> = events.iter().map(|event| &event["type"]).collect();
-    assert_eq!(types, ["user.registered", "login.opened"], "the first one was over");
+    assert_eq!(
+        types,
+        ["user.registered", "login.opened"],
+        "the first login had expired"
+    );
 
     let fourth = log_in().await;
-    let events = told(&app, fourth.as_str().unwrap()).await;
+    let events = all_events(&app, fourth.as_str().unwrap()).await;
     let [evicted, opened] = &events[2..] else {
         panic!("{events:?}")
     };

@@ -1,4 +1,4 @@
-//! The real program under the Runtime API, behind everything that can stand in front of it on Lambda.
+//! The real program under the Runtime API, behind each of Lambda's front doors.
 
 use testkit::{FRONT_DOORS, Process, RuntimeApi, Target as _, TestApp, TestStore, check_every_front_door};
 

@@ -1,4 +1,4 @@
-//! Who may read which log.
+//! Permission to read the audit log.
 
 use domain::tenants::{Membership, keys};
 use domain::{Role, record};
@@ -14,20 +14,20 @@ async fn a_token_reads_the_log_of_its_own_tenant_only() {
     for name in ["one", "two"] {
         create(&app, &alice, name).await.created();
     }
-    let (of_alice, of_bob) = (rest(&app, &alice, None, 100).await, rest(&app, &bob, None, 100).await);
+    let (alices, bobs) = (rest(&app, &alice, None, 100).await, rest(&app, &bob, None, 100).await);
     assert_eq!(
-        of_alice.types(),
+        alices.types(),
         ["user.registered", "session.created", "session.created"]
     );
-    assert_eq!(of_bob.types(), ["user.registered"]);
-    for (whose, events) in [(&alice, &of_alice.events), (&bob, &of_bob.events)] {
+    assert_eq!(bobs.types(), ["user.registered"]);
+    for (owner, events) in [(&alice, &alices.events), (&bob, &bobs.events)] {
         for event in events {
-            assert_eq!(event["tenantId"], whose.signed_in.tenant.id.to_string());
-            assert_eq!(event["userId"], whose.signed_in.user.id.to_string());
+            assert_eq!(event["tenantId"], owner.signed_in.tenant.id.to_string());
+            assert_eq!(event["userId"], owner.signed_in.user.id.to_string());
         }
     }
 
-    let path = format!("/v5/audit?cursor={}", of_alice.next.unwrap());
+    let path = format!("/v5/audit?cursor={}", alices.next.unwrap());
     app.get(&path).by(&bob).send().await.assert_invalid(&["/cursor"]);
 }
 
@@ -38,9 +38,9 @@ async fn an_event_of_a_guest_has_the_hosts_tenant_id() {
     let bob = app.register("bob@example.com").await;
     let guest = app.add_member(&bob, &alice, Role::Owner).await;
     create(&app, &guest, "one").await.created();
-    let told = rest(&app, &guest, None, 100).await.events;
-    assert_eq!(told[1]["userId"], bob.signed_in.user.id.to_string());
-    for event in &told {
+    let events = rest(&app, &guest, None, 100).await.events;
+    assert_eq!(events[1]["userId"], bob.signed_in.user.id.to_string());
+    for event in &events {
         assert_eq!(event["tenantId"], alice.signed_in.tenant.id.to_string());
     }
 }
@@ -66,17 +66,17 @@ async fn reading_the_log_requires_the_owner_role() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     for (role, status) in [(Role::Member, 403), (Role::Viewer, 403), (Role::Owner, 200)] {
-        let place = Membership {
+        let membership = Membership {
             role,
             ..alice.signed_in.membership.clone()
         };
-        let key = &keys::membership(place.user, place.tenant);
-        let value = &record::encode(&place).unwrap();
+        let key = &keys::membership(membership.user, membership.tenant);
+        let value = &record::encode(&membership).unwrap();
         app.env.db.run(|txn| async move { txn.set(key, value) }).await.unwrap();
-        let answer = app.get("/v5/audit").by(&alice).send().await;
-        assert_eq!(answer.status, status, "{role}");
+        let response = app.get("/v5/audit").by(&alice).send().await;
+        assert_eq!(response.status, status, "{role}");
         if status == 403 {
-            answer.assert_problem(403, Code::Forbidden);
+            response.assert_problem(403, Code::Forbidden);
         }
     }
 }

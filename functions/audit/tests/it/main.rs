@@ -1,9 +1,6 @@
-//! The audit function's behaviour, beside those whose doings it tells of, over the real routers on a real store.
+//! The audit function together with `auth` and `sessions`, whose events it lists, on a real store.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that unwraps nothing has failed, and says where"
-)]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test and names the line")]
 
 mod events;
 mod front_doors;
@@ -22,7 +19,7 @@ fn router() -> api::Router {
     audit::router().merge(auth::router()).merge(sessions::router())
 }
 
-/// A page of the log.
+/// A page of the audit log.
 struct Page {
     events: Vec<Value>,
     next: Option<String>,
@@ -47,13 +44,13 @@ async fn page(app: &TestApp, actor: &Actor, cursor: Option<&str>, limit: usize) 
     }
 }
 
-/// Everything after `cursor`, and where to go on.
+/// All events after `cursor`, and the last cursor.
 async fn rest(app: &TestApp, actor: &Actor, cursor: Option<&str>, limit: usize) -> Page {
     let mut all = page(app, actor, cursor, limit).await;
     loop {
         let more = page(app, actor, all.next.as_deref(), limit).await;
         if more.events.is_empty() {
-            assert_eq!(more.next, all.next, "where nothing is new, the cursor stays");
+            assert_eq!(more.next, all.next, "without new events the cursor stays the same");
             return all;
         }
         all.events.extend(more.events);

@@ -1,4 +1,4 @@
-//! Pages of the log.
+//! Pages of the audit log.
 
 use serde_json::{Value, json};
 use testkit::Target as _;
@@ -42,22 +42,22 @@ async fn a_page_has_50_events_by_default_and_100_at_most() {
 async fn invalid_limits_and_cursors_are_rejected() {
     let app = start();
     let alice = app.register("alice@example.com").await;
-    let refused = async |query: &str, pointers: &[&str]| {
-        let answer = app.get(&format!("/v5/audit?{query}")).by(&alice).send().await;
-        answer.assert_invalid(pointers);
+    let assert_rejected = async |query: &str, pointers: &[&str]| {
+        let response = app.get(&format!("/v5/audit?{query}")).by(&alice).send().await;
+        response.assert_invalid(pointers);
     };
     for limit in ["", "0", "101", "-1", "ten"] {
-        refused(&format!("limit={limit}"), &["/limit"]).await;
+        assert_rejected(&format!("limit={limit}"), &["/limit"]).await;
     }
     for cursor in ["", "junk", "%00", "AQ", "AgAAAAAAAAAAAAAAAA", "AQAAAAAAAAAAAAAAAAA"] {
-        refused(&format!("cursor={cursor}"), &["/cursor"]).await;
+        assert_rejected(&format!("cursor={cursor}"), &["/cursor"]).await;
     }
-    refused("limit=0&cursor=junk", &["/limit", "/cursor"]).await;
-    // A cursor of the list of sessions is no place in this one.
+    assert_rejected("limit=0&cursor=junk", &["/limit", "/cursor"]).await;
+    // A cursor of the session list is not valid here.
     create(&app, &alice, "one").await.created();
     create(&app, &alice, "two").await.created();
     let sessions = app.get("/v5/sessions?limit=1").by(&alice).send().await.ok();
-    refused(
+    assert_rejected(
         &format!("cursor={}", sessions["nextCursor"].as_str().unwrap()),
         &["/cursor"],
     )

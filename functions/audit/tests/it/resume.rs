@@ -1,4 +1,4 @@
-//! Whoever keeps the last cursor gets the rest later: all of it, once, in order.
+//! A reader that keeps the last cursor receives all later events once and in order.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,13 +17,13 @@ async fn the_last_cursor_resumes_with_later_events() {
     create(&app, &alice, "one").await.created();
     let mut end = rest(&app, &alice, None, 1).await;
     for names in [vec!["two"], vec![], vec!["three", "four", "five"]] {
-        let mut made = Vec::new();
+        let mut created = Vec::new();
         for name in names {
-            made.push(create(&app, &alice, name).await.created()["id"].clone());
+            created.push(create(&app, &alice, name).await.created()["id"].clone());
         }
         let since = rest(&app, &alice, end.next.as_deref(), 2).await;
-        let told: Vec<_> = since.events.iter().map(|event| event["sessionId"].clone()).collect();
-        assert_eq!(told, made);
+        let ids: Vec<_> = since.events.iter().map(|event| event["sessionId"].clone()).collect();
+        assert_eq!(ids, created);
         end = since;
     }
     let whole = rest(&app, &alice, None, 100).await;
@@ -59,7 +59,7 @@ async fn readers_that_follow_concurrent_writers_miss_no_event() {
 
     let mut writers = JoinSet::new();
     for writer in 0..WRITERS {
-        // Some have a longer way to the store than others: what they do is committed long after it was begun, and others come between.
+        // Different latencies interleave the commits of transactions that start at the same time.
         let slow = app.env.db.with_faults(Plan {
             latency: Latency::of(writer * Duration::from_millis(2)),
             ..Plan::default()
@@ -82,7 +82,7 @@ async fn readers_that_follow_concurrent_writers_miss_no_event() {
     let expected = 1 + WRITERS * (EACH + EACH.div_ceil(3));
     assert_eq!(u32::try_from(fresh.len()), Ok(expected));
     for (seen, polls) in readers.join_all().await {
-        assert!(polls > 3, "it has not followed, but come when all was done");
-        assert!(seen == fresh, "what a reader saw on the way is not what is there");
+        assert!(polls > 3, "the reader polled only after all writes");
+        assert!(seen == fresh, "a reader saw other events than the log has");
     }
 }

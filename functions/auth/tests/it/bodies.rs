@@ -1,4 +1,4 @@
-//! What no route takes, whichever it is.
+//! Bodies that every route rejects.
 
 use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_TYPE;
@@ -23,8 +23,8 @@ async fn a_body_that_is_not_a_json_object_is_malformed() {
         b"{\"email\": \"a\", \"email\": \"b\"}",
         b"\xef\xbb\xbf{}",
     ] {
-        let call = app.post(PATH).header(CONTENT_TYPE, "application/json").body(body);
-        call.send().await.assert_problem(400, Code::MalformedBody);
+        let request = app.post(PATH).header(CONTENT_TYPE, "application/json").body(body);
+        request.send().await.assert_problem(400, Code::MalformedBody);
     }
 }
 
@@ -36,8 +36,8 @@ async fn other_media_types_are_rejected() {
         "application/x-www-form-urlencoded",
         "application/json; charset=utf-16",
     ] {
-        let call = app.post(PATH).header(CONTENT_TYPE, media_type).body("{}");
-        call.send().await.assert_problem(415, Code::UnsupportedMediaType);
+        let request = app.post(PATH).header(CONTENT_TYPE, media_type).body("{}");
+        request.send().await.assert_problem(415, Code::UnsupportedMediaType);
     }
     app.post(PATH)
         .body("{}")

@@ -1,4 +1,4 @@
-//! The real program under the Runtime API, behind everything that can stand in front of it on Lambda: whom it says it was called by.
+//! The real program under the Runtime API, behind each of Lambda's front doors: bodies and client addresses.
 
 use axum::http::HeaderName;
 use axum::http::header::{CONTENT_TYPE, FORWARDED};
@@ -7,7 +7,7 @@ use testkit::{
     Code, FRONT_DOORS, FrontDoor, Process, RuntimeApi, Target as _, TestStore, check_every_front_door, response_to,
 };
 
-/// Whom every sample was seen to come from, which sent an `X-Forwarded-For` of its own.
+/// The client address of every sample. The client also sent an `X-Forwarded-For` header.
 const CLIENT: &str = "203.0.113.7";
 
 async fn start(store: &TestStore) -> RuntimeApi {
@@ -45,7 +45,12 @@ async fn text_bodies_and_base64_bodies_are_equal() {
             ("base64", function.behind(sample).with_base64_bodies()),
         ] {
             let email = format!("{kind}-{form}@example.com");
-            let account = json!({ "email": email, "password": "Übergrößenträger 🔑", "firstName": "Zoë", "lastName": "Łukasiewicz" });
+            let account = json!({
+                "email": email,
+                "password": "Übergrößenträger 🔑",
+                "firstName": "Zoë",
+                "lastName": "Łukasiewicz",
+            });
             let data = door.post("/v5/auth/register").json(&account).send().await.created();
             assert_eq!(
                 (&data["user"]["firstName"], &data["user"]["lastName"]),
@@ -66,13 +71,17 @@ async fn an_undecodable_body_is_malformed_behind_every_front_door() {
         let account = json!({ "email": "test@example.com", "password": "password123" });
         let door = function.behind(sample).with_undecodable_bodies();
         for path in ["/v5/auth/register", "/v5/auth/login", "/v5/auth/refresh"] {
-            let answer = door.post(path).json(&account).send().await;
-            answer.assert_problem(400, Code::MalformedBody);
+            let response = door.post(path).json(&account).send().await;
+            response.assert_problem(400, Code::MalformedBody);
         }
         let door = function.behind(sample);
         for bytes in [b"{\"email\":\"\xff\"}".as_slice(), b"\x00", b"{", b""] {
-            let call = door.post("/v5/auth/register").header(CONTENT_TYPE, "application/json");
-            call.body(bytes).send().await.assert_problem(400, Code::MalformedBody);
+            let request = door.post("/v5/auth/register").header(CONTENT_TYPE, "application/json");
+            request
+                .body(bytes)
+                .send()
+                .await
+                .assert_problem(400, Code::MalformedBody);
         }
     }
 }
@@ -83,8 +92,8 @@ async fn a_login_has_the_address_that_the_front_door_vouches_for() {
         let store = TestStore::new();
         let function = start(&store).await;
         let event = serde_json::from_str(sample).unwrap();
-        let answer = function.invoke(&event).await.unwrap();
-        let data = response_to(&event, "/v5/auth/register", &answer).created();
+        let output = function.invoke(&event).await.unwrap();
+        let data = response_to(&event, "/v5/auth/register", &output).created();
         let door = function.behind(sample);
         assert_eq!(address(&door, token(&data)).await, CLIENT, "{kind}");
     }
@@ -97,11 +106,11 @@ async fn client_headers_do_not_change_the_address() {
     for (kind, sample) in FRONT_DOORS {
         let account = json!({ "email": format!("{kind}@example.com"), "password": "password123" });
         let door = function.behind(sample);
-        let mut call = door.post("/v5/auth/register").json(&account);
+        let mut request = door.post("/v5/auth/register").json(&account);
         for name in ["x-forwarded-for", "x-real-ip", "cf-connecting-ip", "true-client-ip"] {
-            call = call.header(HeaderName::from_static(name), "198.51.100.68");
+            request = request.header(HeaderName::from_static(name), "198.51.100.68");
         }
-        let data = call.header(FORWARDED, "for=198.51.100.68").send().await.created();
+        let data = request.header(FORWARDED, "for=198.51.100.68").send().await.created();
         assert_eq!(address(&door, token(&data)).await, CLIENT, "{kind}");
     }
 }
@@ -128,7 +137,7 @@ async fn a_login_has_no_address_if_the_front_door_vouches_for_none() {
         let sample = if kind.starts_with("alb") {
             sample.replace(", 203.0.113.7", ", unknown")
         } else {
-            // As API Gateway's console has it.
+            // As API Gateway's console sends it.
             sample.replace(r#""sourceIp": "203.0.113.7""#, r#""sourceIp": "test-invoke-source-ip""#)
         };
         let account = json!({ "email": format!("{kind}@example.com"), "password": "password123" });

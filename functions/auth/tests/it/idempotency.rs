@@ -1,4 +1,4 @@
-//! Registering once, however often the request arrives.
+//! Repeated registrations with an `Idempotency-Key`.
 
 use axum::http::HeaderName;
 use serde_json::{Value, json};
@@ -23,13 +23,16 @@ async fn a_repeated_registration_opens_a_new_login_of_the_same_account() {
     let first = register(&app, "key", &account("ada@example.com")).await;
     assert_eq!(first.header("idempotency-replayed"), None);
     let first = first.created();
-    let again = register(&app, "key", &account("Ada@Example.com")).await;
-    assert_eq!(again.header("idempotency-replayed"), Some("true"));
-    let again = again.created();
-    assert_eq!((&again["user"], &again["tenant"]), (&first["user"], &first["tenant"]));
-    assert_ne!(again["token"], first["token"]);
-    assert_ne!(again["refreshToken"], first["refreshToken"]);
-    for data in [&first, &again] {
+    let repeated = register(&app, "key", &account("Ada@Example.com")).await;
+    assert_eq!(repeated.header("idempotency-replayed"), Some("true"));
+    let repeated = repeated.created();
+    assert_eq!(
+        (&repeated["user"], &repeated["tenant"]),
+        (&first["user"], &first["tenant"])
+    );
+    assert_ne!(repeated["token"], first["token"]);
+    assert_ne!(repeated["refreshToken"], first["refreshToken"]);
+    for data in [&first, &repeated] {
         let token = data["token"].as_str().unwrap();
         let logins = app.get("/v5/auth/logins").bearer(token).send().await.ok();
         assert_eq!(logins["logins"].as_array().unwrap().len(), 2);
@@ -53,7 +56,7 @@ async fn the_same_key_with_another_registration_is_rejected() {
     register(&app, "another", &account("ada@example.com"))
         .await
         .assert_problem(409, Code::EmailTaken);
-    // Another address is another place: the key is no secret between the two.
+    // The key of another email is independent.
     register(&app, "key", &account("eve@example.com")).await.created();
 }
 
@@ -61,18 +64,18 @@ async fn the_same_key_with_another_registration_is_rejected() {
 async fn a_replay_after_a_password_change_is_reported_as_a_changed_password() {
     let app = start();
     let ada = account("ada@example.com");
-    let made = register(&app, "key", &ada).await.created();
+    let created = register(&app, "key", &ada).await.created();
     let change = json!({ "currentPassword": ada["password"], "newPassword": "another passphrase" });
-    let token = made["token"].as_str().unwrap();
+    let token = created["token"].as_str().unwrap();
     let changed = app.post("/v5/auth/password").bearer(token).json(&change).send().await;
     changed.ok();
-    let answer = register(&app, "key", &ada).await;
-    let detail = answer.body["detail"].as_str().unwrap();
+    let response = register(&app, "key", &ada).await;
+    let detail = response.body["detail"].as_str().unwrap();
     assert!(
         detail.contains("has another password by now") && !detail.contains("body"),
         "{detail}"
     );
-    answer.assert_problem(422, Code::IdempotencyMismatch);
+    response.assert_problem(422, Code::IdempotencyMismatch);
 }
 
 #[tokio::test]
@@ -94,19 +97,19 @@ async fn guesses_with_an_idempotency_key_are_throttled_like_logins() {
 #[tokio::test(flavor = "multi_thread")]
 async fn five_concurrent_registrations_with_one_key_return_one_account() {
     let app = std::sync::Arc::new(start());
-    let mut calls = JoinSet::new();
+    let mut requests = JoinSet::new();
     for _ in 0..5 {
         let app = app.clone();
-        calls.spawn(async move { register(&app, "key", &account("ada@example.com")).await });
+        requests.spawn(async move { register(&app, "key", &account("ada@example.com")).await });
     }
-    let answers = calls.join_all().await;
-    let fresh = answers
+    let responses = requests.join_all().await;
+    let fresh = responses
         .iter()
-        .filter(|answer| answer.header("idempotency-replayed").is_none());
+        .filter(|response| response.header("idempotency-replayed").is_none());
     assert_eq!(fresh.count(), 1);
-    let users: Vec<_> = answers
+    let users: Vec<_> = responses
         .into_iter()
-        .map(|answer| answer.created()["user"]["id"].clone())
+        .map(|response| response.created()["user"]["id"].clone())
         .collect();
     assert!(users.iter().all(|user| *user == users[0]), "{users:?}");
 }
@@ -114,14 +117,14 @@ async fn five_concurrent_registrations_with_one_key_return_one_account() {
 #[tokio::test]
 async fn the_stored_outcome_of_a_registration_has_neither_token_nor_password() {
     let app = start();
-    let made = register(&app, "key", &account("ada@example.com")).await.created();
-    let place = kv::Range::below(&kv::Key::of(&("idempotency", "register")));
-    let stored = app.all_entries().await;
-    let kept: Vec<_> = stored.iter().filter(|entry| place.contains(&entry.key)).collect();
-    assert_eq!(kept.len(), 1);
-    let record: Value = serde_json::from_slice(&kept[0].value).unwrap();
+    let created = register(&app, "key", &account("ada@example.com")).await.created();
+    let range = kv::Range::below(&kv::Key::of(&("idempotency", "register")));
+    let entries = app.all_entries().await;
+    let outcomes: Vec<_> = entries.iter().filter(|entry| range.contains(&entry.key)).collect();
+    assert_eq!(outcomes.len(), 1);
+    let record: Value = serde_json::from_slice(&outcomes[0].value).unwrap();
     let mut outcome = record["data"]["outcome"].clone();
-    assert_eq!(outcome["user"].take(), made["user"]["id"]);
+    assert_eq!(outcome["user"].take(), created["user"]["id"]);
     let expected = json!({ "user": null, "firstName": "Ada", "lastName": null, "company": null });
     assert_eq!(outcome, expected);
     let members: Vec<_> = record["data"].as_object().unwrap().keys().collect();

@@ -1,4 +1,4 @@
-//! What tokens are signed with, what others need for verifying them, and what they are told about it.
+//! Signing keys, the published key set, and the keys that processes need.
 
 use std::process::Command;
 
@@ -11,8 +11,8 @@ use crate::start;
 const JWKS: &str = "/v5/.well-known/jwks.json";
 const KEY_ID: &str = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
 
-/// An address that no machine has (RFC 5737): a program that starts in spite of what it lacks ends there, with another sentence.
-const NOWHERE: &str = "192.0.2.1";
+/// An address that no machine has (RFC 5737). A program that does not check its keys fails here, with another error.
+const UNAVAILABLE_HOST: &str = "192.0.2.1";
 
 fn settings(signing: Option<SigningKey>, verifying: &[VerifyingKey]) -> jwt::Settings {
     jwt::Settings {
@@ -41,8 +41,8 @@ fn eddsa(store: &TestStore) -> Command {
 async fn with_hs256_the_key_set_is_empty() {
     let app = start();
     for prefix in api::router::PREFIXES {
-        let answer = app.get(&format!("{prefix}/.well-known/jwks.json")).send().await;
-        assert_eq!(answer.document(), json!({ "keys": [] }));
+        let response = app.get(&format!("{prefix}/.well-known/jwks.json")).send().await;
+        assert_eq!(response.document(), json!({ "keys": [] }));
     }
 }
 
@@ -69,7 +69,7 @@ async fn the_key_set_has_all_public_keys_with_the_current_one_first() {
     assert_eq!(keys[0], current);
     // RFC 8032, section 7.1, test 2.
     assert_eq!(keys[1]["x"], "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw");
-    assert_eq!(document.as_object().unwrap().len(), 1, "nothing but the keys");
+    assert_eq!(document.as_object().unwrap().len(), 1, "the document has only keys");
 }
 
 #[tokio::test]
@@ -82,8 +82,8 @@ async fn a_token_signed_by_auth_verifies_elsewhere_with_the_public_key() {
     let token = register(&auth, "alice@example.com").await;
     sessions.get("/v5/sessions").bearer(&token).send().await.ok();
     auth.post("/v5/auth/logout").bearer(&token).send().await.ok();
-    let refused = sessions.get("/v5/sessions").bearer(&token).send().await;
-    refused.assert_problem(401, Code::RevokedToken);
+    let rejected = sessions.get("/v5/sessions").bearer(&token).send().await;
+    rejected.assert_problem(401, Code::RevokedToken);
 }
 
 #[tokio::test]
@@ -119,8 +119,8 @@ async fn tokens_of_a_removed_secret_are_rejected() {
     let before = TestApp::with_tokens(auth::router(), db.clone(), settings(Some(secret), &[]));
     let after = TestApp::with_tokens(auth::router(), db, settings(Some(forged::signing_key()), &[]));
     let token = register(&before, "alice@example.com").await;
-    let refused = after.post("/v5/auth/logout").bearer(&token).send().await;
-    refused.assert_problem(401, Code::InvalidToken);
+    let rejected = after.post("/v5/auth/logout").bearer(&token).send().await;
+    rejected.assert_problem(401, Code::InvalidToken);
 }
 
 #[tokio::test]
@@ -151,11 +151,11 @@ fn the_process_does_not_start_without_the_private_key() {
         ("JWT_PRIVATE_KEY", ""),
     ] {
         let mut command = eddsa(&store);
-        command.env(variable, value).env("HOST", NOWHERE);
+        command.env(variable, value).env("HOST", UNAVAILABLE_HOST);
         let output = command.output().unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
-        assert!(!output.status.success(), "with {variable} alone it started");
-        assert_eq!(text.trim().lines().count(), 1, "one sentence: {text}");
+        assert!(!output.status.success(), "the process started with only {variable}");
+        assert_eq!(text.trim().lines().count(), 1, "the error is one line: {text}");
         assert!(text.contains("JWT_PRIVATE_KEY is not set"), "{text}");
         assert!(text.contains("openssl genpkey"), "{text}");
     }

@@ -56,7 +56,7 @@ async fn an_unknown_email_and_a_wrong_password_have_equal_responses() {
     unknown["requestId"] = "…".into();
     wrong["requestId"] = "…".into();
     assert_eq!(unknown, wrong);
-    // A password that could not be chosen may still be claimed: it is wrong, and that is all that is said.
+    // A password that no policy would allow is simply wrong.
     send("alice@example.com", "")
         .await
         .assert_problem(401, Code::InvalidCredentials);
@@ -106,14 +106,14 @@ async fn a_hash_with_outdated_parameters_is_renewed_at_the_next_login() {
         .unwrap();
 
     let body = json!({ "email": "alice@example.com", "password": "password123" });
-    // Several at once: each may find it outdated, and all of them are let in.
+    // Several concurrent logins may find the hash outdated, and all of them succeed.
     let (a, b, c) = tokio::join!(
         app.post("/v5/auth/login").json(&body).send(),
         app.post("/v5/auth/login").json(&body).send(),
         app.post("/v5/auth/login").json(&body).send(),
     );
-    for answer in [a, b, c] {
-        answer.ok();
+    for response in [a, b, c] {
+        response.ok();
     }
     let renewed = stored(&app, "alice@example.com").await.password_hash;
     assert_ne!(renewed, user.password_hash);
@@ -123,7 +123,7 @@ async fn a_hash_with_outdated_parameters_is_renewed_at_the_next_login() {
     assert_eq!(
         stored(&app, "alice@example.com").await.password_hash,
         renewed,
-        "a current hash is left alone"
+        "a current hash is not renewed"
     );
 }
 

@@ -114,8 +114,8 @@ async fn logging_out_everywhere_ends_all_logins_of_the_caller_only() {
     assert_eq!(data, json!({ "ended": 2 }));
     for token in [&alice.token, token(&phone)] {
         assert_revoked(&app, token).await;
-        let again = app.post("/v5/auth/logout-all").bearer(token).send().await;
-        again.assert_problem(401, Code::RevokedToken);
+        let repeated = app.post("/v5/auth/logout-all").bearer(token).send().await;
+        repeated.assert_problem(401, Code::RevokedToken);
     }
     assert_eq!(list(&app, &bob.token).await.len(), 1);
 }

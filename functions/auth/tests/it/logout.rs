@@ -18,12 +18,12 @@ async fn logging_out_ends_only_the_current_login() {
 
     assert_eq!(app.post("/v5/auth/logout").by(&phone).send().await.ok(), json!({}));
 
-    let refused = app.get("/v5/sessions").by(&phone).send().await;
+    let rejected = app.get("/v5/sessions").by(&phone).send().await;
     assert_eq!(
-        refused.header("www-authenticate"),
+        rejected.header("www-authenticate"),
         Some(r#"Bearer error="invalid_token""#)
     );
-    refused.assert_problem(401, Code::RevokedToken);
+    rejected.assert_problem(401, Code::RevokedToken);
     app.get("/v5/sessions").bearer(&laptop).send().await.ok();
 }
 

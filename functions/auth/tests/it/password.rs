@@ -48,9 +48,9 @@ async fn the_current_password_is_required_and_guesses_are_throttled() {
             .await
             .assert_problem(401, Code::InvalidCredentials);
     }
-    let answer = change(&app, &alice, "password123", "password456").await;
-    assert_eq!(answer.header("retry-after"), Some("1"));
-    answer.assert_problem(429, Code::TooManyAttempts);
+    let response = change(&app, &alice, "password123", "password456").await;
+    assert_eq!(response.header("retry-after"), Some("1"));
+    response.assert_problem(429, Code::TooManyAttempts);
     log_in(&app, "password123").await.ok();
     app.clock.advance(std::time::Duration::from_secs(1));
     change(&app, &alice, "password123", "password456").await.ok();
@@ -60,8 +60,8 @@ async fn the_current_password_is_required_and_guesses_are_throttled() {
 async fn a_new_password_must_satisfy_the_policy_and_differ_from_account_data() {
     let app = strict();
     let alice = app.register("wonderland@example.com").await;
-    let answer = change(&app, &alice, "password123", "short").await;
-    let problem = answer.assert_invalid(&["/newPassword"]);
+    let response = change(&app, &alice, "password123", "short").await;
+    let problem = response.assert_invalid(&["/newPassword"]);
     assert_eq!(problem["errors"][0]["message"], "must have at least 15 characters");
     change(&app, &alice, "password123", "wonderlandwonderland1")
         .await

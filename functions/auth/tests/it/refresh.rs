@@ -20,16 +20,16 @@ fn token(data: &Value) -> String {
 }
 
 async fn is_alive(app: &TestApp, access_token: &str) -> bool {
-    let answer = app.get("/v5/auth/logins").bearer(access_token).send().await;
-    if answer.status == 401 {
-        answer.assert_problem(401, Code::RevokedToken);
+    let response = app.get("/v5/auth/logins").bearer(access_token).send().await;
+    if response.status == 401 {
+        response.assert_problem(401, Code::RevokedToken);
         return false;
     }
-    answer.ok();
+    response.ok();
     true
 }
 
-async fn assert_refused(app: &TestApp, token: &str) {
+async fn assert_rejected(app: &TestApp, token: &str) {
     refresh(app, token).await.assert_problem(401, Code::InvalidRefreshToken);
 }
 
@@ -62,8 +62,8 @@ async fn within_thirty_seconds_a_replaced_token_returns_the_same_successor() {
     let alice = app.register("alice@example.com").await;
     let first = refresh(&app, &alice.refresh_token()).await.ok();
     app.clock.advance(Duration::from_secs(30));
-    let again = refresh(&app, &alice.refresh_token()).await.ok();
-    assert_eq!(token(&again), token(&first));
+    let repeated = refresh(&app, &alice.refresh_token()).await.ok();
+    assert_eq!(token(&repeated), token(&first));
     refresh(&app, &token(&first)).await.ok();
     assert!(is_alive(&app, &alice.token).await);
 }
@@ -87,8 +87,8 @@ async fn reuse_after_the_grace_period_ends_the_login() {
     let stolen = alice.refresh_token();
     let rotated = refresh(&app, &stolen).await.ok();
     app.clock.advance(Duration::from_secs(31));
-    assert_refused(&app, &stolen).await;
-    assert_refused(&app, &token(&rotated)).await;
+    assert_rejected(&app, &stolen).await;
+    assert_rejected(&app, &token(&rotated)).await;
     assert!(!is_alive(&app, &alice.token).await);
     assert!(!is_alive(&app, rotated["token"].as_str().unwrap()).await);
 }
@@ -101,7 +101,7 @@ async fn reuse_ends_only_the_login_of_the_token() {
     let laptop = app.post("/v5/auth/login").json(&body).send().await.ok();
     refresh(&app, &alice.refresh_token()).await.ok();
     app.clock.advance(Duration::from_secs(31));
-    assert_refused(&app, &alice.refresh_token()).await;
+    assert_rejected(&app, &alice.refresh_token()).await;
     assert!(is_alive(&app, laptop["token"].as_str().unwrap()).await);
     refresh(&app, &token(&laptop)).await.ok();
 }
@@ -110,12 +110,12 @@ async fn reuse_ends_only_the_login_of_the_token() {
 async fn fifty_concurrent_refreshes_of_one_token_have_one_successor() {
     let app = std::sync::Arc::new(start());
     let alice = app.register("alice@example.com").await;
-    let mut calls = JoinSet::new();
+    let mut requests = JoinSet::new();
     for _ in 0..50 {
         let (app, old) = (app.clone(), alice.refresh_token());
-        calls.spawn(async move { token(&refresh(&app, &old).await.ok()) });
+        requests.spawn(async move { token(&refresh(&app, &old).await.ok()) });
     }
-    let mut successors = calls.join_all().await;
+    let mut successors = requests.join_all().await;
     successors.dedup();
     assert_eq!(successors.len(), 1);
     refresh(&app, &successors[0]).await.ok();
@@ -129,7 +129,7 @@ async fn malformed_refresh_tokens_are_rejected_without_store_access() {
     let before = app.env.db.usage();
     let mut mistyped = real.clone().into_bytes();
     mistyped[50] = if mistyped[50] == b'A' { b'B' } else { b'A' };
-    for junk in [
+    for malformed in [
         "",
         "coditect_rt_",
         &real[1..],
@@ -141,7 +141,7 @@ async fn malformed_refresh_tokens_are_rejected_without_store_access() {
         &alice.token,
         &"x".repeat(60_000),
     ] {
-        assert_refused(&app, junk).await;
+        assert_rejected(&app, malformed).await;
     }
     assert_eq!(app.env.db.usage(), before);
     refresh(&app, &real).await.ok();
@@ -157,7 +157,7 @@ async fn knowing_only_the_ids_does_not_end_a_login() {
         alice.signed_in.login.id,
     );
     let (_, guess) = domain::logins::TokenFamily::start(&*app.env.rng, user, tenant, login);
-    assert_refused(&app, &guess.reveal()).await;
+    assert_rejected(&app, &guess.reveal()).await;
     assert!(is_alive(&app, &alice.token).await);
     refresh(&app, &alice.refresh_token()).await.ok();
 }
@@ -169,7 +169,7 @@ async fn an_unused_login_expires_after_thirty_days() {
     app.clock.advance(Duration::from_secs(30 * 86_400 - 1));
     let next = token(&refresh(&app, &alice.refresh_token()).await.ok());
     app.clock.advance(30 * DAY);
-    assert_refused(&app, &next).await;
+    assert_rejected(&app, &next).await;
 }
 
 #[tokio::test]
@@ -188,7 +188,7 @@ async fn a_login_and_its_access_tokens_expire_after_ninety_days_despite_refreshe
         (&json!(60), &json!("2026-04-01T00:00:00.000Z"))
     );
     app.clock.advance(Duration::from_secs(60));
-    assert_refused(&app, &token(&last)).await;
+    assert_rejected(&app, &token(&last)).await;
     app.get("/v5/auth/logins")
         .bearer(last["token"].as_str().unwrap())
         .send()
@@ -198,7 +198,7 @@ async fn a_login_and_its_access_tokens_expire_after_ninety_days_despite_refreshe
 
 #[tokio::test]
 async fn an_access_token_is_rejected_after_its_login_expires() {
-    // As after a deployment that makes logins shorter: the token says a day, and the login in the store an hour.
+    // As after a deployment with shorter logins: the token expires in a day, the stored login in an hour.
     let app = TestApp::with_limits(auth::router(), |limits| limits.login.idle = Duration::from_secs(3600));
     let alice = app.register("alice@example.com").await;
     let longer = TestApp::on(auth::router(), app.env.db.clone());
@@ -212,7 +212,7 @@ async fn an_ended_login_cannot_be_refreshed() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     app.post("/v5/auth/logout").by(&alice).send().await.ok();
-    assert_refused(&app, &alice.refresh_token()).await;
+    assert_rejected(&app, &alice.refresh_token()).await;
 }
 
 #[tokio::test]
@@ -226,7 +226,7 @@ async fn tokens_of_a_removed_account_are_rejected() {
         .await
         .unwrap();
     assert!(!is_alive(&app, &alice.token).await);
-    assert_refused(&app, &alice.refresh_token()).await;
+    assert_rejected(&app, &alice.refresh_token()).await;
 }
 
 #[tokio::test]
@@ -242,8 +242,8 @@ async fn the_refresh_token_is_required() {
         .assert_problem(401, Code::InvalidRefreshToken);
 }
 
-/// Every text of the store in which a token might stand: keys and values, as they are and decoded.
-async fn everything(app: &TestApp) -> Vec<u8> {
+/// All keys and values of the store, concatenated.
+async fn all_bytes(app: &TestApp) -> Vec<u8> {
     let query = &Query {
         range: Range::below(&Key::of(&())),
         order: Order::Ascending,
@@ -265,11 +265,11 @@ async fn the_store_contains_no_readable_token() {
     let app = start();
     let alice: Actor = app.register("alice@example.com").await;
     let next = refresh(&app, &alice.refresh_token()).await.ok();
-    let stored = everything(&app).await;
+    let stored = all_bytes(&app).await;
     let contains = |part: &[u8]| stored.windows(part.len()).any(|window| window == part);
     assert!(
         contains(alice.signed_in.login.id.to_string().as_bytes()),
-        "what is searched is the store"
+        "the searched bytes are the store's"
     );
     for text in [alice.refresh_token(), token(&next)] {
         let bytes = BASE64.decode(text.strip_prefix("coditect_rt_").unwrap()).unwrap();

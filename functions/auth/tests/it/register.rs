@@ -93,25 +93,25 @@ async fn a_registered_email_is_taken_in_any_spelling() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_64_concurrent_registrations_of_one_email_exactly_one_succeeds() {
     let app = std::sync::Arc::new(start());
-    let mut calls = tokio::task::JoinSet::new();
+    let mut requests = tokio::task::JoinSet::new();
     for _ in 0..64 {
         let app = app.clone();
-        calls.spawn(async move {
-            let answer = app
+        requests.spawn(async move {
+            let response = app
                 .post("/v5/auth/register")
                 .json(&body("test@example.com"))
                 .send()
                 .await;
-            if answer.status == 201 {
-                Some(answer.created())
+            if response.status == 201 {
+                Some(response.created())
             } else {
-                answer.assert_problem(409, Code::EmailTaken);
+                response.assert_problem(409, Code::EmailTaken);
                 None
             }
         });
     }
-    let made: Vec<Value> = calls.join_all().await.into_iter().flatten().collect();
-    assert_eq!(made.len(), 1);
+    let created: Vec<Value> = requests.join_all().await.into_iter().flatten().collect();
+    assert_eq!(created.len(), 1);
 
     let keys = all_keys(&app).await;
     let count = |prefix: &[&str], len: usize| {
@@ -129,7 +129,7 @@ async fn of_64_concurrent_registrations_of_one_email_exactly_one_succeeds() {
     count(&["by_email"], 1);
     count(&["users", "tenants"], 1);
     count(&["users", "logins"], 1);
-    let tenant = made[0]["tenant"]["id"].as_str().unwrap();
+    let tenant = created[0]["tenant"]["id"].as_str().unwrap();
     count(&["tenants", tenant], 3);
     count(&["tenants", tenant, "audit"], 1);
 }
@@ -189,10 +189,10 @@ async fn a_password_may_have_any_characters_and_is_never_trimmed() {
         .assert_problem(401, Code::InvalidCredentials);
 }
 
-/// What is said of the password that this body has, and of nothing else.
+/// The violations of the password, which must be the only invalid member.
 #[track_caller]
-fn refusals(answer: TestResponse) -> Vec<String> {
-    let problem = answer.assert_problem(422, Code::ValidationFailed);
+fn violations(response: TestResponse) -> Vec<String> {
+    let problem = response.assert_problem(422, Code::ValidationFailed);
     let errors = problem["errors"].as_array().unwrap().iter();
     errors
         .map(|error| {
@@ -209,11 +209,11 @@ async fn the_basic_policy_requires_eight_characters_of_any_kind() {
         let body = json!({ "email": "test@example.com", "password": password });
         app.post("/v5/auth/register").json(&body).send()
     };
-    assert_eq!(refusals(send("passwor").await), ["must have at least 8 characters"]);
+    assert_eq!(violations(send("passwor").await), ["must have at least 8 characters"]);
     // 14 bytes and seven characters.
-    assert_eq!(refusals(send("ääääööö").await), ["must have at least 8 characters"]);
+    assert_eq!(violations(send("ääääööö").await), ["must have at least 8 characters"]);
     assert_eq!(
-        refusals(send(&"x".repeat(1025)).await),
+        violations(send(&"x".repeat(1025)).await),
         ["must have at most 1024 bytes"]
     );
     send("aaaaaaaa").await.created();
@@ -237,16 +237,16 @@ async fn the_strict_policy_reports_every_violated_rule() {
     let pattern = "must not be mostly repetition, or rows of letters, digits or keys";
     let personal =
         "must not be your email address, a name or company of yours or this service's name, with little added";
-    assert_eq!(refusals(send("12345678").await), [length, common, pattern]);
-    assert_eq!(refusals(send("Password1234567").await), [common]);
-    assert_eq!(refusals(send("abcabcabcabcabc").await), [pattern]);
+    assert_eq!(violations(send("12345678").await), [length, common, pattern]);
+    assert_eq!(violations(send("Password1234567").await), [common]);
+    assert_eq!(violations(send("abcabcabcabcabc").await), [pattern]);
     for password in [
         "Byronesque-2026",
         "engines.difference",
         "ada.king@engines.example",
         "coditectcoditectCODITECT1",
     ] {
-        assert_eq!(refusals(send(password).await), [personal], "{password}");
+        assert_eq!(violations(send(password).await), [personal], "{password}");
     }
     send("correct horse battery staple").await.created();
 }

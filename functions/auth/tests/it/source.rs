@@ -1,4 +1,4 @@
-//! Where a login came from, as its owner sees it.
+//! The client address and user agent in the list of logins.
 
 use axum::http::HeaderName;
 use axum::http::header::USER_AGENT;
@@ -7,8 +7,8 @@ use testkit::{Target as _, TestApp};
 
 use crate::start;
 
-/// The headers by which somebody can say that they are somebody else.
-const SPOOFED: [(&str, &str); 6] = [
+/// Headers that claim another client address.
+const SPOOFED_HEADERS: [(&str, &str); 6] = [
     ("x-forwarded-for", "198.51.100.66"),
     ("x-real-ip", "198.51.100.66"),
     ("forwarded", "for=198.51.100.66"),
@@ -64,7 +64,7 @@ async fn a_refresh_updates_the_address_and_user_agent() {
 #[tokio::test]
 async fn headers_do_not_change_the_address() {
     let app = start();
-    for (number, (name, value)) in SPOOFED.into_iter().enumerate() {
+    for (number, (name, value)) in SPOOFED_HEADERS.into_iter().enumerate() {
         let account = json!({ "email": format!("{number}@example.com"), "password": "password123" });
         let register = app.post("/v5/auth/register").json(&account).from_address("203.0.113.7");
         let data = register

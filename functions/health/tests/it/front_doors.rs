@@ -1,4 +1,4 @@
-//! The real program under the Runtime API, behind everything that can stand in front of it on Lambda.
+//! The real program under the Runtime API, behind each of Lambda's front doors.
 
 use serde_json::{Value, json};
 use testkit::{FRONT_DOORS, Process, RuntimeApi, Target as _, TestStore, check_every_front_door, response_to};
@@ -39,7 +39,7 @@ async fn the_document_and_its_page_are_text() {
     }
 }
 
-/// Of a load balancer that asks whether the function is well: it has no host, no address and no trace.
+/// A load balancer's health check has no host, no client address and no trace.
 #[tokio::test]
 async fn a_load_balancers_health_check_succeeds() {
     let store = TestStore::new();
@@ -48,18 +48,18 @@ async fn a_load_balancers_health_check_succeeds() {
         serde_json::from_str(include_str!("../../../../infra/events/alb-health-check.json")).unwrap();
     for (path, status) in [("/v5/health", 200), ("/v5/ready", 200), ("/", 404)] {
         event["path"] = path.into();
-        let answer = function.invoke(&event).await.unwrap();
-        assert_eq!(response_to(&event, path, &answer).status, status);
-        assert_eq!(answer["headers"]["x-request-id"], function.last_request_id());
+        let output = function.invoke(&event).await.unwrap();
+        assert_eq!(response_to(&event, path, &output).status, status);
+        assert_eq!(output["headers"]["x-request-id"], function.last_request_id());
     }
     event["path"] = "/v5/health".into();
-    let answer = function.invoke(&event).await.unwrap();
-    assert_eq!(answer["statusDescription"], "200 OK");
-    let data = response_to(&event, "/v5/health", &answer).ok();
+    let output = function.invoke(&event).await.unwrap();
+    assert_eq!(output["statusDescription"], "200 OK");
+    let data = response_to(&event, "/v5/health", &output).ok();
     assert_eq!(data, json!({ "status": "healthy" }));
 }
 
-/// Lambda may freeze a process as soon as it asks for its next event, and never thaw it.
+/// Lambda may freeze a process at its next poll, and never thaw it.
 #[tokio::test]
 async fn a_request_is_logged_before_the_next_poll() {
     let store = TestStore::new();
@@ -69,6 +69,6 @@ async fn a_request_is_logged_before_the_next_poll() {
     let id = function.last_request_id();
     let log = function.kill().await;
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let of_request = lines.iter().filter(|line| line["request_id"] == id.as_str());
-    assert_eq!(of_request.count(), 1, "{log}");
+    let request_lines = lines.iter().filter(|line| line["request_id"] == id.as_str());
+    assert_eq!(request_lines.count(), 1, "{log}");
 }

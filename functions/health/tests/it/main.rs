@@ -10,18 +10,21 @@ use testkit::{Target as _, TestApp};
 
 const PAGES: [&str; 2] = ["/v5/docs", "/api/v5/docs"];
 
-/// The page, and what its header lets it do.
+/// The page and its content security policy.
 async fn page(path: &str) -> (String, String) {
-    let answer = TestApp::start(health::router()).get(path).send().await;
-    let policy = answer.header("content-security-policy").expect("it has one").to_owned();
-    assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
-    (answer.body.as_str().expect("it is text").to_owned(), policy)
+    let response = TestApp::start(health::router()).get(path).send().await;
+    let policy = response
+        .header("content-security-policy")
+        .expect("the page has a policy")
+        .to_owned();
+    assert_eq!(response.header("content-type"), Some("text/html; charset=utf-8"));
+    (response.body.as_str().expect("the page is text").to_owned(), policy)
 }
 
-/// What stands between the first of these tags.
+/// The text of the first element with this tag.
 fn within<'a>(page: &'a str, tag: &str) -> &'a str {
-    let (_, rest) = page.split_once(&format!("<{tag}>")).expect("it begins");
-    rest.split_once(&format!("</{tag}>")).expect("it ends").0
+    let (_, rest) = page.split_once(&format!("<{tag}>")).expect("the page has the element");
+    rest.split_once(&format!("</{tag}>")).expect("the element ends").0
 }
 
 #[tokio::test]
@@ -54,8 +57,8 @@ async fn the_page_may_run_only_its_own_script() {
 #[tokio::test]
 async fn the_page_loads_only_the_document() {
     let (page, _) = page(PAGES[0]).await;
-    for elsewhere in ["://", "src=", "import", "style="] {
-        assert!(!page.contains(elsewhere), "{elsewhere}");
+    for reference in ["://", "src=", "import", "style="] {
+        assert!(!page.contains(reference), "{reference}");
     }
     assert!(!within(&page, "style").contains("url("));
     assert!(page.contains(r#"fetch("openapi.json")"#));

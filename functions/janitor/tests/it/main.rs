@@ -1,9 +1,6 @@
-//! The janitor's behaviour, on a real store.
+//! The janitor's behaviour on a real store.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that unwraps nothing has failed, and says where"
-)]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test and names the line")]
 
 mod process;
 mod races;
@@ -17,13 +14,13 @@ use kv::{Entry, Key, Order, Query, Range};
 use serde_json::Value;
 use testkit::TestApp;
 
-/// How long a login of the tests' lives without a refresh.
+/// The lifetime of a login without a refresh.
 const IDLE: Duration = Duration::from_secs(30 * 86_400);
 
-/// How long ago a lifetime has to have ended for a sweep to take notice.
+/// The time from expiry to the first sweep that removes the entry.
 const MARGIN: Duration = Duration::from_secs(60);
 
-/// Without throttles, whose counts expire too: here it is logins that are counted.
+/// Starts the app without throttling, whose counters expire too and would be swept.
 fn start() -> TestApp {
     TestApp::with_limits(api::Router::new(), |limits| limits.throttle = None)
 }
@@ -37,7 +34,7 @@ async fn sweep_within(env: &Env, within: Duration) -> Value {
     serde_json::to_value(body).unwrap()
 }
 
-/// Opens `count` logins, of one user who has no account.
+/// Opens `count` logins of one user, who has no account.
 async fn open_logins(env: &Env, count: usize, now: Timestamp) -> Vec<Login> {
     let user: UserId = env.ids.next();
     let opened = open_logins_of(env, user, TenantId::own(user), count, now).await;
@@ -63,15 +60,15 @@ async fn open_logins_of(
     opened
 }
 
-async fn is_there(env: &Env, login: &Login) -> bool {
+async fn exists(env: &Env, login: &Login) -> bool {
     let find = env
         .db
         .run(|txn| async move { logins::store::find(&txn, login.user, login.id).await });
     find.await.unwrap().is_some()
 }
 
-/// The keys that are filed under the end of their lifetime, and that time in milliseconds.
-async fn filed(env: &Env) -> Vec<(Key, i64)> {
+/// The keys in the expiry index, with their expiry in milliseconds.
+async fn expiry_index(env: &Env) -> Vec<(Key, i64)> {
     let entries = entries(env, &Key::of(&("expiry",))).await;
     let read = |Entry { key, .. }: &Entry| {
         let (_, _, end, key): (String, i64, i64, kv::Bytes<'_>) = key.unpack().unwrap();
@@ -80,7 +77,7 @@ async fn filed(env: &Env) -> Vec<(Key, i64)> {
     entries.iter().map(read).collect()
 }
 
-/// Everything below a key.
+/// All entries below a key.
 async fn entries(env: &Env, key: &Key) -> Vec<Entry> {
     let mut all = Vec::new();
     let mut next = Some(Query {

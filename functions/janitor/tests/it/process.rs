@@ -1,4 +1,4 @@
-//! The janitor as a program that is run now and then.
+//! The janitor as a program.
 
 use std::process::{Command, Output};
 

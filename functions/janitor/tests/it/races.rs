@@ -1,4 +1,4 @@
-//! Sweeps that meet each other, and the living.
+//! Sweeps that run concurrently with other sweeps and with refreshes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use domain::{Client, Error, logins};
 use testkit::TestApp;
 use tokio::task::JoinSet;
 
-use crate::{IDLE, MARGIN, filed, is_there, open_logins, open_logins_of, start, sweep};
+use crate::{IDLE, MARGIN, exists, expiry_index, open_logins, open_logins_of, start, sweep};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_sweeps_remove_each_entry_once() {
@@ -21,14 +21,14 @@ async fn concurrent_sweeps_remove_each_entry_once() {
     }
     let counts = sweeps.join_all().await;
     assert_eq!(counts.iter().sum::<u64>(), 1000, "{counts:?}");
-    assert_eq!(filed(&app.env).await, []);
+    assert_eq!(expiry_index(&app.env).await, []);
     for login in &old {
-        assert!(!is_there(&app.env, login).await);
+        assert!(!exists(&app.env, login).await);
     }
 }
 
-/// The clocks are further apart than a sweep allows for: what one takes for over another takes for alive. So both may be right, and
-/// whoever comes first is.
+/// The clocks differ by more than a sweep tolerates: a login that has expired for one is active for the other. So both
+/// outcomes are correct, and the first commit decides.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refresh_during_a_sweep_keeps_the_whole_login_or_is_rejected() {
     const JUST_BEFORE: Duration = Duration::from_secs(30 * 86_400 - 1);
@@ -66,16 +66,16 @@ async fn a_refresh_during_a_sweep_keeps_the_whole_login_or_is_rejected() {
         sweeping.await.unwrap();
         sweep(&ahead.env).await;
 
-        let filed: BTreeMap<_, _> = filed(&app.env).await.into_iter().collect();
+        let index: BTreeMap<_, _> = expiry_index(&app.env).await.into_iter().collect();
         for (login, is_alive) in refreshed {
             *outcomes.entry(is_alive).or_insert(0) += 1;
-            assert_eq!(is_there(&app.env, &login).await, is_alive, "in round {round}");
-            let end = filed.get(&logins::keys::login(login.user, login.id)).copied();
+            assert_eq!(exists(&app.env, &login).await, is_alive, "in round {round}");
+            let end = index.get(&logins::keys::login(login.user, login.id)).copied();
             let expected = is_alive.then(|| login.expires_at.as_millis());
             assert_eq!(end, expected, "in round {round}");
         }
-        // Together again for the next round.
+        // Synchronise the clocks for the next round.
         app.clock.advance(MARGIN + Duration::from_secs(1));
     }
-    panic!("they have not met: {outcomes:?}");
+    panic!("no round had both outcomes: {outcomes:?}");
 }

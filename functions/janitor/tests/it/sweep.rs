@@ -1,4 +1,4 @@
-//! What a sweep removes, and what it leaves.
+//! The entries that a sweep removes and keeps.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use kv::faulty::{Latency, Plan};
 use serde_json::json;
 use testkit::TestApp;
 
-use crate::{IDLE, MARGIN, entries, filed, is_there, open_logins, start, sweep, sweep_within};
+use crate::{IDLE, MARGIN, entries, exists, expiry_index, open_logins, start, sweep, sweep_within};
 
 #[tokio::test]
 async fn a_login_is_swept_one_minute_after_its_expiry_and_not_before() {
@@ -19,21 +19,18 @@ async fn a_login_is_swept_one_minute_after_its_expiry_and_not_before() {
     let old = app.register("alice@example.com").await.signed_in.login;
     app.clock.advance(DAY);
     let young = app.register("bob@example.com").await.signed_in.login;
-    assert_eq!(filed(&app.env).await.len(), 2);
+    assert_eq!(expiry_index(&app.env).await.len(), 2);
 
     app.clock.advance(29 * DAY + ALMOST);
     assert_eq!(sweep(&app.env).await, json!({ "expired": 0, "markers": 0 }));
-    assert!(
-        is_there(&app.env, &old).await,
-        "another clock may still be before its time"
-    );
+    assert!(exists(&app.env, &old).await, "another clock may be behind");
 
     app.clock.advance(Duration::from_millis(1));
     assert_eq!(sweep(&app.env).await, json!({ "expired": 1, "markers": 0 }));
-    assert!(!is_there(&app.env, &old).await);
-    assert!(is_there(&app.env, &young).await);
+    assert!(!exists(&app.env, &old).await);
+    assert!(exists(&app.env, &young).await);
     let key = keys::login(young.user, young.id);
-    assert_eq!(filed(&app.env).await, [(key, young.expires_at.as_millis())]);
+    assert_eq!(expiry_index(&app.env).await, [(key, young.expires_at.as_millis())]);
 }
 
 #[tokio::test]
@@ -47,10 +44,10 @@ async fn a_refreshed_login_is_kept_until_its_new_expiry() {
 
     app.clock.advance(IDLE / 2 + MARGIN);
     assert_eq!(sweep(&app.env).await["expired"], 0);
-    assert!(is_there(&app.env, &login).await);
+    assert!(exists(&app.env, &login).await);
     app.clock.advance(IDLE / 2);
     assert_eq!(sweep(&app.env).await["expired"], 1);
-    assert!(!is_there(&app.env, &login).await);
+    assert!(!exists(&app.env, &login).await);
 }
 
 #[tokio::test]
@@ -58,10 +55,10 @@ async fn the_rest_of_an_ended_login_is_swept_after_its_original_expiry() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     logins::ops::log_out(&app.env, &alice.caller()).await.unwrap();
-    assert_eq!(filed(&app.env).await.len(), 1);
+    assert_eq!(expiry_index(&app.env).await.len(), 1);
     app.clock.advance(IDLE + MARGIN);
     assert_eq!(sweep(&app.env).await["expired"], 1);
-    assert_eq!(filed(&app.env).await, []);
+    assert_eq!(expiry_index(&app.env).await, []);
 }
 
 #[tokio::test]
@@ -71,10 +68,13 @@ async fn a_second_sweep_changes_nothing() {
     app.clock.advance(IDLE + MARGIN);
     app.register("bob@example.com").await;
     assert_eq!(sweep(&app.env).await["expired"], 1);
-    let (users, filed_then) = (entries(&app.env, &Key::of(&("users",))).await, filed(&app.env).await);
+    let (users, index_before) = (
+        entries(&app.env, &Key::of(&("users",))).await,
+        expiry_index(&app.env).await,
+    );
     assert_eq!(sweep(&app.env).await, json!({ "expired": 0, "markers": 0 }));
     assert_eq!(entries(&app.env, &Key::of(&("users",))).await, users);
-    assert_eq!(filed(&app.env).await, filed_then);
+    assert_eq!(expiry_index(&app.env).await, index_before);
 }
 
 #[tokio::test]
@@ -89,12 +89,12 @@ async fn a_large_sweep_uses_several_transactions() {
     assert_eq!(sweep(&app.env).await, json!({ "expired": 2500, "markers": 0 }));
     let commits = app.env.db.usage().commits - before.commits;
     assert!(commits >= 25, "{commits} transactions for 2500 logins");
-    assert_eq!(filed(&app.env).await.len(), young.len());
+    assert_eq!(expiry_index(&app.env).await.len(), young.len());
     for login in old.iter().step_by(97) {
-        assert!(!is_there(&app.env, login).await);
+        assert!(!exists(&app.env, login).await);
     }
     for login in &young {
-        assert!(is_there(&app.env, login).await);
+        assert!(exists(&app.env, login).await);
     }
 }
 
@@ -110,27 +110,27 @@ async fn a_sweep_reports_that_it_ran_out_of_time_and_the_next_continues() {
         }),
         ..app.env.clone()
     };
-    // There are 16 shards, and each takes two trips or more.
+    // There are 16 shards, and each takes at least two store trips.
     let first = sweep_within(&slow, Duration::from_millis(100)).await;
     assert_eq!(first["cutShort"], true);
     let swept = usize::try_from(first["expired"].as_u64().unwrap()).unwrap();
-    assert!(filed(&app.env).await.len() <= old.len() - swept);
+    assert!(expiry_index(&app.env).await.len() <= old.len() - swept);
 
     assert_eq!(sweep(&app.env).await.get("cutShort"), None);
-    assert_eq!(filed(&app.env).await, []);
+    assert_eq!(expiry_index(&app.env).await, []);
     for login in &old {
-        assert!(!is_there(&app.env, login).await);
+        assert!(!exists(&app.env, login).await);
     }
 }
 
 #[tokio::test]
 async fn commit_markers_of_dead_processes_are_swept() {
     let app = TestApp::start(api::Router::new());
-    // What a process wrote in 1970.
-    let mark = &Key::of(&("_runs", &[7_u8; 16][..], 1));
+    // A commit marker of 1970.
+    let marker = &Key::of(&("_runs", &[7_u8; 16][..], 1));
     app.env
         .db
-        .run(|txn| async move { txn.set(mark, [0; 28]) })
+        .run(|txn| async move { txn.set(marker, [0; 28]) })
         .await
         .unwrap();
     assert_eq!(sweep(&app.env).await["markers"], 1);
@@ -142,15 +142,15 @@ async fn unreadable_entries_are_reported_and_kept_and_do_not_stop_the_sweep() {
     let app = start();
     let old = open_logins(&app.env, 500, app.env.clock.now()).await;
     app.clock.advance(IDLE + MARGIN);
-    let mark = Key::of(&("_runs", &[7_u8; 16][..], 1));
-    // More than a transaction takes, before everything that is due in the first and in a later shard.
+    let marker = Key::of(&("_runs", &[7_u8; 16][..], 1));
+    // More junk than a transaction reads, ahead of all expired entries in the first and in a later shard.
     let first = Key::of(&("expiry", 0, "junk", 0));
     let junk: Vec<_> = (0..150)
         .flat_map(|number| [0, 9].map(|shard| Key::of(&("expiry", shard, "junk", number))))
         .collect();
-    let (mark_key, junk_keys) = (&mark, &junk);
+    let (marker_key, junk_keys) = (&marker, &junk);
     let put = app.env.db.run(|txn| async move {
-        txn.set(mark_key, [0; 28])?;
+        txn.set(marker_key, [0; 28])?;
         junk_keys.iter().try_for_each(|key| txn.set(key, []))
     });
     put.await.unwrap();
@@ -164,18 +164,18 @@ async fn unreadable_entries_are_reported_and_kept_and_do_not_stop_the_sweep() {
         assert!(error.contains(&format!("{first:?}")), "{error}");
     }
     for login in &old {
-        assert!(!is_there(&app.env, login).await);
+        assert!(!exists(&app.env, login).await);
     }
-    let left = entries(&app.env, &Key::of(&("expiry",))).await;
-    let mut left: Vec<_> = left.into_iter().map(|entry| entry.key).collect();
-    left.retain(|key| !junk.contains(key));
-    assert_eq!(left, []);
+    let remaining = entries(&app.env, &Key::of(&("expiry",))).await;
+    let mut remaining: Vec<_> = remaining.into_iter().map(|entry| entry.key).collect();
+    remaining.retain(|key| !junk.contains(key));
+    assert_eq!(remaining, []);
     assert_eq!(entries(&app.env, &Key::of(&("expiry",))).await.len(), junk.len());
     assert!(
         !entries(&app.env, &Key::of(&("_runs",)))
             .await
             .iter()
-            .any(|entry| entry.key == mark)
+            .any(|entry| entry.key == marker)
     );
 }
 

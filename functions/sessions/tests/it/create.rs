@@ -7,14 +7,14 @@ use crate::{body, start};
 async fn a_created_session_belongs_to_the_caller_and_has_a_location() {
     let app = start();
     let alice = app.register("alice@example.com").await;
-    let answer = app
+    let response = app
         .post("/api/v5/sessions")
         .by(&alice)
         .json(&json!({ "name": "  My Project ", "workspacePath": "/workspace//test/", "tenantId": "ignored" }))
         .send()
         .await;
-    let location = answer.header("location").unwrap().to_owned();
-    let session = answer.created();
+    let location = response.header("location").unwrap().to_owned();
+    let session = response.created();
     assert_eq!(
         session,
         json!({

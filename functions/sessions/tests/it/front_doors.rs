@@ -1,5 +1,5 @@
-//! The real program under the Runtime API, behind everything that can stand in front of it on Lambda: what it makes of queries, headers
-//! and paths, which each of them hands over in its own way.
+//! The real program under the Runtime API, behind each of Lambda's front doors, which pass queries, headers and paths
+//! in different forms.
 
 use axum::http::header::{IF_MATCH, IF_NONE_MATCH};
 use serde_json::{Value, json};
@@ -7,24 +7,25 @@ use testkit::{Actor, Code, FRONT_DOORS, Process, RuntimeApi, Target as _, TestAp
 
 use crate::{create, path};
 
-/// The program, and the router in this process beside it, with somebody who has sessions of these names.
+/// Starts the program and an in-process app on one store, with a user who has sessions with these names.
 async fn start(store: &TestStore, names: &[&str]) -> (RuntimeApi, TestApp, Actor, Vec<Value>) {
     let app = TestApp::alongside_processes(sessions::router(), store.open());
     let alice = app.register("alice@example.com").await;
-    let mut made = Vec::new();
+    let mut created = Vec::new();
     for name in names {
-        made.push(create(&app, &alice, name).await);
+        created.push(create(&app, &alice, name).await);
     }
     let mut command = Process::command(env!("CARGO_BIN_EXE_sessions"));
     command.envs(store.env());
-    (RuntimeApi::start(command).await, app, alice, made)
+    (RuntimeApi::start(command).await, app, alice, created)
 }
 
-/// Whether what is repeated arrives as often as it was sent.
+/// Whether the function receives all values of a repeated header.
 fn keeps_headers(kind: &str) -> bool {
     !kind.starts_with("rest") && kind != "alb"
 }
 
+/// Whether the function receives all values of a repeated parameter.
 fn keeps_parameters(kind: &str) -> bool {
     kind != "alb"
 }
@@ -32,9 +33,9 @@ fn keeps_parameters(kind: &str) -> bool {
 #[tokio::test]
 async fn behaviour_is_equal_behind_every_front_door() {
     let store = TestStore::new();
-    let (function, _, alice, made) = start(&store, &["one"]).await;
+    let (function, _, alice, created) = start(&store, &["one"]).await;
     check_every_front_door(&function, "/v5/sessions", Some(&alice.token)).await;
-    check_every_front_door(&function, &path(&made[0]), Some(&alice.token)).await;
+    check_every_front_door(&function, &path(&created[0]), Some(&alice.token)).await;
 }
 
 #[tokio::test]
@@ -44,10 +45,10 @@ async fn a_session_is_created_changed_and_deleted_with_text_and_base64_bodies() 
     for (_, sample) in FRONT_DOORS {
         for door in [function.behind(sample), function.behind(sample).with_base64_bodies()] {
             let draft = json!({ "name": "Übung – 日本 🗂", "workspacePath": "/arbeit/größe" });
-            let answer = door.post("/v5/sessions").by(&alice).json(&draft).send().await;
-            let location = answer.header("location").unwrap().to_owned();
-            let first = answer.header("etag").unwrap().to_owned();
-            let session = answer.created();
+            let response = door.post("/v5/sessions").by(&alice).json(&draft).send().await;
+            let location = response.header("location").unwrap().to_owned();
+            let first = response.header("etag").unwrap().to_owned();
+            let session = response.created();
             assert_eq!(
                 (&session["name"], &session["workspacePath"]),
                 (&draft["name"], &draft["workspacePath"])
@@ -60,13 +61,13 @@ async fn a_session_is_created_changed_and_deleted_with_text_and_base64_bodies() 
             door.delete(&location).by(&alice).send().await.ok();
         }
         let door = function.behind(sample).with_undecodable_bodies();
-        let refused = door
+        let rejected = door
             .post("/v5/sessions")
             .by(&alice)
             .json(&json!({ "name": "x" }))
             .send()
             .await;
-        refused.assert_problem(400, Code::MalformedBody);
+        rejected.assert_problem(400, Code::MalformedBody);
     }
 }
 
@@ -130,12 +131,13 @@ async fn cursors_lead_to_the_end_of_a_list_behind_every_front_door() {
     }
 }
 
-/// A load balancer without multi-value headers sends the last of several alone, and of a REST API's headers `lambda_http` does.
+/// A load balancer without multi-value headers passes only the last value. `lambda_http` keeps only the last value of a
+/// REST API's header.
 #[tokio::test]
 async fn repeated_headers_and_parameters_all_count_where_the_front_door_passes_them() {
     let store = TestStore::new();
-    let (function, _, alice, made) = start(&store, &["one"]).await;
-    let path = path(&made[0]);
+    let (function, _, alice, created) = start(&store, &["one"]).await;
+    let path = path(&created[0]);
     for (kind, sample) in FRONT_DOORS {
         let door = function.behind(sample);
         let twice = door.get("/v5/sessions?limit=1&limit=2").by(&alice).send().await;
@@ -145,10 +147,10 @@ async fn repeated_headers_and_parameters_all_count_where_the_front_door_passes_t
             twice.ok();
         }
         for (tags, is_known) in [(["\"1\"", "\"2\""], keeps_headers(kind)), (["\"2\"", "\"1\""], true)] {
-            let call = door.get(&path).by(&alice);
-            let call = call.header(IF_NONE_MATCH, tags[0]).header(IF_NONE_MATCH, tags[1]);
+            let request = door.get(&path).by(&alice);
+            let request = request.header(IF_NONE_MATCH, tags[0]).header(IF_NONE_MATCH, tags[1]);
             let status = if is_known { 304 } else { 200 };
-            assert_eq!(call.send().await.status, status, "{kind} {tags:?}");
+            assert_eq!(request.send().await.status, status, "{kind} {tags:?}");
         }
     }
 }
@@ -156,8 +158,8 @@ async fn repeated_headers_and_parameters_all_count_where_the_front_door_passes_t
 #[tokio::test]
 async fn an_unusual_path_has_the_same_response_as_in_process() {
     let store = TestStore::new();
-    let (function, app, alice, made) = start(&store, &["one"]).await;
-    let id = made[0]["id"].as_str().unwrap();
+    let (function, app, alice, created) = start(&store, &["one"]).await;
+    let id = created[0]["id"].as_str().unwrap();
     let encoded = format!("%{:02x}{}", id.as_bytes()[0], &id[1..]);
     for path in [
         &format!("/v5/sessions/{encoded}"),
@@ -177,8 +179,12 @@ async fn an_unusual_path_has_the_same_response_as_in_process() {
         let expected = app.get(path).by(&alice).send().await;
         let expected = (expected.status, expected.body["code"].clone());
         for (kind, sample) in FRONT_DOORS {
-            let answer = function.behind(sample).get(path).by(&alice).send().await;
-            assert_eq!((answer.status, answer.body["code"].clone()), expected, "{kind} {path}");
+            let response = function.behind(sample).get(path).by(&alice).send().await;
+            assert_eq!(
+                (response.status, response.body["code"].clone()),
+                expected,
+                "{kind} {path}"
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Creating a session once, however often the request arrives.
+//! Repeated requests with an `Idempotency-Key`.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ async fn a_repeated_request_has_the_same_response() {
     let first = create(&app, &alice, "key", &draft("one")).await;
     assert_eq!(first.header("idempotency-replayed"), None);
     app.clock.advance(Duration::from_secs(60));
-    // Another spelling of the same request.
+    // The second body is the same request in another spelling.
     for (key, body) in [
         ("key", draft("one")),
         (
@@ -44,13 +44,13 @@ async fn a_repeated_request_has_the_same_response() {
             json!({ "workspacePath": "/workspace/", "name": " one ", "more": 1 }),
         ),
     ] {
-        let again = create(&app, &alice, key, &body).await;
-        assert_eq!(again.header("idempotency-replayed"), Some("true"));
-        assert_eq!(again.status, StatusCode::CREATED);
+        let repeated = create(&app, &alice, key, &body).await;
+        assert_eq!(repeated.header("idempotency-replayed"), Some("true"));
+        assert_eq!(repeated.status, StatusCode::CREATED);
         for header in ["location", "etag", "content-type"] {
-            assert_eq!(again.header(header), first.header(header), "{header}");
+            assert_eq!(repeated.header(header), first.header(header), "{header}");
         }
-        assert_eq!(again.body, first.body);
+        assert_eq!(repeated.body, first.body);
     }
     assert_eq!(count(&app, &alice).await, 1);
 }
@@ -96,7 +96,7 @@ async fn a_key_belongs_to_its_caller() {
     let hers = create(&app, &alice, "key", &draft("one")).await.created();
     let his = create(&app, &bob, "key", &draft("one")).await.created();
     assert_ne!(hers["id"], his["id"]);
-    // In her tenant he is another caller too, and may do with a key what he may do without.
+    // In another tenant the same user is another caller, and the permission check precedes the replay.
     let colleague = app.add_member(&bob, &alice, domain::Role::Member).await;
     let theirs = create(&app, &colleague, "key", &draft("one")).await.created();
     assert_ne!(theirs["id"], hers["id"]);
@@ -127,7 +127,7 @@ async fn a_key_expires_after_a_day_and_its_outcome_is_swept() {
     app.clock.advance(Duration::from_millis(1));
     let second = create(&app, &alice, "key", &draft("two")).await.created();
     assert_ne!(second["id"], first["id"]);
-    // Sweeping what was due must not take what is kept now.
+    // Sweeping the expired outcome must not remove the new one.
     app.clock.advance(Duration::from_secs(3600));
     domain::sweep::sweep(&app.env, Duration::MAX).await.unwrap();
     assert_eq!(create(&app, &alice, "key", &draft("two")).await.created(), second);
@@ -137,20 +137,20 @@ async fn a_key_expires_after_a_day_and_its_outcome_is_swept() {
 async fn of_thirty_concurrent_requests_with_one_key_one_is_executed() {
     let app = std::sync::Arc::new(start());
     let alice = app.register("alice@example.com").await;
-    let mut calls = JoinSet::new();
+    let mut requests = JoinSet::new();
     for _ in 0..30 {
         let (app, alice) = (app.clone(), alice.clone());
-        calls.spawn(async move { create(&app, &alice, "key", &draft("one")).await });
+        requests.spawn(async move { create(&app, &alice, "key", &draft("one")).await });
     }
-    let answers = calls.join_all().await;
-    let fresh = answers
+    let responses = requests.join_all().await;
+    let fresh = responses
         .iter()
-        .filter(|answer| answer.header("idempotency-replayed").is_none());
+        .filter(|response| response.header("idempotency-replayed").is_none());
     assert_eq!(fresh.count(), 1);
-    let body = answers[0].body.clone();
-    for answer in answers {
-        assert_eq!(answer.body, body);
-        answer.created();
+    let body = responses[0].body.clone();
+    for response in responses {
+        assert_eq!(response.body, body);
+        response.created();
     }
     assert_eq!(count(&app, &alice).await, 1);
 }

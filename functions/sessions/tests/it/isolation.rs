@@ -1,4 +1,4 @@
-//! Another tenant's session is answered exactly as an absent one is.
+//! The response for another tenant's session equals the response for an absent one.
 
 use axum::http::Method;
 use serde_json::{Value, json};
@@ -6,17 +6,17 @@ use testkit::{Actor, Code, Target as _, TestApp};
 
 use crate::{create, path, start};
 
-async fn answer(app: &TestApp, method: &Method, path: &str, actor: &Actor) -> (Vec<(String, String)>, Value) {
-    let mut call = app.request(method.clone(), path).by(actor);
+async fn not_found(app: &TestApp, method: &Method, path: &str, actor: &Actor) -> (Vec<(String, String)>, Value) {
+    let mut request = app.request(method.clone(), path).by(actor);
     if method == Method::PATCH {
-        call = call.json(&json!({ "name": "mine now" }));
+        request = request.json(&json!({ "name": "mine now" }));
     }
-    let answer = call.send().await;
+    let response = request.send().await;
     let without_id = |(name, value): (&axum::http::HeaderName, &axum::http::HeaderValue)| {
         (name != "x-request-id").then(|| (name.to_string(), value.to_str().unwrap().to_owned()))
     };
-    let headers = answer.headers.iter().filter_map(without_id).collect();
-    let mut problem = answer.assert_problem(404, Code::NotFound);
+    let headers = response.headers.iter().filter_map(without_id).collect();
+    let mut problem = response.assert_problem(404, Code::NotFound);
     problem["requestId"] = "…".into();
     (headers, problem)
 }
@@ -30,11 +30,11 @@ async fn another_tenants_session_and_an_absent_one_have_equal_responses() {
     let absent = "/v5/sessions/0190d0a0-7c3e-7a11-8f3e-0123456789ab";
 
     for method in [Method::GET, Method::PATCH, Method::DELETE] {
-        let of_another = answer(&app, &method, &path(&session), &bob).await;
-        assert_eq!(of_another, answer(&app, &method, absent, &bob).await, "{method}");
+        let anothers = not_found(&app, &method, &path(&session), &bob).await;
+        assert_eq!(anothers, not_found(&app, &method, absent, &bob).await, "{method}");
         for no_id in ["no-id", "%FF", "%c3%28", "%00", "..", "a%2Fb"] {
-            let answered = answer(&app, &method, &format!("/v5/sessions/{no_id}"), &bob).await;
-            assert_eq!(of_another, answered, "{method} {no_id}");
+            let malformed = not_found(&app, &method, &format!("/v5/sessions/{no_id}"), &bob).await;
+            assert_eq!(anothers, malformed, "{method} {no_id}");
         }
     }
     assert_eq!(
@@ -48,7 +48,7 @@ async fn another_tenants_session_and_an_absent_one_have_equal_responses() {
     assert_eq!(
         app.get(&path(&session)).by(&alice).send().await.ok(),
         session,
-        "nothing of it was touched"
+        "the session is unchanged"
     );
 }
 

@@ -6,14 +6,14 @@ use testkit::{Actor, Target as _, TestApp};
 
 use crate::{create, start};
 
-/// Puts `count` sessions into the actor's tenant, below HTTP and many to a transaction.
+/// Adds `count` sessions to the actor's tenant, below HTTP, with many sessions per transaction.
 async fn fill(app: &TestApp, actor: &Actor, count: usize) {
     let caller = &actor.caller();
     let draft = Draft {
         name: Name::parse("filler").unwrap(),
         workspace_path: WorkspacePath::parse("/filler").unwrap(),
     };
-    let made: Vec<Session> = (0..count)
+    let sessions: Vec<Session> = (0..count)
         .map(|_| {
             Session::open(
                 app.env.ids.next(),
@@ -23,7 +23,7 @@ async fn fill(app: &TestApp, actor: &Actor, count: usize) {
             )
         })
         .collect();
-    for batch in made.chunks(5000) {
+    for batch in sessions.chunks(5000) {
         let written = app
             .env
             .in_tenant(caller, Permission::WriteSessions, |txn, scope| async move {
@@ -168,7 +168,7 @@ async fn a_first_page_reads_as_many_keys_from_100_000_sessions_as_from_1_000() {
         read.push(app.env.db.usage().keys_read - before);
     }
     assert_eq!(read[0], read[1]);
-    // One more entry than is shown and its record, the login, the role, and the tenant's seal.
+    // One more entry than the page shows with its record, the login, the role, and the tenant's cursor key.
     assert!(read[0] <= 2 * 51 + 3, "{} keys were read", read[0]);
 }
 
@@ -183,7 +183,7 @@ async fn a_cursor_is_bound_to_its_filter_and_cannot_be_forged() {
     let cursor = page["nextCursor"].as_str().unwrap();
     let get = |query: String| app.get(&format!("/v5/sessions?{query}")).by(&alice).send();
     get(format!("limit=2&q=a&cursor={cursor}")).await.ok();
-    // The filter is what is compared, not how it is typed.
+    // The cursor is bound to the normalised filter.
     get(format!("q=A&cursor={cursor}")).await.ok();
     for query in [
         format!("cursor={cursor}"),

@@ -1,9 +1,6 @@
-//! The sessions function's behaviour, over its real router on a real store.
+//! The sessions function's behaviour, through its real router on a real store.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that unwraps nothing has failed, and says where"
-)]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test and names the line")]
 
 mod create;
 mod front_doors;

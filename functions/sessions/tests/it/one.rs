@@ -1,4 +1,4 @@
-//! One session: reading, changing, deleting.
+//! Reading, changing and deleting one session.
 
 use std::time::Duration;
 
@@ -107,12 +107,12 @@ async fn of_many_concurrent_deletions_exactly_one_succeeds() {
     let app = std::sync::Arc::new(start());
     let alice = app.register("alice@example.com").await;
     let session = create(&app, &alice, "one").await;
-    let mut calls = tokio::task::JoinSet::new();
+    let mut requests = tokio::task::JoinSet::new();
     for _ in 0..16 {
         let (app, alice, path) = (app.clone(), alice.clone(), path(&session));
-        calls.spawn(async move { app.delete(&path).by(&alice).send().await.status.as_u16() });
+        requests.spawn(async move { app.delete(&path).by(&alice).send().await.status.as_u16() });
     }
-    let mut statuses = calls.join_all().await;
+    let mut statuses = requests.join_all().await;
     statuses.sort_unstable();
     assert_eq!(statuses, [vec![200], vec![404; 15]].concat());
 }

@@ -1,4 +1,4 @@
-//! Entity tags, and requests that depend on them.
+//! Entity tags and conditional requests.
 
 use axum::http::header::{IF_MATCH, IF_NONE_MATCH};
 use axum::http::{Method, StatusCode};
@@ -8,8 +8,8 @@ use tokio::task::JoinSet;
 
 use crate::{create, path, start};
 
-fn tag(answer: &TestResponse) -> String {
-    answer.header("etag").unwrap().to_owned()
+fn tag(response: &TestResponse) -> String {
+    response.header("etag").unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn a_current_version_is_not_sent_again() {
         assert_eq!((known.status, tag(&known)), (StatusCode::NOT_MODIFIED, first.clone()));
         let sent = app.get(&path).by(&alice).send().await;
         assert_eq!(known.header("content-length"), sent.header("content-length"));
-        assert_eq!(known.header("content-type"), None, "nothing is sent");
+        assert_eq!(known.header("content-type"), None, "the response has no body");
     }
     app.patch(&path)
         .by(&alice)
@@ -53,9 +53,9 @@ async fn a_current_version_is_not_sent_again() {
         .send()
         .await
         .ok();
-    let answer = app.get(&path).by(&alice).header(IF_NONE_MATCH, &first).send().await;
-    assert_eq!(answer.ok()["name"], "two");
-    // Whoever may not see it is not told its version either.
+    let response = app.get(&path).by(&alice).header(IF_NONE_MATCH, &first).send().await;
+    assert_eq!(response.ok()["name"], "two");
+    // A user without access does not learn the version either.
     let bob = app.register("bob@example.com").await;
     app.get(&path)
         .by(&bob)
@@ -84,7 +84,7 @@ async fn changing_or_deleting_a_stale_version_is_rejected() {
     rename_if("*").await.assert_problem(404, Code::NotFound);
 }
 
-/// RFC 9110, section 13: either header means the same whatever the method, and `If-Match` goes first.
+/// RFC 9110, section 13: both headers apply to all methods, and `If-Match` is evaluated first.
 #[tokio::test]
 async fn both_conditional_headers_apply_to_reads_and_changes() {
     let app = start();
@@ -93,15 +93,15 @@ async fn both_conditional_headers_apply_to_reads_and_changes() {
     let version = tag(&app.get(&path).by(&alice).send().await);
 
     let read = |expected: &str, excluded: &str| {
-        let call = app.get(&path).by(&alice).header(IF_MATCH, expected);
-        call.header(IF_NONE_MATCH, excluded).send()
+        let request = app.get(&path).by(&alice).header(IF_MATCH, expected);
+        request.header(IF_NONE_MATCH, excluded).send()
     };
     read(&version, "\"0\"").await.ok();
     read("*", "\"0\"").await.ok();
     assert_eq!(read(&version, &version).await.status, StatusCode::NOT_MODIFIED);
     for excluded in ["\"0\"", &version] {
-        let refused = read("\"0\"", excluded).await;
-        refused.assert_problem(412, Code::PreconditionFailed);
+        let rejected = read("\"0\"", excluded).await;
+        rejected.assert_problem(412, Code::PreconditionFailed);
     }
 
     let rename = json!({ "name": "two" });
@@ -127,24 +127,24 @@ async fn of_fifty_concurrent_changes_of_one_version_one_succeeds() {
     let alice = app.register("alice@example.com").await;
     let path = path(&create(&app, &alice, "one").await);
     let first = tag(&app.get(&path).by(&alice).send().await);
-    let mut calls = JoinSet::new();
+    let mut requests = JoinSet::new();
     for number in 0..50 {
         let (app, alice, path, first) = (app.clone(), alice.clone(), path.clone(), first.clone());
-        calls.spawn(async move {
+        requests.spawn(async move {
             let rename = json!({ "name": format!("name {number}") });
-            let answer = app
+            let response = app
                 .patch(&path)
                 .by(&alice)
                 .header(IF_MATCH, &first)
                 .json(&rename)
                 .send()
                 .await;
-            if answer.status == StatusCode::OK {
+            if response.status == StatusCode::OK {
                 return 1;
             }
-            answer.assert_problem(412, Code::PreconditionFailed);
+            response.assert_problem(412, Code::PreconditionFailed);
             0
         });
     }
-    assert_eq!(calls.join_all().await.iter().sum::<i32>(), 1);
+    assert_eq!(requests.join_all().await.iter().sum::<i32>(), 1);
 }

@@ -1,4 +1,4 @@
-//! Which tokens open the door.
+//! Access tokens that the function accepts and rejects.
 
 use std::time::Duration;
 
@@ -16,14 +16,14 @@ const PATH: &str = "/v5/sessions";
 async fn a_response_without_a_token_asks_for_one() {
     let app = start();
     for value in [None, Some("Basic YTpi"), Some("Token abc")] {
-        let call = app.get(PATH);
-        let call = match value {
-            Some(value) => call.header(AUTHORIZATION, value),
-            None => call,
+        let request = app.get(PATH);
+        let request = match value {
+            Some(value) => request.header(AUTHORIZATION, value),
+            None => request,
         };
-        let answer = call.send().await;
-        assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
-        answer.assert_problem(401, Code::MissingToken);
+        let response = request.send().await;
+        assert_eq!(response.header("www-authenticate"), Some("Bearer"));
+        response.assert_problem(401, Code::MissingToken);
     }
 }
 
@@ -39,12 +39,12 @@ async fn invalid_tokens_are_rejected() {
         "Bearer a.b.c",
         &format!("Bearer {touched}"),
     ] {
-        let answer = app.get(PATH).header(AUTHORIZATION, value).send().await;
+        let response = app.get(PATH).header(AUTHORIZATION, value).send().await;
         assert_eq!(
-            answer.header("www-authenticate"),
+            response.header("www-authenticate"),
             Some(r#"Bearer error="invalid_token""#)
         );
-        answer.assert_problem(401, Code::InvalidToken);
+        response.assert_problem(401, Code::InvalidToken);
     }
     let twice = app.get(PATH).by(&alice).header(AUTHORIZATION, "Bearer junk");
     twice.send().await.assert_problem(401, Code::InvalidToken);
@@ -77,10 +77,10 @@ async fn a_token_is_valid_until_its_expiry() {
 
 #[tokio::test]
 async fn a_token_of_another_deployment_is_rejected() {
-    let (ours, theirs) = (start(), TestApp::start(sessions::router()));
-    let stranger = theirs.register("alice@example.com").await;
-    // Same secret, issuer and audience, so it verifies; but no login of ours is behind it.
-    ours.get(PATH)
+    let (app, other_app) = (start(), TestApp::start(sessions::router()));
+    let stranger = other_app.register("alice@example.com").await;
+    // The token verifies, because secret, issuer and audience are equal, but its login is not in this store.
+    app.get(PATH)
         .by(&stranger)
         .send()
         .await
@@ -92,12 +92,12 @@ async fn a_viewer_may_read_but_not_write() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let session = crate::create(&app, &alice, "one").await;
-    let place = domain::tenants::Membership {
+    let membership = domain::tenants::Membership {
         role: domain::Role::Viewer,
         ..alice.signed_in.membership.clone()
     };
-    let key = domain::tenants::keys::membership(place.user, place.tenant);
-    let value = domain::record::encode(&place).unwrap();
+    let key = domain::tenants::keys::membership(membership.user, membership.tenant);
+    let value = domain::record::encode(&membership).unwrap();
     let (key, value) = (&key, &value);
     app.env.db.run(|txn| async move { txn.set(key, value) }).await.unwrap();
 
@@ -125,11 +125,11 @@ async fn a_viewer_may_read_but_not_write() {
     assert_eq!(
         listed["sessions"],
         serde_json::json!([session]),
-        "what was refused has left no trace"
+        "rejected requests change nothing"
     );
 }
 
-/// On its way from HS256 to `EdDSA`.
+/// The token settings during a migration from HS256 to `EdDSA`.
 fn migrating() -> jwt::Settings {
     jwt::Settings {
         signing: Some(forged::signing_key()),
@@ -151,23 +151,23 @@ async fn every_forged_token_is_rejected_with_its_code() {
 
     let mut sent = 0;
     for forgery in forged::forgeries(&claims, now) {
-        // White space around it is the header's, and what no header can carry does not arrive.
+        // A header strips white space around its value, and cannot carry some bytes.
         let token = &forgery.token;
         if token.trim() != token || HeaderValue::from_str(token).is_err() {
             continue;
         }
-        let answer = app.get(PATH).bearer(token).send().await;
+        let response = app.get(PATH).bearer(token).send().await;
         let code = match forgery.rejection {
             Rejection::Invalid(_) => Code::InvalidToken,
             Rejection::Expired(_) => Code::ExpiredToken,
         };
         assert_eq!(
-            (answer.body["code"].as_str(), answer.header("www-authenticate")),
+            (response.body["code"].as_str(), response.header("www-authenticate")),
             (Some(code.as_str()), Some(r#"Bearer error="invalid_token""#)),
             "{}",
             forgery.name
         );
-        answer.assert_problem(401, code);
+        response.assert_problem(401, code);
         sent += 1;
     }
     assert!(sent > 500, "{sent}");
@@ -191,11 +191,11 @@ async fn the_process_needs_only_the_public_key() {
     with_key.env("JWT_PUBLIC_KEY", forged::PUBLIC_KEY);
     let process = Process::start(with_key);
     let remote = process.remote();
-    let call = remote.post(PATH).by(&alice).json(&crate::body("one"));
-    let session = call.send().await.created();
+    let request = remote.post(PATH).by(&alice).json(&crate::body("one"));
+    let session = request.send().await.created();
     assert_eq!(session["ownerId"], alice.signed_in.user.id.to_string());
 
-    // An address that no machine has (RFC 5737): should it start in spite of what it lacks, it ends there.
+    // No machine has this address (RFC 5737), so a program that does not check its keys fails here.
     for private in ["", forged::PRIVATE_KEY] {
         let mut without = command();
         let output = without
@@ -204,7 +204,7 @@ async fn the_process_needs_only_the_public_key() {
             .output();
         let output = output.unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
-        assert!(!output.status.success(), "without the key it started");
+        assert!(!output.status.success(), "the process started without the key");
         assert!(text.contains("JWT_PUBLIC_KEY is not set"), "{text}");
     }
 }

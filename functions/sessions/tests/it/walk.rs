@@ -1,4 +1,4 @@
-//! Walking the pages of a list while others create and delete.
+//! Paging through a list while other clients create and delete sessions.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -35,29 +35,29 @@ async fn walk(app: &TestApp, actor: &Actor, limit: usize) -> Vec<String> {
 async fn paging_during_changes_repeats_nothing_and_misses_no_unchanged_session() {
     let app = Arc::new(start());
     let alice = app.register("alice@example.com").await;
-    let mut standing = HashSet::new();
-    let mut doomed = Vec::new();
+    let mut unchanged = HashSet::new();
+    let mut to_delete = Vec::new();
     for number in 0..60 {
         let session = create(&app, &alice, &number.to_string()).await;
         if number % 3 == 0 {
-            doomed.push(session);
+            to_delete.push(session);
         } else {
-            standing.insert(session["id"].as_str().unwrap().to_owned());
+            unchanged.insert(session["id"].as_str().unwrap().to_owned());
         }
     }
 
     let done = Arc::new(AtomicBool::new(false));
-    let churn = |doomed: Vec<serde_json::Value>| {
+    let churn = |to_delete: Vec<serde_json::Value>| {
         let (app, alice, done) = (app.clone(), alice.clone(), done.clone());
         tokio::spawn(async move {
-            let mut doomed = doomed.into_iter();
+            let mut to_delete = to_delete.into_iter();
             let mut mine = Vec::new();
             while !done.load(Ordering::Relaxed) {
                 mine.push(create(&app, &alice, "new").await);
                 let victim = if mine.len() > 5 {
                     Some(mine.remove(0))
                 } else {
-                    doomed.next()
+                    to_delete.next()
                 };
                 if let Some(victim) = victim {
                     app.delete(&path(&victim)).by(&alice).send().await.ok();
@@ -65,17 +65,17 @@ async fn paging_during_changes_repeats_nothing_and_misses_no_unchanged_session()
             }
         })
     };
-    let (left, right) = doomed.split_at(doomed.len() / 2);
+    let (left, right) = to_delete.split_at(to_delete.len() / 2);
     let churning = [churn(left.to_vec()), churn(right.to_vec())];
 
     for limit in [1, 2, 3, 7, 50].into_iter().cycle().take(40) {
         let seen = walk(&app, &alice, limit).await;
         let distinct: HashSet<String> = seen.iter().cloned().collect();
-        assert_eq!(distinct.len(), seen.len(), "a session was shown twice");
+        assert_eq!(distinct.len(), seen.len(), "a session is repeated");
         assert!(
-            standing.is_subset(&distinct),
+            unchanged.is_subset(&distinct),
             "missed {:?}",
-            standing.difference(&distinct)
+            unchanged.difference(&distinct)
         );
         assert!(seen.is_sorted_by(|newer, older| newer > older), "newest first");
     }
