@@ -17,7 +17,8 @@ use jsonwebtoken::jwk::{
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use sha2::Sha256;
 
-use crate::{crypto, sign};
+use crate::crypto;
+use crate::header::header;
 
 /// Minimum length of an HS256 secret, in bytes: the size of the hash (RFC 7518, section 3.2).
 pub const SECRET_MIN_BYTES: usize = 32;
@@ -216,7 +217,7 @@ impl Verifier {
             }
         };
         let inner = crypto::verifier(algorithm, &key);
-        let header = serde_json::to_vec(&sign::header(algorithm, &id)).expect("a header serialises to JSON");
+        let header = serde_json::to_vec(&header(algorithm, &id)).expect("a header serialises to JSON");
         Self {
             id,
             header: URL_SAFE_NO_PAD.encode(header),

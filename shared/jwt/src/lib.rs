@@ -8,9 +8,11 @@ mod claims;
 mod crypto;
 #[cfg(any(test, feature = "testing"))]
 pub mod forged;
+mod header;
 mod json;
 mod jws;
 mod keys;
+mod rejection;
 mod sign;
 mod verify;
 #[cfg(test)]
@@ -19,8 +21,8 @@ mod wycheproof;
 pub use claims::{Bearer, Claims, Subject};
 pub use jsonwebtoken::jwk::JwkSet;
 pub use keys::{InvalidKey, PrivateKey, PublicKey, SECRET_MIN_BYTES, Secret, SecretTooShort, SigningKey, VerifyingKey};
+pub use rejection::Rejection;
 pub use sign::SignError;
-pub use verify::Rejection;
 
 use std::time::Duration;
 

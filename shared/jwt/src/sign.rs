@@ -1,11 +1,7 @@
 //! Signing of tokens.
 
-use jsonwebtoken::{Algorithm, Header};
-
+use crate::header::header;
 use crate::{Claims, Subject, Tokens};
-
-/// The media type of an access token, without `application/` (RFC 9068, section 2.1).
-pub(crate) const TYPE: &str = "at+jwt";
 
 /// A token could not be signed.
 #[derive(Debug, thiserror::Error)]
@@ -36,14 +32,5 @@ impl Tokens {
         };
         let token = jsonwebtoken::encode(&header(signer.algorithm, &signer.id), &claims, &signer.key)?;
         Ok((token, claims))
-    }
-}
-
-/// The header of every token that the key with this id signs.
-pub(crate) fn header(algorithm: Algorithm, id: &str) -> Header {
-    Header {
-        typ: Some(TYPE.to_owned()),
-        kid: Some(id.to_owned()),
-        ..Header::new(algorithm)
     }
 }

@@ -1,10 +1,10 @@
 //! Verification of tokens by the rules of RFC 8725: one algorithm per key, and every claim checked.
 
 use crate::claims::VerifiedClaims;
+use crate::header::TYPE;
 use crate::jws::{Header, Jws};
 use crate::keys::Verifier;
-use crate::sign::TYPE;
-use crate::{Bearer, Claims, Tokens, json};
+use crate::{Bearer, Claims, Rejection, Tokens, json};
 
 #[cfg(test)]
 mod tests;
@@ -14,17 +14,6 @@ const MAX_BYTES: usize = 4096;
 
 /// Maximum accepted lead of another machine's clock, in seconds.
 const SKEW_SECONDS: i64 = 60;
-
-/// The reason for rejecting a token. The text in [`Invalid`](Self::Invalid) is for the log; clients do not see it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
-    /// This deployment did not issue the token.
-    #[error("the token is not valid: {0}")]
-    Invalid(&'static str),
-    /// This deployment issued the token to this bearer, and it has expired.
-    #[error("the token has expired")]
-    Expired(Bearer),
-}
 
 impl Tokens {
     /// The bearer of `token`, if the token is authentic and has not expired at `now` (seconds since the Unix epoch).

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::corpus::{Corpus, Forgery};
 use super::forger::{Forger, elements, split, to_json, with_extra_members, with_member};
-use super::{Corpus, Forgery};
 use crate::{Claims, Rejection};
 
 const UNREADABLE: &str = "unreadable claims";
@@ -97,7 +97,7 @@ pub(super) fn add_expiries(corpus: &mut Corpus, forger: &Forger, claims: &Claims
             "wrong audience",
             other_audience,
         );
-        corpus.0.push(Forgery {
+        corpus.push(Forgery {
             name,
             token,
             rejection: Rejection::Expired(expired.bearer()),

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::Corpus;
+use super::corpus::Corpus;
 use super::forger::{Forger, split, to_json, with_member};
 use crate::Claims;
 

@@ -7,7 +7,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
-use super::{PRIVATE_KEY, SECRET, retired_key, signing_key};
+use super::keys::{PRIVATE_KEY, SECRET, retired_key, signing_key};
 use crate::Claims;
 use crate::keys::Signer;
 

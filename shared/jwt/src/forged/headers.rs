@@ -5,8 +5,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
+use super::corpus::Corpus;
 use super::forger::{Forger, ForgerKey, elements, split, to_json, with_extra_members, with_member};
-use super::{Corpus, OTHER_PRIVATE_KEY};
+use super::keys::OTHER_PRIVATE_KEY;
 use crate::Claims;
 
 const UNREADABLE: &str = "unreadable header";

@@ -4,58 +4,19 @@
 //! with `EdDSA` and still verifies tokens that it signed with HS256. Each forgery has one fault, the one in its name.
 
 mod claims;
+mod corpus;
 mod encoding;
 mod forger;
 mod headers;
+mod keys;
 mod signatures;
 
+pub use self::corpus::Forgery;
+pub use self::keys::{OTHER_PRIVATE_KEY, PRIVATE_KEY, PUBLIC_KEY, SECRET, retired_key, signing_key, verifying_keys};
+
+use self::corpus::Corpus;
 use self::forger::Forger;
-use crate::keys::{PrivateKey, Secret, SigningKey, VerifyingKey};
-use crate::{Claims, Rejection};
-
-/// The published private key of RFC 8037, appendix A.1. For tests only.
-pub const PRIVATE_KEY: &str = "-----BEGIN PRIVATE KEY-----
-MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g
------END PRIVATE KEY-----
-";
-
-/// The public key of [`PRIVATE_KEY`].
-pub const PUBLIC_KEY: &str = "-----BEGIN PUBLIC KEY-----
-MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
------END PUBLIC KEY-----
-";
-
-/// Another published private key: RFC 8032, section 7.1, test 2.
-pub const OTHER_PRIVATE_KEY: &str = "MC4CAQAwBQYDK2VwBCIEIEzNCJso/5banbbDRuwRTg9bijGfNaumJNqM9u1PuKb7";
-
-/// The HS256 secret that the deployment used before.
-pub const SECRET: &str = "a secret that these forgeries try to sign with";
-
-/// A token that must be rejected.
-#[derive(Clone, Debug)]
-pub struct Forgery {
-    /// The fault.
-    pub name: String,
-    /// The token.
-    pub token: String,
-    /// The expected rejection.
-    pub rejection: Rejection,
-}
-
-/// The key that the deployment signs with.
-pub fn signing_key() -> SigningKey {
-    SigningKey::EdDsa(PrivateKey::parse(PRIVATE_KEY).expect("the constant is a private key"))
-}
-
-/// The key that the deployment signed with before.
-pub fn retired_key() -> SigningKey {
-    SigningKey::Hs256(Secret::new(SECRET).expect("the constant is long enough"))
-}
-
-/// The keys that the deployment accepts: the current and the retired one.
-pub fn verifying_keys() -> Vec<VerifyingKey> {
-    vec![signing_key().verifying(), retired_key().verifying()]
-}
+use crate::Claims;
 
 /// Tokens with these claims that the deployment must accept: one per key.
 pub fn genuine_tokens(claims: &Claims<'_>) -> Vec<String> {
@@ -69,7 +30,7 @@ pub fn genuine_tokens(claims: &Claims<'_>) -> Vec<String> {
 /// Tokens that the deployment must reject at `now`. `claims` are the claims of a genuine token at that time.
 pub fn forgeries(claims: &Claims<'_>, now: i64) -> Vec<Forgery> {
     crate::crypto::install();
-    let mut corpus = Corpus(Vec::new());
+    let mut corpus = Corpus::default();
     let [ed, mac] = &Forger::with_genuine_keys();
     for (forger, other) in [(ed, mac), (mac, ed)] {
         encoding::add_parts(&mut corpus, forger, claims);
@@ -84,17 +45,5 @@ pub fn forgeries(claims: &Claims<'_>, now: i64) -> Vec<Forgery> {
     signatures::add_public_key_as_secret(&mut corpus, ed, mac, claims);
     headers::add_foreign_keys(&mut corpus, ed, claims);
     signatures::add_malleable_signatures(&mut corpus, ed, claims);
-    corpus.0
-}
-
-struct Corpus(Vec<Forgery>);
-
-impl Corpus {
-    fn add(&mut self, name: impl Into<String>, reason: &'static str, token: String) {
-        self.0.push(Forgery {
-            name: name.into(),
-            token,
-            rejection: Rejection::Invalid(reason),
-        });
-    }
+    corpus.into_forgeries()
 }

@@ -4,8 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::json;
 
+use super::corpus::Corpus;
 use super::forger::{Forger, ForgerKey, pem_body, split, to_json, with_member};
-use super::{Corpus, PUBLIC_KEY};
+use super::keys::PUBLIC_KEY;
 use crate::Claims;
 
 /// Damaged signatures, genuine signatures of other content, and one key's header under the other's signature.
