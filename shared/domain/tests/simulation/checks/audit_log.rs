@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use domain::audit::{self, Action, Position};
 use domain::{Caller, TenantId};
 
-use super::{Problems, Run};
+use super::problems::Problems;
+use super::run::Run;
 use crate::history::{Call, END, Event, History, Reply};
 
 pub(super) fn check(run: Run<'_>, problems: &mut Problems) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::audit::{self, Action};
 use domain::{SessionId, TenantId, UserId};
 
-use super::Problems;
+use super::problems::Problems;
 use crate::history::{Event, History, writer_of};
 use crate::records::Records;
 

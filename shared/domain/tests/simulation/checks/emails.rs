@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Problems, Run};
+use super::problems::Problems;
+use super::run::Run;
 use crate::history::{Call, END, Event, Reply, writer_of};
 
 pub(super) fn check(run: Run<'_>, problems: &mut Problems) {

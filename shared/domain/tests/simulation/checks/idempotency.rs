@@ -7,7 +7,8 @@ use domain::{SessionId, TenantId, Timestamp, UserId};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{Problems, Run};
+use super::problems::Problems;
+use super::run::Run;
 use crate::client::key_text;
 use crate::history::{Call, Event, Reply, mark};
 

@@ -18,35 +18,35 @@
 //! | [`idempotency`], [`registrations`] | requests with an idempotency key |
 //! | [`sessions`], [`session_versions`] | existence and versions of workspace sessions |
 
+mod attempt;
 mod audit_log;
 mod audit_trail;
 mod emails;
 mod idempotency;
+mod known_login;
 mod logins;
+mod observation;
 mod passwords;
+mod problems;
 mod refresh_tokens;
 mod registrations;
+mod run;
 mod session_versions;
 mod sessions;
 mod store;
 mod throttle;
 
-use std::time::Duration;
-
-use domain::Timestamp;
-
 use self::audit_trail::AuditTrail;
-use crate::history::{Call, History, Reply};
+use self::problems::Problems;
+use self::run::Run;
+use crate::history::{History, Reply};
 use crate::records::Records;
 use crate::scenario::Stored;
-
-/// How long an expiry must be past before a sweep removes its record.
-const SWEPT_AFTER: Duration = Duration::from_secs(60);
 
 /// Every contradiction in this history and the store that it left behind.
 pub(crate) fn check(history: &History, stored: &Stored) -> Vec<String> {
     let records = Records::read(stored);
-    let mut problems = Problems(Vec::new());
+    let mut problems = Problems::default();
     store::check(&records, &mut problems);
     for event in &history.events {
         if let Reply::Unexpected(error) = &event.reply {
@@ -66,36 +66,5 @@ pub(crate) fn check(history: &History, stored: &Stored) -> Vec<String> {
     idempotency::check(run, &mut problems);
     registrations::check(run, &mut problems);
     sessions::check(run, &mut problems);
-    problems.0
-}
-
-/// Everything known about a run.
-#[derive(Clone, Copy)]
-struct Run<'h> {
-    history: &'h History,
-    records: &'h Records,
-    trail: &'h AuditTrail<'h>,
-}
-
-impl Run<'_> {
-    /// Whether a sweep may have removed a record that expired at `expiry`.
-    fn may_be_swept(&self, expiry: Timestamp) -> bool {
-        let mut events = self.history.events.iter();
-        events.any(|event| matches!(event.call, Call::Sweep) && event.at.minus(SWEPT_AFTER) >= expiry)
-    }
-}
-
-/// The violated rules, one sentence each.
-struct Problems(Vec<String>);
-
-impl Problems {
-    fn add(&mut self, problem: String) {
-        self.0.push(problem);
-    }
-
-    fn unless(&mut self, holds: bool, problem: impl FnOnce() -> String) {
-        if !holds {
-            self.0.push(problem());
-        }
-    }
+    problems.into_sentences()
 }

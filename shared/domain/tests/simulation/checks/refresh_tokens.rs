@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use domain::logins::GRACE;
 
-use super::Problems;
-use super::logins::KnownLogin;
+use super::known_login::KnownLogin;
+use super::problems::Problems;
 use crate::history::{Call, Event, Reply};
 
 /// How many replaced tokens a login remembers.

@@ -5,7 +5,8 @@ use domain::idempotency::KEY_LIFETIME;
 use domain::{TenantId, Timestamp, UserId};
 use sha2::{Digest as _, Sha256};
 
-use super::{Problems, Run};
+use super::problems::Problems;
+use super::run::Run;
 use crate::client::key_text;
 use crate::history::{Call, Event, Reply, mark};
 

@@ -6,8 +6,9 @@ use domain::SessionId;
 use domain::audit::Action;
 use domain::sessions::Session;
 
-use super::sessions::Observation;
-use super::{Problems, Run};
+use super::observation::Observation;
+use super::problems::Problems;
+use super::run::Run;
 use crate::history::{Call, END, Event, Reply, Tick, writer_of};
 
 pub(super) fn check(

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use domain::sessions::Session;
 use domain::{SessionId, TenantId};
 
-use super::{Problems, Run, session_versions};
+use super::observation::{Found, Observation};
+use super::problems::Problems;
+use super::run::Run;
+use super::session_versions;
 use crate::history::{Call, END, Event, Reply, Tick};
 
 pub(super) fn check(run: Run<'_>, problems: &mut Problems) {
@@ -23,47 +26,6 @@ pub(super) fn check(run: Run<'_>, problems: &mut Problems) {
     run.records.sessions.values().for_each(&mut add);
     for (id, tenant) in tenants {
         one_session(id, tenant, run, problems);
-    }
-}
-
-/// What one operation, or the final store, showed of a session.
-pub(super) struct Observation<'h> {
-    pub(super) called: Tick,
-    pub(super) replied: Tick,
-    /// The event; `None` for the final store.
-    pub(super) by: Option<usize>,
-    found: Found<'h>,
-}
-
-#[derive(Clone, Copy)]
-enum Found<'h> {
-    Absent,
-    /// A version other than the expected one.
-    OtherVersion,
-    Session(&'h Session),
-}
-
-impl<'h> Found<'h> {
-    fn from_lookup(session: Option<&'h Session>) -> Self {
-        session.map_or(Self::Absent, Self::Session)
-    }
-
-    fn is_present(self) -> bool {
-        !matches!(self, Self::Absent)
-    }
-}
-
-impl<'h> Observation<'h> {
-    pub(super) fn session(&self) -> Option<&'h Session> {
-        match self.found {
-            Found::Session(session) => Some(session),
-            _ => None,
-        }
-    }
-
-    pub(super) fn observer(&self) -> String {
-        self.by
-            .map_or("the final store".to_owned(), |number| format!("#{number}"))
     }
 }
 

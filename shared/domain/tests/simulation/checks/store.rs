@@ -3,7 +3,7 @@
 use domain::tenants::Kind;
 use domain::{Role, TenantId};
 
-use super::Problems;
+use super::problems::Problems;
 use crate::records::Records;
 
 pub(super) fn check(records: &Records, problems: &mut Problems) {

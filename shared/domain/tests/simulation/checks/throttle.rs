@@ -2,8 +2,8 @@
 
 use domain::throttle::{Rule, Rules};
 
-use super::Problems;
-use super::passwords::Attempt;
+use super::attempt::Attempt;
+use super::problems::Problems;
 use crate::history::{Call, END, Event, History, Reply};
 use crate::scenario::LONGER_THAN_A_RUN;
 

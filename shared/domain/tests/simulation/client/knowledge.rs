@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::logins::{RefreshToken, SignedIn};
-use domain::sessions::Session;
+use domain::logins::RefreshToken;
 use domain::{Caller, LoginId, SessionId, TenantId, UserId};
 
-use super::Client;
-use crate::history::{Call, Reply, writer_of};
+use crate::history::Call;
 
 #[derive(Clone, Default)]
 pub(crate) struct SharedKnowledge(Arc<Mutex<Knowledge>>);
@@ -47,51 +45,4 @@ impl Knowledge {
             self.keyed.push(call.clone());
         }
     }
-}
-
-impl Client {
-    pub(super) fn learn_from_reply(&mut self, number: usize, call: &Call, reply: &Reply) {
-        let shared = self.shared.clone();
-        let mut knowledge = shared.lock();
-        match reply {
-            Reply::SignedIn(signed_in) => {
-                if !matches!(call, Call::Refresh { .. }) {
-                    knowledge.callers.push(caller(signed_in));
-                    let email = signed_in.user.email.to_string();
-                    knowledge.emails.insert(signed_in.user.id, email);
-                }
-                let tokens = knowledge.tokens.entry(signed_in.login.id).or_default();
-                if tokens.iter().all(|(token, _)| *token != signed_in.refresh_token) {
-                    tokens.push((signed_in.refresh_token.clone(), number));
-                }
-            }
-            Reply::Session(session) | Reply::SessionReplayed(session) => self.learn_session(&mut knowledge, session),
-            Reply::Sessions(sessions) => {
-                for session in sessions {
-                    self.learn_session(&mut knowledge, session);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn learn_session(&mut self, knowledge: &mut Knowledge, session: &Session) {
-        let path = writer_of(session.workspace_path.as_str()).expect("every path is a mark");
-        self.last_seen.insert(session.id, (session.version, path));
-        let known = (session.tenant, session.id);
-        if !knowledge.sessions.contains(&known) {
-            knowledge.sessions.push(known);
-        }
-    }
-}
-
-/// The caller that the access token of this reply identifies.
-fn caller(signed_in: &SignedIn) -> Caller {
-    Caller::verified(
-        signed_in.user.id,
-        signed_in.tenant.id,
-        signed_in.login.id,
-        signed_in.at,
-        domain::Client::default(),
-    )
 }

@@ -5,6 +5,7 @@
 
 mod choose;
 mod knowledge;
+mod learn;
 mod perform;
 
 use std::collections::BTreeMap;
