@@ -194,6 +194,7 @@ mod tests {
                 folder: dependency_folder.map(Into::into),
                 kind,
             }],
+            roots: Vec::new(),
             sources: Vec::new(),
         })
     }

@@ -1,9 +1,10 @@
 //! Checks the architecture rules that neither the compiler nor clippy knows: allowed dependencies, crates that one module
-//! wraps, versions in one place.
+//! wraps, versions in one place, import cycles.
 //!
 //! `make check` runs it from any folder of the workspace. Exit status: 0 without violations, 1 with an explanation of
 //! each violation on standard error, 2 if the workspace cannot be read.
 
+mod cycles;
 mod layers;
 mod manifests;
 mod sources;
@@ -43,6 +44,7 @@ fn check() -> Result<(usize, Vec<Violation>), String> {
         violations.extend(layers::check(member));
         violations.extend(manifests::check(member));
         violations.extend(sources::check(member));
+        violations.extend(cycles::check(member));
     }
     Ok((workspace.members.len(), violations))
 }

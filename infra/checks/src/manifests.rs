@@ -89,6 +89,7 @@ mod tests {
             folder: "shared/kv".into(),
             manifest: manifest.into(),
             dependencies: Vec::new(),
+            roots: Vec::new(),
             sources: Vec::new(),
         })
     }

@@ -1,5 +1,5 @@
-//! The input of the rules: every member with its declared dependencies, its manifest and its Rust sources. Both
-//! are discovered, never listed.
+//! The input of the rules: every member with its declared dependencies, its manifest and its Rust sources.
+//! Members, crate roots and files are discovered, never listed.
 
 use std::{
     fs, io,
@@ -19,6 +19,8 @@ pub(crate) struct Member {
     /// The text of its `Cargo.toml`.
     pub(crate) manifest: String,
     pub(crate) dependencies: Vec<Dependency>,
+    /// The root source file of each of its crates: library, programs, tests, examples, build script.
+    pub(crate) roots: Vec<String>,
     pub(crate) sources: Vec<Source>,
 }
 
@@ -103,6 +105,11 @@ fn member(root: &Path, package: Package) -> Result<Member, String> {
                 },
             })
             .collect(),
+        roots: package
+            .targets
+            .iter()
+            .map(|target| relative(root, &target.src_path))
+            .collect(),
         sources: files
             .iter()
             .map(|path| {
@@ -147,6 +154,12 @@ struct Metadata {
 struct Package {
     manifest_path: PathBuf,
     dependencies: Vec<DeclaredDependency>,
+    targets: Vec<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    src_path: PathBuf,
 }
 
 #[derive(Deserialize)]
@@ -161,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn members_are_loaded_with_manifests_dependencies_and_sources() {
+    fn members_are_loaded_with_manifests_dependencies_roots_and_sources() {
         let workspace = Workspace::load().unwrap();
         let member = |folder: &str| workspace.members.iter().find(|member| member.folder == folder).unwrap();
 
@@ -169,6 +182,7 @@ mod tests {
         assert!(checks.manifest.contains("name = \"checks\""));
         let mut dependencies = checks.dependencies.iter();
         assert!(dependencies.any(|dependency| dependency.name == "toml" && dependency.folder.is_none()));
+        assert_eq!(checks.roots, ["infra/checks/src/main.rs"]);
         let mut sources = checks.sources.iter();
         assert!(sources.any(|source| source.file == "infra/checks/src/workspace.rs"));
 
@@ -177,5 +191,6 @@ mod tests {
         assert!(dependencies.any(|dependency| dependency.folder.as_deref() == Some("functions/auth")));
         let mut dependencies = gateway.dependencies.iter();
         assert!(dependencies.any(|dependency| dependency.name == "testkit" && dependency.kind == Kind::Tests));
+        assert!(gateway.roots.contains(&"infra/gateway/tests/it/main.rs".to_owned()));
     }
 }
