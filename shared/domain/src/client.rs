@@ -34,10 +34,30 @@ impl Address {
     /// The network of one subscriber: throttling counts its addresses together.
     #[must_use]
     pub fn network(self) -> Self {
+        self.prefix(Self::SUBSCRIBER_BITS)
+    }
+
+    /// The networks of 48, 56 and 64 bits, from which providers assign a subscriber one (RFC 6177). An IPv4 address is
+    /// a network at each level.
+    #[must_use]
+    pub fn networks(self) -> [Self; 3] {
+        [48, 56, Self::SUBSCRIBER_BITS].map(|bits| self.prefix(bits))
+    }
+
+    /// The address as a number; an IPv4 address as its IPv4-mapped IPv6 address.
+    pub fn to_bits(self) -> u128 {
+        match self.0 {
+            IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+            IpAddr::V6(address) => address.to_bits(),
+        }
+    }
+
+    /// The first `bits` of an IPv6 address; an IPv4 address stays whole.
+    fn prefix(self, bits: u32) -> Self {
         match self.0 {
             IpAddr::V4(_) => self,
             IpAddr::V6(address) => {
-                let mask = u128::MAX << (u128::BITS - Self::SUBSCRIBER_BITS);
+                let mask = u128::MAX << (u128::BITS - bits);
                 Self(Ipv6Addr::from_bits(address.to_bits() & mask).into())
             }
         }
@@ -101,6 +121,17 @@ mod tests {
             address("2001:db8:1:2::1").network(),
             address("2001:db8:1:3::1").network()
         );
+    }
+
+    #[test]
+    fn an_address_is_in_networks_of_three_sizes() {
+        let networks = address("2001:db8:1:2345::6").networks();
+        assert_eq!(
+            networks,
+            ["2001:db8:1::", "2001:db8:1:2300::", "2001:db8:1:2345::"].map(address)
+        );
+        assert_eq!(address("192.0.2.1").networks(), [address("192.0.2.1"); 3]);
+        assert_ne!(address("192.0.2.1").to_bits(), address("192.0.2.2").to_bits());
     }
 
     #[test]

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use axum::http::HeaderMap;
-use domain::SystemRng;
 use domain::password::{Hasher, Password};
 use domain::users::{self, Email, User};
+use domain::{Client, SystemRng};
 use serde_json::json;
 use testkit::{Code, Target as _, TestApp};
 
@@ -97,7 +97,9 @@ async fn a_hash_with_outdated_parameters_is_renewed_at_the_next_login() {
         std::sync::Arc::new(SystemRng),
         argon2::Params::new(8192, 1, 1, None).unwrap(),
     );
-    user.password_hash = weak.hash(&Password::claimed("password123").unwrap()).await.unwrap();
+    let admission = weak.admit(&Client::default(), &user.email).unwrap();
+    let password = Password::claimed("password123").unwrap();
+    user.password_hash = weak.hash(&admission, &password).await.unwrap();
     let outdated = &user;
     app.env
         .db

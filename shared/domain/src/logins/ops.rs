@@ -38,14 +38,14 @@ struct Begun {
 /// Logs in with email and password.
 ///
 /// Fails with [`Error::InvalidCredentials`] for an unknown email and for a wrong password: after the same reads, writes
-/// and hashing. Fails with [`Error::TooManyAttempts`], before hashing, if the attempt comes too early or the hashing
-/// queue is full.
+/// and hashing. Fails with [`Error::TooManyAttempts`], before hashing, if the attempt comes too early or its share of the
+/// hashing queue is full.
 ///
 /// Runs two transactions, because hashing takes too long for one. The first reserves the attempt; the second opens the
 /// login or keeps the attempt counted. The second reads from the first one's commit, which saves the store trip to
 /// begin. If anything it read has changed since, its commit conflicts and it runs again on a new snapshot.
 pub async fn log_in(env: &Env, client: &Client, email: &Email, password: &Password) -> Result<SignedIn> {
-    let _admission = env.hasher.admit()?;
+    let admission = env.hasher.admit(client, email)?;
     let attempt = Attempt {
         env,
         client,
@@ -59,7 +59,7 @@ pub async fn log_in(env: &Env, client: &Client, email: &Email, password: &Passwo
             snapshot,
         } = begin(attempt, email, earlier).await?;
         let hash = account.as_ref().map(|account| &account.user.password_hash);
-        let verdict = env.hasher.verify(password, hash).await?;
+        let verdict = env.hasher.verify(&admission, password, hash).await?;
         let (account, rehashed) = match (verdict, account) {
             (Verdict::Wrong, account) => {
                 let user = account.map(|account| account.user.id);
@@ -68,7 +68,7 @@ pub async fn log_in(env: &Env, client: &Client, email: &Email, password: &Passwo
             }
             (Verdict::Right | Verdict::Outdated, None) => return Err(Error::InvalidCredentials),
             (Verdict::Right, Some(account)) => (account, None),
-            (Verdict::Outdated, Some(account)) => (account, Some(env.hasher.hash(password).await?)),
+            (Verdict::Outdated, Some(account)) => (account, Some(env.hasher.hash(&admission, password).await?)),
         };
         if let Some(signed_in) = open(attempt, account, reservation, snapshot, rehashed).await? {
             return Ok(signed_in);

@@ -1,5 +1,6 @@
 //! The hasher: hashes and verifies passwords off the async threads, and bounds how many do so at once.
 
+use std::hash::Hash;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, OnceLock};
@@ -7,10 +8,11 @@ use std::time::Duration;
 
 use argon2::Params;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
+use crate::client::Client;
 use crate::error::{Error, Result};
+use crate::password::admission::{Admission, Gate};
 use crate::password::hash::{PasswordHash, Verdict};
 use crate::password::input::Password;
 use crate::rng::{Rng, random_bytes};
@@ -19,7 +21,7 @@ use crate::rng::{Rng, random_bytes};
 /// hashing for clients that have given up waiting.
 const QUEUE_PER_CORE: usize = 64;
 
-/// The `Retry-After` of a request that finds the queue full.
+/// The `Retry-After` of a request whose share of the queue is full.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The length of a salt in bytes.
@@ -29,6 +31,7 @@ const SALT_LEN: usize = 16;
 ///
 /// A hash takes a core for tens of milliseconds and 19 MiB. More at once would take longer, and could use up all
 /// memory. A request that will hash first takes a place in the queue ([`admit`](Self::admit)), which is bounded too.
+/// Networks and accounts share the places and the cores fairly, whether their passwords are right or wrong.
 #[derive(Clone)]
 pub struct Hasher {
     /// `None` hashes on the calling thread.
@@ -39,10 +42,7 @@ pub struct Hasher {
 }
 
 struct Queue {
-    /// One permit per core.
-    cores: Arc<Semaphore>,
-    /// One permit per request in the queue.
-    places: Arc<Semaphore>,
+    gate: Arc<Gate>,
     /// The runtime whose blocking threads hash; unset, the calling runtime's do.
     runtime: OnceLock<Handle>,
 }
@@ -51,16 +51,11 @@ impl Queue {
     fn new() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         Self {
-            cores: Arc::new(Semaphore::new(cores)),
-            places: Arc::new(Semaphore::new(cores * QUEUE_PER_CORE)),
+            gate: Arc::new(Gate::new(cores * QUEUE_PER_CORE, cores)),
             runtime: OnceLock::new(),
         }
     }
 }
-
-/// A place in the hashing queue, released on drop.
-#[must_use]
-pub struct Admission(#[expect(dead_code, reason = "it is only held")] Option<OwnedSemaphorePermit>);
 
 impl Hasher {
     /// A hasher with the argon2 crate's default parameters (OWASP: 19 MiB, 2 passes, 1 lane).
@@ -105,51 +100,62 @@ impl Hasher {
         self.verifications.load(Relaxed)
     }
 
-    /// Takes a place in the hashing queue. Fails with [`Error::TooManyAttempts`] if the queue is full.
+    /// Takes a place in the hashing queue for a request from `client` about `account`: an email or a user. Fails with
+    /// [`Error::TooManyAttempts`] if the share of the client's networks or of the account is full.
     ///
     /// A request does this before it reads or counts anything, so a rejection costs nothing and reveals nothing about
     /// an account.
-    pub fn admit(&self) -> Result<Admission> {
+    pub fn admit(&self, client: &Client, account: impl Hash) -> Result<Admission> {
         let Some(queue) = &self.queue else {
             return Ok(Admission(None));
         };
-        match queue.places.clone().try_acquire_owned() {
-            Ok(permit) => Ok(Admission(Some(permit))),
-            Err(_) => Err(Error::TooManyAttempts { wait: RETRY_AFTER }),
+        match queue.gate.admit(client, account) {
+            Some(place) => Ok(Admission(Some(place))),
+            None => Err(Error::TooManyAttempts { wait: RETRY_AFTER }),
         }
     }
 
     /// Hashes `password` with a new salt.
-    pub async fn hash(&self, password: &Password) -> Result<PasswordHash> {
+    pub async fn hash(&self, admission: &Admission, password: &Password) -> Result<PasswordHash> {
         let password = password.clone();
         let params = self.params.clone();
         let salt: [u8; SALT_LEN] = random_bytes(&*self.rng);
-        self.off_thread(move || PasswordHash::compute(&password, &salt, &params))
+        self.off_thread(admission, move || PasswordHash::compute(&password, &salt, &params))
             .await
     }
 
     /// Verifies `password`. Without a hash it does the same work and returns [`Verdict::Wrong`], so that timing does
     /// not reveal whether an account exists.
-    pub async fn verify(&self, password: &Password, hash: Option<&PasswordHash>) -> Result<Verdict> {
+    pub async fn verify(
+        &self,
+        admission: &Admission,
+        password: &Password,
+        hash: Option<&PasswordHash>,
+    ) -> Result<Verdict> {
         self.verifications.fetch_add(1, Relaxed);
         let Some(hash) = hash.cloned() else {
-            self.hash(password).await?;
+            self.hash(admission, password).await?;
             return Ok(Verdict::Wrong);
         };
         let password = password.clone();
         let params = self.params.clone();
-        self.off_thread(move || hash.verify(&password, &params)).await
+        self.off_thread(admission, move || hash.verify(&password, &params))
+            .await
     }
 
-    async fn off_thread<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        let Some(queue) = &self.queue else {
+    async fn off_thread<T: Send + 'static>(
+        &self,
+        admission: &Admission,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (Some(queue), Some(place)) = (&self.queue, &admission.0) else {
             return work();
         };
-        let permit = queue.cores.clone().acquire_owned().await.map_err(failed)?;
-        // The closure owns the permit, because a cancelled request leaves its thread busy.
+        let slot = place.slot().await.map_err(failed)?;
+        // The closure owns the slot, because a cancelled request leaves its thread busy.
         let work = move || {
             let result = work();
-            drop(permit);
+            drop(slot);
             result
         };
         let hashing = match queue.runtime.get() {
@@ -179,79 +185,81 @@ mod tests {
         Password::claimed(text).unwrap()
     }
 
+    fn admit(hasher: &Hasher) -> Admission {
+        hasher.admit(&Client::default(), "account").unwrap()
+    }
+
     #[tokio::test]
     async fn a_hash_has_the_default_parameters_and_its_own_salt() {
         let hasher = hasher();
-        let first = hasher.hash(&password("password123")).await.unwrap();
-        let second = hasher.hash(&password("password123")).await.unwrap();
+        let admission = &admit(&hasher);
+        let first = hasher.hash(admission, &password("password123")).await.unwrap();
+        let second = hasher.hash(admission, &password("password123")).await.unwrap();
         assert!(first.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", first.0);
         assert_ne!(first, second);
-        assert_eq!(
-            hasher.verify(&password("password123"), Some(&first)).await.unwrap(),
-            Verdict::Right
-        );
-        assert_eq!(
-            hasher.verify(&password("password124"), Some(&first)).await.unwrap(),
-            Verdict::Wrong
-        );
-        assert_eq!(
-            hasher.verify(&password("password123"), None).await.unwrap(),
-            Verdict::Wrong
-        );
+        for (text, hash, verdict) in [
+            ("password123", Some(&first), Verdict::Right),
+            ("password124", Some(&first), Verdict::Wrong),
+            ("password123", None, Verdict::Wrong),
+        ] {
+            assert_eq!(hasher.verify(admission, &password(text), hash).await.unwrap(), verdict);
+        }
     }
 
     #[tokio::test]
     async fn a_hash_with_other_parameters_verifies_as_outdated() {
         let old = Hasher::with_params(Arc::new(SystemRng), Params::new(8192, 1, 1, None).unwrap());
-        let hash = old.hash(&password("password123")).await.unwrap();
-        assert_eq!(
-            hasher().verify(&password("password123"), Some(&hash)).await.unwrap(),
-            Verdict::Outdated
-        );
-        assert_eq!(
-            hasher().verify(&password("password124"), Some(&hash)).await.unwrap(),
-            Verdict::Wrong
-        );
+        let hash = old.hash(&admit(&old), &password("password123")).await.unwrap();
+        let (hasher, admission) = (hasher(), admit(&hasher()));
+        for (text, verdict) in [("password123", Verdict::Outdated), ("password124", Verdict::Wrong)] {
+            assert_eq!(
+                hasher.verify(&admission, &password(text), Some(&hash)).await.unwrap(),
+                verdict
+            );
+        }
     }
 
     #[tokio::test]
     async fn one_hash_per_core_runs_at_once() {
         let hasher = hasher();
         let cores = std::thread::available_parallelism().unwrap().get();
-        let permits = hasher.queue.as_ref().unwrap().cores.clone();
-        assert_eq!(permits.available_permits(), cores);
-        let all = permits.acquire_many(u32::try_from(cores).unwrap()).await.unwrap();
-        let password = password("password123");
-        let mut hashing = std::pin::pin!(hasher.hash(&password));
+        let all: Vec<_> = (0..cores).map(|_| admit(&hasher)).collect();
+        let mut slots = Vec::new();
+        for admission in &all {
+            slots.push(admission.0.as_ref().unwrap().slot().await.unwrap());
+        }
+        let (admission, password) = (admit(&hasher), password("password123"));
+        let mut hashing = std::pin::pin!(hasher.hash(&admission, &password));
         assert!(futures_util::poll!(hashing.as_mut()).is_pending());
         assert_eq!(Handle::current().metrics().num_alive_tasks(), 0, "no hash has started");
-        drop(all);
+        drop(slots);
         hashing.await.unwrap();
     }
 
     #[tokio::test]
     async fn hashing_runs_on_the_first_given_runtime() {
         let hasher = hasher();
+        let admission = &admit(&hasher);
         let other = tokio::runtime::Builder::new_current_thread().build().unwrap();
         hasher.hash_on(other.handle().clone());
         hasher.hash_on(Handle::current());
-        assert!(hasher.clone().hash(&password("password123")).await.is_ok());
+        assert!(hasher.clone().hash(admission, &password("password123")).await.is_ok());
         // A runtime that has shut down hashes no more.
         other.shutdown_background();
-        let error = hasher.hash(&password("password123")).await.unwrap_err();
+        let error = hasher.hash(admission, &password("password123")).await.unwrap_err();
         assert!(matches!(error, Error::Hashing(_)), "{error:?}");
     }
 
     #[test]
-    fn a_full_queue_rejects_requests_until_one_leaves() {
+    fn an_account_with_a_full_share_is_rejected_and_another_one_is_not() {
         let hasher = hasher();
         let cores = std::thread::available_parallelism().unwrap().get();
-        let mut admitted: Vec<Admission> = (0..cores * QUEUE_PER_CORE).map(|_| hasher.admit().unwrap()).collect();
-        let rejected = hasher.clone().admit().err().unwrap();
+        let greedy = || hasher.admit(&Client::default(), "greedy");
+        let mut admitted: Vec<Admission> = std::iter::from_fn(|| greedy().ok()).collect();
+        assert_eq!(admitted.len(), (cores * QUEUE_PER_CORE).div_ceil(5));
+        let rejected = greedy().err().unwrap();
         assert!(matches!(rejected, Error::TooManyAttempts { wait: RETRY_AFTER }));
-        admitted.pop();
-        admitted.push(hasher.admit().unwrap());
-        assert!(hasher.admit().is_err());
+        admitted.push(admit(&hasher.clone()));
     }
 
     #[tokio::test]
@@ -266,8 +274,10 @@ mod tests {
             format!("$argon2id$v=19$m=1,t=2,p=1${salt}${output}"),
             format!("$scrypt$v=19$m=19456,t=2,p=1${salt}${output}"),
         ] {
-            let hash = PasswordHash(junk);
-            let error = hasher().verify(&password("password123"), Some(&hash)).await;
+            let (hash, hasher) = (PasswordHash(junk), hasher());
+            let error = hasher
+                .verify(&admit(&hasher), &password("password123"), Some(&hash))
+                .await;
             assert!(matches!(error, Err(Error::Corrupt { .. })), "{}: {error:?}", hash.0);
         }
     }
@@ -287,13 +297,16 @@ mod tests {
                 let theirs = PasswordHash(theirs.to_string());
                 let verdict = |text| {
                     let (hasher, theirs) = (hasher.clone(), theirs.clone());
-                    async move { hasher.verify(&password(text), Some(&theirs)).await.unwrap() }
+                    async move {
+                        let admission = admit(&hasher);
+                        hasher.verify(&admission, &password(text), Some(&theirs)).await.unwrap()
+                    }
                 };
                 assert_eq!(verdict("password123").await, Verdict::Outdated);
                 assert_eq!(verdict("password124").await, Verdict::Wrong);
             }
         }
-        let ours = hasher.hash(&password("password123")).await.unwrap();
+        let ours = hasher.hash(&admit(&hasher), &password("password123")).await.unwrap();
         assert_eq!(
             Argon2::default().verify_password(b"password123", ours.0.as_str()),
             Ok(())

@@ -43,16 +43,17 @@ pub struct Registration {
 /// registration, logs in to that request's account.
 ///
 /// Fails with [`EmailTaken`](Error::EmailTaken) if another account has the email, with
-/// [`TooManyAttempts`](Error::TooManyAttempts) if the client address has registered too many accounts or the hashing
-/// queue is full, and with [`IdempotencyMismatch`](Error::IdempotencyMismatch) if the key's registration was another
-/// one. The first transaction finds all of these before hashing, except for what other requests change meanwhile.
+/// [`TooManyAttempts`](Error::TooManyAttempts) if the client address has registered too many accounts or its share of
+/// the hashing queue is full, and with [`IdempotencyMismatch`](Error::IdempotencyMismatch) if the key's registration
+/// was another one. The first transaction finds all of these before hashing, except for what other requests change
+/// meanwhile.
 pub async fn register(
     env: &Env,
     client: &Client,
     registration: Registration,
     key: Option<&IdempotencyKey>,
 ) -> Result<Outcome<SignedIn>> {
-    let admission = env.hasher.admit()?;
+    let admission = env.hasher.admit(client, &registration.email)?;
     let snapshot = match begin_registration(env, client, &registration, key).await? {
         Begun::New(snapshot) => snapshot,
         Begun::Replay(registered) => {
@@ -62,7 +63,7 @@ pub async fn register(
             return Box::pin(replay(env, client, &registration, &registered)).await;
         }
     };
-    let password_hash = env.hasher.hash(&registration.password).await?;
+    let password_hash = env.hasher.hash(&admission, &registration.password).await?;
     drop(admission);
     let now = env.clock.now();
     let user = User {
@@ -222,8 +223,8 @@ async fn replay(
 ) -> Result<Outcome<SignedIn>> {
     if !registered.has_names_of(registration) {
         // As much work as for the right names with a wrong password, so that timing does not reveal the names.
-        let _admission = env.hasher.admit()?;
-        env.hasher.hash(&registration.password).await?;
+        let admission = env.hasher.admit(client, &registration.email)?;
+        env.hasher.hash(&admission, &registration.password).await?;
         return Err(Error::IdempotencyMismatch);
     }
     match logins::ops::log_in(env, client, &registration.email, &registration.password).await {
@@ -239,7 +240,7 @@ async fn replay(
 /// [`InvalidCredentials`](Error::InvalidCredentials) if `current` is wrong. Wrong attempts are throttled per login, so
 /// that other clients' attempts do not affect this user.
 pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new: &str) -> Result<usize> {
-    let _admission = env.hasher.admit()?;
+    let admission = env.hasher.admit(caller.client(), caller.user())?;
     let attempt = Attempt {
         env,
         client: caller.client(),
@@ -248,12 +249,17 @@ pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new
     let mut earlier = None;
     loop {
         let (Change { user, new, reservation }, snapshot) = begin_change(attempt, caller, new, earlier).await?;
-        if env.hasher.verify(current, Some(&user.password_hash)).await? == Verdict::Wrong {
+        if env
+            .hasher
+            .verify(&admission, current, Some(&user.password_hash))
+            .await?
+            == Verdict::Wrong
+        {
             attempt.reject(Some(user.id), reservation, snapshot).await?;
             return Err(Error::InvalidCredentials);
         }
         let changed = &User {
-            password_hash: env.hasher.hash(&new).await?,
+            password_hash: env.hasher.hash(&admission, &new).await?,
             updated_at: env.clock.now().max(user.updated_at),
             ..user.clone()
         };
