@@ -116,16 +116,17 @@ pub(crate) enum Transaction {
     )
 )]
 impl Transaction {
-    pub(crate) async fn get(&self, key: Vec<u8>) -> Result<Option<Vec<u8>>, Error> {
+    /// The value of `key`. Unless `peek` is set, a change of it until the commit is a conflict.
+    pub(crate) async fn get(&self, key: Vec<u8>, peek: bool) -> Result<Option<Vec<u8>>, Error> {
         match self {
             Self::Lmdb(txn) => {
                 // An LMDB read never waits. Without this, a closure that only reads would never yield, and its deadline
                 // would never fire.
                 consume_budget().await;
-                txn.get(key)
+                txn.get(key, peek)
             }
             #[cfg(feature = "fdb")]
-            Self::Fdb(txn) => txn.get(&key).await,
+            Self::Fdb(txn) => txn.get(&key, peek).await,
         }
     }
 
@@ -172,6 +173,15 @@ impl Transaction {
         }
     }
 
+    /// Adds `delta` to the counter at `key`, which the commit reads.
+    pub(crate) fn add(&self, key: Vec<u8>, delta: i64) -> Result<(), Error> {
+        match self {
+            Self::Lmdb(txn) => txn.add(key, delta),
+            #[cfg(feature = "fdb")]
+            Self::Fdb(txn) => txn.add(&key, delta),
+        }
+    }
+
     /// Adds an entry whose key is `prefix` and the commit's stamp, with `order` as the stamp's last part.
     pub(crate) fn append(&self, prefix: Vec<u8>, order: u16, value: Vec<u8>) -> Result<(), Error> {
         match self {
@@ -185,7 +195,7 @@ impl Transaction {
     pub(crate) fn add_read_conflict(&self, key: Vec<u8>) -> Result<(), Error> {
         match self {
             // A read adds the conflict, and on LMDB it costs no trip.
-            Self::Lmdb(txn) => txn.get(key).map(drop),
+            Self::Lmdb(txn) => txn.get(key, false).map(drop),
             #[cfg(feature = "fdb")]
             Self::Fdb(txn) => txn.add_read_conflict(&key),
         }

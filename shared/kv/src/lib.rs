@@ -1,9 +1,9 @@
 //! The transactional key-value store behind every function, with the same API on every engine.
 //!
-//! A [`Db`] runs closures as transactions ([`Db::run`]). A [`Txn`] has six operations: `get`, `range`, `set`, `clear`,
-//! `clear_range` and `append`. A [`Key`] is a FoundationDB tuple. Transactions are strictly serialisable and
-//! optimistic: reads use one snapshot, writes are buffered and visible to the transaction itself, and the commit fails
-//! if data that the transaction read has changed since.
+//! A [`Db`] runs closures as transactions ([`Db::run`]). A [`Txn`] has eight operations: `get`, `peek`, `range`,
+//! `set`, `clear`, `clear_range`, `add` and `append`. A [`Key`] is a FoundationDB tuple. Transactions are strictly
+//! serialisable and optimistic: reads use one snapshot, writes are buffered and visible to the transaction itself, and
+//! the commit fails if data that the transaction read has changed since, except what it only peeked.
 //!
 //! Three rules for callers:
 //!
@@ -21,6 +21,7 @@ mod backoff;
 #[cfg(any(feature = "fdb", feature = "testing"))]
 mod commit_guard;
 mod commit_marker;
+mod counter;
 mod db;
 mod engine;
 mod error;
@@ -40,6 +41,7 @@ mod sync;
 mod txn;
 mod usage;
 
+pub use counter::counter;
 pub use db::{Db, Settings};
 pub use engine::Engine;
 pub use error::{Cause, Error, RunError};

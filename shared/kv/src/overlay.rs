@@ -3,20 +3,31 @@
 //! Used by engines that do not buffer writes themselves. The overlay does no I/O. It records only the net effect: later
 //! operations replace earlier ones. Keys include the root.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::appends::Appends;
+use crate::counter;
 use crate::query::{Order, RawEntry, Span};
 
 /// The net effect of a transaction's writes so far.
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {
-    /// Keys set (`Some`) or cleared (`None`) since the last [`Overlay::clear_range`] over them.
-    writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// The keys written since the last [`Overlay::clear_range`] over them.
+    writes: BTreeMap<Vec<u8>, Write>,
     /// Cleared ranges, from start to end, which neither touch nor overlap. They apply before `writes`.
     cleared: BTreeMap<Vec<u8>, Vec<u8>>,
     appends: Appends,
+}
+
+/// The net effect of a transaction's writes to one key.
+#[derive(Debug)]
+pub(crate) enum Write {
+    Set(Vec<u8>),
+    Clear,
+    /// Adds to the counter, whose value the commit reads.
+    Add(i64),
 }
 
 /// The overlay's state of one key.
@@ -24,6 +35,8 @@ pub(crate) struct Overlay {
 pub(crate) enum Lookup<'o> {
     Value(&'o [u8]),
     Cleared,
+    /// The value is the snapshot's plus this number.
+    Added(i64),
     /// Neither written nor cleared: the snapshot has the value.
     Untouched,
 }
@@ -34,11 +47,22 @@ impl Overlay {
     }
 
     pub(crate) fn set(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.writes.insert(key, Some(value));
+        self.writes.insert(key, Write::Set(value));
     }
 
     pub(crate) fn clear(&mut self, key: Vec<u8>) {
-        self.writes.insert(key, None);
+        self.writes.insert(key, Write::Clear);
+    }
+
+    /// Adds `delta` to the counter at `key`. If the transaction has written the key, the sum is known at once.
+    pub(crate) fn add(&mut self, key: Vec<u8>, delta: i64) {
+        let write = match self.lookup(&key) {
+            Lookup::Value(value) => Write::Set(counter::sum(Some(value), delta)),
+            Lookup::Cleared => Write::Set(counter::sum(None, delta)),
+            Lookup::Added(earlier) => Write::Add(earlier.wrapping_add(delta)),
+            Lookup::Untouched => Write::Add(delta),
+        };
+        self.writes.insert(key, write);
     }
 
     pub(crate) fn append(&mut self, prefix: Vec<u8>, order: u16, value: Vec<u8>) {
@@ -76,8 +100,9 @@ impl Overlay {
 
     pub(crate) fn lookup(&self, key: &[u8]) -> Lookup<'_> {
         match self.writes.get(key) {
-            Some(Some(value)) => Lookup::Value(value),
-            Some(None) => Lookup::Cleared,
+            Some(Write::Set(value)) => Lookup::Value(value),
+            Some(Write::Clear) => Lookup::Cleared,
+            Some(Write::Add(delta)) => Lookup::Added(*delta),
             None if self.in_cleared_range(key) => Lookup::Cleared,
             None => Lookup::Untouched,
         }
@@ -91,17 +116,25 @@ impl Overlay {
             .is_some_and(|(_, end)| key < end.as_slice())
     }
 
-    fn writes_in(&self, span: &Span) -> impl DoubleEndedIterator<Item = (&[u8], Option<&[u8]>)> {
+    fn writes_in(&self, span: &Span) -> impl DoubleEndedIterator<Item = (&[u8], &Write)> {
         let range = (Bound::Included(&*span.start), Bound::Excluded(&*span.end));
         self.writes
             .range::<[u8], _>(range)
-            .map(|(key, value)| (key.as_slice(), value.as_deref()))
+            .map(|(key, write)| (key.as_slice(), write))
     }
 
-    /// The entries set in `span`, in key order. `span` must not be empty.
-    pub(crate) fn entries_in(&self, span: &Span) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> {
-        self.writes_in(span)
-            .filter_map(|(key, value)| value.map(|value| (key, value)))
+    /// The entries set or added to in `span`, in key order. `span` must not be empty. `snapshot` returns the value that
+    /// the snapshot has for a key.
+    pub(crate) fn entries_in<'o, E>(
+        &'o self,
+        span: &Span,
+        snapshot: impl Fn(&[u8]) -> Result<Option<&'o [u8]>, E>,
+    ) -> impl DoubleEndedIterator<Item = Result<CowEntry<'o>, E>> {
+        self.writes_in(span).filter_map(move |(key, write)| match write {
+            Write::Set(value) => Some(Ok((key, Cow::Borrowed(&**value)))),
+            Write::Clear => None,
+            Write::Add(delta) => Some(snapshot(key).map(|value| (key, Cow::Owned(counter::sum(value, *delta))))),
+        })
     }
 
     /// The cleared ranges. They apply before [`Overlay::writes`].
@@ -112,10 +145,8 @@ impl Overlay {
         })
     }
 
-    pub(crate) fn writes(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        self.writes
-            .iter()
-            .map(|(key, value)| (key.as_slice(), value.as_deref()))
+    pub(crate) fn writes(&self) -> impl Iterator<Item = (&[u8], &Write)> {
+        self.writes.iter().map(|(key, write)| (key.as_slice(), write))
     }
 
     pub(crate) fn appends(&self) -> &Appends {
@@ -123,10 +154,13 @@ impl Overlay {
     }
 }
 
+/// An entry whose value is stored, or computed from a counter.
+type CowEntry<'a> = (&'a [u8], Cow<'a, [u8]>);
+
 /// Merges a snapshot's entries with the transaction's own, both in `order`, up to `limit` entries.
 pub(crate) fn merge<'a, E>(
     snapshot: impl Iterator<Item = Result<(&'a [u8], &'a [u8]), E>>,
-    own: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    own: impl Iterator<Item = Result<CowEntry<'a>, E>>,
     order: Order,
     limit: usize,
 ) -> Result<Vec<RawEntry>, E> {
@@ -135,17 +169,22 @@ pub(crate) fn merge<'a, E>(
     while found.len() < limit {
         let own_first = match (snapshot.peek(), own.peek()) {
             (None, None) => break,
-            (Some(Ok((theirs, _))), Some((ours, _))) => match order {
+            (Some(Ok((theirs, _))), Some(Ok((ours, _)))) => match order {
                 Order::Ascending => ours < theirs,
                 Order::Descending => ours > theirs,
             },
-            (Some(_), _) => false,
-            (None, Some(_)) => true,
+            (Some(_), Some(Ok(_)) | None) => false,
+            (_, Some(_)) => true,
         };
-        let next = if own_first { own.next().map(Ok) } else { snapshot.next() };
-        let Some(entry) = next else { break };
-        let (key, value) = entry?;
-        found.push((key.to_vec(), value.to_vec()));
+        if own_first {
+            let Some(entry) = own.next() else { break };
+            let (key, value) = entry?;
+            found.push((key.to_vec(), value.into_owned()));
+        } else {
+            let Some(entry) = snapshot.next() else { break };
+            let (key, value) = entry?;
+            found.push((key.to_vec(), value.to_vec()));
+        }
     }
     Ok(found)
 }

@@ -63,6 +63,8 @@ impl Runner {
         // The results of attempts with an unknown commit. Each commit may still be in flight until a later attempt
         // finds its marker, or commits and thereby excludes it.
         let mut unknown_commits = Vec::new();
+        // The closure's own error, returned once no earlier attempt can commit any more.
+        let mut rejection = None;
         loop {
             let number = attempts.count_attempt();
             let attempt = Attempt(txn);
@@ -71,8 +73,13 @@ impl Runner {
                 if attempts.has_unknown_commit {
                     match attempts.committed_attempt(&attempt).await {
                         Ok(Some(committed)) => {
+                            let value = match (result_of(committed, unknown_commits), rejection) {
+                                (Some(value), _) => value,
+                                // The attempt that excluded the earlier ones.
+                                (None, Some(error)) => return Err(error),
+                                (None, None) => return Err(E::from(foreign_attempt(committed))),
+                            };
                             attempts.count_commit();
-                            let value = result_of(committed, unknown_commits)?;
                             // This attempt has read the marker, so its snapshot includes that commit.
                             let taken_after = attempt.0.taken_after();
                             return Ok((value, Decided { attempt, taken_after }));
@@ -81,10 +88,23 @@ impl Runner {
                         Err(failure) => break 'failed failure,
                     }
                 }
+                if let Some(error) = rejection.take() {
+                    match attempts.exclude_earlier(&attempt, number).await {
+                        Ok(()) => return Err(error),
+                        Err(failure) => {
+                            rejection = Some(error);
+                            break 'failed failure;
+                        }
+                    }
+                }
                 let value = match body(attempt.0.clone()).await {
                     Ok(value) => value,
                     Err(error) => match attempts.failure_in(&error) {
                         Some(failure) => break 'failed failure,
+                        None if attempts.has_peeked => {
+                            rejection = Some(error);
+                            break 'failed Error::CommitUnknown;
+                        }
                         None => return Err(error),
                     },
                 };
@@ -100,6 +120,7 @@ impl Runner {
                     Err(failure) => {
                         if failure == Error::CommitUnknown {
                             attempts.has_unknown_commit = true;
+                            attempts.has_peeked |= attempt.0.has_peeked();
                             unknown_commits.push((number, value));
                         }
                         failure
@@ -160,6 +181,8 @@ struct Attempts<'a> {
     marker: Option<CommitMarker>,
     /// Whether the commit of an earlier attempt ended with an unknown outcome.
     has_unknown_commit: bool,
+    /// Whether such an attempt has read something whose change does not prevent its commit.
+    has_peeked: bool,
 }
 
 impl<'a> Attempts<'a> {
@@ -172,6 +195,7 @@ impl<'a> Attempts<'a> {
             backoff: Backoff::default(),
             marker: None,
             has_unknown_commit: false,
+            has_peeked: false,
         }
     }
 
@@ -202,7 +226,7 @@ impl<'a> Attempts<'a> {
     ///
     /// The closure's own error is final even after an unknown commit. It follows from what this attempt read. The
     /// attempt with the unknown commit returned something else, so it read something that has changed since, and cannot
-    /// commit.
+    /// commit. If it has [peeked](Txn::peek), it can, and a further attempt must [exclude](Self::exclude_earlier) that.
     fn failure_in<E: RunError>(&self, error: &E) -> Option<Error> {
         let failure = error.kv()?;
         (failure.is_retryable() || self.has_unknown_commit).then(|| failure.clone())
@@ -217,6 +241,14 @@ impl<'a> Attempts<'a> {
             .marker
             .get_or_insert_with(|| markers.acquire(attempt.0.taken_after()));
         marker.write(&attempt.0, number)
+    }
+
+    /// Commits nothing but the marker in `attempt`, so that no earlier attempt can commit afterwards.
+    async fn exclude_earlier(&self, attempt: &Attempt, number: u32) -> Result<(), Error> {
+        if let Some(marker) = &self.marker {
+            marker.write(&attempt.0, number)?;
+        }
+        attempt.0.commit(&self.progress.undecided).await
     }
 
     /// Decides whether another attempt follows `attempt`, which failed, and begins it when it is due.
@@ -313,12 +345,17 @@ impl Decided {
     }
 }
 
-/// The closure's result in attempt `number`, whose unknown commit turned out to have taken place.
-fn result_of<T>(number: u32, unknown_commits: Vec<(u32, T)>) -> Result<T, Error> {
+/// The closure's result in attempt `number`, whose unknown commit turned out to have taken place; `None` if the closure
+/// returned none in that attempt.
+fn result_of<T>(number: u32, unknown_commits: Vec<(u32, T)>) -> Option<T> {
     let found = unknown_commits.into_iter().find(|(attempt, _)| *attempt == number);
-    found.map(|(_, value)| value).ok_or_else(|| Error::Engine {
+    found.map(|(_, value)| value)
+}
+
+fn foreign_attempt(number: u32) -> Error {
+    Error::Engine {
         why: format!("the marker names attempt {number}, which did not commit"),
-    })
+    }
 }
 
 /// The progress of a transaction, readable after its future was dropped.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use tokio::time::Instant;
 
 use crate::appends::STAMP_LEN;
+use crate::counter;
 use crate::engine::{EngineSnapshot, Transaction};
 use crate::error::Error;
 #[cfg(feature = "testing")]
@@ -33,6 +34,7 @@ struct Inner {
     /// Bytes written, as [`MAX_TRANSACTION_LEN`] counts them.
     written: AtomicUsize,
     appended: AtomicU32,
+    has_peeked: AtomicBool,
     /// The transaction's snapshot was taken at this time or later.
     taken_after: Instant,
     #[cfg(feature = "testing")]
@@ -55,6 +57,7 @@ impl Txn {
             trips,
             written: AtomicUsize::new(0),
             appended: AtomicU32::new(0),
+            has_peeked: AtomicBool::new(false),
             taken_after,
             #[cfg(feature = "testing")]
             faults,
@@ -63,6 +66,19 @@ impl Txn {
 
     /// The value of `key`, if the key exists.
     pub async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, Error> {
+        self.read(key, false).await
+    }
+
+    /// The value of `key` in the same snapshot as other reads, without a conflict if it changes before the commit.
+    ///
+    /// Use it for a value that the transaction may act on although it is out of date by the time of the commit, such as
+    /// a counter far from its limit. [`get`](Self::get) the key as well if the decision must hold.
+    pub async fn peek(&self, key: &Key) -> Result<Option<Vec<u8>>, Error> {
+        self.0.has_peeked.store(true, Relaxed);
+        self.read(key, true).await
+    }
+
+    async fn read(&self, key: &Key, peek: bool) -> Result<Option<Vec<u8>>, Error> {
         let key = self.rooted(key)?;
         self.0.usage.reads.fetch_add(1, Relaxed);
         self.0.usage.keys_read.fetch_add(1, Relaxed);
@@ -74,7 +90,7 @@ impl Txn {
             trip.complete(0);
             return Err(error);
         }
-        let value = self.0.engine.get(key).await;
+        let value = self.0.engine.get(key, peek).await;
         trip.complete(0);
         value
     }
@@ -144,6 +160,20 @@ impl Txn {
         }
         self.count_written(2 * (span.start.len() + span.end.len()))?;
         self.0.engine.clear_range(span)
+    }
+
+    /// Adds `delta` to the counter at `key`, which is a [value of eight bytes](crate::counter()), little-endian.
+    ///
+    /// Additions alone never conflict: the commit adds to the value of that moment. A missing key counts as zero. A
+    /// value of another length is extended with zeros or truncated to eight bytes, and the sum wraps around on
+    /// overflow. A counter that reaches zero stays in the store.
+    ///
+    /// [`get`](Self::get) and [`range`](Self::range) after `add` in the same transaction read the stored counter,
+    /// return the sum, and conflict if another transaction changes the counter; [`peek`](Self::peek) does not conflict.
+    pub fn add(&self, key: &Key, delta: i64) -> Result<(), Error> {
+        let key = self.rooted(key)?;
+        self.count_written(3 * key.len() + counter::LEN)?;
+        self.0.engine.add(key, delta)
     }
 
     /// Adds an entry whose key is `prefix` and a [`Versionstamp`](crate::Versionstamp) that the commit fills in.
@@ -249,6 +279,11 @@ impl Txn {
 
     pub(crate) fn has_written(&self) -> bool {
         self.0.written.load(Relaxed) > 0
+    }
+
+    /// Whether the transaction has read something whose change is no conflict.
+    pub(crate) fn has_peeked(&self) -> bool {
+        self.0.has_peeked.load(Relaxed)
     }
 
     fn rooted(&self, key: &Key) -> Result<Vec<u8>, Error> {

@@ -13,9 +13,9 @@ pub struct Usage {
     pub commits: u64,
     /// Attempts that ended with a conflict.
     pub conflicts: u64,
-    /// Calls of [`Txn::get`](crate::Txn::get) and [`Txn::range`](crate::Txn::range).
+    /// Calls of [`Txn::get`](crate::Txn::get), [`Txn::peek`](crate::Txn::peek) and [`Txn::range`](crate::Txn::range).
     pub reads: u64,
-    /// Keys looked up by `get`, found or not, and entries returned by `range`.
+    /// Keys looked up by `get` and `peek`, found or not, and entries returned by `range`.
     pub keys_read: u64,
 }
 

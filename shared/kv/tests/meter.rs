@@ -37,6 +37,7 @@ fn slow(db: &Db, plan: Plan) -> Db {
 #[derive(Clone, Debug)]
 enum Step {
     Get,
+    Peek,
     Range,
     /// In sequence.
     Chain(Vec<Step>),
@@ -56,14 +57,14 @@ struct Transaction {
 impl Step {
     fn reads(&self) -> u32 {
         match self {
-            Self::Get | Self::Range => 1,
+            Self::Get | Self::Peek | Self::Range => 1,
             Self::Chain(steps) | Self::Concurrent(steps) => steps.iter().map(Self::reads).sum(),
         }
     }
 }
 
 fn steps() -> impl Strategy<Value = Step> {
-    let leaf = prop_oneof![Just(Step::Get), Just(Step::Range)];
+    let leaf = prop_oneof![Just(Step::Get), Just(Step::Peek), Just(Step::Range)];
     leaf.prop_recursive(3, 12, 3, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Step::Chain),
@@ -84,6 +85,7 @@ fn execute<'a>(txn: &'a Txn, step: &'a Step) -> Boxed<'a> {
     Box::pin(async move {
         match step {
             Step::Get => txn.get(&Key::of(&("a",))).await.map(drop),
+            Step::Peek => txn.peek(&Key::of(&("a",))).await.map(drop),
             Step::Range => {
                 let query = Query {
                     range: kv::Range::below(&Key::of(&())),
@@ -116,7 +118,8 @@ async fn perform(db: &Db, transactions: &[Transaction]) -> Result<(), Error> {
         let done = handle.run_with_snapshot(|txn| async move {
             execute(&txn, &transaction.step).await?;
             if transaction.writes {
-                txn.set(&Key::of(&("a",)), "1")?;
+                // An addition reads nothing.
+                txn.add(&Key::of(&("a",)), 1)?;
             }
             Ok::<_, Error>(())
         });

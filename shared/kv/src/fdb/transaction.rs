@@ -74,8 +74,10 @@ impl Transaction {
         failure(error)
     }
 
-    pub(crate) async fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        let read = self.with(|native, _, _| native.get(key, false))?;
+    /// The value of `key`. With `peek`, the client reads it as a snapshot read, which adds no conflict and includes the
+    /// transaction's own writes too.
+    pub(crate) async fn get(&self, key: &[u8], peek: bool) -> Result<Option<Vec<u8>>, Error> {
+        let read = self.with(|native, _, _| native.get(key, peek))?;
         let value = read.await.map_err(|error| self.read_failed(error))?;
         self.read_completed();
         Ok(value.map(|value| value.to_vec()))
@@ -139,6 +141,13 @@ impl Transaction {
         self.with(|native, appends, wrote| {
             native.clear_range(&span.start, &span.end);
             appends.clear_range(span);
+            *wrote = true;
+        })
+    }
+
+    pub(crate) fn add(&self, key: &[u8], delta: i64) -> Result<(), Error> {
+        self.with(|native, _, wrote| {
+            native.atomic_op(key, &delta.to_le_bytes(), MutationType::Add);
             *wrote = true;
         })
     }

@@ -6,8 +6,9 @@ use heed::{MdbError, RwTxn};
 
 use super::environment::{Environment, bounds, failure};
 use super::queue::{Commit, Queue, Work};
+use crate::counter;
 use crate::error::Error;
-use crate::overlay::Overlay;
+use crate::overlay::{Overlay, Write};
 
 /// After this many write transactions, the committer removes readers that died. Until then, LMDB does not reuse the
 /// space that was freed since their snapshots.
@@ -128,11 +129,15 @@ impl Committer {
                 data.delete(txn, &key)?;
             }
         }
-        for (key, value) in writes.writes() {
-            match value {
-                Some(value) => data.put(txn, key, value)?,
-                None => {
+        for (key, write) in writes.writes() {
+            match write {
+                Write::Set(value) => data.put(txn, key, value)?,
+                Write::Clear => {
                     data.delete(txn, key)?;
+                }
+                Write::Add(delta) => {
+                    let sum = counter::sum(data.get(txn, key)?, *delta);
+                    data.put(txn, key, &sum)?;
                 }
             }
         }

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::environment::{ReadTxn, bounds, failure, stopped};
 use super::queue::{QueuedCommit, Work};
 use super::store::Store;
+use crate::counter;
 use crate::error::Error;
 use crate::overlay::{Lookup, examined, merge};
 use crate::query::{Order, RawEntry, Span};
@@ -46,22 +47,29 @@ impl Transaction {
         }
     }
 
-    pub(crate) fn get(&self, key: Vec<u8>) -> Result<Option<Vec<u8>>, Error> {
+    /// The value of `key`. Unless `peek` is set, the commit conflicts if the snapshot's value has changed.
+    pub(crate) fn get(&self, key: Vec<u8>, peek: bool) -> Result<Option<Vec<u8>>, Error> {
         self.with(|work| {
-            match work.writes.lookup(&key) {
+            let delta = match work.writes.lookup(&key) {
                 Lookup::Value(value) => return Ok(Some(value.to_vec())),
                 Lookup::Cleared => return Ok(None),
-                Lookup::Untouched => {}
-            }
+                Lookup::Added(delta) => Some(delta),
+                Lookup::Untouched => None,
+            };
             let snapshot = open_snapshot(&mut work.snapshot, &self.store)?;
-            let value = self
+            let stored = self
                 .store
                 .environment
                 .data
                 .get(snapshot, &key)
-                .map_err(|error| failure(&error))?
-                .map(<[u8]>::to_vec);
-            work.keys.push(key);
+                .map_err(|error| failure(&error))?;
+            let value = match delta {
+                Some(delta) => Some(counter::sum(stored, delta)),
+                None => stored.map(<[u8]>::to_vec),
+            };
+            if !peek {
+                work.keys.push(key);
+            }
             Ok(value)
         })
     }
@@ -74,8 +82,8 @@ impl Transaction {
                 Ok((key, _)) => writes.lookup(key) == Lookup::Untouched,
                 Err(_) => true,
             };
-            let own = writes.entries_in(span);
             let (bounds, data) = (bounds(span), &self.store.environment.data);
+            let own = writes.entries_in(span, |key| data.get(snapshot, key));
             let found = match order {
                 Order::Ascending => data
                     .range(snapshot, &bounds)
@@ -107,6 +115,13 @@ impl Transaction {
     pub(crate) fn clear_range(&self, span: Span) -> Result<(), Error> {
         self.with(|work| {
             work.writes.clear_range(span);
+            Ok(())
+        })
+    }
+
+    pub(crate) fn add(&self, key: Vec<u8>, delta: i64) -> Result<(), Error> {
+        self.with(|work| {
+            work.writes.add(key, delta);
             Ok(())
         })
     }

@@ -28,6 +28,8 @@ pub(crate) async fn keys_over_the_limit_are_rejected_everywhere(harness: &Harnes
     let run: Result<(), Error> = db
         .run(|txn| async move {
             assert_eq!(txn.get(too_long).await.as_ref(), Err(error));
+            assert_eq!(txn.peek(too_long).await.as_ref(), Err(error));
+            assert_eq!(txn.add(too_long, 1).as_ref(), Err(error));
             assert_eq!(txn.set(too_long, "").as_ref(), Err(error));
             assert_eq!(txn.clear(too_long).as_ref(), Err(error));
             assert_eq!(txn.append(too_long_stamped, "").as_ref(), Err(error));
@@ -97,6 +99,15 @@ pub(crate) async fn transactions_over_the_limit_are_rejected(harness: &Harness) 
     assert_eq!(run, Ok(()), "the writes within the limit are committed");
     assert_eq!(contents(&db).await.len(), 100);
     assert_eq!(logged(&db).await, []);
+
+    let endless: Result<(), Error> = db
+        .run(|txn| async move {
+            loop {
+                txn.add(&Key::of(&("total",)), 1)?;
+            }
+        })
+        .await;
+    assert!(matches!(endless, Err(Error::TransactionTooLarge { .. })), "{endless:?}");
 }
 
 pub(crate) async fn more_appends_than_stamps_are_rejected(harness: &Harness) {

@@ -4,6 +4,7 @@ mod appends;
 #[path = "../common/mod.rs"]
 mod common;
 mod concurrency;
+mod counters;
 mod isolation;
 mod limits;
 mod random;
@@ -63,6 +64,17 @@ macro_rules! conformance {
                 appended_entries_are_in_commit_order_across_processes
                 appends_of_one_transaction_keep_their_order_and_are_hidden_from_it
                 clearing_a_prefix_removes_earlier_appends_to_it;
+            counters:
+                concurrent_additions_lose_none_and_never_conflict
+                additions_of_several_processes_are_all_counted
+                a_counter_is_eight_bytes_and_wraps_around
+                an_addition_gives_a_value_of_another_length_eight_bytes
+                a_transaction_reads_its_own_additions
+                a_range_adds_to_the_stored_counters
+                an_addition_is_no_read_and_a_get_after_it_is_one
+                an_addition_conflicts_with_transactions_that_have_read_the_counter
+                a_change_of_a_peeked_key_is_no_conflict
+                a_peek_reads_the_transactions_snapshot_and_its_own_writes;
             limits:
                 keys_over_the_limit_are_rejected_everywhere
                 values_over_the_limit_are_rejected
@@ -132,6 +144,13 @@ conformance! { faulty_in_fact, |test| super::lmdb_with_faults(test, super::mild_
         appended_entries_are_in_commit_order_across_processes
         appends_of_one_transaction_keep_their_order_and_are_hidden_from_it
         clearing_a_prefix_removes_earlier_appends_to_it;
+    counters:
+        concurrent_additions_lose_none_and_never_conflict
+        additions_of_several_processes_are_all_counted
+        a_counter_is_eight_bytes_and_wraps_around
+        an_addition_gives_a_value_of_another_length_eight_bytes
+        a_transaction_reads_its_own_additions
+        a_range_adds_to_the_stored_counters;
 }
 
 // On a cluster too: the commit marker that resolves an unknown commit is read from there.
@@ -150,6 +169,10 @@ conformance! { fdb_faulty_in_fact, |test| super::fdb_with_faults(test, super::mi
         concurrent_processes_lose_no_increment;
     appends:
         appended_entries_are_in_commit_order_across_processes;
+    counters:
+        concurrent_additions_lose_none_and_never_conflict
+        additions_of_several_processes_are_all_counted
+        a_transaction_reads_its_own_additions;
 }
 
 #[cfg(all(feature = "fdb", feature = "testing"))]
@@ -189,6 +212,7 @@ async fn child() {
     let db = Harness::parse(store).db();
     match *role {
         "count" => support::count(&db, 100).await,
+        "add" => counters::add_up(&db, 50).await,
         "append" => appends::append_numbers(&db, 50).await,
         "pairs" => concurrency::commit_until_killed(&db).await,
         role => panic!("no such role: {role}"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
-use kv::{Db, Entry, Error, Order, Range, RunError, Settings, Txn};
+use kv::{Db, Entry, Error, Order, Range, RunError, Settings, Txn, counter};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use tokio::runtime::Handle;
@@ -18,7 +18,9 @@ enum Op {
     Set(u32, u8),
     Clear(u32),
     ClearRange(u32, u32),
+    Add(u32, i64),
     Get(u32),
+    Peek(u32),
     Read {
         after: u32,
         before: u32,
@@ -36,13 +38,15 @@ fn op() -> impl Strategy<Value = Op> {
         4 => (key(), any::<u8>()).prop_map(|(key, value)| Op::Set(key, value)),
         2 => key().prop_map(Op::Clear),
         1 => (key(), key()).prop_map(|(after, before)| Op::ClearRange(after, before)),
+        3 => (key(), any::<i64>()).prop_map(|(key, delta)| Op::Add(key, delta)),
         2 => key().prop_map(Op::Get),
+        1 => key().prop_map(Op::Peek),
         4 => (key(), key(), order, 0..6_usize)
             .prop_map(|(after, before, order, limit)| Op::Read { after, before, order, limit }),
     ]
 }
 
-type Model = BTreeMap<u32, u8>;
+type Model = BTreeMap<u32, Vec<u8>>;
 
 fn between(after: u32, before: u32) -> Range {
     all().after(&k(after)).before(&k(before))
@@ -50,12 +54,12 @@ fn between(after: u32, before: u32) -> Range {
 
 /// Applies `ops` to the transaction and to the model, and fails at the first difference.
 async fn compare(txn: &Txn, model: &mut Model, ops: &[Op]) -> Result<(), Divergence> {
-    let entry = |entry: &Entry| (readable(entry).0, entry.value[0]);
+    let entry = |entry: &Entry| (readable(entry).0, entry.value.clone());
     for op in ops {
         match *op {
             Op::Set(key, value) => {
                 txn.set(&k(key), [value])?;
-                model.insert(key, value);
+                model.insert(key, vec![value]);
             }
             Op::Clear(key) => {
                 txn.clear(&k(key))?;
@@ -65,10 +69,13 @@ async fn compare(txn: &Txn, model: &mut Model, ops: &[Op]) -> Result<(), Diverge
                 txn.clear_range(&between(after, before))?;
                 model.retain(|key, _| *key <= after || before <= *key);
             }
-            Op::Get(key) => {
-                let found = txn.get(&k(key)).await?.map(|value| value[0]);
-                Divergence::check(op, &found, &model.get(&key).copied())?;
+            Op::Add(key, delta) => {
+                txn.add(&k(key), delta)?;
+                let value = model.entry(key).or_default();
+                *value = counter(Some(value)).wrapping_add(delta).to_le_bytes().to_vec();
             }
+            Op::Get(key) => Divergence::check(op, &txn.get(&k(key)).await?.as_ref(), &model.get(&key))?,
+            Op::Peek(key) => Divergence::check(op, &txn.peek(&k(key)).await?.as_ref(), &model.get(&key))?,
             Op::Read {
                 after,
                 before,
@@ -77,7 +84,7 @@ async fn compare(txn: &Txn, model: &mut Model, ops: &[Op]) -> Result<(), Diverge
             } => {
                 let mut expected: Vec<_> = model
                     .iter()
-                    .map(|(k, v)| (*k, *v))
+                    .map(|(k, v)| (*k, v.clone()))
                     .filter(|(key, _)| after < *key && *key < before)
                     .collect();
                 if order == Order::Descending {
@@ -178,14 +185,14 @@ async fn compare_all(db: &Db, transactions: &[(Vec<Op>, bool)]) -> Result<(), St
             Err(Divergence::Differs(difference)) => return Err(difference),
             Err(Divergence::Store(error)) => return Err(error.to_string()),
         }
-        let stored: Vec<_> = model.iter().map(|(key, value)| (*key, *value)).collect();
+        let stored: Vec<_> = model.iter().map(|(key, value)| (*key, value.clone())).collect();
         let found: Vec<_> = db
             .run(|txn| async move { txn.range(&query(all(), Order::Ascending, usize::MAX)).await })
             .await
             .map_err(|error| error.to_string())?
             .entries
             .iter()
-            .map(|entry| (readable(entry).0, entry.value[0]))
+            .map(|entry| (readable(entry).0, entry.value.clone()))
             .collect();
         if found != stored {
             return Err(format!("stored {found:?}, expected {stored:?}"));

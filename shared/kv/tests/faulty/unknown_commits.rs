@@ -110,6 +110,82 @@ async fn the_closures_own_error_is_returned_after_an_unknown_commit() {
     assert_eq!(number(&db, 1).await, Some(1));
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_addition_takes_place_once_although_its_outcome_was_unknown() {
+    for seed in 0..100 {
+        let (_folder, db) = store();
+        let faulty = db.with_faults(Plan {
+            conflict: 0.1,
+            fates: vec![Fate::Lost, Fate::Committed, Fate::Late],
+            latency: Latency::of(TRIP),
+            ..lost_responses(seed, 0.5, Fate::Late)
+        });
+        for _ in 0..5 {
+            let added: Result<(), Error> = faulty.run(|txn| async move { txn.add(&k(1), 1) }).await;
+            added.unwrap();
+        }
+        sleep(MAX_COMMIT_DELAY).await;
+        assert_eq!(number(&db, 1).await, Some(5), "seed {seed}");
+    }
+}
+
+/// The value that decides is only peeked, so the unknown commit can still take place when a later attempt rejects.
+#[tokio::test(start_paused = true)]
+async fn after_a_peek_the_closures_own_error_excludes_an_earlier_commit_or_returns_its_result() {
+    #[derive(Debug, PartialEq)]
+    enum Rejection {
+        Full,
+        Store(Error),
+    }
+    impl From<Error> for Rejection {
+        fn from(error: Error) -> Self {
+            Self::Store(error)
+        }
+    }
+    impl RunError for Rejection {
+        fn kv(&self) -> Option<&Error> {
+            match self {
+                Self::Full => None,
+                Self::Store(error) => Some(error),
+            }
+        }
+    }
+
+    let (mut rejected, mut committed) = (0, 0);
+    for seed in 0..200 {
+        let (_folder, db) = store();
+        let mut plan = lost_responses(seed, 0.8, Fate::Late);
+        plan.latency = Latency::of(TRIP);
+        let faulty = db.with_faults(plan);
+        let (attempts, rival) = (&AtomicU32::new(0), &calm(&db));
+        let run: Result<(), Rejection> = faulty
+            .run(|txn| async move {
+                if attempts.fetch_add(1, SeqCst) == 1 {
+                    let full: Result<(), Error> = rival.run(|txn| async move { txn.set(&k(1), [1]) }).await;
+                    full?;
+                }
+                if txn.peek(&k(1)).await?.is_some() {
+                    return Err(Rejection::Full);
+                }
+                Ok(txn.set(&k(2), [1])?)
+            })
+            .await;
+        sleep(MAX_COMMIT_DELAY).await;
+        let expected = match run {
+            Ok(()) => Some(1),
+            Err(Rejection::Full) => None,
+            Err(Rejection::Store(error)) => panic!("{error}"),
+        };
+        assert_eq!(number(&db, 2).await, expected, "seed {seed}");
+        rejected += u32::from(expected.is_none());
+        committed += u32::from(expected.is_some() && attempts.load(SeqCst) > 1);
+    }
+    assert!(
+        rejected > 0 && committed > 0,
+        "{rejected} rejected, {committed} committed late"
+    );
+}
+
 #[tokio::test]
 async fn only_old_markers_are_swept() {
     let (_folder, db) = store();
