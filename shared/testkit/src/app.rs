@@ -147,13 +147,13 @@ impl TestApp {
         let tokens = Arc::new(Tokens::new(tokens));
         let state = AppState::new(env.clone(), tokens.clone());
         let log: Arc<Mutex<Vec<Value>>> = Arc::default();
-        let sink = log.clone();
+        let received = log.clone();
         let sink = LogSink::from_fn(move |line| {
             let line = serde_json::from_slice(line).expect("a log line is JSON");
             if let Err(violation) = check_request_log_line(&line, Some(FUNCTION)) {
                 panic!("invalid request log line: {violation}\n{line}");
             }
-            locked(&sink).push(line);
+            locked(&received).push(line);
         });
         Self {
             env,
