@@ -58,8 +58,8 @@ impl CommitMarkers {
 
     /// A marker for a transaction whose attempt reads from a snapshot taken at `taken_after` or later.
     ///
-    /// Its slot was last used before that time. A slot used since may be newer than the snapshot, which would be a
-    /// conflict.
+    /// Its slot was last used before that time. The snapshot may lack the last write to a slot that was used since, and
+    /// the commit would then conflict.
     pub(crate) fn acquire(self: &Arc<Self>, taken_after: Instant) -> CommitMarker {
         let mut slots = lock(&self.slots);
         let free = slots.free.pop_front_if(|(used, _)| *used < taken_after);
@@ -116,7 +116,7 @@ impl Drop for CommitMarker {
     }
 }
 
-/// The keys of all markers, of every process.
+/// The markers of all processes.
 pub(crate) fn all() -> Range {
     Range::below(&Key::of(&(PREFIX,)))
 }

@@ -135,8 +135,8 @@ impl Db {
     /// [later transactions](Self::reading_from).
     ///
     /// The snapshot includes the writes of this transaction, so a later one reads them and does not conflict with them.
-    /// It may lack concurrent writes of others. It costs no trip. After a transaction that neither read nor wrote it
-    /// saves none either.
+    /// It may lack concurrent writes of others. It costs no trip. After a transaction that neither read nor wrote, it
+    /// saves no trip.
     pub async fn run_with_snapshot<T, E, F, Fut>(&self, body: F) -> Result<(T, Snapshot), E>
     where
         F: Fn(Txn) -> Fut + Send + Sync,
@@ -157,7 +157,7 @@ impl Db {
     /// Removes everything under the root, for tests on shared clusters.
     #[cfg(feature = "testing")]
     pub async fn erase(&self) -> Result<(), Error> {
-        // A repetition is harmless, so this needs no commit marker, which would stay behind.
+        // Erasing twice is harmless, so this needs no commit marker, which would remain in the store.
         let unmarked = Db(Runner {
             markers: None,
             ..self.0.clone()
@@ -169,7 +169,7 @@ impl Db {
     /// Removes commit markers older than `age`, which ended processes have left behind, and returns their number.
     ///
     /// Safe at any time and from several processes, if `age` is hours: a process that is frozen for longer than `age`
-    /// with an unknown commit would take the commit as not done.
+    /// with an unknown commit would treat the commit as not done.
     ///
     /// The sweep reads all markers without writing, and removes each old one in a transaction of its own. Running
     /// processes write markers all the time, so one transaction that had read them all would always conflict.

@@ -40,7 +40,7 @@ impl Meter {
         Self::default()
     }
 
-    /// Runs `work` and counts its trips and retries. Tasks that it spawns count only for transactions begun before.
+    /// Runs `work` and counts its trips and retries, except in transactions that begin in a task which `work` spawns.
     pub fn measure<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
         CURRENT.scope(self.clone(), work)
     }

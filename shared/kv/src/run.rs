@@ -307,7 +307,7 @@ impl<'a> Attempts<'a> {
 struct Attempt(Txn);
 
 impl Attempt {
-    /// Before the commit: a time that the snapshot after the commit is not older than.
+    /// Called before the commit. The snapshot after the commit was taken at the returned time or later.
     ///
     /// The commit takes its position after the store receives it, behind all commits acknowledged by then; commits
     /// acknowledged during it may come after it. The snapshot is therefore not older than the moment before the commit,

@@ -41,15 +41,15 @@ impl Committer {
             let batch = self.queue.take();
             match begun.and_then(|txn| self.write(txn, &batch)) {
                 Ok(outcomes) => respond(batch, outcomes),
-                // LMDB rejects everything from now on. Ending the thread closes the queue, so later commits fail at
-                // once.
+                // LMDB rejects everything from now on. Ending the thread closes the queue, so later commits fail
+                // immediately.
                 Err(heed::Error::Mdb(MdbError::Panic)) => {
                     let error = failure(&heed::Error::Mdb(MdbError::Panic));
                     let outcomes = vec![Err(error); batch.len()];
                     respond(batch, outcomes);
                     return;
                 }
-                // One commit may have failed all of them, such as a huge one on a disk with room for the others.
+                // One commit may have failed the whole batch, such as a huge one on a disk with room for the others.
                 Err(_) if batch.len() > 1 => batch.into_iter().for_each(|commit| self.write_alone(commit)),
                 Err(error) => respond(batch, vec![Err(failure(&error))]),
             }
@@ -153,7 +153,8 @@ impl Committer {
 
 impl Drop for Committer {
     fn drop(&mut self) {
-        // Matters only after a panic or LMDB's: waiting transactions receive an error, and later commits are rejected.
+        // Has an effect only if this thread panicked or LMDB reported `MDB_PANIC`: waiting transactions then receive an
+        // error, and later commits are rejected.
         self.queue.close();
         self.queue.clear();
     }

@@ -106,7 +106,7 @@ pub(super) fn reserve_lock_file(folder: &Path) -> io::Result<()> {
             FallocateFlags::KEEP_SIZE
         };
         match fallocate(&file, flags, 0, LOCK_FILE_LEN) {
-            // These errors come from file systems that cannot reserve space, and LMDB recommends none of them.
+            // File systems that cannot reserve space return these errors. LMDB recommends none of those file systems.
             Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
             Err(error) => return Err(error.into()),
         }
@@ -149,7 +149,7 @@ pub(super) fn failure(error: &heed::Error) -> Error {
 /// Describes an LMDB error for an operator.
 pub(super) fn describe(error: &heed::Error) -> String {
     match error {
-        // LMDB reports a partial write so. A disk that has just become full causes one.
+        // LMDB reports a partial write as `EIO`. A disk that has just become full causes one.
         heed::Error::Io(error) if Errno::from_io_error(error) == Some(Errno::IO) => {
             "a write failed or was cut short, as on a full disk".to_owned()
         }

@@ -59,7 +59,7 @@ impl Transaction {
             *lock(&self.commit_snapshot) = work.snapshot;
             return Ok(());
         }
-        // With a queue of its own, because a committer closes its queue when it is dropped.
+        // This committer gets its own queue, because it closes its queue when it is dropped.
         let committer = Committer::new(self.store.environment.clone(), Arc::default());
         let commit = Commit {
             id: 0,
@@ -68,7 +68,7 @@ impl Transaction {
         };
         let outcomes = committer.write_now(&[commit]).map_err(|error| failure(&error))?;
         outcomes.into_iter().collect::<Result<(), _>>()?;
-        // Now and not on demand: the response may be delayed, and others commit meanwhile.
+        // Taken now and not on demand: the response may be delayed, and other transactions commit meanwhile.
         *lock(&self.commit_snapshot) = self.store.environment.snapshot().ok();
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::common::{CHILD_ARGS, Child, Harness, report};
 use crate::support::{get, k};
 
 /// A second process whose files cannot grow beyond 2 or 4 MB: the limit's unit is 512 or 1024 bytes, depending on the
-/// shell. The signal is ignored, so that the write fails with an error instead.
+/// shell. `SIGXFSZ` is ignored, so that the write fails with an error instead.
 fn child_with_little_disk() -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", r#"trap '' XFSZ; ulimit -S -f 4096; exec "$0" "$@""#]);
