@@ -45,7 +45,7 @@ impl Claims<'_> {
         }
     }
 
-    /// The part of the claims that outlives verification.
+    /// The claims that are still needed after verification.
     pub(crate) fn verified(&self) -> VerifiedClaims {
         VerifiedClaims {
             bearer: self.bearer(),
@@ -67,7 +67,7 @@ pub struct Bearer {
     pub login: Uuid,
 }
 
-/// Claims of an authentic token. Only its times remain to be checked, in seconds since the Unix epoch.
+/// Claims of an authentic token, whose times remain to be checked. Times are in seconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct VerifiedClaims {
     pub(crate) bearer: Bearer,

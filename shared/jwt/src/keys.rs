@@ -35,7 +35,7 @@ pub enum SigningKey {
 /// A key that verifies tokens.
 #[derive(Clone, Debug)]
 pub enum VerifyingKey {
-    /// HS256. The secret could also sign, but is never used to.
+    /// HS256. The same secret could also sign, but here it only verifies.
     Hs256(Secret),
     /// `EdDSA` with Ed25519.
     EdDsa(PublicKey),
