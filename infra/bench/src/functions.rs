@@ -188,7 +188,7 @@ pub(crate) fn warm_calls(account: &Account, rounds: usize) -> Vec<Row> {
     rows
 }
 
-/// The peak memory of a process in `calls` warm calls of session get, and its growth in the last tenth of them.
+/// The peak memory of a process after `calls` warm calls of session get, and its growth in the last tenth of them.
 pub(crate) fn memory(account: &Account, calls: usize) -> Vec<Row> {
     let event = account.event("GET", &account.session_path(), None);
     let last = calls / 10;

@@ -25,7 +25,7 @@ const PASSWORD: &str = "password123";
 /// logins.
 const ACCOUNTS: usize = 20;
 
-/// The accepted statuses of the burst: logged in, or told to retry later.
+/// The accepted statuses of the burst: the login succeeds, or must be retried later.
 const EXPECTED: [StatusCode; 2] = [StatusCode::OK, StatusCode::TOO_MANY_REQUESTS];
 
 /// Number of concurrent logins in the burst.

@@ -63,7 +63,7 @@ pub(super) const DAYS: f64 = 30.0;
 pub(super) const SECONDS_PER_DAY: f64 = 86_400.0;
 /// Memory size of a function at which Lambda assigns a full processor, in MB.
 pub(super) const FULL_MB: f64 = 1769.0;
-/// Log bytes per request: the request line, three lines of the platform, and the stage's access log.
+/// Log bytes per request: the request log line, three lines from Lambda itself, and the stage's access log.
 pub(super) const LOGGED_BYTES: f64 = 2_300.0;
 /// Nine metrics of each function with endpoints, and two of the janitor.
 pub(super) const METRICS: f64 = 4.0 * 9.0 + 2.0;

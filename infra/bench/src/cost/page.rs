@@ -136,7 +136,7 @@ fn limits(text: &mut String, estimates: &[Estimate]) {
         "\nThe first limit is reached at about {} users.\n\n\
          **Hot keys.** No key is written by every user. A user and a tenant have their own keys, audit events\n\
          are appended under the commit's version and conflict with nothing, and the expiry index is sharded\n\
-         (`shared/domain/src/expiry.rs`). Only the attempt counters of an address may be written by many\n\
+         (`shared/domain/src/expiry/`). Only the attempt counters of an address may be written by many\n\
          clients: behind one address of a large network, password attempts wait for each other. Limiting them\n\
          is the purpose of these counters.\n",
         count(largest.users / share(&order[0])),
