@@ -1,4 +1,4 @@
-//! 32 secret or meaningless bytes: base64 in the store, hidden in logs.
+//! Types of 32 bytes, such as keys and digests: base64 in the store, hidden in logs.
 
 /// Defines a type of 32 bytes that serialises as base64 and whose `Debug` hides them.
 macro_rules! hidden_bytes {

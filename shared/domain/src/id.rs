@@ -102,7 +102,7 @@ mod tests {
             format!("urn:uuid:{text}"),
             String::new(),
         ] {
-            assert!(SessionId::parse(&other).is_none(), "{other} was taken for an id");
+            assert!(SessionId::parse(&other).is_none(), "{other} was accepted");
         }
     }
 

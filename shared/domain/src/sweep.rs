@@ -16,7 +16,7 @@ const BATCH: usize = 100;
 /// The minimum time since expiry. Clocks differ: a process must not remove a key that another still treats as alive.
 const MARGIN: Duration = Duration::from_secs(60);
 
-/// The age at which the commit marker of a process is taken for that of a process that is gone.
+/// The age from which a commit marker counts as one of a process that has ended.
 const MARKER_MAX_AGE: Duration = Duration::from_hours(24);
 
 /// The result of a sweep.
@@ -33,12 +33,12 @@ pub struct Swept {
 
 /// Removes all expired keys, one batch per transaction, and stops after `time_budget`.
 ///
-/// Any number of processes may sweep at once, at any time. Batches conflict with each other and with a request that
+/// Any number of processes may sweep concurrently, at any time. Batches conflict with each other and with a request that
 /// renews a lifetime, so a key is either renewed or removed.
 ///
-/// A failure does not keep the sweep from removing the rest; the result is then the first error. An entry that cannot
-/// be decoded is a failure of every sweep until an operator handles it. It stays, because nothing else may lead to its
-/// key, and another version of this program may decode it.
+/// After a failure the sweep still removes the rest; the result is then the first error. An entry that cannot be decoded
+/// fails every sweep until an operator handles it. It stays, because it may be the only way to find its key, and another
+/// version of this program may decode it.
 pub async fn sweep(env: &Env, time_budget: Duration) -> Result<Swept> {
     let mut sweep = Sweep {
         env,

@@ -1,7 +1,7 @@
 //! `tenants / {tenant_id} / idempotency / {user_id} / {operation} / {digest}` → the outcome of a caller's request;
 //! `idempotency / register / {digest}` → the outcome of a registration, which has no caller yet.
 //!
-//! A digest stands for the client's key, which may be long and may contain anything.
+//! The keys contain a digest of the client's key, which is up to 255 characters long.
 
 use kv::Key;
 use sha2::{Digest as _, Sha256};

@@ -3,10 +3,10 @@
 use unicode_normalization::UnicodeNormalization as _;
 
 /// The lowest minimum length that a policy can set, in characters. Also the number of characters that a strict policy
-/// wants besides what is easily guessed.
+/// requires besides the easily guessed parts.
 pub const MIN_LENGTH: usize = 8;
 
-/// Whether so many characters besides what is easily guessed are too few.
+/// Whether this number of characters, besides the easily guessed parts, is too small.
 pub(super) fn is_too_few(characters: usize) -> bool {
     characters < MIN_LENGTH
 }

@@ -1,5 +1,4 @@
-//! Passwords: what a new one must be like, and how they are hashed and verified. No type here prints a password or a
-//! hash.
+//! Passwords: the requirements on new ones, hashing and verification. No type here prints a password or a hash.
 //!
 //! There are no composition rules. What counts is length, and that the password is not among those that attackers try
 //! first (NIST SP 800-63B-4, section 3.1.1.2). The policy applies to [new passwords](Password::chosen), never to

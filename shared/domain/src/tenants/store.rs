@@ -47,11 +47,12 @@ pub async fn find(txn: &Txn, scope: TenantScope) -> Result<Option<Tenant>> {
 
 /// The key of the tenant's cursors.
 pub async fn cursor_key(txn: &Txn, scope: TenantScope) -> Result<CursorKey> {
+    // Without the tenant, the caller has no access to it any more, whatever the concurrent check of the caller finds.
     let tenant = find(txn, scope).await?.ok_or(Error::Revoked)?;
     Ok(tenant.cursor_key)
 }
 
-/// The tenant and the membership of `user` in it, read concurrently; `None` without either.
+/// The tenant and the membership of `user` in it, read concurrently; `None` if either is missing.
 pub async fn find_with_membership(txn: &Txn, scope: TenantScope, user: UserId) -> Result<Option<(Tenant, Membership)>> {
     let (tenant, membership) = try_join!(find(txn, scope), membership(txn, user, scope.tenant()))?;
     Ok(tenant.zip(membership))

@@ -16,8 +16,8 @@
 //!
 //! **Limits of this design.** From an address that several users share, an attacker has the pair's attempts at each
 //! account that knows the address. Once the address's counter is used up, the attacker can tell these accounts from
-//! others. An attempt counts as failed while it is hashed, so of more than the free ones at once the rest must wait,
-//! even with the right password.
+//! others. An attempt counts as failed while it is hashed. If more attempts arrive at the same time than are free, the
+//! rest must wait, even with the right password.
 
 mod counter;
 mod keys;

@@ -9,8 +9,8 @@ use super::known_login::KnownLogin;
 use super::problems::Problems;
 use crate::history::{Call, Event, Reply};
 
-/// How many replaced tokens a login remembers.
-const REMEMBERED: usize = 16;
+/// How many replaced tokens a login keeps.
+const KEPT: usize = 16;
 
 pub(super) fn check(login: &KnownLogin<'_>, problems: &mut Problems) {
     let mut sent: BTreeMap<String, Vec<&Event>> = BTreeMap::new();
@@ -41,7 +41,7 @@ fn one_token(login: &KnownLogin<'_>, events: &[&Event], rotations: usize, proble
     // Both times are those of the serving processes.
     let is_in_grace = |event: &Event| rotator.is_none_or(|rotator| event.at <= rotator.at.plus(GRACE));
     let is_after_rotation = |event: &Event| rotator.is_some_and(|rotator| rotator.called < event.replied);
-    let is_forgotten = rotations > REMEMBERED;
+    let is_forgotten = rotations > KEPT;
     let mut successor: Option<String> = None;
     for event in events {
         let number = event.number;
