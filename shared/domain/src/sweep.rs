@@ -33,12 +33,12 @@ pub struct Swept {
 
 /// Removes all expired keys, one batch per transaction, and stops after `time_budget`.
 ///
-/// Any number of processes may sweep concurrently, at any time. Batches conflict with each other and with a request that
-/// renews a lifetime, so a key is either renewed or removed.
+/// Any number of processes may sweep concurrently, at any time. Batches conflict with each other and with a request
+/// that renews a lifetime, so a key is either renewed or removed.
 ///
-/// After a failure the sweep still removes the rest; the result is then the first error. An entry that cannot be decoded
-/// fails every sweep until an operator handles it. It stays, because it may be the only way to find its key, and another
-/// version of this program may decode it.
+/// After a failure the sweep still removes the rest; the result is then the first error. An entry that cannot be
+/// decoded fails every sweep until an operator handles it. It stays, because it may be the only way to find its key,
+/// and another version of this program may decode it.
 pub async fn sweep(env: &Env, time_budget: Duration) -> Result<Swept> {
     let mut sweep = Sweep {
         env,

@@ -33,8 +33,8 @@ impl Appends {
         self.0.iter()
     }
 
-    /// Removes the appends in `span`. The commit has not assigned their stamp yet, so `span` must contain an append's key
-    /// under every possible stamp.
+    /// Removes the appends in `span`. The commit has not assigned their stamp yet, so `span` must contain an append's
+    /// key under every possible stamp.
     pub(crate) fn clear_range(&mut self, span: &Span) {
         self.0.retain(|append| {
             let start = [&*append.prefix, &[STAMP_CODE]].concat();

@@ -38,12 +38,12 @@ struct Begun {
 /// Logs in with email and password.
 ///
 /// Fails with [`Error::InvalidCredentials`] for an unknown email and for a wrong password: after the same reads, writes
-/// and hashing. Fails with [`Error::TooManyAttempts`], before hashing, if the attempt comes too early or its share of the
-/// hashing queue is full.
+/// and hashing. Fails with [`Error::TooManyAttempts`], before hashing, if the attempt comes too early or its share of
+/// the hashing queue is full.
 ///
 /// Runs two transactions, because hashing takes too long for one. The first reserves the attempt; the second opens the
 /// login or keeps the attempt counted. The second reads from the first one's commit, which saves the store trip to
-/// begin. If anything it read has changed since, its commit conflicts and it runs again on a new snapshot.
+/// begin. If anything that it read has changed since, its commit conflicts and is retried on a new snapshot.
 pub async fn log_in(env: &Env, client: &Client, email: &Email, password: &Password) -> Result<SignedIn> {
     let admission = env.hasher.admit(client, email)?;
     let attempt = Attempt {

@@ -35,7 +35,7 @@ pub(super) struct Place {
 pub(super) struct Slot(Arc<Gate>);
 
 impl Gate {
-    /// A gate for at most so many requests at once, and so many hashes.
+    /// A gate for at most `places` admitted requests and `slots` concurrent hashes.
     pub(super) fn new(places: usize, slots: usize) -> Self {
         Self {
             state: Mutex::new(State {
@@ -46,8 +46,8 @@ impl Gate {
         }
     }
 
-    /// Takes a place; `None` if the share of the client's networks or of the account is full. Clients without an address
-    /// are one network.
+    /// Takes a place; `None` if the share of the client's networks or of the account is full. Clients without an
+    /// address are one network.
     pub(super) fn admit(self: &Arc<Self>, client: &Client, account: impl Hash) -> Option<Place> {
         let networks = client
             .address

@@ -6,17 +6,18 @@
 //! sends many requests delays only itself.
 //!
 //! Admission leaves room for others without knowing how many there are: a child may hold less than what its siblings
-//! leave free (dynamic thresholds, Choudhury and Hahne 1998). One account alone holds at most a fifth of the places, one
-//! network at most half, and a newcomer finds a free place as long as there is one.
+//! leave free (dynamic thresholds, Choudhury and Hahne 1998). One account alone holds at most a fifth of the places,
+//! one network at most half, and a newcomer finds a free place as long as there is one.
 //!
-//! Our own code, because fair queues on crates.io schedule weighted packet flows, and neither nest nor bound admission.
+//! It is implemented here, because fair queues on crates.io schedule weighted packet flows, and neither nest nor bound
+//! admission.
 
 use std::collections::VecDeque;
 
 /// The levels below the root: three networks and the account.
 const LEVELS: usize = 4;
 
-/// Whose request it is: the networks of the client from the widest on, then the account.
+/// The position of a request in the tree: the networks of its client, widest first, then its account.
 pub(super) type Path = [u128; LEVELS];
 
 /// Identifies a waiting item, to remove it.
@@ -43,7 +44,7 @@ struct Node<T> {
 }
 
 impl<T> FairQueue<T> {
-    /// A queue for at most so many admitted requests.
+    /// A queue for at most `places` admitted requests.
     pub(super) fn new(places: usize) -> Self {
         Self {
             places,

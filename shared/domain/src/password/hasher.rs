@@ -1,4 +1,4 @@
-//! The hasher: hashes and verifies passwords off the async threads, and bounds how many do so at once.
+//! The hasher: hashes and verifies passwords off the async threads, one per core at a time.
 
 use std::hash::Hash;
 use std::num::NonZero;
@@ -27,10 +27,11 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The length of a salt in bytes.
 const SALT_LEN: usize = 16;
 
-/// Hashes and verifies passwords off the async threads, as many at once as there are cores.
+/// Hashes and verifies passwords off the async threads, at most one per core at the same time.
 ///
-/// A hash takes a core for tens of milliseconds and 19 MiB. More at once would take longer, and could use up all
-/// memory. A request that will hash first takes a place in the queue ([`admit`](Self::admit)), which is bounded too.
+/// A hash takes a core for tens of milliseconds and 19 MiB. More concurrent hashes would each take longer, and could
+/// use up all memory. A request that will hash first takes a place in the queue ([`admit`](Self::admit)), which is
+/// bounded too.
 /// Networks and accounts share the places and the cores fairly, whether their passwords are right or wrong.
 #[derive(Clone)]
 pub struct Hasher {
@@ -84,8 +85,8 @@ impl Hasher {
         }
     }
 
-    /// Hashes on the blocking threads of `runtime` from now on, whichever runtime calls. Only the first call has an
-    /// effect.
+    /// Hashes on the blocking threads of `runtime` from now on, even if another runtime calls. Only the first call has
+    /// an effect.
     ///
     /// With the threads of several runtimes, the memory of all would be kept, and one runtime could queue while
     /// another's threads are idle.
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_hash_per_core_runs_at_once() {
+    async fn at_most_one_hash_per_core_runs_at_a_time() {
         let hasher = hasher();
         let cores = std::thread::available_parallelism().unwrap().get();
         let all: Vec<_> = (0..cores).map(|_| admit(&hasher)).collect();
@@ -291,24 +292,27 @@ mod tests {
         for (m, t, p) in [(32, 1, 1), (64, 2, 4), (16, 3, 2)] {
             for algorithm in [Algorithm::Argon2id, Algorithm::Argon2i] {
                 let argon = Argon2::new(algorithm, Version::V0x13, Params::new(m, t, p, Some(24)).unwrap());
-                let theirs = argon
+                let crates_hash = argon
                     .hash_password_with_salt(b"password123", b"sixteen bytes...")
                     .unwrap();
-                let theirs = PasswordHash(theirs.to_string());
+                let crates_hash = PasswordHash(crates_hash.to_string());
                 let verdict = |text| {
-                    let (hasher, theirs) = (hasher.clone(), theirs.clone());
+                    let (hasher, crates_hash) = (hasher.clone(), crates_hash.clone());
                     async move {
                         let admission = admit(&hasher);
-                        hasher.verify(&admission, &password(text), Some(&theirs)).await.unwrap()
+                        hasher
+                            .verify(&admission, &password(text), Some(&crates_hash))
+                            .await
+                            .unwrap()
                     }
                 };
                 assert_eq!(verdict("password123").await, Verdict::Outdated);
                 assert_eq!(verdict("password124").await, Verdict::Wrong);
             }
         }
-        let ours = hasher.hash(&admit(&hasher), &password("password123")).await.unwrap();
+        let own_hash = hasher.hash(&admit(&hasher), &password("password123")).await.unwrap();
         assert_eq!(
-            Argon2::default().verify_password(b"password123", ours.0.as_str()),
+            Argon2::default().verify_password(b"password123", own_hash.0.as_str()),
             Ok(())
         );
     }
