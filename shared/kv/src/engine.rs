@@ -116,7 +116,7 @@ pub(crate) enum Transaction {
     )
 )]
 impl Transaction {
-    /// The value of `key`. Unless `peek` is set, a change of it until the commit is a conflict.
+    /// The value of `key`. Unless `peek` is set, the commit conflicts if another transaction has changed it.
     pub(crate) async fn get(&self, key: Vec<u8>, peek: bool) -> Result<Option<Vec<u8>>, Error> {
         match self {
             Self::Lmdb(txn) => {

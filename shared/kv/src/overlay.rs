@@ -54,7 +54,7 @@ impl Overlay {
         self.writes.insert(key, Write::Clear);
     }
 
-    /// Adds `delta` to the counter at `key`. If the transaction has written the key, the sum is known at once.
+    /// Adds `delta` to the counter at `key`. If the transaction has set or cleared the key, the sum is already known.
     pub(crate) fn add(&mut self, key: Vec<u8>, delta: i64) {
         let write = match self.lookup(&key) {
             Lookup::Value(value) => Write::Set(counter::sum(Some(value), delta)),
@@ -169,9 +169,9 @@ pub(crate) fn merge<'a, E>(
     while found.len() < limit {
         let own_first = match (snapshot.peek(), own.peek()) {
             (None, None) => break,
-            (Some(Ok((theirs, _))), Some(Ok((ours, _)))) => match order {
-                Order::Ascending => ours < theirs,
-                Order::Descending => ours > theirs,
+            (Some(Ok((stored_key, _))), Some(Ok((own_key, _)))) => match order {
+                Order::Ascending => own_key < stored_key,
+                Order::Descending => own_key > stored_key,
             },
             (Some(_), Some(Ok(_)) | None) => false,
             (_, Some(_)) => true,

@@ -77,7 +77,7 @@ impl Runner {
                                 (Some(value), _) => value,
                                 // The attempt that excluded the earlier ones.
                                 (None, Some(error)) => return Err(error),
-                                (None, None) => return Err(E::from(foreign_attempt(committed))),
+                                (None, None) => return Err(E::from(unexpected_attempt(committed))),
                             };
                             attempts.count_commit();
                             // This attempt has read the marker, so its snapshot includes that commit.
@@ -226,7 +226,8 @@ impl<'a> Attempts<'a> {
     ///
     /// The closure's own error is final even after an unknown commit. It follows from what this attempt read. The
     /// attempt with the unknown commit returned something else, so it read something that has changed since, and cannot
-    /// commit. If it has [peeked](Txn::peek), it can, and a further attempt must [exclude](Self::exclude_earlier) that.
+    /// commit. If it has [peeked](Txn::peek), its commit may still take place, and a further attempt must
+    /// [exclude](Self::exclude_earlier) it.
     fn failure_in<E: RunError>(&self, error: &E) -> Option<Error> {
         let failure = error.kv()?;
         (failure.is_retryable() || self.has_unknown_commit).then(|| failure.clone())
@@ -345,16 +346,16 @@ impl Decided {
     }
 }
 
-/// The closure's result in attempt `number`, whose unknown commit turned out to have taken place; `None` if the closure
-/// returned none in that attempt.
+/// The closure's result in attempt `number`, whose unknown commit turned out to have taken place; `None` if no result of
+/// that attempt is known.
 fn result_of<T>(number: u32, unknown_commits: Vec<(u32, T)>) -> Option<T> {
     let found = unknown_commits.into_iter().find(|(attempt, _)| *attempt == number);
     found.map(|(_, value)| value)
 }
 
-fn foreign_attempt(number: u32) -> Error {
+fn unexpected_attempt(number: u32) -> Error {
     Error::Engine {
-        why: format!("the marker names attempt {number}, which did not commit"),
+        why: format!("the commit marker names attempt {number}, whose outcome was already known"),
     }
 }
 

@@ -12,8 +12,8 @@ pub struct Snapshot {
     pub(crate) engine: EngineSnapshot,
     /// The snapshot was taken at this time or later.
     pub(crate) taken_after: Instant,
-    /// Whether a transaction that reads from this snapshot saves the trip of its begin. LMDB has no such trip; there the
-    /// flag states what a remote engine would save.
+    /// Whether a transaction that reads from this snapshot saves the trip of its begin. LMDB has no such trip; there
+    /// the flag states what a remote engine would save.
     pub(crate) saves_begin_trip: bool,
 }
 

@@ -120,11 +120,14 @@ conformance!(fdb, Harness::fdb);
 
 // Fault injection without faults changes no behaviour.
 #[cfg(feature = "testing")]
-conformance!(faulty, |test| super::lmdb_with_faults(test, super::Plan::default()));
+conformance!(lmdb_under_an_empty_plan, |test| super::lmdb_with_faults(
+    test,
+    super::Plan::default()
+));
 
 // Faults that a transaction recovers from are invisible to a caller that does not count attempts.
 #[cfg(feature = "testing")]
-conformance! { faulty_in_fact, |test| super::lmdb_with_faults(test, super::mild_faults());
+conformance! { lmdb_under_mild_faults, |test| super::lmdb_with_faults(test, super::mild_faults());
     reads:
         a_committed_write_is_read_by_the_next_transaction
         a_transaction_reads_its_own_writes
@@ -155,7 +158,7 @@ conformance! { faulty_in_fact, |test| super::lmdb_with_faults(test, super::mild_
 
 // On a cluster too: the commit marker that resolves an unknown commit is read from there.
 #[cfg(all(feature = "fdb", feature = "testing"))]
-conformance! { fdb_faulty_in_fact, |test| super::fdb_with_faults(test, super::mild_faults());
+conformance! { fdb_under_mild_faults, |test| super::fdb_with_faults(test, super::mild_faults());
     reads:
         a_committed_write_is_read_by_the_next_transaction
         a_transaction_reads_its_own_writes;
