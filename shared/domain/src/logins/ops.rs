@@ -26,7 +26,7 @@ struct Account {
 }
 
 /// The state of an attempt to log in before the password is hashed.
-struct Begun {
+struct BegunAttempt {
     /// The account, if the email has one.
     account: Option<Account>,
     /// `None` if throttling is off.
@@ -53,7 +53,7 @@ pub async fn log_in(env: &Env, client: &Client, email: &Email, password: &Passwo
     };
     let mut earlier = None;
     loop {
-        let Begun {
+        let BegunAttempt {
             account,
             reservation,
             snapshot,
@@ -80,7 +80,7 @@ pub async fn log_in(env: &Env, client: &Client, email: &Email, password: &Passwo
 }
 
 /// Finds the account of an email and reserves an attempt, unless an `earlier` round has.
-async fn begin(attempt: Attempt<'_>, email: &Email, earlier: Option<Reservation>) -> Result<Begun> {
+async fn begin(attempt: Attempt<'_>, email: &Email, earlier: Option<Reservation>) -> Result<BegunAttempt> {
     let env = attempt.env;
     let now = env.clock.now();
     let ((account, reservation), snapshot) = env
@@ -110,7 +110,7 @@ async fn begin(attempt: Attempt<'_>, email: &Email, earlier: Option<Reservation>
             Ok((account, Attempt::reserve(&txn, counters, earlier)?))
         })
         .await?;
-    Ok(Begun {
+    Ok(BegunAttempt {
         account,
         reservation,
         snapshot,

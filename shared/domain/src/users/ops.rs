@@ -55,8 +55,8 @@ pub async fn register(
 ) -> Result<Outcome<SignedIn>> {
     let admission = env.hasher.admit(client, &registration.email)?;
     let snapshot = match begin_registration(env, client, &registration, key).await? {
-        Begun::New(snapshot) => snapshot,
-        Begun::Replay(registered) => {
+        BegunRegistration::New(snapshot) => snapshot,
+        BegunRegistration::Replay(registered) => {
             // The login takes a place in the hashing queue of its own.
             drop(admission);
             // Boxed because it is rare, and would make the future of every registration larger.
@@ -152,7 +152,7 @@ impl Registered {
 }
 
 /// How a registration continues after its first transaction.
-enum Begun {
+enum BegunRegistration {
     /// The email is free. The snapshot is for the second transaction, if there was a first.
     New(Option<Snapshot>),
     /// An earlier request used the idempotency key.
@@ -166,10 +166,10 @@ async fn begin_registration(
     client: &Client,
     registration: &Registration,
     key: Option<&IdempotencyKey>,
-) -> Result<Begun> {
+) -> Result<BegunRegistration> {
     let rules = env.limits.throttle.as_ref();
     if rules.is_none() && key.is_none() {
-        return Ok(Begun::New(None));
+        return Ok(BegunRegistration::New(None));
     }
     let (now, email) = (env.clock.now(), &registration.email);
     let ((registered, holder), snapshot) = env
@@ -193,9 +193,9 @@ async fn begin_registration(
         })
         .await?;
     match (registered, holder) {
-        (Some(registered), _) => Ok(Begun::Replay(registered)),
+        (Some(registered), _) => Ok(BegunRegistration::Replay(registered)),
         (None, Some(_)) => Err(Error::EmailTaken),
-        (None, None) => Ok(Begun::New(Some(snapshot))),
+        (None, None) => Ok(BegunRegistration::New(Some(snapshot))),
     }
 }
 
@@ -248,7 +248,7 @@ pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new
     };
     let mut earlier = None;
     loop {
-        let (Change { user, new, reservation }, snapshot) = begin_change(attempt, caller, new, earlier).await?;
+        let (BegunChange { user, new, reservation }, snapshot) = begin_change(attempt, caller, new, earlier).await?;
         if env
             .hasher
             .verify(&admission, current, Some(&user.password_hash))
@@ -291,7 +291,7 @@ pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new
 }
 
 /// The state of a password change before the current password is verified.
-struct Change {
+struct BegunChange {
     user: User,
     new: Password,
     reservation: Option<Reservation>,
@@ -303,7 +303,7 @@ async fn begin_change(
     caller: &Caller,
     new: &str,
     earlier: Option<Reservation>,
-) -> Result<(Change, Snapshot)> {
+) -> Result<(BegunChange, Snapshot)> {
     let env = attempt.env;
     let now = env.clock.now();
     env.in_tenant_with_snapshot(caller, Permission::ManageAccount, |txn, scope| async move {
@@ -319,7 +319,7 @@ async fn begin_change(
         // Before the reservation, so that a rejected new password costs no attempt.
         let new = Password::chosen(new, env.limits.passwords, &context).map_err(Error::PasswordRejected)?;
         let reservation = Attempt::reserve(&txn, counters, earlier)?;
-        Ok(Change { user, new, reservation })
+        Ok(BegunChange { user, new, reservation })
     })
     .await
 }
