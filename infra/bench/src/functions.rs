@@ -16,19 +16,35 @@ use crate::stats::{micros, millis, quantile_of};
 /// The baseline of every row: `peer-hello`.
 const HELLO: &str = "a bare lambda_http + axum hello";
 
-/// Every function, its first call, and the goal for the time until the first response.
-const FUNCTIONS: &[(&str, FirstCall, Goal)] = &[
-    ("health", FirstCall::Get("/v5/health"), Goal::AtMost(2.0)),
-    ("sessions", FirstCall::GetSession, Goal::AtMost(2.0)),
-    ("auth", FirstCall::Get("/v5/.well-known/jwks.json"), Goal::None),
-    ("audit", FirstCall::Get("/v5/audit"), Goal::None),
-    ("janitor", FirstCall::Sweep, Goal::None),
-];
+/// A function, its first call, and the goal for the time until the first response.
+type Measured = (&'static str, FirstCall, Goal);
+
+/// Every function. One without a row here is called by its first `GET` route without parameters, and has no goal.
+fn functions() -> Vec<Measured> {
+    let get = |path: &str| FirstCall::Get(format!("/v5{path}"));
+    let mut functions = vec![
+        ("health", get("/health"), Goal::AtMost(2.0)),
+        ("sessions", FirstCall::GetSession, Goal::AtMost(2.0)),
+        ("auth", get("/.well-known/jwks.json"), Goal::None),
+        ("audit", get("/audit"), Goal::None),
+        ("janitor", FirstCall::Sweep, Goal::None),
+    ];
+    for function in gateway::functions() {
+        let name = function.name;
+        if functions.iter().all(|(listed, ..)| *listed != name) {
+            let mut routes = function.router.routes().iter();
+            let route = routes.find(|route| route.method == "GET" && !route.path.contains('{'));
+            let route = route.unwrap_or_else(|| panic!("add the first call of {name} to infra/bench/src/functions.rs"));
+            functions.push((name, get(&route.path), Goal::None));
+        }
+    }
+    functions
+}
 
 /// The first call of a function.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum FirstCall {
-    Get(&'static str),
+    Get(String),
     /// Get a session of the account.
     GetSession,
     /// Any event: the function sweeps.
@@ -43,7 +59,7 @@ fn hello() -> Command {
 
 /// The names of all functions.
 pub(crate) fn names() -> Vec<&'static str> {
-    FUNCTIONS.iter().map(|(name, ..)| *name).collect()
+    functions().into_iter().map(|(name, ..)| name).collect()
 }
 
 /// Program sizes, plain and zipped.
@@ -104,7 +120,7 @@ fn mib(bytes: usize) -> f64 {
 pub(crate) fn cold_starts(account: &Account, names: &[&str], rounds: usize) -> Vec<Row> {
     let _one = OneCpu::take();
     let mut rows = Vec::new();
-    for (name, first, goal) in FUNCTIONS.iter().filter(|(name, ..)| names.contains(name)) {
+    for (name, first, goal) in functions().iter().filter(|(name, ..)| names.contains(name)) {
         let event = match first {
             FirstCall::Get(path) => account.event("GET", path, None),
             FirstCall::GetSession => account.event("GET", &account.session_path(), None),
@@ -227,4 +243,24 @@ pub(crate) fn memory(account: &Account, calls: usize) -> Vec<Row> {
 pub(crate) fn assert_built(names: &[&str]) {
     let missing: Vec<_> = names.iter().filter(|name| !program(name).exists()).collect();
     assert!(missing.is_empty(), "not built in release: {missing:?}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_function_is_measured() {
+        let functions = gateway::functions()
+            .into_iter()
+            .map(|function| function.name.to_owned());
+        let jobs = gateway::jobs().into_iter().map(|job| job.name().to_owned());
+        assert_eq!(
+            names().into_iter().map(str::to_owned).collect::<BTreeSet<_>>(),
+            functions.chain(jobs).collect(),
+            "left: functions() in infra/bench/src/functions.rs, right: the functions of the gateway"
+        );
+    }
 }

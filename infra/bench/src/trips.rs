@@ -47,6 +47,9 @@ const LOWER_BOUNDS: &[Count] = &[
     ("log out everywhere", 3),
     ("ready", 2),
     ("health", 0),
+    ("public keys", 0),
+    ("document", 0),
+    ("documentation page", 0),
 ];
 
 /// Prints a table.
@@ -78,6 +81,11 @@ pub(crate) fn rows() -> Vec<Row> {
 
 /// Counts the trips of every endpoint.
 pub(crate) fn count() -> Vec<Count> {
+    let (counts, _) = run();
+    counts
+}
+
+fn run() -> (Vec<Count>, Vec<Value>) {
     let runtime = Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -86,7 +94,8 @@ pub(crate) fn count() -> Vec<Count> {
     runtime.block_on(call_every_endpoint())
 }
 
-async fn call_every_endpoint() -> Vec<Count> {
+/// The counts, and the log line of every request.
+async fn call_every_endpoint() -> (Vec<Count>, Vec<Value>) {
     let folder = tempfile::tempdir().expect("a temporary folder can be created");
     let plan = Plan {
         latency: Latency::of(TRIP),
@@ -159,7 +168,13 @@ async fn call_every_endpoint() -> Vec<Count> {
     timed(&mut counts, "ready", checking).await.ok();
     let checking = app.get("/v5/health").send();
     timed(&mut counts, "health", checking).await.ok();
-    counts
+    let reading = app.get("/v5/.well-known/jwks.json").send();
+    timed(&mut counts, "public keys", reading).await.document();
+    let reading = app.get("/v5/openapi.json").send();
+    timed(&mut counts, "document", reading).await.document();
+    let reading = app.get("/v5/docs").send();
+    timed(&mut counts, "documentation page", reading).await;
+    (counts, app.log_lines())
 }
 
 async fn timed(
@@ -180,10 +195,27 @@ fn text(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
     fn every_endpoint_reaches_its_lower_bound() {
         assert_eq!(count(), LOWER_BOUNDS);
+    }
+
+    #[test]
+    fn every_endpoint_is_called() {
+        let (_, lines) = run();
+        let endpoint = |line: &Value| {
+            let [method, route] = ["method", "route"].map(|name| text(&line[name]));
+            (method, route.trim_start_matches("/v5").to_owned())
+        };
+        let called: BTreeSet<_> = lines.iter().map(endpoint).collect();
+        let all = gateway::router();
+        let routes = all.routes().iter();
+        let routes = routes.map(|route| (route.method.to_owned(), route.path.clone()));
+        let missing: Vec<_> = routes.filter(|route| !called.contains(route)).collect();
+        assert!(missing.is_empty(), "infra/bench/src/trips.rs does not call {missing:?}");
     }
 }

@@ -65,10 +65,12 @@ pub(super) const SECONDS_PER_DAY: f64 = 86_400.0;
 pub(super) const FULL_MB: f64 = 1769.0;
 /// Log bytes per request: the request log line, three lines from Lambda itself, and the stage's access log.
 pub(super) const LOGGED_BYTES: f64 = 2_300.0;
-/// Nine metrics of each function with endpoints, and two of the janitor.
-pub(super) const METRICS: f64 = 4.0 * 9.0 + 2.0;
-pub(super) const ALARMS: f64 = 25.0;
-pub(super) const FUNCTIONS: f64 = 5.0;
+/// Metrics of a function with endpoints, and of a job.
+const METRICS: [f64; 2] = [9.0, 2.0];
+/// Alarms of a function with endpoints, and of a job.
+const ALARMS: [f64; 2] = [5.0, 4.0];
+/// Alarms of the HTTP API.
+const API_ALARMS: f64 = 1.0;
 
 pub(super) const AUTH: &str = "AuthFunction";
 pub(super) const SESSIONS_FUNCTION: &str = "SessionsFunction";
@@ -164,4 +166,27 @@ const fn usage(
         work,
         response_bytes,
     }
+}
+
+/// The number of functions with endpoints, and of jobs.
+fn counts() -> [f64; 2] {
+    [gateway::functions().len(), gateway::jobs().len()]
+        .map(|count| f64::from(u32::try_from(count).expect("there are few functions")))
+}
+
+pub(super) fn functions() -> f64 {
+    counts().iter().sum()
+}
+
+pub(super) fn metrics() -> f64 {
+    counts()
+        .iter()
+        .zip(METRICS)
+        .map(|(count, metrics)| count * metrics)
+        .sum()
+}
+
+pub(super) fn alarms() -> f64 {
+    let alarms: f64 = counts().iter().zip(ALARMS).map(|(count, alarms)| count * alarms).sum();
+    alarms + API_ALARMS
 }

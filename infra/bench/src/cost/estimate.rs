@@ -1,10 +1,10 @@
 //! The estimate for a number of users: load, store, cost, and how close each limit is.
 
 use super::assumptions::{
-    ACCOUNT_CONCURRENCY, ACTIVE, ALARMS, AUTH, CLIENTS, COPIES, DAYS, FUNCTIONS, GATEWAY_RATE, LOGGED_BYTES, METRICS,
-    MIN_NODES, MONTHS, NODE_GB, OVERHEAD, PEAK, PER_ALARM, PER_DASHBOARD, PER_GB_LOGGED, PER_GB_SECOND, PER_GB_SENT,
-    PER_METRIC, PER_MILLION_INVOCATIONS, PER_MILLION_REQUESTS, PER_NODE_HOUR, PROCESSES_PER_NODE, READS_PER_PROCESS,
-    SECONDS_PER_DAY, SESSIONS_FUNCTION, SPARE, USAGE, Usage, WRITES_PER_PROCESS,
+    ACCOUNT_CONCURRENCY, ACTIVE, AUTH, CLIENTS, COPIES, DAYS, GATEWAY_RATE, LOGGED_BYTES, MIN_NODES, MONTHS, NODE_GB,
+    OVERHEAD, PEAK, PER_ALARM, PER_DASHBOARD, PER_GB_LOGGED, PER_GB_SECOND, PER_GB_SENT, PER_METRIC,
+    PER_MILLION_INVOCATIONS, PER_MILLION_REQUESTS, PER_NODE_HOUR, PROCESSES_PER_NODE, READS_PER_PROCESS,
+    SECONDS_PER_DAY, SESSIONS_FUNCTION, SPARE, USAGE, Usage, WRITES_PER_PROCESS, alarms, functions, metrics,
 };
 use super::inputs::Inputs;
 
@@ -53,7 +53,7 @@ impl Estimate {
         let load = Load::of(inputs, peak);
         let requests_per_day = sum(|_| 1.0);
         // One warm sandbox of each function always exists.
-        let clients = (load.concurrency() * SPARE).max(FUNCTIONS);
+        let clients = (load.concurrency() * SPARE).max(functions());
         let on_disk = |bytes: f64| bytes * COPIES * OVERHEAD / 1e9;
         let growth = on_disk(active * DAYS * inputs.daily_growth());
         let disk = on_disk(users * inputs.bytes_per_user()) + growth * MONTHS;
@@ -69,8 +69,10 @@ impl Estimate {
             .iter()
             .map(|usage| per_month * usage.per_day * inputs.seconds(usage) * inputs.memory(usage) / 1024.0);
         let lambda = millions * PER_MILLION_INVOCATIONS + gb_seconds.sum::<f64>() * PER_GB_SECOND;
-        let cloudwatch =
-            millions * LOGGED_BYTES / 1e3 * PER_GB_LOGGED + METRICS * PER_METRIC + ALARMS * PER_ALARM + PER_DASHBOARD;
+        let cloudwatch = millions * LOGGED_BYTES / 1e3 * PER_GB_LOGGED
+            + metrics() * PER_METRIC
+            + alarms() * PER_ALARM
+            + PER_DASHBOARD;
         let traffic = per_month * sum(|usage| usage.response_bytes) / 1e9 * PER_GB_SENT;
         Self {
             users,
