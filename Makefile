@@ -93,6 +93,17 @@ template: ## write template.yaml from infra/aws/template.base.yaml and infra/aws
 fmt: ## format all sources
 	cargo fmt --all
 
+.PHONY: new-group
+new-group: ## add the skeleton of an endpoint group: make new-group NAME=notes
+	@cargo run --quiet --locked --bin new-group -- "$(NAME)"
+	cargo update --quiet --workspace --offline
+	cargo fmt --all
+	$(MAKE) openapi template
+
+.PHONY: test-new-group
+test-new-group: ## add a group to a copy of the workspace, and run its tests there
+	@sh infra/new-group/test.sh
+
 # Here packages are selected, so that features for tests stay out of deployed programs.
 LAMBDA_TOOLS    := $(CARGO_LAMBDA) $(ZIG) $(LIBCLANG)
 BUILD_FUNCTIONS  = sh infra/tools/build-functions.sh $(or $(ARCH),arm64)

@@ -1,0 +1,5 @@
+//! The program of the function `things`.
+
+fn main() -> std::process::ExitCode {
+    api::serve(things::router())
+}

@@ -1,0 +1,29 @@
+#!/bin/sh
+# Adds a group to a copy of the workspace, and checks that the result compiles without warnings and passes the tests of
+# the lists that contain a group. The copy shares the target directory, so that dependencies are compiled once.
+
+set -eu
+cd "$(dirname "$0")/../.."
+
+CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
+export CARGO_TARGET_DIR
+# The same folder each time, so that cargo finds its earlier results. Not in the target directory, where cargo does not
+# notice changes of sources.
+copy=$PWD/.tools/new-group
+name=samples
+
+rm -rf "$copy"
+trap 'rm -rf "$copy"' EXIT
+mkdir -p "$copy"
+git ls-files -z | tar --create --null --files-from=- | tar --extract --directory="$copy"
+cd "$copy"
+
+make new-group NAME=$name
+cargo fmt --all --check
+cargo clippy --locked --package domain --package $name --package gateway --package bench --all-targets -- -D warnings
+cargo test --locked --package $name
+cargo test --locked --package domain --lib -- keys:: $name::
+cargo test --locked --package gateway --test it -- \
+  flow::the_flow_succeeds_in_process isolation:: layout:: openapi:: operations:: store_trips:: surface:: template::
+cargo test --locked --package bench
+cargo test --locked --package template
