@@ -7,7 +7,7 @@
 #   STACK           the stack's name
 #   PARAMETERS      the template's parameters, `Name=value` separated by spaces; all others keep their values
 #   WATCHED=no      deploys although an alarm already rings, which would roll back the fix, too: no alarm is consulted,
-#                   and a single function takes over all requests at once
+#                   and the new version of a single function takes over immediately
 #   SAM             another SAM CLI than the pinned one
 
 set -eu
@@ -72,7 +72,7 @@ read_stack() {
         exit 1
     }
     exists=yes
-    look
+    read_resources
 }
 
 # reject_rolled_back: ends the script if a function is rolled back, because its requests cannot shift then.
@@ -147,8 +147,8 @@ function=
 }
 make "build-$name" ARCH="$built_for"
 read_stack_again
-# CodeDeploy would shift from the version that was rolled back, not from the live one. So the new version takes over at
-# once.
+# CodeDeploy would shift from the version that was rolled back, not from the live one. So the new version takes over
+# immediately.
 shift_gradually=yes
 ! rolled_back "$name" || {
     shift_gradually=no

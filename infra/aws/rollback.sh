@@ -12,7 +12,7 @@ cd "$(dirname "$0")/../.."
 
 name=$1
 id=$(logical_id "$name")
-look
+read_resources
 function=$(physical_id "$id")
 [ -n "$function" ] || {
     echo "$name is not deployed." >&2

@@ -27,8 +27,8 @@ logical_id() {
         '{ for (i = 1; i <= NF; i++) printf "%s%s", toupper(substr($i, 1, 1)), substr($i, 2); print "Function" }'
 }
 
-# look: reads the stack's resources. The CLI fetches all pages and prints each.
-look() {
+# read_resources: reads the stack's resources. The CLI fetches all pages and prints each.
+read_resources() {
     resources=$(aws cloudformation list-stack-resources --stack-name "$stack" --output text --query \
         "StackResourceSummaries[?!starts_with(ResourceStatus, 'DELETE')].[LogicalResourceId, PhysicalResourceId]")
 }

@@ -25,7 +25,7 @@ TABLE = "infra/aws/functions.toml"
 PLANNED_FUNCTIONS = 15
 PLANNED_RESOURCES = 400
 
-# Stands for a function of the next rounds. Fifteen functions have about eighty operations, but only operations with a
+# A placeholder for a planned function. Fifteen functions have about eighty operations, but only operations with a
 # limit of their own need a route.
 PLANNED = """
 [planned-{number}]

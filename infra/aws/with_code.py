@@ -3,7 +3,7 @@
     with_code.py TEMPLATE LOGICAL_ID ZIP RELEASE yes|no
 
 TEMPLATE is the output of `aws cloudformation get-template`. RELEASE identifies the code, so that SAM publishes a
-version of it. `no` moves the function's alias at once instead of gradually.
+version of it. `no` moves the function's alias immediately instead of gradually.
 """
 
 import json

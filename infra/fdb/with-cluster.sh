@@ -1,7 +1,7 @@
 #!/bin/sh
 # with-cluster.sh COMMAND…: runs a command with a temporary FoundationDB cluster: one process, in memory, on loopback.
-# FDB_CLUSTER_FILE names it for the command. Programs and the client library in .tools/foundationdb/ go before those of
-# the system.
+# FDB_CLUSTER_FILE names it for the command. Programs and the client library in .tools/foundationdb/ take precedence
+# over those of the system.
 
 set -eu
 
