@@ -1,11 +1,12 @@
-//! Checks the architecture rules that neither the compiler nor clippy knows: allowed dependencies, crates that one module
-//! wraps, versions in one place, import cycles.
+//! Checks the architecture rules that neither the compiler nor clippy knows: allowed dependencies, crates that one file
+//! wraps, versions in one place, import cycles, line length.
 //!
 //! `make check` runs it from any folder of the workspace. Exit status: 0 without violations, 1 with an explanation of
 //! each violation on standard error, 2 if the workspace cannot be read.
 
 mod cycles;
 mod layers;
+mod lines;
 mod manifests;
 mod sources;
 mod violation;
@@ -45,6 +46,9 @@ fn check() -> Result<(usize, Vec<Violation>), String> {
         violations.extend(manifests::check(member));
         violations.extend(sources::check(member));
         violations.extend(cycles::check(member));
+    }
+    for file in workspace.tracked_files()? {
+        violations.extend(lines::check(&file));
     }
     Ok((workspace.members.len(), violations))
 }

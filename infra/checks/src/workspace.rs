@@ -1,5 +1,5 @@
-//! The input of the rules: every member with its declared dependencies, its manifest and its Rust sources.
-//! Members, crate roots and files are discovered, never listed.
+//! The input of the rules: every member with its declared dependencies, its manifest and its Rust sources, and every
+//! tracked text file. Members, crate roots and files are discovered, never listed.
 
 use std::{
     fs, io,
@@ -10,6 +10,7 @@ use std::{
 use serde::Deserialize;
 
 pub(crate) struct Workspace {
+    root: PathBuf,
     pub(crate) members: Vec<Member>,
 }
 
@@ -76,7 +77,36 @@ impl Workspace {
             .into_iter()
             .map(|package| member(&root, package))
             .collect::<Result<_, _>>()?;
-        Ok(Self { members })
+        Ok(Self { root, members })
+    }
+
+    /// The text files that git tracks.
+    pub(crate) fn tracked_files(&self) -> Result<Vec<Source>, String> {
+        let output = Command::new("git")
+            .args(["ls-files", "-z"])
+            .current_dir(&self.root)
+            .output()
+            .map_err(|error| format!("cannot run git: {error}"))?;
+        if !output.status.success() {
+            return Err(format!(
+                "git ls-files failed:\n{}",
+                String::from_utf8_lossy(&output.stderr)
+            ));
+        }
+        let names = String::from_utf8_lossy(&output.stdout);
+        let mut sources = Vec::new();
+        for file in names.split_terminator('\0') {
+            match fs::read_to_string(self.root.join(file)) {
+                Ok(text) => sources.push(Source {
+                    file: file.to_owned(),
+                    text,
+                }),
+                // A binary file, or one that was deleted but not yet committed.
+                Err(error) if [io::ErrorKind::InvalidData, io::ErrorKind::NotFound].contains(&error.kind()) => {}
+                Err(error) => return Err(format!("cannot read {file}: {error}")),
+            }
+        }
+        Ok(sources)
     }
 }
 
@@ -192,5 +222,13 @@ mod tests {
         let mut dependencies = gateway.dependencies.iter();
         assert!(dependencies.any(|dependency| dependency.name == "testkit" && dependency.kind == Kind::Tests));
         assert!(gateway.roots.contains(&"infra/gateway/tests/it/main.rs".to_owned()));
+    }
+
+    #[test]
+    fn tracked_files_include_sources_scripts_and_documents() {
+        let files = Workspace::load().unwrap().tracked_files().unwrap();
+        for wanted in ["Makefile", "README.md", "infra/checks/src/main.rs", "template.yaml"] {
+            assert!(files.iter().any(|source| source.file == wanted), "{wanted}");
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! `make new-group NAME=notes`: adds the skeleton of an endpoint group to the workspace: a domain folder, a function with
-//! one endpoint and its tests, and the row of the group in every list.
+//! `make new-group NAME=notes`: adds the skeleton of an endpoint group to the workspace: a domain folder, a function
+//! with one endpoint and its tests, and the row of the group in every list.
 //!
 //! New files come from `templates/`. Either every change applies, or none is written.
 

@@ -346,8 +346,8 @@ impl Decided {
     }
 }
 
-/// The closure's result in attempt `number`, whose unknown commit turned out to have taken place; `None` if no result of
-/// that attempt is known.
+/// The closure's result in attempt `number`, whose unknown commit turned out to have taken place; `None` if no result
+/// of that attempt is known.
 fn result_of<T>(number: u32, unknown_commits: Vec<(u32, T)>) -> Option<T> {
     let found = unknown_commits.into_iter().find(|(attempt, _)| *attempt == number);
     found.map(|(_, value)| value)

@@ -189,7 +189,8 @@ mod tests {
             let cause = std::io::Error::other("a \"quote\"\nand a line");
             let nothing: Option<&str> = None;
             tracing::warn!(
-                target: "a::b", nothing, count = 3_u64, below = -1_i64, share = 0.5, is = true, %cause, list = ?[1, 2], "said"
+                target: "a::b",
+                nothing, count = 3_u64, below = -1_i64, share = 0.5, is = true, %cause, list = ?[1, 2], "said"
             );
         });
         assert_eq!(line.matches('\n').count(), 1, "{line}");
