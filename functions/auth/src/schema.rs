@@ -8,16 +8,22 @@ use domain::{logins, password, users};
 api::schemas! {
     /// An email address.
     Email = formatted("email")
-        .description(Some("An email address in ASCII (RFC 5321), trimmed and in lower case."))
+        .description(Some(
+            "An email address (RFC 5321), trimmed and in lower case. The part before the `@` is in ASCII. An \
+             internationalised domain is stored and returned in ASCII, as its A-label (RFC 5890).",
+        ))
         .min_length(Some(3))
         .max_length(Some(users::Email::MAX_BYTES))
         .examples(["test@example.com"]);
 
     /// The name of a person or company.
     PersonName = text()
-        .description(Some("At most 200 characters after trimming, without control characters."))
+        .description(Some(
+            "At most 200 characters after trimming, none of them a control character or one that overrides the direction \
+             of text. Unless blank, it has a visible character.",
+        ))
         .max_length(Some(NAME_MAX))
-        .pattern(Some(r"^[^\u0000-\u001f\u007f-\u009f]*$"))
+        .pattern(Some(r"^[^\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]*$"))
         .examples(["Test"]);
 
     /// The access token's authentication scheme.

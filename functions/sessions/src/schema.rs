@@ -7,11 +7,12 @@ api::schemas! {
     /// A session's working folder.
     WorkspacePath = text()
         .description(Some(
-            "An absolute POSIX path of at most 1,024 bytes, without `..` and NUL. The server removes repeated slashes, \
-             `.` segments and a trailing slash.",
+            "An absolute POSIX path of at most 1,024 bytes, without `..`, control characters and characters that override the \
+             direction of text. Every segment has a visible character. Repeated slashes, `.` segments and a trailing \
+             slash are removed.",
         ))
         .min_length(Some(1))
         .max_length(Some(sessions::WorkspacePath::MAX_BYTES))
-        .pattern(Some(r"^(/(?!\.\.(/|$))[^/\u0000]*)+$"))
+        .pattern(Some(r"^(/(?!\.\.(/|$))[^/\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]*)+$"))
         .examples(["/workspace/test"]);
 }

@@ -35,6 +35,7 @@ pub mod text;
 pub mod throttle;
 pub mod time;
 pub mod users;
+mod visible;
 
 pub use client::{Address, Client, UserAgent};
 pub use clock::{Clock, SystemClock};

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::visible::{is_bidi_control, is_visible};
+
 /// Why a text was rejected: the rest of a sentence about it, for the user, such as "must not be empty".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection(pub String);
@@ -30,7 +32,8 @@ impl fmt::Display for Rejection {
 /// The maximum length of a name in characters.
 pub const NAME_MAX: usize = 200;
 
-/// A name after trimming: 1 to 200 characters, none of them a control character.
+/// A name after trimming: 1 to 200 characters, at least one of them visible, none of them a control character or one
+/// that overrides the direction of text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Name(String);
@@ -47,6 +50,14 @@ impl Name {
         }
         if text.chars().any(char::is_control) {
             return Err(Rejection::because("must not contain control characters"));
+        }
+        if text.chars().any(is_bidi_control) {
+            return Err(Rejection::because(
+                "must not contain characters that override the direction of text",
+            ));
+        }
+        if !is_visible(text) {
+            return Err(Rejection::because("must contain a visible character"));
         }
         Ok(Self(text.to_owned()))
     }
@@ -94,6 +105,32 @@ mod tests {
         assert_eq!(Name::parse_optional(" \t "), Ok(None));
         assert!(Name::parse("a\u{0}b").is_err());
         assert!(Name::parse("a\u{85}b").is_err());
+    }
+
+    #[test]
+    fn a_name_is_visible_and_in_the_order_in_which_it_is_stored() {
+        for text in [
+            "\u{200b}",
+            "\u{2060}",
+            "\u{ad}",
+            "\u{3164}",
+            "\u{2800}",
+            " \u{200b} \u{fe0f}",
+        ] {
+            let invisible = Err(Rejection::because("must contain a visible character"));
+            assert_eq!(Name::parse(text), invisible, "{text:?}");
+            // A blank field is no name. Invisible characters are a mistake or an attack.
+            assert!(Name::parse_optional(text).is_err(), "{text:?}");
+        }
+        for text in ["a\u{202e}b", "\u{202d}a", "a\u{2066}b\u{2069}"] {
+            let reordered = Err(Rejection::because(
+                "must not contain characters that override the direction of text",
+            ));
+            assert_eq!(Name::parse(text), reordered, "{text:?}");
+        }
+        for text in ["co\u{ad}op", "👩\u{200d}🚀", "\u{200f}דוד"] {
+            assert!(Name::parse(text).is_ok(), "{text:?}");
+        }
     }
 
     proptest! {

@@ -50,11 +50,18 @@ schemas! {
 
     /// A name.
     Name = text()
-        .description(Some("A name: after trimming it has at least one character, and no control characters."))
+        .description(Some(
+            "A name: after trimming it has at least one visible character, no control characters, and no characters \
+             that override the direction of text.",
+        ))
         .min_length(Some(1))
         .max_length(Some(NAME_MAX))
         .pattern(Some(
-            r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$",
+            concat!(
+                r"^[^\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]*",
+                r"[^\s\u0000-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164]",
+                r"[^\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]*$",
+            ),
         ))
         .examples(["My Project"]);
 

@@ -5,8 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::text::Rejection;
+use crate::visible::{is_bidi_control, is_visible};
 
-/// An absolute POSIX path of at most 1,024 bytes, without empty, `.` or `..` segments and without NUL.
+/// An absolute POSIX path of at most 1,024 bytes, without empty, `.`, `..` or invisible segments, without control
+/// characters and without characters that override the direction of text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WorkspacePath(String);
@@ -20,8 +22,13 @@ impl WorkspacePath {
         if text.len() > Self::MAX_BYTES {
             return Err(Rejection(format!("must have at most {} bytes", Self::MAX_BYTES)));
         }
-        if text.contains('\0') {
-            return Err(Rejection::because("must not contain NUL"));
+        if text.chars().any(char::is_control) {
+            return Err(Rejection::because("must not contain control characters"));
+        }
+        if text.chars().any(is_bidi_control) {
+            return Err(Rejection::because(
+                "must not contain characters that override the direction of text",
+            ));
         }
         let Some(relative) = text.strip_prefix('/') else {
             return Err(Rejection::because("must be an absolute path: start it with `/`"));
@@ -31,6 +38,11 @@ impl WorkspacePath {
             match segment {
                 "" | "." => {}
                 ".." => return Err(Rejection::because("must not contain `..`")),
+                segment if !is_visible(segment) => {
+                    return Err(Rejection::because(
+                        "must contain a visible character between two slashes",
+                    ));
+                }
                 segment => {
                     normalised.push('/');
                     normalised.push_str(segment);
@@ -82,6 +94,26 @@ mod tests {
             assert!(WorkspacePath::parse(text).is_err(), "{text:?} was accepted");
         }
         assert!(WorkspacePath::parse(&long[..1024]).is_ok());
+    }
+
+    #[test]
+    fn control_characters_and_invisible_segments_are_rejected() {
+        for text in [
+            "/a\nb",
+            "/a\tb",
+            "/\u{7f}",
+            "/a\u{85}b",
+            "/a\u{202e}b",
+            "/\u{2067}a",
+            "/\u{200b}",
+            "/a/\u{3164}/b",
+            "/ /a",
+        ] {
+            assert!(WorkspacePath::parse(text).is_err(), "{text:?} was accepted");
+        }
+        for text in ["/a b/c", "/co\u{ad}op", "/雨/.a"] {
+            assert!(WorkspacePath::parse(text).is_ok(), "{text:?} was rejected");
+        }
     }
 
     proptest! {
