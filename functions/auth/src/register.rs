@@ -49,8 +49,11 @@ impl RegisterBody {
         let first_name = name("firstName", self.first_name);
         let last_name = name("lastName", self.last_name);
         let company = name("company", self.company);
-        // Last, because the policy compares the password with the other members, as far as they are valid.
+        // Last, because the policy compares the password with the other members. If one of them is invalid, the request
+        // is rejected anyway, and only the length is checked.
         let names = [&first_name, &last_name, &company];
+        let is_valid = email.is_some() && names.iter().all(|name| name.is_some());
+        let passwords = if is_valid { passwords } else { passwords.length_only() };
         let context = Context::of(email.as_ref(), names.into_iter().flatten().flatten());
         let password = checks.required("password", self.password, |text| {
             Password::chosen(&text, passwords, &context)

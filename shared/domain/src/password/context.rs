@@ -14,6 +14,9 @@ const SERVICE: &str = "coditect";
 /// The minimum length of a word in characters: shorter ones occur in passphrases by chance.
 const WORD_MIN: usize = 4;
 
+/// The maximum number of words, so that a request with long names has bounded work. Shorter words are dropped first.
+const WORDS_MAX: usize = 64;
+
 /// What others know about a password's owner. It has no `Debug`, so it is never logged.
 #[derive(Clone)]
 pub struct Context {
@@ -34,9 +37,17 @@ impl Context {
         }
         words.extend(names.into_iter().flat_map(|name| variants(name.as_str())));
         words.retain(|word| word.chars().count() >= WORD_MIN);
-        words.sort_by_key(|word| Reverse(word.len()));
+        // By text, too: only neighbours are removed as duplicates.
+        words.sort_unstable_by(|a, b| Reverse(a.len()).cmp(&Reverse(b.len())).then_with(|| a.cmp(b)));
         words.dedup();
+        words.truncate(WORDS_MAX);
         Self { words }
+    }
+
+    /// The words, for tests.
+    #[cfg(test)]
+    pub(super) fn words(&self) -> &[String] {
+        &self.words
     }
 
     /// The number of characters in `text` besides the words of this context, common passwords and patterns; `None` if
@@ -54,7 +65,8 @@ impl Context {
     }
 }
 
-/// The forms of `text` that a password may contain: as it is, its words, and its words joined.
+/// The forms of `text` that a password may contain: as it is, its words, and its words joined. All are of bounded
+/// length, because [`folded`] is.
 fn variants(text: &str) -> Vec<String> {
     let text = folded(text);
     let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).collect();

@@ -11,7 +11,14 @@ pub(super) fn is_too_few(characters: usize) -> bool {
     characters < MIN_LENGTH
 }
 
-/// `text` without regard to case and composition.
+/// The maximum number of characters that a rule examines: twice as many as the highest minimum length.
+///
+/// Normalisation can make eighteen characters of one, so a limit on the text as sent would not bound the work. A longer
+/// password is judged by its start.
+pub(super) const EXAMINED_MAX: usize = 128;
+
+/// The start of `text`, without regard to case and composition.
 pub(super) fn folded(text: &str) -> String {
-    text.nfkc().flat_map(char::to_lowercase).nfkc().collect()
+    let folded = text.nfkc().flat_map(char::to_lowercase).nfkc();
+    folded.take(EXAMINED_MAX).collect()
 }

@@ -13,6 +13,7 @@ mod hasher;
 mod input;
 mod measure;
 mod pattern;
+mod phrase;
 mod policy;
 #[cfg(test)]
 mod tests;

@@ -97,11 +97,13 @@ impl<'a> Core<'a> {
 /// The characters of `text`; of every row of at least `run_min`, only the first.
 fn without_rows(text: &str, run_min: usize) -> Vec<char> {
     let chars: Vec<char> = text.chars().collect();
+    let pairs: Vec<Rows> = chars.windows(2).map(|pair| Rows::between(pair[0], pair[1])).collect();
     let mut kept = Vec::with_capacity(chars.len());
-    let mut rest = &chars[..];
-    while let Some(&first) = rest.first() {
+    let mut position = 0;
+    while let Some(&first) = chars.get(position) {
         kept.push(first);
-        rest = &rest[Some(run(rest)).filter(|&run| run >= run_min).unwrap_or(1)..];
+        let run = Rows::run(&pairs[position.min(pairs.len())..]);
+        position += if run >= run_min { run } else { 1 };
     }
     kept
 }
@@ -123,26 +125,37 @@ fn period(chars: &[char]) -> usize {
         .unwrap_or(chars.len())
 }
 
-/// The length of the row at the start of `chars`.
-fn run(chars: &[char]) -> usize {
-    let steps: [fn(char, char) -> bool; 3] = [
-        |a, b| a == b,
-        |a, b| u32::from(a) + 1 == u32::from(b),
-        |a, b| u32::from(a) == u32::from(b) + 1,
-    ];
-    let along = |follows: &dyn Fn(char, char) -> bool| {
-        1 + chars.windows(2).take_while(|pair| follows(pair[0], pair[1])).count()
-    };
-    let by_step = steps.iter().map(|step| along(step)).max();
-    let by_key = KEYS
-        .iter()
-        .map(|keys| along(&|a, b| are_neighbours(keys, a, b)).max(along(&|a, b| are_neighbours(keys, b, a))))
-        .max();
-    by_step.max(by_key).unwrap_or(0)
-}
+/// The kinds of row that may continue from one character to the next, one bit each: three steps of the code point, then
+/// each row of [`KEYS`] forwards and backwards.
+#[derive(Clone, Copy)]
+struct Rows(u64);
 
-fn are_neighbours(keys: &str, left: char, right: char) -> bool {
-    keys.chars().zip(keys.chars().skip(1)).any(|pair| pair == (left, right))
+const _: () = assert!(3 + 2 * KEYS.len() <= 64, "each kind of row has a bit");
+
+impl Rows {
+    fn between(left: char, right: char) -> Self {
+        let (a, b) = (u32::from(left), u32::from(right));
+        let mut rows = u64::from(a == b) | u64::from(a + 1 == b) << 1 | u64::from(a == b + 1) << 2;
+        for (index, keys) in KEYS.iter().enumerate() {
+            for (at, key) in keys.match_indices(left) {
+                let next = keys[at + key.len()..].chars().next();
+                let previous = keys[..at].chars().next_back();
+                rows |= u64::from(next == Some(right)) << (3 + 2 * index);
+                rows |= u64::from(previous == Some(right)) << (4 + 2 * index);
+            }
+        }
+        Self(rows)
+    }
+
+    /// The length in characters of the row at the start of a text, given the kinds between its characters.
+    fn run(pairs: &[Self]) -> usize {
+        let mut common = u64::MAX;
+        let follows = pairs.iter().take_while(|Self(rows)| {
+            common &= rows;
+            common != 0
+        });
+        1 + follows.count()
+    }
 }
 
 #[cfg(test)]

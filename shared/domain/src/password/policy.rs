@@ -1,9 +1,8 @@
 //! The policy for new passwords.
 
-use crate::password::common;
 use crate::password::context::Context;
-use crate::password::measure::{MIN_LENGTH, folded, is_too_few};
-use crate::password::pattern;
+use crate::password::measure::{EXAMINED_MAX, MIN_LENGTH, folded, is_too_few};
+use crate::password::{common, pattern, phrase};
 use crate::text::Rejection;
 
 /// The highest minimum length that a policy can set, in characters: users must be able to use that many, but need not.
@@ -37,10 +36,20 @@ impl Policy {
         Self { min_length, ..self }
     }
 
+    /// The same minimum length, and no other rule. It is cheap, so it suits a request that is rejected for another
+    /// reason.
+    #[must_use]
+    pub fn length_only(self) -> Self {
+        Self {
+            is_strict: false,
+            ..self
+        }
+    }
+
     /// Every rule that `password`, normalised to NFKC, breaks.
     pub(super) fn rejections(self, password: &str, context: &Context) -> Vec<Rejection> {
         let mut rejections = Vec::new();
-        let length = password.chars().count();
+        let length = password.chars().take(EXAMINED_MAX).count();
         if length < self.min_length {
             rejections.push(Rejection(format!("must have at least {} characters", self.min_length)));
         }
@@ -48,9 +57,10 @@ impl Policy {
             return rejections;
         }
         let text = folded(password);
-        if common::around(&text).is_some_and(is_too_few) {
+        let around = common::around(&text).into_iter().chain(phrase::around(&text)).min();
+        if around.is_some_and(is_too_few) {
             rejections.push(Rejection::because(
-                "must not be a common password, or one with a few digits or signs added",
+                "must not be a common password or phrase, or one with a few digits or signs added",
             ));
         }
         let essence = pattern::essence(&text);
@@ -70,6 +80,6 @@ impl Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self::BASIC
+        Self::STRICT
     }
 }
