@@ -1,6 +1,10 @@
-use domain::sessions::{Draft, Session, WorkspacePath, store};
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::sessions::ops::{self, Listing, SCAN_MAX};
+use domain::sessions::{Draft, Filter, Session, WorkspacePath, store};
 use domain::text::Name;
-use domain::{Permission, sessions::ops::SCAN_MAX};
+use domain::{Clock, Permission};
 use serde_json::{Value, json};
 use testkit::{Actor, Target as _, TestApp};
 
@@ -8,10 +12,14 @@ use crate::{create, start};
 
 /// Adds `count` sessions to the actor's tenant, below HTTP, with many sessions per transaction.
 async fn fill(app: &TestApp, actor: &Actor, count: usize) {
+    fill_with(app, actor, count, "filler", "/filler").await;
+}
+
+async fn fill_with(app: &TestApp, actor: &Actor, count: usize, name: &str, path: &str) {
     let caller = &actor.caller();
     let draft = Draft {
-        name: Name::parse("filler").unwrap(),
-        workspace_path: WorkspacePath::parse("/filler").unwrap(),
+        name: Name::parse(name).unwrap(),
+        workspace_path: WorkspacePath::parse(path).unwrap(),
     };
     let sessions: Vec<Session> = (0..count)
         .map(|_| {
@@ -23,7 +31,7 @@ async fn fill(app: &TestApp, actor: &Actor, count: usize) {
             )
         })
         .collect();
-    for batch in sessions.chunks(5000) {
+    for batch in sessions.chunks(2000) {
         let written = app
             .env
             .in_tenant(caller, Permission::WriteSessions, |txn, scope| async move {
@@ -151,6 +159,77 @@ async fn a_search_with_few_matches_is_bounded_and_resumable() {
     let page = app.get(&next).by(&alice).send().await.ok();
     assert_eq!(names(&page), ["needle one"]);
     assert_eq!(page["nextCursor"], Value::Null);
+}
+
+/// The longest name and path, of letters that are three bytes each.
+fn longest() -> (String, String) {
+    ("\u{1ea4}".repeat(200), format!("/{}", "\u{1ea4}".repeat(341)))
+}
+
+#[tokio::test]
+async fn a_search_examines_a_bounded_number_of_bytes_and_goes_on_where_it_stopped() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    create(&app, &alice, "needle").await;
+    let (name, path) = longest();
+    fill_with(&app, &alice, 400, &name, &path).await;
+    let page = app.get("/v5/sessions?q=needle").by(&alice).send().await.ok();
+    assert_eq!(names(&page), Vec::<&str>::new());
+    let next = format!("/v5/sessions?q=needle&cursor={}", page["nextCursor"].as_str().unwrap());
+    let page = app.get(&next).by(&alice).send().await.ok();
+    assert_eq!(names(&page), ["needle"]);
+    assert_eq!(page["nextCursor"], Value::Null);
+}
+
+/// A clock that moves on by a millisecond whenever it is read.
+#[derive(Default)]
+struct Ticking(std::sync::atomic::AtomicU64);
+
+impl Clock for Ticking {
+    fn now(&self) -> domain::Timestamp {
+        domain::Timestamp::from_millis(1_767_225_600_000)
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst))
+    }
+}
+
+#[tokio::test]
+async fn a_search_works_for_a_bounded_time_and_yields_between_steps() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let (name, path) = longest();
+    fill_with(&app, &alice, 200, &name, &path).await;
+    let mut env = app.env.clone();
+    let caller = alice.caller();
+    let listing = Listing {
+        filter: Filter::parse("needle").unwrap(),
+        ..Listing::default()
+    };
+    // With the clock at rest, the search examines all sessions. It lets another task run after every 8,000 bytes.
+    let turns = std::cell::Cell::new(0);
+    let others = async {
+        loop {
+            turns.set(turns.get() + 1);
+            tokio::task::yield_now().await;
+        }
+    };
+    let page = tokio::select! {
+        biased;
+        page = ops::list(&env, &caller, &listing) => page.unwrap(),
+        () = others => unreachable!("it never ends"),
+    };
+    assert!(page.next.is_none());
+    let bytes = 200 * (name.len() + path.len());
+    assert!(turns.get() >= bytes / 10_000, "{} turns for {bytes} bytes", turns.get());
+
+    env.clock = Arc::new(Ticking::default());
+    let page = ops::list(&env, &caller, &listing).await.unwrap();
+    assert!(
+        page.sessions.is_empty() && page.next.is_some(),
+        "the time was not bounded"
+    );
 }
 
 #[tokio::test]

@@ -3,16 +3,17 @@
 pub mod keys;
 pub mod ops;
 mod path;
+mod search;
 pub mod store;
 
 use serde::{Deserialize, Serialize};
-use unicode_normalization::UnicodeNormalization as _;
 
 pub use self::path::WorkspacePath;
+pub use self::search::Filter;
 use crate::id::{SessionId, TenantId, UserId};
 use crate::record::Record;
 use crate::scope::caller::Caller;
-use crate::text::{Name, Rejection};
+use crate::text::Name;
 use crate::time::Timestamp;
 
 /// A workspace session.
@@ -95,54 +96,5 @@ impl Session {
             changed.updated_at = now.max(self.updated_at);
         }
         changed
-    }
-}
-
-/// A search: a case-insensitive part of the name or the path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Filter(String);
-
-impl Filter {
-    /// The maximum length in characters.
-    pub const MAX_CHARS: usize = 200;
-
-    /// Parses at most 200 characters; empty text is no filter.
-    pub fn parse(text: &str) -> Result<Option<Self>, Rejection> {
-        if text.chars().count() > Self::MAX_CHARS {
-            return Err(Rejection(format!("must have at most {} characters", Self::MAX_CHARS)));
-        }
-        Ok((!text.is_empty()).then(|| Self(folded(text))))
-    }
-
-    /// The search in the form that is compared.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether the session matches.
-    pub fn accepts(&self, session: &Session) -> bool {
-        folded(session.name.as_str()).contains(&self.0) || folded(session.workspace_path.as_str()).contains(&self.0)
-    }
-}
-
-/// `text` in the form that a search compares: composed (NFC), because some systems decompose names, and in lower case.
-///
-/// Letters are folded one by one, so that a part of a text folds as it does within the text. A sigma at the end of a
-/// word therefore becomes the same letter as one inside.
-fn folded(text: &str) -> String {
-    let lower = text.nfc().flat_map(char::to_lowercase);
-    lower.map(|c| if c == 'ς' { 'σ' } else { c }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_search_ignores_case_and_composition() {
-        assert_eq!(folded("ΟΔΟΣ"), folded("οδος"));
-        assert!(folded("ΟΔΟΣ").contains(&folded("Σ")) && folded("ΟΔΟΣ").contains(&folded("ς")));
-        assert!(folded("My PROJECT").contains(&folded("project")));
-        assert!(folded("/workspace/u\u{308}ber").contains(&folded("\u{dc}B")));
     }
 }

@@ -12,11 +12,10 @@ use crate::page::{Cursor, Limit};
 use crate::role::Permission;
 use crate::scope::TenantScope;
 use crate::scope::caller::Caller;
+pub use crate::sessions::search::SCAN_MAX;
+use crate::sessions::search::Scan;
 use crate::sessions::{Change, Draft, Filter, Session, store};
 use crate::tenants;
-
-/// The maximum number of sessions that one page of a filtered list examines.
-pub const SCAN_MAX: usize = 1000;
 
 /// The name of this list in its cursors.
 const LIST: &str = "sessions";
@@ -96,7 +95,7 @@ pub async fn list(env: &Env, caller: &Caller, listing: &Listing) -> Result<Page>
         // The cursor's key and the page are read concurrently; a page read from a forged cursor is dropped.
         let (key, (sessions, end)) = try_join!(
             tenants::store::cursor_key(&txn, scope),
-            page(&txn, scope, listing, before)
+            page(env, &txn, scope, listing, before)
         )?;
         if let Some(cursor) = after {
             cursor.verify(&key, LIST, filter)?;
@@ -109,34 +108,43 @@ pub async fn list(env: &Env, caller: &Caller, listing: &Listing) -> Result<Page>
 
 /// A page's sessions, older than `before`, and the last one examined if there may be more.
 async fn page(
+    env: &Env,
     txn: &Txn,
     scope: TenantScope,
     listing: &Listing,
     mut before: Option<SessionId>,
 ) -> Result<(Vec<Session>, Option<SessionId>)> {
     let limit = listing.limit.get();
+    let mut scan = listing.filter.as_ref().map(|filter| Scan::new(filter, &*env.clock));
     let mut sessions = Vec::new();
-    let mut scanned = 0;
     loop {
         // Without a filter, one session more than the limit shows whether there is a next page.
-        let step = if listing.filter.is_some() { SCAN_STEP } else { limit + 1 };
+        let step = if scan.is_some() { SCAN_STEP } else { limit + 1 };
         let found = store::list(txn, scope, before, step).await?;
         let is_last = found.len() < step;
-        scanned += found.len();
-        for session in found {
+        if let Some(scan) = &mut scan {
+            scan.resume();
+        }
+        let mut found = found.into_iter().peekable();
+        while let Some(stored) = found.next() {
             if sessions.len() == limit {
                 return Ok((sessions, before));
             }
+            let session = store::decode(scope, &stored)?;
             before = Some(session.id);
-            if listing.filter.as_ref().is_none_or(|filter| filter.accepts(&session)) {
+            let Some(scan) = &mut scan else {
                 sessions.push(session);
+                continue;
+            };
+            if scan.accepts(&session) {
+                sessions.push(session);
+            }
+            if scan.is_exhausted().await && !(is_last && found.peek().is_none()) {
+                return Ok((sessions, before));
             }
         }
         if is_last {
             return Ok((sessions, None));
-        }
-        if scanned >= SCAN_MAX {
-            return Ok((sessions, before));
         }
     }
 }

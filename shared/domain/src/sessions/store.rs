@@ -38,11 +38,34 @@ pub fn remove(txn: &Txn, scope: TenantScope, session: &Session) -> Result<()> {
     Ok(txn.clear(&keys::index_entry(scope, session.id))?)
 }
 
+/// A session as it is stored, which [`decode`] reads. Decoding takes time, so a long list does it in steps.
+pub struct Stored {
+    id: SessionId,
+    record: Vec<u8>,
+}
+
+/// The session of an entry of [`list`].
+pub fn decode(scope: TenantScope, stored: &Stored) -> Result<Session> {
+    let session: Session = record::decode(&stored.record)?;
+    if session.tenant == scope.tenant() {
+        Ok(session)
+    } else {
+        Err(missing(stored.id))
+    }
+}
+
+fn missing(id: SessionId) -> Error {
+    Error::Corrupt {
+        kind: "session index",
+        why: format!("it names {id}, which does not exist"),
+    }
+}
+
 /// Up to `limit` sessions of the tenant, newest first, older than `before`: one range read, then concurrent gets.
 ///
 /// A mapped range read would save one of three store trips, but it is experimental in FoundationDB, does not see the
 /// transaction's own writes, and has no equivalent on LMDB.
-pub async fn list(txn: &Txn, scope: TenantScope, before: Option<SessionId>, limit: usize) -> Result<Vec<Session>> {
+pub async fn list(txn: &Txn, scope: TenantScope, before: Option<SessionId>, limit: usize) -> Result<Vec<Stored>> {
     let mut range = Range::below(&keys::index(scope));
     if let Some(id) = before {
         range = range.before(&keys::index_entry(scope, id));
@@ -59,10 +82,8 @@ pub async fn list(txn: &Txn, scope: TenantScope, before: Option<SessionId>, limi
             kind: "session index",
             why: "its value is not 16 bytes".into(),
         })?;
-        find(txn, scope, id).await?.ok_or_else(|| Error::Corrupt {
-            kind: "session index",
-            why: format!("it names {id}, which does not exist"),
-        })
+        let record = txn.get(&keys::session(scope, id)).await?.ok_or_else(|| missing(id))?;
+        Ok(Stored { id, record })
     }))
     .await
 }
