@@ -21,6 +21,9 @@ if [ -z "${JWT_SECRET+set}" ]; then
     export JWT_SECRET
 fi
 
+# The first examples register `password123`, which the default policy rejects.
+export PASSWORD_POLICY="${PASSWORD_POLICY:-basic}"
+
 # Some shells and build environments export the machine's name as HOST. It is not meant as a listen address.
 case "${HOST:-}" in
     *[!0-9a-fA-F.:]*) unset HOST ;;

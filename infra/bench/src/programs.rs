@@ -11,7 +11,10 @@ use tempfile::TempDir;
 use crate::report::FOLDER;
 
 /// Environment variables of every program.
-pub(crate) const ENVIRONMENT: &[(&str, &str)] = &[("JWT_SECRET", "a secret that only the benchmarks sign with")];
+pub(crate) const ENVIRONMENT: &[(&str, &str)] = &[
+    ("JWT_SECRET", "a secret that only the benchmarks sign with"),
+    ("PASSWORD_POLICY", "basic"),
+];
 
 /// The path of a release program.
 pub(crate) fn program(name: &str) -> PathBuf {

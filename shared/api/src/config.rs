@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(config.origins, Origins::Any);
         assert_eq!(config.tokens.ttl, Duration::from_secs(86_400));
         assert_eq!(config.store.root, "v5");
-        assert_eq!(config.passwords, Policy::BASIC);
+        assert_eq!(config.passwords, Policy::STRICT);
         assert_eq!(config.logs.format, LogFormat::Json);
     }
 
@@ -139,6 +139,7 @@ mod tests {
             ("JWT_ALGORITHM", "none"),
             ("JWT_ALGORITHM", "eddsa"),
             ("JWT_SECRET_PREVIOUS", "short"),
+            ("JWT_SECRET_PREVIOUS", "                                "),
             ("JWT_PUBLIC_KEY_PREVIOUS", "short"),
             ("JWT_PUBLIC_KEY_PREVIOUS", jwt::forged::PRIVATE_KEY),
             ("JWT_TTL_SECONDS", "0"),

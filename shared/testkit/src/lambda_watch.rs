@@ -126,6 +126,7 @@ impl LambdaWatch {
             .args(["--invoke-address", &address.ip().to_string()])
             .args(["--invoke-port", &address.port().to_string()])
             .args(["--concurrency", &concurrency.to_string()])
+            .env("PASSWORD_POLICY", "basic")
             .envs(env.iter().map(|(name, value)| (name, value)))
             .current_dir(folder.path())
             .stdin(Stdio::null())

@@ -17,13 +17,14 @@ pub struct Process {
 }
 
 impl Process {
-    /// A command whose environment has only a port and a token secret; the test adds the rest.
+    /// A command whose environment has only a port, a token secret and the basic password policy; the test adds the rest.
     pub fn command(program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command
             .env_clear()
             .env("PORT", "0")
             .env("JWT_SECRET", "a secret that only these tests sign with")
+            .env("PASSWORD_POLICY", "basic")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

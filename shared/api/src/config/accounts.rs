@@ -20,7 +20,8 @@ pub(super) fn login(vars: &Variables<'_>) -> Result<Lifetime, ConfigError> {
 
 pub(super) fn passwords(vars: &Variables<'_>) -> Result<Policy, ConfigError> {
     let policy = match vars.text("PASSWORD_POLICY")?.as_deref() {
-        None | Some("basic") => Policy::BASIC,
+        None => Policy::default(),
+        Some("basic") => Policy::BASIC,
         Some("strict") => Policy::STRICT,
         Some(other) => {
             let problem = format!("must be `basic` or `strict`, but is `{other}`");
@@ -58,10 +59,11 @@ mod tests {
     fn a_length_overrides_the_password_policys_own() {
         let passwords = |pairs: &[_]| passwords(&Variables::of(pairs)).unwrap();
         let strict = ("PASSWORD_POLICY", "strict");
+        assert_eq!(passwords(&[]), Policy::STRICT);
         assert_eq!(passwords(&[("PASSWORD_POLICY", "basic")]), Policy::BASIC);
         assert_eq!(passwords(&[strict]), Policy::STRICT);
         assert_eq!(
-            passwords(&[("PASSWORD_MIN_LENGTH", "64")]),
+            passwords(&[("PASSWORD_POLICY", "basic"), ("PASSWORD_MIN_LENGTH", "64")]),
             Policy::BASIC.with_min_length(64)
         );
         assert_eq!(

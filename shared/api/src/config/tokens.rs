@@ -89,10 +89,23 @@ fn eddsa(vars: &Variables<'_>, token_use: TokenUse) -> Result<(Option<SigningKey
     Ok((Some(SigningKey::EdDsa(private)), VerifyingKey::EdDsa(derived)))
 }
 
+/// A secret that anybody can read: `infra/fdb/compose.yaml` contained it.
+const PUBLISHED_SECRET: &str = "for development on this machine alone, and nowhere else";
+
 fn secret(vars: &Variables<'_>, variable: &'static str) -> Result<Option<Secret>, ConfigError> {
     let Some(value) = vars.text(variable)? else {
         return Ok(None);
     };
+    if value == PUBLISHED_SECRET {
+        let problem = format!("is published in this program's sources. {GENERATE_SECRET}");
+        return Err(ConfigError::new(variable, problem));
+    }
+    let mut chars = value.chars();
+    let first = chars.next();
+    if chars.all(|c| Some(c) == first) {
+        let problem = format!("repeats one character. {GENERATE_SECRET}");
+        return Err(ConfigError::new(variable, problem));
+    }
     Secret::new(value).map(Some).map_err(|error| {
         let problem = format!("is too short: {error}. {GENERATE_SECRET}");
         ConfigError::new(variable, problem)
@@ -218,6 +231,19 @@ mod tests {
             let error = error(Signs, &[EDDSA, pairs[0], pairs[1]]);
             assert!(error.starts_with(start) && error.contains("`openssl "), "{error}");
             assert!(!error.contains("marked") && !error.contains("MC"), "{error}");
+        }
+        let other = "x".repeat(64);
+        for (secret, problem) in [
+            (PUBLISHED_SECRET, "is published in this program's sources"),
+            (&other, "repeats one character"),
+        ] {
+            for token_use in [Signs, Verifies] {
+                let text = error(token_use, &[("JWT_SECRET", secret)]);
+                assert!(text.starts_with(&format!("JWT_SECRET {problem}")), "{text}");
+                assert!(text.contains("openssl rand") && !text.contains(secret), "{text}");
+            }
+            let previous = [SECRET, ("JWT_SECRET_PREVIOUS", secret)];
+            assert!(error(Signs, &previous).starts_with("JWT_SECRET_PREVIOUS "));
         }
         let error = error(Signs, &[("JWT_SECRET", "short")]);
         assert!(
