@@ -1,22 +1,68 @@
 //! `POST /auth/logout`
 
 use api::openapi::problems;
-use api::{ApiError, AppState, Empty, LogoutCaller, Reply};
+use api::{ApiError, AppState, Body, Checks, ClientInfo, Code, Empty, Field, LogoutCaller, Reply};
 use axum::extract::State;
-use domain::logins::ops;
+use domain::logins::{RefreshToken, ops};
+use domain::text::Rejection;
+use serde::Deserialize;
+use utoipa::ToSchema;
 
-/// Ends the login of the access token. Without an access token the request succeeds and has no effect.
+use crate::schema;
+
+/// The login to end, for a client without a valid access token.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = LogOut)]
+pub struct LogoutBody {
+    /// A refresh token of the login.
+    #[schema(value_type = Option<schema::RefreshToken>)]
+    refresh_token: Field<String>,
+}
+
+impl LogoutBody {
+    /// The token as text, because a text that is no token is no error.
+    fn parse(self) -> Result<Option<String>, ApiError> {
+        let mut checks = Checks::new();
+        let token = checks.optional("refreshToken", self.refresh_token, Ok::<_, Rejection>);
+        token.ok_or_else(|| checks.into_error())
+    }
+}
+
+/// Ends the login of the access token, and that of the refresh token in the body (RFC 7009). Succeeds without effect if
+/// there is neither, if a login has ended already, or if the refresh token is not valid. An access token may have
+/// expired up to an hour ago; one that expired earlier ends nothing and is rejected, unless there is a refresh token.
 #[utoipa::path(
     post,
     path = "/auth/logout",
     tag = "authentication",
     operation_id = "logOut",
     security((), ("accessToken" = [])),
+    request_body = Option<LogoutBody>,
     responses((status = 200, description = "The login has ended.", body = Empty), problems::StoreUnavailable),
 )]
-pub async fn handle(State(app): State<AppState>, LogoutCaller(caller): LogoutCaller) -> Result<Reply<Empty>, ApiError> {
-    if let Some(caller) = caller {
-        ops::log_out(&app.env, &caller).await?;
+pub async fn handle(
+    State(app): State<AppState>,
+    caller: LogoutCaller,
+    ClientInfo(client): ClientInfo,
+    body: Option<Body<LogoutBody>>,
+) -> Result<Reply<Empty>, ApiError> {
+    let token = match body {
+        Some(Body(body)) => body.parse()?,
+        None => None,
+    };
+    match (caller, &token) {
+        (LogoutCaller::Known(caller), _) => ops::log_out(&app.env, &caller).await?,
+        (LogoutCaller::Expired, None) => {
+            return Err(ApiError::new(
+                Code::ExpiredToken,
+                "The access token expired too long ago to end its login. Send the refresh token in the body.",
+            ));
+        }
+        (LogoutCaller::Expired | LogoutCaller::Absent, _) => {}
+    }
+    if let Some(token) = token.as_deref().and_then(RefreshToken::parse) {
+        ops::log_out_with_token(&app.env, &client, &token).await?;
     }
     Ok(Reply::ok(Empty {}))
 }

@@ -1,5 +1,7 @@
 //! The caller of a request: the identity behind a verified token, before anything is read from the store.
 
+use std::time::Duration;
+
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
@@ -16,10 +18,21 @@ use crate::state::AppState;
 #[derive(Clone, Debug)]
 pub struct Authenticated(pub Caller);
 
-/// The caller of a logout: with a valid or expired access token, or `None` without a token. An invalid token is
-/// rejected.
+/// How long after its expiry an access token may still end its login: long enough for a client that refreshes late,
+/// and too short for a token from an old log or backup. A client that was away for longer logs out with its refresh
+/// token.
+pub const LOGOUT_AFTER_EXPIRY: Duration = Duration::from_hours(1);
+
+/// The caller of a logout. An invalid token is rejected.
 #[derive(Clone, Debug)]
-pub struct LogoutCaller(pub Option<Caller>);
+pub enum LogoutCaller {
+    /// The access token is valid, or expired at most [`LOGOUT_AFTER_EXPIRY`] ago.
+    Known(Caller),
+    /// The access token expired earlier, and ends nothing.
+    Expired,
+    /// There is no access token.
+    Absent,
+}
 
 impl FromRequestParts<AppState> for Authenticated {
     type Rejection = ApiError;
@@ -39,12 +52,15 @@ impl FromRequestParts<AppState> for LogoutCaller {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let Some(token) = bearer(parts)? else {
-            return Ok(Self(None));
+            return Ok(Self::Absent);
         };
         let now = state.env.clock.now();
         match verify(token, state, now) {
-            // An expired token may still end its login.
-            Ok(bearer) | Err(Rejection::Expired(bearer)) => Ok(Self(Some(caller(bearer, parts, now)))),
+            Ok(bearer) => Ok(Self::Known(caller(bearer, parts, now))),
+            Err(Rejection::Expired { bearer, at }) if now <= Timestamp::from_seconds(at).plus(LOGOUT_AFTER_EXPIRY) => {
+                Ok(Self::Known(caller(bearer, parts, now)))
+            }
+            Err(Rejection::Expired { .. }) => Ok(Self::Expired),
             Err(rejection) => Err(rejection.into()),
         }
     }

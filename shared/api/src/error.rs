@@ -145,7 +145,7 @@ impl From<domain::Error> for ApiError {
 impl From<jwt::Rejection> for ApiError {
     fn from(rejection: jwt::Rejection) -> Self {
         match rejection {
-            jwt::Rejection::Expired(_) => expired_token(),
+            jwt::Rejection::Expired { .. } => expired_token(),
             jwt::Rejection::Invalid(_) => {
                 Self::new(Code::InvalidToken, "This API did not issue the access token.").with_cause(rejection)
             }

@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, OptionalFromRequest, Request};
 use axum::http::{HeaderMap, header};
 use domain::text::Rejection;
 use http_body_util::{BodyExt as _, LengthLimitError};
@@ -35,15 +35,33 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         if !is_json(request.headers()) {
             return Err(unsupported_media_type());
         }
-        let bytes = read(request).await?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| malformed("The body is not UTF-8."))?;
-        if !text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{') {
-            return Err(malformed("The body must be a JSON object."));
-        }
-        serde_json::from_str(text)
-            .map(Self)
-            .map_err(|error| malformed(format!("The body is not valid JSON: {error}.")))
+        parse(&read(request).await?).map(Self)
     }
+}
+
+/// A request without a body has `None`, whatever its media type.
+impl<S: Send + Sync, T: DeserializeOwned> OptionalFromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Option<Self>, ApiError> {
+        let is_json = is_json(request.headers());
+        let bytes = read(request).await?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        if !is_json {
+            return Err(unsupported_media_type());
+        }
+        parse(&bytes).map(|body| Some(Self(body)))
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| malformed("The body is not UTF-8."))?;
+    if !text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{') {
+        return Err(malformed("The body must be a JSON object."));
+    }
+    serde_json::from_str(text).map_err(|error| malformed(format!("The body is not valid JSON: {error}.")))
 }
 
 fn malformed(detail: impl Into<Cow<'static, str>>) -> ApiError {

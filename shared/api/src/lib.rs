@@ -47,7 +47,7 @@ pub mod state;
 mod trace_id;
 
 pub use app::{App, app};
-pub use caller::{Authenticated, LogoutCaller};
+pub use caller::{Authenticated, LOGOUT_AFTER_EXPIRY, LogoutCaller};
 pub use client::ClientInfo;
 pub use error::{ApiError, Code};
 pub use function::Function;

@@ -22,6 +22,11 @@ impl Timestamp {
         Self(jiff::Timestamp::from_millisecond(millis).unwrap_or(nearest))
     }
 
+    /// The time `seconds` seconds after the Unix epoch, clamped: a JWT's `NumericDate`.
+    pub fn from_seconds(seconds: i64) -> Self {
+        Self::from_millis(seconds.saturating_mul(1000))
+    }
+
     /// Milliseconds since the Unix epoch.
     pub fn as_millis(self) -> i64 {
         self.0.as_millisecond()

@@ -8,7 +8,12 @@ pub enum Rejection {
     /// This deployment did not issue the token.
     #[error("the token is not valid: {0}")]
     Invalid(&'static str),
-    /// This deployment issued the token to this bearer, and it has expired.
+    /// This deployment issued the token, and it has expired.
     #[error("the token has expired")]
-    Expired(Bearer),
+    Expired {
+        /// The identity that the token proved.
+        bearer: Bearer,
+        /// When it expired, in seconds since the Unix epoch.
+        at: i64,
+    },
 }

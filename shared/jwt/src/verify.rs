@@ -30,7 +30,7 @@ impl Tokens {
         Ok(bearer)
     }
 
-    /// Verifies everything that does not depend on the time: form, key, signature, issuer and audience.
+    /// Verifies everything that does not depend on the time: form, key, signature, issuer, audience and lifetime.
     fn authenticate(&self, token: &str) -> Result<VerifiedClaims, Rejection> {
         let jws = Jws::parse(token)?;
         let payload = jws.verify(self.find_key(jws.header)?)?;
@@ -42,6 +42,11 @@ impl Tokens {
         // A single string, as `sign` writes it: another service that a list also named could replay the token here.
         if claims.aud != self.audience {
             return Err(Rejection::Invalid("wrong audience"));
+        }
+        // `sign` never writes a longer lifetime: only a leaked key, or a deployment with a longer one, does.
+        let lifetime = claims.exp.saturating_sub(claims.iat);
+        if u64::try_from(lifetime).is_ok_and(|lifetime| lifetime > self.ttl.as_secs()) {
+            return Err(Rejection::Invalid("lifetime too long"));
         }
         Ok(claims.verified())
     }
@@ -77,7 +82,8 @@ impl VerifiedClaims {
             return Err(Rejection::Invalid("not valid yet"));
         }
         if self.expires_at <= now {
-            return Err(Rejection::Expired(self.bearer));
+            let (bearer, at) = (self.bearer, self.expires_at);
+            return Err(Rejection::Expired { bearer, at });
         }
         Ok(self.bearer)
     }

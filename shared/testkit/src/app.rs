@@ -15,7 +15,7 @@ use domain::tenants::{self, Membership};
 use domain::throttle::Rules;
 use domain::users::ops::Registration;
 use domain::users::{self, Email};
-use domain::{Clock as _, Env, IdGenerator, Limits, Role, SystemRng};
+use domain::{Clock as _, Env, IdGenerator, Limits, Role, SystemClock, SystemRng};
 use http_body_util::BodyExt as _;
 use jwt::{Secret, SigningKey, Subject, Tokens};
 use kv::{Entry, Key, Order, Query, Range};
@@ -76,20 +76,11 @@ impl TestApp {
         Self::with_tokens(router, db, Self::token_settings())
     }
 
-    /// Starts `router` on a store that other processes use too.
-    ///
-    /// Their clock is ahead of the test's clock, so this app's logins and tokens last for a century.
+    /// Starts `router` on a store that other processes use too. The app's clock starts at their time, so that they accept
+    /// each other's logins and tokens.
     pub fn alongside_processes(router: api::Router, db: kv::Db) -> Self {
-        const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
-        let tokens = jwt::Settings {
-            ttl: CENTURY,
-            ..Self::token_settings()
-        };
-        let mut app = Self::with_tokens(router, db, tokens);
-        app.env.limits.login = Lifetime {
-            idle: CENTURY,
-            absolute: CENTURY,
-        };
+        let app = Self::on(router, db);
+        app.clock.advance(SystemClock.now().since(app.clock.now()));
         app
     }
 

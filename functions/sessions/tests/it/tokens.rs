@@ -159,7 +159,7 @@ async fn every_forged_token_is_rejected_with_its_code() {
         let response = app.get(PATH).bearer(token).send().await;
         let code = match forgery.rejection {
             Rejection::Invalid(_) => Code::InvalidToken,
-            Rejection::Expired(_) => Code::ExpiredToken,
+            Rejection::Expired { .. } => Code::ExpiredToken,
         };
         assert_eq!(
             (response.body["code"].as_str(), response.header("www-authenticate")),

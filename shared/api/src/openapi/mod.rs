@@ -178,9 +178,9 @@ fn implied_codes(operation: &Operation) -> BTreeSet<Code> {
     let no_token = SecurityRequirement::default();
     match operation.security.as_deref() {
         None | Some([]) => {}
-        // The token is optional, and an expired one is accepted: see `api::LogoutCaller`.
+        // The token is optional, and one that expired lately is accepted: see `api::LogoutCaller`.
         Some(accepted) if accepted.contains(&no_token) => {
-            codes.insert(Code::InvalidToken);
+            codes.extend([Code::InvalidToken, Code::ExpiredToken]);
         }
         // The operation reads the token's login from the store.
         Some(_) => {

@@ -283,6 +283,37 @@ pub async fn log_out(env: &Env, caller: &Caller) -> Result<()> {
     }
 }
 
+/// Ends the login of a refresh token (RFC 7009): of the current one, or of a replaced one. Succeeds without effect if
+/// the token is not valid or its login has ended (section 2.2).
+///
+/// A token that was replaced more than [`GRACE`](crate::logins::GRACE) ago was copied, and the audit log says so.
+pub async fn log_out_with_token(env: &Env, client: &Client, token: &RefreshToken) -> Result<()> {
+    let now = env.clock.now();
+    let event = |action| Event::of(token.user(), Some(token.login()), client, now, action);
+    let (closed, reused) = (&event(Action::LoggedOut), &event(Action::ReuseDetected));
+    env.db
+        .run(|txn| async move {
+            // As in a refresh, the ids are trusted only after the login has verified the token.
+            let scope = TenantScope::of_refresh_token(token);
+            let (login, role) = try_join!(
+                store::find(&txn, token.user(), token.login()),
+                tenants::store::role(&txn, token.user(), token.tenant())
+            )?;
+            let login = login.filter(|login| login.is_alive(now) && login.tenant == token.tenant());
+            let (Some(login), Some(_)) = (login, role) else {
+                return Ok(());
+            };
+            let event = match login.refresh.status_of(token, now) {
+                TokenStatus::Foreign => return Ok(()),
+                TokenStatus::Reused => reused,
+                TokenStatus::Current | TokenStatus::Replaced(_) => closed,
+            };
+            store::end(&txn, login.user, login.id)?;
+            audit::store::add(&txn, scope, event)
+        })
+        .await
+}
+
 /// The caller's own logins that are alive, newest first.
 pub async fn list(env: &Env, caller: &Caller) -> Result<Vec<Login>> {
     let mut logins = env

@@ -51,6 +51,8 @@ pub(super) fn add_values(corpus: &mut Corpus, forger: &Forger, claims: &Claims<'
         ("iat", "issued in the future", json!([now + 61, i64::MAX])),
         ("iss", "wrong issuer", issuers),
         ("aud", "wrong audience", audiences),
+        ("exp", "lifetime too long", json!([i64::MAX])),
+        ("iat", "lifetime too long", json!([i64::MIN, 0, claims.iat - 1])),
     ] {
         for value in elements(values) {
             let name = format!("{alg}: {member} is {value}");
@@ -100,7 +102,10 @@ pub(super) fn add_expiries(corpus: &mut Corpus, forger: &Forger, claims: &Claims
         corpus.push(Forgery {
             name,
             token,
-            rejection: Rejection::Expired(expired.bearer()),
+            rejection: Rejection::Expired {
+                bearer: expired.bearer(),
+                at: exp,
+            },
         });
     }
 }

@@ -14,7 +14,13 @@ fn only_accepted_tokens_are_cached_and_their_times_are_checked_again() {
         let early = verifying.verify(&token, NOW - 61);
         assert_eq!(early, Err(Rejection::Invalid("issued in the future")));
         let late = verifying.verify(&token, claims.exp);
-        assert_eq!(late, Err(Rejection::Expired(claims.bearer())));
+        assert_eq!(
+            late,
+            Err(Rejection::Expired {
+                bearer: claims.bearer(),
+                at: claims.exp
+            })
+        );
         assert!(!is_cached(&token));
 
         assert_eq!(verifying.verify(&token, NOW), Ok(claims.bearer()));
