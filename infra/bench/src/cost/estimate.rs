@@ -133,20 +133,20 @@ impl Load {
                 name: "concurrency of the AWS account",
                 used: self.concurrency(),
                 maximum: ACCOUNT_CONCURRENCY,
-                remedy: "request a higher quota; all functions of the region share it, so raise \
-                         `ReservedConcurrentExecutions` of `sessions` and `auth` in `template.yaml`, too",
+                remedy: "request a higher quota; all functions of the region share it, so raise `concurrency` of \
+                         `sessions` and `auth` in `infra/aws/functions.toml`, too",
             },
             CapacityLimit {
                 name: "reserved concurrency of `auth`",
                 used: self.auth,
                 maximum: template.reserved_concurrency(AUTH),
-                remedy: "raise it in `template.yaml`, and `HashingRate` with it",
+                remedy: "raise it in `infra/aws/functions.toml`, and `HashingRate` with it",
             },
             CapacityLimit {
                 name: "reserved concurrency of `sessions`",
                 used: self.sessions,
                 maximum: template.reserved_concurrency(SESSIONS_FUNCTION),
-                remedy: "raise it in `template.yaml`",
+                remedy: "raise it in `infra/aws/functions.toml`",
             },
             CapacityLimit {
                 name: "`RouteRate`, requests per second to `/sessions/{id}`",
