@@ -8,7 +8,7 @@ use crate::table::Context;
 
 const BASE: &str = include_str!("../../aws/template.base.yaml");
 
-/// Fills in the base template. Its statements are YAML comments, and its delimiters none of `CloudFormation`'s.
+/// Fills in the base template. Its statements are YAML comments, and `CloudFormation` uses none of its delimiters.
 pub(crate) fn render(context: &Context) -> Result<String, Error> {
     let mut environment = Environment::new();
     environment.set_syntax(

@@ -16,7 +16,7 @@ const HTTP_ALARMS: &[&str] = &[
 ];
 const JOB_ALARMS: &[&str] = &["ErrorsAlarm", "JobFailuresAlarm", "ThrottlesAlarm", "IdleAlarm"];
 
-/// A row as it is written. `functions.toml` describes the members.
+/// A row of `functions.toml`, which describes the members.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
@@ -139,7 +139,7 @@ pub(crate) fn parse(table: &str) -> Result<Context, String> {
         .flat_map(|one| one.routes.iter().map(move |route| (one, route)))
     {
         if !paths.insert(&route.path) {
-            return Err(format!("{}: the route {} is there already", function.name, route.path));
+            return Err(format!("{}: the route {} exists already", function.name, route.path));
         }
     }
     if functions.iter().filter(|one| one.fallback).count() != 1 {
