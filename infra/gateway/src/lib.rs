@@ -1,4 +1,4 @@
-//! Every function in one process: the API gateway of production, for a developer's machine and for the container.
+//! All functions in one process, which takes the place of the API gateway: for development, and for the container.
 
 /// Calls the function `$make` of every function's crate. This is the one list of the functions that serve requests, in
 /// the order of the OpenAPI document; a test fails for a folder in `functions/` that is neither here nor in [`jobs`].

@@ -64,7 +64,7 @@ fn send_malformed_requests(address: &str) {
         let mut line = request.split(' ');
         let (method, target) = (line.next().unwrap(), line.next().unwrap_or_default());
         let path = target.split('?').next().unwrap_or_default();
-        // A response must match the document. Without a valid method there is none to match.
+        // A response must match the document, which describes no response to a request without a valid method.
         if let Ok(method) = method.parse() {
             responses += usize::from(TestResponse::parse_http1(&method, path, &response).is_some());
         }

@@ -105,7 +105,7 @@ fn the_template_sets_only_variables_that_programs_read() {
 #[test]
 fn every_function_has_a_size_a_timeout_and_a_documented_concurrency() {
     /// An HTTP API waits this long for a function.
-    const GATEWAY_SECONDS: u64 = 30;
+    const HTTP_API_SECONDS: u64 = 30;
     let template = template();
     let mut reserved = 0;
     for folder in layout::functions() {
@@ -117,7 +117,7 @@ fn every_function_has_a_size_a_timeout_and_a_documented_concurrency() {
             .unwrap_or_else(|| panic!("{folder}: {concurrency}"));
         let timeout = function["Timeout"].as_u64().unwrap();
         assert!(
-            jobs().contains(&folder) || timeout < GATEWAY_SECONDS,
+            jobs().contains(&folder) || timeout < HTTP_API_SECONDS,
             "{folder}: {timeout}"
         );
     }

@@ -11,7 +11,7 @@ use crate::layout::{self, read};
 const DEFAULT: &str = "$default";
 
 /// The routes in the template, each with the folder of its function.
-pub(super) fn gateway_routes(template: &Value) -> Vec<(String, String)> {
+pub(super) fn http_api_routes(template: &Value) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for folder in layout::functions() {
         for (name, event) in function(template, &folder)["Events"].as_object().unwrap() {
@@ -66,7 +66,7 @@ fn served_paths() -> BTreeSet<(String, &'static str)> {
 #[test]
 fn the_http_api_routes_every_path_to_its_function() {
     let template = template();
-    let routes = gateway_routes(&template);
+    let routes = http_api_routes(&template);
     let table = route_table(&routes);
     for (path, folder) in served_paths() {
         assert_eq!(
@@ -82,7 +82,7 @@ fn the_http_api_routes_every_path_to_its_function() {
 #[test]
 fn the_http_api_has_no_route_without_an_endpoint() {
     let template = template();
-    for (path, folder) in gateway_routes(&template) {
+    for (path, folder) in http_api_routes(&template) {
         let alone = [(path.clone(), folder.clone())];
         let table = route_table(&alone);
         let mut served = served_paths().into_iter();
@@ -96,7 +96,7 @@ fn the_http_api_has_no_route_without_an_endpoint() {
 #[test]
 fn the_http_api_has_the_same_routes_under_both_prefixes() {
     let template = template();
-    let routes = gateway_routes(&template);
+    let routes = http_api_routes(&template);
     let [first, second] = api::router::PREFIXES.map(|prefix| {
         let below = |(path, folder): &(String, String)| Some((path.strip_prefix(prefix)?.to_owned(), folder.clone()));
         routes.iter().filter_map(below).collect::<BTreeSet<_>>()
@@ -119,7 +119,7 @@ fn the_http_api_has_the_same_routes_under_both_prefixes() {
 fn the_http_api_routes_every_path_of_the_document() {
     let document: Value = serde_json::from_str(&read("infra/openapi.json")).unwrap();
     let template = template();
-    let routes = gateway_routes(&template);
+    let routes = http_api_routes(&template);
     let named: Vec<_> = routes.iter().filter(|(path, _)| path != DEFAULT).cloned().collect();
     let table = route_table(&named);
     for path in document["paths"].as_object().unwrap().keys() {
@@ -135,7 +135,7 @@ fn the_http_api_routes_every_path_of_the_document() {
 #[test]
 fn rate_limits_are_set_on_existing_routes_and_equal_under_both_prefixes() {
     let template = template();
-    let routes: BTreeSet<_> = gateway_routes(&template)
+    let routes: BTreeSet<_> = http_api_routes(&template)
         .into_iter()
         .map(|(path, _)| format!("ANY {path}"))
         .collect();
