@@ -81,7 +81,7 @@ where
             let preflight = cors.preflight(self.inner.clone(), request);
             return Box::pin(async move {
                 let mut response = preflight.await?;
-                // It has no body.
+                // tower-http responds with 200, but the response has no body.
                 *response.status_mut() = StatusCode::NO_CONTENT;
                 Ok(finish(response, timer))
             });
