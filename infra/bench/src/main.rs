@@ -14,6 +14,7 @@ mod stats;
 mod suite;
 mod throughput;
 mod trips;
+mod worst;
 
 use std::process::ExitCode;
 

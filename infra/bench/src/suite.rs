@@ -6,11 +6,11 @@ use tokio::runtime::Builder;
 
 use crate::account::Account;
 use crate::report::{Goal, Report, Row, cores, print};
-use crate::{dataset, functions, login, throughput, trips};
+use crate::{dataset, functions, login, throughput, trips, worst};
 
 /// The parts of the full suite; `bench all PART…` runs some of them.
 const PARTS: &[&str] = &[
-    "size", "cold", "memory", "warm", "reads", "writes", "login", "burst", "tenant", "store", "trips",
+    "size", "cold", "memory", "warm", "reads", "writes", "login", "burst", "tenant", "store", "worst", "trips",
 ];
 
 /// Runs all parts, or those on the command line, and writes the report. A missed goal is marked in the report and is
@@ -52,6 +52,7 @@ pub(crate) fn full() -> ExitCode {
             "burst" => runtime.block_on(login::burst()),
             "tenant" => runtime.block_on(dataset::tenant(100_000, 30)),
             "store" => runtime.block_on(dataset::store(1000, 30)),
+            "worst" => [runtime.block_on(worst::search(10)), runtime.block_on(worst::policy(10))].concat(),
             _ => trips::rows(),
         };
         measured.iter().for_each(print);
