@@ -5,6 +5,8 @@ use api::{ApiError, AppState, Body, Checks, ClientInfo, Field, Reply};
 use axum::extract::State;
 use domain::logins::ops;
 use domain::password::Password;
+use domain::text::Rejection;
+use domain::throttle::DeviceToken;
 use domain::users::Email;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -14,6 +16,7 @@ use crate::signed_in::SignedInBody;
 
 /// Email and password.
 #[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[schema(as = Credentials)]
 pub struct LoginBody {
     /// The account's email.
@@ -22,15 +25,22 @@ pub struct LoginBody {
     /// The account's password.
     #[schema(value_type = schema::Password)]
     password: Field<String>,
+    /// The device token of an earlier login, which gives this device attempts of its own; ignored if invalid.
+    #[schema(value_type = Option<schema::DeviceToken>)]
+    device_token: Field<String>,
 }
 
 impl LoginBody {
-    fn parse(self) -> Result<(Email, Password), ApiError> {
+    fn parse(self) -> Result<(Email, Password, Option<DeviceToken>), ApiError> {
         let mut checks = Checks::new();
         let email = checks.required("email", self.email, |text| Email::parse(&text));
         let password = checks.required("password", self.password, |text| Password::claimed(&text));
-        match (email, password) {
-            (Some(email), Some(password)) => Ok((email, password)),
+        // A damaged token must not keep a user out.
+        let device = checks.optional("deviceToken", self.device_token, |text| {
+            Ok::<_, Rejection>(DeviceToken::parse(&text))
+        });
+        match (email, password, device) {
+            (Some(email), Some(password), Some(device)) => Ok((email, password, device.flatten())),
             _ => Err(checks.into_error()),
         }
     }
@@ -65,7 +75,7 @@ pub async fn handle(
     ClientInfo(client): ClientInfo,
     Body(body): Body<LoginBody>,
 ) -> Result<Reply<SignedInBody>, ApiError> {
-    let (email, password) = body.parse()?;
-    let signed_in = ops::log_in(&app.env, &client, &email, &password).await?;
+    let (email, password, device) = body.parse()?;
+    let signed_in = ops::log_in(&app.env, &client, &email, &password, device.as_ref()).await?;
     SignedInBody::reply(Reply::ok, &app, signed_in)
 }

@@ -3,7 +3,7 @@
 use api::openapi::schema::{formatted, text};
 use domain::tenants::Kind;
 use domain::text::NAME_MAX;
-use domain::{logins, password, users};
+use domain::{logins, password, throttle, users};
 
 api::schemas! {
     /// An email address.
@@ -50,6 +50,15 @@ api::schemas! {
         .min_length(Some(password::MIN_LENGTH))
         .max_length(Some(password::MAX_BYTES))
         .examples(["password123"]);
+
+    /// A device token.
+    DeviceToken = text()
+        .description(Some(
+            "A secret that proves at a later login that this device has signed in before. Keep it after logging out. \
+             A password change revokes it. Opaque.",
+        ))
+        .max_length(Some(throttle::DeviceToken::CHARS))
+        .examples(["coditect_dt_UNcbT3_yzB2MX0vQSAzjCPPIZ2mpnoEmbXPMqGJM5tE"]);
 
     /// A refresh token.
     RefreshToken = text()

@@ -33,6 +33,8 @@ pub struct SignedInBody {
     expires_at: Timestamp,
     #[schema(value_type = schema::RefreshToken)]
     refresh_token: String,
+    #[schema(value_type = schema::DeviceToken)]
+    device_token: String,
     /// The signed-in user.
     user: UserBody,
     /// The tenant of the login.
@@ -115,6 +117,7 @@ impl SignedInBody {
             expires_in: claims.exp.saturating_sub(claims.iat),
             expires_at: Timestamp::from_millis(claims.exp.saturating_mul(1000)),
             refresh_token: refresh_token.reveal(),
+            device_token: refresh_token.device_token().reveal(),
             user: UserBody {
                 id: user.id,
                 email: user.email.to_string(),

@@ -26,6 +26,9 @@ impl Address {
     /// The prefix length of one IPv6 subscriber (RFC 6177), who controls every address below the prefix.
     const SUBSCRIBER_BITS: u32 = 64;
 
+    /// The prefix length of the largest network that a site gets.
+    const SITE_BITS: u32 = 48;
+
     /// The address in canonical form.
     pub fn new(address: IpAddr) -> Self {
         Self(address.to_canonical())
@@ -37,11 +40,18 @@ impl Address {
         self.prefix(Self::SUBSCRIBER_BITS)
     }
 
+    /// The largest network of one site (RFC 6177): 48 bits of an IPv6 address. Throttling counts attempts at many
+    /// accounts by site, because an attacker may use all of its 65,536 smaller networks.
+    #[must_use]
+    pub fn site(self) -> Self {
+        self.prefix(Self::SITE_BITS)
+    }
+
     /// The networks of 48, 56 and 64 bits, from which providers assign a subscriber one (RFC 6177). An IPv4 address is
     /// a network at each level.
     #[must_use]
     pub fn networks(self) -> [Self; 3] {
-        [48, 56, Self::SUBSCRIBER_BITS].map(|bits| self.prefix(bits))
+        [Self::SITE_BITS, 56, Self::SUBSCRIBER_BITS].map(|bits| self.prefix(bits))
     }
 
     /// The address as a number; an IPv4 address as its IPv4-mapped IPv6 address.

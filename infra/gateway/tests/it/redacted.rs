@@ -101,14 +101,17 @@ async fn debug_output_contains_no_secret() {
         let text = token.reveal();
         marks.push(text["coditect_rt_".len()..].to_owned());
     }
+    let device = first.device_token();
+    marks.push(device.reveal()["coditect_dt_".len()..].to_owned());
     marks.push(nonce_text(&nonce));
 
-    let printed: [(&str, &dyn Debug); 19] = [
+    let printed: [(&str, &dyn Debug); 20] = [
         ("Password", &registration.password),
         ("Registration", &registration),
         ("PasswordHash", &signed_in.user.password_hash),
         ("User", &signed_in.user),
         ("RefreshToken", &first),
+        ("DeviceToken", &device),
         ("Nonce", &nonce),
         ("TokenFamily", &refreshed.login.refresh),
         ("Login", &refreshed.login),

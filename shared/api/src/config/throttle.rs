@@ -14,6 +14,7 @@ pub(super) fn rules(vars: &Variables<'_>, mode: Mode) -> Result<Option<Rules>, C
     let defaults = Rules::default();
     let rules = Rules {
         pair: rule(vars, "THROTTLE_PAIR", defaults.pair)?,
+        known: rule(vars, "THROTTLE_KNOWN", defaults.known)?,
         account: rule(vars, "THROTTLE_ACCOUNT", defaults.account)?,
         address: rule(vars, "THROTTLE_ADDRESS", defaults.address)?,
         registration: rule(vars, "THROTTLE_REGISTRATION", defaults.registration)?,
@@ -70,6 +71,7 @@ mod tests {
         for pairs in [
             &[("THROTTLE", "no")][..],
             &[("THROTTLE_PAIR", "3/60")],
+            &[("THROTTLE_KNOWN", "30/1800/100000")],
             &[("THROTTLE_ACCOUNT", "0/60/60")],
             &[("THROTTLE_ADDRESS", "3/60/60/60")],
             &[("THROTTLE_REGISTRATION", "three/60/60")],

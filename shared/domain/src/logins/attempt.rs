@@ -1,14 +1,17 @@
 //! Attempts at a password: reserved before the password is hashed, settled afterwards.
 
+use futures_util::try_join;
 use kv::{Snapshot, Txn};
 
 use crate::audit::{self, Action, Event};
-use crate::client::Client;
+use crate::client::{Address, Client};
 use crate::env::Env;
 use crate::error::Result;
-use crate::id::{LoginId, UserId};
+use crate::id::UserId;
+use crate::logins::store;
 use crate::scope::TenantScope;
-use crate::throttle::{AttemptCounters, KNOWN_AFTER_LOGIN, Reservation};
+use crate::scope::caller::Caller;
+use crate::throttle::{AttemptCounters, DeviceToken, Reservation, Trust, TrustedClients};
 use crate::time::Timestamp;
 use crate::users::Email;
 
@@ -23,10 +26,14 @@ pub(crate) struct Attempt<'a> {
 /// Whose password a client tries.
 #[derive(Clone, Copy)]
 pub(crate) enum Target<'a> {
-    /// The password of the account with this email, which may not exist.
-    Email(&'a Email),
-    /// The password of the user behind this login, who is signed in.
-    Login(LoginId),
+    /// The password of the account with this email, which may not exist. A device that has signed in before has a
+    /// token.
+    Email {
+        email: &'a Email,
+        device: Option<&'a DeviceToken>,
+    },
+    /// The password of this caller, who is signed in.
+    Caller(&'a Caller),
 }
 
 impl Attempt<'_> {
@@ -36,10 +43,24 @@ impl Attempt<'_> {
             return Ok(None);
         };
         let counters = match self.target {
-            Target::Email(email) => AttemptCounters::of_email(txn, rules, email, self.client, now).await,
-            Target::Login(login) => AttemptCounters::of_login(txn, rules, login, now).await,
+            Target::Email { email, device } => {
+                AttemptCounters::of_email(txn, rules, email, device, self.client, now).await?
+            }
+            Target::Caller(caller) => {
+                let (counters, login) = try_join!(
+                    AttemptCounters::of_login(txn, rules, caller.login(), self.client, now),
+                    store::find(txn, caller.user(), caller.login())
+                )?;
+                // An attacker with a stolen access token cannot change this address, which takes a refresh token.
+                let known = login.and_then(|login| login.address).map(Address::network);
+                if known.is_some() && known == self.client.address.map(Address::network) {
+                    counters.with_known_address()
+                } else {
+                    counters
+                }
+            }
         };
-        counters.map(Some)
+        Ok(Some(counters))
     }
 
     /// Reserves the attempt, unless an `earlier` round of the same attempt has reserved it.
@@ -79,20 +100,25 @@ impl Attempt<'_> {
             .await
     }
 
-    /// Settles an attempt with the right password: returns the reservation, and reports earlier wrong attempts.
+    /// Settles an attempt with the right password: returns the reservation, and reports earlier wrong attempts. An
+    /// attempt to log in has opened a login with this `device` token, which the account trusts from now on.
     pub(crate) fn succeed(
         self,
         txn: &Txn,
         user: UserId,
         counters: Option<AttemptCounters>,
         reservation: Option<Reservation>,
+        device: Option<&DeviceToken>,
         now: Timestamp,
     ) -> Result<()> {
         let (Some(counters), Some(reservation)) = (counters, reservation) else {
             return Ok(());
         };
-        let known_for = self.env.limits.login.absolute.saturating_add(KNOWN_AFTER_LOGIN);
-        let unreported = counters.succeed(txn, reservation, known_for)?;
+        let trust = match self.target {
+            Target::Email { email, .. } => Some(trust(self.env, email, device)),
+            Target::Caller(_) => None,
+        };
+        let unreported = counters.succeed(txn, reservation, trust.as_ref())?;
         self.report(txn, Some(user), unreported, now)
     }
 
@@ -101,10 +127,33 @@ impl Attempt<'_> {
             return Ok(());
         };
         let login = match self.target {
-            Target::Email(_) => None,
-            Target::Login(login) => Some(login),
+            Target::Email { .. } => None,
+            Target::Caller(caller) => Some(caller.login()),
         };
         let event = Event::of(user, login, self.client, now, Action::LoginRefused { attempts });
         audit::store::add(txn, TenantScope::own(user), &event)
+    }
+}
+
+/// What the account with this email trusts after a login with this device token.
+pub(crate) fn trust<'a>(env: &Env, email: &'a Email, device: Option<&'a DeviceToken>) -> Trust<'a> {
+    Trust {
+        email,
+        device,
+        login_lifetime: env.limits.login.absolute,
+    }
+}
+
+/// The clients that the account with this email trusts, to change them; `None` if throttling is off.
+pub(crate) async fn trusted_clients(
+    env: &Env,
+    txn: &Txn,
+    email: &Email,
+    client: &Client,
+    now: Timestamp,
+) -> Result<Option<TrustedClients>> {
+    match &env.limits.throttle {
+        Some(rules) => TrustedClients::read(txn, rules, email, client, now).await.map(Some),
+        None => Ok(None),
     }
 }

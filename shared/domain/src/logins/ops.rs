@@ -15,7 +15,7 @@ use crate::role::Permission;
 use crate::scope::TenantScope;
 use crate::scope::caller::Caller;
 use crate::tenants::{self, Membership, Tenant};
-use crate::throttle::Reservation;
+use crate::throttle::{DeviceToken, Reservation};
 use crate::users::{self, Email, User};
 
 /// An account with its own tenant.
@@ -35,7 +35,8 @@ struct BegunAttempt {
     snapshot: Snapshot,
 }
 
-/// Logs in with email and password.
+/// Logs in with email and password. A device that has signed in to the account before proves it with its token, and
+/// then has its own budget of attempts. A token that is not valid, or not any more, has no effect.
 ///
 /// Fails with [`Error::InvalidCredentials`] for an unknown email and for a wrong password: after the same reads, writes
 /// and hashing. Fails with [`Error::TooManyAttempts`], before hashing, if the attempt comes too early or its share of
@@ -44,12 +45,18 @@ struct BegunAttempt {
 /// Runs two transactions, because hashing takes too long for one. The first reserves the attempt; the second opens the
 /// login or keeps the attempt counted. The second reads from the first one's commit, which saves the store trip to
 /// begin. If anything that it read has changed since, its commit conflicts and is retried on a new snapshot.
-pub async fn log_in(env: &Env, client: &Client, email: &Email, password: &Password) -> Result<SignedIn> {
+pub async fn log_in(
+    env: &Env,
+    client: &Client,
+    email: &Email,
+    password: &Password,
+    device: Option<&DeviceToken>,
+) -> Result<SignedIn> {
     let admission = env.hasher.admit(client, email)?;
     let attempt = Attempt {
         env,
         client,
-        target: Target::Email(email),
+        target: Target::Email { email, device },
     };
     let mut earlier = None;
     loop {
@@ -134,6 +141,7 @@ async fn open(
     let now = env.clock.now();
     let (login, refresh_token) = Login::open(env, verified.id, tenant.id, client, now);
     let event = Event::of(verified.id, Some(login.id), client, now, Action::LoggedIn);
+    let device = &refresh_token.device_token();
     let (verified, rehashed, new, event) = (&verified, &rehashed, &login, &event);
     let user = env
         .db
@@ -157,7 +165,7 @@ async fn open(
                 // commit finds it.
                 return Ok(None);
             }
-            attempt.succeed(&txn, user.id, counters, reservation, now)?;
+            attempt.succeed(&txn, user.id, counters, reservation, Some(device), now)?;
             make_room(&txn, logins, new, client)?;
             store::add(&txn, new)?;
             audit::store::add(&txn, TenantScope::own(user.id), event)?;

@@ -30,6 +30,7 @@ use sha2::{Digest as _, Sha256};
 use crate::bytes::hidden_bytes;
 use crate::id::{LoginId, TenantId, UserId};
 use crate::rng::{Rng, random_bytes};
+use crate::throttle::DeviceToken;
 use crate::time::Timestamp;
 
 /// How long a replaced token still gets its successor: two tabs may refresh at once, and a response may be lost.
@@ -102,6 +103,11 @@ impl RefreshToken {
     /// The login, if the token is authentic.
     pub fn login(&self) -> LoginId {
         self.login
+    }
+
+    /// The device token of the login, the same for each of its refresh tokens.
+    pub fn device_token(&self) -> DeviceToken {
+        DeviceToken::derive(&self.proof)
     }
 
     /// The token that replaces this one.

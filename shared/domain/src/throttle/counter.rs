@@ -27,7 +27,8 @@ pub(super) struct Counter {
     pub(super) last: Timestamp,
     /// When the record may be removed, because it equals an absent one.
     pub(super) expires_at: Timestamp,
-    /// Pair counters only: until when the address is known to the account.
+    /// Pair and device counters: until when the account trusts the client. The account's counter: clients that are
+    /// trusted until an earlier time are forgotten.
     pub(super) known_until: Option<Timestamp>,
     /// Account and login counters only: the wrong attempts that no audit event has reported yet.
     unreported: u32,
@@ -55,8 +56,10 @@ impl Counter {
         }
     }
 
-    pub(super) fn is_known(&self, now: Timestamp) -> bool {
-        self.known_until.is_some_and(|until| now < until)
+    /// Whether the account of the counter `account` trusts the client of this one.
+    pub(super) fn is_trusted(&self, account: &Self, now: Timestamp) -> bool {
+        self.known_until
+            .is_some_and(|until| now < until && account.known_until.is_none_or(|forgotten| forgotten <= until))
     }
 
     /// The counter without the attempts that are forgotten at `now`.

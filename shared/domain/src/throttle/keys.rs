@@ -1,22 +1,35 @@
 //! Counters of attempts:
 //! `throttles / pair / {email digest} / {network}` at an account, from one network;
+//! `throttles / device / {email digest} / {token digest}` at an account, from a device that has signed in before;
+//! `throttles / known / {email digest}` at an account, from networks that it knows;
 //! `throttles / account / {email digest}` at an account;
-//! `throttles / address / {network}` from a network, at any account;
+//! `throttles / address / {site}` from a site, at any account;
 //! `throttles / login / {login_id}` at the password of the user behind a login;
-//! `throttles / registration / {network}` to register, from a network.
+//! `throttles / login / {login_id} / {network}` the same, from one network;
+//! `throttles / registration / {site}` to register, from a site.
 //!
-//! The digest is SHA-256: most emails that are tried belong to no account, and are not stored. The network is that of
-//! one subscriber as text; it is empty if the front door vouches for no address.
+//! The digests are SHA-256: most emails that are tried belong to no account, and are not stored; the store cannot
+//! reveal device tokens. A network is that of one subscriber as text, a site is an IPv4 address or 48 bits of an IPv6
+//! address; both are empty if the front door vouches for no address.
 
 use kv::Key;
 use sha2::{Digest as _, Sha256};
 
 use crate::client::{Address, Client};
 use crate::id::LoginId;
+use crate::throttle::device::DeviceToken;
 use crate::users::Email;
 
 pub(super) fn pair(email: &Email, client: &Client) -> Key {
     Key::of(&("throttles", "pair", &digest(email)[..], network(client)))
+}
+
+pub(super) fn device(email: &Email, token: &DeviceToken) -> Key {
+    Key::of(&("throttles", "device", &digest(email)[..], &token.digest()[..]))
+}
+
+pub(super) fn known(email: &Email) -> Key {
+    Key::of(&("throttles", "known", &digest(email)[..]))
 }
 
 pub(super) fn account(email: &Email) -> Key {
@@ -24,15 +37,19 @@ pub(super) fn account(email: &Email) -> Key {
 }
 
 pub(super) fn address(client: &Client) -> Key {
-    Key::of(&("throttles", "address", network(client)))
+    Key::of(&("throttles", "address", site(client)))
 }
 
 pub(super) fn login(login: LoginId) -> Key {
     Key::of(&("throttles", "login", login.uuid()))
 }
 
+pub(super) fn login_from(login: LoginId, client: &Client) -> Key {
+    Key::of(&("throttles", "login", login.uuid(), network(client)))
+}
+
 pub(super) fn registration(client: &Client) -> Key {
-    Key::of(&("throttles", "registration", network(client)))
+    Key::of(&("throttles", "registration", site(client)))
 }
 
 fn digest(email: &Email) -> [u8; 32] {
@@ -40,8 +57,13 @@ fn digest(email: &Email) -> [u8; 32] {
 }
 
 fn network(client: &Client) -> String {
-    client
-        .address
-        .map(Address::network)
-        .map_or_else(String::new, |address| address.to_string())
+    text(client.address.map(Address::network))
+}
+
+fn site(client: &Client) -> String {
+    text(client.address.map(Address::site))
+}
+
+fn text(address: Option<Address>) -> String {
+    address.map_or_else(String::new, |address| address.to_string())
 }

@@ -4,15 +4,21 @@
 //! if it had failed, before anything is hashed. Concurrent attempts therefore cannot pass together. Success
 //! [returns](AttemptCounters::succeed) the reservation; failure [keeps](AttemptCounters::fail) it.
 //!
-//! **Three counters.** One for the account from this address (the pair), one for the account, one for the address.
-//! After a number of free attempts each further one doubles the wait, up to a maximum; counted attempts are forgotten
-//! one by one as time passes. A user who is signed in and enters their password is counted per login instead.
+//! **Three budgets.** A device that has signed in before ([`DeviceToken`]) has its own, which no other client can use.
+//! An address from which a user has registered or logged in is known to the account: from there, the counter for the
+//! account from this address (the pair) applies, with waits of a minute at most, and a daily limit for all known
+//! addresses together. From any other address, the counters of the pair, of the account and of the address apply: what
+//! attackers do there does not matter to devices and known addresses.
 //!
-//! **No lockout by others.** An address from which a user has logged in is known to the account. From a known address
-//! only the pair's counter applies, with waits of a minute at most: what other clients did to the account, or from the
-//! same network, does not matter. Success clears the pair's counter and subtracts the pair's attempts from the
-//! account's, but only its own attempt from the address's, so that an attacker cannot use an own account to pay for
-//! guesses at others. An address that the front door does not vouch for is never known.
+//! After a number of free attempts each further one doubles the wait, up to a maximum; counted attempts are forgotten
+//! one by one as time passes. Success clears the counter of its budget and subtracts its attempts from the account's,
+//! but only its own attempt from the address's, so that an attacker cannot use an own account to pay for guesses at
+//! others. An address that the front door does not vouch for is never known.
+//!
+//! **Signed-in users** who enter their password are counted per login: from the address at which the login last got
+//! tokens on its own, from all others together. A stolen access token used elsewhere cannot exhaust the owner's budget.
+//!
+//! **A password change** forgets known addresses and revokes device tokens ([`TrustedClients`]).
 //!
 //! **Limits of this design.** From an address that several users share, an attacker has the pair's attempts at each
 //! account that knows the address. Once the address's counter is used up, the attacker can tell these accounts from
@@ -20,9 +26,14 @@
 //! rest must wait, even with the right password.
 
 mod counter;
+mod device;
 mod keys;
 mod rules;
 mod store;
+mod stored;
+mod trusted;
 
+pub use self::device::DeviceToken;
 pub use self::rules::{Rule, Rules};
-pub(crate) use self::store::{AttemptCounters, KNOWN_AFTER_LOGIN, RegistrationCounter, Reservation};
+pub(crate) use self::store::{AttemptCounters, RegistrationCounter, Reservation};
+pub(crate) use self::trusted::{Trust, TrustedClients};

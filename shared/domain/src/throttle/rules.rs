@@ -16,9 +16,11 @@ pub struct Rule {
 /// The rules in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// For an account from one address.
+    /// For an account from one address, from one device, and for a login from one address.
     pub pair: Rule,
-    /// For an account from addresses that it does not know.
+    /// For an account from all addresses that it knows.
+    pub known: Rule,
+    /// For an account, or a login, from addresses that it does not know.
     pub account: Rule,
     /// For an address, at accounts that do not know it.
     pub address: Rule,
@@ -28,8 +30,8 @@ pub struct Rules {
 
 impl Default for Rules {
     /// A user who mistypes a few times notices nothing. An attacker gets about a hundred attempts a day at one account
-    /// (NIST SP 800-63B-4, section 3.2.2, allows a hundred in a row), and some thousands from one address at all
-    /// accounts.
+    /// (NIST SP 800-63B-4, section 3.2.2, allows a hundred in a row) from addresses that it does not know, another
+    /// hundred from those that it knows, and some thousands from one address at all accounts.
     fn default() -> Self {
         let rule = |free, regain, max_wait| Rule {
             free,
@@ -38,6 +40,7 @@ impl Default for Rules {
         };
         Self {
             pair: rule(10, 900, 900),
+            known: rule(30, 1800, 1800),
             account: rule(20, 900, 900),
             address: rule(50, 30, 60),
             registration: rule(100, 60, 300),

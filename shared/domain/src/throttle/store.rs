@@ -3,90 +3,57 @@
 use std::time::Duration;
 
 use futures_util::try_join;
-use kv::{Key, Txn};
+use kv::Txn;
 
 use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::expiry::{self, ExpiryChange};
 use crate::id::LoginId;
-use crate::record;
-use crate::throttle::counter::Counter;
+use crate::throttle::device::DeviceToken;
 use crate::throttle::keys;
-use crate::throttle::rules::{Rule, Rules};
+use crate::throttle::rules::Rules;
+use crate::throttle::stored::StoredCounter;
+use crate::throttle::trusted::Trust;
 use crate::time::Timestamp;
 use crate::users::Email;
 
-/// How long an address stays known to an account after the longest lifetime of a login: long enough to log in again.
-pub(crate) const KNOWN_AFTER_LOGIN: Duration = Duration::from_hours(90 * 24);
-
-/// The maximum wait from a known address, where an attacker on the same network can do no more than annoy.
+/// The maximum wait from a known address. A limit on all known addresses together applies as well.
 const KNOWN_MAX_WAIT: Duration = Duration::from_secs(60);
 
-/// A counter, as stored and as it will be.
-struct StoredCounter {
-    key: Key,
-    rule: Rule,
-    stored: Option<Counter>,
-    counter: Counter,
-}
-
-impl StoredCounter {
-    async fn read(txn: &Txn, key: Key, rule: Rule, now: Timestamp) -> Result<Self> {
-        let stored = txn.get(&key).await?.as_deref().map(record::decode).transpose()?;
-        Ok(Self {
-            key,
-            rule,
-            stored,
-            counter: stored.unwrap_or_else(|| Counter::new(now)),
-        })
-    }
-
-    fn wait(&self, now: Timestamp) -> Duration {
-        self.counter.wait(&self.rule, now)
-    }
-
-    fn add(&mut self, now: Timestamp) {
-        self.counter.add(&self.rule, now);
-    }
-
-    fn subtract(&mut self, count: u32, now: Timestamp) {
-        self.counter.subtract(&self.rule, count, now);
-    }
-
-    fn write(mut self, txn: &Txn) -> Result<()> {
-        let is_new = |now| Counter::new(now) == self.counter;
-        // Neither an unchanged counter nor a new one that counts nothing is written.
-        if self.stored == Some(self.counter) || (self.stored.is_none() && is_new(self.counter.last)) {
-            return Ok(());
-        }
-        self.counter.set_expiry(&self.rule);
-        txn.set(&self.key, record::encode(&self.counter)?)?;
-        let change = ExpiryChange {
-            from: self.stored.map(|stored| stored.expires_at),
-            to: self.counter.expires_at,
-        };
-        expiry::update(txn, &self.key, change)
-    }
+/// The budget that an attempt uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Budget {
+    /// That of a device that has signed in before.
+    Device,
+    /// That of an address which the account or the login knows.
+    KnownAddress,
+    /// That of all other clients.
+    Shared,
 }
 
 /// A reserved attempt.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reservation {
-    /// Whether the shared counters contain it too. From a known address, and per login, only the own counter does.
-    in_shared: bool,
-}
+pub(crate) struct Reservation(Budget);
 
 /// The counters of one attempt at a password.
 pub(crate) struct AttemptCounters {
-    /// The counter of the pair, or of the login.
-    own: StoredCounter,
-    /// The counters to which other clients add as well; `None` per login.
-    shared: Option<SharedCounters>,
+    /// The counter of the account, or of the login, from this network.
+    pair: StoredCounter,
+    /// The counter of the account, or of the login, from networks that it does not know. It also notes which attempts
+    /// the audit log has reported.
+    account: StoredCounter,
+    /// `None` within a login.
+    email: Option<EmailCounters>,
+    /// The counter of the device token that the client sent.
+    device: Option<StoredCounter>,
+    budget: Budget,
     now: Timestamp,
 }
 
-struct SharedCounters {
-    account: StoredCounter,
+/// Counters that only attempts at an account have.
+struct EmailCounters {
+    /// From all networks that the account knows.
+    known: StoredCounter,
+    /// From this site, at any account.
     address: StoredCounter,
     /// Whether the front door vouches for the client address. All other clients share one address, which is never
     /// known.
@@ -99,115 +66,173 @@ impl AttemptCounters {
         txn: &Txn,
         rules: &Rules,
         email: &Email,
+        device: Option<&DeviceToken>,
         client: &Client,
         now: Timestamp,
     ) -> Result<Self> {
-        let (own, account, address) = try_join!(
+        let device = async {
+            match device {
+                Some(token) => StoredCounter::read(txn, keys::device(email, token), rules.pair, now)
+                    .await
+                    .map(Some),
+                None => Ok(None),
+            }
+        };
+        let (mut pair, account, known, address, device) = try_join!(
             StoredCounter::read(txn, keys::pair(email, client), rules.pair, now),
             StoredCounter::read(txn, keys::account(email), rules.account, now),
+            StoredCounter::read(txn, keys::known(email), rules.known, now),
             StoredCounter::read(txn, keys::address(client), rules.address, now),
+            device,
         )?;
-        let shared = SharedCounters {
-            account,
-            address,
-            is_vouched: client.address.is_some(),
+        let is_vouched = client.address.is_some();
+        let is_trusted = |counter: &StoredCounter| counter.counter.is_trusted(&account.counter, now);
+        let budget = if device.as_ref().is_some_and(is_trusted) {
+            Budget::Device
+        } else if is_vouched && is_trusted(&pair) {
+            pair.rule.max_wait = pair.rule.max_wait.min(KNOWN_MAX_WAIT);
+            Budget::KnownAddress
+        } else {
+            Budget::Shared
         };
+        let email = Some(EmailCounters {
+            known,
+            address,
+            is_vouched,
+        });
         Ok(Self {
-            own,
-            shared: Some(shared),
+            pair,
+            account,
+            email,
+            device,
+            budget,
             now,
         })
     }
 
-    /// Reads the counter of an attempt within this login. It ignores other clients' attempts, and counts from any
-    /// address.
-    pub(crate) async fn of_login(txn: &Txn, rules: &Rules, login: LoginId, now: Timestamp) -> Result<Self> {
-        let own = StoredCounter::read(txn, keys::login(login), rules.pair, now).await?;
-        Ok(Self { own, shared: None, now })
+    /// Reads the counters of an attempt within this login, concurrently. They ignore attempts outside the login.
+    pub(crate) async fn of_login(
+        txn: &Txn,
+        rules: &Rules,
+        login: LoginId,
+        client: &Client,
+        now: Timestamp,
+    ) -> Result<Self> {
+        let (pair, account) = try_join!(
+            StoredCounter::read(txn, keys::login_from(login, client), rules.pair, now),
+            StoredCounter::read(txn, keys::login(login), rules.account, now),
+        )?;
+        Ok(Self {
+            pair,
+            account,
+            email: None,
+            device: None,
+            budget: Budget::Shared,
+            now,
+        })
+    }
+
+    /// Gives the attempt the budget of a known address, which other addresses cannot use.
+    #[must_use]
+    pub(crate) fn with_known_address(self) -> Self {
+        Self {
+            budget: Budget::KnownAddress,
+            ..self
+        }
     }
 
     /// Counts the attempt as if it had failed. Fails with [`Error::TooManyAttempts`] if it comes too early.
     pub(crate) fn reserve(mut self, txn: &Txn) -> Result<Reservation> {
-        let is_known = self.is_known();
-        if is_known {
-            self.own.rule.max_wait = self.own.rule.max_wait.min(KNOWN_MAX_WAIT);
-        }
-        let mut wait = self.own.wait(self.now);
-        let shared = self.shared.as_mut().filter(|_| !is_known);
-        if let Some(shared) = &shared {
-            wait = wait
-                .max(shared.account.wait(self.now))
-                .max(shared.address.wait(self.now));
+        let (budget, now) = (self.budget, self.now);
+        let mut wait = self.own(budget).wait(now);
+        match (budget, &self.email) {
+            (Budget::KnownAddress, Some(email)) => wait = wait.max(email.known.wait(now)),
+            (Budget::Shared, Some(email)) => wait = wait.max(self.account.wait(now)).max(email.address.wait(now)),
+            (Budget::Shared, None) => wait = wait.max(self.account.wait(now)),
+            (Budget::Device, _) | (Budget::KnownAddress, None) => {}
         }
         if !wait.is_zero() {
             return Err(Error::TooManyAttempts { wait });
         }
-        self.own.add(self.now);
-        // The usual attempt, with the right password from a known address, does not write the shared counters.
-        let in_shared = shared.is_some();
-        if let Some(shared) = shared {
-            shared.account.add(self.now);
-            shared.address.add(self.now);
+        self.own(budget).add(now);
+        // The usual attempt, with the right password from a known client, does not write the shared counters.
+        if budget == Budget::Shared {
+            self.add_to_shared();
         }
         self.write(txn)?;
-        Ok(Reservation { in_shared })
+        Ok(Reservation(budget))
     }
 
     /// Keeps a reserved attempt counted. Returns the number of wrong attempts for an audit event, if one is due.
-    pub(crate) fn fail(mut self, txn: &Txn, reservation: Reservation) -> Result<Option<u32>> {
-        if let Some(shared) = self.shared.as_mut().filter(|_| !reservation.in_shared) {
-            shared.account.add(self.now);
-            shared.address.add(self.now);
-        }
+    pub(crate) fn fail(mut self, txn: &Txn, Reservation(budget): Reservation) -> Result<Option<u32>> {
         let now = self.now;
-        let unreported = self.reports().report_one_more(now);
+        if budget != Budget::Shared {
+            self.add_to_shared();
+        }
+        if let (Budget::KnownAddress, Some(email)) = (budget, &mut self.email) {
+            email.known.add(now);
+        }
+        let unreported = self.account.counter.report_one_more(now);
         self.write(txn)?;
         Ok(unreported)
     }
 
-    /// Returns a reserved attempt, and makes the address known to the account for `known_for`. Returns the number of
+    /// Returns a reserved attempt. With `trust`, the account trusts the client from now on. Returns the number of
     /// unreported wrong attempts for an audit event, if there are any.
-    pub(crate) fn succeed(mut self, txn: &Txn, reservation: Reservation, known_for: Duration) -> Result<Option<u32>> {
-        let only_in_own = u32::from(!reservation.in_shared);
-        let contributed = self.own.counter.count.saturating_sub(only_in_own);
-        self.own.subtract(u32::MAX, self.now);
-        if let Some(shared) = &mut self.shared {
-            if shared.is_vouched {
-                self.own.counter.known_until = Some(self.now.plus(known_for));
+    pub(crate) fn succeed(
+        mut self,
+        txn: &Txn,
+        Reservation(budget): Reservation,
+        trust: Option<&Trust<'_>>,
+    ) -> Result<Option<u32>> {
+        let now = self.now;
+        let own = self.own(budget);
+        let only_in_own = u32::from(budget != Budget::Shared);
+        let contributed = own.counter.count.saturating_sub(only_in_own);
+        own.subtract(u32::MAX, now);
+        if contributed > 0 {
+            self.account.subtract(contributed, now);
+        }
+        if let Some(email) = &mut self.email {
+            if budget == Budget::Shared {
+                email.address.subtract(1, now);
             }
-            if contributed > 0 {
-                shared.account.subtract(contributed, self.now);
-            }
-            if reservation.in_shared {
-                shared.address.subtract(1, self.now);
+            if let Some(trust) = trust {
+                let until = trust.until(&self.account, now);
+                if email.is_vouched {
+                    self.pair.counter.known_until = Some(until);
+                }
+                trust.add_device(txn, self.pair.rule, until, now)?;
             }
         }
-        let now = self.now;
-        let unreported = self.reports().report_rest(now);
+        let unreported = self.account.counter.report_rest(now);
         self.write(txn)?;
         Ok(unreported)
     }
 
-    fn is_known(&self) -> bool {
-        let is_vouched = self.shared.as_ref().is_some_and(|shared| shared.is_vouched);
-        is_vouched && self.own.counter.is_known(self.now)
+    /// The counter of the budget alone.
+    fn own(&mut self, budget: Budget) -> &mut StoredCounter {
+        match (&mut self.device, budget) {
+            (Some(device), Budget::Device) => device,
+            _ => &mut self.pair,
+        }
     }
 
-    /// The counter that notes which attempts the audit log has reported.
-    fn reports(&mut self) -> &mut Counter {
-        match &mut self.shared {
-            Some(shared) => &mut shared.account.counter,
-            None => &mut self.own.counter,
+    fn add_to_shared(&mut self) {
+        self.account.add(self.now);
+        if let Some(email) = &mut self.email {
+            email.address.add(self.now);
         }
     }
 
     fn write(self, txn: &Txn) -> Result<()> {
-        self.own.write(txn)?;
-        if let Some(shared) = self.shared {
-            shared.account.write(txn)?;
-            shared.address.write(txn)?;
+        self.pair.write(txn)?;
+        self.account.write(txn)?;
+        if let Some(email) = self.email {
+            email.known.write(txn)?;
+            email.address.write(txn)?;
         }
-        Ok(())
+        self.device.map_or(Ok(()), |device| device.write(txn))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::UserId;
 use crate::idempotency::{self, IdempotencyKey, Outcome, Slot};
-use crate::logins::attempt::{Attempt, Target};
+use crate::logins::attempt::{Attempt, Target, trust, trusted_clients};
 use crate::logins::{self, Login, SignedIn};
 use crate::page::CursorKey;
 use crate::password::{Context, Password, Verdict};
@@ -95,15 +95,18 @@ pub async fn register(
         at: now,
     };
     let new = &signed_in;
+    let device = &signed_in.refresh_token.device_token();
     let db = match snapshot {
         Some(snapshot) => env.db.reading_from(snapshot),
         None => env.db.clone(),
     };
     let earlier = db
         .run(|txn| async move {
-            let (slot, holder) = try_join!(
-                read_slot(&txn, key, &new.user.email, now),
-                store::find_id_by_email(&txn, &new.user.email)
+            let email = &new.user.email;
+            let (slot, holder, trusted) = try_join!(
+                read_slot(&txn, key, email, now),
+                store::find_id_by_email(&txn, email),
+                trusted_clients(env, &txn, email, client, now)
             )?;
             // The same request, sent twice, may have been faster. A retry after an unknown commit finds its own record.
             if let Some(registered) = slot
@@ -116,6 +119,9 @@ pub async fn register(
             store::insert(&txn, &new.user, holder)?;
             tenants::store::create(&txn, &new.user, &new.tenant, &new.membership)?;
             logins::store::add(&txn, &new.login)?;
+            if let Some(trusted) = trusted {
+                trusted.add(&txn, &trust(env, email, Some(device)))?;
+            }
             audit::store::add(&txn, TenantScope::own(new.user.id), event)?;
             if let Some(slot) = slot {
                 slot.store(&txn, record, now)?;
@@ -227,7 +233,7 @@ async fn replay(
         env.hasher.hash(&admission, &registration.password).await?;
         return Err(Error::IdempotencyMismatch);
     }
-    match logins::ops::log_in(env, client, &registration.email, &registration.password).await {
+    match logins::ops::log_in(env, client, &registration.email, &registration.password, None).await {
         Ok(signed_in) if signed_in.user.id == registered.user => Ok(Outcome::Replayed(signed_in)),
         Ok(_) | Err(Error::InvalidCredentials) => Err(Error::IdempotencyMismatch),
         Err(error) => Err(error),
@@ -244,7 +250,7 @@ pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new
     let attempt = Attempt {
         env,
         client: caller.client(),
-        target: Target::Login(caller.login()),
+        target: Target::Caller(caller),
     };
     let mut earlier = None;
     loop {
@@ -266,15 +272,22 @@ pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new
         let verified = &user;
         let ended = env
             .in_tenant_reading_from(snapshot, caller, Permission::ManageAccount, |txn, scope| async move {
-                let (stored, logins, counters) = try_join!(
+                let (now, email) = (changed.updated_at, &changed.email);
+                let (stored, logins, counters, trusted) = try_join!(
                     store::find(&txn, caller.user()),
                     logins::store::list(&txn, caller.user()),
-                    attempt.counters(&txn, changed.updated_at)
+                    attempt.counters(&txn, now),
+                    trusted_clients(env, &txn, email, caller.client(), now)
                 )?;
                 if stored.as_ref() != Some(verified) {
                     return Ok(None);
                 }
-                attempt.succeed(&txn, changed.id, counters, reservation, changed.updated_at)?;
+                attempt.succeed(&txn, changed.id, counters, reservation, None, now)?;
+                if let Some(trusted) = trusted {
+                    // An attacker who knew the old password may have logged in from some of the others.
+                    let trust = trust(env, email, None);
+                    trusted.forget(&trust).add(&txn, &trust)?;
+                }
                 store::put(&txn, changed)?;
                 let others = logins.into_iter().filter(|login| login.id != caller.login());
                 let ended = logins::ops::end_all(&txn, caller, others)?;

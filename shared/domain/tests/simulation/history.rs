@@ -12,6 +12,7 @@ use domain::audit::{self, Position};
 use domain::logins::{Login, RefreshToken, SignedIn};
 use domain::page::Cursor;
 use domain::sessions::Session;
+use domain::throttle::DeviceToken;
 use domain::{Address, Caller, Error, Limits, LoginId, SessionId, Timestamp};
 use kv::Cause;
 
@@ -33,10 +34,12 @@ pub(crate) enum Call {
         names: usize,
         password: usize,
     },
-    /// `password` is the event that set the password; `None` is a password that no account has.
+    /// `password` is the event that set the password; `None` is a password that no account has. `device` is a device
+    /// token that an earlier reply for this email contained.
     LogIn {
         email: String,
         password: Option<usize>,
+        device: Option<DeviceToken>,
     },
     /// `from` is the event whose reply contained the token.
     Refresh {

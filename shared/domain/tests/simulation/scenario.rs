@@ -137,6 +137,7 @@ impl Scenario {
         };
         let strict = Rules {
             pair: strict(3),
+            known: strict(5),
             account: strict(5),
             address: strict(5),
             registration: strict(6),

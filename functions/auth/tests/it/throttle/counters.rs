@@ -99,10 +99,27 @@ async fn the_addresses_of_one_ipv6_network_share_a_counter() {
     assert_eq!(guess(&app, "2001:db8:0:1::3", ALICE).await, Wait(1));
     assert_eq!(guess(&app, "2001:db8:0:1::4", "bob@example.com").await, Wrong);
     assert_eq!(guess(&app, "2001:db8:0:1::5", "carol@example.com").await, Wait(1));
-    assert_eq!(guess(&app, "2001:db8:0:2::1", ALICE).await, Wrong);
+    // Another network of the same site, and another site.
+    assert_eq!(guess(&app, "2001:db8:0:2::1", ALICE).await, Wait(1));
+    assert_eq!(guess(&app, "2001:db8:1:2::1", ALICE).await, Wrong);
     assert_eq!(guess(&app, "::ffff:192.0.2.1", "bob@example.com").await, Wrong);
     assert_eq!(guess(&app, HOME, "bob@example.com").await, Wrong);
     assert_eq!(guess(&app, HOME, "bob@example.com").await, Wait(1));
+}
+
+#[tokio::test]
+async fn spraying_from_many_networks_of_a_site_is_limited_like_spraying_from_one_address() {
+    let mut verified = Vec::new();
+    for networks in [1, 8] {
+        let app = start(|_| {});
+        let mut wrong = 0;
+        for account in 0..300 {
+            let address = format!("2001:db8:1:{:x}::1", account % networks);
+            wrong += u32::from(guess(&app, &address, &format!("user{account}@example.com")).await == Wrong);
+        }
+        verified.push(wrong);
+    }
+    assert_eq!(verified, [50, 50]);
 }
 
 #[tokio::test]
@@ -195,5 +212,6 @@ async fn attempts_at_an_unknown_email_are_counted_like_any_other() {
     assert_eq!(outcomes[1], outcomes[0]);
     let pairs = stored(&app, &Key::of(&("throttles", "pair"))).await;
     let accounts = stored(&app, &Key::of(&("throttles", "account"))).await;
-    assert_eq!((pairs.len(), accounts.len()), (4, 2));
+    // Two addresses of each email, and the one that has registered.
+    assert_eq!((pairs.len(), accounts.len()), (5, 2));
 }

@@ -6,8 +6,9 @@ use domain::password::Password;
 use domain::throttle::Rule;
 use domain::users::{self, Email};
 use domain::{Client, Error, logins, sweep};
+use testkit::TestApp;
 
-use super::{ALICE, Accepted, ELSEWHERE, HOME, RIGHT, Wait, Wrong, free, guess, log_in, start};
+use super::{ALICE, Accepted, ELSEWHERE, HOME, RIGHT, Wait, Wrong, free, guess, log_in, register, start};
 
 #[tokio::test]
 async fn failures_from_many_addresses_throttle_unknown_addresses_only() {
@@ -71,14 +72,16 @@ async fn an_unknown_client_address_is_never_a_known_address() {
     app.register(ALICE).await;
     let (nowhere, email) = (Client::default(), Email::parse(ALICE).unwrap());
     let right = Password::claimed(RIGHT).unwrap();
-    logins::ops::log_in(&app.env, &nowhere, &email, &right).await.unwrap();
+    logins::ops::log_in(&app.env, &nowhere, &email, &right, None)
+        .await
+        .unwrap();
     let wrong = Password::claimed("a wrong one").unwrap();
     for number in 0..3 {
         let email = Email::parse(&format!("user{number}@example.com")).unwrap();
-        let rejected = logins::ops::log_in(&app.env, &nowhere, &email, &wrong).await;
+        let rejected = logins::ops::log_in(&app.env, &nowhere, &email, &wrong, None).await;
         assert!(matches!(rejected, Err(Error::InvalidCredentials)));
     }
-    let rejected = logins::ops::log_in(&app.env, &nowhere, &email, &right).await;
+    let rejected = logins::ops::log_in(&app.env, &nowhere, &email, &right, None).await;
     assert!(matches!(rejected, Err(Error::TooManyAttempts { .. })));
 }
 
@@ -100,14 +103,53 @@ async fn the_wait_from_a_known_address_is_at_most_a_minute() {
 }
 
 #[tokio::test]
-async fn attempts_from_elsewhere_do_not_throttle_a_password_change() {
-    let app = start(|rules| rules.account = free(2));
-    let alice = app.register(ALICE).await;
-    for _ in 0..2 {
+async fn a_registration_makes_its_address_known() {
+    let app = start(|rules| (rules.account, rules.address) = (free(2), free(2)));
+    register(&app.env, HOME, ALICE).await.unwrap();
+    for account in 0..2 {
         assert_eq!(guess(&app, ELSEWHERE, ALICE).await, Wrong);
+        assert_eq!(guess(&app, HOME, &format!("user{account}@example.com")).await, Wrong);
     }
-    assert_eq!(log_in(&app, HOME, ALICE, RIGHT).await, Wait(1));
-    let right = Password::claimed(RIGHT).unwrap();
-    let changed = users::ops::change_password(&app.env, &alice.caller(), &right, "another password").await;
-    assert_eq!(changed.unwrap(), 0);
+    assert_eq!(guess(&app, HOME, "user2@example.com").await, Wait(1));
+    assert_eq!(log_in(&app, ELSEWHERE, ALICE, RIGHT).await, Wait(1));
+    assert_eq!(log_in(&app, HOME, ALICE, RIGHT).await, Accepted);
+}
+
+#[tokio::test]
+async fn a_day_of_guesses_from_known_addresses_is_limited_to_a_hundred() {
+    let app = start(|_| {});
+    for address in [HOME, ELSEWHERE] {
+        assert_eq!(register(&app.env, address, ALICE).await.is_ok(), address == HOME);
+        assert_eq!(log_in(&app, address, ALICE, RIGHT).await, Accepted);
+    }
+    let mut wrong = 0;
+    for _ in 0..24 * 60 {
+        for address in [HOME, ELSEWHERE] {
+            wrong += u32::from(guess(&app, address, ALICE).await == Wrong);
+        }
+        app.clock.advance(Duration::from_secs(60));
+    }
+    assert!((70..=100).contains(&wrong), "{wrong} passwords were verified");
+}
+
+#[tokio::test]
+async fn a_password_change_forgets_other_addresses_until_they_log_in_again() {
+    let app = start(|rules| rules.account = free(1));
+    let alice = app.register(ALICE).await;
+    assert_eq!(log_in(&app, HOME, ALICE, RIGHT).await, Accepted);
+    let (right, new) = (Password::claimed(RIGHT).unwrap(), "another password");
+    users::ops::change_password(&app.env, &alice.caller(), &right, new)
+        .await
+        .unwrap();
+    assert_eq!(guess(&app, ELSEWHERE, ALICE).await, Wrong);
+    assert_eq!(log_in(&app, HOME, ALICE, new).await, Wait(1));
+    // The change came from this address.
+    let changed_at = TestApp::ADDRESS.to_string();
+    assert_eq!(log_in(&app, &changed_at, ALICE, new).await, Accepted);
+    app.clock.advance(Duration::from_secs(1));
+    assert_eq!(log_in(&app, HOME, ALICE, new).await, Accepted);
+    for _ in 0..2 {
+        guess(&app, ELSEWHERE, ALICE).await;
+    }
+    assert_eq!(log_in(&app, HOME, ALICE, new).await, Accepted);
 }

@@ -1,15 +1,17 @@
 //! Throttling of attempts, below HTTP, where a test can use any client address.
 
 mod counters;
+mod devices;
 mod known_addresses;
 mod reports;
+mod signed_in;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use argon2::Params;
 use domain::password::{Hasher, Password};
-use domain::throttle::{Rule, Rules};
+use domain::throttle::{DeviceToken, Rule, Rules};
 use domain::users::{self, Email, ops::Registration};
 use domain::{Address, Client, Env, Error, Limits, SystemRng, logins};
 use kv::{Key, Order, Query, Range};
@@ -68,8 +70,19 @@ fn outcome<T>(result: Result<T, Error>) -> Outcome {
 }
 
 async fn log_in(app: &TestApp, address: &str, email: &str, password: &str) -> Outcome {
+    log_in_with(app, address, email, password, None).await
+}
+
+/// Logs in from a device that may have a device token.
+async fn log_in_with(
+    app: &TestApp,
+    address: &str,
+    email: &str,
+    password: &str,
+    device: Option<&DeviceToken>,
+) -> Outcome {
     let (email, password) = (Email::parse(email).unwrap(), Password::claimed(password).unwrap());
-    outcome(logins::ops::log_in(&app.env, &client_at(address), &email, &password).await)
+    outcome(logins::ops::log_in(&app.env, &client_at(address), &email, &password, device).await)
 }
 
 async fn guess(app: &TestApp, address: &str, email: &str) -> Outcome {

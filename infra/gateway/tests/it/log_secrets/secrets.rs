@@ -23,6 +23,9 @@ impl Secrets {
         if let Some(token) = data["refreshToken"].as_str() {
             self.0.extend(token.strip_prefix("coditect_rt_").map(str::to_owned));
         }
+        if let Some(token) = data["deviceToken"].as_str() {
+            self.0.extend(token.strip_prefix("coditect_dt_").map(str::to_owned));
+        }
     }
 
     /// The lines that contain a secret.
@@ -31,6 +34,7 @@ impl Secrets {
             MARK,
             ENCODED_MARK,
             "coditect_rt_",
+            "coditect_dt_",
             "$argon2",
             "only these tests sign with",
             "passwordHash",
@@ -47,13 +51,19 @@ impl Secrets {
 #[test]
 fn leaks_finds_marks_and_every_part_of_an_issued_token() {
     let mut secrets = Secrets::default();
-    secrets.learn(&json!({ "token": "head.claims.signature", "refreshToken": "coditect_rt_rest" }));
+    secrets.learn(&json!({
+        "token": "head.claims.signature",
+        "refreshToken": "coditect_rt_rest",
+        "deviceToken": "coditect_dt_device",
+    }));
     for leak in [
         "a head",
         "claims",
         "\"signature\"",
         "the rest",
         "coditect_rt_",
+        "the device",
+        "coditect_dt_",
         "MARKED-1@example.com",
         "Basic bWFya2VkOnBhc3N3b3Jk",
         "$argon2id$v=19",

@@ -1,6 +1,7 @@
 //! An attempt at a password, as the history shows it.
 
 use domain::LoginId;
+use domain::throttle::DeviceToken;
 
 use crate::history::{Call, Event, Reply};
 
@@ -28,7 +29,15 @@ impl Attempt<'_> {
         }
     }
 
-    /// The login of an authenticated attempt. Such attempts are counted per login, from any address.
+    /// The device token that the attempt sends. If it is valid, the attempt is counted for the device alone.
+    pub(super) fn device(&self) -> Option<&DeviceToken> {
+        match &self.event.call {
+            Call::LogIn { device, .. } => device.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The login of an authenticated attempt. Such attempts are counted per login.
     pub(super) fn login(&self) -> Option<LoginId> {
         match &self.event.call {
             Call::ChangePassword { caller, .. } => Some(caller.login()),
@@ -36,12 +45,23 @@ impl Attempt<'_> {
         }
     }
 
-    /// Whether both count in one pair: of one login, or anonymous with the same email and address.
+    /// Whether both count in one pair: of one login, or anonymous with the same email, and from the same address.
     pub(super) fn has_same_pair(&self, other: &Self) -> bool {
-        match (self.login(), other.login()) {
-            (None, None) => self.email == other.email && self.event.address == other.event.address,
-            (login, other) => login == other,
-        }
+        self.event.address == other.event.address
+            && match (self.login(), other.login()) {
+                (None, None) => self.email == other.email,
+                (login, other) => login == other,
+            }
+    }
+
+    /// Whether both are of one login.
+    pub(super) fn has_same_login(&self, other: &Self) -> bool {
+        self.login().is_some() && self.login() == other.login()
+    }
+
+    /// Whether both send the same device token.
+    pub(super) fn has_same_device(&self, other: &Self) -> bool {
+        self.device().is_some() && self.device() == other.device()
     }
 
     /// Whether both are anonymous with the same email.

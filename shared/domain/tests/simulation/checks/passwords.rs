@@ -32,7 +32,7 @@ fn attempts(run: Run<'_>) -> Vec<Attempt<'_>> {
     let emails: BTreeMap<_, _> = users.map(|user| (user.id, user.email.as_str())).collect();
     let attempts = run.history.events.iter().filter_map(|event| {
         let (email, password) = match &event.call {
-            Call::LogIn { email, password } => (email.as_str(), *password),
+            Call::LogIn { email, password, .. } => (email.as_str(), *password),
             Call::ChangePassword { caller, current } => (*emails.get(&caller.user())?, *current),
             // A repeated registration verifies the password of the account.
             Call::Register {

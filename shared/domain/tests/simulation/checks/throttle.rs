@@ -52,7 +52,9 @@ fn rejection_is_due(
     });
     let is_due = registers(event) && registrations.count() >= rules.registration.free as usize
         || earlier(&|other| other.has_same_pair(attempt)) >= rules.pair.free
-        || earlier(&|other| other.has_same_account(attempt)) >= rules.account.free
+        || earlier(&|other| other.has_same_device(attempt)) >= rules.pair.free
+        || earlier(&|other| other.has_same_account(attempt)) >= rules.account.free.min(rules.known.free)
+        || earlier(&|other| other.has_same_login(attempt)) >= rules.account.free
         || earlier(&|other| other.has_same_address(attempt)) >= rules.address.free;
     problems.unless(is_due && !wait.is_zero(), || {
         format!("#{number} was throttled after too few attempts")
@@ -70,7 +72,8 @@ fn limits_hold(
     rules: &Rules,
     problems: &mut Problems,
 ) {
-    // An address is known to an account once the account has registered or signed in from there.
+    // An address is known to an account once the account has registered or signed in from there. A valid device token
+    // has its own limit.
     let is_from_unknown_address = |other: &Attempt<'_>| {
         let registered_there = history.events.iter().any(|event| {
             matches!(&event.call, Call::Register { email, .. } if *email == other.email)
@@ -78,7 +81,8 @@ fn limits_hold(
                 && event.called < other.event.replied
                 && event.may_have_executed()
         });
-        !registered_there
+        other.device().is_none()
+            && !registered_there
             && !attempts.iter().any(|success| {
                 success.may_succeed() && success.has_same_pair(other) && success.event.called < other.event.replied
             })
@@ -86,15 +90,28 @@ fn limits_hold(
     let pair = &|other: &Attempt<'_>| other.has_same_pair(attempt);
     let limit = AttemptLimit {
         name: "pair",
+        counters: 1,
         rule: &rules.pair,
         resets: pair,
-        counts: pair,
+        counts: &|other| pair(other) && other.device().is_none(),
+    };
+    limit.check(attempts, attempt, problems);
+
+    // From one address, an attempt with a device token is counted for the device or, if it was revoked, for the pair.
+    let device = &|other: &Attempt<'_>| other.has_same_device(attempt) && other.has_same_pair(attempt);
+    let limit = AttemptLimit {
+        name: "device",
+        counters: 2,
+        rule: &rules.pair,
+        resets: &|other| other.has_same_account(attempt),
+        counts: device,
     };
     limit.check(attempts, attempt, problems);
 
     let account = &|other: &Attempt<'_>| other.has_same_account(attempt);
     let limit = AttemptLimit {
         name: "account",
+        counters: 1,
         rule: &rules.account,
         resets: account,
         counts: &|other| account(other) && is_from_unknown_address(other),
@@ -104,6 +121,7 @@ fn limits_hold(
     // A success gives an address only its own attempt back, so it resets nothing and is not counted.
     let limit = AttemptLimit {
         name: "address",
+        counters: 1,
         rule: &rules.address,
         resets: &|_| false,
         counts: &|other| other.has_same_address(attempt) && is_from_unknown_address(other) && !other.may_succeed(),
@@ -113,6 +131,8 @@ fn limits_hold(
 
 struct AttemptLimit<'a> {
     name: &'a str,
+    /// In how many counters the attempts may be.
+    counters: u64,
     rule: &'a Rule,
     /// The attempts whose success resets the count.
     resets: &'a dyn Fn(&Attempt<'_>) -> bool,
@@ -136,7 +156,7 @@ impl AttemptLimit<'_> {
             verifications += other.event.verifications.min(1);
             until = until.max(other.event.millis.1);
         }
-        let most = most(self.rule, until - first.event.millis.0);
+        let most = self.counters * most(self.rule, until - first.event.millis.0);
         problems.unless(verifications <= most, || {
             format!(
                 "from #{} on, {verifications} passwords were verified, and the rule for the {} allows {most}",

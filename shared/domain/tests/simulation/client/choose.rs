@@ -2,6 +2,7 @@
 //! sessions.
 
 use domain::Caller;
+use domain::throttle::DeviceToken;
 use fastrand::Rng;
 
 use super::Client;
@@ -13,7 +14,12 @@ impl Client {
         let (rng, knowledge, number) = (&mut self.rng, self.shared.lock(), self.recorder.next_number());
         let email = format!("user{}@example.com", rng.usize(..self.emails));
         if self.guesses_passwords && rng.bool() {
-            return Call::LogIn { email, password: None };
+            let device = knowledge.choose_device(rng, &email);
+            return Call::LogIn {
+                email,
+                password: None,
+                device,
+            };
         }
         // Recent logins are likelier, because most of them are still active.
         let caller = match knowledge.callers.len() {
@@ -26,6 +32,7 @@ impl Client {
                 Some((email, number)) => Call::LogIn {
                     email: email.clone(),
                     password: Some(*number).filter(|_| rng.u32(..10) > 0),
+                    device: knowledge.choose_device(rng, email),
                 },
                 None => knowledge.choose_registration(rng, number, email),
             };
@@ -93,6 +100,13 @@ impl Client {
 }
 
 impl Knowledge {
+    /// Half of the time, a device token of this account, if there is one.
+    fn choose_device(&self, rng: &mut Rng, email: &str) -> Option<DeviceToken> {
+        let devices: Vec<_> = self.devices.iter().filter(|(of, _)| of == email).collect();
+        let device = rng.choice(devices).map(|(_, token)| token.clone());
+        device.filter(|_| rng.bool())
+    }
+
     /// A new registration, or mostly an earlier one of the same email: unchanged, or with another key, name or
     /// password.
     fn choose_registration(&self, rng: &mut Rng, number: usize, email: String) -> Call {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::logins::RefreshToken;
+use domain::throttle::DeviceToken;
 use domain::{Caller, LoginId, SessionId, TenantId, UserId};
 
 use crate::history::Call;
@@ -17,6 +18,8 @@ pub(super) struct Knowledge {
     pub(super) passwords: Vec<(String, usize)>,
     pub(super) callers: Vec<Caller>,
     pub(super) emails: BTreeMap<UserId, String>,
+    /// Device tokens, each with the email of its account.
+    pub(super) devices: Vec<(String, DeviceToken)>,
     /// The refresh tokens of each login in the order of the replies, each with the event that received it.
     pub(super) tokens: BTreeMap<LoginId, Vec<(RefreshToken, usize)>>,
     pub(super) sessions: Vec<(TenantId, SessionId)>,

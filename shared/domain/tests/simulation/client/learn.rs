@@ -17,6 +17,8 @@ impl Client {
                 if !matches!(call, Call::Refresh { .. }) {
                     knowledge.callers.push(caller(signed_in));
                     let email = signed_in.user.email.to_string();
+                    let device = signed_in.refresh_token.device_token();
+                    knowledge.devices.push((email.clone(), device));
                     knowledge.emails.insert(signed_in.user.id, email);
                 }
                 let tokens = knowledge.tokens.entry(signed_in.login.id).or_default();

@@ -36,8 +36,13 @@ impl Client {
                 let outcome = users::ops::register(env, client, registration, key(used).as_ref()).await?;
                 Reply::SignedIn(outcome.into_inner().into())
             }
-            Call::LogIn { email, password: set } => {
-                let signed_in = logins::ops::log_in(env, client, &parse_email(email), &password(*set)).await?;
+            Call::LogIn {
+                email,
+                password: set,
+                device,
+            } => {
+                let (email, password) = (parse_email(email), password(*set));
+                let signed_in = logins::ops::log_in(env, client, &email, &password, device.as_ref()).await?;
                 Reply::SignedIn(signed_in.into())
             }
             Call::Refresh { token, .. } => Reply::SignedIn(logins::ops::refresh(env, client, token).await?.into()),

@@ -1,0 +1,51 @@
+//! Attempts at the password of a signed-in user.
+
+use domain::password::Password;
+use domain::{Caller, Error, users};
+use testkit::{Actor, TestApp};
+
+use super::{ALICE, ELSEWHERE, HOME, Outcome, RIGHT, Wait, Wrong, client_at, free, guess, log_in, outcome, start};
+
+#[tokio::test]
+async fn attempts_from_elsewhere_do_not_throttle_a_password_change() {
+    let app = start(|rules| rules.account = free(2));
+    let alice = app.register(ALICE).await;
+    for _ in 0..2 {
+        assert_eq!(guess(&app, ELSEWHERE, ALICE).await, Wrong);
+    }
+    assert_eq!(log_in(&app, HOME, ALICE, RIGHT).await, Wait(1));
+    let right = Password::claimed(RIGHT).unwrap();
+    let changed = users::ops::change_password(&app.env, &alice.caller(), &right, "another password").await;
+    assert_eq!(changed.unwrap(), 0);
+}
+
+/// The caller of an access token that is used at this address.
+fn caller_at(actor: &Actor, address: &str) -> Caller {
+    let caller = actor.caller();
+    let (user, tenant, login, at) = (caller.user(), caller.tenant(), caller.login(), caller.at());
+    Caller::verified(user, tenant, login, at, client_at(address))
+}
+
+async fn change(app: &TestApp, caller: &Caller, current: &str) -> Outcome {
+    let current = Password::claimed(current).unwrap();
+    let changed: Result<_, Error> = users::ops::change_password(&app.env, caller, &current, "another password").await;
+    outcome(changed)
+}
+
+#[tokio::test]
+async fn a_stolen_access_token_does_not_exhaust_the_owners_attempts() {
+    let app = start(|rules| (rules.pair, rules.account) = (free(3), free(5)));
+    let alice = app.register(ALICE).await;
+    // From each address a few, from all together no more than the account's rule allows.
+    let mut outcomes = Vec::new();
+    for address in [HOME, ELSEWHERE] {
+        for _ in 0..4 {
+            outcomes.push(change(&app, &caller_at(&alice, address), "a wrong one").await);
+        }
+    }
+    let from_home = [Wrong, Wrong, Wrong, Wait(1)];
+    assert_eq!(outcomes, [from_home, [Wrong, Wrong, Wait(1), Wait(1)]].concat());
+    assert_eq!(change(&app, &caller_at(&alice, "192.0.2.77"), RIGHT).await, Wait(1));
+    assert_eq!(change(&app, &alice.caller(), "a wrong one").await, Wrong);
+    assert_eq!(change(&app, &alice.caller(), RIGHT).await, Outcome::Accepted);
+}
