@@ -130,6 +130,27 @@ proptest! {
     }
 
     #[test]
+    fn logins_of_the_next_release_decode(
+        id in id::<LoginId>(), user in id::<UserId>(), tenant in id::<TenantId>(), sent: bool,
+    ) {
+        let time = Timestamp::from_millis(0);
+        let times = format!(r#""createdAt":"{time}","passwordAt":"{time}","usedAt":"{time}","expiresAt":"{time}""#);
+        let digest = |letter: char| letter.to_string().repeat(43);
+        let (one, two, three) = (digest('A'), digest('E'), digest('I'));
+        let generation = format!(r#"{{"tokens":["{one}","{two}"],"at":"{time}","replays":1,"divided":true}}"#);
+        let superseded = if sent { generation } else { String::new() };
+        let tokens = format!(r#""current":["{three}","{two}"],"superseded":[{superseded}]"#);
+        let family = format!(r#"{{"proof":"{one}",{tokens},"divisions":1}}"#);
+        let client = r#""address":null,"userAgent":"curl/8""#;
+        let ids = format!(r#""id":"{id}","user":"{user}","tenant":"{tenant}""#);
+        let stored = format!(r#"{{"v":3,"data":{{{ids},{times},{client},"refresh":{family}}}}}"#);
+        let login: Login = record::decode(stored.as_bytes()).expect("the record decodes");
+        prop_assert_eq!((login.id, login.user, login.tenant, login.used_at), (id, user, tenant, time));
+        let expiry = record::decode_projection::<LoginExpiry>(stored.as_bytes()).expect("the record decodes");
+        prop_assert_eq!(expiry, login.into());
+    }
+
+    #[test]
     fn audit_events_round_trip(
         action in action(), at in time(), user in id::<UserId>(), login in prop::option::of(id::<LoginId>()),
         address in prop::option::of(address()), request_id in "\\PC{0,100}",

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::refresh::FamilyV3;
 pub use self::refresh::{GRACE, Nonce, RefreshToken, TokenFamily, TokenStatus};
 use crate::client::{Address, Client, UserAgent};
 use crate::id::{LoginId, TenantId, UserId};
@@ -51,7 +52,11 @@ impl Record for Login {
     const VERSION: u32 = 2;
 
     fn from_version(version: u32, data: &str) -> Option<serde_json::Result<Self>> {
-        (version == 1).then(|| serde_json::from_str::<LoginV1>(data).map(Self::from))
+        match version {
+            1 => Some(serde_json::from_str::<LoginV1>(data).map(Self::from)),
+            3 => Some(serde_json::from_str::<LoginV3>(data).map(Self::from)),
+            _ => None,
+        }
     }
 }
 
@@ -104,6 +109,40 @@ impl From<LoginV1> for Login {
             address: None,
             user_agent: None,
             refresh: TokenFamily::none(),
+        }
+    }
+}
+
+/// Version 3 of the record, which the next release writes: with the time of the last password, and with the tokens
+/// that replays of a refresh token received.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct LoginV3 {
+    id: LoginId,
+    user: UserId,
+    tenant: TenantId,
+    created_at: Timestamp,
+    #[serde(rename = "passwordAt")]
+    _password_at: Timestamp,
+    used_at: Timestamp,
+    expires_at: Timestamp,
+    address: Option<Address>,
+    user_agent: Option<UserAgent>,
+    refresh: FamilyV3,
+}
+
+impl From<LoginV3> for Login {
+    fn from(login: LoginV3) -> Self {
+        Self {
+            id: login.id,
+            user: login.user,
+            tenant: login.tenant,
+            created_at: login.created_at,
+            used_at: login.used_at,
+            expires_at: login.expires_at,
+            address: login.address,
+            user_agent: login.user_agent,
+            refresh: login.refresh.into(),
         }
     }
 }

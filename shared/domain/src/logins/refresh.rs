@@ -171,6 +171,51 @@ pub struct TokenFamily {
     current: Digest,
     /// Replaced tokens, oldest first. A rotation removes those past their grace period.
     replaced: Vec<Replaced>,
+    /// Further current tokens of a record of version 3. The next rotation forgets them.
+    #[serde(skip)]
+    siblings: Vec<Digest>,
+}
+
+/// The tokens in version 3 of the record.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct FamilyV3 {
+    proof: Digest,
+    current: Vec<Digest>,
+    superseded: Vec<GenerationV3>,
+    #[serde(rename = "divisions")]
+    _divisions: u8,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct GenerationV3 {
+    tokens: Vec<Digest>,
+    at: Timestamp,
+    #[serde(rename = "replays")]
+    _replays: u8,
+    #[serde(rename = "divided")]
+    _divided: bool,
+}
+
+/// Stands for the nonce of a token that version 3 replaced. Its successor is not known here.
+const NO_NONCE: Nonce = Nonce([0; 32]);
+
+impl From<FamilyV3> for TokenFamily {
+    fn from(family: FamilyV3) -> Self {
+        let mut current = family.current.into_iter();
+        let replaced = family.superseded.into_iter().flat_map(|generation| {
+            let (at, nonce) = (generation.at, NO_NONCE);
+            let tokens = generation.tokens.into_iter();
+            tokens.map(move |token| Replaced { token, nonce, at })
+        });
+        Self {
+            proof: family.proof,
+            current: current.next().unwrap_or(Digest([0; 32])),
+            replaced: replaced.collect(),
+            siblings: current.collect(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -210,6 +255,7 @@ impl TokenFamily {
             proof: Digest::of(&token.proof),
             current: Digest::of(&token.secret),
             replaced: Vec::new(),
+            siblings: Vec::new(),
         };
         (family, token)
     }
@@ -220,6 +266,7 @@ impl TokenFamily {
             proof: Digest([0; 32]),
             current: Digest([0; 32]),
             replaced: Vec::new(),
+            siblings: Vec::new(),
         }
     }
 
@@ -229,11 +276,13 @@ impl TokenFamily {
             return TokenStatus::Foreign;
         }
         let digest = Digest::of(&token.secret);
-        if digest == self.current {
+        if digest == self.current || self.siblings.contains(&digest) {
             return TokenStatus::Current;
         }
         let replaced = self.replaced.iter().find(|replaced| replaced.token == digest);
         match replaced {
+            // Rejected without ending the login, because it may be honest.
+            Some(replaced) if replaced.nonce == NO_NONCE && replaced.is_in_grace(now) => TokenStatus::Foreign,
             Some(replaced) if replaced.is_in_grace(now) => TokenStatus::Replaced(token.successor(&replaced.nonce)),
             _ => TokenStatus::Reused,
         }
@@ -252,6 +301,7 @@ impl TokenFamily {
             at: now,
         });
         self.current = Digest::of(&successor.secret);
+        self.siblings.clear();
         successor
     }
 }
