@@ -19,8 +19,8 @@ api::schemas! {
     /// The name of a person or company.
     PersonName = text()
         .description(Some(
-            "At most 200 characters after trimming, none of them a control character or one that overrides the direction \
-             of text. Unless blank, it has a visible character.",
+            "At most 200 characters after trimming, none of them a control character or one that overrides the \
+             direction of text. Unless blank, it has a visible character.",
         ))
         .max_length(Some(NAME_MAX))
         .pattern(Some(r"^[^\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]*$"))

@@ -76,8 +76,8 @@ impl TestApp {
         Self::with_tokens(router, db, Self::token_settings())
     }
 
-    /// Starts `router` on a store that other processes use too. The app's clock starts at their time, so that they accept
-    /// each other's logins and tokens.
+    /// Starts `router` on a store that other processes use too. The app's clock starts at their time, so that they
+    /// accept each other's logins and tokens.
     pub fn alongside_processes(router: api::Router, db: kv::Db) -> Self {
         let app = Self::on(router, db);
         app.clock.advance(SystemClock.now().since(app.clock.now()));

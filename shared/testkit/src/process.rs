@@ -17,7 +17,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// A command whose environment has only a port, a token secret and the basic password policy; the test adds the rest.
+    /// A command whose environment has only a port, a token secret and the basic password policy. The test adds the
+    /// rest.
     pub fn command(program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command

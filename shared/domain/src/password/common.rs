@@ -9,9 +9,9 @@ use crate::password::pattern;
 
 /// A set of 45,701 breached passwords with at least eight characters, folded, as truncated SHA-256 digests.
 ///
-/// The first 257 numbers of four bytes (big-endian) are positions: digests that begin with byte `b` are at the positions
-/// from number `b` to number `b + 1`. The digests follow in ascending order, each as its bytes 1 to 4; byte 0 is implied
-/// by the position. Of all other texts, one in 24 million has a listed digest.
+/// The first 257 numbers of four bytes (big-endian) are positions: digests that begin with byte `b` are at the
+/// positions from number `b` to number `b + 1`. The digests follow in ascending order, each as its bytes 1 to 4; byte 0
+/// is implied by the position. Of all other texts, one in 24 million has a listed digest.
 const DIGESTS: &[u8] = include_bytes!("common/digests.bin");
 
 /// The number of positions before the digests.

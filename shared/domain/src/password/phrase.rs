@@ -5,8 +5,8 @@ use crate::password::{common, pattern};
 /// The maximum number of words in a phrase of [`WORDS`]. With more words, even these make a passphrase.
 const WORDS_MAX: usize = 8;
 
-/// The words of phrases about passwords, greetings and love. A phrase of these words alone is common, such as "this is my
-/// password"; a phrase with one other word may be a passphrase.
+/// The words of phrases about passwords, greetings and love. A phrase of these words alone is common, such as "this is
+/// my password"; a phrase with one other word may be a passphrase.
 #[rustfmt::skip] // several words per line
 const WORDS: &[&str] = &[
     "access", "account", "admin", "again", "all", "always", "am", "and", "are", "baby", "be", "best", "big", "can",

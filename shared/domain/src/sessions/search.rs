@@ -109,8 +109,8 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Replaces `folded` by `text` in the form that a search compares: composed (NFC), because some systems decompose names,
-/// and in lower case.
+/// Replaces `folded` by `text` in the form that a search compares: composed (NFC), because some systems decompose
+/// names, and in lower case.
 ///
 /// Letters are folded one by one, so that a part of a text folds as it does within the text. A sigma at the end of a
 /// word therefore becomes the same letter as one inside.
@@ -152,7 +152,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_short_cuts_fold_as_composing_does(text in "[A-Za-z0-9 ]{0,8}|\\PC{0,20}|[a-zA-Z\u{300}-\u{310}Σς]{0,9}") {
+        fn the_short_cuts_fold_as_composing_does(
+            text in "[A-Za-z0-9 ]{0,8}|\\PC{0,20}|[a-zA-Z\u{300}-\u{310}Σς]{0,9}",
+        ) {
             let lower = text.nfc().flat_map(char::to_lowercase);
             let expected: String = lower.map(|c| if c == 'ς' { 'σ' } else { c }).collect();
             prop_assert_eq!(folded(&text), expected);

@@ -18,8 +18,8 @@ impl Email {
     /// The maximum length in bytes: the longest path of SMTP (RFC 5321, section 4.5.3.1.3) without its angle brackets.
     pub const MAX_BYTES: usize = 254;
 
-    /// Trims `text`, converts it to lower case and validates it. A quoted local part loses quotes that it does not need,
-    /// and an internationalised domain becomes its A-label.
+    /// Trims `text`, converts it to lower case and validates it. A quoted local part loses quotes that it does not
+    /// need, and an internationalised domain becomes its A-label.
     ///
     /// Internationalised local parts (RFC 6531) are rejected: two that look alike could be two accounts.
     pub fn parse(text: &str) -> Result<Self, Rejection> {
