@@ -7,9 +7,9 @@ api::schemas! {
     /// A session's working folder.
     WorkspacePath = text()
         .description(Some(
-            "An absolute POSIX path of at most 1,024 bytes, without `..`, control characters and characters that override \
-             the direction of text. Every segment has a visible character. Repeated slashes, `.` segments and a trailing \
-             slash are removed.",
+            "An absolute POSIX path of at most 1,024 bytes, without `..`, control characters and characters that \
+             override the direction of text. Every segment has a visible character. Repeated slashes, `.` segments \
+             and a trailing slash are removed.",
         ))
         .min_length(Some(1))
         .max_length(Some(sessions::WorkspacePath::MAX_BYTES))
