@@ -1,11 +1,13 @@
 #!/bin/sh
 # Adds a group to a copy of the workspace, and checks that the result compiles without warnings and passes the tests of
-# the lists that contain a group. The copy shares the target directory, so that dependencies are compiled once.
+# the lists that contain a group.
 
 set -eu
 cd "$(dirname "$0")/../.."
 
-CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
+# The copy has a target directory of its own: cargo identifies a package by its path within the workspace, so it would
+# take the results of one workspace for those of the other.
+CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/new-group
 export CARGO_TARGET_DIR
 # The same folder each time, so that cargo finds its earlier results. Not in the target directory, where cargo does not
 # notice changes of sources.
