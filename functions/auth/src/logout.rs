@@ -8,15 +8,13 @@ use domain::text::Rejection;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::schema;
-
 /// The login to end, for a client without a valid access token.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = LogOut)]
 pub struct LogoutBody {
-    /// A refresh token of the login.
-    #[schema(value_type = Option<schema::RefreshToken>)]
+    /// A refresh token of the login. Any other text has no effect.
+    #[schema(value_type = Option<String>, example = "coditect_rt_AZDQoHw-ehGPPgEjRWeJqw")]
     refresh_token: Field<String>,
 }
 

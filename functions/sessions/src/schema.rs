@@ -13,6 +13,9 @@ api::schemas! {
         ))
         .min_length(Some(1))
         .max_length(Some(sessions::WorkspacePath::MAX_BYTES))
-        .pattern(Some(r"^(/(?!\.\.(/|$))[^/\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]*)+$"))
+        .pattern(Some(concat!(
+            r"^(/(?!\.\.(/|$))(?![\s\u00ad\u200b-\u200f\u2060-\u206f\u2800\u3164]+(/|$))",
+            r"[^/\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]*)+$",
+        )))
         .examples(["/workspace/test"]);
 }

@@ -22,7 +22,8 @@ use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa::openapi::schema::AdditionalProperties;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    Components, Info, License, ObjectBuilder, OpenApi, OpenApiBuilder, Paths, RefOr, Response, Server, ServerBuilder,
+    Components, Info, License, ObjectBuilder, OpenApi, OpenApiBuilder, Paths, RefOr, Response, Schema, Server,
+    ServerBuilder,
 };
 use utoipa::{PartialSchema as _, ToSchema as _};
 
@@ -137,6 +138,7 @@ fn complete_operation(operation: &mut Operation, components: &mut Components) {
         operation.security = Some(Vec::new());
     }
     summarise(operation);
+    reject_null_body(operation);
     let mut codes = implied_codes(operation);
     let declared = std::mem::take(&mut operation.responses.responses);
     for (key, response) in declared {
@@ -169,6 +171,22 @@ fn summarise(operation: &mut Operation) {
     let (summary, description) = text.split_once(". ").unwrap_or((&text, ""));
     operation.summary = Some(summary.trim_end_matches('.').to_owned());
     operation.description = (!description.is_empty()).then(|| description.to_owned());
+}
+
+/// Describes an optional body (`request_body = Option<…>`) as a body that may be absent. A handler rejects the JSON text
+/// `null`, which utoipa would allow.
+fn reject_null_body(operation: &mut Operation) {
+    let Some(RefOr::T(body)) = &mut operation.request_body else {
+        return;
+    };
+    for content in body.content.values_mut() {
+        let RefOr::T(content) = content else { continue };
+        if let Some(RefOr::T(Schema::OneOf(choice))) = &content.schema
+            && let Some(schema) = choice.items.iter().find(|item| matches!(item, RefOr::Ref(_)))
+        {
+            content.schema = Some(schema.clone());
+        }
+    }
 }
 
 /// The problems that follow from the operation's parameters, body and security.
