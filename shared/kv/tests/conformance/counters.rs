@@ -231,7 +231,7 @@ pub(crate) async fn a_peek_reads_the_transactions_snapshot_and_its_own_writes(ha
             txn.peek(&k(1)).await?;
             put(db, &[(1, Some("new")), (2, Some("new"))]).await;
             assert_eq!(txn.peek(&k(2)).await?, Some(b"old".to_vec()), "one snapshot");
-            assert_eq!(txn.get(&k(1)).await?, Some(b"old".to_vec()), "one snapshot");
+            assert_eq!(txn.peek(&k(1)).await?, Some(b"old".to_vec()), "one snapshot");
             txn.set(&k(1), "own")?;
             txn.clear(&k(2))?;
             assert_eq!(txn.peek(&k(1)).await?, Some(b"own".to_vec()));
