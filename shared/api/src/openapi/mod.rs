@@ -173,8 +173,8 @@ fn summarise(operation: &mut Operation) {
     operation.description = (!description.is_empty()).then(|| description.to_owned());
 }
 
-/// Describes an optional body (`request_body = Option<…>`) as a body that may be absent. A handler rejects the JSON text
-/// `null`, which utoipa would allow.
+/// Describes an optional body (`request_body = Option<…>`) as a body that may be absent. A handler rejects the JSON
+/// text `null`, which utoipa would allow.
 fn reject_null_body(operation: &mut Operation) {
     let Some(RefOr::T(body)) = &mut operation.request_body else {
         return;
