@@ -5,7 +5,6 @@ use api::{ApiError, AppState, Body, Checks, ClientInfo, Field, Reply};
 use axum::extract::State;
 use domain::logins::ops;
 use domain::password::Password;
-use domain::text::Rejection;
 use domain::throttle::DeviceToken;
 use domain::users::Email;
 use serde::Deserialize;
@@ -26,7 +25,7 @@ pub struct LoginBody {
     #[schema(value_type = schema::Password)]
     password: Field<String>,
     /// The device token of an earlier login, which gives this device attempts of its own; ignored if invalid.
-    #[schema(value_type = Option<String>, example = "coditect_dt_UNcbT3_yzB2MX0vQSAzjCPPIZ2mpnoEmbXPMqGJM5tE")]
+    #[schema(value_type = Option<String>, max_length = 1024, example = "coditect_dt_UNcbT3_yzB2MX0vQSAzjCPPIZ2mpnoEmbXPMqGJM5tE")]
     device_token: Field<String>,
 }
 
@@ -37,7 +36,7 @@ impl LoginBody {
         let password = checks.required("password", self.password, |text| Password::claimed(&text));
         // A damaged token must not keep a user out.
         let device = checks.optional("deviceToken", self.device_token, |text| {
-            Ok::<_, Rejection>(DeviceToken::parse(&text))
+            schema::bounded(text).map(|text| DeviceToken::parse(&text))
         });
         match (email, password, device) {
             (Some(email), Some(password), Some(device)) => Ok((email, password, device.flatten())),

@@ -4,9 +4,10 @@ use api::openapi::problems;
 use api::{ApiError, AppState, Body, Checks, ClientInfo, Code, Empty, Field, LogoutCaller, Reply};
 use axum::extract::State;
 use domain::logins::{RefreshToken, ops};
-use domain::text::Rejection;
 use serde::Deserialize;
 use utoipa::ToSchema;
+
+use crate::schema;
 
 /// The login to end, for a client without a valid access token.
 #[derive(Deserialize, ToSchema)]
@@ -14,7 +15,7 @@ use utoipa::ToSchema;
 #[schema(as = LogOut)]
 pub struct LogoutBody {
     /// A refresh token of the login. Any other text has no effect.
-    #[schema(value_type = Option<String>, example = "coditect_rt_AZDQoHw-ehGPPgEjRWeJqw")]
+    #[schema(value_type = Option<String>, max_length = 1024, example = "coditect_rt_AZDQoHw-ehGPPgEjRWeJqw")]
     refresh_token: Field<String>,
 }
 
@@ -22,7 +23,7 @@ impl LogoutBody {
     /// The token as text, because a text that is no token is no error.
     fn parse(self) -> Result<Option<String>, ApiError> {
         let mut checks = Checks::new();
-        let token = checks.optional("refreshToken", self.refresh_token, Ok::<_, Rejection>);
+        let token = checks.optional("refreshToken", self.refresh_token, schema::bounded);
         token.ok_or_else(|| checks.into_error())
     }
 }

@@ -2,7 +2,7 @@
 
 use api::openapi::schema::{formatted, text};
 use domain::tenants::Kind;
-use domain::text::NAME_MAX;
+use domain::text::{NAME_MAX, Rejection};
 use domain::{logins, password, throttle, users};
 
 api::schemas! {
@@ -66,4 +66,12 @@ api::schemas! {
         .min_length(Some(1))
         .max_length(Some(logins::RefreshToken::MAX_CHARS))
         .examples(["coditect_rt_AZDQoHw-ehGPPgEjRWeJqw"]);
+}
+
+/// Accepts a text of at most 1,024 characters: the limit of a token that is ignored if it is invalid.
+pub(crate) fn bounded(text: String) -> Result<String, Rejection> {
+    if text.chars().count() > 1024 {
+        return Err(Rejection("must have at most 1,024 characters".to_owned()));
+    }
+    Ok(text)
 }
