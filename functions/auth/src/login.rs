@@ -25,7 +25,11 @@ pub struct LoginBody {
     #[schema(value_type = schema::Password)]
     password: Field<String>,
     /// The device token of an earlier login, which gives this device attempts of its own; ignored if invalid.
-    #[schema(value_type = Option<String>, max_length = 1024, example = "coditect_dt_UNcbT3_yzB2MX0vQSAzjCPPIZ2mpnoEmbXPMqGJM5tE")]
+    #[schema(
+        value_type = Option<String>,
+        max_length = 1024,
+        example = "coditect_dt_UNcbT3_yzB2MX0vQSAzjCPPIZ2mpnoEmbXPMqGJM5tE"
+    )]
     device_token: Field<String>,
 }
 
