@@ -51,7 +51,8 @@ pub struct Config {
     pub passwords: Policy,
     /// `SWEEP_SECONDS`: how often a server runs its jobs; `None` if it never does.
     pub sweep_interval: Option<Duration>,
-    /// `METRICS_PORT`: the address of a server's metrics endpoint, if it has one; port 0 stands for any free port.
+    /// `METRICS_HOST`, `METRICS_PORT`: the address of a server's metrics endpoint, if it has one; port 0 stands for any
+    /// free port.
     pub metrics: Option<SocketAddr>,
     /// `RUST_LOG`, `LOG_FORMAT`, `AWS_LAMBDA_FUNCTION_NAME`.
     pub logs: Logs,
@@ -164,6 +165,7 @@ mod tests {
             ("RUST_LOG", "info,[a span]=trace"),
             ("METRICS_PORT", "65536"),
             ("METRICS_PORT", "on"),
+            ("METRICS_HOST", "localhost"),
             ("LOG_FORMAT", "xml"),
         ] {
             let error = read(&[SECRET, (variable, value)]).expect_err(value).to_string();

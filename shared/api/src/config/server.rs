@@ -1,9 +1,12 @@
 //! How requests arrive, and the settings that only a server has.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::variables::{ConfigError, DAY_SECONDS, Variables};
+
+/// The host that a server listens on unless it is configured: only programs on the same machine reach it.
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// How requests arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,16 +30,17 @@ pub(super) fn mode(vars: &Variables<'_>) -> Result<Mode, ConfigError> {
 pub(super) fn address(vars: &Variables<'_>) -> Result<SocketAddr, ConfigError> {
     let host: Option<IpAddr> = vars.parsed("HOST", "an IP address")?;
     let port = vars.parsed("PORT", "a port number")?.unwrap_or(8080);
-    Ok((host.unwrap_or(IpAddr::from([127, 0, 0, 1])), port).into())
+    Ok((host.unwrap_or(LOOPBACK), port).into())
 }
 
-/// The address of the metrics endpoint: a port on the server's host.
+/// The address of the metrics endpoint. It does not follow `HOST`, because clients of the API must not see the metrics.
 pub(super) fn metrics(vars: &Variables<'_>, mode: Mode) -> Result<Option<SocketAddr>, ConfigError> {
-    let Mode::Server(server) = mode else {
+    if mode == Mode::Lambda {
         return Ok(None);
-    };
+    }
+    let host: Option<IpAddr> = vars.parsed("METRICS_HOST", "an IP address")?;
     let port: Option<u16> = vars.parsed("METRICS_PORT", "a port number")?;
-    Ok(port.map(|port| SocketAddr::new(server.ip(), port)))
+    Ok(port.map(|port| SocketAddr::new(host.unwrap_or(LOOPBACK), port)))
 }
 
 pub(super) fn trusted_proxies(vars: &Variables<'_>) -> Result<usize, ConfigError> {
@@ -62,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn metrics_are_served_on_the_servers_host_if_their_port_is_set() {
+    fn metrics_are_served_on_a_host_of_their_own_if_their_port_is_set() {
         let metrics = |pairs: &[_]| {
             let vars = Variables::of(pairs);
             metrics(&vars, mode(&vars).unwrap()).unwrap()
@@ -71,7 +75,13 @@ mod tests {
         assert_eq!(metrics(&[("METRICS_PORT", "")]), None);
         let port = ("METRICS_PORT", "9090");
         assert_eq!(metrics(&[port]), Some(([127, 0, 0, 1], 9090).into()));
-        assert_eq!(metrics(&[port, ("HOST", "0.0.0.0")]), Some(([0, 0, 0, 0], 9090).into()));
+        assert_eq!(
+            metrics(&[port, ("HOST", "0.0.0.0")]),
+            Some(([127, 0, 0, 1], 9090).into())
+        );
+        let host = ("METRICS_HOST", "10.0.0.7");
+        assert_eq!(metrics(&[port, host]), Some(([10, 0, 0, 7], 9090).into()));
+        assert_eq!(metrics(&[host]), None);
         let lambda = ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1");
         assert_eq!(metrics(&[port, lambda]), None, "Lambda has no ports");
     }

@@ -35,7 +35,7 @@ pub fn serve(router: Router) -> ExitCode {
 }
 
 /// Serves all functions as one server, which uses all cores, runs `jobs` every `SWEEP_SECONDS`, and serves its metrics
-/// on `METRICS_PORT`.
+/// on `METRICS_HOST` and `METRICS_PORT`.
 ///
 /// Under Lambda, which freezes a process after its response, separate functions run the jobs, and the log carries the
 /// metrics.
