@@ -1,7 +1,7 @@
 //! `POST /auth/login`
 
 use api::openapi::problems;
-use api::{ApiError, AppState, Body, Checks, ClientInfo, Field, Reply};
+use api::{ApiError, AppState, Body, Checks, ClientInfo, Field, LoggedEmail, Reply};
 use axum::extract::State;
 use domain::logins::ops;
 use domain::password::Password;
@@ -76,9 +76,11 @@ impl LoginBody {
 pub async fn handle(
     State(app): State<AppState>,
     ClientInfo(client): ClientInfo,
+    logged_email: LoggedEmail,
     Body(body): Body<LoginBody>,
 ) -> Result<Reply<SignedInBody>, ApiError> {
     let (email, password, device) = body.parse()?;
+    logged_email.record(&app, &email);
     let signed_in = ops::log_in(&app.env, &client, &email, &password, device.as_ref()).await?;
     SignedInBody::reply(Reply::ok, &app, signed_in)
 }

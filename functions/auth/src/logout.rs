@@ -60,8 +60,9 @@ pub async fn handle(
         }
         (LogoutCaller::Expired | LogoutCaller::Absent, _) => {}
     }
-    if let Some(token) = token.as_deref().and_then(RefreshToken::parse) {
-        ops::log_out_with_token(&app.env, &client, &token).await?;
-    }
-    Ok(Reply::ok(Empty {}))
+    let security = match token.as_deref().and_then(RefreshToken::parse) {
+        Some(token) => ops::log_out_with_token(&app.env, &client, &token).await?,
+        None => None,
+    };
+    Ok(Reply::ok(Empty {}).security(security))
 }

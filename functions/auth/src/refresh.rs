@@ -26,7 +26,7 @@ impl RefreshBody {
     fn parse(self) -> Result<RefreshToken, ApiError> {
         let mut checks = Checks::new();
         match checks.required("refreshToken", self.refresh_token, Ok::<_, Rejection>) {
-            Some(text) => RefreshToken::parse(&text).ok_or_else(|| Error::InvalidRefreshToken.into()),
+            Some(text) => RefreshToken::parse(&text).ok_or_else(|| Error::InvalidRefreshToken(None).into()),
             None => Err(checks.into_error()),
         }
     }

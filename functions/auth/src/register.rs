@@ -1,8 +1,9 @@
 //! `POST /auth/register`
 
 use api::openapi::{parameters, problems};
-use api::{ApiError, AppState, Body, Checks, ClientInfo, Field, IdempotencyKey, Reply};
+use api::{ApiError, AppState, Body, Checks, ClientInfo, Field, IdempotencyKey, LoggedEmail, Reply};
 use axum::extract::State;
+use domain::SecurityEvent;
 use domain::idempotency::Outcome;
 use domain::password::Password;
 use domain::password::{Context, Policy};
@@ -55,8 +56,9 @@ impl RegisterBody {
         let is_valid = email.is_some() && names.iter().all(|name| name.is_some());
         let passwords = if is_valid { passwords } else { passwords.length_only() };
         let context = Context::of(email.as_ref(), names.into_iter().flatten().flatten());
+        let mut is_rejected = false;
         let password = checks.required("password", self.password, |text| {
-            Password::chosen(&text, passwords, &context)
+            Password::chosen(&text, passwords, &context).inspect_err(|_| is_rejected = true)
         });
         match (email, password, first_name, last_name, company) {
             (Some(email), Some(password), Some(first_name), Some(last_name), Some(company)) => Ok(Registration {
@@ -66,6 +68,7 @@ impl RegisterBody {
                 last_name,
                 company,
             }),
+            _ if is_rejected => Err(checks.into_error().with_security_event(SecurityEvent::PasswordRejected)),
             _ => Err(checks.into_error()),
         }
     }
@@ -111,9 +114,11 @@ pub async fn handle(
     State(app): State<AppState>,
     ClientInfo(client): ClientInfo,
     IdempotencyKey(key): IdempotencyKey,
+    logged_email: LoggedEmail,
     Body(body): Body<RegisterBody>,
 ) -> Result<Reply<SignedInBody>, ApiError> {
     let registration = body.parse(app.env.limits.passwords)?;
+    logged_email.record(&app, &registration.email);
     let (signed_in, replayed) = match ops::register(&app.env, &client, registration, key.as_ref()).await? {
         Outcome::Fresh(signed_in) => (signed_in, false),
         Outcome::Replayed(signed_in) => (signed_in, true),

@@ -89,8 +89,10 @@ impl SignedInBody {
         app: &AppState,
         signed_in: SignedIn,
     ) -> Result<Reply<Self>, ApiError> {
-        let identity = Identity::from(&signed_in);
-        Ok(success(Self::sign(app, signed_in)?).issued_to(identity))
+        let (identity, security) = (Identity::from(&signed_in), signed_in.security);
+        Ok(success(Self::sign(app, signed_in)?)
+            .issued_to(identity)
+            .security(security))
     }
 
     fn sign(app: &AppState, signed_in: SignedIn) -> Result<Self, ApiError> {
@@ -101,6 +103,7 @@ impl SignedInBody {
             login,
             refresh_token,
             at,
+            security: _,
         } = signed_in;
         let subject = Subject {
             user: user.id.uuid(),

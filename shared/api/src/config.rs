@@ -22,7 +22,7 @@ use domain::logins::Lifetime;
 use domain::password::Policy;
 use domain::throttle::Rules;
 
-pub use logging::{LogFormat, Logs, Stream};
+pub use logging::{AddressDetail, LogFormat, Logs, Stream};
 pub use origins::Origins;
 pub use server::Mode;
 pub use tokens::TokenUse;
@@ -54,7 +54,7 @@ pub struct Config {
     /// `METRICS_HOST`, `METRICS_PORT`: the address of a server's metrics endpoint, if it has one; port 0 stands for any
     /// free port.
     pub metrics: Option<SocketAddr>,
-    /// `RUST_LOG`, `LOG_FORMAT`, `AWS_LAMBDA_FUNCTION_NAME`.
+    /// `RUST_LOG`, `LOG_FORMAT`, `LOG_CLIENT_ADDRESS`, `AWS_LAMBDA_FUNCTION_NAME`.
     pub logs: Logs,
 }
 
@@ -167,6 +167,7 @@ mod tests {
             ("METRICS_PORT", "on"),
             ("METRICS_HOST", "localhost"),
             ("LOG_FORMAT", "xml"),
+            ("LOG_CLIENT_ADDRESS", "on"),
         ] {
             let error = read(&[SECRET, (variable, value)]).expect_err(value).to_string();
             assert!(error.starts_with(&format!("{variable} ")), "{error}");

@@ -13,6 +13,7 @@ use std::time::Duration;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 pub use code::Code;
+use domain::SecurityEvent;
 use domain::text::Rejection;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -46,6 +47,7 @@ pub struct ApiError {
     pub(crate) violations: Vec<Violation>,
     pub(crate) cause: Option<Arc<str>>,
     pub(crate) retry_after: Option<Duration>,
+    pub(crate) security: Option<SecurityEvent>,
 }
 
 impl ApiError {
@@ -57,6 +59,7 @@ impl ApiError {
             violations: Vec::new(),
             cause: None,
             retry_after: (code == Code::StoreUnavailable).then_some(Duration::from_secs(1)),
+            security: None,
         }
     }
 
@@ -94,12 +97,22 @@ impl ApiError {
             ..self
         }
     }
+
+    /// Names a security event for the log.
+    #[must_use]
+    pub fn with_security_event(self, event: SecurityEvent) -> Self {
+        Self {
+            security: Some(event),
+            ..self
+        }
+    }
 }
 
 impl From<domain::Error> for ApiError {
     fn from(error: domain::Error) -> Self {
         use domain::Error;
-        match error {
+        let security = error.security_event();
+        let error = match error {
             Error::InvalidCredentials => Self::new(Code::InvalidCredentials, "No account has this email and password."),
             Error::PreconditionFailed => Self::new(
                 Code::PreconditionFailed,
@@ -117,11 +130,11 @@ impl From<domain::Error> for ApiError {
                     .map(|reason| Violation::new("/newPassword", reason))
                     .collect(),
             ),
-            Error::InvalidRefreshToken => Self::new(
+            Error::InvalidRefreshToken(_) => Self::new(
                 Code::InvalidRefreshToken,
                 "The refresh token is unknown, has expired, or was used before. Log in again.",
             ),
-            Error::TooManyAttempts { wait } => Self {
+            Error::TooManyAttempts { wait, .. } => Self {
                 retry_after: Some(wait),
                 ..Self::new(
                     Code::TooManyAttempts,
@@ -138,7 +151,8 @@ impl From<domain::Error> for ApiError {
             )
             .with_cause(error),
             Error::Store(_) | Error::Corrupt { .. } | Error::Hashing(_) => Self::internal(error),
-        }
+        };
+        Self { security, ..error }
     }
 }
 
@@ -146,9 +160,9 @@ impl From<jwt::Rejection> for ApiError {
     fn from(rejection: jwt::Rejection) -> Self {
         match rejection {
             jwt::Rejection::Expired { .. } => expired_token(),
-            jwt::Rejection::Invalid(_) => {
-                Self::new(Code::InvalidToken, "This API did not issue the access token.").with_cause(rejection)
-            }
+            jwt::Rejection::Invalid(_) => Self::new(Code::InvalidToken, "This API did not issue the access token.")
+                .with_cause(rejection)
+                .with_security_event(SecurityEvent::InvalidToken),
         }
     }
 }

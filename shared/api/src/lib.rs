@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | gets the store, the clock and the keys from | [`AppState`] |
 //! | gets the caller or the client from | [`Authenticated`], [`LogoutCaller`], [`ClientInfo`] |
+//! | names the email of an attempt to sign in to the log with | [`LoggedEmail`] |
 //! | parses the request with | [`Body`], [`Query`], [`Id`], [`Preconditions`], [`IdempotencyKey`] |
 //! | responds with | [`Reply`], [`Bare`] or [`Static`], or fails with [`ApiError`] |
 //!
@@ -27,6 +28,7 @@ mod identity;
 mod job;
 pub mod json;
 mod log;
+mod logged_email;
 mod metrics;
 mod observer;
 pub mod openapi;
@@ -56,6 +58,7 @@ pub use identity::Identity;
 pub use job::Job;
 pub use json::{Body, Checks, Field};
 pub use log::LogSink;
+pub use logged_email::LoggedEmail;
 pub use observer::Observer;
 pub use path::Id;
 pub use preconditions::{Preconditions, Version};

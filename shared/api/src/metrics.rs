@@ -12,7 +12,8 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use domain::Timestamp;
+use domain::security::Attack;
+use domain::{SecurityEvent, Timestamp};
 use prometheus_client::encoding::{EncodeLabelSet, prometheus_text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -51,6 +52,7 @@ struct Metrics {
     in_flight: Gauge,
     throttled: Counter,
     store_unavailable: Counter,
+    security_events: Family<SecurityLabels, Counter>,
     store_trips: Family<RouteLabels, Counter>,
     store_retries: Family<RouteLabels, Counter>,
     job_runs: Family<JobRunLabels, Counter>,
@@ -68,6 +70,21 @@ struct RequestLabels {
     method: &'static str,
     route: String,
     status: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SecurityLabels {
+    event: &'static str,
+    attack: &'static str,
+}
+
+impl From<SecurityEvent> for SecurityLabels {
+    fn from(event: SecurityEvent) -> Self {
+        Self {
+            event: event.as_str(),
+            attack: event.attack().map_or(NONE, Attack::as_str),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -102,12 +119,17 @@ impl Metrics {
             in_flight: Gauge::default(),
             throttled: Counter::default(),
             store_unavailable: Counter::default(),
+            security_events: Family::default(),
             store_trips: Family::default(),
             store_retries: Family::default(),
             job_runs: Family::default(),
             job_durations: Family::new_with_constructor(histogram),
         };
         metrics.register();
+        // From zero, so that a rate includes the first event.
+        for event in SecurityEvent::all() {
+            drop(metrics.security_events.get_or_create(&event.into()));
+        }
         metrics
     }
 
@@ -138,6 +160,11 @@ impl Metrics {
             "http_requests_store_unavailable",
             "Requests that failed with 503 because the store did not respond in time",
             self.store_unavailable.clone(),
+        );
+        registry.register(
+            "security_events",
+            "Requests with a security event, by the event and the attack that it indicates",
+            self.security_events.clone(),
         );
         registry.register(
             "store_trips",
@@ -200,6 +227,9 @@ impl MetricsSink for Metrics {
         }
         if request.is_store_unavailable() {
             self.store_unavailable.inc();
+        }
+        if let Some(event) = request.security {
+            self.security_events.get_or_create(&event.into()).inc();
         }
     }
 
@@ -310,6 +340,41 @@ mod tests {
                 r#"coditect_http_request_duration_seconds_count{method="GET",route="/v5/things/{id}"} 5"#,
                 r#"coditect_store_trips_total{method="GET",route="/v5/things/{id}"} 10"#,
                 r#"coditect_store_retries_total{method="GET",route="/v5/things/{id}"} 5"#,
+            ],
+        );
+    }
+
+    #[test]
+    fn security_events_are_counted_from_zero_by_event_and_attack() {
+        let metrics = metrics();
+        let series = |event, attack, count| {
+            format!(r#"coditect_security_events_total{{event="{event}",attack="{attack}"}} {count}"#)
+        };
+        assert_lines(
+            &metrics,
+            &[
+                "# TYPE coditect_security_events_total counter",
+                &series("token_reuse", "token_reuse", 0),
+                &series("throttled_by_account", "lockout", 0),
+                &series("wrong_password", "(none)", 0),
+            ],
+        );
+        for event in [
+            SecurityEvent::ThrottledByAddress,
+            SecurityEvent::ThrottledByAddress,
+            SecurityEvent::ThrottledByKnown,
+        ] {
+            metrics.request_finished(&FinishedRequest {
+                security: Some(event),
+                ..FinishedRequest::sample()
+            });
+        }
+        assert_lines(
+            &metrics,
+            &[
+                &series("throttled_by_address", "password_spraying", 2),
+                &series("throttled_by_known", "lockout", 1),
+                &series("token_reuse", "token_reuse", 0),
             ],
         );
     }

@@ -5,16 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::Request;
 use axum::response::Response;
-use domain::Clock;
+use domain::{Clock, SecurityEvent};
 use kv::Meter;
 use tokio::time::Instant;
 
-use crate::config::{LogFormat, Logs};
+use crate::config::{AddressDetail, LogFormat, Logs};
 use crate::error::ApiError;
 use crate::identity::Identity;
-use crate::log::LogSink;
 use crate::log::job::FinishedJob;
 use crate::log::request::{FinishedRequest, LoggedRoute, method_name};
+use crate::log::{LogSink, LoggedAddress};
 use crate::request_context::RequestContext;
 use crate::request_id::RequestId;
 use crate::trace_id::TraceId;
@@ -29,6 +29,7 @@ pub struct Observer(Arc<Inner>);
 struct Inner {
     sink: LogSink,
     format: Format,
+    client_address: AddressDetail,
     metrics: Option<Arc<dyn MetricsSink>>,
     /// Finished requests that wait for [`Observer::flush`]; `None` if each is reported when it finishes.
     deferred: Option<Mutex<Vec<FinishedRequest>>>,
@@ -71,19 +72,26 @@ impl Observer {
             (None, LogFormat::Json) => Format::Json,
             (None, LogFormat::Text) => Format::Text,
         };
-        Self::with_format(sink, format, metrics, reporting)
+        Self::with_format(sink, format, logs.client_address, metrics, reporting)
     }
 
     /// An observer that writes the lines of this function as under Lambda: as JSON with metrics, and all of them.
     pub fn with_embedded_metrics(sink: LogSink, function: &str) -> Self {
         let format = Format::EmbeddedMetrics(function.to_owned());
-        Self::with_format(sink, format, None, Reporting::Immediate)
+        Self::with_format(sink, format, AddressDetail::default(), None, Reporting::Immediate)
     }
 
-    fn with_format(sink: LogSink, format: Format, metrics: Option<Arc<dyn MetricsSink>>, reporting: Reporting) -> Self {
+    fn with_format(
+        sink: LogSink,
+        format: Format,
+        client_address: AddressDetail,
+        metrics: Option<Arc<dyn MetricsSink>>,
+        reporting: Reporting,
+    ) -> Self {
         Self(Arc::new(Inner {
             sink,
             format,
+            client_address,
             metrics,
             deferred: (reporting == Reporting::Deferred).then(Mutex::default),
             is_warm: AtomicBool::new(false),
@@ -203,6 +211,8 @@ impl RequestTimer {
         self.is_finished = true;
         let error = response.and_then(|response| response.extensions().get::<ApiError>());
         let issued_to = response.and_then(|response| response.extensions().get::<Identity>());
+        let succeeded_with = response.and_then(|response| response.extensions().get::<SecurityEvent>());
+        let address = self.context.client_address();
         let cause = match response {
             Some(_) => error.and_then(|error| error.cause.clone()),
             None => Some(ABANDONED.into()),
@@ -217,7 +227,10 @@ impl RequestTimer {
             code: error.map(|error| error.code().as_str()),
             cause,
             duration: self.started.elapsed(),
+            client_address: address.and_then(|address| LoggedAddress::of(address, self.observer.0.client_address)),
             identity: self.context.identity().or(issued_to.copied()),
+            email_digest: self.context.email(),
+            security: error.and_then(|error| error.security).or(succeeded_with.copied()),
             store_trips: self.meter.trips(),
             store_retries: self.meter.retries(),
             cold_start: self.is_cold_start,
@@ -248,7 +261,8 @@ mod tests {
         let kept = lines.clone();
         let sink = LogSink::from_fn(move |line| kept.lock().unwrap().push(serde_json::from_slice(line).unwrap()));
         let format = Format::EmbeddedMetrics("test".to_owned());
-        let observer = Observer::with_format(sink, format, None, Reporting::Deferred);
+        let detail = AddressDetail::default();
+        let observer = Observer::with_format(sink, format, detail, None, Reporting::Deferred);
         let start = |id: &str| {
             let (id, context) = (RequestId::new(id), RequestContext::default());
             observer.start_timer(&Request::default(), id, context, Arc::new(SystemClock))

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
+use domain::SecurityEvent;
 use serde_json::Value;
 
 use crate::config::{Config, TokenUse};
@@ -10,7 +11,7 @@ use crate::error::Code;
 
 const README: &str = include_str!("../README.md");
 
-/// The rows of the tables below this heading, as columns.
+/// The rows of the tables below this heading, as columns. An empty column is `| |`.
 fn rows(heading: &str) -> Vec<Vec<&'static str>> {
     let (_, section) = README
         .split_once(&format!("\n{heading}\n"))
@@ -19,7 +20,7 @@ fn rows(heading: &str) -> Vec<Vec<&'static str>> {
     section
         .lines()
         .filter_map(|line| line.strip_prefix("| "))
-        .map(|row| row.split(" | ").collect())
+        .map(|row| row.split(" |").map(str::trim).collect())
         .collect()
 }
 
@@ -75,6 +76,24 @@ fn the_readme_lists_exactly_the_fields_of_the_request_log() {
     assert_eq!(
         listed, fields,
         "left: the table under `## Request log` in shared/api/README.md, right: the schema of the log line"
+    );
+}
+
+#[test]
+fn the_readme_lists_exactly_the_security_events_with_their_attacks() {
+    let listed: BTreeSet<_> = rows("## Security events")
+        .iter()
+        .filter_map(|row| Some((names(row[0]).next()?, names(row[1]).next())))
+        .collect();
+    let events: BTreeSet<_> = SecurityEvent::all()
+        .map(|event| {
+            let attack = event.attack().map(|attack| attack.as_str().to_owned());
+            (event.as_str().to_owned(), attack)
+        })
+        .collect();
+    assert_eq!(
+        listed, events,
+        "left: the table under `## Security events` in shared/api/README.md, right: domain::SecurityEvent"
     );
 }
 

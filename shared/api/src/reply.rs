@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use domain::SecurityEvent;
 use http_body::Body as _;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -25,6 +26,7 @@ pub struct Reply<T> {
     version: Option<Version>,
     replayed: bool,
     identity: Option<Identity>,
+    security: Option<SecurityEvent>,
     data: T,
 }
 
@@ -47,6 +49,7 @@ impl<T> Reply<T> {
             version: None,
             replayed: false,
             identity: None,
+            security: None,
             data,
         }
     }
@@ -59,6 +62,7 @@ impl<T> Reply<T> {
             version: None,
             replayed: false,
             identity: None,
+            security: None,
             data,
         }
     }
@@ -77,6 +81,12 @@ impl<T> Reply<T> {
             identity: Some(identity),
             ..self
         }
+    }
+
+    /// Names a security event in the log line of a request that succeeds all the same.
+    #[must_use]
+    pub fn security(self, security: Option<SecurityEvent>) -> Self {
+        Self { security, ..self }
     }
 
     /// Sets the version of the resource, which is sent as the `ETag`.
@@ -181,6 +191,9 @@ impl<T: Serialize> IntoResponse for Reply<T> {
         }
         if let Some(identity) = self.identity {
             response.extensions_mut().insert(identity);
+        }
+        if let Some(event) = self.security {
+            response.extensions_mut().insert(event);
         }
         response
     }

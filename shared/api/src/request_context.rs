@@ -7,6 +7,7 @@ use axum::http::Request;
 use domain::Caller;
 
 use crate::identity::Identity;
+use crate::log::EmailDigest;
 use crate::request_id::RequestId;
 
 /// The facts that front door, router, extractors and telemetry share about one request: the only request extension of
@@ -25,6 +26,8 @@ struct Facts {
     yields_before_response: bool,
     /// Set as soon as a token has been verified.
     identity: OnceLock<Identity>,
+    /// Set by an attempt to sign in.
+    email: OnceLock<EmailDigest>,
 }
 
 impl RequestContext {
@@ -72,6 +75,11 @@ impl RequestContext {
         let _ = self.0.identity.set(caller.into());
     }
 
+    /// Names the email of an attempt to sign in in the request's log line. A request has one email.
+    pub(crate) fn set_email(&self, digest: EmailDigest) {
+        let _ = self.0.email.set(digest);
+    }
+
     pub(crate) fn request_id(&self) -> Option<&RequestId> {
         self.0.request_id.as_ref()
     }
@@ -92,6 +100,10 @@ impl RequestContext {
 
     pub(crate) fn identity(&self) -> Option<Identity> {
         self.0.identity.get().copied()
+    }
+
+    pub(crate) fn email(&self) -> Option<EmailDigest> {
+        self.0.email.get().copied()
     }
 
     /// Changes the facts in place: until the handler runs, the extension is their only owner, and nothing is copied.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::security::SecurityEvent;
 use crate::text::Rejection;
 
 /// The result of everything in this crate that can fail.
@@ -16,14 +17,17 @@ pub enum Error {
     /// The policy rejects a new password, for these reasons.
     #[error("the policy rejects the new password")]
     PasswordRejected(Vec<Rejection>),
-    /// Refreshing: the token is unknown, has expired, or was used before. Deliberately one error for all.
+    /// Refreshing: the token is unknown, has expired, or was used before. Deliberately one error for all; operators
+    /// also see the event.
     #[error("the refresh token is not valid")]
-    InvalidRefreshToken,
+    InvalidRefreshToken(Option<SecurityEvent>),
     /// Too many attempts.
     #[error("too many attempts; the next one is possible in {} s", .wait.as_secs())]
     TooManyAttempts {
         /// The time until the next attempt.
         wait: Duration,
+        /// Names the limit for operators.
+        event: SecurityEvent,
     },
     /// Registration: another account has this email.
     #[error("an account with this email exists")]
@@ -60,6 +64,28 @@ pub enum Error {
     /// The store failed or did not respond.
     #[error(transparent)]
     Store(#[from] kv::Error),
+}
+
+impl Error {
+    /// The security event behind the error, if it is one.
+    pub fn security_event(&self) -> Option<SecurityEvent> {
+        match self {
+            Self::InvalidCredentials => Some(SecurityEvent::WrongPassword),
+            Self::PasswordRejected(_) => Some(SecurityEvent::PasswordRejected),
+            Self::InvalidRefreshToken(event) => *event,
+            Self::TooManyAttempts { event, .. } => Some(*event),
+            Self::IdempotencyMismatch => Some(SecurityEvent::IdempotencyMismatch),
+            Self::BadCursor => Some(SecurityEvent::ForeignCursor),
+            Self::Forbidden => Some(SecurityEvent::Forbidden),
+            Self::Revoked => Some(SecurityEvent::RevokedToken),
+            Self::EmailTaken
+            | Self::NotFound
+            | Self::PreconditionFailed
+            | Self::Corrupt { .. }
+            | Self::Hashing(_)
+            | Self::Store(_) => None,
+        }
+    }
 }
 
 impl kv::RunError for Error {

@@ -199,6 +199,19 @@ impl Signer {
         };
         Self { id, algorithm, key }
     }
+
+    /// The HMAC of `data` under the HMAC of `label` under this key: the secret, or the seed of the private key. A label
+    /// is never the signed part of a token, which consists of base64url and a dot.
+    pub(crate) fn keyed_digest(&self, label: &[u8], data: &[u8]) -> [u8; 32] {
+        let derived = hmac(self.key.as_bytes(), label);
+        hmac(&derived, data)
+    }
+}
+
+fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC accepts keys of any length");
+    mac.update(message);
+    mac.finalize().into_bytes().into()
 }
 
 impl Verifier {
@@ -244,9 +257,7 @@ fn public_id(jwk: &Jwk) -> String {
 
 /// A secret's id: an HMAC of a fixed text under the secret, which distinguishes secrets and reveals nothing about them.
 fn secret_id(secret: &Secret) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(&secret.0).expect("HMAC accepts keys of any length");
-    mac.update(b"coditect v5 key id");
-    URL_SAFE_NO_PAD.encode(&mac.finalize().into_bytes()[..9])
+    URL_SAFE_NO_PAD.encode(&hmac(&secret.0, b"coditect v5 key id")[..9])
 }
 
 #[cfg(test)]

@@ -82,6 +82,12 @@ impl Tokens {
         self.ttl
     }
 
+    /// The HMAC-SHA-256 of `data` under a key that is derived from the signing key for the use that `label` names. It
+    /// changes when the signing key is rotated. `None` without a signing key.
+    pub fn keyed_digest(&self, label: &[u8], data: &[u8]) -> Option<[u8; 32]> {
+        self.signer.as_ref().map(|signer| signer.keyed_digest(label, data))
+    }
+
     /// The public keys for verifying tokens (RFC 7517, section 5). HS256 secrets are never included.
     pub fn public_keys(&self) -> JwkSet {
         JwkSet {

@@ -29,14 +29,31 @@ const REQUEST_METRICS: [(&str, &str); 9] = [
     ("ColdStarts", "Count"),
 ];
 
+/// Further metrics of the line of a security event, by function.
+const ATTACK_METRICS: [(&str, &str); 3] = [
+    ("TokenReuse", "Count"),
+    ("PasswordSpraying", "Count"),
+    ("Lockouts", "Count"),
+];
+
+/// The metric of a security event by function and event: the dimension is the line's member `security`.
+const SECURITY_METRICS: [(&str, &str); 1] = [("SecurityEvents", "Count")];
+
 /// A job's metrics with their units.
 const JOB_METRICS: [(&str, &str); 2] = [("Duration", "Milliseconds"), ("JobFailures", "Count")];
 
-/// The names of the metrics in a function's log lines: those of a job, or those of requests.
+/// The names of the metrics by function in a function's log lines: those of a job, or those of requests.
 pub fn metric_names(is_job: bool) -> BTreeSet<&'static str> {
-    let metrics = if is_job { &JOB_METRICS[..] } else { &REQUEST_METRICS[..] };
-    metrics.iter().map(|(name, _)| *name).collect()
+    let metrics = if is_job {
+        &[&JOB_METRICS[..]][..]
+    } else {
+        &[&REQUEST_METRICS[..], &ATTACK_METRICS]
+    };
+    metrics.iter().copied().flatten().map(|(name, _)| *name).collect()
 }
+
+/// Metrics with their units, and the dimensions by which they are declared.
+type Directive = (Vec<&'static str>, Vec<(&'static str, &'static str)>);
 
 /// CloudWatch Logs' limit for a line, in bytes.
 const LINE_MAX: usize = 256 * 1024;
@@ -57,11 +74,13 @@ fn validator(schema: &str) -> Validator {
 /// # Errors
 /// A description of the first violation.
 pub fn check_request_log_line(line: &Value, function: Option<&str>) -> Result<(), String> {
-    check(
-        line,
-        &REQUEST,
-        function.map(|function| (function, &REQUEST_METRICS[..])),
-    )?;
+    let event = line["security"].as_str();
+    let mut directives = vec![(vec!["Function"], REQUEST_METRICS.to_vec())];
+    if event.is_some() {
+        directives[0].1.extend(ATTACK_METRICS);
+        directives.push((vec!["Function", "security"], SECURITY_METRICS.to_vec()));
+    }
+    check(line, &REQUEST, function.map(|function| (function, &directives[..])))?;
     let number = |name: &str| line[name].as_u64();
     let class = number("status").map(|status| status / 100);
     let count = |condition: bool| Some(u64::from(condition));
@@ -85,6 +104,19 @@ pub fn check_request_log_line(line: &Value, function: Option<&str>) -> Result<()
             return Err(format!("{name} contradicts the rest of the line"));
         }
     }
+    if let Some(event) = event {
+        let is = |events: &[&str]| count(events.contains(&event));
+        for (name, value) in [
+            ("TokenReuse", is(&["token_reuse"])),
+            ("PasswordSpraying", is(&["throttled_by_address"])),
+            ("Lockouts", is(&["throttled_by_known", "throttled_by_account"])),
+            ("SecurityEvents", Some(1)),
+        ] {
+            if number(name) != value {
+                return Err(format!("{name} contradicts the security event"));
+            }
+        }
+    }
     check_duration(line)
 }
 
@@ -93,7 +125,8 @@ pub fn check_request_log_line(line: &Value, function: Option<&str>) -> Result<()
 /// # Errors
 /// A description of the first violation.
 pub fn check_job_log_line(line: &Value, function: Option<&str>) -> Result<(), String> {
-    check(line, &JOB, function.map(|function| (function, &JOB_METRICS[..])))?;
+    let directives = [(vec!["Function"], JOB_METRICS.to_vec())];
+    check(line, &JOB, function.map(|function| (function, &directives[..])))?;
     let has_failed = line["cause"].is_string();
     if (line["level"] == "ERROR") != has_failed {
         return Err("the level does not match the outcome".to_owned());
@@ -116,7 +149,7 @@ fn check_duration(line: &Value) -> Result<(), String> {
 }
 
 /// Checks the metrics, and the other members against `schema`.
-fn check(line: &Value, schema: &Validator, metrics: Option<(&str, &[(&str, &str)])>) -> Result<(), String> {
+fn check(line: &Value, schema: &Validator, metrics: Option<(&str, &[Directive])>) -> Result<(), String> {
     let mut other_members = line.clone();
     match metrics {
         None if line.get("_aws").is_some() => return Err("the line has metrics outside Lambda".to_owned()),
@@ -126,19 +159,20 @@ fn check(line: &Value, schema: &Validator, metrics: Option<(&str, &[(&str, &str)
             if line["Function"] != function {
                 return Err(format!("the metrics are not those of {function}"));
             }
-            let definitions = expected
-                .iter()
-                .map(|(name, unit)| json!({ "Name": name, "Unit": unit }));
-            let directive = json!({
-                "Namespace": "Coditect/Api",
-                "Dimensions": [["Function"]],
-                "Metrics": definitions.collect::<Vec<_>>(),
+            let directives = expected.iter().map(|(dimensions, metrics)| {
+                let definitions = metrics.iter().map(|(name, unit)| json!({ "Name": name, "Unit": unit }));
+                json!({
+                    "Namespace": "Coditect/Api",
+                    "Dimensions": [dimensions],
+                    "Metrics": definitions.collect::<Vec<_>>(),
+                })
             });
-            if line["_aws"]["CloudWatchMetrics"] != json!([directive]) {
+            if line["_aws"]["CloudWatchMetrics"] != directives.collect::<Value>() {
                 return Err(format!("alarms need other metrics: {}", line["_aws"]));
             }
             let members = other_members.as_object_mut().ok_or("the line is not an object")?;
-            for name in expected.iter().map(|(name, _)| *name).chain(["_aws", "Function"]) {
+            let names = expected.iter().flat_map(|(_, metrics)| metrics).map(|(name, _)| *name);
+            for name in names.chain(["_aws", "Function"]) {
                 members.remove(name);
             }
         }
@@ -238,6 +272,58 @@ mod tests {
     #[test]
     fn a_valid_line_passes() {
         assert_eq!(check_request_log_line(&line(), Some("auth")), Ok(()));
+    }
+
+    /// The line of a security event.
+    fn security_line() -> Value {
+        let mut line = line();
+        for (name, value) in [
+            ("client_address", json!("203.0.113.0/24")),
+            ("email_digest", json!("0123456789abcdef")),
+            ("security", json!("throttled_by_account")),
+            ("TokenReuse", json!(0)),
+            ("PasswordSpraying", json!(0)),
+            ("Lockouts", json!(1)),
+            ("SecurityEvents", json!(1)),
+        ] {
+            line[name] = value;
+        }
+        let directives = line["_aws"]["CloudWatchMetrics"].as_array_mut().unwrap();
+        let further =
+            ["TokenReuse", "PasswordSpraying", "Lockouts"].map(|name| json!({ "Name": name, "Unit": "Count" }));
+        directives[0]["Metrics"].as_array_mut().unwrap().extend(further);
+        directives.push(json!({
+            "Namespace": "Coditect/Api",
+            "Dimensions": [["Function", "security"]],
+            "Metrics": [{ "Name": "SecurityEvents", "Unit": "Count" }],
+        }));
+        line
+    }
+
+    #[test]
+    fn the_line_of_a_security_event_has_its_metrics_and_another_line_has_none() {
+        let check = |line: &Value| check_request_log_line(line, Some("auth"));
+        assert_eq!(check(&security_line()), Ok(()));
+        for (pointer, value) in [
+            ("/client_address", json!("somewhere")),
+            ("/email_digest", json!("a@example.com")),
+            ("/email_digest", json!("0123456789ABCDEF")),
+            ("/security", json!("Token reuse")),
+            ("/security", json!("token_reuse")),
+            ("/Lockouts", json!(0)),
+            ("/SecurityEvents", json!(0)),
+            ("/_aws/CloudWatchMetrics/1/Dimensions/0", json!(["Function"])),
+        ] {
+            let mut line = security_line();
+            *line.pointer_mut(pointer).unwrap() = value.clone();
+            assert!(check(&line).is_err(), "{pointer} {value}");
+        }
+        let mut without = security_line();
+        without.as_object_mut().unwrap().remove("security");
+        assert!(check(&without).is_err());
+        let mut without = line();
+        without["security"] = json!("wrong_password");
+        assert!(check(&without).is_err());
     }
 
     #[test]

@@ -33,7 +33,7 @@ async fn many_logins_of_one_account_do_not_make_another_users_fail() {
             let (email, password) = (Email::parse(email).unwrap(), Password::claimed("password123").unwrap());
             match logins::ops::log_in(&env, &client, &email, &password, None).await {
                 Ok(_) => true,
-                Err(Error::TooManyAttempts { wait }) if wait.as_secs() == 1 => false,
+                Err(Error::TooManyAttempts { wait, .. }) if wait.as_secs() == 1 => false,
                 Err(error) => panic!("{error}"),
             }
         }

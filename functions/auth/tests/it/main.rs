@@ -7,6 +7,7 @@ mod fairness;
 mod front_doors;
 mod idempotency;
 mod keys;
+mod log;
 mod login;
 mod logins;
 mod logout;

@@ -55,7 +55,7 @@ async fn a_refresh_during_a_sweep_keeps_the_whole_login_or_is_rejected() {
                 for (login, token) in some {
                     match logins::ops::refresh(&env, &Client::default(), &token).await {
                         Ok(signed_in) => done.push((signed_in.login, true)),
-                        Err(Error::InvalidRefreshToken) => done.push((login, false)),
+                        Err(Error::InvalidRefreshToken(_)) => done.push((login, false)),
                         Err(error) => panic!("{error}"),
                     }
                 }

@@ -75,6 +75,19 @@ async fn the_text_format_has_the_same_fields() {
     }
 }
 
+#[tokio::test]
+async fn the_configuration_decides_how_much_of_a_client_address_is_logged() {
+    for (env, logged) in [
+        (&[][..], json!("127.0.0.0/24")),
+        (&[("LOG_CLIENT_ADDRESS", "full")], json!("127.0.0.1")),
+        (&[("LOG_CLIENT_ADDRESS", "off")], Value::Null),
+    ] {
+        let lines = lines_of_a_server(env, &["/v5/health"]).await;
+        let line: Value = serde_json::from_str(&lines[0]).unwrap();
+        assert_eq!(line["client_address"], logged, "{env:?}");
+    }
+}
+
 fn without_escapes(line: &str) -> String {
     let mut parts = line.split("\u{1b}[");
     let first = parts.next().unwrap_or_default().to_owned();

@@ -23,6 +23,7 @@ mod probe;
 mod process;
 mod redacted;
 mod request_log;
+mod security_events;
 mod source;
 mod store_trips;
 mod surface;

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 
 use axum::body::Body;
 use axum::http::{Method, Request};
+use domain::SecurityEvent;
 use serde_json::json;
 use testkit::{Code, Process, Remote, Target as _, TestStore};
 
@@ -14,7 +16,12 @@ use crate::process::{gateway, startup_error};
 
 /// A server with metrics, and a client of its metrics port.
 fn start(store: &TestStore) -> (Process, Remote) {
-    let mut command = gateway(store);
+    let (process, address) = start_with(gateway(store));
+    (process, Remote::at(address))
+}
+
+/// A server with metrics, and the address of its metrics.
+fn start_with(mut command: Command) -> (Process, String) {
     command.env("METRICS_PORT", "0");
     let process = Process::start(command);
     let address = loop {
@@ -27,7 +34,7 @@ fn start(store: &TestStore) -> (Process, Remote) {
         }
     };
     assert_ne!(address, process.address());
-    (process, Remote::at(address))
+    (process, address)
 }
 
 async fn fetch(remote: &Remote, method: Method, path: &str) -> (u16, Option<String>, String) {
@@ -324,6 +331,38 @@ async fn the_metrics_port_serves_only_metrics() {
     let (status, lines) = process.wait();
     assert!(status.success(), "{status}");
     assert!(!lines.iter().any(|line| line.contains("/metrics/more")), "{lines:?}");
+}
+
+#[tokio::test]
+async fn metrics_have_an_address_of_their_own_and_count_security_events() {
+    let store = TestStore::new();
+    let mut command = gateway(&store);
+    // Clients may come from anywhere, and metrics stay on this machine.
+    command.env("HOST", "0.0.0.0");
+    let (process, address) = start_with(command);
+    let clients = process.address();
+    assert!(address.starts_with("http://127.0.0.1:"), "{address}");
+    assert!(clients.starts_with("http://0.0.0.0:"), "{clients}");
+    let metrics = Remote::at(address);
+    let count = async |event: &str, attack: &str| {
+        let labels = [("event", event), ("attack", attack)];
+        scrape(&metrics).await.get("coditect_security_events_total", &labels)
+    };
+    assert_eq!(count("invalid_token", "(none)").await, Some(0.0));
+    let port = clients.rsplit(':').next().unwrap();
+    let remote = Remote::at(format!("http://127.0.0.1:{port}"));
+    let rejected = remote.get("/v5/sessions").bearer("junk").send().await;
+    rejected.assert_problem(401, Code::InvalidToken);
+    assert_eq!(count("invalid_token", "(none)").await, Some(1.0));
+    assert_eq!(count("token_reuse", "token_reuse").await, Some(0.0));
+    let all = scrape(&metrics).await;
+    let events: BTreeSet<_> = SecurityEvent::all().map(SecurityEvent::as_str).collect();
+    assert_eq!(all.values("coditect_security_events_total", "event"), events);
+
+    let mut command = gateway(&store);
+    command.env("METRICS_HOST", "0.0.0.0");
+    let (_process, address) = start_with(command);
+    assert!(address.starts_with("http://0.0.0.0:"), "{address}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use api::Field;
-use api::config::{Config, LogFormat, Logs, Mode, Origins, Stream};
+use api::config::{AddressDetail, Config, LogFormat, Logs, Mode, Origins, Stream};
 use domain::logins::{Lifetime, Nonce};
 use domain::password::Password;
 use domain::password::Policy;
@@ -37,6 +37,7 @@ fn config(tokens: &jwt::Settings) -> Config {
             filter: "info".parse().unwrap(),
             format: LogFormat::Json,
             stream: Stream::Error,
+            client_address: AddressDetail::Off,
             function: None,
         },
     }

@@ -159,6 +159,21 @@ async fn a_request_whose_client_disconnects_is_logged_without_a_status() {
 }
 
 #[tokio::test]
+async fn the_line_has_the_network_of_the_client_address_for_which_the_front_door_vouches() {
+    let app = TestApp::start(gateway::router());
+    let forged = HeaderName::from_static("x-forwarded-for");
+    for (address, logged) in [
+        ("203.0.113.77", "203.0.113.0/24"),
+        ("2001:db8:1:2::3", "2001:db8:1::/48"),
+        ("::ffff:198.51.100.9", "198.51.100.0/24"),
+    ] {
+        let call = app.get("/v5/health").header(forged.clone(), "192.0.2.1");
+        let response = call.from_address(address).send().await;
+        assert_eq!(app.log_line(&response)["client_address"], logged);
+    }
+}
+
+#[tokio::test]
 async fn only_the_first_request_of_a_process_is_a_cold_start() {
     let app = TestApp::start(gateway::router());
     for _ in 0..3 {

@@ -14,6 +14,8 @@ pub struct Logs {
     pub format: LogFormat,
     /// The stream that they are written to.
     pub stream: Stream,
+    /// How much of a client address the line of a request shows.
+    pub client_address: AddressDetail,
     /// The function whose metrics CloudWatch extracts from the request log; its log lines are then always written, as
     /// JSON. `None` if the log carries no metrics.
     pub function: Option<String>,
@@ -37,6 +39,19 @@ pub enum LogFormat {
     Json,
 }
 
+/// How much of a client address the log shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AddressDetail {
+    /// The address.
+    Full,
+    /// Its network: enough to see that requests have a common origin, too little to tell the subscribers of a provider
+    /// apart.
+    #[default]
+    Prefix,
+    /// Nothing.
+    Off,
+}
+
 /// `on_terminal` says whether the log's reader is a person at a terminal.
 pub(super) fn logs(vars: &Variables<'_>, mode: Mode, on_terminal: bool) -> Result<Logs, ConfigError> {
     let filter = vars.text("RUST_LOG")?.unwrap_or_else(|| "info".to_owned());
@@ -56,6 +71,16 @@ pub(super) fn logs(vars: &Variables<'_>, mode: Mode, on_terminal: bool) -> Resul
             return Err(ConfigError::new("LOG_FORMAT", problem));
         }
     };
+    let client_address = match vars.text("LOG_CLIENT_ADDRESS")?.as_deref() {
+        None => AddressDetail::default(),
+        Some("full") => AddressDetail::Full,
+        Some("prefix") => AddressDetail::Prefix,
+        Some("off") => AddressDetail::Off,
+        Some(other) => {
+            let problem = format!("must be `full`, `prefix` or `off`, but is `{other}`");
+            return Err(ConfigError::new("LOG_CLIENT_ADDRESS", problem));
+        }
+    };
     let (stream, function) = match mode {
         Mode::Server(_) => (Stream::Error, None),
         // A developer runs the function under `cargo lambda watch` and reads its log.
@@ -69,6 +94,7 @@ pub(super) fn logs(vars: &Variables<'_>, mode: Mode, on_terminal: bool) -> Resul
         filter,
         format,
         stream,
+        client_address,
         function,
     })
 }
@@ -77,6 +103,22 @@ pub(super) fn logs(vars: &Variables<'_>, mode: Mode, on_terminal: bool) -> Resul
 mod tests {
     use super::*;
     use crate::config::server::mode;
+
+    #[test]
+    fn the_log_shows_the_network_of_a_client_address_unless_it_may_show_more_or_nothing() {
+        let detail = |pairs: &[_]| {
+            let vars = Variables::of(pairs);
+            logs(&vars, mode(&vars).unwrap(), false).unwrap().client_address
+        };
+        assert_eq!(detail(&[]), AddressDetail::Prefix);
+        for (value, expected) in [
+            ("prefix", AddressDetail::Prefix),
+            ("full", AddressDetail::Full),
+            ("off", AddressDetail::Off),
+        ] {
+            assert_eq!(detail(&[("LOG_CLIENT_ADDRESS", value)]), expected);
+        }
+    }
 
     #[test]
     fn under_lambda_the_log_carries_metrics_whatever_its_format() {

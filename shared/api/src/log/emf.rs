@@ -14,8 +14,8 @@ use serde_json::value::{RawValue, to_raw_value};
 /// The namespace of all metrics.
 const NAMESPACE: &str = "Coditect/Api";
 
-/// The only dimension: the function's name.
-const DIMENSION: &str = "Function";
+/// The dimension of every metric: the function's name.
+const FUNCTION: &str = "Function";
 
 /// The name and the value of a metric.
 pub(super) type Metric = (&'static str, Value);
@@ -42,16 +42,24 @@ impl Declaration {
         Self(OnceLock::new())
     }
 
+    /// Declares `metrics`, by function.
     pub(super) fn of(&self, metrics: &[Metric]) -> &RawValue {
+        self.0.get_or_init(|| declare(&[Directive::new(&[FUNCTION], metrics)]))
+    }
+
+    /// Declares `metrics`, by function, and `split` by function and by the line's member `by`.
+    pub(super) fn of_split(&self, metrics: &[Metric], split: &[Metric], by: &'static str) -> &RawValue {
         self.0.get_or_init(|| {
-            to_raw_value(&[Directive {
-                namespace: NAMESPACE,
-                dimensions: [[DIMENSION]],
-                metrics: Definitions(metrics),
-            }])
-            .expect("names and units can be serialized")
+            declare(&[
+                Directive::new(&[FUNCTION], metrics),
+                Directive::new(&[FUNCTION, by], split),
+            ])
         })
     }
+}
+
+fn declare(directives: &[Directive<'_>]) -> Box<RawValue> {
+    to_raw_value(directives).expect("names and units can be serialized")
 }
 
 #[derive(Serialize)]
@@ -66,8 +74,18 @@ struct Metadata<'a> {
 #[serde(rename_all = "PascalCase")]
 struct Directive<'a> {
     namespace: &'static str,
-    dimensions: [[&'static str; 1]; 1],
+    dimensions: [&'a [&'static str]; 1],
     metrics: Definitions<'a>,
+}
+
+impl<'a> Directive<'a> {
+    fn new(dimensions: &'a [&'static str], metrics: &'a [Metric]) -> Self {
+        Self {
+            namespace: NAMESPACE,
+            dimensions: [dimensions],
+            metrics: Definitions(metrics),
+        }
+    }
 }
 
 struct Definitions<'a>(&'a [Metric]);
@@ -82,7 +100,7 @@ struct Definition {
 impl Serialize for EmbeddedMetrics<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut members = serializer.serialize_map(None)?;
-        members.serialize_entry(DIMENSION, self.function)?;
+        members.serialize_entry(FUNCTION, self.function)?;
         for (name, value) in self.metrics {
             match value {
                 Value::Count(count) => members.serialize_entry(name, count)?,

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use axum::extract::MatchedPath;
 use axum::http::Method;
-use domain::Timestamp;
+use domain::security::Attack;
+use domain::{SecurityEvent, Timestamp};
 use serde::{Serialize, Serializer};
 use tracing::{Level, enabled, error, field, info};
 
 use super::emf::{Declaration, EmbeddedMetrics, Metric, Value};
 use super::line::{Line, millis, serialize_millis};
 use super::sink::LogSink;
+use super::{EmailDigest, LoggedAddress};
 use crate::error::Code;
 use crate::identity::Identity;
 use crate::request_id::RequestId;
@@ -29,6 +31,13 @@ pub(crate) const NONE: &str = "(none)";
 const OTHER: &str = "(other)";
 
 static DECLARATION: Declaration = Declaration::new();
+static SECURITY_DECLARATION: Declaration = Declaration::new();
+
+/// The number of metrics on every line.
+const COMMON: usize = 9;
+
+/// The number of further metrics, by function, on the line of a security event. Ordinary lines stay shorter.
+const ATTACKS: usize = 3;
 
 /// A finished request: the members of its log line, in their order.
 ///
@@ -54,8 +63,16 @@ pub(crate) struct FinishedRequest {
     pub(crate) cause: Option<Arc<str>>,
     #[serde(rename = "duration_ms", serialize_with = "serialize_millis")]
     pub(crate) duration: Duration,
+    /// The client address, or its network, as far as the configuration lets the log show it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client_address: Option<LoggedAddress>,
     #[serde(flatten)]
     pub(crate) identity: Option<Identity>,
+    /// Stands for the email of an attempt to sign in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) email_digest: Option<EmailDigest>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "serialize_event")]
+    pub(crate) security: Option<SecurityEvent>,
     pub(crate) store_trips: u32,
     /// Attempts of its transactions, without the first attempt of each.
     pub(crate) store_retries: u32,
@@ -66,7 +83,14 @@ pub(crate) struct FinishedRequest {
 impl FinishedRequest {
     /// Writes the JSON line, with the metrics of `function` if it has a name.
     pub(crate) fn write_json(&self, sink: &LogSink, function: Option<&str>) {
-        let metrics = self.metrics();
+        let metrics = &self.metrics();
+        let (by_function, by_event) = metrics.split_at(COMMON + ATTACKS);
+        let (metrics, declaration) = if self.security.is_some() {
+            let declaration = SECURITY_DECLARATION.of_split(by_function, by_event, "security");
+            (&metrics[..], declaration)
+        } else {
+            (&metrics[..COMMON], DECLARATION.of(&metrics[..COMMON]))
+        };
         sink.write_json(&Line {
             timestamp: self.at,
             level: if self.is_failure() { Level::ERROR } else { Level::INFO }.as_str(),
@@ -75,8 +99,8 @@ impl FinishedRequest {
             metrics: function.map(|function| EmbeddedMetrics {
                 timestamp: self.at,
                 function,
-                metrics: &metrics,
-                declaration: DECLARATION.of(&metrics),
+                metrics,
+                declaration,
             }),
         });
     }
@@ -95,9 +119,12 @@ impl FinishedRequest {
                     code = self.code,
                     cause = self.cause.as_deref(),
                     duration_ms = millis(self.duration),
+                    client_address = self.client_address.map(field::display),
                     tenant_id = self.identity.map(|identity| field::display(identity.tenant)),
                     user_id = self.identity.map(|identity| field::display(identity.user)),
                     login_id = self.identity.map(|identity| field::display(identity.login)),
+                    email_digest = self.email_digest.map(field::display),
+                    security = self.security.map(SecurityEvent::as_str),
                     store_trips = self.store_trips,
                     store_retries = self.store_retries,
                     cold_start = self.cold_start,
@@ -121,8 +148,9 @@ impl FinishedRequest {
         }
     }
 
-    fn metrics(&self) -> [Metric; 9] {
+    fn metrics(&self) -> [Metric; COMMON + ATTACKS + 1] {
         let count = |is_one: bool| Value::Count(u32::from(is_one));
+        let attack = self.security.and_then(SecurityEvent::attack);
         [
             ("Requests", count(true)),
             ("ServerErrors", count(self.is_failure())),
@@ -133,6 +161,10 @@ impl FinishedRequest {
             ("StoreTrips", Value::Count(self.store_trips)),
             ("StoreRetries", Value::Count(self.store_retries)),
             ("ColdStarts", count(self.cold_start)),
+            ("TokenReuse", count(attack == Some(Attack::TokenReuse))),
+            ("PasswordSpraying", count(attack == Some(Attack::PasswordSpraying))),
+            ("Lockouts", count(attack == Some(Attack::Lockout))),
+            ("SecurityEvents", count(self.security.is_some())),
         ]
     }
 
@@ -157,6 +189,15 @@ impl FinishedRequest {
 #[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
 fn serialize_cause<S: Serializer>(cause: &Option<Arc<str>>, serializer: S) -> Result<S::Ok, S::Error> {
     cause.as_deref().serialize(serializer)
+}
+
+#[expect(
+    clippy::ref_option,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference to the field"
+)]
+fn serialize_event<S: Serializer>(event: &Option<SecurityEvent>, serializer: S) -> Result<S::Ok, S::Error> {
+    event.map(SecurityEvent::as_str).serialize(serializer)
 }
 
 /// The route that a request matched, with the prefix under which the client called it.
@@ -190,6 +231,8 @@ impl FinishedRequest {
         use domain::{LoginId, TenantId, UserId};
         use uuid::Uuid;
 
+        use crate::config::AddressDetail;
+
         Self {
             at: Timestamp::from_millis(1_767_225_600_500),
             request_id: RequestId::new("the-id"),
@@ -200,11 +243,14 @@ impl FinishedRequest {
             code: Some(Code::StoreUnavailable.as_str()),
             cause: Some("the cause".into()),
             duration: Duration::from_millis(30),
+            client_address: LoggedAddress::of([203, 0, 113, 7].into(), AddressDetail::default()),
             identity: Some(Identity {
                 tenant: TenantId::from_uuid(Uuid::from_u128(1)),
                 user: UserId::from_uuid(Uuid::from_u128(2)),
                 login: LoginId::from_uuid(Uuid::from_u128(3)),
             }),
+            email_digest: Some(EmailDigest::sample()),
+            security: Some(SecurityEvent::TokenReuse),
             store_trips: 2,
             store_retries: 1,
             cold_start: true,
@@ -258,7 +304,7 @@ mod tests {
     use serde_json::{Map, Value as Json};
 
     use super::*;
-    use crate::config::{LogFormat, Logs, Stream};
+    use crate::config::{AddressDetail, LogFormat, Logs, Stream};
     use crate::log::subscriber::subscriber;
 
     /// The members of the one line that `write` writes.
@@ -283,6 +329,7 @@ mod tests {
                 // Writes the fields of the event under their names.
                 format: LogFormat::Json,
                 stream: Stream::Error,
+                client_address: AddressDetail::default(),
                 function: None,
             };
             tracing::subscriber::with_default(subscriber(&logs, sink), || request.write_text());

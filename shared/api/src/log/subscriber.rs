@@ -108,7 +108,7 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use crate::config::Stream;
+    use crate::config::{AddressDetail, Stream};
 
     use super::*;
 
@@ -118,6 +118,7 @@ mod tests {
             filter: filter.parse().unwrap(),
             format,
             stream: Stream::Error,
+            client_address: AddressDetail::default(),
             function: None,
         };
         let written = Arc::new(Mutex::new(Vec::new()));

@@ -167,7 +167,7 @@ fn sample(code: Code) -> ApiError {
         Code::InvalidToken => jwt::Rejection::Invalid("an example").into(),
         Code::ExpiredToken => crate::error::expired_token(),
         Code::RevokedToken => Error::Revoked.into(),
-        Code::InvalidRefreshToken => Error::InvalidRefreshToken.into(),
+        Code::InvalidRefreshToken => Error::InvalidRefreshToken(None).into(),
         Code::MethodNotAllowed => crate::app::method_not_allowed(),
         Code::UnsupportedMediaType => crate::json::unsupported_media_type(),
         Code::BodyTooLarge => crate::json::body_too_large(),
@@ -179,7 +179,8 @@ fn sample(code: Code) -> ApiError {
         Code::IdempotencyMismatch => Error::IdempotencyMismatch.into(),
         Code::TooManyAttempts => {
             let wait = std::time::Duration::from_secs(1);
-            Error::TooManyAttempts { wait }.into()
+            let event = domain::SecurityEvent::ThrottledByPair;
+            Error::TooManyAttempts { wait, event }.into()
         }
         Code::StoreUnavailable => {
             let cause = kv::Cause::Readers;

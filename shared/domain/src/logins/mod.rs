@@ -16,6 +16,7 @@ pub use self::refresh::{GRACE, Nonce, RefreshToken, TokenFamily, TokenStatus};
 use crate::client::{Address, Client, UserAgent};
 use crate::id::{LoginId, TenantId, UserId};
 use crate::record::{Projection, Record};
+use crate::security::SecurityEvent;
 use crate::tenants::{Membership, Tenant};
 use crate::time::Timestamp;
 use crate::users::User;
@@ -214,6 +215,8 @@ pub struct SignedIn {
     pub refresh_token: RefreshToken,
     /// When: the issue time of the access token.
     pub at: Timestamp,
+    /// A security event for operators, if the way in which the client signed in is one.
+    pub security: Option<SecurityEvent>,
 }
 
 #[cfg(test)]

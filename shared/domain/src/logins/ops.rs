@@ -14,6 +14,7 @@ use crate::password::{Password, PasswordHash, Verdict};
 use crate::role::Permission;
 use crate::scope::TenantScope;
 use crate::scope::caller::Caller;
+use crate::security::SecurityEvent;
 use crate::tenants::{self, Membership, Tenant};
 use crate::throttle::{DeviceToken, Reservation};
 use crate::users::{self, Email, User};
@@ -179,6 +180,7 @@ async fn open(
         login,
         refresh_token,
         at: now,
+        security: None,
     }))
 }
 
@@ -202,10 +204,8 @@ fn make_room(txn: &Txn, mut logins: Vec<Login>, new: &Login, client: &Client) ->
 /// The outcome of the transaction that refreshes a login.
 enum Refreshed {
     SignedIn(Box<SignedIn>),
-    /// The token was rejected, and nothing was written.
-    Rejected,
-    /// The token was rejected, and the login ended.
-    Ended,
+    /// The token was rejected. If it was reused, the login ended; else nothing was written.
+    Rejected(Option<SecurityEvent>),
 }
 
 /// Exchanges a refresh token for its successor; the result also has what a new access token is made from.
@@ -213,7 +213,8 @@ enum Refreshed {
 /// A token that was replaced at most [`GRACE`](crate::logins::GRACE) ago gets the same successor again; if it comes
 /// from another client than the one that replaced it, the audit log gets an event, because it may have been copied. A
 /// token that was replaced before that was copied, so its login ends. Every rejection is
-/// [`Error::InvalidRefreshToken`].
+/// [`Error::InvalidRefreshToken`]. A reused or replayed token, and one that the login does not know, is a security
+/// event.
 pub async fn refresh(env: &Env, client: &Client, token: &RefreshToken) -> Result<SignedIn> {
     let now = env.clock.now();
     let nonce = Nonce::draw(&*env.rng);
@@ -232,26 +233,26 @@ pub async fn refresh(env: &Env, client: &Client, token: &RefreshToken) -> Result
             )?;
             let login = login.filter(|login| login.is_alive(now) && login.tenant == token.tenant());
             let (Some(login), Some(user), Some((tenant, membership))) = (login, user, tenant) else {
-                return Ok(Refreshed::Rejected);
+                return Ok(Refreshed::Rejected(None));
             };
-            let (login, refresh_token) = match login.refresh.status_of(token, now) {
-                TokenStatus::Foreign => return Ok(Refreshed::Rejected),
+            let (login, refresh_token, security) = match login.refresh.status_of(token, now) {
+                TokenStatus::Foreign => return Ok(Refreshed::Rejected(Some(SecurityEvent::InvalidToken))),
                 TokenStatus::Reused => {
                     store::end(&txn, login.user, login.id)?;
                     audit::store::add(&txn, scope, reused)?;
-                    return Ok(Refreshed::Ended);
+                    return Ok(Refreshed::Rejected(Some(SecurityEvent::TokenReuse)));
                 }
                 TokenStatus::Replaced(successor) => {
                     if !login.was_used_by(client) {
                         audit::store::add(&txn, scope, replayed)?;
                     }
-                    (login, successor)
+                    (login, successor, Some(SecurityEvent::TokenReplay))
                 }
                 TokenStatus::Current => {
                     let (next, successor) = login.refreshed(token, nonce, client, env.limits.login, now);
                     store::replace(&txn, &login, &next)?;
                     audit::store::add(&txn, scope, rotated)?;
-                    (next, successor)
+                    (next, successor, None)
                 }
             };
             Ok::<_, Error>(Refreshed::SignedIn(Box::new(SignedIn {
@@ -261,12 +262,13 @@ pub async fn refresh(env: &Env, client: &Client, token: &RefreshToken) -> Result
                 login,
                 refresh_token,
                 at: now,
+                security,
             })))
         })
         .await?;
     match refreshed {
         Refreshed::SignedIn(signed_in) => Ok(*signed_in),
-        Refreshed::Rejected | Refreshed::Ended => Err(Error::InvalidRefreshToken),
+        Refreshed::Rejected(event) => Err(Error::InvalidRefreshToken(event)),
     }
 }
 
@@ -294,8 +296,9 @@ pub async fn log_out(env: &Env, caller: &Caller) -> Result<()> {
 /// Ends the login of a refresh token (RFC 7009): of the current one, or of a replaced one. Succeeds without effect if
 /// the token is not valid or its login has ended (section 2.2).
 ///
-/// A token that was replaced more than [`GRACE`](crate::logins::GRACE) ago was copied, and the audit log says so.
-pub async fn log_out_with_token(env: &Env, client: &Client, token: &RefreshToken) -> Result<()> {
+/// A token that was replaced more than [`GRACE`](crate::logins::GRACE) ago was copied, and the audit log says so. That,
+/// and a token that the login does not know, is a security event.
+pub async fn log_out_with_token(env: &Env, client: &Client, token: &RefreshToken) -> Result<Option<SecurityEvent>> {
     let now = env.clock.now();
     let event = |action| Event::of(token.user(), Some(token.login()), client, now, action);
     let (closed, reused) = (&event(Action::LoggedOut), &event(Action::ReuseDetected));
@@ -309,15 +312,16 @@ pub async fn log_out_with_token(env: &Env, client: &Client, token: &RefreshToken
             )?;
             let login = login.filter(|login| login.is_alive(now) && login.tenant == token.tenant());
             let (Some(login), Some(_)) = (login, role) else {
-                return Ok(());
+                return Ok(None);
             };
-            let event = match login.refresh.status_of(token, now) {
-                TokenStatus::Foreign => return Ok(()),
-                TokenStatus::Reused => reused,
-                TokenStatus::Current | TokenStatus::Replaced(_) => closed,
+            let (event, security) = match login.refresh.status_of(token, now) {
+                TokenStatus::Foreign => return Ok(Some(SecurityEvent::InvalidToken)),
+                TokenStatus::Reused => (reused, Some(SecurityEvent::TokenReuse)),
+                TokenStatus::Current | TokenStatus::Replaced(_) => (closed, None),
             };
             store::end(&txn, login.user, login.id)?;
-            audit::store::add(&txn, scope, event)
+            audit::store::add(&txn, scope, event)?;
+            Ok(security)
         })
         .await
 }

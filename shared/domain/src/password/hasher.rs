@@ -16,6 +16,7 @@ use crate::password::admission::{Admission, Gate};
 use crate::password::hash::{PasswordHash, Verdict};
 use crate::password::input::Password;
 use crate::rng::{Rng, random_bytes};
+use crate::security::SecurityEvent;
 
 /// The length of the hashing queue, per core: less than two seconds of work. Rejecting further requests is better than
 /// hashing for clients that have given up waiting.
@@ -112,7 +113,10 @@ impl Hasher {
         };
         match queue.gate.admit(client, account) {
             Some(place) => Ok(Admission(Some(place))),
-            None => Err(Error::TooManyAttempts { wait: RETRY_AFTER }),
+            None => Err(Error::TooManyAttempts {
+                wait: RETRY_AFTER,
+                event: SecurityEvent::ThrottledByHashing,
+            }),
         }
     }
 
@@ -259,7 +263,13 @@ mod tests {
         let mut admitted: Vec<Admission> = std::iter::from_fn(|| greedy().ok()).collect();
         assert_eq!(admitted.len(), (cores * QUEUE_PER_CORE).div_ceil(5));
         let rejected = greedy().err().unwrap();
-        assert!(matches!(rejected, Error::TooManyAttempts { wait: RETRY_AFTER }));
+        assert!(matches!(
+            rejected,
+            Error::TooManyAttempts {
+                wait: RETRY_AFTER,
+                event: SecurityEvent::ThrottledByHashing
+            }
+        ));
         admitted.push(admit(&hasher.clone()));
     }
 

@@ -8,6 +8,7 @@ use kv::Txn;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::id::LoginId;
+use crate::security::SecurityEvent;
 use crate::throttle::device::DeviceToken;
 use crate::throttle::keys;
 use crate::throttle::rules::Rules;
@@ -144,15 +145,9 @@ impl AttemptCounters {
     /// Counts the attempt as if it had failed. Fails with [`Error::TooManyAttempts`] if it comes too early.
     pub(crate) fn reserve(mut self, txn: &Txn) -> Result<Reservation> {
         let (budget, now) = (self.budget, self.now);
-        let mut wait = self.own(budget).wait(now);
-        match (budget, &self.email) {
-            (Budget::KnownAddress, Some(email)) => wait = wait.max(email.known.wait(now)),
-            (Budget::Shared, Some(email)) => wait = wait.max(self.account.wait(now)).max(email.address.wait(now)),
-            (Budget::Shared, None) => wait = wait.max(self.account.wait(now)),
-            (Budget::Device, _) | (Budget::KnownAddress, None) => {}
-        }
+        let (wait, event) = self.longest_wait();
         if !wait.is_zero() {
-            return Err(Error::TooManyAttempts { wait });
+            return Err(Error::TooManyAttempts { wait, event });
         }
         self.own(budget).add(now);
         // The usual attempt, with the right password from a known client, does not write the shared counters.
@@ -161,6 +156,29 @@ impl AttemptCounters {
         }
         self.write(txn)?;
         Ok(Reservation(budget))
+    }
+
+    /// How long the attempt must wait, and which of the rules that apply to its budget requires the longest wait.
+    fn longest_wait(&mut self) -> (Duration, SecurityEvent) {
+        let (budget, now) = (self.budget, self.now);
+        let mut longest = (self.own(budget).wait(now), SecurityEvent::ThrottledByPair);
+        let mut consider = |counter: &StoredCounter, event| {
+            let wait = counter.wait(now);
+            if wait > longest.0 {
+                longest = (wait, event);
+            }
+        };
+        match (budget, &self.email) {
+            (Budget::KnownAddress, Some(email)) => consider(&email.known, SecurityEvent::ThrottledByKnown),
+            (Budget::Shared, email) => {
+                consider(&self.account, SecurityEvent::ThrottledByAccount);
+                if let Some(email) = email {
+                    consider(&email.address, SecurityEvent::ThrottledByAddress);
+                }
+            }
+            (Budget::Device, _) | (Budget::KnownAddress, None) => {}
+        }
+        longest
     }
 
     /// Keeps a reserved attempt counted. Returns the number of wrong attempts for an audit event, if one is due.
@@ -251,7 +269,8 @@ impl RegistrationCounter {
         let Self(mut counter, now) = self;
         let wait = counter.wait(now);
         if !wait.is_zero() {
-            return Err(Error::TooManyAttempts { wait });
+            let event = SecurityEvent::ThrottledByRegistration;
+            return Err(Error::TooManyAttempts { wait, event });
         }
         counter.add(now);
         counter.write(txn)

@@ -93,6 +93,7 @@ pub async fn register(
         login,
         refresh_token,
         at: now,
+        security: None,
     };
     let new = &signed_in;
     let device = &signed_in.refresh_token.device_token();

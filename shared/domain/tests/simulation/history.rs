@@ -243,8 +243,8 @@ impl From<Error> for Reply {
         match error {
             Error::EmailTaken => Self::EmailTaken,
             Error::InvalidCredentials => Self::InvalidCredentials,
-            Error::InvalidRefreshToken => Self::InvalidRefreshToken,
-            Error::TooManyAttempts { wait } => Self::TooManyAttempts(wait),
+            Error::InvalidRefreshToken(_) => Self::InvalidRefreshToken,
+            Error::TooManyAttempts { wait, .. } => Self::TooManyAttempts(wait),
             Error::NotFound => Self::NotFound,
             Error::IdempotencyMismatch => Self::IdempotencyMismatch,
             Error::PreconditionFailed => Self::PreconditionFailed,

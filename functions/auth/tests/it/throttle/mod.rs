@@ -64,7 +64,7 @@ fn outcome<T>(result: Result<T, Error>) -> Outcome {
     match result {
         Ok(_) => Accepted,
         Err(Error::InvalidCredentials) => Wrong,
-        Err(Error::TooManyAttempts { wait }) => Wait(wait.as_secs()),
+        Err(Error::TooManyAttempts { wait, .. }) => Wait(wait.as_secs()),
         Err(error) => panic!("{error}"),
     }
 }

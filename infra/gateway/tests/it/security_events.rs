@@ -1,0 +1,223 @@
+//! Every security event is on the log line of the request that causes it, with the metrics of its attack.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use axum::http::HeaderName;
+use domain::security::{Attack, SecurityEvent};
+use domain::throttle::{Rule, Rules};
+use domain::{Address, Client, Role};
+use serde_json::{Value, json};
+use testkit::{Target as _, TestApp, TestRequest, TestResponse};
+
+const RIGHT: &str = "password123";
+const WRONG: &str = "a wrong one";
+
+/// The events seen on log lines.
+#[derive(Default)]
+struct Seen(BTreeSet<&'static str>);
+
+impl Seen {
+    /// Sends a request that causes this event and has this status.
+    async fn send(&mut self, app: &TestApp, call: TestRequest<'_, TestApp>, status: u16, event: SecurityEvent) {
+        let response = call.send().await;
+        assert_eq!(response.status, status, "{}: {}", event.as_str(), response.body);
+        let line = assert_event(app, &response, Some(event));
+        let attacks = [
+            ("TokenReuse", Attack::TokenReuse),
+            ("PasswordSpraying", Attack::PasswordSpraying),
+            ("Lockouts", Attack::Lockout),
+        ];
+        for (metric, attack) in attacks {
+            assert_eq!(
+                line[metric],
+                u8::from(event.attack() == Some(attack)),
+                "{metric}: {line}"
+            );
+        }
+        self.0.insert(event.as_str());
+    }
+}
+
+fn assert_event(app: &TestApp, response: &TestResponse, event: Option<SecurityEvent>) -> Value {
+    let line = app.log_line(response);
+    assert_eq!(line["security"].as_str(), event.map(SecurityEvent::as_str), "{line}");
+    line
+}
+
+/// A gateway with changed rules.
+fn start(change: impl FnOnce(&mut Rules)) -> TestApp {
+    TestApp::with_limits(gateway::router(), |limits| {
+        let mut rules = Rules::default();
+        change(&mut rules);
+        limits.throttle = Some(rules);
+    })
+}
+
+/// A rule with one free attempt.
+const ONE: Rule = Rule {
+    free: 1,
+    regain: Duration::from_hours(24),
+    max_wait: Duration::from_secs(8),
+};
+
+fn login<'a>(app: &'a TestApp, email: &str, password: &str) -> TestRequest<'a, TestApp> {
+    let body = json!({ "email": email, "password": password });
+    app.post("/v5/auth/login").json(&body)
+}
+
+fn register<'a>(app: &'a TestApp, email: &str, password: &str) -> TestRequest<'a, TestApp> {
+    let body = json!({ "email": email, "password": password });
+    app.post("/v5/auth/register").json(&body)
+}
+
+fn refresh<'a>(app: &'a TestApp, token: &str) -> TestRequest<'a, TestApp> {
+    app.post("/v5/auth/refresh").json(&json!({ "refreshToken": token }))
+}
+
+#[tokio::test]
+async fn every_security_event_is_on_the_line_of_its_request() {
+    let mut seen = Seen::default();
+    tokens(&mut seen).await;
+    rejections(&mut seen).await;
+    throttling(&mut seen).await;
+    let all: BTreeSet<_> = SecurityEvent::all().map(SecurityEvent::as_str).collect();
+    assert_eq!(seen.0, all, "left: the events of this test, right: all events");
+}
+
+async fn tokens(seen: &mut Seen) {
+    use SecurityEvent::{InvalidToken, RevokedToken, TokenReplay, TokenReuse};
+    let app = TestApp::start(gateway::router());
+    let alice = app.register("alice@example.com").await;
+    let sessions = || app.get("/v5/sessions");
+    assert_event(&app, &sessions().by(&alice).send().await, None);
+    assert_event(&app, &sessions().send().await, None);
+    seen.send(&app, sessions().bearer("junk"), 401, InvalidToken).await;
+
+    let token = &alice.refresh_token();
+    assert_event(&app, &refresh(&app, token).send().await, None);
+    seen.send(&app, refresh(&app, token), 200, TokenReplay).await;
+    app.clock.advance(Duration::from_secs(31));
+    seen.send(&app, refresh(&app, token), 401, TokenReuse).await;
+    seen.send(&app, sessions().by(&alice), 401, RevokedToken).await;
+    // The login has ended: the token is unknown from now on.
+    assert_event(&app, &refresh(&app, token).send().await, None);
+
+    let laptop = app.sign_in(&alice).await;
+    app.refresh(&laptop).await;
+    app.clock.advance(Duration::from_secs(31));
+    let body = json!({ "refreshToken": laptop.refresh_token() });
+    let logout = app.post("/v5/auth/logout").json(&body);
+    seen.send(&app, logout, 200, TokenReuse).await;
+}
+
+async fn rejections(seen: &mut Seen) {
+    use SecurityEvent::{Forbidden, ForeignCursor, IdempotencyMismatch, PasswordRejected, WrongPassword};
+    let app = TestApp::start(gateway::router());
+    let alice = app.register("alice@example.com").await;
+    let bob = app.register("bob@example.com").await;
+    let body = json!({ "name": "one", "workspacePath": "/one" });
+    let create = |actor| app.post("/v5/sessions").by(actor).json(&body);
+    for _ in 0..2 {
+        create(&alice).send().await.created();
+    }
+    let page = app.get("/v5/sessions?limit=1").by(&alice).send().await.ok();
+    let next = format!("/v5/sessions?limit=1&cursor={}", page["nextCursor"].as_str().unwrap());
+    assert_event(&app, &app.get(&next).by(&alice).send().await, None);
+    seen.send(&app, app.get(&next).by(&bob), 422, ForeignCursor).await;
+
+    let viewer = app.add_member(&bob, &alice, Role::Viewer).await;
+    seen.send(&app, create(&viewer), 403, Forbidden).await;
+    // Sessions are stored by tenant, so that a foreign id looks like one that does not exist.
+    let id = page["sessions"][0]["id"].as_str().unwrap();
+    let foreign = app.get(&format!("/v5/sessions/{id}")).by(&bob).send().await;
+    assert_eq!(foreign.status, 404);
+    assert_event(&app, &foreign, None);
+
+    seen.send(&app, login(&app, "alice@example.com", WRONG), 401, WrongPassword)
+        .await;
+    seen.send(&app, login(&app, "nobody@example.com", WRONG), 401, WrongPassword)
+        .await;
+    let change = |current: &str, new: &str| {
+        let body = json!({ "currentPassword": current, "newPassword": new });
+        app.post("/v5/auth/password").by(&alice).json(&body)
+    };
+    seen.send(&app, change(WRONG, "another password"), 401, WrongPassword)
+        .await;
+    seen.send(&app, change(RIGHT, "short"), 422, PasswordRejected).await;
+    seen.send(
+        &app,
+        register(&app, "carol@example.com", "short"),
+        422,
+        PasswordRejected,
+    )
+    .await;
+    let missing = app
+        .post("/v5/auth/register")
+        .json(&json!({ "email": "carol@example.com" }));
+    assert_event(&app, &missing.send().await, None);
+
+    let register = |password| {
+        let key = HeaderName::from_static("idempotency-key");
+        register(&app, "carol@example.com", password).header(key, "one")
+    };
+    assert_event(&app, &register(RIGHT).send().await, None);
+    seen.send(&app, register("another password"), 422, IdempotencyMismatch)
+        .await;
+}
+
+async fn throttling(seen: &mut Seen) {
+    use SecurityEvent::{
+        ThrottledByAccount, ThrottledByAddress, ThrottledByHashing, ThrottledByKnown, ThrottledByPair,
+        ThrottledByRegistration,
+    };
+    const ALICE: &str = "alice@example.com";
+    const ELSEWHERE: &str = "198.51.100.1";
+    const FAR_AWAY: &str = "198.51.100.2";
+    let home = &*TestApp::ADDRESS.to_string();
+    let [pair, known, account, address]: [fn(&mut Rules); 4] = [
+        |rules| rules.pair = ONE,
+        |rules| rules.known = ONE,
+        |rules| rules.account = ONE,
+        |rules| rules.address = ONE,
+    ];
+    // The second of two attempts, each from an address at an account, exceeds the rule.
+    for (change, attempts, event) in [
+        (pair, [(home, ALICE), (home, ALICE)], ThrottledByPair),
+        (known, [(home, ALICE), (home, ALICE)], ThrottledByKnown),
+        (account, [(ELSEWHERE, ALICE), (FAR_AWAY, ALICE)], ThrottledByAccount),
+        (
+            address,
+            [(ELSEWHERE, ALICE), (ELSEWHERE, "bob@example.com")],
+            ThrottledByAddress,
+        ),
+    ] {
+        let app = start(change);
+        app.register(ALICE).await;
+        let [first, second] = attempts.map(|(address, email)| login(&app, email, WRONG).from_address(address));
+        assert_event(&app, &first.send().await, Some(SecurityEvent::WrongPassword));
+        seen.send(&app, second, 429, event).await;
+    }
+
+    let app = start(|rules| rules.registration = ONE);
+    assert_event(&app, &register(&app, ALICE, RIGHT).send().await, None);
+    seen.send(
+        &app,
+        register(&app, "bob@example.com", RIGHT),
+        429,
+        ThrottledByRegistration,
+    )
+    .await;
+
+    let app = start(|_| {});
+    let client = Client {
+        address: Some(Address::new(TestApp::ADDRESS)),
+        ..Client::default()
+    };
+    let mut places = Vec::new();
+    while let Ok(place) = app.env.hasher.admit(&client, ALICE) {
+        places.push(place);
+    }
+    seen.send(&app, login(&app, ALICE, WRONG), 429, ThrottledByHashing)
+        .await;
+}

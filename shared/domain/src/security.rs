@@ -1,0 +1,93 @@
+//! Security events: what an operation reports to operators besides its result.
+//!
+//! A failed operation carries its event in the [error](crate::Error::security_event), and a successful one in its
+//! result. An event never changes a response.
+
+use strum::{EnumIter, IntoEnumIterator as _, IntoStaticStr};
+
+/// A security event. `shared/api/README.md` lists the names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum SecurityEvent {
+    /// A refresh token that was replaced before its grace period: it was copied, and its login ends.
+    TokenReuse,
+    /// A refresh token that was replaced within its grace period: two tabs, a lost response, or a copy.
+    TokenReplay,
+    /// An access token that this API did not issue, or a refresh token that names a login but is not one of its tokens.
+    InvalidToken,
+    /// An authentic access token whose login has ended.
+    RevokedToken,
+    /// A cursor that was forged, or belongs to another tenant, list or filter.
+    ForeignCursor,
+    /// An idempotency key that belongs to another request, or to a registration with another password.
+    IdempotencyMismatch,
+    /// An operation that the caller's role does not allow.
+    Forbidden,
+    /// An unknown email or a wrong password.
+    WrongPassword,
+    /// A new password that the policy rejects.
+    PasswordRejected,
+    /// An attempt that the rule `pair` delays: too many at one account from one address or device.
+    ThrottledByPair,
+    /// An attempt that the rule `known` delays: too many at one account from the addresses that it knows.
+    ThrottledByKnown,
+    /// An attempt that the rule `account` delays: too many at one account, or within one login, from other addresses.
+    ThrottledByAccount,
+    /// An attempt that the rule `address` delays: too many from one site, at any accounts.
+    ThrottledByAddress,
+    /// A registration that the rule `registration` delays: too many from one site.
+    ThrottledByRegistration,
+    /// A request whose share of the hashing queue is full.
+    ThrottledByHashing,
+}
+
+/// An attack that security events indicate. Metrics count them, and alarms report them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum Attack {
+    /// A client uses a copied refresh token.
+    TokenReuse,
+    /// Guesses at many accounts from one site.
+    PasswordSpraying,
+    /// Guesses at one account, so many that its limit is reached.
+    Lockout,
+}
+
+impl SecurityEvent {
+    /// All events.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::iter()
+    }
+
+    /// The event's name in logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    /// The attack that the event indicates, if it alone indicates one.
+    pub fn attack(self) -> Option<Attack> {
+        match self {
+            Self::TokenReuse => Some(Attack::TokenReuse),
+            Self::ThrottledByAddress => Some(Attack::PasswordSpraying),
+            Self::ThrottledByKnown | Self::ThrottledByAccount => Some(Attack::Lockout),
+            Self::TokenReplay
+            | Self::InvalidToken
+            | Self::RevokedToken
+            | Self::ForeignCursor
+            | Self::IdempotencyMismatch
+            | Self::Forbidden
+            | Self::WrongPassword
+            | Self::PasswordRejected
+            | Self::ThrottledByPair
+            | Self::ThrottledByRegistration
+            | Self::ThrottledByHashing => None,
+        }
+    }
+}
+
+impl Attack {
+    /// The attack's name in metrics.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
