@@ -14,6 +14,7 @@ const HTTP_ALARMS: &[&str] = &[
     "ThrottlesAlarm",
     "StoreAlarm",
 ];
+const SECURITY_ALARMS: &[&str] = &["TokenReuseAlarm", "PasswordSprayingAlarm", "LockoutsAlarm"];
 const JOB_ALARMS: &[&str] = &["ErrorsAlarm", "JobFailuresAlarm", "ThrottlesAlarm", "IdleAlarm"];
 
 /// A row of `functions.toml`, which describes the members.
@@ -34,6 +35,7 @@ struct Row {
     limited: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     fallback: bool,
+    security: Option<SecurityLimits>,
     schedule: Option<Schedule>,
     alarms: Option<JobLimits>,
 }
@@ -58,6 +60,15 @@ enum Keys {
 struct Schedule {
     event: String,
     expression: String,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct SecurityLimits {
+    window: u32,
+    token_reuse: u32,
+    password_spraying: u32,
+    lockouts: u32,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -91,8 +102,9 @@ struct Function {
     p99_ms: Option<u32>,
     routes: Vec<Route>,
     fallback: bool,
+    security: Option<SecurityLimits>,
     job: Option<Job>,
-    alarms: &'static [&'static str],
+    alarms: Vec<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -153,15 +165,20 @@ pub(crate) fn parse(table: &str) -> Result<Context, String> {
 
 fn function(name: String, row: Row) -> Result<Function, String> {
     let has_routes = row.fallback || !row.routes.is_empty() || !row.limited.is_empty();
-    let (job, alarms) = match (row.p99_ms, row.schedule, row.alarms) {
-        (Some(_), None, None) if has_routes => (None, HTTP_ALARMS),
-        (None, Some(schedule), Some(limits)) if !has_routes => (Some(Job { schedule, limits }), JOB_ALARMS),
+    let (job, mut alarms) = match (row.p99_ms, row.schedule, row.alarms) {
+        (Some(_), None, None) if has_routes => (None, HTTP_ALARMS.to_vec()),
+        (None, Some(schedule), Some(limits)) if !has_routes => (Some(Job { schedule, limits }), JOB_ALARMS.to_vec()),
         _ => {
             return Err(format!(
                 "{name}: a function has either `p99_ms` and `routes`, or `schedule` and `alarms`"
             ));
         }
     };
+    match row.security {
+        Some(_) if job.is_some() => return Err(format!("{name}: `security` belongs to a function with `routes`")),
+        Some(_) => alarms.extend(SECURITY_ALARMS),
+        None => {}
+    }
     let routes = row.routes.iter().chain(row.limited.values().flatten());
     let routes: Vec<Route> = routes
         .flat_map(|route| {
@@ -193,6 +210,7 @@ fn function(name: String, row: Row) -> Result<Function, String> {
         p99_ms: row.p99_ms,
         routes,
         fallback: row.fallback,
+        security: row.security,
         job,
         alarms,
     })
@@ -246,6 +264,10 @@ mod tests {
             ("p99_ms = 1\n".into(), neither),
             (format!("{job}p99_ms = 1\n"), neither),
             (format!("{job}routes = [\"/a\"]\n"), neither),
+            (
+                format!("{job}security = {{ window = 1, token_reuse = 1, password_spraying = 1, lockouts = 1 }}\n"),
+                "`security` belongs to a function with `routes`",
+            ),
             (
                 "schedule = { event = \"Run\", expression = \"rate(1 day)\" }\n".into(),
                 neither,

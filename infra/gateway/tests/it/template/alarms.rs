@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use api::config::TokenUse;
 use serde_json::{Value, json};
 
 use super::{camel, function, function_id, jobs, of_type, resources, template};
@@ -34,6 +35,11 @@ pub(super) fn watched(alarm: &Value) -> (BTreeSet<String>, Option<String>) {
 #[test]
 fn every_function_has_all_alarms() {
     let template = template();
+    let signing: BTreeSet<_> = gateway::functions()
+        .iter()
+        .filter(|function| function.router.token_use() == TokenUse::Signs)
+        .map(|function| function.name)
+        .collect();
     for folder in layout::functions() {
         let id = function_id(&folder);
         let mut watched_metrics = BTreeSet::new();
@@ -44,7 +50,7 @@ fn every_function_has_all_alarms() {
                 watched_metrics.extend(metrics);
             }
         }
-        let wanted = if jobs().contains(&folder) {
+        let mut wanted = if jobs().contains(&folder) {
             vec![
                 "AWS/Lambda Errors",
                 "AWS/Lambda Invocations",
@@ -61,7 +67,16 @@ fn every_function_has_all_alarms() {
                 "Coditect/Api StoreUnavailable",
             ]
         };
-        assert_eq!(Vec::from_iter(&watched_metrics), wanted, "the alarms of {id}");
+        // A function that signs tokens checks passwords and refresh tokens, so that attacks on them show there.
+        if signing.contains(&*folder) {
+            wanted.extend([
+                "Coditect/Api Lockouts",
+                "Coditect/Api PasswordSpraying",
+                "Coditect/Api TokenReuse",
+            ]);
+        }
+        let wanted: BTreeSet<_> = wanted.into_iter().map(str::to_owned).collect();
+        assert_eq!(watched_metrics, wanted, "the alarms of {id}");
     }
     let (metrics, _) = watched(&resources(&template)["ApiServerErrorsAlarm"]["Properties"]);
     assert!(metrics.contains("AWS/ApiGateway 5xx"));

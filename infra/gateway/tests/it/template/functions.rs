@@ -94,10 +94,19 @@ fn the_template_sets_only_variables_that_programs_read() {
     }
     let variables = &shared["Variables"];
     assert_eq!(variables["STORE"], "fdb");
-    for name in ["FDB_CLUSTER", "STORE_ROOT", "CORS_ALLOWED_ORIGINS"] {
+    for name in [
+        "FDB_CLUSTER",
+        "STORE_ROOT",
+        "CORS_ALLOWED_ORIGINS",
+        "LOG_CLIENT_ADDRESS",
+    ] {
         assert!(variables[name].is_object(), "every function has {name}");
     }
-    for (parameter, default) in [("PasswordPolicy", json!("strict")), ("PasswordMinLength", json!(15))] {
+    for (parameter, default) in [
+        ("PasswordPolicy", json!("strict")),
+        ("PasswordMinLength", json!(15)),
+        ("LogClientAddress", json!("prefix")),
+    ] {
         assert_eq!(template["Parameters"][parameter]["Default"], default);
     }
 }
