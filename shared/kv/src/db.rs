@@ -15,6 +15,7 @@ use crate::error::{Error, RunError};
 use crate::faulty::{Faults, Plan};
 #[cfg(feature = "testing")]
 use crate::key::Key;
+use crate::limits::MAX_STORE_LEN;
 #[cfg(feature = "testing")]
 use crate::query::Range;
 use crate::query::{Order, Query};
@@ -34,16 +35,20 @@ pub struct Settings {
     pub deadline: Duration,
     /// Maximum number of attempts of one [`Db::run`].
     pub attempts: u32,
+    /// LMDB: largest size of the data file in bytes, at least a few megabytes more than the reserve for deletions. It
+    /// is address space, and not disk space, until it is written. If the process has the folder open, its size holds.
+    pub max_len: usize,
 }
 
 impl Settings {
-    /// Settings for `engine` with the root `v5`, a deadline of 5 seconds and 64 attempts.
+    /// Settings for `engine` with the root `v5`, a deadline of 5 seconds, 64 attempts and the size [`MAX_STORE_LEN`].
     pub fn new(engine: Engine) -> Self {
         Self {
             engine,
             root: "v5".to_owned(),
             deadline: Duration::from_secs(5),
             attempts: 64,
+            max_len: MAX_STORE_LEN,
         }
     }
 }
@@ -55,7 +60,7 @@ pub struct Db(Runner);
 impl Db {
     /// Opens the store, and creates it if it is missing. Blocks on disk I/O, so call it at program start.
     pub fn open(settings: Settings) -> Result<Db, Error> {
-        let store = Store::open(&settings.engine)?;
+        let store = Store::open(&settings.engine, settings.max_len)?;
         Ok(Db(Runner {
             markers: store.has_unknown_commits().then(CommitMarkers::new),
             store,
@@ -163,7 +168,12 @@ impl Db {
             ..self.0.clone()
         });
         let everything = &Range::below(&Key::of(&()));
-        unmarked.run(|txn| async move { txn.clear_range(everything) }).await
+        unmarked
+            .run(|txn| async move {
+                txn.use_reserve();
+                txn.clear_range(everything)
+            })
+            .await
     }
 
     /// Removes commit markers older than `age`, which ended processes have left behind, and returns their number.
@@ -188,6 +198,7 @@ impl Db {
                     let value = txn.get(&entry.key).await?;
                     let is_unchanged = value.is_some_and(|value| value == entry.value);
                     if is_unchanged {
+                        txn.use_reserve();
                         txn.clear(&entry.key)?;
                     }
                     Ok::<_, Error>(is_unchanged)

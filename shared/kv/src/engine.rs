@@ -10,6 +10,7 @@ use tokio::task::coop::consume_budget;
 use crate::error::Error;
 #[cfg(feature = "fdb")]
 use crate::fdb;
+use crate::limits::Room;
 use crate::lmdb;
 use crate::meter::Trips;
 use crate::query::{Order, RawEntry, Span};
@@ -39,9 +40,10 @@ pub(crate) enum Store {
 }
 
 impl Store {
-    pub(crate) fn open(engine: &Engine) -> Result<Self, Error> {
+    /// `max_len` limits LMDB's data file, in bytes.
+    pub(crate) fn open(engine: &Engine, max_len: usize) -> Result<Self, Error> {
         match engine {
-            Engine::Lmdb(folder) => lmdb::Store::open(folder).map(Self::Lmdb),
+            Engine::Lmdb(folder) => lmdb::Store::open(folder, max_len).map(Self::Lmdb),
             #[cfg(feature = "fdb")]
             Engine::Fdb(cluster) => fdb::Store::open(cluster).map(Self::Fdb),
         }
@@ -241,11 +243,15 @@ impl Transaction {
 
     /// Ends the attempt and commits its writes, if any. If the future is dropped while the outcome is open, sets
     /// `undecided`.
-    pub(crate) async fn commit(&self, undecided: &AtomicBool) -> Result<(), Error> {
+    pub(crate) async fn commit(&self, room: Room, undecided: &AtomicBool) -> Result<(), Error> {
         match self {
-            Self::Lmdb(txn) => txn.commit(undecided).await,
+            Self::Lmdb(txn) => txn.commit(room, undecided).await,
             #[cfg(feature = "fdb")]
-            Self::Fdb(txn) => txn.commit(undecided).await,
+            Self::Fdb(txn) => {
+                // A cluster reports no full disk: it delays all transactions.
+                let _ = room;
+                txn.commit(undecided).await
+            }
         }
     }
 
@@ -304,11 +310,11 @@ impl Transaction {
     }
 
     /// Like [`commit`](Self::commit), but on LMDB on the calling thread.
-    pub(crate) async fn commit_in_place(&self, undecided: &AtomicBool) -> Result<(), Error> {
+    pub(crate) async fn commit_in_place(&self, room: Room, undecided: &AtomicBool) -> Result<(), Error> {
         match self {
             Self::Lmdb(txn) => {
                 let _ = undecided;
-                txn.commit_in_place()
+                txn.commit_in_place(room)
             }
             #[cfg(feature = "fdb")]
             Self::Fdb(txn) => txn.commit(undecided).await,
@@ -317,7 +323,7 @@ impl Transaction {
 
     /// Commits after `delay`, whether the transaction still exists then or not. FoundationDB's client commits
     /// immediately.
-    pub(crate) async fn commit_later(&self, delay: Duration, undecided: &AtomicBool) {
+    pub(crate) async fn commit_later(&self, delay: Duration, room: Room, undecided: &AtomicBool) {
         match self {
             Self::Lmdb(txn) => {
                 let _ = undecided;
@@ -325,7 +331,7 @@ impl Transaction {
                 tokio::spawn(async move {
                     tokio::time::sleep(delay).await;
                     // Nothing waits for the outcome.
-                    let _ = detached.commit_in_place();
+                    let _ = detached.commit_in_place(room);
                 });
             }
             #[cfg(feature = "fdb")]

@@ -1,8 +1,9 @@
 //! The store's errors, with the same meaning on every engine.
 //!
-//! A caller of [`Db::run`](crate::Db::run) distinguishes three kinds:
+//! A caller of [`Db::run`](crate::Db::run) distinguishes four kinds:
 //!
 //! - [`Error::Unavailable`]: the same request may succeed later.
+//! - [`Error::Full`]: the disk is full, and only deletions succeed.
 //! - The `…TooLarge` errors and [`Error::TooManyAppends`]: the request exceeds a limit.
 //! - All others: a defect in the program or in the store.
 //!
@@ -31,6 +32,15 @@ pub enum Error {
     Unavailable {
         /// The reason.
         cause: Cause,
+    },
+    /// The disk is full or over its quota, or the store has reached its largest size; nothing was committed.
+    ///
+    /// Only transactions that [may use the reserve](crate::Txn::use_reserve) still succeed. FoundationDB never returns
+    /// this error.
+    #[error("the store is full: {why}")]
+    Full {
+        /// The limit that was reached.
+        why: String,
     },
     /// A key is longer than [`MAX_KEY_LEN`], its root included.
     #[error("a key of {len} bytes (its root included) is over the limit of {MAX_KEY_LEN} bytes")]
@@ -119,7 +129,7 @@ pub enum Cause {
         /// The error of the last one.
         last: Box<Error>,
     },
-    /// The disk is full, over its quota, or failing; nothing was committed.
+    /// The disk is failing; nothing was committed.
     #[error("the disk does not take the write: {why}")]
     Disk {
         /// The operating system's message.

@@ -24,6 +24,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::commit_guard::CommitGuard;
 use crate::engine::Transaction;
 use crate::error::{Cause, Error};
+use crate::limits::Room;
 use crate::sync::lock;
 
 /// The kinds and rates of faults, and the latency. The default has no faults and no latency.
@@ -43,6 +44,8 @@ pub struct Plan {
     pub too_old: f64,
     /// Probability that an operation (begin, read or commit) starts an outage.
     pub outage: f64,
+    /// Probability that a commit fails because the store is full, unless it may use the reserve.
+    pub full: f64,
     /// Maximum number of operations that fail in one outage.
     pub outage_len: u32,
     /// Duration of the operations that complete.
@@ -111,6 +114,7 @@ impl Plan {
             read: up_to(20),
             commit: up_to(100),
         };
+        let full = if rng.u32(..4) == 0 { 0.05 } else { 0.0 };
         Self {
             seed,
             conflict,
@@ -120,6 +124,7 @@ impl Plan {
             too_old,
             outage,
             outage_len: 8,
+            full,
             latency,
         }
     }
@@ -238,11 +243,12 @@ impl AttemptFaults {
         &self,
         engine: &Transaction,
         has_written: bool,
+        room: Room,
         undecided: &AtomicBool,
     ) -> Result<(), Error> {
         let (faults, plan) = (&*self.faults, &self.faults.plan);
         if !has_written {
-            return engine.commit_in_place(undecided).await;
+            return engine.commit_in_place(room, undecided).await;
         }
         self.begin().await;
         let mut guard = CommitGuard::new(undecided);
@@ -253,6 +259,10 @@ impl AttemptFaults {
         wait_until(Instant::now() + outbound).await;
 
         let mut outcome = faults.outage();
+        if outcome.is_ok() && room != Room::Reserve && faults.happens(plan.full) {
+            let why = "an injected full disk".to_owned();
+            outcome = Err(Error::Full { why });
+        }
         if outcome.is_ok() && faults.happens(plan.conflict) {
             outcome = Err(Error::Conflict);
         }
@@ -261,12 +271,12 @@ impl AttemptFaults {
             if hangs || unknown {
                 match faults.fate() {
                     Fate::Lost => {}
-                    Fate::Committed => drop(engine.commit_in_place(undecided).await),
-                    Fate::Late => engine.commit_later(self.commit_delay(), undecided).await,
+                    Fate::Committed => drop(engine.commit_in_place(room, undecided).await),
+                    Fate::Late => engine.commit_later(self.commit_delay(), room, undecided).await,
                 }
                 outcome = Err(Error::CommitUnknown);
             } else {
-                outcome = engine.commit_in_place(undecided).await;
+                outcome = engine.commit_in_place(room, undecided).await;
             }
             if hangs {
                 pending::<()>().await;

@@ -15,6 +15,25 @@ pub const MAX_VALUE_LEN: usize = 100_000;
 /// difference is reserved for those.
 pub const MAX_TRANSACTION_LEN: usize = 9_000_000;
 
+/// Largest size of an LMDB data file in bytes, if the settings do not limit it further.
+pub const MAX_STORE_LEN: usize = if cfg!(target_pointer_width = "64") {
+    64 << 30
+} else {
+    1 << 30
+};
+
 /// Bytes that a write counts besides its key and value: FoundationDB also sends the range that the write may conflict
 /// with, whose two ends are the key and its successor, and some framing.
 pub(crate) const WRITE_OVERHEAD: usize = 64;
+
+/// The free space that a transaction needs at its commit, on an engine with a disk of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Room {
+    /// None: the transaction may use the reserve.
+    Reserve,
+    /// The commit must leave the reserve.
+    #[default]
+    Ordinary,
+    /// The commit must leave the reserve and a margin.
+    Margin,
+}

@@ -1,8 +1,8 @@
 //! One attempt of a transaction: its operations, the root of every key, and the size limits.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 use tokio::time::Instant;
 
@@ -13,10 +13,11 @@ use crate::error::Error;
 #[cfg(feature = "testing")]
 use crate::faulty::AttemptFaults;
 use crate::key::Key;
-use crate::limits::{MAX_KEY_LEN, MAX_TRANSACTION_LEN, MAX_VALUE_LEN, WRITE_OVERHEAD};
+use crate::limits::{MAX_KEY_LEN, MAX_TRANSACTION_LEN, MAX_VALUE_LEN, Room, WRITE_OVERHEAD};
 use crate::meter::Trips;
 use crate::query::{Entry, Page, Query, Range};
 use crate::snapshot::Snapshot;
+use crate::sync::lock;
 use crate::usage::Counters;
 
 /// A transaction in progress, as [`Db::run`](crate::Db::run) passes it to its closure. Clones are the same transaction.
@@ -35,6 +36,7 @@ struct Inner {
     written: AtomicUsize,
     appended: AtomicU32,
     has_peeked: AtomicBool,
+    room: Mutex<Room>,
     /// The transaction's snapshot was taken at this time or later.
     taken_after: Instant,
     #[cfg(feature = "testing")]
@@ -58,6 +60,7 @@ impl Txn {
             written: AtomicUsize::new(0),
             appended: AtomicU32::new(0),
             has_peeked: AtomicBool::new(false),
+            room: Mutex::default(),
             taken_after,
             #[cfg(feature = "testing")]
             faults,
@@ -194,6 +197,21 @@ impl Txn {
         self.0.engine.append(prefix, order, value)
     }
 
+    /// Lets the commit use the space that is reserved for deletions, when the store is full for others.
+    ///
+    /// Call it in transactions that remove more than they add. It has no effect on FoundationDB.
+    pub fn use_reserve(&self) {
+        *lock(&self.0.room) = Room::Reserve;
+    }
+
+    /// Makes the commit fail with [`Error::Full`] if the store is nearly full, before ordinary commits fail.
+    ///
+    /// A check with a small write needs this: a few bytes can still find room on a page that is not full. It has no
+    /// effect on FoundationDB.
+    pub fn require_room(&self) {
+        *lock(&self.0.room) = Room::Margin;
+    }
+
     /// The snapshot that this transaction reads from, or a newer one. Call it after a read, in a transaction without
     /// writes.
     ///
@@ -238,13 +256,14 @@ impl Txn {
     /// `undecided`.
     pub(crate) async fn commit(&self, undecided: &AtomicBool) -> Result<(), Error> {
         let trip = self.has_written().then(|| self.0.trips.start());
+        let room = *lock(&self.0.room);
         #[cfg(feature = "testing")]
         let outcome = match &self.0.faults {
-            Some(faults) => faults.commit(&self.0.engine, self.has_written(), undecided).await,
-            None => self.0.engine.commit(undecided).await,
+            Some(faults) => faults.commit(&self.0.engine, self.has_written(), room, undecided).await,
+            None => self.0.engine.commit(room, undecided).await,
         };
         #[cfg(not(feature = "testing"))]
-        let outcome = self.0.engine.commit(undecided).await;
+        let outcome = self.0.engine.commit(room, undecided).await;
         if let Some(trip) = trip {
             trip.complete(0);
         }

@@ -6,8 +6,10 @@ use heed::{MdbError, RwTxn};
 
 use super::environment::{Environment, bounds, failure};
 use super::queue::{Commit, Queue, Work};
+use super::space::Space;
 use crate::counter;
-use crate::error::Error;
+use crate::error::{Cause, Error};
+use crate::limits::Room;
 use crate::overlay::{Overlay, Write};
 
 /// After this many write transactions, the committer removes readers that died. Until then, LMDB does not reuse the
@@ -19,12 +21,30 @@ const CLEAR_READERS_EVERY: u32 = 64;
 /// LMDB's write lock belongs to the thread that took it, and the wait for it has no limit, so no async thread takes it.
 pub(super) struct Committer {
     environment: Environment,
+    space: Arc<Space>,
     queue: Arc<Queue>,
 }
 
+/// The reason why a batch was not written.
+pub(super) enum Failure {
+    Lmdb(heed::Error),
+    /// A commit would have left less space than it must.
+    NoRoom(Error),
+}
+
+impl From<heed::Error> for Failure {
+    fn from(error: heed::Error) -> Self {
+        Self::Lmdb(error)
+    }
+}
+
 impl Committer {
-    pub(super) fn new(environment: Environment, queue: Arc<Queue>) -> Self {
-        Self { environment, queue }
+    pub(super) fn new(environment: Environment, space: Arc<Space>, queue: Arc<Queue>) -> Self {
+        Self {
+            environment,
+            space,
+            queue,
+        }
     }
 
     pub(super) fn serve(self) {
@@ -39,11 +59,11 @@ impl Committer {
             let begun = env.write_txn();
             // Only after the write lock is held, so that commits can be withdrawn during the wait for it.
             let batch = self.queue.take();
-            match begun.and_then(|txn| self.write(txn, &batch)) {
+            match begun.map_err(Failure::from).and_then(|txn| self.write(txn, &batch)) {
                 Ok(outcomes) => respond(batch, outcomes),
                 // LMDB rejects everything from now on. Ending the thread closes the queue, so later commits fail
                 // immediately.
-                Err(heed::Error::Mdb(MdbError::Panic)) => {
+                Err(Failure::Lmdb(heed::Error::Mdb(MdbError::Panic))) => {
                     let error = failure(&heed::Error::Mdb(MdbError::Panic));
                     let outcomes = vec![Err(error); batch.len()];
                     respond(batch, outcomes);
@@ -51,7 +71,7 @@ impl Committer {
                 }
                 // One commit may have failed the whole batch, such as a huge one on a disk with room for the others.
                 Err(_) if batch.len() > 1 => batch.into_iter().for_each(|commit| self.write_alone(commit)),
-                Err(error) => respond(batch, vec![Err(failure(&error))]),
+                Err(failure) => respond(batch, vec![Err(self.error(failure))]),
             }
         }
     }
@@ -59,19 +79,35 @@ impl Committer {
     fn write_alone(&self, commit: Commit) {
         let batch = [commit];
         let outcomes = self.write_now(&batch);
-        respond(batch, outcomes.unwrap_or_else(|error| vec![Err(failure(&error))]));
+        respond(batch, outcomes.unwrap_or_else(|failure| vec![Err(self.error(failure))]));
     }
 
     /// Takes the write lock and writes `batch`.
-    pub(super) fn write_now(&self, batch: &[Commit]) -> Result<Vec<Result<(), Error>>, heed::Error> {
-        self.environment.env.write_txn().and_then(|txn| self.write(txn, batch))
+    pub(super) fn write_now(&self, batch: &[Commit]) -> Result<Vec<Result<(), Error>>, Failure> {
+        self.write(self.environment.env.write_txn()?, batch)
+    }
+
+    /// Translates the failure of a batch.
+    pub(super) fn error(&self, failure: Failure) -> Error {
+        let error = match failure {
+            Failure::Lmdb(error) => self::failure(&error),
+            Failure::NoRoom(error) => error,
+        };
+        match error {
+            // LMDB reports a write that a full disk cut short as a failed one.
+            Error::Unavailable {
+                cause: Cause::Disk { why },
+            } if self.space.is_exhausted() => Error::Full { why },
+            error => error,
+        }
     }
 
     /// Validates and applies the commits in turn and makes them durable, in one LMDB transaction. On an error, none of
     /// them is applied.
-    fn write(&self, mut txn: RwTxn<'_>, batch: &[Commit]) -> Result<Vec<Result<(), Error>>, heed::Error> {
+    fn write(&self, mut txn: RwTxn<'_>, batch: &[Commit]) -> Result<Vec<Result<(), Error>>, Failure> {
         let mut outcomes = Vec::with_capacity(batch.len());
         let mut written = false;
+        let mut room = Room::Reserve;
         for (position, commit) in (0..).zip(batch) {
             // The id of this transaction is one above that of the last commit. If that is the snapshot's, nothing has
             // changed.
@@ -83,12 +119,15 @@ impl Committer {
             if unchanged || self.validate(&txn, &commit.work)? {
                 self.apply(&mut txn, &commit.work.writes, position)?;
                 written = true;
+                room = room.max(commit.work.room);
                 outcomes.push(Ok(()));
             } else {
                 outcomes.push(Err(Error::Conflict));
             }
         }
         if written {
+            let stat = self.environment.data.stat(&txn)?;
+            self.space.check(&stat, room).map_err(Failure::NoRoom)?;
             txn.commit()?;
         }
         Ok(outcomes)

@@ -10,15 +10,10 @@ use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvOpenOptions, MdbError, RoTxn, WithoutTls};
 use rustix::io::Errno;
 
+use super::space::disk_error;
 use crate::error::{Cause, Error};
 use crate::query::Span;
 
-/// Address space for the data file. It is neither memory nor disk: the file grows as it is written, up to this size.
-const MAP_LEN: usize = if cfg!(target_pointer_width = "64") {
-    64 << 30
-} else {
-    1 << 30
-};
 /// Maximum number of snapshots open at the same time, in all processes together.
 const MAX_READERS: u32 = 1024;
 /// Length of the lock file. It must hold a header and 64 bytes for each of [`MAX_READERS`]; LMDB uses the existing
@@ -38,9 +33,12 @@ pub(super) struct Environment {
 
 impl Environment {
     /// Opens the files in `folder`. No other environment of this process may have them open.
-    pub(super) fn open(folder: &Path) -> Result<Self, heed::Error> {
+    ///
+    /// `max_len` is address space for the data file. It is neither memory nor disk: the file grows as it is written, up
+    /// to this size.
+    pub(super) fn open(folder: &Path, max_len: usize) -> Result<Self, heed::Error> {
         let mut options = EnvOpenOptions::new().read_txn_without_tls();
-        options.map_size(MAP_LEN).max_readers(MAX_READERS);
+        options.map_size(max_len).max_readers(MAX_READERS);
         // SAFETY: only LMDB changes the mapped file, under its own locks, which no flag disables. The registry of open
         // stores keeps this process from opening the file twice. A program that truncates the file by other means
         // breaks this, as it would break any program that maps its files.
@@ -128,9 +126,8 @@ pub(super) fn stopped() -> Error {
 pub(super) fn failure(error: &heed::Error) -> Error {
     let why = describe(error);
     match error {
-        heed::Error::Io(_) | heed::Error::Mdb(MdbError::MapFull) => Error::Unavailable {
-            cause: Cause::Disk { why },
-        },
+        heed::Error::Io(error) => disk_error(error, why),
+        heed::Error::Mdb(MdbError::MapFull) => Error::Full { why },
         heed::Error::Mdb(MdbError::ReadersFull) => Error::Unavailable { cause: Cause::Readers },
         heed::Error::Mdb(MdbError::Panic) => Error::Unavailable {
             cause: Cause::Engine { why },
@@ -153,7 +150,7 @@ pub(super) fn describe(error: &heed::Error) -> String {
         heed::Error::Io(error) if Errno::from_io_error(error) == Some(Errno::IO) => {
             "a write failed or was cut short, as on a full disk".to_owned()
         }
-        heed::Error::Mdb(MdbError::MapFull) => format!("the store has reached its largest size, {} GiB", MAP_LEN >> 30),
+        heed::Error::Mdb(MdbError::MapFull) => "the data file has reached its largest size".to_owned(),
         heed::Error::Mdb(MdbError::Panic) => {
             "an earlier write of its root page failed, and this process must be restarted".to_owned()
         }

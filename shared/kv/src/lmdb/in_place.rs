@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::oneshot;
 
 use super::committer::Committer;
-use super::environment::{ReadTxn, failure};
+use super::environment::ReadTxn;
 use super::queue::Commit;
 use super::store::Store;
 use super::transaction::Transaction;
 use crate::error::Error;
+use crate::limits::Room;
 use crate::sync::lock;
 
 /// A snapshot that stays open for one later transaction.
@@ -51,22 +52,25 @@ impl Transaction {
     }
 
     /// Ends the attempt and commits its writes on the calling thread.
-    pub(crate) fn commit_in_place(&self) -> Result<(), Error> {
-        let Some(work) = lock(&self.work).take() else {
+    pub(crate) fn commit_in_place(&self, room: Room) -> Result<(), Error> {
+        let Some(mut work) = lock(&self.work).take() else {
             return Ok(());
         };
         if work.writes.is_empty() {
             *lock(&self.commit_snapshot) = work.snapshot;
             return Ok(());
         }
+        work.room = room;
         // This committer gets its own queue, because it closes its queue when it is dropped.
-        let committer = Committer::new(self.store.environment.clone(), Arc::default());
+        let committer = Committer::new(self.store.environment.clone(), self.store.space.clone(), Arc::default());
         let commit = Commit {
             id: 0,
             work,
             outcome: oneshot::channel().0,
         };
-        let outcomes = committer.write_now(&[commit]).map_err(|error| failure(&error))?;
+        let outcomes = committer
+            .write_now(&[commit])
+            .map_err(|failure| committer.error(failure))?;
         outcomes.into_iter().collect::<Result<(), _>>()?;
         // Taken now and not on demand: the response may be delayed, and other transactions commit meanwhile.
         *lock(&self.commit_snapshot) = self.store.environment.snapshot().ok();

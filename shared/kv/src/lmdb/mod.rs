@@ -20,8 +20,9 @@
 //! of time, even while it is stopped. A commit therefore stays in the queue until this process has the lock. A
 //! transaction whose deadline passes withdraws it, so that it is not applied later.
 //!
-//! **A full disk** fails the sync or the write of a page. LMDB then returns an error and aborts the write transaction:
-//! nothing is half written. The lock file is the exception, because it is written through a memory map: without disk
+//! **A full disk** rejects a commit before it is written, because each commit first allocates the space that it needs
+//! and [the reserve for deletions](space). If a write fails nevertheless, LMDB aborts the write transaction: nothing is
+//! half written. The lock file is the exception, because it is written through a memory map: without disk
 //! space for one of its pages, the first access would kill the process (`SIGBUS`). So its space is reserved when the
 //! store opens.
 
@@ -30,6 +31,7 @@ mod environment;
 #[cfg(feature = "testing")]
 mod in_place;
 mod queue;
+mod space;
 mod store;
 mod transaction;
 

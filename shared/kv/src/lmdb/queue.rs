@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::environment::ReadTxn;
 use crate::error::Error;
+use crate::limits::Room;
 use crate::overlay::Overlay;
 use crate::query::Span;
 use crate::sync::lock;
@@ -25,6 +26,8 @@ pub(super) struct Work {
     /// The examined parts of the ranges read.
     pub(super) spans: Vec<Span>,
     pub(super) writes: Overlay,
+    /// The space that the commit must leave.
+    pub(super) room: Room,
 }
 
 pub(super) struct Commit {

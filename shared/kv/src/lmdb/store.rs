@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::committer::Committer;
 use super::environment::{Environment, data_file_id, describe, reserve_lock_file, stopped};
 use super::queue::{Queue, Work};
+use super::space::Space;
 use crate::error::Error;
 use crate::sync::lock;
 
@@ -26,6 +27,7 @@ static OPEN: Mutex<BTreeMap<PathBuf, Weak<Store>>> = Mutex::new(BTreeMap::new())
 /// An open folder, shared by every [`Db`](crate::Db) of this process with the same folder.
 pub(crate) struct Store {
     pub(super) environment: Environment,
+    pub(super) space: Arc<Space>,
     pub(super) queue: Arc<Queue>,
     /// Whether the commit thread was started.
     has_committer: Mutex<bool>,
@@ -34,7 +36,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    pub(crate) fn open(folder: &Path) -> Result<Arc<Self>, Error> {
+    pub(crate) fn open(folder: &Path, max_len: usize) -> Result<Arc<Self>, Error> {
         let error = |why: String| Error::Open {
             folder: folder.to_owned(),
             why,
@@ -68,15 +70,16 @@ impl Store {
         }
         // Before LMDB opens the lock file: closing any handle on that file releases this process's locks on it.
         reserve_lock_file(&path).map_err(|why| error(format!("its lock file cannot be written: {why}")))?;
-        let store = Self::open_files(&path).map_err(|why| error(describe(&why)))?;
+        let store = Self::open_files(&path, max_len).map_err(|why| error(describe(&why)))?;
         let store = Arc::new(store);
         open.insert(path, Arc::downgrade(&store));
         Ok(store)
     }
 
-    fn open_files(folder: &Path) -> Result<Self, heed::Error> {
+    fn open_files(folder: &Path, max_len: usize) -> Result<Self, heed::Error> {
         Ok(Self {
-            environment: Environment::open(folder)?,
+            environment: Environment::open(folder, max_len)?,
+            space: Arc::new(Space::open(folder, max_len as u64)?),
             queue: Arc::default(),
             has_committer: Mutex::default(),
             file_id: data_file_id(folder)?,
@@ -89,7 +92,7 @@ impl Store {
         let id = self.queue.push(work, outcome).ok_or_else(stopped)?;
         let mut has_committer = lock(&self.has_committer);
         if !*has_committer {
-            let committer = Committer::new(self.environment.clone(), self.queue.clone());
+            let committer = Committer::new(self.environment.clone(), self.space.clone(), self.queue.clone());
             let started = thread::Builder::new()
                 .name("kv-commit".to_owned())
                 .spawn(move || committer.serve());

@@ -10,6 +10,7 @@ use super::queue::{QueuedCommit, Work};
 use super::store::Store;
 use crate::counter;
 use crate::error::Error;
+use crate::limits::Room;
 use crate::overlay::{Lookup, examined, merge};
 use crate::query::{Order, RawEntry, Span};
 use crate::sync::lock;
@@ -142,10 +143,11 @@ impl Transaction {
 
     /// Ends the attempt and commits its writes, if any. If the future is dropped, the commit is withdrawn; if the
     /// committer has taken it already, `undecided` is set.
-    pub(crate) async fn commit(&self, undecided: &AtomicBool) -> Result<(), Error> {
-        let Some(work) = lock(&self.work).take().filter(|work| !work.writes.is_empty()) else {
+    pub(crate) async fn commit(&self, room: Room, undecided: &AtomicBool) -> Result<(), Error> {
+        let Some(mut work) = lock(&self.work).take().filter(|work| !work.writes.is_empty()) else {
             return Ok(());
         };
+        work.room = room;
         let (sender, outcome) = oneshot::channel();
         let id = self.store.push(work, sender)?;
         let mut queued = QueuedCommit::new(&self.store.queue, id, undecided);

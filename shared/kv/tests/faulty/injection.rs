@@ -51,6 +51,26 @@ async fn an_outage_lasts_for_a_while_and_ends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_full_store_rejects_all_commits_except_those_that_may_use_the_reserve() {
+    let (_folder, db) = store();
+    let full = db.with_faults(Plan {
+        full: 1.0,
+        ..Plan::default()
+    });
+    let run = increment(&full).await;
+    assert!(matches!(run, Err(Error::Full { .. })), "{run:?}");
+    assert_eq!(full.usage().attempts, 1, "it is not retried");
+    let deletion: Result<(), Error> = full
+        .run(|txn| async move {
+            txn.use_reserve();
+            txn.set(&k(1), [7])
+        })
+        .await;
+    deletion.unwrap();
+    assert_eq!(number(&full, 1).await, Some(7));
+}
+
+#[tokio::test(start_paused = true)]
 async fn latency_is_spent_on_the_begin_each_wave_of_reads_and_the_commit() {
     let (_folder, db) = store();
     let slow = db.with_faults(Plan {

@@ -41,7 +41,7 @@ async fn child() {
         "churn" => commits::churn(&db).await,
         "snapshots" => readers::hold_snapshots(&db, arguments[3].parse().expect("a number")).await,
         "fill" => disk::fill_the_disk(&db).await,
-        "neighbours" => disk::fail_beside_others(&db).await,
+        "file-system" => disk::fill_the_file_system(&db, arguments[3].as_ref()).await,
         role => panic!("no such role: {role}"),
     }
     report("done");
