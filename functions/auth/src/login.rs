@@ -70,6 +70,7 @@ impl LoginBody {
         ),
         problems::InvalidCredentials,
         problems::TooManyAttempts,
+        problems::StoreFull,
         problems::StoreUnavailable,
     ),
 )]

@@ -38,7 +38,11 @@ impl LogoutBody {
     operation_id = "logOut",
     security((), ("accessToken" = [])),
     request_body = Option<LogoutBody>,
-    responses((status = 200, description = "The login has ended.", body = Empty), problems::StoreUnavailable),
+    responses(
+        (status = 200, description = "The login has ended.", body = Empty),
+        problems::StoreFull,
+        problems::StoreUnavailable,
+    ),
 )]
 pub async fn handle(
     State(app): State<AppState>,

@@ -54,6 +54,7 @@ impl RefreshBody {
             ))
         ),
         problems::InvalidRefreshToken,
+        problems::StoreFull,
         problems::StoreUnavailable,
     ),
 )]

@@ -107,6 +107,7 @@ impl RegisterBody {
         ),
         problems::EmailTaken,
         problems::TooManyAttempts,
+        problems::StoreFull,
         problems::StoreUnavailable,
     ),
 )]

@@ -19,13 +19,18 @@ fn is_ready() -> RefOr<Schema> {
     schema::constant("ready")
 }
 
-/// Reports that the store responds, after one read with a deadline.
+/// Reports that the store can be read and written, after one transaction with a deadline of two seconds. Fails if the
+/// disk is full or nearly full.
 #[utoipa::path(
     get,
     path = "/ready",
     tag = "health",
     operation_id = "getReady",
-    responses((status = 200, description = "The store responds.", body = ReadyBody), problems::StoreUnavailable),
+    responses(
+        (status = 200, description = "The store can be read and written.", body = ReadyBody),
+        problems::StoreFull,
+        problems::StoreUnavailable,
+    ),
 )]
 pub async fn handle(State(app): State<AppState>) -> Result<Reply<ReadyBody>, ApiError> {
     domain::ready::check(&app.env).await?;

@@ -45,7 +45,8 @@ const LOWER_BOUNDS: &[Count] = &[
     // Begin, the login, commit.
     ("log out", 3),
     ("log out everywhere", 3),
-    ("ready", 2),
+    // Begin, a read, commit.
+    ("ready", 3),
     ("health", 0),
     ("public keys", 0),
     ("document", 0),

@@ -150,6 +150,11 @@ impl From<domain::Error> for ApiError {
                 "The database did not respond in time. Try again.",
             )
             .with_cause(error),
+            Error::Store(error @ kv::Error::Full { .. }) => Self::new(
+                Code::StoreFull,
+                "The database has no space left. Reading and deleting still work.",
+            )
+            .with_cause(error),
             Error::Store(_) | Error::Corrupt { .. } | Error::Hashing(_) => Self::internal(error),
         };
         Self { security, ..error }

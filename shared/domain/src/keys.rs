@@ -2,7 +2,7 @@
 
 use kv::Key;
 
-/// `ready`: never written; the readiness check reads it.
+/// `ready`: empty; the readiness check reads and writes it.
 pub(crate) fn ready() -> Key {
     Key::of(&("ready",))
 }

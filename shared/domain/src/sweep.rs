@@ -94,6 +94,7 @@ impl Sweep<'_> {
         self.env
             .db
             .run(|txn| async move {
+                txn.use_reserve();
                 let due = expiry::due(&txn, shard, self.now, after, BATCH).await?;
                 let mut batch = Batch::default();
                 if due.len() == BATCH {

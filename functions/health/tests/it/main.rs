@@ -76,8 +76,14 @@ async fn health_responds_without_store_access() {
 }
 
 #[tokio::test]
-async fn ready_reads_from_the_store() {
+async fn ready_reads_and_writes_the_store() {
     let app = TestApp::start(health::router());
-    assert_eq!(app.get("/v5/ready").send().await.ok(), json!({ "status": "ready" }));
+    let response = app.get("/v5/ready").send().await;
+    assert_eq!(
+        app.log_line(&response)["store_trips"],
+        3,
+        "a begin, a read, and a commit with a write"
+    );
+    assert_eq!(response.ok(), json!({ "status": "ready" }));
     assert_eq!(app.env.db.usage().reads, 1);
 }

@@ -7,56 +7,82 @@ use testkit::{Code, Process, Target as _, TestStore};
 
 use crate::process::{listed, register};
 
+/// The reserve for deletions and the margin of `/ready`, and room for some hundred sessions.
+const LIMIT: u64 = (9 << 20) + (400 << 10);
+
 #[tokio::test]
-async fn writes_return_503_while_the_disk_is_full_and_succeed_afterwards() {
+async fn on_a_full_disk_writes_return_507_and_deletions_make_room() {
     let store = TestStore::new();
     let mut command = Process::command("sh");
     command
         .env("PATH", "/usr/bin:/bin")
         .env("STORE", format!("lmdb:{}", store.folder().join("store").display()))
-        .args([
-            "-c",
-            "trap '' XFSZ; ulimit -S -f 600; exec \"$0\"",
-            env!("CARGO_BIN_EXE_gateway"),
-        ]);
+        .args(["-c", "trap '' XFSZ; exec \"$0\"", env!("CARGO_BIN_EXE_gateway")]);
     let process = Process::start(command);
+    // Before the first write, when the store allocates its reserve.
+    limit_files(&process, Some(LIMIT));
     let remote = process.remote();
+    let ready = || remote.get("/v5/ready").send();
     let token = register(&remote, "test@example.com").await;
     let draft = json!({ "name": "x".repeat(200), "workspacePath": format!("/{}", "y".repeat(1000)) });
+    let create = || remote.post("/v5/sessions").bearer(&token).json(&draft).send();
+    ready().await.ok();
 
     let mut created = Vec::new();
     let rejected = loop {
-        let response = remote.post("/v5/sessions").bearer(&token).json(&draft).send().await;
+        let response = create().await;
         if response.status != 201 {
             break response;
         }
         created.push(response.created()["id"].as_str().unwrap().to_owned());
         assert!(created.len() < 10_000, "the limit has no effect");
     };
-    assert!(rejected.header("retry-after").is_some());
-    rejected.assert_problem(503, Code::StoreUnavailable);
+    assert_eq!(rejected.header("retry-after"), None, "waiting does not help");
+    rejected.assert_problem(507, Code::StoreFull);
+    ready().await.assert_problem(507, Code::StoreFull);
 
     // Reads still work, and return exactly the acknowledged writes.
-    assert_eq!(
-        listed(&remote, &token).await,
-        created.iter().rev().cloned().collect::<Vec<_>>()
-    );
+    let newest_first: Vec<_> = created.iter().rev().cloned().collect();
+    assert_eq!(listed(&remote, &token).await, newest_first);
 
-    let unlimited = Rlimit {
-        current: None,
-        maximum: None,
-    };
-    prlimit(Some(process.pid()), Resource::Fsize, unlimited).unwrap();
-    let session = remote
-        .post("/v5/sessions")
+    for id in &created {
+        remote
+            .delete(&format!("/v5/sessions/{id}"))
+            .bearer(&token)
+            .send()
+            .await
+            .ok();
+    }
+    assert_eq!(listed(&remote, &token).await, Vec::<String>::new());
+    ready().await.ok();
+    create().await.created();
+    while create().await.status == 201 {}
+    remote.post("/v5/auth/logout").bearer(&token).send().await.ok();
+    remote
+        .get("/v5/sessions")
         .bearer(&token)
+        .send()
+        .await
+        .assert_problem(401, Code::RevokedToken);
+
+    limit_files(&process, None);
+    ready().await.ok();
+    let login = json!({ "email": "test@example.com", "password": "password123" });
+    let login = remote.post("/v5/auth/login").json(&login).send().await.ok();
+    let token = login["token"].as_str().unwrap();
+    remote
+        .post("/v5/sessions")
+        .bearer(token)
         .json(&draft)
         .send()
         .await
         .created();
-    created.push(session["id"].as_str().unwrap().to_owned());
-    assert_eq!(
-        listed(&remote, &token).await,
-        created.iter().rev().cloned().collect::<Vec<_>>()
-    );
+}
+
+fn limit_files(process: &Process, bytes: Option<u64>) {
+    let limit = Rlimit {
+        current: bytes,
+        maximum: None,
+    };
+    prlimit(Some(process.pid()), Resource::Fsize, limit).unwrap();
 }

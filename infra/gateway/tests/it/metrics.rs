@@ -237,7 +237,7 @@ async fn metrics_count_the_requests_that_the_server_received() {
         "/v5/auth/register",
     );
     assert!(hashing.unwrap() > 0.001, "a password was hashed");
-    assert_eq!(by_route("coditect_store_trips_total", "GET", "/v5/ready"), Some(2.0));
+    assert_eq!(by_route("coditect_store_trips_total", "GET", "/v5/ready"), Some(3.0));
     assert_eq!(by_route("coditect_store_trips_total", "GET", "/v5/health"), Some(0.0));
     assert_eq!(by_route("coditect_store_retries_total", "GET", "/v5/ready"), Some(0.0));
     assert_eq!(after.get("coditect_http_requests_throttled_total", &[]), Some(1.0));

@@ -76,6 +76,8 @@ codes! {
     TooManyAttempts = "TOO_MANY_ATTEMPTS", TOO_MANY_REQUESTS, "Too many attempts";
     /// The store did not respond within the deadline.
     StoreUnavailable = "STORE_UNAVAILABLE", SERVICE_UNAVAILABLE, "The database did not respond";
+    /// The store's disk is full; deletions still succeed.
+    StoreFull = "STORE_FULL", INSUFFICIENT_STORAGE, "The database is full";
 }
 
 impl Code {

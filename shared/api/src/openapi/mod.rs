@@ -70,12 +70,12 @@ pub fn complete(parts: impl IntoIterator<Item = OpenApi>) -> OpenApi {
     let mut components = document.components.take().unwrap_or_default();
     let outside = outside_operations(&mut components);
     document.extensions = Some(Extensions::from_iter([(OUTSIDE, outside)]));
-    for operation in operations(&mut document) {
-        complete_operation(operation, &mut components);
+    for (operation, writes) in operations(&mut document) {
+        complete_operation(operation, writes, &mut components);
     }
-    let responses = operations(&mut document).flat_map(|operation| operation.responses.responses.values());
+    let responses = operations(&mut document).flat_map(|(operation, _)| operation.responses.responses.values());
     closed::close(responses, &mut components);
-    for operation in operations(&mut document) {
+    for (operation, _) in operations(&mut document) {
         examples::fill(operation, &components);
     }
     document.components = Some(components);
@@ -117,29 +117,32 @@ fn components() -> Components {
     components
 }
 
-fn operations(document: &mut OpenApi) -> impl Iterator<Item = &mut Operation> {
+/// Every operation, and whether its method is one that writes.
+fn operations(document: &mut OpenApi) -> impl Iterator<Item = (&mut Operation, bool)> {
     let paths = document.paths.paths.values_mut();
     paths.flat_map(|path: &mut PathItem| {
         let methods = [
-            &mut path.get,
-            &mut path.post,
-            &mut path.put,
-            &mut path.patch,
-            &mut path.delete,
+            (&mut path.get, false),
+            (&mut path.post, true),
+            (&mut path.put, true),
+            (&mut path.patch, true),
+            (&mut path.delete, true),
         ];
-        methods.into_iter().flatten()
+        methods
+            .into_iter()
+            .filter_map(|(operation, writes)| Some((operation.as_mut()?, writes)))
     })
 }
 
 /// Adds what follows from the operation's parameters, body and security.
-fn complete_operation(operation: &mut Operation, components: &mut Components) {
+fn complete_operation(operation: &mut Operation, writes: bool, components: &mut Components) {
     if operation.security.is_none() {
         // An explicit empty list: the operation is public.
         operation.security = Some(Vec::new());
     }
     summarise(operation);
     reject_null_body(operation);
-    let mut codes = implied_codes(operation);
+    let mut codes = implied_codes(operation, writes);
     let declared = std::mem::take(&mut operation.responses.responses);
     for (key, response) in declared {
         if let Some(code) = Code::ALL.iter().find(|code| code.as_str() == key) {
@@ -190,7 +193,7 @@ fn reject_null_body(operation: &mut Operation) {
 }
 
 /// The problems that follow from the operation's parameters, body and security.
-fn implied_codes(operation: &Operation) -> BTreeSet<Code> {
+fn implied_codes(operation: &Operation, writes: bool) -> BTreeSet<Code> {
     // The layers around every handler return these.
     let mut codes = BTreeSet::from([Code::BodyTooLarge, Code::Internal]);
     let no_token = SecurityRequirement::default();
@@ -204,6 +207,9 @@ fn implied_codes(operation: &Operation) -> BTreeSet<Code> {
         Some(_) => {
             codes.extend(problems::TOKEN);
             codes.insert(Code::StoreUnavailable);
+            if writes {
+                codes.insert(Code::StoreFull);
+            }
         }
     }
     if operation.request_body.is_some() {

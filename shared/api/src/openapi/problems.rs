@@ -33,6 +33,7 @@ problems! {
     Forbidden
     InvalidCredentials
     InvalidRefreshToken
+    StoreFull
     StoreUnavailable
     TooManyAttempts
 }
@@ -181,6 +182,10 @@ fn sample(code: Code) -> ApiError {
             let wait = std::time::Duration::from_secs(1);
             let event = domain::SecurityEvent::ThrottledByPair;
             Error::TooManyAttempts { wait, event }.into()
+        }
+        Code::StoreFull => {
+            let why = "an example".to_owned();
+            Error::Store(kv::Error::Full { why }).into()
         }
         Code::StoreUnavailable => {
             let cause = kv::Cause::Readers;

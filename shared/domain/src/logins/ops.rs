@@ -238,6 +238,7 @@ pub async fn refresh(env: &Env, client: &Client, token: &RefreshToken) -> Result
             let (login, refresh_token, security) = match login.refresh.status_of(token, now) {
                 TokenStatus::Foreign => return Ok(Refreshed::Rejected(Some(SecurityEvent::InvalidToken))),
                 TokenStatus::Reused => {
+                    txn.use_reserve();
                     store::end(&txn, login.user, login.id)?;
                     audit::store::add(&txn, scope, reused)?;
                     return Ok(Refreshed::Rejected(Some(SecurityEvent::TokenReuse)));
@@ -281,6 +282,7 @@ pub async fn log_out(env: &Env, caller: &Caller) -> Result<()> {
             Permission::ManageAccount,
             |_, _| async { Ok(()) },
             |txn, scope, ()| {
+                txn.use_reserve();
                 store::end(txn, caller.user(), caller.login())?;
                 audit::store::add(txn, scope, event)
             },
@@ -319,6 +321,7 @@ pub async fn log_out_with_token(env: &Env, client: &Client, token: &RefreshToken
                 TokenStatus::Reused => (reused, Some(SecurityEvent::TokenReuse)),
                 TokenStatus::Current | TokenStatus::Replaced(_) => (closed, None),
             };
+            txn.use_reserve();
             store::end(&txn, login.user, login.id)?;
             audit::store::add(&txn, scope, event)?;
             Ok(security)
@@ -349,6 +352,7 @@ pub async fn end(env: &Env, caller: &Caller, id: LoginId) -> Result<()> {
             let Some(login) = login.filter(|login| login.is_alive(caller.at())) else {
                 return Err(Error::NotFound);
             };
+            txn.use_reserve();
             store::end(txn, login.user, login.id)?;
             audit::store::add(txn, scope, event)
         },
@@ -363,6 +367,7 @@ pub async fn log_out_everywhere(env: &Env, caller: &Caller) -> Result<usize> {
         Permission::ManageAccount,
         |txn, _| async move { store::list(&txn, caller.user()).await },
         |txn, scope, logins| {
+            txn.use_reserve();
             let ended = end_all(txn, caller, logins)?;
             audit::store::add(txn, scope, &Event::by(caller, Action::LoggedOutEverywhere { ended }))?;
             Ok(ended)

@@ -178,6 +178,7 @@ pub async fn delete(env: &Env, caller: &Caller, id: SessionId, expected: impl Fn
     let event = &Event::by(caller, Action::SessionDeleted { session: id });
     env.in_tenant(caller, Permission::WriteSessions, |txn, scope| async move {
         let session = find_expected(&txn, scope, id, expected).await?;
+        txn.use_reserve();
         store::remove(&txn, scope, &session)?;
         audit::store::add(&txn, scope, event)
     })

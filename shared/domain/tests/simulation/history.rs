@@ -252,7 +252,7 @@ impl From<Error> for Reply {
             Error::Store(kv::Error::Unavailable {
                 cause: Cause::Undecided { .. },
             }) => Self::Unknown,
-            Error::Store(kv::Error::Unavailable { .. }) => Self::NotExecuted,
+            Error::Store(kv::Error::Unavailable { .. } | kv::Error::Full { .. }) => Self::NotExecuted,
             error => Self::Unexpected(error.to_string()),
         }
     }
