@@ -54,7 +54,6 @@ async fn on_a_full_disk_writes_return_507_and_deletions_make_room() {
             .ok();
     }
     assert_eq!(listed(&remote, &token).await, Vec::<String>::new());
-    ready().await.ok();
     create().await.created();
     while create().await.status == 201 {}
     remote.post("/v5/auth/logout").bearer(&token).send().await.ok();

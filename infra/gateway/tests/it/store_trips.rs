@@ -12,8 +12,8 @@ use crate::layout::read;
 use crate::operations::operations;
 use crate::prepared::Prepared;
 
-/// The latency of one trip.
-pub const TRIP: Duration = Duration::from_secs(1);
+/// The latency of one trip: three fit into the deadline of `/ready`.
+pub const TRIP: Duration = Duration::from_millis(500);
 
 /// The application on a store whose trips take [`TRIP`] each. The clock of the test must be paused.
 pub fn with_latency(store: &TestStore, plan: Plan) -> TestApp {
