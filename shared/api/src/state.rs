@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use domain::password::Hasher;
+use domain::readiness::Readiness;
 use domain::{Env, Limits, SystemClock, SystemRng};
 use jwt::Tokens;
 
@@ -52,6 +53,7 @@ impl AppState {
             ids,
             hasher: Hasher::new(rng.clone()),
             rng,
+            readiness: Readiness::default(),
             limits,
         };
         Ok(Self::new(env, Arc::new(Tokens::new(config.tokens.clone()))))

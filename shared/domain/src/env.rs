@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::id_generator::IdGenerator;
 use crate::logins::Lifetime;
 use crate::password::{Hasher, Policy};
+use crate::readiness::Readiness;
 use crate::rng::Rng;
 use crate::throttle::Rules;
 
@@ -24,6 +25,8 @@ pub struct Env {
     pub rng: Arc<dyn Rng>,
     /// Hashes passwords, few at a time.
     pub hasher: Hasher,
+    /// The outcome of the last readiness check.
+    pub readiness: Readiness,
     /// The limits in force.
     pub limits: Limits,
 }

@@ -23,6 +23,7 @@ mod keys;
 pub mod logins;
 pub mod page;
 pub mod password;
+pub mod readiness;
 pub mod ready;
 pub mod record;
 pub mod rng;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use crate::env::Env;
 use crate::error::Result;
 use crate::keys;
@@ -9,16 +11,43 @@ use crate::keys;
 /// The time that the store has to respond.
 const DEADLINE: Duration = Duration::from_secs(2);
 
+/// Reads one key, so that the process is connected to the store before its first request. Writes nothing: a cluster may
+/// start many processes at the same time.
+pub async fn connect(env: &Env) -> Result<()> {
+    env.db
+        .with_deadline(DEADLINE)
+        .run(|txn| async move {
+            txn.get(&keys::ready()).await?;
+            Ok(())
+        })
+        .await
+}
+
 /// Reads and writes one key. Fails if the store does not respond within two seconds, or is nearly full.
 ///
-/// Concurrent checks do not conflict: none of them depends on the value.
+/// At most one check per second and process reaches the store: requests during a check wait for its outcome, and
+/// requests within a second after it share it.
 pub async fn check(env: &Env) -> Result<()> {
+    let check = env.readiness.share(&*env.clock, read_and_write(env));
+    // A check ends at its own deadline. This one is for a request that waits for checks of others.
+    if let Ok(outcome) = timeout(2 * DEADLINE, check).await {
+        return Ok(outcome?);
+    }
+    let cause = kv::Cause::Deadline {
+        deadline: 2 * DEADLINE,
+        attempts: 0,
+    };
+    Err(kv::Error::Unavailable { cause }.into())
+}
+
+/// Processes that check at the same time do not conflict: none of them depends on the value.
+async fn read_and_write(env: &Env) -> Result<(), kv::Error> {
     env.db
         .with_deadline(DEADLINE)
         .run(|txn| async move {
             txn.peek(&keys::ready()).await?;
             txn.require_room();
-            Ok(txn.set(&keys::ready(), [])?)
+            txn.set(&keys::ready(), [])
         })
         .await
 }

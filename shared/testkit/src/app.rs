@@ -11,6 +11,7 @@ use axum::http::{Request, Response};
 use domain::logins::{self, Lifetime, Login, SignedIn};
 use domain::password::Policy;
 use domain::password::{Hasher, Password};
+use domain::readiness::Readiness;
 use domain::tenants::{self, Membership};
 use domain::throttle::Rules;
 use domain::users::ops::Registration;
@@ -125,6 +126,7 @@ impl TestApp {
             ids: Arc::new(IdGenerator::new(clock.clone(), rng.clone())),
             hasher: Hasher::new(rng.clone()),
             rng,
+            readiness: Readiness::default(),
             limits: Limits {
                 login: Lifetime {
                     idle: Duration::from_secs(30 * 86_400),

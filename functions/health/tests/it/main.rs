@@ -2,11 +2,16 @@
 
 mod front_doors;
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::future::join_all;
+use kv::faulty::{Latency, Plan};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use testkit::{Target as _, TestApp};
+use testkit::{Code, Target as _, TestApp, TestStore};
+use tokio::time::timeout;
 
 const PAGES: [&str; 2] = ["/v5/docs", "/api/v5/docs"];
 
@@ -86,4 +91,52 @@ async fn ready_reads_and_writes_the_store() {
     );
     assert_eq!(response.ok(), json!({ "status": "ready" }));
     assert_eq!(app.env.db.usage().reads, 1);
+}
+
+#[tokio::test]
+async fn a_flood_of_ready_is_one_commit_per_second() {
+    let app = TestApp::start(health::router());
+    for second in 1..=3 {
+        let flood = (0..50).map(|_| app.get("/v5/ready").send());
+        for response in join_all(flood).await {
+            assert_eq!(response.ok(), json!({ "status": "ready" }));
+        }
+        assert_eq!(app.env.db.usage().transactions, second);
+        app.clock.advance(Duration::from_secs(1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_check_is_shared_for_a_second_and_no_longer() {
+    let store = TestStore::lmdb();
+    let plan = Plan {
+        full: 1.0,
+        ..Plan::default()
+    };
+    let app = TestApp::on(health::router(), store.open().with_faults(plan));
+    for _ in 0..2 {
+        let response = app.get("/v5/ready").send().await;
+        response.assert_problem(507, Code::StoreFull);
+    }
+    assert_eq!(app.env.db.usage().transactions, 1);
+    app.clock.advance(Duration::from_secs(1));
+    let response = app.get("/v5/ready").send().await;
+    response.assert_problem(507, Code::StoreFull);
+    assert_eq!(app.env.db.usage().transactions, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_continues_for_the_others_if_its_client_disconnects() {
+    let store = TestStore::lmdb();
+    let plan = Plan {
+        latency: Latency::of(Duration::from_millis(100)),
+        ..Plan::default()
+    };
+    let app = TestApp::on(health::router(), store.open().with_faults(plan));
+    let (dropped, waiting) = tokio::join!(
+        timeout(Duration::from_millis(150), app.get("/v5/ready").send()),
+        app.get("/v5/ready").send(),
+    );
+    assert!(dropped.is_err());
+    assert_eq!(waiting.ok(), json!({ "status": "ready" }));
 }

@@ -3,7 +3,7 @@
 
 use rustix::process::{Resource, Rlimit, prlimit};
 use serde_json::json;
-use testkit::{Code, Process, Target as _, TestStore};
+use testkit::{Code, Process, Remote, Target as _, TestResponse, TestStore};
 
 use crate::process::{listed, register};
 
@@ -22,11 +22,10 @@ async fn on_a_full_disk_writes_return_507_and_deletions_make_room() {
     // Before the first write, when the store allocates its reserve.
     limit_files(&process, Some(LIMIT));
     let remote = process.remote();
-    let ready = || remote.get("/v5/ready").send();
     let token = register(&remote, "test@example.com").await;
     let draft = json!({ "name": "x".repeat(200), "workspacePath": format!("/{}", "y".repeat(1000)) });
     let create = || remote.post("/v5/sessions").bearer(&token).json(&draft).send();
-    ready().await.ok();
+    until_ready(&remote, 200).await.ok();
 
     let mut created = Vec::new();
     let rejected = loop {
@@ -39,7 +38,7 @@ async fn on_a_full_disk_writes_return_507_and_deletions_make_room() {
     };
     assert_eq!(rejected.header("retry-after"), None, "waiting does not help");
     rejected.assert_problem(507, Code::StoreFull);
-    ready().await.assert_problem(507, Code::StoreFull);
+    until_ready(&remote, 507).await.assert_problem(507, Code::StoreFull);
 
     // Reads still work, and return exactly the acknowledged writes.
     let newest_first: Vec<_> = created.iter().rev().cloned().collect();
@@ -65,7 +64,7 @@ async fn on_a_full_disk_writes_return_507_and_deletions_make_room() {
         .assert_problem(401, Code::RevokedToken);
 
     limit_files(&process, None);
-    ready().await.ok();
+    until_ready(&remote, 200).await.ok();
     let login = json!({ "email": "test@example.com", "password": "password123" });
     let login = remote.post("/v5/auth/login").json(&login).send().await.ok();
     let token = login["token"].as_str().unwrap();
@@ -76,6 +75,16 @@ async fn on_a_full_disk_writes_return_507_and_deletions_make_room() {
         .send()
         .await
         .created();
+}
+
+/// Waits until `/ready`, whose outcome is shared for a second, has this status.
+async fn until_ready(remote: &Remote, status: u16) -> TestResponse {
+    loop {
+        let response = remote.get("/v5/ready").send().await;
+        if response.status == status {
+            return response;
+        }
+    }
 }
 
 fn limit_files(process: &Process, bytes: Option<u64>) {

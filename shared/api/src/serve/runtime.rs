@@ -37,7 +37,7 @@ pub(super) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
 /// Under Lambda this is part of the init phase, in which no client waits and the sandbox is not frozen. If the store
 /// does not respond, the program starts all the same, and requests fail with 503 until the store responds.
 pub(super) async fn connect(env: &domain::Env) {
-    if let Err(error) = domain::ready::check(env).await {
+    if let Err(error) = domain::ready::connect(env).await {
         tracing::warn!(cause = %error, "the store does not respond yet");
     }
 }

@@ -12,6 +12,7 @@ use argon2::Params;
 use domain::idempotency::KEY_LIFETIME;
 use domain::logins::Lifetime;
 use domain::password::{Hasher, Policy};
+use domain::readiness::Readiness;
 use domain::throttle::{Rule, Rules};
 use domain::{Clock, Env, IdGenerator, Limits, Result, Rng as Randomness, Timestamp};
 use fastrand::Rng;
@@ -173,6 +174,7 @@ impl Scenario {
             clock,
             hasher: Hasher::in_place(rng.clone(), params.clone()),
             rng,
+            readiness: Readiness::default(),
             limits,
         };
         Process { env, params }
