@@ -53,7 +53,17 @@ fn variables() -> BTreeSet<String> {
     }
     let mut names = names.into_inner();
     // Only a program with FoundationDB's engine reads them.
-    names.extend(["FDB_CLUSTER", "FDB_CLUSTER_FILE"].map(str::to_owned));
+    names.extend(
+        [
+            "FDB_CLUSTER",
+            "FDB_CLUSTER_FILE",
+            "FDB_NETWORK_OPTION_TLS_CERT_BYTES",
+            "FDB_NETWORK_OPTION_TLS_KEY_BYTES",
+            "FDB_NETWORK_OPTION_TLS_CA_BYTES",
+            "FDB_TLS_VERIFY_PEERS",
+        ]
+        .map(str::to_owned),
+    );
     names
 }
 
