@@ -3,8 +3,9 @@
     transform.py TEMPLATE      prints the transformed template, which has no SAM resources
     transform.py --planned     counts the resources of fifteen functions
 
-The first fails if a deploy would not publish a version of every function, or if the transformation lost the rules of
-the HTTP API. The second fails if fifteen functions come too close to CloudFormation's limit of 500 resources.
+The first fails if a deploy would not publish a version of every function, if the transformation lost the rules of the
+HTTP API, or if API Gateway would reject the API's OpenAPI document. The second fails if fifteen functions come too
+close to CloudFormation's limit of 500 resources.
 """
 
 import json
@@ -17,6 +18,7 @@ import tomllib
 os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")  # required by boto3; no request is sent
 
 import boto3
+from openapi_spec_validator import OpenAPIV30SpecValidator
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
@@ -33,6 +35,7 @@ memory = 512
 timeout = 10
 concurrency = 10
 log_days = "LogRetentionDays"
+store = true
 keys = "verify"
 p99_ms = 1000
 routes = ["/planned-{number}", "/planned-{number}/{{proxy+}}", "/more-{number}", "/more-{number}/{{proxy+}}"]
@@ -75,6 +78,37 @@ def check_api(template, document):
         sys.exit(f"Api: SAM turns DisableExecuteApiEndpoint into {endpoints}")
 
 
+def without_intrinsics(value):
+    """The value with CloudFormation's functions and references replaced by a text."""
+    if isinstance(value, list):
+        return [without_intrinsics(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1 and next(iter(value)).startswith(("Ref", "Fn::")):
+        return "known at the deploy"
+    return {name: without_intrinsics(item) for name, item in value.items()}
+
+
+def faults(body):
+    """What is wrong with an OpenAPI document: pairs of the place and a sentence."""
+    document = without_intrinsics(body)
+    # `$default` is API Gateway's own name for all other paths.
+    document["paths"] = {path.replace("$default", "/$default"): item for path, item in document["paths"].items()}
+    errors = OpenAPIV30SpecValidator(document).iter_errors()
+    return [("/".join(map(str, error.absolute_path)), error.message) for error in errors]
+
+
+def check_body(api):
+    """API Gateway imports a document with a server that has no URL, which SAM writes, but warns about it."""
+    found = faults(api["Body"])
+    warnings = [fault for fault in found if re.fullmatch(r"servers/\d+", fault[0]) and "'url'" in fault[1]]
+    for place, message in found:
+        if (place, message) not in warnings:
+            sys.exit(f"Api: its OpenAPI document has a fault at {place}: {message}")
+    if warnings and api.get("FailOnWarnings"):
+        sys.exit("Api: with FailOnWarnings, a deploy fails because of the server without a URL that SAM writes")
+
+
 def check_planned():
     with open(TABLE) as file:
         table = file.read()
@@ -99,7 +133,9 @@ def main():
     document = transformed(template, "0123456789")
     check_versions(document, transformed(template, "9876543210"))
     check_api(template, document)
+    check_body(document["Resources"]["Api"]["Properties"])
     json.dump(document, sys.stdout, indent=1)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -167,6 +167,7 @@ fn deployment(workspace: &mut Workspace<'_>) -> Result<(), String> {
              timeout = 10\n\
              concurrency = {CONCURRENCY}\n\
              log_days = \"LogRetentionDays\"\n\
+             store = true\n\
              keys = \"verify\"\n\
              p99_ms = 1000\n\
              routes = [\"/things\"]"

@@ -25,6 +25,7 @@ struct Row {
     timeout: u32,
     concurrency: u32,
     log_days: LogDays,
+    store: bool,
     keys: Keys,
     #[serde(default)]
     environment: BTreeMap<String, String>,
@@ -87,6 +88,10 @@ pub(crate) struct Context {
 }
 
 #[derive(Debug, Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one condition in the base template"
+)]
 struct Function {
     name: String,
     /// The beginning of the names of its resources: `AccessLog` for `access-log`.
@@ -96,6 +101,7 @@ struct Function {
     concurrency: u32,
     /// A number or a reference to a parameter.
     log_days: String,
+    store: bool,
     verifies: bool,
     signs: bool,
     environment: BTreeMap<String, String>,
@@ -115,7 +121,8 @@ struct Route {
 
 #[derive(Debug, Serialize)]
 struct LimitedRoute {
-    path: String,
+    /// The route's key on the HTTP API.
+    key: String,
     /// The beginning of the names of its parameters.
     limit: String,
 }
@@ -134,11 +141,15 @@ pub(crate) fn parse(table: &str) -> Result<Context, String> {
     let limited_routes = rows.values().flat_map(|row| &row.limited).flat_map(|(limit, routes)| {
         routes.iter().flat_map(move |route| {
             PREFIXES.map(|(prefix, _)| LimitedRoute {
-                path: format!("{prefix}{route}"),
+                key: format!("ANY {prefix}{route}"),
                 limit: limit.clone(),
             })
         })
     });
+    let limited_routes = limited_routes.chain([LimitedRoute {
+        key: "$default".into(),
+        limit: "Fallback".into(),
+    }]);
     let limited_routes = limited_routes.collect();
     let functions: Vec<Function> = rows
         .into_iter()
@@ -204,6 +215,7 @@ fn function(name: String, row: Row) -> Result<Function, String> {
             LogDays::Days(days) => days.to_string(),
             LogDays::Parameter(parameter) => format!("!Ref {parameter}"),
         },
+        store: row.store,
         verifies: row.keys >= Keys::Verify,
         signs: row.keys == Keys::Sign,
         environment: row.environment,
@@ -229,7 +241,7 @@ fn camel_case(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const COMMON: &str = "memory = 256\ntimeout = 10\nconcurrency = 1\nlog_days = 7\nkeys = \"none\"\n";
+    const COMMON: &str = "memory = 256\ntimeout = 10\nconcurrency = 1\nlog_days = 7\nstore = true\nkeys = \"none\"\n";
 
     fn problem(table: &str) -> String {
         parse(table).unwrap_err()
@@ -252,6 +264,21 @@ mod tests {
             .map(|route| (route.event.as_str(), route.path.as_str()))
             .collect();
         assert_eq!(routes, [("HealthV5", "/v5/health"), ("HealthApiV5", "/api/v5/health")]);
+    }
+
+    #[test]
+    fn only_a_function_that_uses_the_store_receives_the_cluster() {
+        let table = format!("[health]\n{COMMON}p99_ms = 1\nfallback = true\nroutes = [\"/health\"]\n");
+        for (table, has_cluster) in [
+            (table.clone(), true),
+            (table.replace("store = true", "store = false"), false),
+        ] {
+            let text = crate::render::render(&parse(&table).unwrap()).unwrap();
+            for reference in ["!Ref FdbCluster", "${FdbTlsArn}"] {
+                assert_eq!(text.contains(reference), has_cluster, "{reference}");
+            }
+        }
+        assert!(problem(&table.replace("store = true\n", "")).contains("store"));
     }
 
     #[test]

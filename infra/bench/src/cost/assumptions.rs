@@ -47,6 +47,7 @@ pub(super) const PER_GB_SECOND: f64 = 0.000_013_333_4;
 pub(super) const PER_MILLION_REQUESTS: f64 = 1.00;
 pub(super) const PER_GB_LOGGED: f64 = 0.50;
 pub(super) const PER_METRIC: f64 = 0.30;
+/// CloudWatch charges each metric that an alarm reads.
 pub(super) const PER_ALARM: f64 = 0.10;
 pub(super) const PER_DASHBOARD: f64 = 3.00;
 pub(super) const PER_GB_SENT: f64 = 0.09;
@@ -67,10 +68,12 @@ pub(super) const FULL_MB: f64 = 1769.0;
 pub(super) const LOGGED_BYTES: f64 = 2_300.0;
 /// Metrics of a function with endpoints, and of a job.
 const METRICS: [f64; 2] = [9.0, 2.0];
-/// Alarms of a function with endpoints, and of a job.
-const ALARMS: [f64; 2] = [5.0, 4.0];
-/// Alarms of the HTTP API.
-const API_ALARMS: f64 = 1.0;
+/// Metrics of the alarms of a function with endpoints, and of a job.
+const ALARMS: [f64; 2] = [8.0, 4.0];
+/// Metrics of the alarms of the HTTP API.
+const API_ALARMS: f64 = 2.0;
+/// Metrics of security events, each with an alarm.
+const SECURITY_METRICS: f64 = 3.0;
 
 pub(super) const AUTH: &str = "AuthFunction";
 pub(super) const SESSIONS_FUNCTION: &str = "SessionsFunction";
@@ -179,14 +182,15 @@ pub(super) fn functions() -> f64 {
 }
 
 pub(super) fn metrics() -> f64 {
-    counts()
+    let metrics: f64 = counts()
         .iter()
         .zip(METRICS)
         .map(|(count, metrics)| count * metrics)
-        .sum()
+        .sum();
+    metrics + SECURITY_METRICS
 }
 
 pub(super) fn alarms() -> f64 {
     let alarms: f64 = counts().iter().zip(ALARMS).map(|(count, alarms)| count * alarms).sum();
-    alarms + API_ALARMS
+    alarms + API_ALARMS + SECURITY_METRICS
 }

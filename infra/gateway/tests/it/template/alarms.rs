@@ -60,6 +60,7 @@ fn every_function_has_all_alarms() {
         } else {
             vec![
                 "AWS/Lambda Errors",
+                "AWS/Lambda Invocations",
                 "AWS/Lambda Throttles",
                 "Coditect/Api Duration",
                 "Coditect/Api Requests",
@@ -82,23 +83,24 @@ fn every_function_has_all_alarms() {
     assert!(metrics.contains("AWS/ApiGateway 5xx"));
 }
 
+/// The metrics of an alarm on a ratio, by id: their names, or the expression.
+fn ratio<'a>(template: &'a Value, alarm: &str) -> BTreeMap<&'a str, &'a str> {
+    let parts = resources(template)[alarm]["Properties"]["Metrics"].as_array().unwrap();
+    let metric = |part: &'a Value| {
+        let name = part["MetricStat"]["Metric"]["MetricName"].as_str();
+        (
+            part["Id"].as_str().unwrap(),
+            name.or(part["Expression"].as_str()).unwrap(),
+        )
+    };
+    parts.iter().map(metric).collect()
+}
+
 /// An unavailable store has its own alarm, which rolls nothing back: the previous version would use the same store.
 #[test]
 fn store_failures_do_not_count_as_server_errors_of_a_version() {
     let template = template();
     for folder in layout::functions().difference(&jobs()) {
-        let alarm = &resources(&template)[&format!("{}ServerErrorsAlarm", camel(folder))]["Properties"];
-        let parts = alarm["Metrics"].as_array().unwrap();
-        let metrics: BTreeMap<_, _> = parts
-            .iter()
-            .map(|part| {
-                let name = part["MetricStat"]["Metric"]["MetricName"].as_str();
-                (
-                    part["Id"].as_str().unwrap(),
-                    name.or(part["Expression"].as_str()).unwrap(),
-                )
-            })
-            .collect();
         let wanted = BTreeMap::from([
             ("errors", "ServerErrors"),
             ("requests", "Requests"),
@@ -108,7 +110,23 @@ fn store_failures_do_not_count_as_server_errors_of_a_version() {
             ),
             ("unavailable", "StoreUnavailable"),
         ]);
-        assert_eq!(metrics, wanted, "{folder}");
+        let found = ratio(&template, &format!("{}ServerErrorsAlarm", camel(folder)));
+        assert_eq!(found, wanted, "{folder}");
+    }
+}
+
+/// A crash of one invocation must not roll back a deploy.
+#[test]
+fn crashes_count_as_a_ratio_with_a_minimum() {
+    let template = template();
+    for folder in layout::functions().difference(&jobs()) {
+        let wanted = BTreeMap::from([
+            ("errors", "Errors"),
+            ("invocations", "Invocations"),
+            ("share", "IF(errors >= 3, 100 * errors / invocations, 0)"),
+        ]);
+        let found = ratio(&template, &format!("{}ErrorsAlarm", camel(folder)));
+        assert_eq!(found, wanted, "{folder}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::{camel, function, function_id, functions, jobs, resources, template};
+use super::{camel, function, function_id, functions, jobs, mentions, resources, template};
 use crate::layout::{self, ROOT, read};
 
 #[test]
@@ -92,15 +92,8 @@ fn the_template_sets_only_variables_that_programs_read() {
             );
         }
     }
-    let variables = &shared["Variables"];
-    assert_eq!(variables["STORE"], "fdb");
-    for name in [
-        "FDB_CLUSTER",
-        "STORE_ROOT",
-        "CORS_ALLOWED_ORIGINS",
-        "LOG_CLIENT_ADDRESS",
-    ] {
-        assert!(variables[name].is_object(), "every function has {name}");
+    for name in ["CORS_ALLOWED_ORIGINS", "LOG_CLIENT_ADDRESS"] {
+        assert!(shared["Variables"][name].is_object(), "every function has {name}");
     }
     for (parameter, default) in [
         ("PasswordPolicy", json!("strict")),
@@ -108,6 +101,31 @@ fn the_template_sets_only_variables_that_programs_read() {
         ("LogClientAddress", json!("prefix")),
     ] {
         assert_eq!(template["Parameters"][parameter]["Default"], default);
+    }
+}
+
+/// Today every function opens the store, also `health`: `/ready` reads it.
+#[test]
+fn functions_that_use_the_store_have_the_cluster_and_its_tls_key_and_others_would_have_neither() {
+    let template = template();
+    let names = [
+        "STORE",
+        "STORE_ROOT",
+        "FDB_CLUSTER",
+        "FDB_NETWORK_OPTION_TLS_CERT_BYTES",
+        "FDB_NETWORK_OPTION_TLS_KEY_BYTES",
+        "FDB_NETWORK_OPTION_TLS_CA_BYTES",
+        "FDB_TLS_VERIFY_PEERS",
+    ];
+    for folder in layout::functions() {
+        let variables = &function(&template, &folder)["Environment"]["Variables"];
+        assert_eq!(variables["STORE"], "fdb", "{folder}");
+        for name in names {
+            assert!(!variables[name].is_null(), "{folder} has no {name}");
+        }
+    }
+    for reference in ["FdbCluster", "FdbTls"] {
+        assert!(!mentions(&template["Globals"], reference), "{reference}");
     }
 }
 

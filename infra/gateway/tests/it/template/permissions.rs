@@ -46,22 +46,33 @@ fn secrets_appear_only_in_the_environment_of_functions() {
     for (id, resource) in resources(&template) {
         let mut resource = resource.clone();
         if let Some(variables) = resource["Properties"]["Environment"]["Variables"].as_object_mut() {
-            for (name, secret) in [
-                ("JWT_SECRET", "JwtSecretArn"),
-                ("JWT_SECRET_PREVIOUS", "JwtSecretArn"),
-                ("JWT_PRIVATE_KEY", "JwtPrivateKeyArn"),
+            for (name, secret, member, version) in [
+                ("JWT_SECRET", "JwtSecretArn", "", "JwtSecretVersionId"),
+                ("JWT_SECRET_PREVIOUS", "JwtSecretArn", "", "JwtSecretPreviousVersionId"),
+                ("JWT_PRIVATE_KEY", "JwtPrivateKeyArn", "", "JwtPrivateKeyVersionId"),
+                (
+                    "FDB_NETWORK_OPTION_TLS_CERT_BYTES",
+                    "FdbTlsArn",
+                    "certificate",
+                    "FdbTlsVersionId",
+                ),
+                (
+                    "FDB_NETWORK_OPTION_TLS_KEY_BYTES",
+                    "FdbTlsArn",
+                    "key",
+                    "FdbTlsVersionId",
+                ),
+                ("FDB_NETWORK_OPTION_TLS_CA_BYTES", "FdbTlsArn", "ca", "FdbTlsVersionId"),
             ] {
                 if let Some(value) = variables.remove(name) {
                     let source = value["Fn::If"][1]["Fn::Sub"].as_str().unwrap_or_default();
-                    let begin = format!("{{{{resolve:secretsmanager:${{{secret}}}:SecretString:::${{Jwt");
-                    assert!(
-                        source.starts_with(&begin) && source.ends_with("VersionId}}}"),
-                        "{id}: {name} is {source}"
-                    );
+                    let wanted =
+                        format!("{{{{resolve:secretsmanager:${{{secret}}}:SecretString:{member}::${{{version}}}}}}}");
+                    assert_eq!(source, wanted, "{id}: {name}");
                 }
             }
         }
-        for reference in ["secretsmanager", "JwtSecretArn", "JwtPrivateKeyArn"] {
+        for reference in ["secretsmanager", "JwtSecretArn", "JwtPrivateKeyArn", "FdbTlsArn"] {
             assert!(!mentions(&resource, reference), "{id} refers to {reference}");
         }
     }

@@ -137,7 +137,7 @@ fn rate_limits_are_set_on_existing_routes_and_equal_under_both_prefixes() {
     let template = template();
     let routes: BTreeSet<_> = http_api_routes(&template)
         .into_iter()
-        .map(|(path, _)| format!("ANY {path}"))
+        .map(|(path, _)| if path == DEFAULT { path } else { format!("ANY {path}") })
         .collect();
     let limited = resources(&template)["Api"]["Properties"]["RouteSettings"]
         .as_object()
@@ -152,5 +152,36 @@ fn rate_limits_are_set_on_existing_routes_and_equal_under_both_prefixes() {
             None => route.replace(" /v5/", " /api/v5/"),
         };
         assert_eq!(limited.get(&other), limited.get(route), "{route} and {other}");
+    }
+}
+
+/// A scan of paths that do not exist must leave executions to `/ready`.
+#[test]
+fn unknown_paths_get_at_most_half_of_the_concurrency_of_their_function() {
+    let template = template();
+    let limited = &resources(&template)["Api"]["Properties"]["RouteSettings"][DEFAULT];
+    assert_eq!(
+        limited["ThrottlingRateLimit"],
+        serde_json::json!({"Ref": "FallbackRate"})
+    );
+    assert_eq!(
+        limited["ThrottlingBurstLimit"],
+        serde_json::json!({"Ref": "FallbackBurst"})
+    );
+    let burst = template["Parameters"]["FallbackBurst"]["Default"].as_u64().unwrap();
+    let routes = http_api_routes(&template);
+    let (_, folder) = routes.iter().find(|(path, _)| path == DEFAULT).unwrap();
+    let concurrency = &function(&template, folder)["ReservedConcurrentExecutions"]["Fn::If"][1];
+    assert!(2 * burst <= concurrency.as_u64().unwrap());
+}
+
+/// API Gateway charges each metric of each route, and neither an alarm nor the dashboard reads one.
+#[test]
+fn the_http_api_has_no_metrics_by_route() {
+    let template = template();
+    let api = &resources(&template)["Api"]["Properties"];
+    let routes = api["RouteSettings"].as_object().unwrap().values();
+    for settings in routes.chain([&api["DefaultRouteSettings"]]) {
+        assert!(settings["DetailedMetricsEnabled"].is_null(), "{settings}");
     }
 }
