@@ -32,11 +32,11 @@ macro_rules! ids {
                 self.0.as_bytes()
             }
 
-            /// Parses the only form that the contract allows: lower case with hyphens.
+            /// Parses the only form that the contract allows: with hyphens, in either case (RFC 9562, section 4).
             pub fn parse(text: &str) -> Option<Self> {
-                let uuid = Uuid::try_parse(text).ok()?;
-                let mut canonical = Uuid::encode_buffer();
-                (uuid.hyphenated().encode_lower(&mut canonical) == text).then_some(Self(uuid))
+                // The other forms that `Uuid` parses have other lengths.
+                let is_hyphenated = text.len() == uuid::fmt::Hyphenated::LENGTH;
+                is_hyphenated.then(|| Uuid::try_parse(text).ok())?.map(Self)
             }
 
             /// The id with the 16 bytes of an index's value.
@@ -92,12 +92,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_parses_only_in_its_canonical_form() {
+    fn an_id_parses_with_hyphens_in_either_case_and_is_written_in_lower_case() {
         let text = "0190d0a0-7c3e-7a11-8f3e-0123456789ab";
-        assert_eq!(SessionId::parse(text).unwrap().to_string(), text);
+        for form in [text, &text.to_uppercase(), "0190D0a0-7C3e-7a11-8F3E-0123456789aB"] {
+            assert_eq!(SessionId::parse(form).unwrap().to_string(), text);
+        }
         for other in [
-            text.to_uppercase(),
             text.replace('-', ""),
+            text.replace('-', "0"),
+            text.replace("7c", "\u{e9}"),
             format!("{{{text}}}"),
             format!("urn:uuid:{text}"),
             String::new(),
