@@ -13,7 +13,7 @@ use domain::logins::ops;
     tag = "authentication",
     operation_id = "endLogin",
     security(("accessToken" = [])),
-    params(("id" = schema::Id, Path, description = "The login's id.")),
+    params(("id" = schema::IdParameter, Path, description = "The login's id.")),
     responses((status = 200, description = "The login has ended.", body = Empty)),
 )]
 pub async fn handle(

@@ -2,7 +2,7 @@
 
 use api::openapi::parameters::{IfMatch, IfNoneMatch};
 use api::openapi::problems;
-use api::openapi::schema::{self, Id};
+use api::openapi::schema::{self, IdParameter};
 use api::{ApiError, AppState, Authenticated, Body, Checks, Field, Preconditions, Reply};
 use axum::extract::State;
 use domain::sessions::{Change, WorkspacePath, ops};
@@ -44,7 +44,7 @@ impl ChangeBody {
     tag = "sessions",
     operation_id = "changeSession",
     security(("accessToken" = [])),
-    params(("id" = Id, Path, description = "The session's id."), IfMatch, IfNoneMatch),
+    params(("id" = IdParameter, Path, description = "The session's id."), IfMatch, IfNoneMatch),
     request_body = ChangeBody,
     responses(
         (

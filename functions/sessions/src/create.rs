@@ -36,7 +36,8 @@ impl CreateBody {
     }
 }
 
-/// Creates a session in the caller's tenant.
+/// Creates a session in the caller's tenant. A repeated request with the same `Idempotency-Key` returns the session as
+/// it was created, and 404 if it was deleted meanwhile.
 #[utoipa::path(
     post,
     path = "/sessions",
@@ -59,6 +60,7 @@ impl CreateBody {
             )
         ),
         problems::Forbidden,
+        problems::NotFound,
     ),
 )]
 pub async fn handle(

@@ -2,7 +2,7 @@
 
 use api::openapi::parameters::{IfMatch, IfNoneMatch};
 use api::openapi::problems;
-use api::openapi::schema::Id;
+use api::openapi::schema::IdParameter;
 use api::{ApiError, AppState, Authenticated, Empty, Preconditions, Reply};
 use axum::extract::State;
 use domain::sessions::ops;
@@ -14,7 +14,7 @@ use domain::sessions::ops;
     tag = "sessions",
     operation_id = "deleteSession",
     security(("accessToken" = [])),
-    params(("id" = Id, Path, description = "The session's id."), IfMatch, IfNoneMatch),
+    params(("id" = IdParameter, Path, description = "The session's id."), IfMatch, IfNoneMatch),
     responses((status = 200, description = "The session is deleted.", body = Empty), problems::Forbidden),
 )]
 pub async fn handle(

@@ -1,7 +1,7 @@
 //! `GET /sessions/{id}`
 
 use api::openapi::parameters::{IfMatch, IfNoneMatch};
-use api::openapi::schema::Id;
+use api::openapi::schema::IdParameter;
 use api::{ApiError, AppState, Authenticated, Preconditions, Reply};
 use axum::extract::State;
 use domain::sessions::ops;
@@ -15,7 +15,7 @@ use crate::body::SessionBody;
     tag = "sessions",
     operation_id = "getSession",
     security(("accessToken" = [])),
-    params(("id" = Id, Path, description = "The session's id."), IfMatch, IfNoneMatch),
+    params(("id" = IdParameter, Path, description = "The session's id."), IfMatch, IfNoneMatch),
     responses(
         (
             status = 200,

@@ -18,12 +18,13 @@ use serde_json::value::RawValue;
 use tokio::time::timeout;
 
 use crate::error::{ApiError, Code, Violation};
+use crate::request_context::RequestContext;
 
 /// The largest request body that a route accepts, in bytes.
 pub(crate) const BODY_MAX_BYTES: usize = 64 * 1024;
 
-/// The longest time that a body may take to arrive.
-const BODY_DEADLINE: Duration = Duration::from_secs(20);
+/// The longest time that a body may take to arrive, unless the front door sets another.
+pub(crate) const BODY_DEADLINE: Duration = Duration::from_secs(20);
 
 /// A JSON body.
 pub struct Body<T>(pub T);
@@ -32,9 +33,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        if !is_json(request.headers()) {
-            return Err(unsupported_media_type());
-        }
+        check_media_type(request.headers())?;
         parse(&read(request).await?).map(Self)
     }
 }
@@ -44,14 +43,12 @@ impl<S: Send + Sync, T: DeserializeOwned> OptionalFromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Option<Self>, ApiError> {
-        let is_json = is_json(request.headers());
+        let is_supported = check_media_type(request.headers());
         let bytes = read(request).await?;
         if bytes.is_empty() {
             return Ok(None);
         }
-        if !is_json {
-            return Err(unsupported_media_type());
-        }
+        is_supported?;
         parse(&bytes).map(|body| Some(Self(body)))
     }
 }
@@ -69,12 +66,48 @@ fn malformed(detail: impl Into<Cow<'static, str>>) -> ApiError {
 }
 
 async fn read(request: Request) -> Result<Bytes, ApiError> {
-    match timeout(BODY_DEADLINE, request.into_body().collect()).await {
+    let context = request.extensions().get::<RequestContext>();
+    let deadline = context.and_then(RequestContext::body_deadline).unwrap_or(BODY_DEADLINE);
+    match timeout(deadline, request.into_body().collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if is_over_limit(&error) => Err(body_too_large()),
         Ok(Err(error)) => Err(malformed("The body ended too early.").with_cause(error)),
-        Err(elapsed) => Err(malformed("The body did not arrive in time.").with_cause(elapsed)),
+        Err(_) => Err(request_timeout()),
     }
+}
+
+/// The error for a body that arrives too slowly. The server closes the connection.
+pub(crate) fn request_timeout() -> ApiError {
+    ApiError::new(
+        Code::RequestTimeout,
+        "The body did not arrive in time. Send the request again.",
+    )
+}
+
+/// Rejects a body that is not JSON, or not sent as it is.
+fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    if !is_json(headers) {
+        return Err(unsupported_media_type());
+    }
+    if !is_identity(headers) {
+        return Err(unsupported_content_coding());
+    }
+    Ok(())
+}
+
+/// The error for a compressed body.
+fn unsupported_content_coding() -> ApiError {
+    ApiError::new(
+        Code::UnsupportedMediaType,
+        "Send the body without a `Content-Encoding`: this API accepts no content coding.",
+    )
+}
+
+/// Whether the body has no content coding, or only the one that changes nothing.
+fn is_identity(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::CONTENT_ENCODING).iter();
+    let mut codings = values.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    codings.all(|coding| matches!(coding.trim_ascii(), b"") || coding.trim_ascii().eq_ignore_ascii_case(b"identity"))
 }
 
 /// The error for a body whose media type is not JSON.
@@ -313,6 +346,28 @@ mod tests {
     fn a_field_does_not_print_its_value() {
         let sample: Sample = serde_json::from_str(r#"{"text":"hunter2"}"#).unwrap();
         assert_eq!(format!("{:?}", sample.text), "present");
+    }
+
+    #[test]
+    fn only_the_identity_coding_is_accepted() {
+        let is = |values: &[&str]| {
+            let values = values
+                .iter()
+                .map(|value| (header::CONTENT_ENCODING, value.parse().unwrap()));
+            is_identity(&values.collect())
+        };
+        for identity in [&[][..], &["identity"], &["Identity , identity"], &["", "identity"]] {
+            assert!(is(identity), "{identity:?}");
+        }
+        for coded in [
+            &["gzip"][..],
+            &["identity, br"],
+            &["identity", "gzip"],
+            &["x"],
+            &["identity;q=1"],
+        ] {
+            assert!(!is(coded), "{coded:?}");
+        }
     }
 
     #[test]

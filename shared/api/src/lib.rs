@@ -20,6 +20,7 @@ pub mod client;
 mod client_address;
 pub mod config;
 mod cors;
+mod date;
 pub mod error;
 mod function;
 mod guard;

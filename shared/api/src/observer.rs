@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::Request;
 use axum::response::Response;
-use domain::{Clock, SecurityEvent};
+use domain::{Clock, SecurityEvent, Timestamp};
 use kv::Meter;
 use tokio::time::Instant;
 
@@ -202,12 +202,13 @@ impl RequestTimer {
         &self.id
     }
 
-    /// Reports the request with its response.
-    pub(crate) fn finish(mut self, response: &Response) {
-        self.report(Some(response));
+    /// Reports the request with its response, and returns the time.
+    pub(crate) fn finish(mut self, response: &Response) -> Timestamp {
+        self.report(Some(response))
     }
 
-    fn report(&mut self, response: Option<&Response>) {
+    fn report(&mut self, response: Option<&Response>) -> Timestamp {
+        let at = self.clock.now();
         self.is_finished = true;
         let error = response.and_then(|response| response.extensions().get::<ApiError>());
         let issued_to = response.and_then(|response| response.extensions().get::<Identity>());
@@ -218,7 +219,7 @@ impl RequestTimer {
             None => Some(ABANDONED.into()),
         };
         self.observer.record(FinishedRequest {
-            at: self.clock.now(),
+            at,
             request_id: self.id.clone(),
             trace_id: self.trace_id,
             method: self.method,
@@ -235,6 +236,7 @@ impl RequestTimer {
             store_retries: self.meter.retries(),
             cold_start: self.is_cold_start,
         });
+        at
     }
 }
 

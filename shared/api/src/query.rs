@@ -1,5 +1,6 @@
 //! Query parameters, validated like the members of a body.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
@@ -9,10 +10,10 @@ use percent_encoding::percent_decode_str;
 
 use crate::error::{ApiError, Violation};
 
-/// The query parameters of a request.
+/// The query parameters of a request. Those that a handler does not ask for are ignored, even if they are malformed.
 #[derive(Debug)]
 pub struct Query {
-    pairs: Result<Vec<(String, String)>, ()>,
+    text: String,
     violations: Vec<Violation>,
 }
 
@@ -27,30 +28,25 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
 impl Query {
     fn of(query: &str) -> Self {
         Self {
-            // The parser would replace invalid UTF-8 with U+FFFD instead of rejecting it.
-            pairs: match percent_decode_str(query).decode_utf8() {
-                Ok(_) => serde_urlencoded::from_str(query).map_err(drop),
-                Err(_) => Err(()),
-            },
+            text: query.to_owned(),
             violations: Vec::new(),
         }
     }
 
     /// The parameter `name`, parsed: `Some(None)` if it is absent, `None` after a violation.
     pub fn optional<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, Rejection>) -> Option<Option<T>> {
-        let reason = match &self.pairs {
-            Err(()) => Rejection("is not in a well-formed query in UTF-8".to_owned()),
-            Ok(pairs) => {
-                let mut values = pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value);
-                match (values.next(), values.next()) {
-                    (None, _) => return Some(None),
-                    (Some(value), None) => match parse(value) {
-                        Ok(value) => return Some(Some(value)),
-                        Err(reason) => reason,
-                    },
-                    (Some(_), Some(_)) => Rejection("must be given once".to_owned()),
-                }
-            }
+        let mut values = self.text.split('&').filter_map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            // A name that is not UTF-8 is no parameter's name.
+            (decode(key).ok()? == name).then_some(value)
+        });
+        let reason = match (values.next(), values.next()) {
+            (None, _) => return Some(None),
+            (Some(value), None) => match decode(value).and_then(|value| parse(&value)) {
+                Ok(value) => return Some(Some(value)),
+                Err(reason) => reason,
+            },
+            (Some(_), Some(_)) => Rejection("must be given once".to_owned()),
         };
         self.violations.push(Violation::new(format!("/{name}"), &reason));
         None
@@ -62,16 +58,57 @@ impl Query {
     }
 }
 
+/// Decodes a name or a value (WHATWG URL, `application/x-www-form-urlencoded`), which must be UTF-8.
+fn decode(text: &str) -> Result<Cow<'_, str>, Rejection> {
+    let not_utf8 = |_| Rejection("is not UTF-8".to_owned());
+    if !text.contains('+') {
+        return percent_decode_str(text).decode_utf8().map_err(not_utf8);
+    }
+    let text = text.replace('+', " ");
+    let decoded = percent_decode_str(&text).decode_utf8().map_err(not_utf8)?;
+    Ok(Cow::Owned(decoded.into_owned()))
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
-    fn a_query_that_is_not_utf_8_is_rejected() {
-        for query in ["a=%FF", "a=1&b=%C3", "%ff=1&a=2", "a=%ED%A0%80"] {
-            assert_eq!(Query::of(query).optional("a", |_| Ok(())), None, "{query}");
+    fn a_value_that_is_not_utf_8_is_rejected_with_its_pointer() {
+        for query in ["a=%FF", "a=%C3&b=1", "b=%E9&a=%ED%A0%80"] {
+            let mut query = Query::of(query);
+            assert_eq!(query.optional("a", |_| Ok(())), None);
+            let errors = query.into_error().violations;
+            assert_eq!(errors.len(), 1);
+            assert_eq!((&*errors[0].pointer, &*errors[0].message), ("/a", "is not UTF-8"));
         }
         assert_eq!(Query::of("a=%EF%BF%BD").optional("a", |_| Ok(())), Some(Some(())));
+    }
+
+    #[test]
+    fn an_unknown_parameter_is_ignored_even_if_it_is_malformed_or_repeated() {
+        for others in ["b=%FF", "%ff=1", "%E9", "b=1&b=2", "=", "&&", "b=%zz", "aa=1", "A=1"] {
+            for query in [format!("{others}&a=1"), format!("a=1&{others}")] {
+                let value = Query::of(&query).optional("a", |value: &str| Ok(value.to_owned()));
+                assert_eq!(value, Some(Some("1".into())), "{query}");
+            }
+            assert_eq!(Query::of(others).optional("a", |_| Ok(())), Some(None), "{others}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_well_formed_query_is_read_as_a_form(pairs: Vec<(String, String)>) {
+            let text = serde_urlencoded::to_string(&pairs).unwrap();
+            for (name, _) in &pairs {
+                let values: Vec<_> = pairs.iter().filter(|(known, _)| known == name).collect();
+                let read = Query::of(&text).optional(name, |value| Ok(value.to_owned()));
+                let expected = (values.len() == 1).then(|| Some(values[0].1.clone()));
+                prop_assert_eq!(read, expected);
+            }
+        }
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::http::Request;
 use domain::Caller;
 
+use crate::error::Code;
 use crate::identity::Identity;
 use crate::log::EmailDigest;
 use crate::request_id::RequestId;
@@ -23,11 +25,20 @@ struct Facts {
     request_id: Option<RequestId>,
     client_address: Option<IpAddr>,
     alias_prefix: &'static str,
-    yields_before_response: bool,
+    server: Option<ServerRequest>,
     /// Set as soon as a token has been verified.
     identity: OnceLock<Identity>,
     /// Set by an attempt to sign in.
     email: OnceLock<EmailDigest>,
+}
+
+/// The facts about a request that the built-in server received. Its thread and its connection also serve others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ServerRequest {
+    /// The limit for receiving the body.
+    pub(crate) body_deadline: Duration,
+    /// Why the request is not served, if the server rejects it.
+    pub(crate) rejection: Option<Code>,
 }
 
 impl RequestContext {
@@ -48,10 +59,9 @@ impl RequestContext {
         self
     }
 
-    /// Marks a request whose thread serves other requests, too: its response is sent after those that are ready.
     #[must_use]
-    pub(crate) fn yielding_before_response(mut self) -> Self {
-        self.facts_mut().yields_before_response = true;
+    pub(crate) fn with_server_request(mut self, request: ServerRequest) -> Self {
+        self.facts_mut().server = Some(request);
         self
     }
 
@@ -94,8 +104,14 @@ impl RequestContext {
         self.0.alias_prefix
     }
 
-    pub(crate) fn yields_before_response(&self) -> bool {
-        self.0.yields_before_response
+    /// The facts that the built-in server adds; `None` behind any other front door.
+    pub(crate) fn server_request(&self) -> Option<ServerRequest> {
+        self.0.server
+    }
+
+    /// The limit for receiving the body, if the front door sets one.
+    pub(crate) fn body_deadline(&self) -> Option<Duration> {
+        self.0.server.map(|request| request.body_deadline)
     }
 
     pub(crate) fn identity(&self) -> Option<Identity> {

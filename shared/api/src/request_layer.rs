@@ -9,18 +9,22 @@ use std::task::{Context, Poll};
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::response::Response;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use tower::{Layer, Service};
 
 use crate::config::Origins;
 use crate::cors::Cors;
-use crate::error::ApiError;
+use crate::date;
+use crate::error::{ApiError, Code};
 use crate::observer::{Observer, RequestTimer};
 use crate::problem::Problem;
-use crate::request_context::RequestContext;
+use crate::request_context::{RequestContext, ServerRequest};
 use crate::request_id::{RequestId, X_REQUEST_ID};
 use crate::state::AppState;
+
+/// The statuses after which the server closes the connection: it has not read the whole request.
+const CLOSING: [StatusCode; 2] = [StatusCode::REQUEST_TIMEOUT, StatusCode::PAYLOAD_TOO_LARGE];
 
 /// Creates the outermost service. Clones share its parts, because axum clones the service for every request.
 #[derive(Clone)]
@@ -74,30 +78,71 @@ where
         let context = RequestContext::of(&mut request);
         let id = context.request_id_or(|| RequestId::generated(state.env.ids.next()));
         let context = context.clone();
-        let yields = context.yields_before_response();
+        let server = context.server_request();
+        let alias_prefix = context.alias_prefix();
         let timer = observer.start_timer(&request, id, context, state.env.clock.clone());
         let method = request.method().clone();
+        let origin = request.headers().get(header::ORIGIN).cloned();
+        let layer = self.layer.clone();
+        if let Some(code) = server.and_then(|server| server.rejection) {
+            let response = rejected(code).into_response();
+            return Box::pin(async move { Ok(layer.respond(response, &method, origin.as_ref(), timer, server)) });
+        }
         if method == Method::OPTIONS {
             let preflight = cors.preflight(self.inner.clone(), request);
             return Box::pin(async move {
                 let mut response = preflight.await?;
                 // tower-http responds with 200, but the response has no body.
                 *response.status_mut() = StatusCode::NO_CONTENT;
-                Ok(finish(response, timer))
+                Ok(finish(response, timer, server))
             });
         }
-        let origin = request.headers().get(header::ORIGIN).cloned();
-        let layer = self.layer.clone();
         let response = timer.meter().measure(self.inner.call(request));
         Box::pin(async move {
-            let mut response = write_problem(response.await?, &method, timer.id());
-            let headers = response.headers_mut();
-            layer.0.cors.add_to(headers, origin.as_ref());
-            if yields {
+            let mut response = response.await?;
+            if !alias_prefix.is_empty() {
+                add_prefix(response.headers_mut(), alias_prefix);
+            }
+            if server.is_some() {
                 yield_to_ready_requests().await;
             }
-            Ok(finish(response, timer))
+            Ok(layer.respond(response, &method, origin.as_ref(), timer, server))
         })
+    }
+}
+
+impl RequestLayer {
+    /// Completes a response that is not one to a preflight.
+    fn respond(
+        &self,
+        response: Response,
+        method: &Method,
+        origin: Option<&HeaderValue>,
+        timer: RequestTimer,
+        server: Option<ServerRequest>,
+    ) -> Response {
+        let mut response = write_problem(response, method, timer.id());
+        self.0.cors.add_to(response.headers_mut(), origin);
+        finish(response, timer, server)
+    }
+}
+
+/// The response to a request that the server does not serve.
+pub(crate) fn rejected(code: Code) -> ApiError {
+    let detail = match code {
+        Code::MalformedRequest => "Send exactly one `Host`, a host name or an address with an optional port.",
+        _ => code.title(),
+    };
+    ApiError::new(code, detail)
+}
+
+/// Adds the prefix that was removed from the request's path to the path of a created resource.
+fn add_prefix(headers: &mut HeaderMap, alias_prefix: &str) {
+    let Some(Ok(path)) = headers.get(header::LOCATION).map(HeaderValue::to_str) else {
+        return;
+    };
+    if let Ok(location) = HeaderValue::try_from([alias_prefix, path].concat()) {
+        headers.insert(header::LOCATION, location);
     }
 }
 
@@ -120,13 +165,22 @@ async fn yield_to_ready_requests() {
 }
 
 /// Adds the common headers and stops the timer.
-fn finish(mut response: Response, timer: RequestTimer) -> Response {
+fn finish(mut response: Response, timer: RequestTimer, server: Option<ServerRequest>) -> Response {
+    let status = response.status();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(value) = HeaderValue::from_str(timer.id().as_str()) {
         headers.insert(X_REQUEST_ID, value);
     }
-    timer.finish(&response);
+    let at = timer.finish(&response);
+    if server.is_some() {
+        let headers = response.headers_mut();
+        headers.insert(header::DATE, date::header(at));
+        // The rest of such a request is not parsed as the next one.
+        if CLOSING.contains(&status) {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
     response
 }
 
@@ -155,6 +209,7 @@ fn write_problem(mut response: Response, method: &Method, id: &RequestId) -> Res
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+    use std::time::Duration;
 
     use futures_util::poll;
     use utoipa::openapi::path::HttpMethod;
@@ -194,7 +249,11 @@ mod tests {
         for yields in [false, true] {
             let mut request = Request::get("/v5/here").body(Body::empty()).unwrap();
             if yields {
-                let context = RequestContext::default().yielding_before_response();
+                let server = ServerRequest {
+                    body_deadline: Duration::MAX,
+                    rejection: None,
+                };
+                let context = RequestContext::default().with_server_request(server);
                 request.extensions_mut().insert(context);
             }
             let mut response = app.call(request);

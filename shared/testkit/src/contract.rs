@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::ptr;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use api::Code;
 use api::router::PREFIXES;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use jsonschema::{Draft, Validator};
@@ -77,7 +78,14 @@ impl Contract {
         headers: &HeaderMap,
         body: Option<&Value>,
     ) -> Result<(), String> {
-        let Some(response) = self.responses(method, path).get(status.as_str()) else {
+        // A request that is not valid HTTP matches no operation, whatever its path is.
+        let is_malformed = body.is_some_and(|body| body["code"] == Code::MalformedRequest.as_str());
+        let responses = if is_malformed {
+            &self.document[OUTSIDE]["malformedRequest"]
+        } else {
+            self.responses(method, path)
+        };
+        let Some(response) = responses.get(status.as_str()) else {
             return Err(format!("the status {status} is not documented"));
         };
         let response = self.resolved(response);

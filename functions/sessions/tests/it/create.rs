@@ -27,7 +27,10 @@ async fn a_created_session_belongs_to_the_caller_and_has_a_location() {
             "updatedAt": "2026-01-01T00:00:00.000Z",
         })
     );
-    assert_eq!(location, format!("/v5/sessions/{}", session["id"].as_str().unwrap()));
+    assert_eq!(
+        location,
+        format!("/api/v5/sessions/{}", session["id"].as_str().unwrap())
+    );
     assert_eq!(app.get(&location).by(&alice).send().await.ok(), session);
 }
 

@@ -56,7 +56,7 @@ async fn a_repeated_request_has_the_same_response() {
 }
 
 #[tokio::test]
-async fn a_replay_returns_the_first_response_after_changes_and_deletion() {
+async fn a_replay_returns_the_first_response_after_changes_and_404_after_the_deletion() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let first = create(&app, &alice, "key", &draft("one")).await;
@@ -69,8 +69,14 @@ async fn a_replay_returns_the_first_response_after_changes_and_deletion() {
         .ok();
     assert_eq!(create(&app, &alice, "key", &draft("one")).await.body, first.body);
     app.delete(&path).by(&alice).send().await.ok();
-    assert_eq!(create(&app, &alice, "key", &draft("one")).await.body, first.body);
+    create(&app, &alice, "key", &draft("one"))
+        .await
+        .assert_problem(404, Code::NotFound);
+    create(&app, &alice, "key", &draft("two"))
+        .await
+        .assert_problem(422, Code::IdempotencyMismatch);
     assert_eq!(count(&app, &alice).await, 0);
+    create(&app, &alice, "another", &draft("one")).await.created();
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod fdb;
 mod flow;
 mod front_doors;
 mod function_processes;
+mod http_edges;
 mod isolation;
 mod layout;
 mod log_output;

@@ -41,6 +41,10 @@ codes! {
     ValidationFailed = "VALIDATION_FAILED", UNPROCESSABLE_ENTITY, "The request has bad values";
     /// The body is not JSON, not UTF-8, or not an object.
     MalformedBody = "MALFORMED_BODY", BAD_REQUEST, "The body is not a JSON object";
+    /// The request is not valid HTTP.
+    MalformedRequest = "MALFORMED_REQUEST", BAD_REQUEST, "The request is not valid HTTP";
+    /// The body did not arrive in time.
+    RequestTimeout = "REQUEST_TIMEOUT", REQUEST_TIMEOUT, "The body did not arrive in time";
     /// The email is unknown or the password is wrong.
     InvalidCredentials = "INVALID_CREDENTIALS", UNAUTHORIZED, "Email or password is wrong";
     /// The request has no access token.

@@ -32,10 +32,10 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
         ),
         (
             "Location",
-            "The path of the created resource.",
+            "The path of the created resource, under the prefix of the request.",
             text()
-                .max_length(Some(49))
-                .pattern(Some("^/v5/sessions/[0-9a-f-]{36}$"))
+                .max_length(Some(53))
+                .pattern(Some("^(/api)?/v5/sessions/[0-9a-f-]{36}$"))
                 .examples(["/v5/sessions/0190d0a0-7c3e-7a11-8f3e-0123456789ab"])
                 .build(),
         ),

@@ -111,6 +111,7 @@ fn components() -> Components {
     Problem::schemas(&mut schemas);
     schemas.push((schema::RequestId::name().into_owned(), schema::RequestId::schema()));
     schemas.push((Violation::name().into_owned(), Violation::schema()));
+    schemas.push((schema::IdParameter::name().into_owned(), schema::IdParameter::schema()));
     schemas.push((Code::name().into_owned(), Code::schema()));
     components.schemas.extend(schemas);
     components.headers = headers::all();
@@ -213,7 +214,12 @@ fn implied_codes(operation: &Operation, writes: bool) -> BTreeSet<Code> {
         }
     }
     if operation.request_body.is_some() {
-        codes.extend([Code::MalformedBody, Code::UnsupportedMediaType, Code::ValidationFailed]);
+        codes.extend([
+            Code::MalformedBody,
+            Code::RequestTimeout,
+            Code::UnsupportedMediaType,
+            Code::ValidationFailed,
+        ]);
     }
     for parameter in operation.parameters.iter().flatten() {
         let RefOr::T(parameter) = parameter else { continue };
@@ -256,7 +262,11 @@ fn outside_operations(components: &mut Components) -> serde_json::Value {
     wrong_method.headers.insert("Allow".to_owned(), allow.clone());
     let mut preflight = Response::new("The cross-origin rules, which browsers may keep for a day. There is no body.");
     headers::refer(&mut preflight);
-    preflight.headers.insert("Allow".to_owned(), headers::optional(allow));
+    preflight
+        .headers
+        .insert("Allow".to_owned(), headers::optional(allow.clone()));
+    let mut malformed = problems::response(&[Code::MalformedRequest]);
+    malformed.headers.insert("Allow".to_owned(), headers::optional(allow));
     let mut problem = |code| problems::response_or_reference(&[code], components);
     json!({
         "unknownPath": {
@@ -268,5 +278,6 @@ fn outside_operations(components: &mut Components) -> serde_json::Value {
             "413": problem(Code::BodyTooLarge),
         },
         "options": { "204": preflight },
+        "malformedRequest": { "400": malformed },
     })
 }

@@ -41,6 +41,13 @@ schemas! {
         .max_length(Some(36))
         .examples(["0190d0a0-7c3e-7a11-8f3e-0123456789ab"]);
 
+    /// An id in a path.
+    IdParameter = formatted("uuid")
+        .description(Some("A UUID (RFC 9562) with hyphens, in either case."))
+        .pattern(Some("^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"))
+        .max_length(Some(36))
+        .examples(["0190d0a0-7c3e-7a11-8f3e-0123456789ab"]);
+
     /// A point in time.
     Time = formatted("date-time")
         .description(Some("A point in time (RFC 3339), in UTC, to the millisecond."))

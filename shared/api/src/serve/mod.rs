@@ -1,7 +1,9 @@
 //! The programs: a function under the Lambda Runtime API or as an HTTP server, and a job under the Runtime API or once.
 
+mod connection;
 mod event;
 mod failure;
+mod host;
 mod lambda;
 mod runtime;
 mod server;
@@ -26,7 +28,7 @@ use crate::router::Router;
 use crate::state::AppState;
 use failure::Failure;
 use runtime::{StopStore, build_local, connect, stop_signal, with_hashing_threads};
-use server::Server;
+use server::{Limits, Server};
 use threads::Threads;
 
 /// Serves a function until the process is stopped. This is the whole `main` of a function.
@@ -130,6 +132,7 @@ fn run(router: Router, parts: Option<ServerParts>) -> Result<(), Failure> {
                     app,
                     address,
                     trusted_proxies: config.trusted_proxies,
+                    limits: Limits::default(),
                     threads,
                     metrics,
                 };

@@ -9,7 +9,6 @@ use std::time::Duration;
 use axum::Router as Axum;
 use axum::http::Request;
 use axum::response::Response;
-use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -17,12 +16,16 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tower::{Service, ServiceExt as _};
 
+use super::connection::{RequestBody, Socket, Unread};
 use super::failure::Failure;
+use super::host;
 use super::threads::Threads;
 use crate::app::App;
 use crate::client_address;
+use crate::error::Code;
+use crate::json::BODY_DEADLINE;
 use crate::metrics;
-use crate::request_context::RequestContext;
+use crate::request_context::{RequestContext, ServerRequest};
 
 /// The limit for finishing the requests in flight after the stop signal. A container engine kills the process after ten
 /// seconds.
@@ -33,8 +36,26 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
 /// at the same time.
 const BACKLOG: u32 = 4096;
 
-/// The limit for receiving the head of a request, including the idle time before it.
-const HEADER_DEADLINE: Duration = Duration::from_secs(30);
+/// The time limits of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// For receiving the head of a request, including the idle time before it.
+    pub(super) head: Duration,
+    /// For receiving the body of a request.
+    pub(super) body: Duration,
+    /// For discarding the rest of a request whose response is complete.
+    pub(super) discard: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(30),
+            body: BODY_DEADLINE,
+            discard: Duration::from_secs(5),
+        }
+    }
+}
 
 /// The pause after a connection that could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -44,6 +65,7 @@ pub(super) struct Server {
     pub(super) app: App,
     pub(super) address: SocketAddr,
     pub(super) trusted_proxies: usize,
+    pub(super) limits: Limits,
     /// The threads that serve connections; `None` if the current thread does.
     pub(super) threads: Option<Threads>,
     /// The address of the metrics and their endpoint.
@@ -53,14 +75,20 @@ pub(super) struct Server {
 impl Server {
     /// Serves until `stop` resolves, then finishes the requests in flight.
     pub(super) async fn run(self, stop: impl Future<Output = ()>) -> Result<(), Failure> {
+        let listener = listen(self.address, "PORT")?;
+        self.serve(listener, stop).await
+    }
+
+    /// Serves the connections of this listener.
+    async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), Failure> {
         let Self {
             app,
-            address,
+            address: _,
             trusted_proxies,
+            limits,
             threads,
             metrics,
         } = self;
-        let listener = listen(address, "PORT")?;
         let metrics = match metrics {
             Some((address, endpoint)) => Some((listen(address, "METRICS_PORT")?, endpoint)),
             None => None,
@@ -71,19 +99,22 @@ impl Server {
             let address = listener.local_addr()?;
             let _ = writeln!(io::stdout(), "metrics on http://{address}{}", metrics::PATH);
             // Runs until the process ends, so that an operator can watch the requests in flight finish.
-            tokio::spawn(async move { accept(&listener, None, &GracefulShutdown::new(), |_| endpoint.clone()).await });
+            tokio::spawn(async move {
+                let connections = GracefulShutdown::new();
+                accept(&listener, None, &connections, limits, |_| endpoint.clone()).await
+            });
         }
 
         let connections = GracefulShutdown::new();
         let service = |peer: SocketAddr| {
-            app.clone().map_request(move |mut request: Request<Incoming>| {
-                let context = request_context(&request, trusted_proxies, peer);
+            app.clone().map_request(move |mut request: Request<RequestBody>| {
+                let context = request_context(&request, trusted_proxies, peer, limits);
                 request.extensions_mut().insert(context);
                 request
             })
         };
         tokio::select! {
-            never = accept(&listener, threads.as_ref(), &connections, service) => match never {},
+            never = accept(&listener, threads.as_ref(), &connections, limits, service) => match never {},
             () = stop => {}
         }
         drop(listener);
@@ -99,12 +130,21 @@ impl Server {
     }
 }
 
-fn request_context(request: &Request<Incoming>, trusted_proxies: usize, peer: SocketAddr) -> RequestContext {
+fn request_context(
+    request: &Request<RequestBody>,
+    trusted_proxies: usize,
+    peer: SocketAddr,
+    limits: Limits,
+) -> RequestContext {
     if trusted_proxies == 0 && client_address::is_forwarded(request.headers()) {
         warn_of_proxies();
     }
     let client = client_address::behind_proxies(trusted_proxies, request.headers(), peer.ip());
-    RequestContext::from_client(client).yielding_before_response()
+    let is_host_valid = host::is_valid(request.version(), request.headers());
+    RequestContext::from_client(client).with_server_request(ServerRequest {
+        body_deadline: limits.body,
+        rejection: (!is_host_valid).then_some(Code::MalformedRequest),
+    })
 }
 
 /// Warns, once, of a proxy that `TRUSTED_PROXIES` does not count. Behind it all clients share one address, and so one
@@ -139,10 +179,11 @@ async fn accept<S>(
     listener: &TcpListener,
     threads: Option<&Threads>,
     connections: &GracefulShutdown,
+    limits: Limits,
     service: impl Fn(SocketAddr) -> S,
 ) -> Infallible
 where
-    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
+    S: Service<Request<RequestBody>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
 {
     loop {
         match listener.accept().await {
@@ -152,12 +193,12 @@ where
                 let (service, connections) = (service(peer), connections.watcher());
                 match threads {
                     None => {
-                        tokio::spawn(serve_connection(stream, service, connections));
+                        tokio::spawn(serve_connection(stream, service, connections, limits));
                     }
                     Some(threads) => match stream.into_std() {
                         Ok(stream) => threads.spawn(async move {
                             match TcpStream::from_std(stream) {
-                                Ok(stream) => serve_connection(stream, service, connections).await,
+                                Ok(stream) => serve_connection(stream, service, connections, limits).await,
                                 Err(error) => warn_of_lost_connection(&error),
                             }
                         }),
@@ -174,13 +215,16 @@ where
     }
 }
 
-async fn serve_connection<S>(stream: TcpStream, service: S, connections: Watcher)
+async fn serve_connection<S>(stream: TcpStream, service: S, connections: Watcher, limits: Limits)
 where
-    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
+    S: Service<Request<RequestBody>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
 {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEADER_DEADLINE);
-    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    http.timer(TokioTimer::new()).header_read_timeout(limits.head);
+    let unread = Unread::default();
+    let socket = Socket::new(stream, unread.clone(), limits.discard);
+    let service = service.map_request(move |request| unread.track(request));
+    let connection = http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
     if let Err(error) = connections.watch(connection).await {
         tracing::debug!(cause = %error, "a connection ended early");
     }
@@ -189,3 +233,6 @@ where
 fn warn_of_lost_connection(error: &io::Error) {
     tracing::warn!(cause = %error, "a connection could not be served");
 }
+
+#[cfg(test)]
+mod tests;

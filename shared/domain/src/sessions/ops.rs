@@ -46,9 +46,11 @@ pub struct Page {
     pub next: Option<Cursor>,
 }
 
-/// Creates a session in the caller's tenant. With a `key` that an earlier request used, returns that request's session.
+/// Creates a session in the caller's tenant. With a `key` that an earlier request used, returns that request's session,
+/// as it was created.
 ///
-/// Fails with [`Error::IdempotencyMismatch`] if that request had another draft.
+/// Fails with [`Error::IdempotencyMismatch`] if that request had another draft, and with [`Error::NotFound`] if its
+/// session was deleted since.
 pub async fn create(
     env: &Env,
     caller: &Caller,
@@ -63,7 +65,15 @@ pub async fn create(
             let slot_key = idempotency::keys::request(scope, caller.user(), CREATE, key);
             let slot: Slot<Session> = Slot::read(&txn, slot_key, now).await?;
             match slot.outcome {
-                Some(created) if created.has_same_draft(new) => return Ok(Outcome::Replayed(created)),
+                Some(created) if created.has_same_draft(new) => {
+                    // A client that takes a deleted session for a new one would fail at its next request.
+                    let exists = store::find(&txn, scope, created.id).await?.is_some();
+                    return if exists {
+                        Ok(Outcome::Replayed(created))
+                    } else {
+                        Err(Error::NotFound)
+                    };
+                }
                 Some(_) => return Err(Error::IdempotencyMismatch),
                 None => slot.store(&txn, new, now)?,
             }

@@ -67,14 +67,18 @@ fn one_key(key: (UserId, u32), events: &[&Event], run: Run<'_>, problems: &mut P
         });
     }
     for event in events {
-        replay(event, key.0, &creations, problems);
+        replay(event, key.0, &creations, run, problems);
     }
     stored_outcome(key, creations.last(), run, problems);
 }
 
-/// A replayed session or a mismatch refers to an earlier request that the event may have found.
-fn replay(event: &Event, user: UserId, creations: &[Creation<'_>], problems: &mut Problems) {
+/// A replayed session, a deleted session or a mismatch refers to an earlier request that the event may have found.
+fn replay(event: &Event, user: UserId, creations: &[Creation<'_>], run: Run<'_>, problems: &mut Problems) {
     let number = event.number;
+    let deletions = |session: SessionId| {
+        let events = run.history.events.iter();
+        events.filter(move |event| matches!(&event.call, Call::Delete { id, .. } if *id == session))
+    };
     let may_be_found = |creation: &&Creation<'_>| {
         creation.event.number != number
             && creation.event.called < event.replied
@@ -99,6 +103,20 @@ fn replay(event: &Event, user: UserId, creations: &[Creation<'_>], problems: &mu
             });
             problems.unless(is_same, || {
                 format!("#{number} replayed {session:?}, which no equal request had created")
+            });
+            let is_deleted = deletions(session.id).any(|deletion| deletion.executed_by() < event.called);
+            problems.unless(!is_deleted, || {
+                format!("#{number} replayed {session:?}, which was deleted before")
+            });
+        }
+        Reply::NotFound => {
+            let is_deleted = |creation: &Creation<'_>| {
+                let mut deletions = deletions(creation.session);
+                creation.event.call.written_path() == path
+                    && deletions.any(|deletion| deletion.may_have_executed() && deletion.called < event.replied)
+            };
+            problems.unless(creations.iter().filter(may_be_found).any(is_deleted), || {
+                format!("#{number} found its session deleted, and no request had deleted it")
             });
         }
         Reply::IdempotencyMismatch => {
