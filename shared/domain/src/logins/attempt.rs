@@ -13,7 +13,7 @@ use crate::scope::TenantScope;
 use crate::scope::caller::Caller;
 use crate::throttle::{AttemptCounters, DeviceToken, Reservation, Trust, TrustedClients};
 use crate::time::Timestamp;
-use crate::users::Email;
+use crate::users::{self, Email};
 
 /// An attempt at a password, from this client.
 #[derive(Clone, Copy)]
@@ -76,7 +76,8 @@ impl Attempt<'_> {
     }
 
     /// Settles an attempt with a wrong password: it stays counted, and the account's audit log gets an event, one for
-    /// many attempts. Only that event depends on `user`, the owner of the email if it has one.
+    /// many attempts. Without a `user`, the owner of the email, the event is written elsewhere, so that both cases do
+    /// the same work.
     pub(crate) async fn reject(
         self,
         user: Option<UserId>,
@@ -123,15 +124,19 @@ impl Attempt<'_> {
     }
 
     fn report(self, txn: &Txn, user: Option<UserId>, unreported: Option<u32>, now: Timestamp) -> Result<()> {
-        let (Some(user), Some(attempts)) = (user, unreported) else {
+        let Some(attempts) = unreported else {
             return Ok(());
         };
-        let login = match self.target {
-            Target::Email { .. } => None,
-            Target::Caller(caller) => Some(caller.login()),
+        let (login, absent) = match self.target {
+            Target::Email { email, .. } => (None, users::store::absent_id(email)),
+            Target::Caller(caller) => (Some(caller.login()), caller.user()),
         };
-        let event = Event::of(user, login, self.client, now, Action::LoginRefused { attempts });
-        audit::store::add(txn, TenantScope::own(user), &event)
+        let action = Action::LoginRefused { attempts };
+        let event = Event::of(user.unwrap_or(absent), login, self.client, now, action);
+        match user {
+            Some(user) => audit::store::add(txn, TenantScope::own(user), &event),
+            None => audit::store::add_for_no_account(txn, absent, &event),
+        }
     }
 }
 

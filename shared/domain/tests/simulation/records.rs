@@ -139,6 +139,9 @@ impl Records {
                     .problems
                     .push(format!("{key:?} is not an entry of the expiry index")),
             },
+            ([Some("audit"), Some("no_account"), None], _) => {
+                decode::<Event>(value);
+            }
             // Commit markers of the store.
             ([Some("_runs"), ..], _) => {}
             _ => self.problems.push(format!("{key:?} is of no known kind")),

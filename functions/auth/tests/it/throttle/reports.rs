@@ -1,5 +1,6 @@
 //! Reports of wrong passwords in the audit log, and the lifetime of counters.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain::audit::{self, Action};
@@ -7,6 +8,7 @@ use domain::page::Limit;
 use domain::sweep;
 use domain::throttle::Rule;
 use kv::Key;
+use testkit::TestApp;
 
 use super::{ALICE, Accepted, ELSEWHERE, HOME, RIGHT, Wait, Wrong, free, guess, log_in, start, stored};
 
@@ -91,4 +93,32 @@ async fn attempts_are_regained_one_by_one_and_the_counters_are_swept() {
     assert_eq!(sweep::sweep(&app.env, Duration::MAX).await.unwrap().expired, 1);
     assert_eq!(left().await, (0, 0));
     assert_eq!(guess(&app, HOME, ALICE).await, Wrong);
+}
+
+#[tokio::test]
+async fn a_wrong_password_and_an_unknown_email_write_as_many_entries_of_the_same_length() {
+    let app = start(|_| {});
+    app.register(ALICE).await;
+    let mut written = Vec::new();
+    for (email, address) in [(ALICE, "198.51.100.1"), ("nobod@example.com", "198.51.100.2")] {
+        let before: BTreeSet<_> = all(&app).await.into_iter().collect();
+        assert_eq!(guess(&app, address, email).await, Wrong);
+        let entries = all(&app).await.into_iter().filter(|entry| !before.contains(entry));
+        let mut lengths: Vec<usize> = entries.map(|(_, value)| value.len()).collect();
+        lengths.sort_unstable();
+        written.push(lengths);
+    }
+    // The counters with their expiries, and the event.
+    assert!(written[0].len() > 4, "{written:?}");
+    assert_eq!(written[0], written[1]);
+}
+
+/// Every key and value in the store, but for the commit markers.
+async fn all(app: &TestApp) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let markers = Key::of(&("_runs",));
+    let entries = app.all_entries().await.into_iter();
+    let entries = entries.map(|entry| (entry.key.as_bytes().to_vec(), entry.value.clone()));
+    entries
+        .filter(|(key, _)| !key.starts_with(markers.as_bytes()))
+        .collect()
 }
