@@ -95,7 +95,9 @@ async fn begin(attempt: Attempt<'_>, email: &Email, earlier: Option<Reservation>
         .db
         .run_with_snapshot(|txn| async move {
             let (id, counters) = try_join!(users::store::find_id_by_email(&txn, email), attempt.counters(&txn, now))?;
-            // An unknown email causes the same reads, so that timing does not reveal accounts.
+            // A throttled attempt ends before the account is read, so that its time does not reveal accounts.
+            let reservation = Attempt::reserve(&txn, counters, earlier)?;
+            // An unknown email causes the same reads, for the same reason.
             let looked_up = id.unwrap_or_else(|| users::store::absent_id(email));
             let (user, tenant) = try_join!(
                 users::store::find(&txn, looked_up),
@@ -115,7 +117,7 @@ async fn begin(attempt: Attempt<'_>, email: &Email, earlier: Option<Reservation>
                     });
                 }
             };
-            Ok((account, Attempt::reserve(&txn, counters, earlier)?))
+            Ok((account, reservation))
         })
         .await?;
     Ok(BegunAttempt {
