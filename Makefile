@@ -154,7 +154,6 @@ bench: $(OHA) ## measure everything that has a bound, side by side, into target/
 	cargo build --release --locked $(addprefix --package ,$(FUNCTIONS) gateway)
 	cargo build --release --locked --package peer
 	cargo run --release --quiet --locked --package bench -- all
-	cargo run --quiet --locked --bin bench -- enumeration
 
 .PHONY: bench-quick
 bench-quick: ## measure one function and all store trips (a minute); fail when a bound is exceeded

@@ -143,7 +143,7 @@ async fn log_in(app: &TestApp, number: usize) -> Duration {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "the numbers are below 2^52")]
-fn count(number: usize) -> f64 {
+pub(crate) fn count(number: usize) -> f64 {
     number as f64
 }
 

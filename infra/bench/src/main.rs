@@ -4,6 +4,7 @@ mod account;
 mod cost;
 mod dataset;
 mod enumeration;
+mod fairness;
 mod functions;
 mod login;
 mod programs;
@@ -38,11 +39,8 @@ const SUBCOMMANDS: &[Subcommand] = &[
     }),
     (
         "enumeration",
-        "whether the time of a failed login reveals that the email has an account",
-        || {
-            enumeration::print();
-            ExitCode::SUCCESS
-        },
+        "whether the time of a failed login reveals that the email has an account; fails if it does",
+        enumeration::run,
     ),
     (
         "cost",

@@ -1,6 +1,7 @@
 //! The measured programs and the processes that run them.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -108,6 +109,55 @@ impl Drop for Server {
         // Fails if the server has ended, which is fine.
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// A connection to a server, for one request after the other. It blocks, because an async client adds noise to times of
+/// microseconds.
+pub(crate) struct Connection {
+    stream: TcpStream,
+    address: String,
+}
+
+impl Connection {
+    pub(crate) fn open(address: &str) -> Self {
+        let address = address
+            .strip_prefix("http://")
+            .expect("the address begins with the scheme")
+            .to_owned();
+        let stream = TcpStream::connect(&address).expect("the server accepts connections");
+        stream.set_nodelay(true).expect("the stream is connected");
+        Self { stream, address }
+    }
+
+    /// The status of a response that fits into one packet.
+    pub(crate) fn get(&mut self, path: &str) -> u16 {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.address);
+        self.exchange(&request)
+    }
+
+    /// Sends JSON. `headers` are complete lines. Returns the status of a response that fits into one packet.
+    pub(crate) fn post(&mut self, path: &str, headers: &str, json: &str) -> u16 {
+        let (address, length) = (&self.address, json.len());
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\n{headers}\r\n{json}"
+        );
+        self.exchange(&request)
+    }
+
+    fn exchange(&mut self, request: &str) -> u16 {
+        self.stream
+            .write_all(request.as_bytes())
+            .expect("the server reads the request");
+        let mut buffer = [0; 4096];
+        let length = self.stream.read(&mut buffer).expect("the server responds");
+        let status = buffer[..length]
+            .strip_prefix(b"HTTP/1.1 ")
+            .and_then(|rest| std::str::from_utf8(rest.get(..3)?).ok());
+        status
+            .and_then(|status| status.parse().ok())
+            .expect("the response has a status")
     }
 }
 

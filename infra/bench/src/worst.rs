@@ -1,8 +1,6 @@
 //! Whether the most expensive input delays other requests: searches in the longest names, and strict policy checks of
 //! the longest passwords.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -11,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::programs::{Server, temporary_folder};
+use crate::programs::{Connection, Server, temporary_folder};
 use crate::report::{Goal, Row};
 use crate::stats::{millis, quantile_of};
 
@@ -110,22 +108,13 @@ async fn health_under(
 }
 
 /// The times in ms of requests for `/health`, one every few milliseconds on one connection.
-fn health_times(address: &str, is_over: &AtomicBool) -> Vec<f64> {
-    let address = address
-        .strip_prefix("http://")
-        .expect("the address begins with the scheme");
-    let mut stream = TcpStream::connect(address).expect("the gateway accepts connections");
-    let request = format!("GET /v5/health HTTP/1.1\r\nhost: {address}\r\n\r\n");
+pub(crate) fn health_times(address: &str, is_over: &AtomicBool) -> Vec<f64> {
+    let mut connection = Connection::open(address);
     let mut times = Vec::new();
-    let mut buffer = [0; 4096];
     while !is_over.load(Relaxed) {
         let start = Instant::now();
-        stream
-            .write_all(request.as_bytes())
-            .expect("the gateway reads the request");
-        let length = stream.read(&mut buffer).expect("the gateway responds");
+        assert_eq!(connection.get("/v5/health"), 200);
         times.push(millis(start.elapsed()));
-        assert!(buffer[..length].starts_with(b"HTTP/1.1 200 "));
         #[expect(
             clippy::disallowed_methods,
             reason = "a pause between two requests, on its own thread"
