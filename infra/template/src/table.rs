@@ -85,7 +85,24 @@ struct JobLimits {
 pub(crate) struct Context {
     functions: Vec<Function>,
     limited_routes: Vec<LimitedRoute>,
+    cors: Cors,
 }
+
+/// The cross-origin rules of the functions, which the HTTP API repeats.
+#[derive(Debug, Serialize)]
+struct Cors {
+    methods: &'static [&'static str],
+    request_headers: &'static [&'static str],
+    response_headers: &'static [&'static str],
+    max_age: u64,
+}
+
+const CORS: Cors = Cors {
+    methods: &api::cors::METHODS,
+    request_headers: &api::cors::REQUEST_HEADERS,
+    response_headers: &api::cors::RESPONSE_HEADERS,
+    max_age: api::cors::MAX_AGE.as_secs(),
+};
 
 #[derive(Debug, Serialize)]
 #[expect(
@@ -171,6 +188,7 @@ pub(crate) fn parse(table: &str) -> Result<Context, String> {
     Ok(Context {
         functions,
         limited_routes,
+        cors: CORS,
     })
 }
 

@@ -10,6 +10,8 @@ use axum::http::{HeaderMap, HeaderName};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
+pub(crate) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
 /// Parses the address that a proxy or a gateway wrote, with or without a port; an IPv6 address may be in brackets.
 ///
 /// Returns `None` for any other text, such as `unknown` and the obfuscated identifiers that some proxies write.
@@ -45,6 +47,13 @@ pub(crate) fn behind_proxies(proxies: usize, headers: &HeaderMap, peer: IpAddr) 
     from_end
         .and_then(|index| forwarded_for(headers).nth(index).flatten())
         .unwrap_or(peer)
+}
+
+/// Whether the nearest proxy received the request over TLS, as it says in `X-Forwarded-Proto`.
+pub(crate) fn is_forwarded_https(headers: &HeaderMap) -> bool {
+    let last = headers.get_all(X_FORWARDED_PROTO).into_iter().next_back();
+    let scheme = last.and_then(|value| value.as_bytes().rsplit(|&byte| byte == b',').next());
+    scheme.is_some_and(|scheme| scheme.trim_ascii().eq_ignore_ascii_case(b"https"))
 }
 
 /// The elements of all `X-Forwarded-For` headers, the last one first. An element that is no address counts as one, even
@@ -146,6 +155,34 @@ mod tests {
             (2, &["203.0.113.7, , 203.0.113.9"]),
         ] {
             assert_eq!(client(proxies, values), "192.0.2.1", "{proxies} {values:?}");
+        }
+    }
+
+    #[test]
+    fn the_scheme_is_the_one_that_the_nearest_proxy_states() {
+        let is = |values: &[&str]| {
+            let values = values.iter().map(|value| (X_FORWARDED_PROTO, value.parse().unwrap()));
+            is_forwarded_https(&values.collect())
+        };
+        for https in [
+            &["https"][..],
+            &["HTTPS"],
+            &["http, https"],
+            &["http", "https"],
+            &["x", " http , https "],
+        ] {
+            assert!(is(https), "{https:?}");
+        }
+        for other in [
+            &[][..],
+            &["http"],
+            &["https, http"],
+            &["https", "http"],
+            &["https,"],
+            &["httpsx"],
+            &[""],
+        ] {
+            assert!(!is(other), "{other:?}");
         }
     }
 

@@ -12,38 +12,51 @@ use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 use tower_http::cors::{AllowOrigin, CorsLayer, ResponseFuture};
 
 use crate::config::Origins;
-use crate::reply::IDEMPOTENCY_REPLAYED;
-use crate::request_id::X_REQUEST_ID;
+
+/// The methods that pages may use.
+pub const METHODS: [&str; 5] = ["GET", "HEAD", "POST", "PATCH", "DELETE"];
+
+/// The request headers that pages may set. Browsers let them set a few others without permission.
+pub const REQUEST_HEADERS: [&str; 8] = [
+    "authorization",
+    "content-type",
+    "if-match",
+    "if-none-match",
+    "idempotency-key",
+    // W3C Trace Context and Baggage, which instrumented pages add to every request.
+    "traceparent",
+    "tracestate",
+    "baggage",
+];
+
+/// The response headers that pages may read.
+pub const RESPONSE_HEADERS: [&str; 5] = [
+    "etag",
+    "location",
+    "x-request-id",
+    "retry-after",
+    "idempotency-replayed",
+];
 
 /// How long browsers may cache the response to a preflight.
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+pub const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Adds the headers that let pages of the allowed origins read responses.
 pub(crate) struct Cors {
+    origins: Origins,
     layer: CorsLayer,
-    /// The headers that the layer adds for each listed origin. They are computed once, because the layer would compute
-    /// the same headers for every request.
-    listed: Vec<(HeaderValue, HeaderMap)>,
-    /// The headers for every other origin, and for requests without one.
-    others: HeaderMap,
+    /// The headers of every response: all that the layer adds, except a listed origin. They are computed once, because
+    /// the layer would compute the same headers for every request.
+    common: HeaderMap,
 }
 
 impl Cors {
     pub(crate) fn new(origins: &Origins) -> Self {
         let layer = layer(origins);
-        let listed = match origins {
-            Origins::Any => Vec::new(),
-            Origins::Listed(list) => {
-                let values = list.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
-                values
-                    .map(|origin| (origin.clone(), added_headers(&layer, Some(origin))))
-                    .collect()
-            }
-        };
         Self {
-            others: added_headers(&layer, None),
+            origins: origins.clone(),
+            common: added_headers(&layer, None),
             layer,
-            listed,
         }
     }
 
@@ -57,7 +70,7 @@ impl Cors {
 
     /// Adds the headers for a request with this `Origin`.
     pub(crate) fn add_to(&self, response: &mut HeaderMap, origin: Option<&HeaderValue>) {
-        for (name, value) in self.headers(origin) {
+        for (name, value) in &self.common {
             // The layer does the same: it appends to `Vary` and replaces the others.
             if name == header::VARY {
                 response.append(name, value.clone());
@@ -65,12 +78,17 @@ impl Cors {
                 response.insert(name, value.clone());
             }
         }
+        if let Some(origin) = origin
+            && matches!(self.origins, Origins::Listed(_))
+            && is_allowed(&self.origins, origin)
+        {
+            response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        }
     }
+}
 
-    fn headers(&self, origin: Option<&HeaderValue>) -> &HeaderMap {
-        let listed = origin.and_then(|origin| self.listed.iter().find(|(listed, _)| listed == origin));
-        listed.map_or(&self.others, |(_, headers)| headers)
-    }
+fn is_allowed(origins: &Origins, origin: &HeaderValue) -> bool {
+    origin.to_str().is_ok_and(|origin| origins.allow(origin))
 }
 
 /// The headers that the layer adds to the response to a request that is not a preflight.
@@ -87,28 +105,19 @@ fn added_headers(layer: &CorsLayer, origin: Option<HeaderValue>) -> HeaderMap {
 }
 
 fn layer(origins: &Origins) -> CorsLayer {
-    let origins = match origins {
+    let allowed = match origins {
         Origins::Any => AllowOrigin::any(),
-        Origins::Listed(list) => AllowOrigin::list(list.iter().filter_map(|origin| HeaderValue::from_str(origin).ok())),
+        Origins::Listed(_) => {
+            let origins = origins.clone();
+            AllowOrigin::predicate(move |origin, _| is_allowed(&origins, origin))
+        }
     };
     CorsLayer::new()
-        .allow_origin(origins)
-        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PATCH, Method::DELETE])
-        .allow_headers([
-            header::AUTHORIZATION,
-            header::CONTENT_TYPE,
-            header::IF_MATCH,
-            header::IF_NONE_MATCH,
-            HeaderName::from_static("idempotency-key"),
-        ])
-        .expose_headers([
-            header::ETAG,
-            header::LOCATION,
-            X_REQUEST_ID,
-            header::RETRY_AFTER,
-            IDEMPOTENCY_REPLAYED,
-        ])
-        .max_age(DAY)
+        .allow_origin(allowed)
+        .allow_methods(METHODS.map(|name| Method::from_bytes(name.as_bytes()).expect("a method of HTTP")))
+        .allow_headers(REQUEST_HEADERS.map(HeaderName::from_static))
+        .expose_headers(RESPONSE_HEADERS.map(HeaderName::from_static))
+        .max_age(MAX_AGE)
 }
 
 #[cfg(test)]
@@ -116,29 +125,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cached_headers_are_those_that_the_layer_adds() {
-        let allowed = ["https://app.example.com", "http://localhost:3000"];
+    fn the_added_headers_are_those_that_the_layer_adds() {
+        let allowed = ["https://app.example.com", "https://*.example.org", "vscode-webview:"];
         let listed = Origins::Listed(allowed.map(Into::into).to_vec());
         for origins in [Origins::Any, listed] {
             let cors = Cors::new(&origins);
-            let evil = [
-                "https://evil.example.com",
-                "https://app.example.com.evil.com",
-                "null",
-                "",
-            ];
-            for origin in allowed.into_iter().chain(evil) {
-                let origin = Some(HeaderValue::from_static(origin));
-                assert_eq!(*cors.headers(origin.as_ref()), added_headers(&cors.layer, origin));
+            for origin in [
+                Some("https://app.example.com"),
+                Some("https://a.example.org"),
+                Some("vscode-webview://a"),
+                Some("https://evil.example.com"),
+                Some("https://app.example.com.evil.com"),
+                Some("https://*.example.org.evil.com"),
+                Some("null"),
+                Some(""),
+                None,
+            ] {
+                let origin = origin.map(HeaderValue::from_static);
+                let mut added = HeaderMap::new();
+                cors.add_to(&mut added, origin.as_ref());
+                assert_eq!(added, added_headers(&cors.layer, origin.clone()), "{origin:?}");
             }
-            assert_eq!(*cors.headers(None), added_headers(&cors.layer, None));
 
             let mut response = HeaderMap::new();
             response.insert(header::VARY, HeaderValue::from_static("accept"));
             response.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("etag"));
             cors.add_to(&mut response, None);
             let all = |name| response.get_all(name).iter().count();
-            let varies = all(header::VARY) == 1 + cors.others.get_all(header::VARY).iter().count();
+            let varies = all(header::VARY) == 1 + cors.common.get_all(header::VARY).iter().count();
             assert!(
                 varies && all(header::ACCESS_CONTROL_EXPOSE_HEADERS) == 1,
                 "{response:?}"

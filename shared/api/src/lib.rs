@@ -19,7 +19,7 @@ pub mod caller;
 pub mod client;
 mod client_address;
 pub mod config;
-mod cors;
+pub mod cors;
 mod date;
 pub mod error;
 mod function;

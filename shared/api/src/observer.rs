@@ -197,6 +197,11 @@ impl RequestTimer {
         self.meter.clone()
     }
 
+    /// The request's facts.
+    pub(crate) fn context(&self) -> &RequestContext {
+        &self.context
+    }
+
     /// The request's id.
     pub(crate) fn id(&self) -> &RequestId {
         &self.id

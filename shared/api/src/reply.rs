@@ -15,7 +15,7 @@ use crate::preconditions::{Preconditions, Version};
 const BODY_CAPACITY: usize = 512;
 
 /// The initial capacity of the headers: most responses get all their headers without growing it.
-const HEADER_CAPACITY: usize = 10;
+const HEADER_CAPACITY: usize = 13;
 
 pub(crate) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 

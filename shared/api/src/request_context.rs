@@ -25,6 +25,7 @@ struct Facts {
     request_id: Option<RequestId>,
     client_address: Option<IpAddr>,
     alias_prefix: &'static str,
+    is_https: bool,
     server: Option<ServerRequest>,
     /// Set as soon as a token has been verified.
     identity: OnceLock<Identity>,
@@ -56,6 +57,13 @@ impl RequestContext {
     #[must_use]
     pub(crate) fn with_request_id(mut self, id: RequestId) -> Self {
         self.facts_mut().request_id = Some(id);
+        self
+    }
+
+    /// States that the client reached the front door over TLS.
+    #[must_use]
+    pub(crate) fn with_https(mut self, is_https: bool) -> Self {
+        self.facts_mut().is_https = is_https;
         self
     }
 
@@ -102,6 +110,11 @@ impl RequestContext {
     /// The prefix that was removed before routing; empty if there was none. The logged route includes it.
     pub(crate) fn alias_prefix(&self) -> &'static str {
         self.0.alias_prefix
+    }
+
+    /// Whether the front door vouches that the client uses TLS.
+    pub(crate) fn is_https(&self) -> bool {
+        self.0.is_https
     }
 
     /// The facts that the built-in server adds; `None` behind any other front door.

@@ -19,12 +19,15 @@ use crate::date;
 use crate::error::{ApiError, Code};
 use crate::observer::{Observer, RequestTimer};
 use crate::problem::Problem;
-use crate::request_context::{RequestContext, ServerRequest};
+use crate::request_context::RequestContext;
 use crate::request_id::{RequestId, X_REQUEST_ID};
 use crate::state::AppState;
 
 /// The statuses after which the server closes the connection: it has not read the whole request.
 const CLOSING: [StatusCode; 2] = [StatusCode::REQUEST_TIMEOUT, StatusCode::PAYLOAD_TOO_LARGE];
+
+/// Browsers use TLS for a year after this header (RFC 6797). It says nothing about other names of the domain.
+const HSTS: &str = "max-age=31536000";
 
 /// Creates the outermost service. Clones share its parts, because axum clones the service for every request.
 #[derive(Clone)]
@@ -86,7 +89,7 @@ where
         let layer = self.layer.clone();
         if let Some(code) = server.and_then(|server| server.rejection) {
             let response = rejected(code).into_response();
-            return Box::pin(async move { Ok(layer.respond(response, &method, origin.as_ref(), timer, server)) });
+            return Box::pin(async move { Ok(layer.respond(response, &method, origin.as_ref(), timer)) });
         }
         if method == Method::OPTIONS {
             let preflight = cors.preflight(self.inner.clone(), request);
@@ -94,7 +97,7 @@ where
                 let mut response = preflight.await?;
                 // tower-http responds with 200, but the response has no body.
                 *response.status_mut() = StatusCode::NO_CONTENT;
-                Ok(finish(response, timer, server))
+                Ok(finish(response, timer))
             });
         }
         let response = timer.meter().measure(self.inner.call(request));
@@ -106,7 +109,7 @@ where
             if server.is_some() {
                 yield_to_ready_requests().await;
             }
-            Ok(layer.respond(response, &method, origin.as_ref(), timer, server))
+            Ok(layer.respond(response, &method, origin.as_ref(), timer))
         })
     }
 }
@@ -119,11 +122,10 @@ impl RequestLayer {
         method: &Method,
         origin: Option<&HeaderValue>,
         timer: RequestTimer,
-        server: Option<ServerRequest>,
     ) -> Response {
         let mut response = write_problem(response, method, timer.id());
         self.0.cors.add_to(response.headers_mut(), origin);
-        finish(response, timer, server)
+        finish(response, timer)
     }
 }
 
@@ -165,15 +167,21 @@ async fn yield_to_ready_requests() {
 }
 
 /// Adds the common headers and stops the timer.
-fn finish(mut response: Response, timer: RequestTimer, server: Option<ServerRequest>) -> Response {
+fn finish(mut response: Response, timer: RequestTimer) -> Response {
     let status = response.status();
+    let is_from_server = timer.context().server_request().is_some();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if timer.context().is_https() {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HSTS));
+    }
     if let Ok(value) = HeaderValue::from_str(timer.id().as_str()) {
         headers.insert(X_REQUEST_ID, value);
     }
     let at = timer.finish(&response);
-    if server.is_some() {
+    if is_from_server {
         let headers = response.headers_mut();
         headers.insert(header::DATE, date::header(at));
         // The rest of such a request is not parsed as the next one.
@@ -217,6 +225,7 @@ mod tests {
     use super::*;
     use crate::app::app;
     use crate::log::LogSink;
+    use crate::request_context::ServerRequest;
     use crate::router::Router;
 
     #[tokio::test]

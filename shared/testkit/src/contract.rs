@@ -213,7 +213,12 @@ mod tests {
     const PATH: &str = "/v5/sessions/0190d0a0-7c3e-7a11-8f3e-0123456789ab";
 
     fn headers(more: &[(&'static str, &'static str)]) -> HeaderMap {
-        let always = [("x-request-id", "1"), ("cache-control", "no-store")];
+        let always = [
+            ("x-request-id", "1"),
+            ("cache-control", "no-store"),
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+        ];
         let all = always.iter().chain(more).map(|(name, value)| {
             let name = HeaderName::from_static(name);
             (name, HeaderValue::from_static(value))

@@ -9,8 +9,14 @@ use utoipa::openapi::{Object, ObjectBuilder, Ref, RefOr, Response, Type};
 
 use super::schema::text;
 
-/// Headers of every response.
-const ALWAYS: [&str; 2] = ["X-Request-Id", "Cache-Control"];
+/// Headers of every response; the last one only of those over TLS.
+const ALWAYS: [&str; 5] = [
+    "X-Request-Id",
+    "Cache-Control",
+    "X-Content-Type-Options",
+    "Referrer-Policy",
+    "Strict-Transport-Security",
+];
 
 pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
     let seconds = ObjectBuilder::new()
@@ -29,6 +35,19 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
             "Cache-Control",
             "Caches must not store the response.",
             text().enum_values(Some(["no-store"])).examples(["no-store"]).build(),
+        ),
+        (
+            "X-Content-Type-Options",
+            "Browsers must use the declared media type.",
+            text().enum_values(Some(["nosniff"])).examples(["nosniff"]).build(),
+        ),
+        (
+            "Referrer-Policy",
+            "Requests that this response causes do not tell its address.",
+            text()
+                .enum_values(Some(["no-referrer"]))
+                .examples(["no-referrer"])
+                .build(),
         ),
         (
             "Location",
@@ -83,6 +102,16 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
         header(
             "Present if the same request took effect before; this response repeats the earlier one.",
             replayed,
+            false,
+        )
+        .into(),
+    );
+    let policy = "max-age=31536000";
+    headers.insert(
+        "Strict-Transport-Security".to_owned(),
+        header(
+            "Present if the client used TLS: for a year, browsers use nothing else.",
+            text().enum_values(Some([policy])).examples([policy]).build(),
             false,
         )
         .into(),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use axum::http::uri::PathAndQuery;
-use axum::http::{HeaderName, Uri, header};
+use axum::http::{HeaderValue, Uri, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use lambda_http::RequestExt as _;
@@ -14,10 +14,8 @@ use lambda_http::request::{LambdaRequest, RequestContext};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::value::RawValue;
 
-use crate::client_address;
+use crate::client_address::{self, X_FORWARDED_PROTO};
 use crate::router::PREFIXES;
-
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The start of the events of HTTP APIs and function URLs (payload format 2.0).
 const FORMAT_2_START: &str = r#"{"version":"2.0","#;
@@ -62,9 +60,13 @@ fn sanitize(event: &mut LambdaRequest) {
         LambdaRequest::Alb(event) => (&mut event.headers, &mut event.body, event.is_base64_encoded),
         _ => return,
     };
-    // `lambda_http` builds the request's URI from them, and only its path is used.
+    // `lambda_http` builds the request's URI from them, and only its path is used. A load balancer states the client's
+    // scheme in the second one.
     headers.remove(header::HOST);
-    headers.remove(X_FORWARDED_PROTO);
+    let is_scheme = |value: &HeaderValue| value == "https" || value == "http";
+    if !headers.get_all(X_FORWARDED_PROTO).iter().all(is_scheme) {
+        headers.remove(X_FORWARDED_PROTO);
+    }
     if is_base64 && body.as_ref().is_some_and(|body| STANDARD.decode(body).is_err()) {
         // A byte that is no UTF-8, so that the handler rejects the body as malformed.
         *body = Some(STANDARD.encode([0xff]));
@@ -100,6 +102,16 @@ pub(crate) fn source_address(request: &lambda_http::Request) -> Option<IpAddr> {
         // the header.
         RequestContext::Alb(_) => client_address::last_forwarded(request.headers()),
         _ => None,
+    }
+}
+
+/// Whether the client reached the front door over TLS. API Gateway and function URLs accept nothing else.
+pub(crate) fn is_https(request: &lambda_http::Request) -> bool {
+    match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV1(_) | RequestContext::ApiGatewayV2(_)) => true,
+        // The load balancer replaces what a client sends.
+        Some(RequestContext::Alb(_)) => client_address::is_forwarded_https(request.headers()),
+        _ => false,
     }
 }
 

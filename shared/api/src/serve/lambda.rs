@@ -27,7 +27,9 @@ const REGISTRATION_DEADLINE: Duration = Duration::from_secs(1);
 /// Serves the function's invocations until the runtime ends.
 pub(super) async fn serve_requests(app: App, env: &Env, observer: Observer) -> Result<(), Failure> {
     let service = app.map_request(|mut request: lambda_http::Request| {
-        let mut context = RequestContext::default().with_client_address(event::source_address(&request));
+        let mut context = RequestContext::default()
+            .with_client_address(event::source_address(&request))
+            .with_https(event::is_https(&request));
         if let Some(lambda) = request.lambda_context_ref() {
             context = context.with_request_id(RequestId::new(&lambda.request_id));
         }

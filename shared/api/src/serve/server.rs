@@ -141,7 +141,9 @@ fn request_context(
     }
     let client = client_address::behind_proxies(trusted_proxies, request.headers(), peer.ip());
     let is_host_valid = host::is_valid(request.version(), request.headers());
-    RequestContext::from_client(client).with_server_request(ServerRequest {
+    let is_https = trusted_proxies > 0 && client_address::is_forwarded_https(request.headers());
+    let context = RequestContext::from_client(client).with_https(is_https);
+    context.with_server_request(ServerRequest {
         body_deadline: limits.body,
         rejection: (!is_host_valid).then_some(Code::MalformedRequest),
     })
