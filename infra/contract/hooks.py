@@ -95,12 +95,15 @@ def give_password(case: Case) -> None:
     """The API validates the new password only if the current one is right."""
     if case.path == "/auth/password" and isinstance(case.body, dict) and "currentPassword" in case.body:
         case.body["currentPassword"] = account.password
+    if case.path == "/auth/reauthenticate" and isinstance(case.body, dict) and "password" in case.body:
+        case.body["password"] = account.password
 
 
 @schemathesis.hook
 def after_call(context: HookContext, case: Case, response: Response) -> None:
     if case.path == "/auth/password" and case.method == "POST" and response.status_code == 200:
         account.password = case.body["newPassword"]
+        account.token = response.json()["data"]["token"]
 
 
 KEY = "Idempotency-Key"

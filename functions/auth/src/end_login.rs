@@ -1,12 +1,13 @@
 //! `DELETE /auth/logins/{id}`
 
-use api::openapi::schema;
+use api::openapi::{problems, schema};
 use api::{ApiError, AppState, Authenticated, Empty, Id, Reply};
 use axum::extract::State;
 use domain::LoginId;
 use domain::logins::ops;
 
-/// Ends one of the caller's logins. A repeated request responds with 404.
+/// Ends one of the caller's own logins, which is then not found. The caller must have entered the password within the
+/// last ten minutes: at a registration, a login or `POST /auth/reauthenticate`.
 #[utoipa::path(
     delete,
     path = "/auth/logins/{id}",
@@ -14,7 +15,10 @@ use domain::logins::ops;
     operation_id = "endLogin",
     security(("accessToken" = [])),
     params(("id" = schema::IdParameter, Path, description = "The login's id.")),
-    responses((status = 200, description = "The login has ended.", body = Empty)),
+    responses(
+        (status = 200, description = "The login has ended.", body = Empty),
+        problems::ReauthenticationRequired,
+    ),
 )]
 pub async fn handle(
     State(app): State<AppState>,

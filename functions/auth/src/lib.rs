@@ -8,6 +8,7 @@ mod logins;
 mod logout;
 mod logout_all;
 mod password;
+mod reauthenticate;
 mod refresh;
 mod register;
 mod schema;
@@ -17,5 +18,5 @@ api::function! {
     tag: "authentication",
     description: "Registration, login, refresh, logout, passwords and logins.",
     tokens: Signs,
-    endpoints: [register, login, refresh, logout, logout_all, password, logins, end_login, jwks],
+    endpoints: [register, login, refresh, logout, logout_all, password, reauthenticate, logins, end_login, jwks],
 }

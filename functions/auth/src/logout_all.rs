@@ -1,5 +1,6 @@
 //! `POST /auth/logout-all`
 
+use api::openapi::problems;
 use api::{ApiError, AppState, Authenticated, Reply};
 use axum::extract::State;
 use domain::logins::ops;
@@ -15,14 +16,18 @@ pub struct EndedBody {
     pub ended: usize,
 }
 
-/// Ends all logins of the caller, including the current one.
+/// Ends all of the caller's logins, including this one. The caller must have entered the password within the last ten
+/// minutes: at a registration, a login or `POST /auth/reauthenticate`.
 #[utoipa::path(
     post,
     path = "/auth/logout-all",
     tag = "authentication",
     operation_id = "logOutEverywhere",
     security(("accessToken" = [])),
-    responses((status = 200, description = "The logins have ended.", body = EndedBody)),
+    responses(
+        (status = 200, description = "The logins have ended.", body = EndedBody),
+        problems::ReauthenticationRequired,
+    ),
 )]
 pub async fn handle(
     State(app): State<AppState>,

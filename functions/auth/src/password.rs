@@ -9,8 +9,8 @@ use domain::users::ops;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::logout_all::EndedBody;
 use crate::schema;
+use crate::signed_in::SignedInBody;
 
 /// The current and the new password.
 #[derive(Deserialize, ToSchema)]
@@ -40,7 +40,8 @@ impl PasswordBody {
     }
 }
 
-/// Changes the caller's password, and ends all other logins of the caller.
+/// Changes the caller's password, ends all of their logins including this one, and opens a new one. The new password
+/// must differ from the current one.
 #[utoipa::path(
     post,
     path = "/auth/password",
@@ -49,7 +50,17 @@ impl PasswordBody {
     security(("accessToken" = [])),
     request_body = PasswordBody,
     responses(
-        (status = 200, description = "The password has changed, and the other logins have ended.", body = EndedBody),
+        (
+            status = 200,
+            description = "The password is the new one, all logins have ended, and this is a new one.",
+            body = SignedInBody,
+            links((
+                "refresh" = (
+                    operation_id = "refresh",
+                    request_body = json!({"refreshToken": "$response.body#/data/refreshToken"})
+                )
+            ))
+        ),
         problems::InvalidCredentials,
         problems::TooManyAttempts,
     ),
@@ -58,8 +69,8 @@ pub async fn handle(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
     Body(body): Body<PasswordBody>,
-) -> Result<Reply<EndedBody>, ApiError> {
+) -> Result<Reply<SignedInBody>, ApiError> {
     let (current, new) = body.parse()?;
-    let ended = ops::change_password(&app.env, &caller, &current, &new).await?;
-    Ok(Reply::ok(EndedBody { ended }))
+    let signed_in = ops::change_password(&app.env, &caller, &current, &new).await?;
+    SignedInBody::reply(Reply::ok, &app, signed_in)
 }

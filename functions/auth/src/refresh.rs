@@ -32,9 +32,10 @@ impl RefreshBody {
     }
 }
 
-/// Exchanges a refresh token for a new access token and the next refresh token. For 30 seconds the old token still
-/// returns the same next token, so that a client may retry after a lost response. Later reuse ends the login, because
-/// another party has a copy of the token.
+/// Exchanges a refresh token for new tokens. For 30 seconds after that, the old token is accepted at most twice more,
+/// for two tabs that refresh at once and for a lost response. Each use receives a refresh token of its own: programs
+/// that share a login must share its latest token. The login ends if a token was copied: if a replaced token is used
+/// later than that, or if different refresh tokens from one exchange are used at two exchanges in a row.
 #[utoipa::path(
     post,
     path = "/auth/refresh",

@@ -41,6 +41,7 @@ const LOWER_BOUNDS: &[Count] = &[
     ("list events", 2),
     // Begin, account and the login's counter, commit; then, without a second begin, both again, commit.
     ("change password", 5),
+    ("reauthenticate", 5),
     ("end a login", 3),
     // Begin, the login, commit.
     ("log out", 3),
@@ -150,7 +151,11 @@ async fn call_every_endpoint() -> (Vec<Count>, Vec<Value>) {
     timed(&mut counts, "list events", listing).await.ok();
     let body = json!({ "currentPassword": "password123", "newPassword": "password456" });
     let changing = app.post("/v5/auth/password").bearer(&token).json(&body).send();
-    timed(&mut counts, "change password", changing).await.ok();
+    let changed = timed(&mut counts, "change password", changing).await.ok();
+    let token = text(&changed["token"]);
+    let body = json!({ "password": "password456" });
+    let proving = app.post("/v5/auth/reauthenticate").bearer(&token).json(&body).send();
+    timed(&mut counts, "reauthenticate", proving).await.ok();
     let account = json!({ "email": "a@example.com", "password": "password456" });
     let mut tokens = Vec::new();
     for _ in 0..3 {

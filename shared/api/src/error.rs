@@ -144,6 +144,10 @@ impl From<domain::Error> for ApiError {
             Error::EmailTaken => Self::new(Code::EmailTaken, "An account with this email exists."),
             Error::NotFound => Self::new(Code::NotFound, "No resource with this id is available to this token."),
             Error::Forbidden => Self::new(Code::Forbidden, "The role in this tenant does not allow this."),
+            Error::ReauthenticationRequired => Self::new(
+                Code::ReauthenticationRequired,
+                "Enter the password at `POST /auth/reauthenticate`, and try again within ten minutes.",
+            ),
             Error::Revoked => Self::new(Code::RevokedToken, "The login of this token has ended. Log in again."),
             Error::Store(error @ kv::Error::Unavailable { .. }) => Self::new(
                 Code::StoreUnavailable,

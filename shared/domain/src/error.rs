@@ -47,6 +47,9 @@ pub enum Error {
     /// The caller is a member of the tenant, but their role does not grant the permission.
     #[error("the role in this tenant does not allow this")]
     Forbidden,
+    /// The caller has not entered the password lately, which the operation requires.
+    #[error("the caller has to enter the password first")]
+    ReauthenticationRequired,
     /// The token is authentic, but its login has ended or its user is no longer a member of the tenant.
     #[error("the login behind this token has ended")]
     Revoked,
@@ -81,6 +84,7 @@ impl Error {
             Self::EmailTaken
             | Self::NotFound
             | Self::PreconditionFailed
+            | Self::ReauthenticationRequired
             | Self::Corrupt { .. }
             | Self::Hashing(_)
             | Self::Store(_) => None,

@@ -9,7 +9,8 @@ use strum::{EnumIter, IntoEnumIterator as _, IntoStaticStr};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum SecurityEvent {
-    /// A refresh token that was replaced before its grace period: it was copied, and its login ends.
+    /// A refresh token that was certainly copied, so its login ends: it was replaced before its grace period, or
+    /// different tokens of one rotation are used at two rotations in a row.
     TokenReuse,
     /// A refresh token that was replaced within its grace period: two tabs, a lost response, or a copy.
     TokenReplay,

@@ -106,11 +106,13 @@ proptest! {
     #[test]
     fn logins_round_trip(
         id in id::<LoginId>(), user in id::<UserId>(), tenant in id::<TenantId>(), created_at in time(),
-        used_at in time(), expires_at in time(), address in prop::option::of(address()), user_agent in "\\PC{0,300}",
+        password_at in time(), used_at in time(), expires_at in time(),
+        address in prop::option::of(address()), user_agent in "\\PC{0,300}",
     ) {
         let user_agent = UserAgent::new(&user_agent);
         let (refresh, _) = TokenFamily::start(&SystemRng, user, tenant, id);
-        let login = Login { id, user, tenant, created_at, used_at, expires_at, address, user_agent, refresh };
+        let login = Login {
+            id, user, tenant, created_at, password_at, used_at, expires_at, address, user_agent, refresh };
         round_trips(&login)?;
         prop_assert_eq!(project::<LoginExpiry>(&login), login.into());
     }
@@ -130,22 +132,25 @@ proptest! {
     }
 
     #[test]
-    fn logins_of_the_next_release_decode(
-        id in id::<LoginId>(), user in id::<UserId>(), tenant in id::<TenantId>(), sent: bool,
+    fn logins_of_the_last_release_still_decode(
+        id in id::<LoginId>(), user in id::<UserId>(), tenant in id::<TenantId>(), created in time(),
     ) {
         let time = Timestamp::from_millis(0);
-        let times = format!(r#""createdAt":"{time}","passwordAt":"{time}","usedAt":"{time}","expiresAt":"{time}""#);
+        let times = format!(r#""createdAt":"{created}","usedAt":"{time}","expiresAt":"{time}""#);
         let digest = |letter: char| letter.to_string().repeat(43);
         let (one, two, three) = (digest('A'), digest('E'), digest('I'));
-        let generation = format!(r#"{{"tokens":["{one}","{two}"],"at":"{time}","replays":1,"divided":true}}"#);
-        let superseded = if sent { generation } else { String::new() };
-        let tokens = format!(r#""current":["{three}","{two}"],"superseded":[{superseded}]"#);
-        let family = format!(r#"{{"proof":"{one}",{tokens},"divisions":1}}"#);
+        let replaced = format!(r#"{{"token":"{one}","nonce":"{two}","at":"{time}"}}"#);
+        let family = format!(r#"{{"proof":"{one}","current":"{three}","replaced":[{replaced}]}}"#);
         let client = r#""address":null,"userAgent":"curl/8""#;
         let ids = format!(r#""id":"{id}","user":"{user}","tenant":"{tenant}""#);
-        let stored = format!(r#"{{"v":3,"data":{{{ids},{times},{client},"refresh":{family}}}}}"#);
+        let stored = format!(r#"{{"v":2,"data":{{{ids},{times},{client},"refresh":{family}}}}}"#);
         let login: Login = record::decode(stored.as_bytes()).expect("the record decodes");
         prop_assert_eq!((login.id, login.user, login.tenant, login.used_at), (id, user, tenant, time));
+        prop_assert_eq!(login.password_at, created);
+        let rewritten = String::from_utf8(record::encode(&login).expect("the record encodes")).expect("it is JSON");
+        let superseded = format!(r#"[{{"tokens":["{one}"],"at":"{time}","replays":0,"divided":false}}]"#);
+        let expected = format!(r#""current":["{three}"],"superseded":{superseded},"divisions":0"#);
+        prop_assert!(rewritten.contains(&expected), "{}", rewritten);
         let expiry = record::decode_projection::<LoginExpiry>(stored.as_bytes()).expect("the record decodes");
         prop_assert_eq!(expiry, login.into());
     }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::http::header;
 use domain::logins::MAX_LOGINS;
 use serde_json::{Value, json};
 use testkit::{Actor, Code, Target as _, TestApp, TestResponse};
@@ -237,16 +236,14 @@ async fn unchanged_values_failures_and_reads_are_not_logged() {
         .send()
         .await
         .assert_problem(409, Code::EmailTaken);
-    // A replay within the grace period returns the same successor and is not logged.
-    let refresh = json!({ "refreshToken": alice.refresh_token() });
-    app.post("/v5/auth/refresh").json(&refresh).send().await.ok();
-    app.post("/v5/auth/refresh").json(&refresh).send().await.ok();
-    // Reads are not logged.
+    let refresh = json!({ "refreshToken": "junk" });
+    let response = app.post("/v5/auth/refresh").json(&refresh).send().await;
+    response.assert_problem(401, Code::InvalidRefreshToken);
     app.get(&path).by(&alice).send().await.ok();
     app.get("/v5/auth/logins").by(&alice).send().await.ok();
 
     let since = rest(&app, &alice, before.next.as_deref(), 100).await;
-    assert_eq!(since.types(), ["login.refreshed"]);
+    assert!(since.types().is_empty(), "{:?}", since.types());
 }
 
 #[tokio::test]
@@ -267,7 +264,7 @@ async fn repeated_logouts_are_logged_once() {
 }
 
 #[tokio::test]
-async fn a_replay_from_another_client_within_the_grace_period_succeeds_and_is_logged() {
+async fn every_replay_of_a_refresh_token_has_an_event_with_its_address() {
     const ELSEWHERE: &str = "192.0.2.1";
     let app = start();
     let account = json!({ "email": "alice@example.com", "password": "password123" });
@@ -275,39 +272,19 @@ async fn a_replay_from_another_client_within_the_grace_period_succeeds_and_is_lo
     let token = registered["token"].as_str().unwrap();
     let login = current_login(&app, &registered["token"]).await;
     let body = json!({ "refreshToken": registered["refreshToken"] });
-    let refresh = async |address: &str, agent: Option<&str>| {
-        let mut request = app.post("/v5/auth/refresh").from_address(address).json(&body);
-        if let Some(agent) = agent {
-            request = request.header(header::USER_AGENT, agent);
-        }
-        request.send().await.ok()["refreshToken"].take()
-    };
-    let home = &TestApp::ADDRESS.to_string();
-    let mapped = format!("::ffff:{home}");
-    let successor = refresh(home, Some("browser/1")).await;
-    for (address, agent, is_logged) in [
-        (home.as_str(), Some("browser/1"), false),
-        (&mapped, Some("browser/1"), false),
-        // A missing user agent counts as the same client.
-        (home, None, false),
-        (ELSEWHERE, Some("browser/1"), true),
-        (ELSEWHERE, None, true),
-        (home, Some("curl/8"), true),
-    ] {
-        let (stored, before) = (app.all_entries().await, all_events(&app, token).await);
-        assert_eq!(refresh(address, agent).await, successor, "{address} {agent:?}");
+    let home = TestApp::ADDRESS.to_string();
+    app.post("/v5/auth/refresh").json(&body).send().await.ok();
+    // The last one is rejected.
+    for (address, status) in [(home.as_str(), 200), (ELSEWHERE, 200), (home.as_str(), 401)] {
+        let before = all_events(&app, token).await;
+        let call = app.post("/v5/auth/refresh").from_address(address).json(&body);
+        assert_eq!(call.send().await.status, status);
         let after = all_events(&app, token).await;
-        let new = &after[before.len()..];
-        assert_eq!(new.len(), usize::from(is_logged), "{address} {agent:?}: {new:?}");
-        if let [event] = new {
-            assert_eq!(event["type"], "login.refresh_replayed");
-            assert_eq!((&event["loginId"], &event["ip"]), (&login, &json!(address)));
-        } else {
-            assert!(
-                app.all_entries().await == stored,
-                "{address} {agent:?}: a replay without an event writes nothing"
-            );
-        }
+        let [event] = &after[before.len()..] else {
+            panic!("{after:?}")
+        };
+        assert_eq!(event["type"], "login.refresh_replayed");
+        assert_eq!((&event["loginId"], &event["ip"]), (&login, &json!(address)));
     }
 }
 

@@ -12,12 +12,14 @@ mod login;
 mod logins;
 mod logout;
 mod password;
+mod reauthentication;
 mod refresh;
 mod register;
 mod source;
 mod throttle;
 
 use domain::password::Policy;
+use serde_json::Value;
 use testkit::TestApp;
 
 fn start() -> TestApp {
@@ -26,4 +28,12 @@ fn start() -> TestApp {
 
 fn strict() -> TestApp {
     TestApp::with_password_policy(auth::router(), Policy::STRICT)
+}
+
+/// The records of all audit events, in the order of each tenant's log.
+async fn events(app: &TestApp) -> Vec<Value> {
+    let entries = app.all_entries().await.into_iter();
+    let records = entries.filter_map(|entry| serde_json::from_slice::<Value>(&entry.value).ok());
+    let mut data = records.map(|mut record| record["data"].take());
+    data.by_ref().filter(|data| data["action"].is_object()).collect()
 }

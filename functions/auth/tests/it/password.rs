@@ -2,11 +2,16 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use testkit::{Actor, Code, Target as _, TestApp, TestResponse};
 
-use crate::{start, strict};
+use crate::{events, start, strict};
 
 async fn change(app: &TestApp, actor: &Actor, current: &str, new: &str) -> TestResponse {
     let body = json!({ "currentPassword": current, "newPassword": new });
     app.post("/v5/auth/password").by(actor).json(&body).send().await
+}
+
+async fn refresh(app: &TestApp, token: &Value) -> TestResponse {
+    let body = json!({ "refreshToken": token });
+    app.post("/v5/auth/refresh").json(&body).send().await
 }
 
 async fn log_in(app: &TestApp, password: &str) -> TestResponse {
@@ -15,24 +20,36 @@ async fn log_in(app: &TestApp, password: &str) -> TestResponse {
 }
 
 #[tokio::test]
-async fn a_changed_password_replaces_the_old_one_and_ends_all_other_logins() {
+async fn a_password_change_ends_every_login_and_returns_a_new_one() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let phone = log_in(&app, "password123").await.ok();
     let data = change(&app, &alice, "password123", "password456").await.ok();
-    assert_eq!(data, json!({ "ended": 1 }));
-    app.get("/v5/auth/logins").by(&alice).send().await.ok();
-    app.get("/v5/auth/logins")
-        .bearer(phone["token"].as_str().unwrap())
-        .send()
-        .await
-        .assert_problem(401, Code::RevokedToken);
-    let body = json!({ "refreshToken": phone["refreshToken"] });
-    app.post("/v5/auth/refresh")
-        .json(&body)
-        .send()
-        .await
-        .assert_problem(401, Code::InvalidRefreshToken);
+    for token in [&alice.token, phone["token"].as_str().unwrap()] {
+        let response = app.get("/v5/auth/logins").bearer(token).send().await;
+        response.assert_problem(401, Code::RevokedToken);
+    }
+    for token in [&json!(alice.refresh_token()), &phone["refreshToken"]] {
+        let response = refresh(&app, token).await;
+        response.assert_problem(401, Code::InvalidRefreshToken);
+    }
+    let token = data["token"].as_str().unwrap();
+    let listed = app.get("/v5/auth/logins").bearer(token).send().await.ok();
+    assert_eq!(listed["logins"].as_array().unwrap().len(), 1);
+    assert_eq!(data["user"]["email"], "alice@example.com");
+    refresh(&app, &data["refreshToken"]).await.ok();
+    let events = events(&app).await;
+    let [.., changed, opened, _] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(
+        (&changed["action"]["type"], &changed["action"]["ended"]),
+        (&json!("password.changed"), &json!(2))
+    );
+    assert_eq!(
+        (&opened["action"]["type"], &opened["login"]),
+        (&json!("login.opened"), &listed["logins"][0]["id"])
+    );
     log_in(&app, "password123")
         .await
         .assert_problem(401, Code::InvalidCredentials);
@@ -40,7 +57,22 @@ async fn a_changed_password_replaces_the_old_one_and_ends_all_other_logins() {
 }
 
 #[tokio::test]
-async fn the_current_password_is_required_and_guesses_are_throttled() {
+async fn the_current_password_is_no_new_one_and_costs_no_attempt() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    for _ in 0..15 {
+        let response = change(&app, &alice, "password123", "password123").await;
+        let problem = response.assert_invalid(&["/newPassword"]);
+        assert_eq!(problem["errors"][0]["message"], "must differ from the current password");
+    }
+    // Typed differently, but the same after NFKC.
+    let response = change(&app, &alice, "password123", "ｐassword123").await;
+    response.assert_invalid(&["/newPassword"]);
+    change(&app, &alice, "password123", "password456").await.ok();
+}
+
+#[tokio::test]
+async fn wrong_current_passwords_are_rejected_and_throttled() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     for _ in 0..10 {

@@ -49,6 +49,8 @@ pub struct Person {
     pub new_email: String,
     pub email: String,
     pub password: String,
+    /// Another password.
+    pub new_password: String,
     pub refresh_token: String,
     /// The value of free text fields.
     pub text: String,
@@ -112,7 +114,8 @@ pub fn operations() -> Vec<Operation> {
         post("/auth/logout", Logout, 200),
         post("/auth/logout-all", OWN_ACCOUNT, 200),
         post("/auth/password", OWN_ACCOUNT, 200)
-            .with_body(|who| json!({ "currentPassword": who.password, "newPassword": who.password })),
+            .with_body(|who| json!({ "currentPassword": who.password, "newPassword": who.new_password })),
+        post("/auth/reauthenticate", OWN_ACCOUNT, 200).with_body(|who| json!({ "password": who.password })),
         get("/.well-known/jwks.json", Public),
         get("/audit", OWN_TENANT),
         get("/auth/logins", OWN_ACCOUNT),

@@ -31,6 +31,7 @@ impl<'a> Prepared<'a> {
             new_email: format!("new-{number}@example.com"),
             email,
             password: "password123".to_owned(),
+            new_password: "password456".to_owned(),
             refresh_token: actor.signed_in.refresh_token.reveal(),
             text: "text".to_owned(),
         };

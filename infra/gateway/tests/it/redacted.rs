@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use api::Field;
 use api::config::{AddressDetail, Config, LogFormat, Logs, Mode, Origins, Stream};
-use domain::logins::{Lifetime, Nonce};
+use domain::logins::{Lifetime, Presented, TokenSecret};
 use domain::password::Password;
 use domain::password::Policy;
 use domain::users::Email;
@@ -58,12 +58,12 @@ async fn debug_output_contains_no_secret() {
         .await
         .unwrap()
         .into_inner();
-    // A login with a refresh token, the token that it replaced, and the nonce that links them.
+    // A login with a refresh token, the token that it replaced, and the secret of the next one.
     let first = signed_in.refresh_token.clone();
     let refreshed = domain::logins::ops::refresh(&app.env, &Client::default(), &first)
         .await
         .unwrap();
-    let nonce = Nonce::draw(&SystemRng);
+    let next = TokenSecret::draw(&SystemRng);
     let private = PrivateKey::parse(jwt::forged::PRIVATE_KEY).unwrap();
     let tokens = jwt::Settings {
         signing: Some(SigningKey::Hs256(Secret::new(SIGNING).unwrap())),
@@ -80,7 +80,7 @@ async fn debug_output_contains_no_secret() {
     let (read, wrong): (Field<String>, Field<u8>) =
         (serde_json::from_str(&raw).unwrap(), serde_json::from_str(&raw).unwrap());
 
-    // Hashes, digests and nonces in the form in which the store holds them.
+    // Hashes and digests in the form in which the store holds them.
     let stored = app.all_entries().await;
     let stored: Vec<_> = stored
         .iter()
@@ -92,7 +92,7 @@ async fn debug_output_contains_no_secret() {
         "$argon2".to_owned(),
         "VpezJpGXA7rAMcrn9g".to_owned(),
     ];
-    for member in ["passwordHash", "proof", "current", "token", "nonce", "seal"] {
+    for member in ["passwordHash", "proof", "current", "tokens", "seal"] {
         let found = stored.iter().flat_map(|record| texts(record, member));
         let found: Vec<_> = found.collect();
         assert!(!found.is_empty(), "no stored record has a {member}");
@@ -104,7 +104,7 @@ async fn debug_output_contains_no_secret() {
     }
     let device = first.device_token();
     marks.push(device.reveal()["coditect_dt_".len()..].to_owned());
-    marks.push(nonce_text(&nonce));
+    marks.push(secret_text(&next));
 
     let printed: [(&str, &dyn Debug); 20] = [
         ("Password", &registration.password),
@@ -113,11 +113,11 @@ async fn debug_output_contains_no_secret() {
         ("User", &signed_in.user),
         ("RefreshToken", &first),
         ("DeviceToken", &device),
-        ("Nonce", &nonce),
+        ("TokenSecret", &next),
         ("TokenFamily", &refreshed.login.refresh),
         ("Login", &refreshed.login),
         ("SignedIn", &refreshed),
-        ("TokenStatus", &refreshed.login.refresh.status_of(&first, refreshed.at)),
+        ("Presented", &Presented::Rotated(refreshed.refresh_token.clone())),
         ("Secret", &Secret::new(SIGNING).unwrap()),
         ("PrivateKey", &private),
         ("SigningKey", &SigningKey::EdDsa(private.clone())),
@@ -156,16 +156,20 @@ fn texts(value: &serde_json::Value, name: &str) -> Vec<String> {
     use serde_json::Value;
     match value {
         Value::Object(members) => {
-            let here = members.get(name).and_then(Value::as_str).map(str::to_owned);
+            let own = members.get(name).into_iter().flat_map(|value| match value {
+                Value::Array(items) => items.iter().collect(),
+                value => vec![value],
+            });
+            let here = own.filter_map(Value::as_str).map(str::to_owned);
             let below = members.values().flat_map(|value| texts(value, name));
-            here.into_iter().chain(below).collect()
+            here.chain(below).collect()
         }
         Value::Array(items) => items.iter().flat_map(|value| texts(value, name)).collect(),
         _ => Vec::new(),
     }
 }
 
-fn nonce_text(nonce: &Nonce) -> String {
-    let text = serde_json::to_value(nonce).unwrap();
+fn secret_text(secret: &TokenSecret) -> String {
+    let text = serde_json::to_value(secret).unwrap();
     text.as_str().unwrap().to_owned()
 }

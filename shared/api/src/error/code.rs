@@ -67,6 +67,8 @@ codes! {
     Internal = "INTERNAL", INTERNAL_SERVER_ERROR, "Internal error";
     /// The caller's role is too low.
     Forbidden = "FORBIDDEN", FORBIDDEN, "The role does not allow this";
+    /// The password was not entered lately.
+    ReauthenticationRequired = "REAUTHENTICATION_REQUIRED", FORBIDDEN, "The password is required again";
     /// The resource does not exist, or belongs to another tenant.
     NotFound = "NOT_FOUND", NOT_FOUND, "Not found";
     /// Another account has this email.

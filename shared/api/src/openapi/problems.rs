@@ -34,6 +34,7 @@ problems! {
     InvalidCredentials
     InvalidRefreshToken
     NotFound
+    ReauthenticationRequired
     StoreFull
     StoreUnavailable
     TooManyAttempts
@@ -177,6 +178,7 @@ fn sample(code: Code) -> ApiError {
         Code::BodyTooLarge => crate::json::body_too_large(),
         Code::Internal => ApiError::internal("an example"),
         Code::Forbidden => Error::Forbidden.into(),
+        Code::ReauthenticationRequired => Error::ReauthenticationRequired.into(),
         Code::NotFound => Error::NotFound.into(),
         Code::EmailTaken => Error::EmailTaken.into(),
         Code::PreconditionFailed => Error::PreconditionFailed.into(),

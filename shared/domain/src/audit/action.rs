@@ -40,10 +40,11 @@ actions! {
     },
     /// The login's refresh token was replaced.
     "login.refreshed" => Refreshed,
-    /// A replaced refresh token came back within its grace period and got the same successor, but from another address
-    /// or another program than the request that replaced it: two clients have the token.
+    /// A replaced refresh token came back within its grace period: two programs have it, or a response was lost. It
+    /// was accepted, unless others had come back in the same period.
     "login.refresh_replayed" => RefreshReplayed,
-    /// A replaced refresh token came back after its grace period, so it was copied: the login was ended.
+    /// A refresh token was copied, so the login was ended: a replaced token came back after its grace period, or
+    /// different clients replaced tokens twice in a row.
     "login.reuse_detected" => ReuseDetected,
     /// The user logged out.
     "login.closed" => LoggedOut,
@@ -62,9 +63,9 @@ actions! {
         /// The number of logins that were alive.
         ended: usize
     },
-    /// The user changed their password, which ended their other logins.
+    /// The user changed their password, which ended all of their logins. The new one has an event of its own.
     "password.changed" => PasswordChanged {
-        /// The number of other logins that were alive.
+        /// The number of logins that were alive.
         ended: usize
     },
     /// A session was created.

@@ -1,9 +1,11 @@
 //! Logins: one per signed-in device. A token is valid while the login that it names is alive.
 
 pub(crate) mod attempt;
+mod family;
 pub mod keys;
 mod open;
 pub mod ops;
+pub mod reauthentication;
 mod refresh;
 pub mod store;
 
@@ -11,9 +13,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use self::refresh::FamilyV3;
-pub use self::refresh::{GRACE, Nonce, RefreshToken, TokenFamily, TokenStatus};
+use self::family::FamilyV2;
+pub use self::family::{GRACE, MAX_REPLAYS, Presented, TokenFamily, TokenStatus};
+pub use self::refresh::{RefreshToken, TokenSecret};
 use crate::client::{Address, Client, UserAgent};
+use crate::error::{Error, Result};
 use crate::id::{LoginId, TenantId, UserId};
 use crate::record::{Projection, Record};
 use crate::security::SecurityEvent;
@@ -23,6 +27,10 @@ use crate::users::User;
 
 /// The maximum number of logins per account. A further login ends an expired one, or else the one least recently used.
 pub const MAX_LOGINS: usize = 100;
+
+/// How long a password that the user entered allows operations that end logins. An attacker who has only an access
+/// token cannot perform them.
+pub const PASSWORD_PROOF: Duration = Duration::from_secs(10 * 60);
 
 /// One signed-in device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,13 +44,15 @@ pub struct Login {
     pub tenant: TenantId,
     /// When the user logged in.
     pub created_at: Timestamp,
-    /// When the login last got new tokens.
+    /// When the user last entered the password: at first, to log in.
+    pub password_at: Timestamp,
+    /// When a refresh token was last replaced.
     pub used_at: Timestamp,
     /// When the login expires unless it gets new tokens before.
     pub expires_at: Timestamp,
-    /// The client address that last got new tokens.
+    /// The client address of that request.
     pub address: Option<Address>,
-    /// The program that last got new tokens.
+    /// The program that sent it.
     pub user_agent: Option<UserAgent>,
     /// The login's refresh tokens.
     pub refresh: TokenFamily,
@@ -50,12 +60,12 @@ pub struct Login {
 
 impl Record for Login {
     const KIND: &'static str = "login";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
 
     fn from_version(version: u32, data: &str) -> Option<serde_json::Result<Self>> {
         match version {
             1 => Some(serde_json::from_str::<LoginV1>(data).map(Self::from)),
-            3 => Some(serde_json::from_str::<LoginV3>(data).map(Self::from)),
+            2 => Some(serde_json::from_str::<LoginV2>(data).map(Self::from)),
             _ => None,
         }
     }
@@ -105,6 +115,7 @@ impl From<LoginV1> for Login {
             user: login.user,
             tenant: login.tenant,
             created_at: login.created_at,
+            password_at: login.created_at,
             used_at: login.created_at,
             expires_at: login.expires_at,
             address: None,
@@ -114,31 +125,29 @@ impl From<LoginV1> for Login {
     }
 }
 
-/// Version 3 of the record, which the next release writes: with the time of the last password, and with the tokens
-/// that replays of a refresh token received.
+/// Version 2 of the record, in which all replays of a refresh token had one successor.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct LoginV3 {
+struct LoginV2 {
     id: LoginId,
     user: UserId,
     tenant: TenantId,
     created_at: Timestamp,
-    #[serde(rename = "passwordAt")]
-    _password_at: Timestamp,
     used_at: Timestamp,
     expires_at: Timestamp,
     address: Option<Address>,
     user_agent: Option<UserAgent>,
-    refresh: FamilyV3,
+    refresh: FamilyV2,
 }
 
-impl From<LoginV3> for Login {
-    fn from(login: LoginV3) -> Self {
+impl From<LoginV2> for Login {
+    fn from(login: LoginV2) -> Self {
         Self {
             id: login.id,
             user: login.user,
             tenant: login.tenant,
             created_at: login.created_at,
+            password_at: login.created_at,
             used_at: login.used_at,
             expires_at: login.expires_at,
             address: login.address,
@@ -172,31 +181,37 @@ impl Login {
         expiry.is_alive(now)
     }
 
-    /// Whether `client` looks like the one that got the last tokens: the same address and the same program. A client
-    /// that does not name its program matches any.
-    fn was_used_by(&self, client: &Client) -> bool {
-        self.address == client.address && (client.user_agent.is_none() || self.user_agent == client.user_agent)
+    /// Fails with [`Error::ReauthenticationRequired`] unless the user has entered the password lately.
+    pub fn require_password(&self, now: Timestamp) -> Result<()> {
+        if now <= self.password_at.plus(PASSWORD_PROOF) {
+            Ok(())
+        } else {
+            Err(Error::ReauthenticationRequired)
+        }
     }
 
-    /// The login after it replaced `token`, and the new refresh token. `used_at` never goes back, although clocks
-    /// differ.
-    fn refreshed(
+    /// The login after a client sent `token`, and the effect. A token that is accepted receives one with this `secret`.
+    ///
+    /// Only a rotation uses the login, not a replay. `used_at` never goes back, although clocks differ.
+    fn present(
         &self,
         token: &RefreshToken,
-        nonce: Nonce,
+        secret: TokenSecret,
         client: &Client,
         lifetime: Lifetime,
         now: Timestamp,
-    ) -> (Self, RefreshToken) {
+    ) -> (Self, Presented) {
         let mut login = self.clone();
-        let successor = login.refresh.rotate(token, nonce, now);
-        login.used_at = now.max(self.used_at);
-        login.expires_at = lifetime.expiry(self.created_at, login.used_at);
-        login.address = client.address;
-        if client.user_agent.is_some() {
-            login.user_agent.clone_from(&client.user_agent);
+        let presented = login.refresh.present(token, secret, now);
+        if matches!(presented, Presented::Rotated(_)) {
+            login.used_at = now.max(self.used_at);
+            login.expires_at = lifetime.expiry(self.created_at, login.used_at);
+            login.address = client.address;
+            if client.user_agent.is_some() {
+                login.user_agent.clone_from(&client.user_agent);
+            }
         }
-        (login, successor)
+        (login, presented)
     }
 }
 

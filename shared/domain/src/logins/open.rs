@@ -16,6 +16,7 @@ impl Login {
             user,
             tenant,
             created_at: now,
+            password_at: now,
             used_at: now,
             expires_at: env.limits.login.expiry(now, now),
             address: client.address,

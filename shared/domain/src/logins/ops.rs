@@ -9,7 +9,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::LoginId;
 use crate::logins::attempt::{Attempt, Target};
-use crate::logins::{Login, MAX_LOGINS, Nonce, RefreshToken, SignedIn, TokenStatus, store};
+use crate::logins::{Login, MAX_LOGINS, Presented, RefreshToken, SignedIn, TokenSecret, TokenStatus, store};
 use crate::password::{Password, PasswordHash, Verdict};
 use crate::role::Permission;
 use crate::scope::TenantScope;
@@ -206,22 +206,21 @@ fn make_room(txn: &Txn, mut logins: Vec<Login>, new: &Login, client: &Client) ->
 /// The outcome of the transaction that refreshes a login.
 enum Refreshed {
     SignedIn(Box<SignedIn>),
-    /// The token was rejected. If it was reused, the login ended; else nothing was written.
+    /// The token was rejected. An error inside the transaction would discard the end of the login, and the audit event.
     Rejected(Option<SecurityEvent>),
 }
 
-/// Exchanges a refresh token for its successor; the result also has what a new access token is made from.
+/// Exchanges a refresh token for another; the result also has what a new access token is made from.
 ///
-/// A token that was replaced at most [`GRACE`](crate::logins::GRACE) ago gets the same successor again; if it comes
-/// from another client than the one that replaced it, the audit log gets an event, because it may have been copied. A
-/// token that was replaced before that was copied, so its login ends. Every rejection is
-/// [`Error::InvalidRefreshToken`]. A reused or replayed token, and one that the login does not know, is a security
+/// A token that was replaced at most [`GRACE`](crate::logins::GRACE) ago is accepted, too, and the audit log gets an
+/// event. The login ends if a token was certainly copied ([`TokenFamily`](crate::logins::TokenFamily)). Every rejection
+/// is [`Error::InvalidRefreshToken`]. A copied or replayed token, and one that the login does not know, is a security
 /// event.
 pub async fn refresh(env: &Env, client: &Client, token: &RefreshToken) -> Result<SignedIn> {
     let now = env.clock.now();
-    let nonce = Nonce::draw(&*env.rng);
+    let secret = TokenSecret::draw(&*env.rng);
     let event = |action| Event::of(token.user(), Some(token.login()), client, now, action);
-    let (rotated, reused) = (&event(Action::Refreshed), &event(Action::ReuseDetected));
+    let (rotated, stolen) = (&event(Action::Refreshed), &event(Action::ReuseDetected));
     let replayed = &event(Action::RefreshReplayed);
     let refreshed = env
         .db
@@ -237,32 +236,29 @@ pub async fn refresh(env: &Env, client: &Client, token: &RefreshToken) -> Result
             let (Some(login), Some(user), Some((tenant, membership))) = (login, user, tenant) else {
                 return Ok(Refreshed::Rejected(None));
             };
-            let (login, refresh_token, security) = match login.refresh.status_of(token, now) {
-                TokenStatus::Foreign => return Ok(Refreshed::Rejected(Some(SecurityEvent::InvalidToken))),
-                TokenStatus::Reused => {
+            let (next, presented) = login.present(token, secret, client, env.limits.login, now);
+            let (event, refresh_token, security) = match presented {
+                Presented::Foreign => return Ok(Refreshed::Rejected(Some(SecurityEvent::InvalidToken))),
+                Presented::Stolen => {
                     txn.use_reserve();
                     store::end(&txn, login.user, login.id)?;
-                    audit::store::add(&txn, scope, reused)?;
+                    audit::store::add(&txn, scope, stolen)?;
                     return Ok(Refreshed::Rejected(Some(SecurityEvent::TokenReuse)));
                 }
-                TokenStatus::Replaced(successor) => {
-                    if !login.was_used_by(client) {
-                        audit::store::add(&txn, scope, replayed)?;
-                    }
-                    (login, successor, Some(SecurityEvent::TokenReplay))
-                }
-                TokenStatus::Current => {
-                    let (next, successor) = login.refreshed(token, nonce, client, env.limits.login, now);
-                    store::replace(&txn, &login, &next)?;
-                    audit::store::add(&txn, scope, rotated)?;
-                    (next, successor, None)
-                }
+                Presented::ReplayedTooOften => (replayed, None, Some(SecurityEvent::TokenReplay)),
+                Presented::Replayed(successor) => (replayed, Some(successor), Some(SecurityEvent::TokenReplay)),
+                Presented::Rotated(successor) => (rotated, Some(successor), None),
+            };
+            store::replace(&txn, &login, &next)?;
+            audit::store::add(&txn, scope, event)?;
+            let Some(refresh_token) = refresh_token else {
+                return Ok(Refreshed::Rejected(security));
             };
             Ok::<_, Error>(Refreshed::SignedIn(Box::new(SignedIn {
                 user,
                 tenant,
                 membership,
-                login,
+                login: next,
                 refresh_token,
                 at: now,
                 security,
@@ -321,7 +317,7 @@ pub async fn log_out_with_token(env: &Env, client: &Client, token: &RefreshToken
             let (event, security) = match login.refresh.status_of(token, now) {
                 TokenStatus::Foreign => return Ok(Some(SecurityEvent::InvalidToken)),
                 TokenStatus::Reused => (reused, Some(SecurityEvent::TokenReuse)),
-                TokenStatus::Current | TokenStatus::Replaced(_) => (closed, None),
+                TokenStatus::Current | TokenStatus::Superseded => (closed, None),
             };
             txn.use_reserve();
             store::end(&txn, login.user, login.id)?;
@@ -343,14 +339,21 @@ pub async fn list(env: &Env, caller: &Caller) -> Result<Vec<Login>> {
     Ok(logins)
 }
 
-/// Ends one of the caller's own logins. Fails with [`Error::NotFound`] for another user's and for one that has ended.
+/// Ends one of the caller's own logins. Fails with [`Error::ReauthenticationRequired`] unless the caller has entered
+/// the password lately, and with [`Error::NotFound`] for another user's login and for one that has ended.
 pub async fn end(env: &Env, caller: &Caller, id: LoginId) -> Result<()> {
     let event = &Event::by(caller, Action::LoginEnded { ended: id });
     env.in_tenant_then(
         caller,
         Permission::ManageAccount,
-        |txn, _| async move { store::find(&txn, caller.user(), id).await },
-        |txn, scope, login| {
+        |txn, _| async move {
+            try_join!(
+                store::find(&txn, caller.user(), caller.login()),
+                store::find(&txn, caller.user(), id)
+            )
+        },
+        |txn, scope, (own, login)| {
+            own.ok_or(Error::Revoked)?.require_password(caller.at())?;
             let Some(login) = login.filter(|login| login.is_alive(caller.at())) else {
                 return Err(Error::NotFound);
             };
@@ -362,13 +365,16 @@ pub async fn end(env: &Env, caller: &Caller, id: LoginId) -> Result<()> {
     .await
 }
 
-/// Ends all of the caller's logins, including the one in use. Returns how many were alive.
+/// Ends all of the caller's logins, including the one in use. Returns how many were alive. Fails with
+/// [`Error::ReauthenticationRequired`] unless the caller has entered the password lately.
 pub async fn log_out_everywhere(env: &Env, caller: &Caller) -> Result<usize> {
     env.in_tenant_then(
         caller,
         Permission::ManageAccount,
         |txn, _| async move { store::list(&txn, caller.user()).await },
         |txn, scope, logins| {
+            let own = logins.iter().find(|login| login.id == caller.login());
+            own.ok_or(Error::Revoked)?.require_password(caller.at())?;
             txn.use_reserve();
             let ended = end_all(txn, caller, logins)?;
             audit::store::add(txn, scope, &Event::by(caller, Action::LoggedOutEverywhere { ended }))?;

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use kv::{Snapshot, Txn};
+use kv::{Db, Snapshot, Txn};
 
 use crate::env::Env;
 use crate::error::Result;
@@ -45,17 +45,54 @@ impl Env {
         Fut: Future<Output = Result<R>> + Send,
         W: Fn(&Txn, TenantScope, R) -> Result<T> + Send + Sync,
     {
+        Self::enter_then(&self.db, caller, permission, read, write).await
+    }
+
+    /// Like [`in_tenant_then`](Self::in_tenant_then), but reads from an earlier transaction's `snapshot`, which saves
+    /// the store trip that begins a transaction.
+    pub(crate) async fn in_tenant_then_reading_from<R, T, F, Fut, W>(
+        &self,
+        snapshot: Snapshot,
+        caller: &Caller,
+        permission: Permission,
+        read: F,
+        write: W,
+    ) -> Result<T>
+    where
+        R: Send,
+        T: Send,
+        F: Fn(Txn, TenantScope) -> Fut + Send + Sync,
+        Fut: Future<Output = Result<R>> + Send,
+        W: Fn(&Txn, TenantScope, R) -> Result<T> + Send + Sync,
+    {
+        let db = self.db.reading_from(snapshot);
+        Self::enter_then(&db, caller, permission, read, write).await
+    }
+
+    async fn enter_then<R, T, F, Fut, W>(
+        db: &Db,
+        caller: &Caller,
+        permission: Permission,
+        read: F,
+        write: W,
+    ) -> Result<T>
+    where
+        R: Send,
+        T: Send,
+        F: Fn(Txn, TenantScope) -> Fut + Send + Sync,
+        Fut: Future<Output = Result<R>> + Send,
+        W: Fn(&Txn, TenantScope, R) -> Result<T> + Send + Sync,
+    {
         let (read, write) = (&read, &write);
-        self.db
-            .run(|txn| async move {
-                let found = caller.enter(txn.clone(), permission, read).await?;
-                write(&txn, caller.scope(), found)
-            })
-            .await
+        db.run(|txn| async move {
+            let found = caller.enter(txn.clone(), permission, read).await?;
+            write(&txn, caller.scope(), found)
+        })
+        .await
     }
 
     /// Like [`in_tenant`](Self::in_tenant), and returns a snapshot of the store after the commit, for a further
-    /// transaction ([`in_tenant_reading_from`](Self::in_tenant_reading_from)).
+    /// transaction ([`in_tenant_then_reading_from`](Self::in_tenant_then_reading_from)).
     pub(crate) async fn in_tenant_with_snapshot<T, F, Fut>(
         &self,
         caller: &Caller,
@@ -69,26 +106,6 @@ impl Env {
     {
         self.db
             .run_with_snapshot(|txn| caller.enter(txn, permission, &operation))
-            .await
-    }
-
-    /// Like [`in_tenant`](Self::in_tenant), but reads from an earlier transaction's `snapshot`, which saves the store
-    /// trip that begins a transaction.
-    pub(crate) async fn in_tenant_reading_from<T, F, Fut>(
-        &self,
-        snapshot: Snapshot,
-        caller: &Caller,
-        permission: Permission,
-        operation: F,
-    ) -> Result<T>
-    where
-        T: Send,
-        F: Fn(Txn, TenantScope) -> Fut + Send + Sync,
-        Fut: Future<Output = Result<T>> + Send,
-    {
-        self.db
-            .reading_from(snapshot)
-            .run(|txn| caller.enter(txn, permission, &operation))
             .await
     }
 }

@@ -19,7 +19,7 @@ use crate::role::Permission;
 use crate::scope::TenantScope;
 use crate::scope::caller::Caller;
 use crate::tenants::{self, Membership, Tenant};
-use crate::text::Name;
+use crate::text::{Name, Rejection};
 use crate::throttle::{RegistrationCounter, Reservation};
 use crate::time::Timestamp;
 use crate::users::{Email, User, store};
@@ -241,63 +241,87 @@ async fn replay(
     }
 }
 
-/// Changes the caller's password and ends their other logins. Returns how many of those were alive.
+/// Changes the caller's password, ends all of their logins including the one in use, and opens a new one.
 ///
-/// Fails with [`PasswordRejected`](Error::PasswordRejected) if the policy rejects `new`, and with
-/// [`InvalidCredentials`](Error::InvalidCredentials) if `current` is wrong. Wrong attempts are throttled per login, so
-/// that other clients' attempts do not affect this user.
-pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new: &str) -> Result<usize> {
-    let admission = env.hasher.admit(caller.client(), caller.user())?;
+/// Fails with [`PasswordRejected`](Error::PasswordRejected) if the policy rejects `new` or it is the current password,
+/// and with [`InvalidCredentials`](Error::InvalidCredentials) if `current` is wrong. Wrong attempts are throttled per
+/// login, so that other clients' attempts do not affect this user.
+pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new: &str) -> Result<SignedIn> {
+    let client = caller.client();
+    let admission = env.hasher.admit(client, caller.user())?;
     let attempt = Attempt {
         env,
-        client: caller.client(),
+        client,
         target: Target::Caller(caller),
     };
     let mut earlier = None;
     loop {
-        let (BegunChange { user, new, reservation }, snapshot) = begin_change(attempt, caller, new, earlier).await?;
-        if env
-            .hasher
-            .verify(&admission, current, Some(&user.password_hash))
-            .await?
-            == Verdict::Wrong
-        {
+        let (change, snapshot) = begin_change(attempt, caller, current, new, earlier).await?;
+        let BegunChange {
+            user,
+            tenant,
+            membership,
+            new,
+            reservation,
+        } = change;
+        let hash = Some(&user.password_hash);
+        if env.hasher.verify(&admission, current, hash).await? == Verdict::Wrong {
             attempt.reject(Some(user.id), reservation, snapshot).await?;
             return Err(Error::InvalidCredentials);
         }
-        let changed = &User {
-            password_hash: env.hasher.hash(&admission, &new).await?,
-            updated_at: env.clock.now().max(user.updated_at),
+        let password_hash = env.hasher.hash(&admission, &new).await?;
+        let now = env.clock.now();
+        let changed = User {
+            password_hash,
+            updated_at: now.max(user.updated_at),
             ..user.clone()
         };
-        let verified = &user;
-        let ended = env
-            .in_tenant_reading_from(snapshot, caller, Permission::ManageAccount, |txn, scope| async move {
-                let (now, email) = (changed.updated_at, &changed.email);
-                let (stored, logins, counters, trusted) = try_join!(
-                    store::find(&txn, caller.user()),
-                    logins::store::list(&txn, caller.user()),
-                    attempt.counters(&txn, now),
-                    trusted_clients(env, &txn, email, caller.client(), now)
-                )?;
-                if stored.as_ref() != Some(verified) {
-                    return Ok(None);
-                }
-                attempt.succeed(&txn, changed.id, counters, reservation, None, now)?;
-                if let Some(trusted) = trusted {
-                    // An attacker who knew the old password may have logged in from some of the others.
-                    let trust = trust(env, email, None);
-                    trusted.forget(&trust).add(&txn, &trust)?;
-                }
-                store::put(&txn, changed)?;
-                let others = logins.into_iter().filter(|login| login.id != caller.login());
-                let ended = logins::ops::end_all(&txn, caller, others)?;
-                audit::store::add(&txn, scope, &Event::by(caller, Action::PasswordChanged { ended }))?;
-                Ok(Some(ended))
-            })
+        let (login, refresh_token) = Login::open(env, user.id, tenant.id, client, now);
+        let opened = Event::of(user.id, Some(login.id), client, now, Action::LoggedIn);
+        let (verified, renewed, new_login, opened) = (&user, &changed, &login, &opened);
+        let (email, device) = (&user.email, &refresh_token.device_token());
+        let is_changed = env
+            .in_tenant_then_reading_from(
+                snapshot,
+                caller,
+                Permission::ManageAccount,
+                |txn, _| async move {
+                    try_join!(
+                        store::find(&txn, caller.user()),
+                        logins::store::list(&txn, caller.user()),
+                        attempt.counters(&txn, now),
+                        trusted_clients(env, &txn, email, client, now)
+                    )
+                },
+                |txn, scope, (stored, logins, counters, trusted)| {
+                    if stored.as_ref() != Some(verified) {
+                        return Ok(false);
+                    }
+                    attempt.succeed(txn, verified.id, counters, reservation, None, now)?;
+                    if let Some(trusted) = trusted {
+                        // An attacker who knew the old password may have logged in from some of the others.
+                        let trust = trust(env, email, Some(device));
+                        trusted.forget(&trust).add(txn, &trust)?;
+                    }
+                    store::put(txn, renewed)?;
+                    let ended = logins::ops::end_all(txn, caller, logins)?;
+                    logins::store::add(txn, new_login)?;
+                    audit::store::add(txn, scope, &Event::by(caller, Action::PasswordChanged { ended }))?;
+                    audit::store::add(txn, scope, opened)?;
+                    Ok(true)
+                },
+            )
             .await?;
-        if let Some(ended) = ended {
-            return Ok(ended);
+        if is_changed {
+            return Ok(SignedIn {
+                user: changed,
+                tenant,
+                membership,
+                login,
+                refresh_token,
+                at: now,
+                security: None,
+            });
         }
         // Another request changed the account while the password was verified. Verify again, as the same attempt.
         earlier = reservation;
@@ -307,6 +331,8 @@ pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new
 /// The state of a password change before the current password is verified.
 struct BegunChange {
     user: User,
+    tenant: Tenant,
+    membership: Membership,
     new: Password,
     reservation: Option<Reservation>,
 }
@@ -315,6 +341,7 @@ struct BegunChange {
 async fn begin_change(
     attempt: Attempt<'_>,
     caller: &Caller,
+    current: &Password,
     new: &str,
     earlier: Option<Reservation>,
 ) -> Result<(BegunChange, Snapshot)> {
@@ -327,13 +354,23 @@ async fn begin_change(
             attempt.counters(&txn, now)
         )?;
         let user = user.ok_or(Error::Revoked)?;
-        let company = tenant.and_then(|(_, membership)| membership.company);
-        let names = [&user.first_name, &user.last_name, &company];
+        let (tenant, membership) = tenant.ok_or(Error::Revoked)?;
+        let names = [&user.first_name, &user.last_name, &membership.company];
         let context = Context::of(Some(&user.email), names.into_iter().flatten());
         // Before the reservation, so that a rejected new password costs no attempt.
         let new = Password::chosen(new, env.limits.passwords, &context).map_err(Error::PasswordRejected)?;
+        if new == *current {
+            let reason = Rejection("must differ from the current password".to_owned());
+            return Err(Error::PasswordRejected(vec![reason]));
+        }
         let reservation = Attempt::reserve(&txn, counters, earlier)?;
-        Ok(BegunChange { user, new, reservation })
+        Ok(BegunChange {
+            user,
+            tenant,
+            membership,
+            new,
+            reservation,
+        })
     })
     .await
 }

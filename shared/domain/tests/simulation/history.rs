@@ -65,6 +65,11 @@ pub(crate) enum Call {
         caller: Caller,
         current: Option<usize>,
     },
+    /// `password` is the event that set the password sent.
+    Reauthenticate {
+        caller: Caller,
+        password: Option<usize>,
+    },
     /// `reader` is the client's number; `after` is where its previous page ended.
     ReadAudit {
         caller: Caller,
@@ -113,6 +118,7 @@ impl Call {
             | Self::EndLogin { caller, .. }
             | Self::LogOutEverywhere { caller }
             | Self::ChangePassword { caller, .. }
+            | Self::Reauthenticate { caller, .. }
             | Self::ReadAudit { caller, .. } => Some(caller),
             Self::Register { .. } | Self::LogIn { .. } | Self::Refresh { .. } | Self::LogOut { .. } | Self::Sweep => {
                 None
@@ -167,6 +173,7 @@ pub(crate) enum Reply {
     IdempotencyMismatch,
     PreconditionFailed,
     Revoked,
+    ReauthenticationRequired,
     /// The operation may have taken effect, or may still do so.
     Unknown,
     /// The operation did not take effect and never will.
@@ -177,7 +184,7 @@ pub(crate) enum Reply {
 
 impl Reply {
     /// The names of the replies that must occur, so that no case stays untested.
-    pub(crate) const NAMES: [&str; 18] = [
+    pub(crate) const NAMES: [&str; 19] = [
         "signed in",
         "session",
         "session replayed",
@@ -194,6 +201,7 @@ impl Reply {
         "idempotency mismatch",
         "precondition failed",
         "revoked",
+        "reauthentication required",
         "unknown",
         "not executed",
     ];
@@ -216,6 +224,7 @@ impl Reply {
             Self::IdempotencyMismatch => "idempotency mismatch",
             Self::PreconditionFailed => "precondition failed",
             Self::Revoked => "revoked",
+            Self::ReauthenticationRequired => "reauthentication required",
             Self::Unknown => "unknown",
             Self::NotExecuted => "not executed",
             Self::Unexpected(_) => "unexpected",
@@ -249,6 +258,7 @@ impl From<Error> for Reply {
             Error::IdempotencyMismatch => Self::IdempotencyMismatch,
             Error::PreconditionFailed => Self::PreconditionFailed,
             Error::Revoked => Self::Revoked,
+            Error::ReauthenticationRequired => Self::ReauthenticationRequired,
             Error::Store(kv::Error::Unavailable {
                 cause: Cause::Undecided { .. },
             }) => Self::Unknown,

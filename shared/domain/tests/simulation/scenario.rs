@@ -76,6 +76,8 @@ impl Scenario {
         let (clients, emails) = (self.rng.usize(2..6), self.rng.usize(1..4));
         // In a third of the runs, clients guess passwords.
         let guesses_passwords = self.rng.u32(..3) == 0;
+        // In a quarter of the runs, one client is a thief.
+        let has_thief = self.rng.u32(..4) == 0;
         // In a third of the runs, every client sleeps halfway until some of the used idempotency keys have expired.
         let sleeps_until =
             (self.rng.u32(..3) == 0).then(|| KEY_LIFETIME + Duration::from_millis(self.rng.u64(..20_000)));
@@ -87,6 +89,8 @@ impl Scenario {
             start,
             emails,
             guesses_passwords,
+            is_thief: has_thief && number == 1,
+            own_tokens: BTreeMap::new(),
             calls: 0,
             shared: shared.clone(),
             recorder: recorder.clone(),

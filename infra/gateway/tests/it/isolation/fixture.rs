@@ -166,6 +166,7 @@ impl Fixture {
             new_email: format!("{}@example.com", self.app.env.ids.next::<TokenId>()),
             email: actor.signed_in.user.email.to_string(),
             password: "password123".to_owned(),
+            new_password: "password456".to_owned(),
             refresh_token: actor.refresh_token(),
             text: "text".to_owned(),
         };

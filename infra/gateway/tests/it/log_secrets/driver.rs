@@ -10,6 +10,7 @@ use super::secrets::{ENCODED_MARK, MARK, Secrets};
 use crate::operations::{Access, Operation, Person, Resource, operations};
 
 const PASSWORD: &str = "marked-passphrase";
+const NEW_PASSWORD: &str = "another-marked-passphrase";
 
 /// Headers in which clients may send confidential values.
 const HEADERS: [&str; 15] = [
@@ -95,6 +96,7 @@ impl<T: Target> Driver<'_, T> {
             new_email: self.email(),
             email,
             password: PASSWORD.to_owned(),
+            new_password: NEW_PASSWORD.to_owned(),
             refresh_token: text(&data["refreshToken"]),
             text: MARK.to_owned(),
         };

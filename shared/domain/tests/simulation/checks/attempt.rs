@@ -40,7 +40,7 @@ impl Attempt<'_> {
     /// The login of an authenticated attempt. Such attempts are counted per login.
     pub(super) fn login(&self) -> Option<LoginId> {
         match &self.event.call {
-            Call::ChangePassword { caller, .. } => Some(caller.login()),
+            Call::ChangePassword { caller, .. } | Call::Reauthenticate { caller, .. } => Some(caller.login()),
             _ => None,
         }
     }

@@ -32,13 +32,23 @@ fn actions(run: Run<'_>, event: &Event, problems: &mut Problems) {
         done += usize::from(!matches!(action, Action::LoginRefused { .. }));
     }
     let expected = match (&event.call, &event.reply) {
-        (Call::ListLogins { .. } | Call::ReadAudit { .. } | Call::Get { .. } | Call::List { .. } | Call::Sweep, _) => {
-            0..=0
-        }
+        // The end of the old logins, and the new login.
+        (Call::ChangePassword { .. }, Reply::SignedIn(_)) => 2..=2,
+        (Call::ChangePassword { .. }, Reply::Unknown) => 0..=2,
+        (
+            Call::Reauthenticate { .. }
+            | Call::ListLogins { .. }
+            | Call::ReadAudit { .. }
+            | Call::Get { .. }
+            | Call::List { .. }
+            | Call::Sweep,
+            _,
+        ) => 0..=0,
         // The check of idempotency keys decides whether the replay is right.
         (Call::Create { .. }, Reply::SessionReplayed(_)) => 0..=0,
-        // Already logged out, a replayed refresh, or an unchanged session: the checks of logins and sessions decide
-        // that.
+        // Already logged out, a rejected refresh, or an unchanged session: the checks of logins, refresh tokens and
+        // sessions decide that.
+        (Call::Refresh { .. }, Reply::SignedIn(_)) => 1..=1,
         (Call::LogOut { .. } | Call::Refresh { .. }, _)
         | (Call::Change { .. }, Reply::Session(_))
         | (_, Reply::Unknown) => 0..=1,
@@ -47,18 +57,6 @@ fn actions(run: Run<'_>, event: &Event, problems: &mut Problems) {
     problems.unless(expected.contains(&done) && logged.len() - done <= 1, || {
         format!("#{number} logged {logged:?}")
     });
-    // A replayed refresh is logged if it came from another address than the first. Clients send no user agent here.
-    if let (Call::Refresh { .. }, Reply::SignedIn(signed_in)) = (&event.call, &event.reply) {
-        let elsewhere = signed_in.login.address != event.address;
-        let expected = match logged[..] {
-            [] => !elsewhere,
-            [action] => (*action == Action::RefreshReplayed) == elsewhere,
-            _ => false,
-        };
-        problems.unless(expected, || {
-            format!("#{number} received {:?} and logged {logged:?}", signed_in.login)
-        });
-    }
 }
 
 /// Whether the event may have logged this action, judging by its reply.
@@ -67,21 +65,25 @@ fn may_log(event: &Event, action: &Action) -> bool {
     match (&event.call, action) {
         (Call::Register { .. }, Action::Registered)
         | (Call::LogIn { .. } | Call::Register { key: Some(_), .. }, Action::LoggedIn)
-        | (Call::Refresh { .. }, Action::Refreshed | Action::RefreshReplayed)
+        | (Call::Refresh { .. }, Action::Refreshed)
+        | (Call::ChangePassword { .. }, Action::PasswordChanged { .. } | Action::LoggedIn)
         | (Call::LogOut { .. }, Action::LoggedOut) => event.may_have_executed(),
         (Call::Register { key: Some(_), .. }, Action::LoginRefused { .. }) => {
             event.may_have_executed() || matches!(event.reply, Reply::IdempotencyMismatch)
+        }
+        (Call::Refresh { .. }, Action::RefreshReplayed) => {
+            event.may_have_executed() || matches!(event.reply, Reply::InvalidRefreshToken)
         }
         (Call::Refresh { .. }, Action::ReuseDetected) => {
             is_unknown || matches!(event.reply, Reply::InvalidRefreshToken)
         }
         // The next correct password also logs earlier wrong ones that are not logged yet.
-        (Call::LogIn { .. } | Call::ChangePassword { .. }, Action::LoginRefused { .. }) => {
-            event.may_have_executed() || matches!(event.reply, Reply::InvalidCredentials)
-        }
+        (
+            Call::LogIn { .. } | Call::ChangePassword { .. } | Call::Reauthenticate { .. },
+            Action::LoginRefused { .. },
+        ) => event.may_have_executed() || matches!(event.reply, Reply::InvalidCredentials),
         (Call::EndLogin { id, .. }, Action::LoginEnded { ended }) => id == ended && event.may_have_executed(),
-        (Call::LogOutEverywhere { .. }, Action::LoggedOutEverywhere { ended })
-        | (Call::ChangePassword { .. }, Action::PasswordChanged { ended }) => {
+        (Call::LogOutEverywhere { .. }, Action::LoggedOutEverywhere { ended }) => {
             is_unknown || matches!(event.reply, Reply::Ended(replied) if replied == *ended)
         }
         (Call::Create { .. }, Action::SessionCreated { session }) => {
@@ -108,9 +110,10 @@ fn order(entries: &[(&Event, &audit::Event)], problems: &mut Problems) {
             format!("{entry:?} has another address than its request")
         });
         if let Some(caller) = acting_caller(&event.call) {
-            let is_wrong_password = matches!(entry.action, Action::LoginRefused { .. });
+            // A password change also opens a login, later than it was called.
+            let is_of_other_login = matches!(entry.action, Action::LoginRefused { .. } | Action::LoggedIn);
             let is_own = entry.user == caller.user()
-                && (is_wrong_password || entry.at == event.at && entry.login == Some(caller.login()));
+                && (is_of_other_login || entry.at == event.at && entry.login == Some(caller.login()));
             problems.unless(is_own, || {
                 format!("#{} logged {entry:?} for another caller or time", event.number)
             });
@@ -127,7 +130,8 @@ fn acting_caller(call: &Call) -> Option<&Caller> {
         | Call::Create { caller, .. }
         | Call::Change { caller, .. }
         | Call::Delete { caller, .. }
-        | Call::ChangePassword { caller, .. } => Some(caller),
+        | Call::ChangePassword { caller, .. }
+        | Call::Reauthenticate { caller, .. } => Some(caller),
         _ => None,
     }
 }
@@ -152,7 +156,7 @@ fn wrong_passwords(history: &History, entries: &[(&Event, &audit::Event)], probl
             key: Some(_),
             ..
         } => Some(of) == email,
-        Call::ChangePassword { caller, .. } => Some(caller.user()) == user,
+        Call::ChangePassword { caller, .. } | Call::Reauthenticate { caller, .. } => Some(caller.user()) == user,
         _ => false,
     });
     let may_be_wrong = attempts.filter(|event| {

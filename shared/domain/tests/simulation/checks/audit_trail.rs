@@ -97,12 +97,13 @@ impl<'h> AuditTrail<'h> {
         self.actions(event.number).any(|action| *action == Action::Registered)
     }
 
-    /// Whether this event replaced its refresh token by a new one.
-    pub(super) fn has_rotated(&self, event: &Event) -> bool {
-        self.actions(event.number).any(|action| *action == Action::Refreshed)
+    /// Whether this event sent a refresh token that had been replaced within the grace period.
+    pub(super) fn has_replayed(&self, event: &Event) -> bool {
+        self.actions(event.number)
+            .any(|action| *action == Action::RefreshReplayed)
     }
 
-    /// Whether this event ended its login because its refresh token had been replaced too long ago.
+    /// Whether this event ended its login because a refresh token had been copied.
     pub(super) fn has_detected_reuse(&self, event: &Event) -> bool {
         self.actions(event.number)
             .any(|action| *action == Action::ReuseDetected)

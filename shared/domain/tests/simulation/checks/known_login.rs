@@ -1,6 +1,6 @@
 //! A login as its client knows it, and the limits of its life that the events prove.
 
-use domain::logins::Login;
+use domain::logins::{Login, RefreshToken};
 use domain::{Caller, LoginId, Timestamp};
 
 use super::run::Run;
@@ -13,6 +13,8 @@ pub(super) struct KnownLogin<'h> {
     pub(super) created_by: &'h Event,
     /// The login in that event's reply.
     pub(super) login: &'h Login,
+    /// The refresh token in that event's reply.
+    pub(super) first_token: &'h RefreshToken,
 }
 
 impl<'h> KnownLogin<'h> {
@@ -32,7 +34,7 @@ impl<'h> KnownLogin<'h> {
             Call::EndLogin { caller, id } => *id == self.id() && is_own(caller) && event.may_have_executed(),
             Call::LogOutEverywhere { caller } => is_own(caller) && event.may_have_executed(),
             Call::ChangePassword { caller, .. } => {
-                is_own(caller) && caller.login() != self.id() && event.may_have_executed()
+                is_own(caller) && event.number != self.created_by.number && event.may_have_executed()
             }
             Call::Refresh { token, .. } => token.login() == self.id() && self.run.trail.has_detected_reuse(event),
             _ => false,
@@ -61,7 +63,10 @@ impl<'h> KnownLogin<'h> {
                 self.created_by.replied < event.called
             }
             Call::Refresh { token, .. } => {
-                token.login() == self.id() && matches!(event.reply, Reply::InvalidRefreshToken) && before_expiry
+                token.login() == self.id()
+                    && matches!(event.reply, Reply::InvalidRefreshToken)
+                    && !self.run.trail.has_replayed(event)
+                    && before_expiry
             }
             call => self.authorises(call) && matches!(event.reply, Reply::Revoked) && before_expiry,
         };

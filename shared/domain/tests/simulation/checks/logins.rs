@@ -6,22 +6,31 @@ use domain::LoginId;
 
 use super::known_login::KnownLogin;
 use super::problems::Problems;
-use super::refresh_tokens;
 use super::run::Run;
+use super::{password_proofs, refresh_tokens};
 use crate::history::{Call, END, Event, Reply};
+
+fn may_create_login(call: &Call) -> bool {
+    matches!(
+        call,
+        Call::Register { .. } | Call::LogIn { .. } | Call::ChangePassword { .. }
+    )
+}
 
 pub(super) fn check(run: Run<'_>, problems: &mut Problems) {
     let mut logins: BTreeMap<LoginId, KnownLogin<'_>> = BTreeMap::new();
     for created_by in &run.history.events {
-        let (Call::Register { .. } | Call::LogIn { .. }, Reply::SignedIn(signed_in)) =
-            (&created_by.call, &created_by.reply)
-        else {
+        let Reply::SignedIn(signed_in) = &created_by.reply else {
             continue;
         };
+        if !may_create_login(&created_by.call) {
+            continue;
+        }
         let login = KnownLogin {
             run,
             created_by,
             login: &signed_in.login,
+            first_token: &signed_in.refresh_token,
         };
         let other = logins.insert(login.id(), login);
         problems.unless(other.is_none(), || {
@@ -31,18 +40,21 @@ pub(super) fn check(run: Run<'_>, problems: &mut Problems) {
     for login in logins.values() {
         uses(login, problems);
         ends(login, problems);
+        password_proofs::check(login, problems);
         stored(login, problems);
         refresh_tokens::check(login, problems);
     }
     for event in &run.history.events {
         lists(event, &logins, problems);
     }
-    // A registration or login with an unknown outcome may have created a login.
+    // A registration, login or password change with an unknown outcome may have created a login.
     let stored = run.records.logins.values();
     let unknown = stored.filter(|login| !logins.contains_key(&login.id));
-    let without_reply = run.history.events.iter().filter(|event| {
-        matches!(event.call, Call::Register { .. } | Call::LogIn { .. }) && matches!(event.reply, Reply::Unknown)
-    });
+    let without_reply = run
+        .history
+        .events
+        .iter()
+        .filter(|event| may_create_login(&event.call) && matches!(event.reply, Reply::Unknown));
     let (unknown, without_reply) = (unknown.count(), without_reply.count());
     problems.unless(unknown <= without_reply, || {
         format!("{unknown} logins appear in no reply, and only {without_reply} outcomes are unknown")
@@ -64,7 +76,10 @@ fn uses(login: &KnownLogin<'_>, problems: &mut Problems) {
         let accepted = event.reply.is_success()
             || matches!(
                 event.reply,
-                Reply::NotFound | Reply::InvalidCredentials | Reply::TooManyAttempts(_)
+                Reply::NotFound
+                    | Reply::InvalidCredentials
+                    | Reply::TooManyAttempts(_)
+                    | Reply::ReauthenticationRequired
             );
         problems.unless(!accepted || event.called < ended_by, || {
             format!("#{number} was accepted, and login {id} had ended")

@@ -14,6 +14,7 @@
 //! | [`audit_log`] | audit events, their order, and readers of the log |
 //! | [`emails`] | one account per email |
 //! | [`logins`], [`refresh_tokens`] | active and ended logins, token rotation |
+//! | [`password_proofs`] | operations that require the password again |
 //! | [`passwords`], [`throttle`] | the valid password, and the number of attempts |
 //! | [`idempotency`], [`registrations`] | requests with an idempotency key |
 //! | [`sessions`], [`session_versions`] | existence and versions of workspace sessions |
@@ -26,6 +27,7 @@ mod idempotency;
 mod known_login;
 mod logins;
 mod observation;
+mod password_proofs;
 mod passwords;
 mod problems;
 mod refresh_tokens;

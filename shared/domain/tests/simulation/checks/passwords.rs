@@ -34,6 +34,7 @@ fn attempts(run: Run<'_>) -> Vec<Attempt<'_>> {
         let (email, password) = match &event.call {
             Call::LogIn { email, password, .. } => (email.as_str(), *password),
             Call::ChangePassword { caller, current } => (*emails.get(&caller.user())?, *current),
+            Call::Reauthenticate { caller, password } => (*emails.get(&caller.user())?, *password),
             // A repeated registration verifies the password of the account.
             Call::Register {
                 email,

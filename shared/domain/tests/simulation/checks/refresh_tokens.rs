@@ -1,71 +1,158 @@
-//! Refresh tokens: each has one successor, which every client receives that sends the token within the grace period.
-//! Only reuse after the grace period ends the login.
+//! Refresh tokens: a model of each login's token family, in the order of the audit log. It predicts the effect of every
+//! request.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use domain::logins::GRACE;
+use domain::Timestamp;
+use domain::audit::Action;
+use domain::logins::{GRACE, MAX_REPLAYS};
 
 use super::known_login::KnownLogin;
 use super::problems::Problems;
 use crate::history::{Call, Event, Reply};
 
-/// How many replaced tokens a login keeps.
-const KEPT: usize = 16;
+/// How many generations a login remembers within their grace period.
+const REMEMBERED: usize = 16;
+
+/// The tokens that were issued between two rotations. A token whose reply was lost has no text.
+#[derive(Default)]
+struct Generation {
+    tokens: Vec<Option<String>>,
+    superseded: Option<Superseded>,
+}
+
+struct Superseded {
+    first: String,
+    at: Timestamp,
+    accepted: usize,
+    divided: bool,
+}
 
 pub(super) fn check(login: &KnownLogin<'_>, problems: &mut Problems) {
-    let mut sent: BTreeMap<String, Vec<&Event>> = BTreeMap::new();
-    let mut rotations = 0;
+    let trail = login.run.trail;
     for event in login.events() {
-        if let Call::Refresh { token, .. } = &event.call
-            && token.login() == login.id()
-        {
-            sent.entry(token.reveal()).or_default().push(event);
-            rotations += usize::from(login.run.trail.has_rotated(event));
-        }
+        let is_rejected = matches!(event.reply, Reply::InvalidRefreshToken)
+            && matches!(&event.call, Call::Refresh { token, .. } if token.login() == login.id());
+        let is_logged = trail.has_replayed(event) || trail.has_detected_reuse(event);
+        problems.unless(!is_rejected || is_logged || login.may_be_missing_for(event), || {
+            format!("#{} lost login {} through a race", event.number, login.id())
+        });
     }
-    for events in sent.values() {
-        one_token(login, events, rotations, problems);
+    let mut family = Family::of(login.first_token.reveal());
+    let mut received = BTreeSet::new();
+    for (event, action) in logged(login) {
+        let (number, Call::Refresh { token, .. }) = (event.number, &event.call) else {
+            continue;
+        };
+        if family.generations.len() > REMEMBERED {
+            // The login may have forgotten a generation within its grace period.
+            return;
+        }
+        let Some((expected, is_accepted)) = family.send(&token.reveal(), event.at) else {
+            problems.add(format!("#{number} sent a token that login {} never issued", login.id()));
+            return;
+        };
+        problems.unless(expected == *action, || {
+            format!("#{number} logged {action:?}, and {expected:?} was due")
+        });
+        let successor = match &event.reply {
+            Reply::SignedIn(signed_in) => Some(signed_in.refresh_token.reveal()),
+            _ => None,
+        };
+        let is_new = successor.as_ref().is_none_or(|token| received.insert(token.clone()));
+        problems.unless(is_new, || {
+            format!("#{number} received a token that another request had received")
+        });
+        let fits = match event.reply {
+            Reply::SignedIn(_) => is_accepted,
+            Reply::InvalidRefreshToken => !is_accepted,
+            _ => true,
+        };
+        problems.unless(fits, || {
+            format!("#{number} got {:?}, and {is_accepted} was due", event.reply)
+        });
+        if is_accepted {
+            family.newest().tokens.push(successor);
+        }
     }
 }
 
-/// All requests with one token.
-fn one_token(login: &KnownLogin<'_>, events: &[&Event], rotations: usize, problems: &mut Problems) {
-    let trail = login.run.trail;
-    let rotators = events.iter().copied().filter(|event| trail.has_rotated(event));
-    let rotators: Vec<&Event> = rotators.collect();
-    let numbers = || rotators.iter().map(|event| event.number).collect::<Vec<_>>();
-    problems.unless(rotators.len() <= 1, || {
-        format!("one token was replaced by each of {:?}", numbers())
-    });
-    let rotator = rotators.first().copied();
-    // Both times are those of the serving processes.
-    let is_in_grace = |event: &Event| rotator.is_none_or(|rotator| event.at <= rotator.at.plus(GRACE));
-    let is_after_rotation = |event: &Event| rotator.is_some_and(|rotator| rotator.called < event.replied);
-    let is_forgotten = rotations > KEPT;
-    let mut successor: Option<String> = None;
-    for event in events {
-        let number = event.number;
-        match &event.reply {
-            Reply::SignedIn(signed_in) => {
-                let received = signed_in.refresh_token.reveal();
-                problems.unless(successor.get_or_insert_with(|| received.clone()) == &received, || {
-                    format!("#{number} received another successor than earlier requests")
-                });
-                problems.unless(is_after_rotation(event) && is_in_grace(event), || {
-                    format!("#{number} was accepted with a token that {:?} had replaced", numbers())
-                });
-            }
-            Reply::InvalidRefreshToken => {
-                let is_late = is_after_rotation(event) && !is_in_grace(event);
-                problems.unless(is_late || is_forgotten || login.may_be_missing_for(event), || {
-                    format!("#{number} lost login {} through a race", login.id())
-                });
-            }
-            _ => {}
+/// The refreshes of this login that the audit log contains, in its order.
+fn logged<'h>(login: &KnownLogin<'h>) -> Vec<(&'h Event, &'h Action)> {
+    let entries = login.run.trail.tenants.values().flatten();
+    let own =
+        entries.filter(|(event, entry)| entry.login == Some(login.id()) && matches!(event.call, Call::Refresh { .. }));
+    own.map(|(event, entry)| (*event, &entry.action)).collect()
+}
+
+struct Family {
+    generations: Vec<Generation>,
+    divisions: usize,
+}
+
+impl Family {
+    fn of(first: String) -> Self {
+        let first = Generation {
+            tokens: vec![Some(first)],
+            superseded: None,
+        };
+        Self {
+            generations: vec![first],
+            divisions: 0,
         }
-        problems.unless(
-            !trail.has_detected_reuse(event) || !is_in_grace(event) || is_forgotten,
-            || format!("#{number} was taken for reuse within the grace period"),
-        );
+    }
+
+    fn newest(&mut self) -> &mut Generation {
+        self.generations.last_mut().expect("there always is one")
+    }
+
+    /// What the login does with a token that a client sends, and whether the client receives another. `None` for a
+    /// token that the login never issued.
+    fn send(&mut self, token: &str, now: Timestamp) -> Option<(Action, bool)> {
+        let is_in_grace = |at: Timestamp| now <= at.plus(GRACE);
+        let has_token = |generation: &Generation| generation.tokens.iter().flatten().any(|issued| issued == token);
+        let index = self.generations.iter().position(has_token)?;
+        if index == self.generations.len() - 1 {
+            if self
+                .last_round()
+                .all(|superseded| !is_in_grace(superseded.at) && !superseded.divided)
+            {
+                self.divisions = 0;
+            }
+            self.newest().superseded = Some(Superseded {
+                first: token.to_owned(),
+                at: now,
+                accepted: 0,
+                divided: false,
+            });
+            self.generations.push(Generation::default());
+            return Some((Action::Refreshed, true));
+        }
+        let has_room = self.newest().tokens.len() <= usize::from(MAX_REPLAYS);
+        let superseded = self.generations[index].superseded.as_mut()?;
+        if !is_in_grace(superseded.at) {
+            return Some((Action::ReuseDetected, false));
+        }
+        if superseded.first != token && !superseded.divided {
+            superseded.divided = true;
+            self.divisions += 1;
+            if self.divisions == 2 {
+                return Some((Action::ReuseDetected, false));
+            }
+        }
+        let is_accepted = has_room && superseded.accepted < usize::from(MAX_REPLAYS);
+        superseded.accepted += usize::from(is_accepted);
+        Some((Action::RefreshReplayed, is_accepted))
+    }
+
+    /// The generations whose grace period lasted until the last rotation. Divisions are forgotten once all of them are
+    /// over and none was divided.
+    fn last_round(&self) -> impl Iterator<Item = &Superseded> {
+        let superseded = self
+            .generations
+            .iter()
+            .filter_map(|generation| generation.superseded.as_ref());
+        let last = superseded.clone().next_back().map(|superseded| superseded.at);
+        superseded.filter(move |superseded| last.is_some_and(|last| last <= superseded.at.plus(GRACE)))
     }
 }

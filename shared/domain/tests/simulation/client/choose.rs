@@ -37,7 +37,11 @@ impl Client {
                 None => knowledge.choose_registration(rng, number, email),
             };
         };
-        if rng.u32(..5) == 0 {
+        if rng.u32(..if self.is_thief { 2 } else { 5 }) == 0 {
+            if let Some((token, from)) = self.own_tokens.get(&caller.login()) {
+                let (token, from) = (token.clone(), *from);
+                return Call::Refresh { token, from };
+            }
             // Mostly the newest token or the one before: some are replaced immediately, some late, some by two clients.
             let tokens = &knowledge.tokens[&caller.login()];
             let back = rng.usize(..tokens.len()).min(rng.usize(..3));
@@ -76,6 +80,12 @@ impl Client {
                 let known = knowledge.passwords.iter().filter(|(of, _)| of == email);
                 let known: Vec<_> = known.map(|(_, number)| *number).collect();
                 let current = rng.choice(&known[known.len().saturating_sub(3)..]).copied();
+                if rng.bool() {
+                    return Call::Reauthenticate {
+                        caller,
+                        password: current,
+                    };
+                }
                 Call::ChangePassword { caller, current }
             }
             (6..9, _) => Call::ReadAudit {

@@ -21,6 +21,11 @@ impl Client {
                     knowledge.devices.push((email.clone(), device));
                     knowledge.emails.insert(signed_in.user.id, email);
                 }
+                if self.is_thief && matches!(call, Call::Refresh { .. }) {
+                    let received = (signed_in.refresh_token.clone(), number);
+                    self.own_tokens.insert(signed_in.login.id, received);
+                    return;
+                }
                 let tokens = knowledge.tokens.entry(signed_in.login.id).or_default();
                 if tokens.iter().all(|(token, _)| *token != signed_in.refresh_token) {
                     tokens.push((signed_in.refresh_token.clone(), number));

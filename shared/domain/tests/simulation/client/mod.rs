@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use domain::logins::RefreshToken;
 use domain::page::Cursor;
-use domain::{Address, Env, SessionId, TenantId};
+use domain::{Address, Env, LoginId, SessionId, TenantId};
 use fastrand::Rng;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -31,6 +32,10 @@ pub(crate) struct Client {
     pub(crate) emails: usize,
     /// Whether half of its calls try to log in with a wrong password.
     pub(crate) guesses_passwords: bool,
+    /// Whether it copies a refresh token of each login, and then follows the login with tokens of its own.
+    pub(crate) is_thief: bool,
+    /// The refresh tokens that a thief keeps to itself, each with the event that received it.
+    pub(crate) own_tokens: BTreeMap<LoginId, (RefreshToken, usize)>,
     pub(crate) calls: usize,
     pub(crate) shared: SharedKnowledge,
     pub(crate) recorder: Recorder,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::idempotency::{IdempotencyKey, Outcome};
+use domain::logins::reauthentication;
 use domain::page::{Cursor, Limit};
 use domain::password::Password;
 use domain::sessions::ops::Listing;
@@ -60,7 +61,13 @@ impl Client {
             }
             Call::ChangePassword { caller, current } => {
                 let (current, new) = (password(*current), password_text(Some(number)));
-                Reply::Ended(users::ops::change_password(env, &calling(caller), &current, &new).await?)
+                let caller = calling(caller);
+                let changed = users::ops::change_password(env, &caller, &current, &new).await?;
+                Reply::SignedIn(changed.into())
+            }
+            Call::Reauthenticate { caller, password: set } => {
+                reauthentication::reauthenticate(env, &calling(caller), &password(*set)).await?;
+                Reply::Done
             }
             Call::ReadAudit {
                 caller, after, limit, ..
