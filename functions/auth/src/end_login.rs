@@ -6,8 +6,8 @@ use axum::extract::State;
 use domain::LoginId;
 use domain::logins::ops;
 
-/// Ends one of the caller's own logins, which is then not found. The caller must have entered the password within the
-/// last ten minutes: at a registration, a login or `POST /auth/reauthenticate`.
+/// Ends one of the caller's logins. A repeated request responds with 404. The caller must have entered the password in
+/// the current login within the last ten minutes: to register, to log in, or for `POST /auth/reauthenticate`.
 #[utoipa::path(
     delete,
     path = "/auth/logins/{id}",

@@ -16,8 +16,8 @@ pub struct EndedBody {
     pub ended: usize,
 }
 
-/// Ends all of the caller's logins, including this one. The caller must have entered the password within the last ten
-/// minutes: at a registration, a login or `POST /auth/reauthenticate`.
+/// Ends all logins of the caller, including the current one. The caller must have entered the password in it within the
+/// last ten minutes: to register, to log in, or for `POST /auth/reauthenticate`.
 #[utoipa::path(
     post,
     path = "/auth/logout-all",

@@ -40,8 +40,8 @@ impl PasswordBody {
     }
 }
 
-/// Changes the caller's password, ends all of their logins including this one, and opens a new one. The new password
-/// must differ from the current one.
+/// Changes the caller's password, ends all logins of the caller including the current one, and opens a new one. The new
+/// password must differ from the current one.
 #[utoipa::path(
     post,
     path = "/auth/password",

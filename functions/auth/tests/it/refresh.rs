@@ -213,6 +213,37 @@ async fn one_client_with_two_egress_addresses_that_loses_responses_stays_logged_
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn one_client_that_refreshes_from_two_addresses_at_once_stays_logged_in() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let mut stored = alice.refresh_token();
+    for rotation in 0..10 {
+        app.clock.advance(DAY);
+        let (mut one, mut other) = (Program::new(&app, &stored, HOME), Program::new(&app, &stored, ELSEWHERE));
+        let (first, second) = tokio::join!(one.refresh(), other.refresh());
+        first.ok();
+        second.ok();
+        stored = if rotation % 2 == 0 { one.token } else { other.token };
+    }
+}
+
+#[tokio::test]
+async fn a_thief_who_uses_up_the_replays_loses_access_when_the_owners_client_logs_out() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let stolen = alice.refresh_token();
+    let thief = token(&refresh(&app, &stolen).await.ok());
+    for _ in 0..2 {
+        refresh(&app, &stolen).await.ok();
+    }
+    assert_rejected(&app, &stolen).await;
+    app.clock.advance(DAY);
+    let body = json!({ "refreshToken": stolen });
+    app.post("/v5/auth/logout").json(&body).send().await.ok();
+    assert_rejected(&app, &thief).await;
+}
+
 #[tokio::test]
 async fn reuse_after_the_grace_period_ends_the_login() {
     let app = start();

@@ -28,9 +28,18 @@
 //! - Rotations in quick succession do not help: every token of a superseded generation leads to the newest generation,
 //!   and divisions are only forgotten at a rotation before which a whole grace period has passed without one.
 //! - Sending a third token of a generation does not help either: at most two replays are accepted in a grace period.
+//! - Using them up to lock the owner out does not help: the owner's token then divides the generation without being
+//!   accepted, which ends the login.
 //!
-//! **Limits.** Programs that copy a token and then keep their tokens apart are indistinguishable from a theft. A thief
-//! who can read the owner's storage at every rotation sends the owner's own tokens, and rotation cannot detect that.
+//! **Limits.**
+//!
+//! - Programs that copy a token and then keep their tokens apart, such as tabs with separate storage, are
+//!   indistinguishable from a theft.
+//! - A thief who can read the owner's storage at every rotation sends the owner's own tokens, and rotation cannot detect
+//!   that.
+//! - A thief who uses up the replays of the copied token itself, before the owner sends it, keeps the login: the owner
+//!   sends the same token as an honest fourth tab would. The login ends when the owner's program sends the token after
+//!   the grace period, or logs out with it.
 
 use std::time::Duration;
 
@@ -121,7 +130,7 @@ pub enum Presented {
     Replayed(RefreshToken),
     /// It had been replaced within the grace period, but too many replays came before.
     ReplayedTooOften,
-    /// It was copied: it was reused, or it divides a second generation.
+    /// It was copied: it was reused, it divides a second generation, or it divides one whose replays are used up.
     Stolen,
     /// Not a token of this login.
     Foreign,
@@ -185,14 +194,16 @@ impl TokenFamily {
                 let mut generations = self.superseded.iter_mut();
                 let generation = generations.find(|generation| generation.tokens.contains(&sent));
                 let generation = generation.expect("the status says so");
+                let is_exhausted =
+                    generation.replays >= MAX_REPLAYS || self.current.len() > usize::from(MAX_REPLAYS);
                 if !generation.divided && generation.tokens.first() != Some(&sent) {
                     generation.divided = true;
                     self.divisions = self.divisions.saturating_add(1);
-                    if self.divisions >= MAX_DIVISIONS {
+                    if self.divisions >= MAX_DIVISIONS || is_exhausted {
                         return Presented::Stolen;
                     }
                 }
-                if generation.replays >= MAX_REPLAYS || self.current.len() > usize::from(MAX_REPLAYS) {
+                if is_exhausted {
                     return Presented::ReplayedTooOften;
                 }
                 generation.replays += 1;

@@ -90,15 +90,17 @@ async fn a_token_survives_logout_and_the_sweep_and_expires_after_the_login() {
 }
 
 #[tokio::test]
-async fn a_password_change_revokes_tokens() {
+async fn a_password_change_revokes_tokens_but_not_the_one_that_it_returns() {
     let app = start(|rules| rules.account = free(1));
     let alice = app.register(ALICE).await;
     let token = device(&alice);
     let (right, new) = (Password::claimed(RIGHT).unwrap(), "another password");
-    users::ops::change_password(&app.env, &alice.caller(), &right, new)
+    let changed = users::ops::change_password(&app.env, &alice.caller(), &right, new)
         .await
         .unwrap();
     assert_eq!(guess(&app, ELSEWHERE, ALICE).await, Wrong);
+    let returned = changed.refresh_token.device_token();
+    assert_eq!(log_in_with(&app, ELSEWHERE, ALICE, new, Some(&returned)).await, Accepted);
     assert_eq!(log_in_with(&app, HOME, ALICE, new, Some(&token)).await, Wait(1));
     app.clock.advance(Duration::from_secs(1));
     assert_eq!(log_in_with(&app, HOME, ALICE, new, Some(&token)).await, Accepted);

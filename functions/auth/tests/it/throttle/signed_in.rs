@@ -1,5 +1,6 @@
 //! Attempts at the password of a signed-in user.
 
+use domain::logins::reauthentication::reauthenticate;
 use domain::password::Password;
 use domain::{Caller, Error, users};
 use testkit::{Actor, TestApp};
@@ -48,4 +49,29 @@ async fn a_stolen_access_token_does_not_exhaust_the_owners_attempts() {
     assert_eq!(change(&app, &caller_at(&alice, "192.0.2.77"), RIGHT).await, Wait(1));
     assert_eq!(change(&app, &alice.caller(), "a wrong one").await, Wrong);
     assert_eq!(change(&app, &alice.caller(), RIGHT).await, Outcome::Accepted);
+}
+
+async fn prove(app: &TestApp, caller: &Caller, password: &str) -> Outcome {
+    outcome(reauthenticate(&app.env, caller, &Password::claimed(password).unwrap()).await)
+}
+
+#[tokio::test]
+async fn a_stolen_access_token_does_not_exhaust_the_owners_attempts_to_reauthenticate() {
+    let app = start(|rules| (rules.pair, rules.account) = (free(3), free(5)));
+    let alice = app.register(ALICE).await;
+    let mut outcomes = Vec::new();
+    for _ in 0..3 {
+        outcomes.push(prove(&app, &caller_at(&alice, HOME), "a wrong one").await);
+        // Both endpoints count in the same counters, so a thief gets no attempts by alternating.
+        outcomes.push(change(&app, &caller_at(&alice, HOME), "a wrong one").await);
+    }
+    assert_eq!(outcomes, [Wrong, Wrong, Wrong, Wait(1), Wait(1), Wait(1)]);
+    for _ in 0..2 {
+        assert_eq!(prove(&app, &caller_at(&alice, ELSEWHERE), "a wrong one").await, Wrong);
+    }
+    assert_eq!(prove(&app, &caller_at(&alice, "192.0.2.77"), RIGHT).await, Wait(1));
+    assert_eq!(prove(&app, &alice.caller(), "a wrong one").await, Wrong);
+    assert_eq!(prove(&app, &alice.caller(), RIGHT).await, Outcome::Accepted);
+    // Attempts at a login leave those to log in alone.
+    assert_eq!(log_in(&app, HOME, ALICE, RIGHT).await, Outcome::Accepted);
 }

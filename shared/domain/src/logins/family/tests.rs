@@ -96,6 +96,17 @@ fn a_generation_has_at_most_three_tokens() {
 }
 
 #[test]
+fn a_thief_who_uses_up_the_replays_to_lock_the_owner_out_ends_the_login() {
+    let (mut family, token) = family();
+    let (owner, thief) = (rotate(&mut family, &token, 0), replay(&mut family, &token, 0));
+    rotate(&mut family, &thief, 1000);
+    for _ in 0..2 {
+        replay(&mut family, &thief, 1000);
+    }
+    assert_eq!(send(&mut family, &owner, 1000), Presented::Stolen);
+}
+
+#[test]
 fn the_number_of_generations_is_bounded() {
     let (mut family, first) = family();
     let mut token = first.clone();

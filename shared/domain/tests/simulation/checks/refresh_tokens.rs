@@ -133,14 +133,14 @@ impl Family {
         if !is_in_grace(superseded.at) {
             return Some((Action::ReuseDetected, false));
         }
+        let is_accepted = has_room && superseded.accepted < usize::from(MAX_REPLAYS);
         if superseded.first != token && !superseded.divided {
             superseded.divided = true;
             self.divisions += 1;
-            if self.divisions == 2 {
+            if self.divisions == 2 || !is_accepted {
                 return Some((Action::ReuseDetected, false));
             }
         }
-        let is_accepted = has_room && superseded.accepted < usize::from(MAX_REPLAYS);
         superseded.accepted += usize::from(is_accepted);
         Some((Action::RefreshReplayed, is_accepted))
     }
