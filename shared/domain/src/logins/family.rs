@@ -35,7 +35,7 @@
 //!
 //! - Programs that copy a token and then keep their tokens apart, such as tabs with separate storage, are
 //!   indistinguishable from a theft.
-//! - A thief who can read the owner's storage at every rotation sends the owner's own tokens, and rotation cannot detect
+//! - A thief who can read the owner's storage at every rotation sends the owner's own tokens. Rotation cannot detect
 //!   that.
 //! - A thief who uses up the replays of the copied token itself, before the owner sends it, keeps the login: the owner
 //!   sends the same token as an honest fourth tab would. The login ends when the owner's program sends the token after
