@@ -16,8 +16,8 @@ pub struct EndedBody {
     pub ended: usize,
 }
 
-/// Ends all logins of the caller, including the current one. The caller must have entered the password in it within the
-/// last ten minutes: to register, to log in, or for `POST /auth/reauthenticate`.
+/// Ends all logins of the caller, including the current one. The caller must have entered the password in the current
+/// login within the last ten minutes: to register, to log in, or for `POST /auth/reauthenticate`.
 #[utoipa::path(
     post,
     path = "/auth/logout-all",

@@ -33,15 +33,13 @@ impl RefreshBody {
 }
 
 /// Exchanges a refresh token for new tokens. For 30 seconds after that, the old token is accepted at most twice more,
-/// for two tabs that refresh at once and for a lost response. Each use receives a refresh token of its own.
-///
-/// Keep one copy of the refresh token per browser profile or installation, for example in storage that all tabs share
-/// or in a cookie, and replace it after each exchange. Tabs that each keep their own copy look like a thief. The login
-/// ends if a token was copied: if a replaced token is used after the 30 seconds, or if different refresh tokens from
-/// one exchange are used at two exchanges in a row.
-///
-/// A client that gets 401 reads the stored token again, because another tab may have replaced it. If it has not
-/// changed, the client logs out with it (`POST /auth/logout`), which ends the login for a thief, too.
+/// for two tabs that refresh at once and for a lost response. Each use receives a refresh token of its own. Keep one
+/// copy of the refresh token per browser profile or installation, for example in storage that all tabs share or in a
+/// cookie, and replace it after each exchange. Tabs that each keep their own copy look like a thief. The login ends
+/// if a token was copied: if a replaced token is used after the 30 seconds, or if different refresh tokens from one
+/// exchange are used at two exchanges in a row. A client that gets 401 reads the stored token again, because another
+/// tab may have replaced it. If it has not changed, the client logs out with it (`POST /auth/logout`), which ends the
+/// login for a thief, too.
 #[utoipa::path(
     post,
     path = "/auth/refresh",

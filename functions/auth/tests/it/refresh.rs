@@ -220,7 +220,10 @@ async fn one_client_that_refreshes_from_two_addresses_at_once_stays_logged_in() 
     let mut stored = alice.refresh_token();
     for rotation in 0..10 {
         app.clock.advance(DAY);
-        let (mut one, mut other) = (Program::new(&app, &stored, HOME), Program::new(&app, &stored, ELSEWHERE));
+        let (mut one, mut other) = (
+            Program::new(&app, &stored, HOME),
+            Program::new(&app, &stored, ELSEWHERE),
+        );
         let (first, second) = tokio::join!(one.refresh(), other.refresh());
         first.ok();
         second.ok();

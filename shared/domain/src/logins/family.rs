@@ -194,8 +194,7 @@ impl TokenFamily {
                 let mut generations = self.superseded.iter_mut();
                 let generation = generations.find(|generation| generation.tokens.contains(&sent));
                 let generation = generation.expect("the status says so");
-                let is_exhausted =
-                    generation.replays >= MAX_REPLAYS || self.current.len() > usize::from(MAX_REPLAYS);
+                let is_exhausted = generation.replays >= MAX_REPLAYS || self.current.len() > usize::from(MAX_REPLAYS);
                 if !generation.divided && generation.tokens.first() != Some(&sent) {
                     generation.divided = true;
                     self.divisions = self.divisions.saturating_add(1);

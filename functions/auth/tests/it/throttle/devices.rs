@@ -100,7 +100,10 @@ async fn a_password_change_revokes_tokens_but_not_the_one_that_it_returns() {
         .unwrap();
     assert_eq!(guess(&app, ELSEWHERE, ALICE).await, Wrong);
     let returned = changed.refresh_token.device_token();
-    assert_eq!(log_in_with(&app, ELSEWHERE, ALICE, new, Some(&returned)).await, Accepted);
+    assert_eq!(
+        log_in_with(&app, ELSEWHERE, ALICE, new, Some(&returned)).await,
+        Accepted
+    );
     assert_eq!(log_in_with(&app, HOME, ALICE, new, Some(&token)).await, Wait(1));
     app.clock.advance(Duration::from_secs(1));
     assert_eq!(log_in_with(&app, HOME, ALICE, new, Some(&token)).await, Accepted);
