@@ -28,6 +28,7 @@ pub mod ready;
 pub mod record;
 pub mod rng;
 pub mod role;
+pub mod scan;
 pub mod scope;
 pub mod security;
 pub mod sessions;

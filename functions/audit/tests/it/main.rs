@@ -7,6 +7,7 @@ mod front_doors;
 mod isolation;
 mod pages;
 mod resume;
+mod selection;
 
 use serde_json::{Value, json};
 use testkit::{Actor, Target as _, TestApp, TestResponse};

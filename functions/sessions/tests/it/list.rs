@@ -1,7 +1,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::sessions::ops::{self, Listing, SCAN_MAX};
+use domain::scan::SCAN_MAX;
+use domain::sessions::ops::{self, Listing};
 use domain::sessions::{Draft, Filter, Session, WorkspacePath, store};
 use domain::text::Name;
 use domain::{Clock, Permission};

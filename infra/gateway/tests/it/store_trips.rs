@@ -71,6 +71,22 @@ async fn store_trips_are_the_time_waited_for_the_store_and_are_documented() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_order_and_type_of_audit_events_cost_no_store_trip() {
+    let store = TestStore::lmdb();
+    let app = with_latency(&store, Plan::default());
+    let actor = app.register("alice@example.com").await;
+    for query in [
+        "",
+        "?order=desc",
+        "?type=user.registered",
+        "?order=desc&type=session.created&limit=1",
+    ] {
+        let response = app.get(&format!("/v5/audit{query}")).by(&actor).send().await;
+        assert_eq!(app.log_line(&response)["store_trips"], 2, "{query}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn interleaved_requests_count_their_own_trips() {
     let store = TestStore::lmdb();
     let app = with_latency(&store, Plan::default());

@@ -5,6 +5,7 @@
 
 mod action;
 pub mod keys;
+mod listing;
 pub mod ops;
 pub mod store;
 
@@ -12,6 +13,7 @@ use kv::Versionstamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::action::Action;
+pub use self::listing::{ActionName, Direction, Listing};
 use crate::client::{Address, Client};
 use crate::id::{LoginId, UserId};
 use crate::record::Record;

@@ -2,7 +2,7 @@
 
 use kv::{Order, Query, Range, Txn, Versionstamp};
 
-use crate::audit::{Event, Position, keys};
+use crate::audit::{Direction, Event, Position, keys};
 use crate::error::Result;
 use crate::id::UserId;
 use crate::record;
@@ -19,29 +19,46 @@ pub fn add_for_no_account(txn: &Txn, absent: UserId, event: &Event) -> Result<()
     Ok(txn.set(&keys::no_account(absent), &record::encode(event)?)?)
 }
 
-/// Up to `limit` events of the tenant in commit order, after the position `after`.
+/// An event as it is stored. Decoding takes time, so a long list does it in steps.
+pub struct Stored {
+    /// The event's position.
+    pub position: Position,
+    /// The event, encoded.
+    pub record: Vec<u8>,
+}
+
+impl Stored {
+    /// The event.
+    pub fn decode(&self) -> Result<Event> {
+        record::decode(&self.record)
+    }
+}
+
+/// Up to `limit` events of the tenant in this direction, beyond the position `after`.
 pub async fn list(
     txn: &Txn,
     scope: TenantScope,
+    direction: Direction,
     after: Option<Position>,
     limit: usize,
-) -> Result<Vec<(Position, Event)>> {
-    let mut range = Range::below(&keys::log(scope));
-    if let Some(position) = after {
-        range = range.after(&keys::event(scope, position));
-    }
-    let page = txn
-        .range(&Query {
-            range,
-            order: Order::Ascending,
-            limit,
-        })
-        .await?;
+) -> Result<Vec<Stored>> {
+    let log = Range::below(&keys::log(scope));
+    let beyond = after.map(|position| keys::event(scope, position));
+    let (order, range) = match (direction, beyond) {
+        (Direction::Ascending, None) => (Order::Ascending, log),
+        (Direction::Ascending, Some(key)) => (Order::Ascending, log.after(&key)),
+        (Direction::Descending, None) => (Order::Descending, log),
+        (Direction::Descending, Some(key)) => (Order::Descending, log.before(&key)),
+    };
+    let page = txn.range(&Query { range, order, limit }).await?;
     page.entries
-        .iter()
+        .into_iter()
         .map(|entry| {
             let stamp: Versionstamp = entry.key.last()?;
-            Ok((Position::new(&stamp), record::decode(&entry.value)?))
+            Ok(Stored {
+                position: Position::new(&stamp),
+                record: entry.value,
+            })
         })
         .collect()
 }

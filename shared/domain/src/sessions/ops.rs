@@ -10,9 +10,9 @@ use crate::id::SessionId;
 use crate::idempotency::{self, IdempotencyKey, Outcome, Slot};
 use crate::page::{Cursor, Limit};
 use crate::role::Permission;
+use crate::scan::SCAN_STEP;
 use crate::scope::TenantScope;
 use crate::scope::caller::Caller;
-pub use crate::sessions::search::SCAN_MAX;
 use crate::sessions::search::Scan;
 use crate::sessions::{Change, Draft, Filter, Session, store};
 use crate::tenants;
@@ -22,9 +22,6 @@ const LIST: &str = "sessions";
 
 /// The name of `create` in the keys of its idempotency records.
 const CREATE: &str = "sessions.create";
-
-/// The number of sessions that a filtered list reads at a time.
-const SCAN_STEP: usize = 200;
 
 /// Which page of a list to return.
 #[derive(Clone, Debug, Default)]
@@ -133,7 +130,7 @@ async fn page(
         let found = store::list(txn, scope, before, step).await?;
         let is_last = found.len() < step;
         if let Some(scan) = &mut scan {
-            scan.resume();
+            scan.budget.resume();
         }
         let mut found = found.into_iter().peekable();
         while let Some(stored) = found.next() {
@@ -149,7 +146,7 @@ async fn page(
             if scan.accepts(&session) {
                 sessions.push(session);
             }
-            if scan.is_exhausted().await && !(is_last && found.peek().is_none()) {
+            if scan.budget.is_exhausted().await && !(is_last && found.peek().is_none()) {
                 return Ok((sessions, before));
             }
         }

@@ -1,26 +1,11 @@
-//! The search in a list of sessions, and the bounds of its work.
+//! The search in a list of sessions.
 
-use std::time::Duration;
-
-use tokio::task::yield_now;
 use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
 
 use crate::clock::Clock;
+use crate::scan::ScanBudget;
 use crate::sessions::Session;
 use crate::text::Rejection;
-
-/// The maximum number of sessions that one page of a filtered list examines.
-pub const SCAN_MAX: usize = 1000;
-
-/// The maximum number of bytes of names and paths that one page of a filtered list examines: those of a thousand
-/// sessions with 500 bytes each.
-const SCAN_MAX_BYTES: usize = 500_000;
-
-/// The maximum time that one page of a filtered list spends on examining sessions, without the time that it waits.
-const SCAN_MAX_TIME: Duration = Duration::from_millis(10);
-
-/// The number of bytes after which a scan lets other requests of its thread run: a fraction of a millisecond of work.
-const YIELD_BYTES: usize = 8_000;
 
 /// A search: a case-insensitive part of the name or the path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,15 +37,8 @@ impl Filter {
 /// A search in progress. It stops after a bounded amount of work, and yields in between.
 pub(crate) struct Scan<'a> {
     filter: &'a Filter,
-    clock: &'a dyn Clock,
-    sessions: usize,
-    bytes: usize,
-    /// Bytes since the last yield.
-    pending: usize,
-    /// Time spent before the last yield.
-    spent: Duration,
-    /// When the work since the last yield began.
-    since: Duration,
+    /// The bound of the work. Its bytes are those of names and paths.
+    pub(crate) budget: ScanBudget<'a>,
     /// The folded text, kept to reuse its memory.
     folded: String,
 }
@@ -69,43 +47,19 @@ impl<'a> Scan<'a> {
     pub(crate) fn new(filter: &'a Filter, clock: &'a dyn Clock) -> Self {
         Self {
             filter,
-            clock,
-            sessions: 0,
-            bytes: 0,
-            pending: 0,
-            spent: Duration::ZERO,
-            since: clock.monotonic(),
+            budget: ScanBudget::new(clock),
             folded: String::new(),
         }
-    }
-
-    /// Restarts the measurement of time after the scan has waited for the store.
-    pub(crate) fn resume(&mut self) {
-        self.since = self.clock.monotonic();
     }
 
     /// Whether the session matches.
     pub(crate) fn accepts(&mut self, session: &Session) -> bool {
         let texts = [session.name.as_str(), session.workspace_path.as_str()];
-        let bytes: usize = texts.iter().map(|text| text.len()).sum();
-        self.sessions += 1;
-        self.bytes += bytes;
-        self.pending += bytes;
+        self.budget.count(texts.iter().map(|text| text.len()).sum());
         texts.into_iter().any(|text| {
             fold_into(&mut self.folded, text);
             self.folded.contains(&self.filter.0)
         })
-    }
-
-    /// Lets other requests run if this one has worked for a while. Returns whether the page must end here.
-    pub(crate) async fn is_exhausted(&mut self) -> bool {
-        if self.pending >= YIELD_BYTES {
-            self.pending = 0;
-            self.spent += self.clock.monotonic().saturating_sub(self.since);
-            yield_now().await;
-            self.resume();
-        }
-        self.sessions >= SCAN_MAX || self.bytes >= SCAN_MAX_BYTES || self.spent >= SCAN_MAX_TIME
     }
 }
 

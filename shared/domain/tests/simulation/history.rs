@@ -8,9 +8,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use domain::audit::{self, Position};
+use domain::audit::{self, ActionName, Direction};
 use domain::logins::{Login, RefreshToken, SignedIn};
-use domain::page::Cursor;
 use domain::sessions::Session;
 use domain::throttle::DeviceToken;
 use domain::{Address, Caller, Error, Limits, LoginId, SessionId, Timestamp};
@@ -22,6 +21,9 @@ pub(crate) type Tick = u64;
 
 /// After every other tick.
 pub(crate) const END: Tick = Tick::MAX;
+
+/// What a reader of the audit log selects.
+pub(crate) type Selection = (Direction, Option<ActionName>);
 
 /// An operation and its arguments. Names, passwords and paths are given as the number of the event that introduced
 /// them.
@@ -70,12 +72,11 @@ pub(crate) enum Call {
         caller: Caller,
         password: Option<usize>,
     },
-    /// `reader` is the client's number; `after` is where its previous page ended.
+    /// `reader` is the client's number. The listing continues where its previous page with this selection ended.
     ReadAudit {
         caller: Caller,
         reader: usize,
-        after: Option<Cursor>,
-        limit: usize,
+        listing: audit::Listing,
     },
     /// `draft` is the event that first sent this draft: this one or an earlier one.
     Create {
@@ -161,7 +162,7 @@ pub(crate) enum Reply {
     SessionReplayed(Box<Session>),
     Sessions(Vec<Session>),
     Logins(Vec<Login>),
-    Audit(Vec<(Position, audit::Event)>),
+    Audit(audit::ops::Page),
     Done,
     /// The number of logins that the operation ended.
     Ended(usize),

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use domain::audit::{self, Action};
-use domain::page::Limit;
+use domain::audit::{self, Action, Listing};
 use domain::sweep;
 use domain::throttle::Rule;
 use kv::Key;
@@ -17,7 +16,7 @@ async fn the_audit_log_reports_wrong_passwords_once_a_minute_with_their_number()
     let app = start(|rules| rules.pair = free(100));
     let alice = app.register(ALICE).await;
     let reported = || async {
-        let page = audit::ops::list(&app.env, &alice.caller(), None, Limit::default()).await;
+        let page = audit::ops::list(&app.env, &alice.caller(), &Listing::default()).await;
         let events = page.unwrap().events.into_iter();
         let reported = events.filter_map(|(_, event)| match event.action {
             Action::LoginRefused { attempts } => Some((attempts, event.address.unwrap().to_string())),
@@ -48,7 +47,7 @@ async fn the_audit_log_reports_wrong_passwords_once_a_minute_with_their_number()
     sweep::sweep(&app.env, Duration::MAX).await.unwrap();
     assert_eq!(log_in(&app, HOME, ALICE, RIGHT).await, Accepted);
     let alice = app.refresh(&alice).await;
-    let page = audit::ops::list(&app.env, &alice.caller(), None, Limit::default())
+    let page = audit::ops::list(&app.env, &alice.caller(), &Listing::default())
         .await
         .unwrap();
     let last = page.events.iter().rev().find_map(|(_, event)| match event.action {

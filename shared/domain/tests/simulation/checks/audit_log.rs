@@ -1,10 +1,9 @@
 //! The audit log: one entry for each action that took effect, in order, and nothing else.
 
-use std::collections::BTreeMap;
+use domain::Caller;
+use domain::audit::{self, Action};
 
-use domain::audit::{self, Action, Position};
-use domain::{Caller, TenantId};
-
+use super::audit_readers;
 use super::problems::Problems;
 use super::run::Run;
 use crate::history::{Call, END, Event, History, Reply};
@@ -17,7 +16,7 @@ pub(super) fn check(run: Run<'_>, problems: &mut Problems) {
         order(entries, problems);
         wrong_passwords(run.history, entries, problems);
     }
-    readers(run, problems);
+    audit_readers::check(run, problems);
 }
 
 /// Each operation logged its actions, once.
@@ -43,9 +42,9 @@ fn actions(run: Run<'_>, event: &Event, problems: &mut Problems) {
             | Call::List { .. }
             | Call::Sweep,
             _,
-        ) => 0..=0,
+        )
         // The check of idempotency keys decides whether the replay is right.
-        (Call::Create { .. }, Reply::SessionReplayed(_)) => 0..=0,
+        | (Call::Create { .. }, Reply::SessionReplayed(_)) => 0..=0,
         // Already logged out, a rejected refresh, or an unchanged session: the checks of logins, refresh tokens and
         // sessions decide that.
         (Call::Refresh { .. }, Reply::SignedIn(_)) => 1..=1,
@@ -169,46 +168,4 @@ fn wrong_passwords(history: &History, entries: &[(&Event, &audit::Event)], probl
     problems.unless(logged <= most, || {
         format!("the audit log reports {logged} wrong passwords, and at most {most} were sent")
     });
-}
-
-/// A reader that continues with its cursor sees every entry once, in order, and misses none that was written before.
-fn readers(run: Run<'_>, problems: &mut Problems) {
-    let mut progress: BTreeMap<(usize, TenantId), (usize, Option<Position>)> = BTreeMap::new();
-    for event in &run.history.events {
-        let (
-            Call::ReadAudit {
-                caller,
-                reader,
-                after,
-                limit,
-            },
-            Reply::Audit(page),
-        ) = (&event.call, &event.reply)
-        else {
-            continue;
-        };
-        let number = event.number;
-        let all: &[_] = run.trail.tenants.get(&caller.tenant()).map_or(&[], Vec::as_slice);
-        let (count, last) = progress.entry((*reader, caller.tenant())).or_default();
-        let start = after
-            .as_ref()
-            .and_then(|cursor| Position::from_slice(cursor.position()));
-        problems.unless(start == *last, || {
-            format!("#{number} did not continue where its previous page ended")
-        });
-        for (position, entry) in page {
-            let next = all.get(*count).map(|(_, entry)| *entry);
-            problems.unless(next == Some(entry) && last.is_none_or(|last| last < *position), || {
-                format!("#{number} returned {entry:?}, and the next entry of the audit log is {next:?}")
-            });
-            (*count, *last) = (*count + 1, Some(*position));
-        }
-        let missed = all
-            .iter()
-            .skip(*count)
-            .find(|(writer, _)| writer.executed_by() < event.called);
-        problems.unless(missed.is_none() || page.len() == *limit, || {
-            format!("#{number} did not return {missed:?}, which was written before")
-        });
-    }
 }

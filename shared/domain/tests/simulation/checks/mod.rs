@@ -11,7 +11,8 @@
 //! | module | rules for |
 //! | --- | --- |
 //! | [`store`] | the records alone |
-//! | [`audit_log`] | audit events, their order, and readers of the log |
+//! | [`audit_log`] | audit events and their order |
+//! | [`audit_readers`] | readers of the audit log, in both orders |
 //! | [`emails`] | one account per email |
 //! | [`logins`], [`refresh_tokens`] | active and ended logins, token rotation |
 //! | [`password_proofs`] | operations that require the password again |
@@ -21,6 +22,7 @@
 
 mod attempt;
 mod audit_log;
+mod audit_readers;
 mod audit_trail;
 mod emails;
 mod idempotency;

@@ -1,13 +1,17 @@
 //! The choice of the next call. The probabilities make clients meet: few emails and keys, recent logins, tokens and
 //! sessions.
 
-use domain::Caller;
+use std::collections::BTreeMap;
+
+use domain::audit::{self, ActionName, Direction};
+use domain::page::{Cursor, Limit};
 use domain::throttle::DeviceToken;
+use domain::{Caller, TenantId};
 use fastrand::Rng;
 
 use super::Client;
 use super::knowledge::Knowledge;
-use crate::history::Call;
+use crate::history::{Call, Selection};
 
 impl Client {
     pub(super) fn choose(&mut self) -> Call {
@@ -89,9 +93,8 @@ impl Client {
                 Call::ChangePassword { caller, current }
             }
             (6..9, _) => Call::ReadAudit {
-                after: self.audit_cursors.get(&caller.tenant()).cloned(),
                 reader: self.number,
-                limit: rng.usize(1..20),
+                listing: choose_listing(rng, &self.audit_cursors, caller.tenant()),
                 caller,
             },
             (9..13, _) | (_, None) => knowledge.choose_creation(rng, number, caller),
@@ -170,4 +173,28 @@ impl Knowledge {
 /// One of two keys, so that keys are reused, or none.
 fn choose_key(rng: &mut Rng) -> Option<u32> {
     rng.bool().then(|| rng.u32(..2))
+}
+
+/// The next page of the tenant's audit log, in one of the orders. Mostly of all events, otherwise of one of two frequent
+/// types, so that most readers continue.
+fn choose_listing(
+    rng: &mut Rng,
+    cursors: &BTreeMap<(TenantId, Selection), Cursor>,
+    tenant: TenantId,
+) -> audit::Listing {
+    let direction = if rng.bool() {
+        Direction::Ascending
+    } else {
+        Direction::Descending
+    };
+    let action = rng.choice([None, None, Some("login.opened"), Some("session.created")]);
+    let action = action
+        .flatten()
+        .map(|name| ActionName::parse(name).expect("the action exists"));
+    audit::Listing {
+        limit: Limit::parse(&rng.usize(1..20).to_string()).expect("the limit is valid"),
+        after: cursors.get(&(tenant, (direction, action))).cloned(),
+        direction,
+        action,
+    }
 }

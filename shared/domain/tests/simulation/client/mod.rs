@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 pub(crate) use self::knowledge::SharedKnowledge;
 pub(crate) use self::perform::key_text;
-use crate::history::{Call, Recorder, Reply, mark};
+use crate::history::{Call, Recorder, Reply, Selection, mark};
 
 pub(crate) struct Client {
     pub(crate) number: usize,
@@ -39,8 +39,8 @@ pub(crate) struct Client {
     pub(crate) calls: usize,
     pub(crate) shared: SharedKnowledge,
     pub(crate) recorder: Recorder,
-    /// How far this client has read the audit log of each tenant.
-    pub(crate) audit_cursors: BTreeMap<TenantId, Cursor>,
+    /// How far this client has read the audit log of each tenant, for each selection.
+    pub(crate) audit_cursors: BTreeMap<(TenantId, Selection), Cursor>,
     /// Version and path of each session, as this client saw them last.
     pub(crate) last_seen: BTreeMap<SessionId, (u64, usize)>,
     /// After half of its calls, the client sleeps until this time of the run.

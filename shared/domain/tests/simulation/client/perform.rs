@@ -69,15 +69,15 @@ impl Client {
                 reauthentication::reauthenticate(env, &calling(caller), &password(*set)).await?;
                 Reply::Done
             }
-            Call::ReadAudit {
-                caller, after, limit, ..
-            } => {
-                let limit = Limit::parse(&limit.to_string()).expect("the limit is valid");
-                let page = audit::ops::list(env, &calling(caller), after.as_ref(), limit).await?;
-                if let Some(next) = page.next {
-                    self.audit_cursors.insert(caller.tenant(), next);
-                }
-                Reply::Audit(page.events)
+            Call::ReadAudit { caller, listing, .. } => {
+                let page = audit::ops::list(env, &calling(caller), listing).await?;
+                let reader = (caller.tenant(), (listing.direction, listing.action));
+                // After the last page, newest first, the client starts again with the newest event.
+                match &page.next {
+                    Some(next) => self.audit_cursors.insert(reader, next.clone()),
+                    None => self.audit_cursors.remove(&reader),
+                };
+                Reply::Audit(page)
             }
             Call::Create {
                 caller,
