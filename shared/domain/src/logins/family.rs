@@ -8,8 +8,8 @@
 //! owner's address and program not even in theory.
 //!
 //! **Lineage shows it.** Every use, also a replay, receives a successor of its own. All successors of one rotation are
-//! a *generation*. The first of them to be sent supersedes the generation, and receives the first token of the next one.
-//! What the parties send next is the difference:
+//! a *generation*. The first of them to be sent supersedes the generation, and receives the first token of the next
+//! one. What the parties send next is the difference:
 //!
 //! | | in one grace period | at the next rotation |
 //! | --- | --- | --- |

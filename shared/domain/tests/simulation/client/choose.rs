@@ -175,8 +175,8 @@ fn choose_key(rng: &mut Rng) -> Option<u32> {
     rng.bool().then(|| rng.u32(..2))
 }
 
-/// The next page of the tenant's audit log, in one of the orders. Mostly of all events, otherwise of one of two frequent
-/// types, so that most readers continue.
+/// The next page of the tenant's audit log, in one of the orders. Mostly of all events, otherwise of one of two
+/// frequent types, so that most readers continue.
 fn choose_listing(
     rng: &mut Rng,
     cursors: &BTreeMap<(TenantId, Selection), Cursor>,
