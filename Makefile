@@ -114,7 +114,8 @@ build: $(LAMBDA_TOOLS)
 	@$(BUILD_FUNCTIONS) $(FUNCTIONS)
 else
 build: $(if $(filter fdb,$(FEATURES)),$(LIBCLANG)) ## build release binaries; with ARCH=arm64 or x86_64, for Lambda
-	cargo build --release --locked $(addprefix --package ,$(FUNCTIONS) gateway) $(addprefix --features ,$(FEATURES))
+	SOURCE_COMMIT=$$(git rev-parse HEAD) \
+	    cargo build --release --locked $(addprefix --package ,$(FUNCTIONS) gateway) $(addprefix --features ,$(FEATURES))
 endif
 
 # NAME is a folder in functions/, or a logical id in template.yaml: `sam build` calls these targets with ARTIFACTS_DIR

@@ -26,6 +26,9 @@ esac
 export PATH="$PWD/.tools/zig:$PATH"
 export CARGO_ZIGBUILD_CACHE_DIR="$PWD/.tools/zig-cache" ZIG_GLOBAL_CACHE_DIR="$PWD/.tools/zig-cache/zig"
 mkdir -p "$ZIG_GLOBAL_CACHE_DIR"
+# `GET /version` and the first log line name the commit.
+SOURCE_COMMIT=$(git rev-parse HEAD 2>/dev/null || true)
+export SOURCE_COMMIT
 output=${CARGO_TARGET_DIR:-target}/lambda/$arch
 
 bytes() { wc -c <"$1" | tr -d ' '; }

@@ -49,6 +49,7 @@ const LOWER_BOUNDS: &[Count] = &[
     // Begin, a read, commit.
     ("ready", 3),
     ("health", 0),
+    ("version", 0),
     ("public keys", 0),
     ("document", 0),
     ("documentation page", 0),
@@ -174,6 +175,8 @@ async fn call_every_endpoint() -> (Vec<Count>, Vec<Value>) {
     timed(&mut counts, "ready", checking).await.ok();
     let checking = app.get("/v5/health").send();
     timed(&mut counts, "health", checking).await.ok();
+    let reading = app.get("/v5/version").send();
+    timed(&mut counts, "version", reading).await.ok();
     let reading = app.get("/v5/.well-known/jwks.json").send();
     timed(&mut counts, "public keys", reading).await.document();
     let reading = app.get("/v5/openapi.json").send();

@@ -9,6 +9,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 const USAGE: &str = "usage: gateway          serve on HOST and PORT
        gateway health   succeed if a gateway on HOST and PORT responds
+       gateway version  print the version and the commit
        gateway help     print this text";
 
 fn main() -> ExitCode {
@@ -17,6 +18,10 @@ fn main() -> ExitCode {
     match arguments[..] {
         [] => api::serve_with(gateway::router(), gateway::jobs()),
         [Some("health")] => api::probe(),
+        [Some("version" | "--version")] => {
+            println!("{} {}", api::VERSION, api::COMMIT.unwrap_or("(unknown commit)"));
+            ExitCode::SUCCESS
+        }
         [Some("help" | "--help")] => {
             println!("{USAGE}");
             ExitCode::SUCCESS

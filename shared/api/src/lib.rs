@@ -40,6 +40,7 @@ mod problem;
 pub mod query;
 #[cfg(test)]
 mod readme;
+mod release;
 pub mod reply;
 mod request_context;
 mod request_id;
@@ -65,6 +66,7 @@ pub use path::Id;
 pub use preconditions::{Preconditions, Version};
 pub use probe::probe;
 pub use query::Query;
+pub use release::{COMMIT, VERSION};
 pub use reply::{Bare, Empty, Reply, Static};
 pub use request_context::RequestContext;
 pub use router::{Route, Router};

@@ -13,7 +13,7 @@ async fn start(store: &TestStore) -> RuntimeApi {
 async fn behaviour_is_equal_behind_every_front_door() {
     let store = TestStore::new();
     let function = start(&store).await;
-    for path in ["/v5/health", "/v5/ready", "/v5/openapi.json", "/v5/docs"] {
+    for path in ["/v5/health", "/v5/ready", "/v5/version", "/v5/openapi.json", "/v5/docs"] {
         check_every_front_door(&function, path, None).await;
     }
 }

@@ -81,6 +81,17 @@ async fn health_responds_without_store_access() {
 }
 
 #[tokio::test]
+async fn the_version_is_that_of_the_package() {
+    let app = TestApp::start(health::router());
+    let data = app.get("/v5/version").send().await.ok();
+    assert_eq!(
+        data,
+        json!({ "version": env!("CARGO_PKG_VERSION"), "commit": option_env!("SOURCE_COMMIT") })
+    );
+    assert_eq!(app.env.db.usage().transactions, 0);
+}
+
+#[tokio::test]
 async fn ready_reads_and_writes_the_store() {
     let app = TestApp::start(health::router());
     let response = app.get("/v5/ready").send().await;

@@ -146,3 +146,17 @@ async fn under_lambda_lines_with_metrics_ignore_the_log_filter_and_format() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_first_line_of_a_server_has_the_version_that_the_program_prints() {
+    let store = TestStore::new();
+    let process = Process::start(gateway(&store));
+    process.terminate();
+    let (_, lines) = process.wait();
+    let line: Value = serde_json::from_str(&lines[0]).unwrap();
+    assert_eq!(line["message"], "started", "{line}");
+    let output = gateway(&store).arg("--version").output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let commit = line["commit"].as_str().unwrap_or("(unknown commit)");
+    assert_eq!(printed, format!("{} {commit}\n", line["version"].as_str().unwrap()));
+}

@@ -105,6 +105,7 @@ pub fn operations() -> Vec<Operation> {
     vec![
         get("/health", Public),
         get("/ready", Public),
+        get("/version", Public),
         get("/openapi.json", Public),
         get("/docs", Public),
         post("/auth/register", Public, 201)

@@ -25,6 +25,7 @@ use crate::client_address;
 use crate::error::Code;
 use crate::json::BODY_DEADLINE;
 use crate::metrics;
+use crate::release::{COMMIT, VERSION};
 use crate::request_context::{RequestContext, ServerRequest};
 
 /// The limit for finishing the requests in flight after the stop signal. A container engine kills the process after ten
@@ -95,6 +96,8 @@ impl Server {
         };
         // The process that started this one may have closed the stream; that is no reason to stop.
         let _ = writeln!(io::stdout(), "listening on http://{}", listener.local_addr()?);
+        // Not under Lambda, where it would be one more line for each cold start.
+        tracing::info!(version = VERSION, commit = COMMIT, "started");
         if let Some((listener, endpoint)) = metrics {
             let address = listener.local_addr()?;
             let _ = writeln!(io::stdout(), "metrics on http://{address}{}", metrics::PATH);
