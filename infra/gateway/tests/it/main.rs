@@ -3,12 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is a failure with a location")]
 
+mod asvs;
 mod cors;
 #[cfg(target_os = "linux")]
 mod disk_full;
 #[cfg(feature = "fdb")]
 mod fdb;
 mod flow;
+mod framing;
 mod front_doors;
 mod function_processes;
 mod http_edges;
