@@ -9,10 +9,10 @@ use strum::{EnumIter, IntoEnumIterator as _, IntoStaticStr};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum SecurityEvent {
-    /// A refresh token that was certainly copied, so its login ends: it was replaced before its grace period, or
+    /// A refresh token was certainly copied, so its login ends: a replaced token is used after its grace period, or
     /// different tokens of one rotation are used at two rotations in a row.
     TokenReuse,
-    /// A refresh token that was replaced within its grace period: two tabs, a lost response, or a copy.
+    /// A replaced refresh token is used within its grace period: two tabs, a lost response, or a copy.
     TokenReplay,
     /// An access token that this API did not issue, or a refresh token that names a login but is not one of its tokens.
     InvalidToken,
