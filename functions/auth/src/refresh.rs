@@ -59,6 +59,7 @@ impl RefreshBody {
             ))
         ),
         problems::InvalidRefreshToken,
+        problems::TooManyAttempts,
         problems::StoreFull,
         problems::StoreUnavailable,
     ),

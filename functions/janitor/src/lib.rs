@@ -11,6 +11,7 @@ use serde::Serialize;
 #[serde(rename_all = "camelCase")]
 pub struct SweptBody {
     expired: usize,
+    audit_events: usize,
     markers: usize,
     /// Present only if the time budget did not suffice; the next run continues.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -21,6 +22,7 @@ impl From<Swept> for SweptBody {
     fn from(swept: Swept) -> Self {
         Self {
             expired: swept.expired,
+            audit_events: swept.audit_events,
             markers: swept.markers,
             cut_short: swept.cut_short,
         }

@@ -63,6 +63,8 @@ impl ChangeBody {
             )
         ),
         problems::Forbidden,
+        problems::QuotaExceeded,
+        problems::TooManyAttempts,
     ),
 )]
 pub async fn handle(

@@ -61,6 +61,8 @@ impl CreateBody {
         ),
         problems::Forbidden,
         problems::NotFound,
+        problems::QuotaExceeded,
+        problems::TooManyAttempts,
     ),
 )]
 pub async fn handle(

@@ -15,7 +15,11 @@ use domain::sessions::ops;
     operation_id = "deleteSession",
     security(("accessToken" = [])),
     params(("id" = IdParameter, Path, description = "The session's id."), IfMatch, IfNoneMatch),
-    responses((status = 200, description = "The session is deleted.", body = Empty), problems::Forbidden),
+    responses(
+        (status = 200, description = "The session is deleted.", body = Empty),
+        problems::Forbidden,
+        problems::TooManyAttempts,
+    ),
 )]
 pub async fn handle(
     State(app): State<AppState>,

@@ -17,6 +17,17 @@ pub(crate) const ENVIRONMENT: &[(&str, &str)] = &[
     ("PASSWORD_POLICY", "basic"),
 ];
 
+/// Further variables of servers: the load of a benchmark comes from one tenant.
+const SERVER_ENVIRONMENT: (&str, &str) = ("QUOTAS", "off");
+
+/// The same for functions under Lambda, where quotas cannot be off.
+pub(crate) const LAMBDA_ENVIRONMENT: &[(&str, &str)] = &[
+    ("QUOTA_SESSIONS", "1000000000"),
+    ("QUOTA_STORED_BYTES", "1000000000000"),
+    ("QUOTA_AUDIT_EVENTS", "1000000000"),
+    ("QUOTA_WRITES_PER_SECOND", "1000000"),
+];
+
 /// The path of a release program.
 pub(crate) fn program(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -55,6 +66,7 @@ impl Server {
             .env("PORT", "0")
             .env("STORE", format!("lmdb:{}", folder.join("store").display()))
             .envs(ENVIRONMENT.iter().copied())
+            .envs([SERVER_ENVIRONMENT])
             .envs(environment.iter().copied());
         Self::start(command)
     }

@@ -13,6 +13,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::time::Instant;
 
+use crate::programs::{ENVIRONMENT, LAMBDA_ENVIRONMENT};
+
 /// While it exists, this thread and the processes that it starts share one CPU, as in a Lambda sandbox.
 ///
 /// With several CPUs, a response may wait until an idle CPU wakes up. On a virtual machine that takes as long as a
@@ -72,7 +74,7 @@ impl Sandbox {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        for (name, value) in crate::programs::ENVIRONMENT {
+        for (name, value) in ENVIRONMENT.iter().chain(LAMBDA_ENVIRONMENT) {
             command.env(name, value);
         }
         let start = Instant::now();

@@ -39,6 +39,7 @@ const LOWER_BOUNDS: &[Count] = &[
     ("change session", 3),
     ("delete session", 3),
     ("list events", 2),
+    ("usage", 2),
     // Begin, account and the login's counter, commit; then, without a second begin, both again, commit.
     ("change password", 5),
     ("reauthenticate", 5),
@@ -150,6 +151,8 @@ async fn call_every_endpoint() -> (Vec<Count>, Vec<Value>) {
     timed(&mut counts, "delete session", deleting).await.ok();
     let listing = app.get("/v5/audit").bearer(&token).send();
     timed(&mut counts, "list events", listing).await.ok();
+    let reading = app.get("/v5/users/me/usage").bearer(&token).send();
+    timed(&mut counts, "usage", reading).await.ok();
     let body = json!({ "currentPassword": "password123", "newPassword": "password456" });
     let changing = app.post("/v5/auth/password").bearer(&token).json(&body).send();
     let changed = timed(&mut counts, "change password", changing).await.ok();

@@ -25,7 +25,7 @@ const LIMIT: f64 = 10.0;
 /// Searches that match nothing, in sessions with the longest names and paths.
 pub(crate) async fn search(seconds: u64) -> Vec<Row> {
     let folder = temporary_folder();
-    let gateway = Server::gateway(folder.path(), &[("THROTTLE", "off"), ("QUOTAS", "off")]);
+    let gateway = Server::gateway(folder.path(), &[("THROTTLE", "off")]);
     let client = reqwest::Client::new();
     let account = json!({ "email": "a@example.com", "password": "password123" });
     let registered = gateway.post(&client, "/v5/auth/register", None, &account).await;

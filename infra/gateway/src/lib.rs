@@ -4,7 +4,13 @@
 /// the order of the OpenAPI document; a test fails for a folder in `functions/` that is neither here nor in [`jobs`].
 macro_rules! every_function {
     ($make:ident) => {
-        [auth::$make(), sessions::$make(), audit::$make(), health::$make()]
+        [
+            auth::$make(),
+            users::$make(),
+            sessions::$make(),
+            audit::$make(),
+            health::$make(),
+        ]
     };
 }
 

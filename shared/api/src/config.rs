@@ -7,6 +7,7 @@
 mod accounts;
 mod logging;
 mod origins;
+mod quotas;
 mod server;
 mod store;
 mod throttle;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use domain::logins::Lifetime;
 use domain::password::Policy;
 use domain::throttle::Rules;
+use domain::usage::Quotas;
 
 pub use logging::{AddressDetail, LogFormat, Logs, Stream};
 pub use origins::Origins;
@@ -47,6 +49,10 @@ pub struct Config {
     pub login: Lifetime,
     /// `THROTTLE`, `THROTTLE_…`; `None` if nothing is throttled.
     pub throttle: Option<Rules>,
+    /// `QUOTAS`, `QUOTA_…`; `None` if tenants have no limits.
+    pub quotas: Option<Quotas>,
+    /// `AUDIT_RETENTION_DAYS`.
+    pub audit_retention: Duration,
     /// `PASSWORD_POLICY`, `PASSWORD_MIN_LENGTH`.
     pub passwords: Policy,
     /// `SWEEP_SECONDS`: how often a server runs its jobs; `None` if it never does.
@@ -85,6 +91,8 @@ impl Config {
             origins: origins::origins(&vars)?,
             login: accounts::login(&vars)?,
             throttle: throttle::rules(&vars, mode)?,
+            quotas: quotas::quotas(&vars, mode)?,
+            audit_retention: quotas::audit_retention(&vars)?,
             passwords: accounts::passwords(&vars)?,
             sweep_interval: server::sweep_interval(&vars)?,
             logs: logging::logs(&vars, mode, on_terminal)?,
@@ -160,6 +168,13 @@ mod tests {
             ("PASSWORD_MIN_LENGTH", "7"),
             ("PASSWORD_MIN_LENGTH", "65"),
             ("PASSWORD_POLICY", "Strict"),
+            ("QUOTAS", "none"),
+            ("QUOTA_SESSIONS", "-1"),
+            ("QUOTA_STORED_BYTES", "1 GB"),
+            ("QUOTA_IDEMPOTENCY_KEYS", "9007199254740993"),
+            ("QUOTA_AUDIT_EVENTS", "1.5"),
+            ("QUOTA_WRITES_PER_SECOND", "0"),
+            ("AUDIT_RETENTION_DAYS", "0"),
             ("SWEEP_SECONDS", "-1"),
             ("SWEEP_SECONDS", "86401"),
             ("RUST_LOG", "info,=nonsense=="),

@@ -15,8 +15,11 @@ use axum::response::{IntoResponse, Response};
 pub use code::Code;
 use domain::SecurityEvent;
 use domain::text::Rejection;
+use domain::usage::Quota;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::quota::QuotaBody;
 
 /// One bad value of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -48,6 +51,7 @@ pub struct ApiError {
     pub(crate) cause: Option<Arc<str>>,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) security: Option<SecurityEvent>,
+    pub(crate) quota: Option<Box<QuotaBody>>,
 }
 
 impl ApiError {
@@ -60,6 +64,7 @@ impl ApiError {
             cause: None,
             retry_after: (code == Code::StoreUnavailable).then_some(Duration::from_secs(1)),
             security: None,
+            quota: None,
         }
     }
 
@@ -108,6 +113,15 @@ impl ApiError {
     }
 }
 
+/// What makes room in a quota.
+fn advice(quota: Quota) -> &'static str {
+    match quota {
+        Quota::Sessions | Quota::StoredBytes => "Delete sessions to make room.",
+        Quota::IdempotencyKeys => "A key is free again 24 hours after its request.",
+        Quota::AuditEvents => "The quota is free again at midnight (UTC).",
+    }
+}
+
 impl From<domain::Error> for ApiError {
     fn from(error: domain::Error) -> Self {
         use domain::Error;
@@ -141,6 +155,19 @@ impl From<domain::Error> for ApiError {
                     "Too many attempts. Wait for the number of seconds in the header `Retry-After`.",
                 )
             },
+            Error::QuotaExceeded(usage) => {
+                let detail = format!(
+                    "The tenant uses {} of its quota `{}` of {}, and this request needs more. {}",
+                    usage.used,
+                    usage.quota.as_str(),
+                    usage.limit.unwrap_or_default(),
+                    advice(usage.quota),
+                );
+                Self {
+                    quota: Some(Box::new(usage.into())),
+                    ..Self::new(Code::QuotaExceeded, detail)
+                }
+            }
             Error::EmailTaken => Self::new(Code::EmailTaken, "An account with this email exists."),
             Error::NotFound => Self::new(Code::NotFound, "No resource with this id is available to this token."),
             Error::Forbidden => Self::new(Code::Forbidden, "The role in this tenant does not allow this."),

@@ -38,6 +38,7 @@ pub mod preconditions;
 mod probe;
 mod problem;
 pub mod query;
+pub mod quota;
 #[cfg(test)]
 mod readme;
 mod release;
@@ -66,6 +67,7 @@ pub use path::Id;
 pub use preconditions::{Preconditions, Version};
 pub use probe::probe;
 pub use query::Query;
+pub use quota::QuotaBody;
 pub use release::{COMMIT, VERSION};
 pub use reply::{Bare, Empty, Reply, Static};
 pub use request_context::RequestContext;

@@ -6,6 +6,7 @@ use utoipa::openapi::{RefOr, Schema};
 
 use crate::error::{ApiError, Code, Violation};
 use crate::openapi::schema;
+use crate::quota::QuotaBody;
 
 /// A failure, as a problem document (RFC 9457).
 #[derive(Serialize, ToSchema)]
@@ -45,6 +46,10 @@ pub(crate) struct Problem<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(value_type = Vec<Violation>, required = false, min_items = 1, max_items = 100)]
     errors: &'a [Violation],
+    /// The quota; present only with `QUOTA_EXCEEDED`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = QuotaBody, required = false)]
+    quota: Option<QuotaBody>,
 }
 
 fn constant_false() -> RefOr<Schema> {
@@ -62,6 +67,7 @@ impl<'a> Problem<'a> {
             code: error.code.as_str(),
             request_id,
             errors: &error.violations,
+            quota: error.quota.as_deref().copied(),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use domain::password::Hasher;
 use domain::readiness::Readiness;
+use domain::usage::rate::WriteRate;
 use domain::{Env, Limits, SystemClock, SystemRng};
 use jwt::Tokens;
 
@@ -44,6 +45,8 @@ impl AppState {
         let limits = Limits {
             login: config.login,
             throttle: config.throttle,
+            quotas: config.quotas,
+            audit_retention: config.audit_retention,
             passwords: config.passwords,
         };
         let ids = Arc::new(domain::IdGenerator::new(clock.clone(), rng.clone()));
@@ -54,6 +57,7 @@ impl AppState {
             hasher: Hasher::new(rng.clone()),
             rng,
             readiness: Readiness::default(),
+            writes: WriteRate::default(),
             limits,
         };
         Ok(Self::new(env, Arc::new(Tokens::new(config.tokens.clone()))))

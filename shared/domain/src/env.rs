@@ -3,6 +3,7 @@
 //! Nothing else in this crate reads a clock or draws a random number, so a test can move time and repeat a run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::id_generator::IdGenerator;
@@ -11,6 +12,8 @@ use crate::password::{Hasher, Policy};
 use crate::readiness::Readiness;
 use crate::rng::Rng;
 use crate::throttle::Rules;
+use crate::usage::Quotas;
+use crate::usage::rate::WriteRate;
 
 /// The dependencies of every operation. Built once per process; a clone is cheap.
 #[derive(Clone)]
@@ -27,6 +30,8 @@ pub struct Env {
     pub hasher: Hasher,
     /// The outcome of the last readiness check.
     pub readiness: Readiness,
+    /// The writes of each tenant, few per second.
+    pub writes: WriteRate,
     /// The limits in force.
     pub limits: Limits,
 }
@@ -38,6 +43,10 @@ pub struct Limits {
     pub login: Lifetime,
     /// The throttle on password attempts and registrations; `None` switches it off.
     pub throttle: Option<Rules>,
+    /// The quotas of every tenant; `None` switches them off. The counters count in any case.
+    pub quotas: Option<Quotas>,
+    /// How long the audit log keeps events, to the day.
+    pub audit_retention: Duration,
     /// The requirements on a new password.
     pub passwords: Policy,
 }

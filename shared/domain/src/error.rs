@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::security::SecurityEvent;
 use crate::text::Rejection;
+use crate::usage::Usage;
 
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -29,6 +30,9 @@ pub enum Error {
         /// Names the limit for operators.
         event: SecurityEvent,
     },
+    /// The operation would exceed this quota of the tenant.
+    #[error("the tenant uses {} of {} of its quota `{}`", .0.used, .0.limit.unwrap_or_default(), .0.quota.as_str())]
+    QuotaExceeded(Usage),
     /// Registration: another account has this email.
     #[error("an account with this email exists")]
     EmailTaken,
@@ -77,6 +81,7 @@ impl Error {
             Self::PasswordRejected(_) => Some(SecurityEvent::PasswordRejected),
             Self::InvalidRefreshToken(event) => *event,
             Self::TooManyAttempts { event, .. } => Some(*event),
+            Self::QuotaExceeded(_) => Some(SecurityEvent::QuotaExceeded),
             Self::IdempotencyMismatch => Some(SecurityEvent::IdempotencyMismatch),
             Self::BadCursor => Some(SecurityEvent::ForeignCursor),
             Self::Forbidden => Some(SecurityEvent::Forbidden),

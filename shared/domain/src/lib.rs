@@ -37,6 +37,7 @@ pub mod tenants;
 pub mod text;
 pub mod throttle;
 pub mod time;
+pub mod usage;
 pub mod users;
 mod visible;
 

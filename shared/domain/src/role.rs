@@ -14,6 +14,8 @@ pub enum Permission {
     WriteSessions,
     /// Read the tenant's audit log.
     ReadAudit,
+    /// Read how much of its quotas the tenant uses.
+    ReadUsage,
     /// List and end one's own logins, and change one's own password.
     ManageAccount,
 }
@@ -38,7 +40,7 @@ impl Role {
     /// Whether the role grants this permission.
     pub fn allows(self, permission: Permission) -> bool {
         match permission {
-            Permission::ReadSessions | Permission::ManageAccount => true,
+            Permission::ReadSessions | Permission::ReadUsage | Permission::ManageAccount => true,
             Permission::WriteSessions => matches!(self, Self::Owner | Self::Member),
             Permission::ReadAudit => matches!(self, Self::Owner),
         }

@@ -40,6 +40,10 @@ pub enum SecurityEvent {
     ThrottledByRegistration,
     /// A request whose share of the hashing queue is full.
     ThrottledByHashing,
+    /// A write of a tenant that writes too much.
+    ThrottledByWrites,
+    /// A request that would exceed a quota of its tenant.
+    QuotaExceeded,
 }
 
 /// An attack that security events indicate. Metrics count them, and alarms report them.
@@ -81,7 +85,9 @@ impl SecurityEvent {
             | Self::PasswordRejected
             | Self::ThrottledByPair
             | Self::ThrottledByRegistration
-            | Self::ThrottledByHashing => None,
+            | Self::ThrottledByHashing
+            | Self::ThrottledByWrites
+            | Self::QuotaExceeded => None,
         }
     }
 }

@@ -1,14 +1,17 @@
-//! The sweep: removes expired keys, and commit markers of processes that are gone.
+//! The sweep: removes expired keys, old audit events, and commit markers of processes that are gone.
 
 use std::time::Duration;
 
 use kv::Key;
 use tokio::time::timeout;
 
+use crate::audit;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::expiry::{self, DueEntry};
+use crate::scope::TenantScope;
 use crate::time::Timestamp;
+use crate::usage::store::Counted;
 
 /// The maximum number of keys that one transaction removes.
 const BATCH: usize = 100;
@@ -24,6 +27,8 @@ const MARKER_MAX_AGE: Duration = Duration::from_hours(24);
 pub struct Swept {
     /// The number of entries in the expiry index that were processed. Their keys had expired, or were removed before.
     pub expired: usize,
+    /// The number of removed audit events.
+    pub audit_events: usize,
     /// The number of removed commit markers.
     pub markers: usize,
     /// Whether the time ran out. The next sweep continues. The transaction that was cut off is not counted, even if it
@@ -31,7 +36,8 @@ pub struct Swept {
     pub cut_short: bool,
 }
 
-/// Removes all expired keys, one batch per transaction, and stops after `time_budget`.
+/// Removes all expired keys, and the audit events that are older than their retention, one batch per transaction. Stops
+/// after `time_budget`.
 ///
 /// Any number of processes may sweep concurrently, at any time. Batches conflict with each other and with a request
 /// that renews a lifetime, so a key is either renewed or removed.
@@ -70,6 +76,12 @@ impl Sweep<'_> {
                 self.fail(error);
             }
         }
+        let before = self.env.clock.now().minus(self.env.limits.audit_retention).as_days();
+        for shard in 0..audit::keys::DAY_SHARDS {
+            if let Err(error) = self.audit_days(shard, before).await {
+                self.fail(error);
+            }
+        }
         match self.env.db.sweep_markers(MARKER_MAX_AGE).await {
             Ok(markers) => self.swept.markers = markers,
             Err(error) => self.fail(error.into()),
@@ -100,11 +112,14 @@ impl Sweep<'_> {
                 if due.len() == BATCH {
                     batch.last = due.last().map(|due| due.entry.clone());
                 }
-                for DueEntry { entry, key } in due {
-                    match key {
-                        Ok(key) => {
+                for DueEntry { entry, key, note } in due {
+                    match key.and_then(|key| Ok((key, Counted::from_bytes(&note)?))) {
+                        Ok((key, counted)) => {
                             txn.clear(&key)?;
                             txn.clear(&entry)?;
+                            if let Some(counted) = counted {
+                                counted.subtract(&txn)?;
+                            }
                             batch.removed += 1;
                         }
                         Err(error) => batch.unreadable = batch.unreadable.or(Some(error)),
@@ -113,6 +128,53 @@ impl Sweep<'_> {
                 Ok(batch)
             })
             .await
+    }
+
+    /// Removes the events of the days before `before` from the logs of a shard's tenants.
+    async fn audit_days(&mut self, shard: u8, before: i64) -> Result<()> {
+        let db = &self.env.db;
+        let mut last = None;
+        loop {
+            let after = last.as_ref();
+            let days = db
+                .run(|txn| async move { audit::store::days(&txn, shard, before, after, BATCH).await })
+                .await?;
+            let is_last = days.len() < BATCH;
+            for day in days {
+                let removed = match day.of {
+                    Ok((number, tenant)) => {
+                        let scope = TenantScope::of_expired_key(tenant);
+                        self.audit_day(scope, number, &day.entry).await
+                    }
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = removed {
+                    self.fail(error);
+                }
+                last = Some(day.entry);
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Removes a tenant's events until the end of this day, one batch per transaction.
+    async fn audit_day(&mut self, scope: TenantScope, day: i64, entry: &Key) -> Result<()> {
+        loop {
+            let (removed, is_done) = self
+                .env
+                .db
+                .run(|txn| async move {
+                    txn.use_reserve();
+                    audit::store::remove_day(&txn, scope, day, entry, BATCH).await
+                })
+                .await?;
+            self.swept.audit_events += removed;
+            if is_done {
+                return Ok(());
+            }
+        }
     }
 
     fn fail(&mut self, error: Error) {

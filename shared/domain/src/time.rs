@@ -37,6 +37,11 @@ impl Timestamp {
         self.as_millis().div_euclid(1000)
     }
 
+    /// Whole days since the Unix epoch (UTC), rounded down.
+    pub fn as_days(self) -> i64 {
+        self.as_millis().div_euclid(86_400_000)
+    }
+
     /// This time plus `duration`, clamped.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {

@@ -14,6 +14,8 @@ use domain::password::{Hasher, Password};
 use domain::readiness::Readiness;
 use domain::tenants::{self, Membership};
 use domain::throttle::Rules;
+use domain::usage::Quotas;
+use domain::usage::rate::WriteRate;
 use domain::users::ops::Registration;
 use domain::users::{self, Email};
 use domain::{Clock as _, Env, IdGenerator, Limits, Role, SystemClock, SystemRng};
@@ -127,12 +129,19 @@ impl TestApp {
             hasher: Hasher::new(rng.clone()),
             rng,
             readiness: Readiness::default(),
+            writes: WriteRate::default(),
             limits: Limits {
                 login: Lifetime {
                     idle: Duration::from_secs(30 * 86_400),
                     absolute: Duration::from_secs(90 * 86_400),
                 },
                 throttle: Some(Rules::default()),
+                // The app's clock stands still, so that a bucket of writes would never fill again.
+                quotas: Some(Quotas {
+                    writes_per_second: 1_000_000,
+                    ..Quotas::default()
+                }),
+                audit_retention: Duration::from_secs(365 * 86_400),
                 passwords: Policy::BASIC,
             },
         };

@@ -132,15 +132,16 @@ async fn of_64_concurrent_registrations_of_one_email_exactly_one_succeeds() {
     };
     assert_eq!(
         keys.len(),
-        6,
-        "user, email index, membership, login, tenant, audit event: {keys:#?}"
+        7,
+        "user, email index, membership, login, tenant, audit event and its counter: {keys:#?}"
     );
     count(&["by_email"], 1);
     count(&["users", "tenants"], 1);
     count(&["users", "logins"], 1);
     let tenant = created[0]["tenant"]["id"].as_str().unwrap();
-    count(&["tenants", tenant], 3);
-    count(&["tenants", tenant, "audit"], 1);
+    count(&["tenants", tenant], 4);
+    count(&["tenants", tenant, "\"audit\""], 1);
+    count(&["tenants", tenant, "auditEvents"], 1);
 }
 
 async fn all_keys(app: &TestApp) -> Vec<kv::Key> {

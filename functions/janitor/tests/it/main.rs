@@ -4,6 +4,7 @@
 
 mod process;
 mod races;
+mod retention;
 mod sweep;
 
 use std::time::Duration;

@@ -27,7 +27,7 @@ async fn without_a_runtime_api_it_sweeps_once_and_prints_a_summary() {
         let output = run(&store);
         assert!(output.status.success(), "{output:?}");
         let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(summary, json!({ "expired": expired, "markers": 0 }));
+        assert_eq!(summary, json!({ "expired": expired, "auditEvents": 0, "markers": 0 }));
         let lines: Vec<_> = text(&output.stderr).lines().collect();
         assert_eq!(lines.len(), 1, "{lines:?}");
         let line: Value = serde_json::from_str(lines[0]).unwrap();
@@ -67,7 +67,7 @@ async fn an_invocation_sweeps_for_any_event() {
         for expired in [3, 0] {
             assert_eq!(
                 function.invoke(&event).await,
-                Ok(json!({ "expired": expired, "markers": 0 }))
+                Ok(json!({ "expired": expired, "auditEvents": 0, "markers": 0 }))
             );
         }
     }

@@ -22,11 +22,17 @@ async fn a_login_is_swept_one_minute_after_its_expiry_and_not_before() {
     assert_eq!(expiry_index(&app.env).await.len(), 2);
 
     app.clock.advance(29 * DAY + ALMOST);
-    assert_eq!(sweep(&app.env).await, json!({ "expired": 0, "markers": 0 }));
+    assert_eq!(
+        sweep(&app.env).await,
+        json!({ "expired": 0, "auditEvents": 0, "markers": 0 })
+    );
     assert!(exists(&app.env, &old).await, "another clock may be behind");
 
     app.clock.advance(Duration::from_millis(1));
-    assert_eq!(sweep(&app.env).await, json!({ "expired": 1, "markers": 0 }));
+    assert_eq!(
+        sweep(&app.env).await,
+        json!({ "expired": 1, "auditEvents": 0, "markers": 0 })
+    );
     assert!(!exists(&app.env, &old).await);
     assert!(exists(&app.env, &young).await);
     let key = keys::login(young.user, young.id);
@@ -72,7 +78,10 @@ async fn a_second_sweep_changes_nothing() {
         entries(&app.env, &Key::of(&("users",))).await,
         expiry_index(&app.env).await,
     );
-    assert_eq!(sweep(&app.env).await, json!({ "expired": 0, "markers": 0 }));
+    assert_eq!(
+        sweep(&app.env).await,
+        json!({ "expired": 0, "auditEvents": 0, "markers": 0 })
+    );
     assert_eq!(entries(&app.env, &Key::of(&("users",))).await, users);
     assert_eq!(expiry_index(&app.env).await, index_before);
 }
@@ -86,7 +95,10 @@ async fn a_large_sweep_uses_several_transactions() {
     app.clock.advance(IDLE + MARGIN);
 
     let before = app.env.db.usage();
-    assert_eq!(sweep(&app.env).await, json!({ "expired": 2500, "markers": 0 }));
+    assert_eq!(
+        sweep(&app.env).await,
+        json!({ "expired": 2500, "auditEvents": 0, "markers": 0 })
+    );
     let commits = app.env.db.usage().commits - before.commits;
     assert!(commits >= 25, "{commits} transactions for 2500 logins");
     assert_eq!(expiry_index(&app.env).await.len(), young.len());

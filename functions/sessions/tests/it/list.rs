@@ -36,7 +36,9 @@ async fn fill_with(app: &TestApp, actor: &Actor, count: usize, name: &str, path:
         let written = app
             .env
             .in_tenant(caller, Permission::WriteSessions, |txn, scope| async move {
-                batch.iter().try_for_each(|session| store::insert(&txn, scope, session))
+                batch
+                    .iter()
+                    .try_for_each(|session| store::insert(&txn, scope, session).map(drop))
             });
         written.await.unwrap();
     }

@@ -16,6 +16,7 @@ async fn on_a_full_disk_writes_return_507_and_deletions_make_room() {
     let mut command = Process::command("sh");
     command
         .env("PATH", "/usr/bin:/bin")
+        .env("QUOTAS", "off")
         .env("STORE", format!("lmdb:{}", store.folder().join("store").display()))
         .args(["-c", "trap '' XFSZ; exec \"$0\"", env!("CARGO_BIN_EXE_gateway")]);
     let process = Process::start(command);

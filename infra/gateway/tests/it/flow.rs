@@ -89,6 +89,8 @@ pub async fn flow(target: &impl Target) {
         .await
         .assert_problem(401, Code::RevokedToken);
     target.get("/api/v5/sessions").bearer(&phone).send().await.ok();
+    let usage = target.get("/api/v5/users/me/usage").bearer(&phone).send().await.ok();
+    assert_eq!(usage["quotas"][0]["name"], "sessions");
     read_public_documents(target).await;
     send_invalid_requests(target).await;
 }

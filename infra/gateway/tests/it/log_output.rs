@@ -110,6 +110,7 @@ async fn under_lambda_lines_with_metrics_ignore_the_log_filter_and_format() {
         login.json(&json!({})).send().await;
         functions.get("/v5/sessions").send().await;
         functions.get("/v5/audit").send().await;
+        functions.get("/v5/users/me/usage").send().await;
         for log in functions.stop().await {
             let name = log.name;
             let lines: Vec<_> = log.text.lines().collect();

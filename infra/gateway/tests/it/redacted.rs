@@ -29,6 +29,8 @@ fn config(tokens: &jwt::Settings) -> Config {
             absolute: Duration::ZERO,
         },
         throttle: None,
+        quotas: None,
+        audit_retention: Duration::ZERO,
         sweep_interval: None,
         trusted_proxies: 0,
         passwords: Policy::BASIC,

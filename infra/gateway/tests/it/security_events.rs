@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::http::HeaderName;
 use domain::security::{Attack, SecurityEvent};
 use domain::throttle::{Rule, Rules};
+use domain::usage::Quotas;
 use domain::{Address, Client, Role};
 use serde_json::{Value, json};
 use testkit::{Target as _, TestApp, TestRequest, TestResponse};
@@ -81,6 +82,7 @@ async fn every_security_event_is_on_the_line_of_its_request() {
     tokens(&mut seen).await;
     rejections(&mut seen).await;
     throttling(&mut seen).await;
+    quotas(&mut seen).await;
     let all: BTreeSet<_> = SecurityEvent::all().map(SecurityEvent::as_str).collect();
     assert_eq!(seen.0, all, "left: the events of this test, right: all events");
 }
@@ -220,4 +222,35 @@ async fn throttling(seen: &mut Seen) {
     }
     seen.send(&app, login(&app, ALICE, WRONG), 429, ThrottledByHashing)
         .await;
+}
+
+async fn quotas(seen: &mut Seen) {
+    use SecurityEvent::{QuotaExceeded, ThrottledByWrites};
+    for (quotas, status, event) in [
+        (
+            Quotas {
+                sessions: 10,
+                ..Quotas::default()
+            },
+            507,
+            QuotaExceeded,
+        ),
+        (
+            Quotas {
+                writes_per_second: 1,
+                ..Quotas::default()
+            },
+            429,
+            ThrottledByWrites,
+        ),
+    ] {
+        let app = TestApp::with_limits(gateway::router(), |limits| limits.quotas = Some(quotas));
+        let alice = app.register("alice@example.com").await;
+        let body = json!({ "name": "one", "workspacePath": "/one" });
+        let create = || app.post("/v5/sessions").by(&alice).json(&body);
+        for _ in 0..10 {
+            create().send().await.created();
+        }
+        seen.send(&app, create(), status, event).await;
+    }
 }

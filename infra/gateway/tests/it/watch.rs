@@ -80,7 +80,7 @@ async fn the_flow_succeeds_with_several_processes_per_function() {
     }
     let event = serde_json::from_str(include_str!("../../../events/scheduler.json")).unwrap();
     let response = watch.invoke("janitor", &event).await;
-    assert_eq!(response, json!({ "expired": 0, "markers": 0 }));
+    assert_eq!(response, json!({ "expired": 0, "auditEvents": 0, "markers": 0 }));
 
     let output = watch.output();
     for secret in ["password123", &token, SECRET, "$argon2"] {

@@ -80,6 +80,8 @@ codes! {
         "The idempotency key belongs to another request";
     /// The client has to wait before the next attempt.
     TooManyAttempts = "TOO_MANY_ATTEMPTS", TOO_MANY_REQUESTS, "Too many attempts";
+    /// The request would exceed a quota of the tenant.
+    QuotaExceeded = "QUOTA_EXCEEDED", INSUFFICIENT_STORAGE, "A quota is used up";
     /// The store did not respond within the deadline.
     StoreUnavailable = "STORE_UNAVAILABLE", SERVICE_UNAVAILABLE, "The database did not respond";
     /// The store's disk is full; deletions still succeed.

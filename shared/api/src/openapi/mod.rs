@@ -29,6 +29,7 @@ use utoipa::{PartialSchema as _, ToSchema as _};
 
 use crate::error::{Code, Violation};
 use crate::problem::Problem;
+use crate::quota::QuotaBody;
 
 /// The name of the only security scheme.
 pub const ACCESS_TOKEN: &str = "accessToken";
@@ -113,6 +114,7 @@ fn components() -> Components {
     schemas.push((Violation::name().into_owned(), Violation::schema()));
     schemas.push((schema::IdParameter::name().into_owned(), schema::IdParameter::schema()));
     schemas.push((Code::name().into_owned(), Code::schema()));
+    schemas.push((QuotaBody::name().into_owned(), QuotaBody::schema()));
     components.schemas.extend(schemas);
     components.headers = headers::all();
     components

@@ -34,6 +34,7 @@ problems! {
     InvalidCredentials
     InvalidRefreshToken
     NotFound
+    QuotaExceeded
     ReauthenticationRequired
     StoreFull
     StoreUnavailable
@@ -122,10 +123,10 @@ pub(super) fn response(codes: &[Code]) -> Response {
         )
         .required("status")
         .required("code");
-    let members = if codes == [Code::ValidationFailed] {
-        members.required("errors")
-    } else {
-        members
+    let members = match codes {
+        [Code::ValidationFailed] => members.required("errors"),
+        [Code::QuotaExceeded] => members.required("quota"),
+        _ => members,
     };
     let schema = AllOfBuilder::new()
         .item(Ref::from_schema_name(Problem::name()))
@@ -188,6 +189,12 @@ fn sample(code: Code) -> ApiError {
             let event = domain::SecurityEvent::ThrottledByPair;
             Error::TooManyAttempts { wait, event }.into()
         }
+        Code::QuotaExceeded => Error::QuotaExceeded(domain::usage::Usage {
+            quota: domain::usage::Quota::Sessions,
+            used: 10_000,
+            limit: Some(10_000),
+        })
+        .into(),
         Code::StoreFull => {
             let why = "an example".to_owned();
             Error::Store(kv::Error::Full { why }).into()

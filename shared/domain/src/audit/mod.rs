@@ -16,7 +16,7 @@ pub use self::action::Action;
 pub use self::listing::{ActionName, Direction, Listing};
 use crate::client::{Address, Client};
 use crate::id::{LoginId, UserId};
-use crate::record::Record;
+use crate::record::{Projection, Record};
 use crate::scope::caller::Caller;
 use crate::time::Timestamp;
 
@@ -40,6 +40,22 @@ pub struct Event {
 
 impl Record for Event {
     const KIND: &'static str = "audit event";
+}
+
+/// When an event happened: all that its retention depends on.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct EventTime {
+    pub(crate) at: Timestamp,
+}
+
+impl Projection for EventTime {
+    type Whole = Event;
+}
+
+impl From<Event> for EventTime {
+    fn from(event: Event) -> Self {
+        Self { at: event.at }
+    }
 }
 
 impl Event {

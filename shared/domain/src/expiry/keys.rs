@@ -1,4 +1,5 @@
-//! `expiry / {shard} / {milliseconds} / {packed key}` → empty: the key expires at this time.
+//! `expiry / {shard} / {milliseconds} / {packed key}` → empty, or what the key was counted as: the key expires at this
+//! time.
 //!
 //! The shard is a hash of the key. Without it, all entries of one moment would be neighbours, and every writer of a
 //! cluster would write to the same storage server.

@@ -29,13 +29,23 @@ pub struct ExpiryChange {
 
 /// Moves the entry of `key` to its new expiry, or adds one.
 pub fn update(txn: &Txn, key: &Key, change: ExpiryChange) -> Result<()> {
+    update_with(txn, key, change, &[])
+}
+
+/// Like [`update`], with a note for the sweep. An entry whose expiry stays keeps its note.
+pub(crate) fn update_with(txn: &Txn, key: &Key, change: ExpiryChange, note: &[u8]) -> Result<()> {
     if change.from == Some(change.to) {
         return Ok(());
     }
     if let Some(from) = change.from {
         txn.clear(&keys::entry(key, from))?;
     }
-    Ok(txn.set(&keys::entry(key, change.to), [])?)
+    Ok(txn.set(&keys::entry(key, change.to), note)?)
+}
+
+/// The note in the entry of `key` with this expiry, empty if there is no entry.
+pub(crate) async fn note(txn: &Txn, key: &Key, expiry: Timestamp) -> Result<Vec<u8>> {
+    Ok(txn.get(&keys::entry(key, expiry)).await?.unwrap_or_default())
 }
 
 /// An entry whose expiry has passed.
@@ -45,6 +55,8 @@ pub struct DueEntry {
     pub entry: Key,
     /// The expired key, or why the entry cannot be decoded.
     pub key: Result<Key>,
+    /// The note of [`update_with`].
+    pub(crate) note: Vec<u8>,
 }
 
 /// The entries of one shard that are due at `now`, oldest first: at most `limit`, after the entry `after`.
@@ -68,6 +80,7 @@ pub async fn due(txn: &Txn, shard: u8, now: Timestamp, after: Option<&Key>, limi
             why: format!("{:?}: {error}", entry.key),
         }),
         entry: entry.key,
+        note: entry.value,
     });
     Ok(due.collect())
 }

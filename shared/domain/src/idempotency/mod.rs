@@ -16,8 +16,10 @@ use serde_json::value::RawValue;
 use crate::error::Result;
 use crate::expiry::{self, ExpiryChange};
 use crate::record::{self, Record};
+use crate::scope::TenantScope;
 use crate::text::Rejection;
 use crate::time::Timestamp;
+use crate::usage::store::{Change, Counted};
 
 /// The lifetime of a stored outcome.
 pub const KEY_LIFETIME: Duration = Duration::from_hours(24);
@@ -133,16 +135,47 @@ impl<T: Record + Clone> Slot<T> {
 
     /// Stores `outcome` for [`KEY_LIFETIME`] from `now`.
     pub(crate) fn store(&self, txn: &Txn, outcome: &T, now: Timestamp) -> Result<()> {
+        let (value, change) = self.encode(outcome, now)?;
+        txn.set(&self.key, value)?;
+        expiry::update(txn, &self.key, change)
+    }
+
+    /// Like [`store`](Self::store), for a key that counts in its tenant's usage. Returns the change of the usage, which
+    /// the caller must apply.
+    pub(crate) async fn store_counted(
+        &self,
+        txn: &Txn,
+        scope: TenantScope,
+        outcome: &T,
+        now: Timestamp,
+    ) -> Result<Change> {
+        let (value, expiry) = self.encode(outcome, now)?;
+        // An expired record that was not swept still counts, unless it is older than the counters.
+        let replaced = match expiry.from {
+            Some(from) => Counted::from_bytes(&expiry::note(txn, &self.key, from).await?)?,
+            None => None,
+        };
+        let counted = Counted::new(scope, &value);
+        txn.set(&self.key, value)?;
+        expiry::update_with(txn, &self.key, expiry, &counted.to_bytes())?;
+        let (mut change, replaced) = (counted.change(), replaced.as_ref().map(Counted::change));
+        if let Some(replaced) = replaced {
+            change.idempotency_keys -= replaced.idempotency_keys;
+            change.stored_bytes -= replaced.stored_bytes;
+        }
+        Ok(change)
+    }
+
+    fn encode(&self, outcome: &T, now: Timestamp) -> Result<(Vec<u8>, ExpiryChange)> {
         let stored = Stored {
             expires_at: now.plus(KEY_LIFETIME),
             outcome: outcome.clone(),
         };
-        txn.set(&self.key, record::encode(&stored)?)?;
         let change = ExpiryChange {
             from: self.expires_at,
             to: stored.expires_at,
         };
-        expiry::update(txn, &self.key, change)
+        Ok((record::encode(&stored)?, change))
     }
 }
 

@@ -217,6 +217,10 @@ enum Refreshed {
 /// is [`Error::InvalidRefreshToken`]. A copied or replayed token, and one that the login does not know, is a security
 /// event.
 pub async fn refresh(env: &Env, client: &Client, token: &RefreshToken) -> Result<SignedIn> {
+    env.limit_writes(token.tenant(), exchange(env, client, token)).await
+}
+
+async fn exchange(env: &Env, client: &Client, token: &RefreshToken) -> Result<SignedIn> {
     let now = env.clock.now();
     let secret = TokenSecret::draw(&*env.rng);
     let event = |action| Event::of(token.user(), Some(token.login()), client, now, action);

@@ -30,6 +30,11 @@ impl TenantScope {
         Self { tenant: token.tenant() }
     }
 
+    /// The tenant of a key that has expired, for the sweep, which acts for every tenant.
+    pub(crate) fn of_expired_key(tenant: TenantId) -> Self {
+        Self { tenant }
+    }
+
     /// The user's own tenant, for operations that have just created or authenticated the user.
     pub(crate) fn own(user: UserId) -> Self {
         Self {

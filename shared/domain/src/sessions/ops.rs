@@ -16,6 +16,7 @@ use crate::scope::caller::Caller;
 use crate::sessions::search::Scan;
 use crate::sessions::{Change, Draft, Filter, Session, store};
 use crate::tenants;
+use crate::usage::{self, store::Counters};
 
 /// The name of this list in its cursors.
 const LIST: &str = "sessions";
@@ -46,8 +47,8 @@ pub struct Page {
 /// Creates a session in the caller's tenant. With a `key` that an earlier request used, returns that request's session,
 /// as it was created.
 ///
-/// Fails with [`Error::IdempotencyMismatch`] if that request had another draft, and with [`Error::NotFound`] if its
-/// session was deleted since.
+/// Fails with [`Error::IdempotencyMismatch`] if that request had another draft, with [`Error::NotFound`] if its session
+/// was deleted since, and with [`Error::QuotaExceeded`] if the tenant has used up a quota.
 pub async fn create(
     env: &Env,
     caller: &Caller,
@@ -57,29 +58,40 @@ pub async fn create(
     let now = env.clock.now();
     let new = &Session::open(env.ids.next(), caller, draft, now);
     let event = &Event::by(caller, Action::SessionCreated { session: new.id });
-    env.in_tenant(caller, Permission::WriteSessions, |txn, scope| async move {
-        if let Some(key) = key {
-            let slot_key = idempotency::keys::request(scope, caller.user(), CREATE, key);
-            let slot: Slot<Session> = Slot::read(&txn, slot_key, now).await?;
-            match slot.outcome {
-                Some(created) if created.has_same_draft(new) => {
-                    // A client that takes a deleted session for a new one would fail at its next request.
-                    let exists = store::find(&txn, scope, created.id).await?.is_some();
-                    return if exists {
-                        Ok(Outcome::Replayed(created))
-                    } else {
-                        Err(Error::NotFound)
-                    };
+    let creation = env.in_tenant(caller, Permission::WriteSessions, |txn, scope| async move {
+        let read_slot = async {
+            match key {
+                Some(key) => {
+                    let slot_key = idempotency::keys::request(scope, caller.user(), CREATE, key);
+                    Slot::<Session>::read(&txn, slot_key, now).await.map(Some)
                 }
-                Some(_) => return Err(Error::IdempotencyMismatch),
-                None => slot.store(&txn, new, now)?,
+                None => Ok(None),
             }
-        }
-        store::insert(&txn, scope, new)?;
+        };
+        let (slot, counters) = try_join!(read_slot, Counters::peek(&txn, scope, event.at))?;
+        let mut change = match slot {
+            Some(Slot {
+                outcome: Some(created), ..
+            }) if created.has_same_draft(new) => {
+                // A client that takes a deleted session for a new one would fail at its next request.
+                let exists = store::find(&txn, scope, created.id).await?.is_some();
+                return if exists {
+                    Ok(Outcome::Replayed(created))
+                } else {
+                    Err(Error::NotFound)
+                };
+            }
+            Some(Slot { outcome: Some(_), .. }) => return Err(Error::IdempotencyMismatch),
+            Some(slot) => slot.store_counted(&txn, scope, new, now).await?,
+            None => usage::store::Change::default(),
+        };
+        change.sessions = 1;
+        change.stored_bytes += store::insert(&txn, scope, new)?;
+        counters.charge(&txn, env.limits.quotas.as_ref(), &change).await?;
         audit::store::add(&txn, scope, event)?;
         Ok(Outcome::Fresh(new.clone()))
-    })
-    .await
+    });
+    env.limit_writes(caller.tenant(), creation).await
 }
 
 /// The session with this id.
@@ -156,7 +168,8 @@ async fn page(
     }
 }
 
-/// Changes the session with this id. Fails with [`Error::PreconditionFailed`] unless its version is `expected`.
+/// Changes the session with this id. Fails with [`Error::PreconditionFailed`] unless its version is `expected`, and
+/// with [`Error::QuotaExceeded`] if the tenant has used up a quota.
 pub async fn change(
     env: &Env,
     caller: &Caller,
@@ -167,41 +180,57 @@ pub async fn change(
     let expected = &expected;
     let now = env.clock.now();
     let event = &Event::by(caller, Action::SessionChanged { session: id });
-    env.in_tenant(caller, Permission::WriteSessions, |txn, scope| async move {
-        let session = find_expected(&txn, scope, id, expected).await?;
+    let changing = env.in_tenant(caller, Permission::WriteSessions, |txn, scope| async move {
+        let ((session, len), counters) = try_join!(
+            find_expected(&txn, scope, id, expected),
+            Counters::peek(&txn, scope, event.at)
+        )?;
         let changed = session.changed(change, now);
         if changed != session {
-            store::put(&txn, scope, &changed)?;
+            let usage = usage::store::Change {
+                stored_bytes: store::put(&txn, scope, &changed)? - len,
+                ..usage::store::Change::default()
+            };
+            counters.charge(&txn, env.limits.quotas.as_ref(), &usage).await?;
             audit::store::add(&txn, scope, event)?;
         }
         Ok(changed)
-    })
-    .await
+    });
+    env.limit_writes(caller.tenant(), changing).await
 }
 
 /// Deletes the session with this id. Fails with [`Error::PreconditionFailed`] unless its version is `expected`.
 pub async fn delete(env: &Env, caller: &Caller, id: SessionId, expected: impl Fn(u64) -> bool + Sync) -> Result<()> {
     let expected = &expected;
     let event = &Event::by(caller, Action::SessionDeleted { session: id });
-    env.in_tenant(caller, Permission::WriteSessions, |txn, scope| async move {
-        let session = find_expected(&txn, scope, id, expected).await?;
+    let deletion = env.in_tenant(caller, Permission::WriteSessions, |txn, scope| async move {
+        let ((session, len), counters) = try_join!(
+            find_expected(&txn, scope, id, expected),
+            Counters::peek(&txn, scope, event.at)
+        )?;
         txn.use_reserve();
         store::remove(&txn, scope, &session)?;
+        let freed = usage::store::Change {
+            sessions: -1,
+            stored_bytes: -len,
+            ..usage::store::Change::default()
+        };
+        counters.release(&txn, &freed)?;
         audit::store::add(&txn, scope, event)
-    })
-    .await
+    });
+    env.limit_writes(caller.tenant(), deletion).await
 }
 
-/// The session with this id, if its version is `expected`.
+/// The session with this id and the bytes of its record, if its version is `expected`.
 async fn find_expected(
     txn: &Txn,
     scope: TenantScope,
     id: SessionId,
     expected: impl Fn(u64) -> bool,
-) -> Result<Session> {
-    let session = store::find(txn, scope, id).await?.ok_or(Error::NotFound)?;
+) -> Result<(Session, i64)> {
+    let (session, len) = store::find_with_len(txn, scope, id).await?.ok_or(Error::NotFound)?;
     if expected(session.version) {
-        Ok(session)
+        Ok((session, len))
     } else {
         Err(Error::PreconditionFailed)
     }

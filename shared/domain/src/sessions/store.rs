@@ -8,28 +8,36 @@ use crate::id::SessionId;
 use crate::record;
 use crate::scope::TenantScope;
 use crate::sessions::{Session, keys};
+use crate::usage;
 
 /// The session, if the tenant owns it.
 pub async fn find(txn: &Txn, scope: TenantScope, id: SessionId) -> Result<Option<Session>> {
+    Ok(find_with_len(txn, scope, id).await?.map(|(session, _)| session))
+}
+
+/// The session and the bytes of its record, if the tenant owns it.
+pub(crate) async fn find_with_len(txn: &Txn, scope: TenantScope, id: SessionId) -> Result<Option<(Session, i64)>> {
     let Some(bytes) = txn.get(&keys::session(scope, id)).await? else {
         return Ok(None);
     };
     let session: Session = record::decode(&bytes)?;
-    Ok((session.tenant == scope.tenant()).then_some(session))
+    Ok((session.tenant == scope.tenant()).then_some((session, usage::store::len(&bytes))))
 }
 
-/// Adds a session. Reads nothing, because its id is new.
-pub fn insert(txn: &Txn, scope: TenantScope, session: &Session) -> Result<()> {
+/// Adds a session, and returns the bytes of its record. Reads nothing, because its id is new.
+pub fn insert(txn: &Txn, scope: TenantScope, session: &Session) -> Result<i64> {
     txn.set(&keys::index_entry(scope, session.id), session.id.as_bytes())?;
     put(txn, scope, session)
 }
 
-/// Writes a session over its stored version.
-pub fn put(txn: &Txn, scope: TenantScope, session: &Session) -> Result<()> {
+/// Writes a session over its stored version, and returns the bytes of its record.
+pub fn put(txn: &Txn, scope: TenantScope, session: &Session) -> Result<i64> {
     if session.tenant != scope.tenant() {
         return Err(Error::NotFound);
     }
-    Ok(txn.set(&keys::session(scope, session.id), record::encode(session)?)?)
+    let value = record::encode(session)?;
+    txn.set(&keys::session(scope, session.id), &value)?;
+    Ok(usage::store::len(&value))
 }
 
 /// Removes a session that [`find`] has returned.

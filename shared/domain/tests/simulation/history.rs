@@ -12,6 +12,7 @@ use domain::audit::{self, ActionName, Direction};
 use domain::logins::{Login, RefreshToken, SignedIn};
 use domain::sessions::Session;
 use domain::throttle::DeviceToken;
+use domain::usage::Usage;
 use domain::{Address, Caller, Error, Limits, LoginId, SessionId, Timestamp};
 use kv::Cause;
 
@@ -170,6 +171,7 @@ pub(crate) enum Reply {
     InvalidCredentials,
     InvalidRefreshToken,
     TooManyAttempts(Duration),
+    QuotaExceeded(Usage),
     NotFound,
     IdempotencyMismatch,
     PreconditionFailed,
@@ -185,7 +187,7 @@ pub(crate) enum Reply {
 
 impl Reply {
     /// The names of the replies that must occur, so that no case stays untested.
-    pub(crate) const NAMES: [&str; 19] = [
+    pub(crate) const NAMES: [&str; 20] = [
         "signed in",
         "session",
         "session replayed",
@@ -198,6 +200,7 @@ impl Reply {
         "invalid credentials",
         "invalid refresh token",
         "too many attempts",
+        "quota exceeded",
         "not found",
         "idempotency mismatch",
         "precondition failed",
@@ -221,6 +224,7 @@ impl Reply {
             Self::InvalidCredentials => "invalid credentials",
             Self::InvalidRefreshToken => "invalid refresh token",
             Self::TooManyAttempts(_) => "too many attempts",
+            Self::QuotaExceeded(_) => "quota exceeded",
             Self::NotFound => "not found",
             Self::IdempotencyMismatch => "idempotency mismatch",
             Self::PreconditionFailed => "precondition failed",
@@ -255,6 +259,7 @@ impl From<Error> for Reply {
             Error::InvalidCredentials => Self::InvalidCredentials,
             Error::InvalidRefreshToken(_) => Self::InvalidRefreshToken,
             Error::TooManyAttempts { wait, .. } => Self::TooManyAttempts(wait),
+            Error::QuotaExceeded(usage) => Self::QuotaExceeded(usage),
             Error::NotFound => Self::NotFound,
             Error::IdempotencyMismatch => Self::IdempotencyMismatch,
             Error::PreconditionFailed => Self::PreconditionFailed,
@@ -385,9 +390,9 @@ impl Recorder {
         event.verifications = verifications;
     }
 
-    pub(crate) fn history(&self, limits: Limits) -> History {
+    pub(crate) fn history(&self, limits: &Limits) -> History {
         History {
-            limits,
+            limits: *limits,
             events: self.recording().events.clone(),
         }
     }

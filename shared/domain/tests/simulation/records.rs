@@ -40,6 +40,16 @@ pub(crate) struct Records {
     pub(crate) kept_creations: BTreeMap<(Uuid, Vec<u8>), IdempotencyRecord<Session>>,
     /// Idempotency records of registrations, by digest of email and key.
     pub(crate) kept_registrations: BTreeMap<Vec<u8>, IdempotencyRecord<Value>>,
+    /// The bytes of the records that count in each tenant's usage.
+    pub(crate) stored_bytes: BTreeMap<Uuid, i64>,
+    /// The counted idempotency keys of each tenant.
+    pub(crate) counted_keys: BTreeMap<Uuid, i64>,
+    /// The counters of each tenant by quota, except those of audit events.
+    pub(crate) counters: BTreeMap<(Uuid, String), i64>,
+    /// The counters of audit events by tenant and day.
+    pub(crate) event_counters: BTreeMap<(Uuid, i64), i64>,
+    /// The index of days with events: tenant and day.
+    pub(crate) audit_days: BTreeSet<(Uuid, i64)>,
     /// Entries that do not fit their key.
     pub(crate) problems: Vec<String>,
 }
@@ -95,7 +105,9 @@ impl Records {
                 self.session_index.insert((*tenant, *session));
             }
             ([Some("sessions"), None], [_, Some(session)]) => {
-                self.sessions.insert(*session, decode(value));
+                let record: Session = decode(value);
+                *self.stored_bytes.entry(record.tenant.uuid()).or_default() += len(value);
+                self.sessions.insert(*session, record);
             }
             ([Some("tenants"), None, Some("audit"), None], [_, Some(tenant), ..]) => {
                 self.audit_logs.entry(*tenant).or_default().push(decode(value));
@@ -117,6 +129,8 @@ impl Records {
                         .push(format!("{key:?} holds a session of another user or tenant"));
                 }
                 self.expiries.insert(key.clone(), record.until.as_millis());
+                *self.stored_bytes.entry(*tenant).or_default() += len(value);
+                *self.counted_keys.entry(*tenant).or_default() += 1;
                 self.kept_creations.insert((*user, bytes(&elements[5])), record);
             }
             ([Some("idempotency"), Some("register"), None], _) => {
@@ -130,6 +144,17 @@ impl Records {
                 let expiry = expiry.expect("a counter has an expiry");
                 self.expiries.insert(key.clone(), expiry.as_millis());
             }
+            ([Some("tenants"), None, Some("usage"), Some(quota)], [_, Some(tenant), ..]) => {
+                let counter = kv::counter(Some(value));
+                self.counters.insert((*tenant, (*quota).to_owned()), counter);
+            }
+            ([Some("tenants"), None, Some("usage"), Some("auditEvents"), None], [_, Some(tenant), ..]) => {
+                self.event_counters
+                    .insert((*tenant, int(&elements[4])), kv::counter(Some(value)));
+            }
+            ([Some("audit_days"), None, None, None], [_, _, _, Some(tenant)]) => {
+                self.audit_days.insert((*tenant, int(&elements[2])));
+            }
             ([Some("expiry"), ..], _) => match &elements[1..] {
                 [Element::Int(0..16), Element::Int(expiry), Element::Bytes(of)] => {
                     let key = Key::from_bytes(of.to_vec());
@@ -142,8 +167,8 @@ impl Records {
             ([Some("audit"), Some("no_account"), None], _) => {
                 decode::<Event>(value);
             }
-            // Commit markers of the store.
-            ([Some("_runs"), ..], _) => {}
+            // What a failed login without an account writes in place of usage, and commit markers of the store.
+            ([Some("audit"), Some("no_account"), None, Some("events" | "day")] | [Some("_runs"), ..], _) => {}
             _ => self.problems.push(format!("{key:?} is of no known kind")),
         }
     }
@@ -164,6 +189,17 @@ fn bytes(element: &Element<'_>) -> Vec<u8> {
         Element::Bytes(bytes) => bytes.to_vec(),
         _ => panic!("{element:?} is not a digest"),
     }
+}
+
+fn int(element: &Element<'_>) -> i64 {
+    match element {
+        Element::Int(number) => *number,
+        _ => panic!("{element:?} is not a number"),
+    }
+}
+
+fn len(value: &[u8]) -> i64 {
+    i64::try_from(value.len()).expect("values are short")
 }
 
 fn text(element: &Element<'_>) -> Option<String> {

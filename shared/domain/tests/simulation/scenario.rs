@@ -14,6 +14,8 @@ use domain::logins::Lifetime;
 use domain::password::{Hasher, Policy};
 use domain::readiness::Readiness;
 use domain::throttle::{Rule, Rules};
+use domain::usage::Quotas;
+use domain::usage::rate::WriteRate;
 use domain::{Clock, Env, IdGenerator, Limits, Result, Rng as Randomness, Timestamp};
 use fastrand::Rng;
 use kv::faulty::{MAX_COMMIT_DELAY, Plan};
@@ -72,7 +74,7 @@ impl Scenario {
         let db = Db::open(settings).expect("the store opens");
 
         let (recorder, shared, limits) = (Recorder::default(), SharedKnowledge::default(), self.limits());
-        let processes = [self.process(&db, start, limits), self.process(&db, start, limits)];
+        let processes = [self.process(&db, start, &limits), self.process(&db, start, &limits)];
         let (clients, emails) = (self.rng.usize(2..6), self.rng.usize(1..4));
         // In a third of the runs, clients guess passwords.
         let guesses_passwords = self.rng.u32(..3) == 0;
@@ -114,7 +116,7 @@ impl Scenario {
         sleep(MAX_COMMIT_DELAY).await;
         // An empty plan injects no faults but still commits on this thread, which a paused clock requires.
         let without_faults = db.with_deadline(Duration::MAX).with_faults(Plan::default());
-        (recorder.history(limits), drain(&without_faults).await)
+        (recorder.history(&limits), drain(&without_faults).await)
     }
 
     /// Limits of the run. Logins expire during the run or long after it. Attempts are limited strictly, by the default
@@ -155,13 +157,34 @@ impl Scenario {
         Limits {
             login,
             throttle,
+            quotas: self.quotas(),
+            audit_retention: seconds(365 * 86_400),
             passwords: Policy::BASIC,
+        }
+    }
+
+    /// Quotas that some tenants reach, that none reaches, or none at all. In this time no run writes too much.
+    fn quotas(&mut self) -> Option<Quotas> {
+        let large = Quotas {
+            writes_per_second: 1_000_000,
+            ..Quotas::default()
+        };
+        match self.rng.u32(..3) {
+            0 => None,
+            1 => Some(large),
+            _ => Some(Quotas {
+                sessions: self.rng.u64(1..5),
+                stored_bytes: self.rng.u64(300..4000),
+                idempotency_keys: self.rng.u64(1..4),
+                audit_events: self.rng.u64(5..60),
+                ..large
+            }),
         }
     }
 
     /// A process with its own faults, clock and hashing parameters. There are two sets of parameters, so a login in the
     /// other process renews the account's hash.
-    fn process(&mut self, db: &Db, start: Instant, limits: Limits) -> Process {
+    fn process(&mut self, db: &Db, start: Instant, limits: &Limits) -> Process {
         let rng = Arc::new(SeededRng(Mutex::new(self.rng.fork())));
         let clock = Arc::new(VirtualClock {
             start,
@@ -179,7 +202,8 @@ impl Scenario {
             hasher: Hasher::in_place(rng.clone(), params.clone()),
             rng,
             readiness: Readiness::default(),
-            limits,
+            writes: WriteRate::default(),
+            limits: *limits,
         };
         Process { env, params }
     }

@@ -19,6 +19,7 @@
 //! | [`passwords`], [`throttle`] | the valid password, and the number of attempts |
 //! | [`idempotency`], [`registrations`] | requests with an idempotency key |
 //! | [`sessions`], [`session_versions`] | existence and versions of workspace sessions |
+//! | [`usage`] | counters of usage, and quotas |
 
 mod attempt;
 mod audit_log;
@@ -39,6 +40,7 @@ mod session_versions;
 mod sessions;
 mod store;
 mod throttle;
+mod usage;
 
 use self::audit_trail::AuditTrail;
 use self::problems::Problems;
@@ -70,5 +72,6 @@ pub(crate) fn check(history: &History, stored: &Stored) -> Vec<String> {
     idempotency::check(run, &mut problems);
     registrations::check(run, &mut problems);
     sessions::check(run, &mut problems);
+    usage::check(run, &mut problems);
     problems.into_sentences()
 }

@@ -1,0 +1,5 @@
+//! The program of the function `users`.
+
+fn main() -> std::process::ExitCode {
+    api::serve(users::router())
+}

@@ -1,0 +1,57 @@
+//! The function `users` together with `auth` and `sessions`, whose usage it shows, on a real store.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test and names the line")]
+
+mod exact;
+mod front_doors;
+mod legacy;
+mod rate;
+mod usage;
+
+use axum::http::HeaderName;
+use domain::usage::Quotas;
+use serde_json::{Map, Value, json};
+use testkit::{Actor, Target as _, TestApp, TestResponse};
+
+fn router() -> api::Router {
+    users::router().merge(auth::router()).merge(sessions::router())
+}
+
+fn start() -> TestApp {
+    TestApp::start(router())
+}
+
+fn with_quotas(quotas: Quotas) -> TestApp {
+    TestApp::with_limits(router(), |limits| limits.quotas = Some(quotas))
+}
+
+/// Quotas without a limit on the rate: the clock of the tests stands still.
+fn unhurried() -> Quotas {
+    Quotas {
+        writes_per_second: 1_000_000,
+        ..Quotas::default()
+    }
+}
+
+async fn create(app: &TestApp, actor: &Actor, name: &str, key: Option<&str>) -> TestResponse {
+    let draft = json!({ "name": name, "workspacePath": "/workspace" });
+    let request = app.post("/v5/sessions").by(actor).json(&draft);
+    match key {
+        Some(key) => {
+            request
+                .header(HeaderName::from_static("idempotency-key"), key)
+                .send()
+                .await
+        }
+        None => request.send().await,
+    }
+}
+
+/// The amount in use of each quota.
+async fn used(app: &TestApp, actor: &Actor) -> Map<String, Value> {
+    let data = app.get("/v5/users/me/usage").by(actor).send().await.ok();
+    let quotas = data["quotas"].as_array().unwrap().iter();
+    quotas
+        .map(|quota| (quota["name"].as_str().unwrap().to_owned(), quota["used"].clone()))
+        .collect()
+}

@@ -1,0 +1,77 @@
+//! Writes per second.
+
+use std::time::Duration;
+
+use domain::usage::Quotas;
+use serde_json::json;
+use testkit::{Actor, Code, Target as _, TestApp};
+
+use crate::{create, used, with_quotas};
+
+/// Two writes per second, and thus twenty at once.
+fn slow() -> TestApp {
+    with_quotas(Quotas {
+        writes_per_second: 2,
+        ..Quotas::default()
+    })
+}
+
+async fn use_up(app: &TestApp, actor: &Actor) {
+    for number in 0..20 {
+        create(app, actor, &format!("{number}"), None).await.created();
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_that_writes_too_much_waits_as_long_as_the_response_says() {
+    let app = slow();
+    let (alice, bob) = (
+        app.register("alice@example.com").await,
+        app.register("bob@example.com").await,
+    );
+    use_up(&app, &alice).await;
+    let refresh = json!({ "refreshToken": alice.refresh_token() });
+    let list = app.get("/v5/sessions").by(&alice).send().await.ok();
+    let path = format!("/v5/sessions/{}", list["sessions"][0]["id"].as_str().unwrap());
+    for response in [
+        create(&app, &alice, "one", None).await,
+        app.patch(&path).by(&alice).json(&json!({ "name": "x" })).send().await,
+        app.delete(&path).by(&alice).send().await,
+        app.post("/v5/auth/refresh").json(&refresh).send().await,
+    ] {
+        assert_eq!(response.header("retry-after"), Some("1"));
+        response.assert_problem(429, Code::TooManyAttempts);
+    }
+    create(&app, &bob, "one", None).await.created();
+    app.clock.advance(Duration::from_secs(1));
+    create(&app, &alice, "one", None).await.created();
+    app.post("/v5/auth/refresh").json(&refresh).send().await.ok();
+    let response = create(&app, &alice, "two", None).await;
+    response.assert_problem(429, Code::TooManyAttempts);
+    assert_eq!(used(&app, &alice).await["sessions"], 21);
+}
+
+#[tokio::test]
+async fn requests_that_are_not_allowed_use_up_nothing() {
+    let app = slow();
+    let alice = app.register("alice@example.com").await;
+    let stolen = app.sign_in(&alice).await;
+    app.post("/v5/auth/logout").by(&stolen).send().await.ok();
+    for _ in 0..30 {
+        let response = create(&app, &stolen, "one", None).await;
+        response.assert_problem(401, Code::RevokedToken);
+        let refresh = json!({ "refreshToken": stolen.refresh_token() });
+        let response = app.post("/v5/auth/refresh").json(&refresh).send().await;
+        response.assert_problem(401, Code::InvalidRefreshToken);
+    }
+    use_up(&app, &alice).await;
+}
+
+#[tokio::test]
+async fn without_quotas_writes_are_not_limited() {
+    let app = TestApp::with_limits(crate::router(), |limits| limits.quotas = None);
+    let alice = app.register("alice@example.com").await;
+    for number in 0..600 {
+        create(&app, &alice, &format!("{number}"), None).await.created();
+    }
+}

@@ -1,0 +1,27 @@
+//! `tenants / {tenant_id} / usage / {quota}` → a counter; `tenants / {tenant_id} / usage / auditEvents / {day}` → the
+//! counter of the audit events of a day, in days since 1970-01-01 (UTC).
+
+use kv::Key;
+
+use crate::scope::TenantScope;
+use crate::tenants;
+use crate::time::Timestamp;
+use crate::usage::Quota;
+
+/// The counter of a quota that is not counted per day.
+pub fn counter(scope: TenantScope, quota: Quota) -> Key {
+    tenants::keys::tenant(scope).child(&("usage", quota.as_str()))
+}
+
+/// The counter of the audit events of a day.
+pub fn audit_events(scope: TenantScope, day: i64) -> Key {
+    counter(scope, Quota::AuditEvents).child(&(day,))
+}
+
+/// The counter that an operation at this time changes.
+pub fn counter_at(scope: TenantScope, quota: Quota, at: Timestamp) -> Key {
+    match quota {
+        Quota::Sessions | Quota::StoredBytes | Quota::IdempotencyKeys => counter(scope, quota),
+        Quota::AuditEvents => audit_events(scope, at.as_days()),
+    }
+}

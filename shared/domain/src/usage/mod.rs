@@ -1,0 +1,110 @@
+//! Usage: what a tenant stores and does, counted against its quotas.
+//!
+//! The transaction of a change also changes the counters, so they are exact. Additions never conflict
+//! ([`kv::Txn::add`]). An operation that adds to a counter peeks at it; only near the limit does it read the counter
+//! with a conflict. So concurrent requests conflict only there, and no number of them exceeds a quota ([`store`]).
+
+pub mod keys;
+pub mod ops;
+pub mod rate;
+pub(crate) mod store;
+mod writes;
+
+use strum::{IntoStaticStr, VariantNames};
+
+/// Something that a tenant has a limited amount of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "camelCase")]
+pub enum Quota {
+    /// Its sessions.
+    Sessions,
+    /// Bytes of the records of its sessions and idempotency keys.
+    StoredBytes,
+    /// Its idempotency keys, until they are swept.
+    IdempotencyKeys,
+    /// Events in its audit log of the current day (UTC).
+    AuditEvents,
+}
+
+impl Quota {
+    /// Every quota, in the order of the contract.
+    pub const ALL: [Self; 4] = [
+        Self::Sessions,
+        Self::StoredBytes,
+        Self::IdempotencyKeys,
+        Self::AuditEvents,
+    ];
+
+    /// The names of all quotas in the contract.
+    pub const NAMES: &'static [&'static str] = Self::VARIANTS;
+
+    /// The quota's name in the contract.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// The quotas of every tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quotas {
+    /// The limit of [`Quota::Sessions`].
+    pub sessions: u64,
+    /// The limit of [`Quota::StoredBytes`].
+    pub stored_bytes: u64,
+    /// The limit of [`Quota::IdempotencyKeys`].
+    pub idempotency_keys: u64,
+    /// The limit of [`Quota::AuditEvents`].
+    pub audit_events: u64,
+    /// Writes per second that one process accepts from a tenant, on average ([`rate`]).
+    pub writes_per_second: u32,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self {
+            sessions: 10_000,
+            stored_bytes: 1_000_000_000,
+            idempotency_keys: 10_000,
+            audit_events: 50_000,
+            writes_per_second: 50,
+        }
+    }
+}
+
+impl Quotas {
+    /// The largest limit, so that sums of limits and counters fit into 64 bits.
+    pub const MAX: u64 = 1 << 53;
+
+    /// The limit of a quota.
+    pub fn limit(&self, quota: Quota) -> u64 {
+        match quota {
+            Quota::Sessions => self.sessions,
+            Quota::StoredBytes => self.stored_bytes,
+            Quota::IdempotencyKeys => self.idempotency_keys,
+            Quota::AuditEvents => self.audit_events,
+        }
+    }
+}
+
+/// How much of a quota a tenant uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// The quota.
+    pub quota: Quota,
+    /// The amount in use.
+    pub used: u64,
+    /// The limit; `None` if quotas are off.
+    pub limit: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_quota_has_a_name() {
+        let names = Quota::ALL.map(Quota::as_str);
+        assert_eq!(names, ["sessions", "storedBytes", "idempotencyKeys", "auditEvents"]);
+        assert_eq!(Quota::NAMES, names);
+    }
+}

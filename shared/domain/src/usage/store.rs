@@ -1,0 +1,219 @@
+//! Counters on a given transaction.
+//!
+//! **Exactness.** An operation that adds `n` to a counter peeks at it. If the counter plus `n` leaves a margin to the
+//! limit, the operation only adds. Otherwise it reads the counter with a conflict, and is rejected if the sum exceeds
+//! the limit. To exceed the limit, operations that have peeked at a counter below the margin would have to commit more
+//! than the margin together. All of them would be in progress at the moment in which the counter reaches the margin. So
+//! the margin is what [`IN_PROGRESS`] operations can add.
+//!
+//! **Tenants from before the counters.** A missing counter is zero, and no operation subtracts more than it finds: a
+//! session that was never counted leaves the counter when it is deleted, but the counter never falls below zero. Such a
+//! tenant may therefore store as many more sessions as it had. An idempotency key that was counted says so in its entry
+//! of the expiry index ([`Counted`]), and only then the sweep subtracts it.
+
+use futures_util::try_join;
+use kv::{Key, Txn};
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::id::{Id as _, TenantId};
+use crate::scope::TenantScope;
+use crate::time::Timestamp;
+use crate::usage::{Quota, Quotas, Usage, keys};
+
+/// The maximum number of a tenant's transactions in progress: more than the snapshots that an LMDB store can have open,
+/// and than the executions of the functions that write.
+const IN_PROGRESS: i64 = 1024;
+
+/// More bytes than the records of one request have.
+const MAX_REQUEST_BYTES: i64 = 16 << 10;
+
+/// A change of a tenant's usage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) sessions: i64,
+    pub(crate) stored_bytes: i64,
+    pub(crate) idempotency_keys: i64,
+}
+
+impl Change {
+    fn of(&self, quota: Quota) -> i64 {
+        match quota {
+            Quota::Sessions => self.sessions,
+            Quota::StoredBytes => self.stored_bytes,
+            Quota::IdempotencyKeys => self.idempotency_keys,
+            // The transaction also writes one event, which `audit::store::add` counts.
+            Quota::AuditEvents => 1,
+        }
+    }
+}
+
+/// The length of a stored value.
+pub(crate) fn len(value: &[u8]) -> i64 {
+    i64::try_from(value.len()).unwrap_or(i64::MAX)
+}
+
+/// A tenant's counters in a transaction's snapshot.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counters {
+    scope: TenantScope,
+    at: Timestamp,
+    used: [i64; Quota::ALL.len()],
+}
+
+impl Counters {
+    /// The counters at the time `at`, without a conflict if they change. The reads are concurrent.
+    pub(crate) async fn peek(txn: &Txn, scope: TenantScope, at: Timestamp) -> Result<Self> {
+        let peek = |quota| async move {
+            let value = txn.peek(&keys::counter_at(scope, quota, at)).await?;
+            Ok::<_, Error>(kv::counter(value.as_deref()).max(0))
+        };
+        let [sessions, stored_bytes, idempotency_keys, audit_events] = Quota::ALL.map(peek);
+        let (sessions, stored_bytes, idempotency_keys, audit_events) =
+            try_join!(sessions, stored_bytes, idempotency_keys, audit_events)?;
+        Ok(Self {
+            scope,
+            at,
+            used: [sessions, stored_bytes, idempotency_keys, audit_events],
+        })
+    }
+
+    fn used(&self, quota: Quota) -> i64 {
+        self.used[quota as usize]
+    }
+
+    /// The usage of every quota.
+    pub(crate) fn usage(&self, quotas: Option<&Quotas>) -> Vec<Usage> {
+        let usage = Quota::ALL.map(|quota| Usage {
+            quota,
+            used: self.used(quota).unsigned_abs(),
+            limit: quotas.map(|quotas| quotas.limit(quota)),
+        });
+        usage.into()
+    }
+
+    /// Changes the counters for an operation that frees what it uses; it is never rejected.
+    pub(crate) fn release(&self, txn: &Txn, change: &Change) -> Result<()> {
+        for quota in [Quota::Sessions, Quota::StoredBytes, Quota::IdempotencyKeys] {
+            let amount = change.of(quota).max(-self.used(quota));
+            if amount != 0 {
+                txn.add(&keys::counter(self.scope, quota), amount)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes the counters for an operation that also writes an audit event. Fails with [`Error::QuotaExceeded`] if
+    /// that would exceed a limit.
+    pub(crate) async fn charge(&self, txn: &Txn, quotas: Option<&Quotas>, change: &Change) -> Result<()> {
+        for quota in Quota::ALL {
+            let amount = change.of(quota);
+            if let Some(quotas) = quotas
+                && amount > 0
+            {
+                self.check(txn, quotas, quota, amount).await?;
+            }
+        }
+        self.release(txn, change)
+    }
+
+    async fn check(&self, txn: &Txn, quotas: &Quotas, quota: Quota, amount: i64) -> Result<()> {
+        let limit = i64::try_from(quotas.limit(quota)).unwrap_or(i64::MAX);
+        let free = limit.saturating_sub(amount);
+        let margin = IN_PROGRESS
+            * match quota {
+                Quota::StoredBytes => MAX_REQUEST_BYTES,
+                Quota::Sessions | Quota::IdempotencyKeys | Quota::AuditEvents => 1,
+            };
+        if self.used(quota) <= free.saturating_sub(margin) {
+            return Ok(());
+        }
+        let value = txn.get(&keys::counter_at(self.scope, quota, self.at)).await?;
+        let used = kv::counter(value.as_deref()).max(0);
+        if used <= free {
+            return Ok(());
+        }
+        Err(Error::QuotaExceeded(Usage {
+            quota,
+            used: used.unsigned_abs(),
+            limit: Some(quotas.limit(quota)),
+        }))
+    }
+}
+
+/// What an idempotency key was counted as. Its entry in the expiry index says it, so that the sweep needs no further
+/// read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counted {
+    tenant: TenantId,
+    /// The bytes of its record.
+    bytes: i64,
+}
+
+impl Counted {
+    /// A key whose record has this value.
+    pub(crate) fn new(scope: TenantScope, value: &[u8]) -> Self {
+        Self {
+            tenant: scope.tenant(),
+            bytes: len(value),
+        }
+    }
+
+    /// The value of the entry in the expiry index.
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        Key::of(&(self.tenant.uuid(), self.bytes)).as_bytes().to_vec()
+    }
+
+    /// Decodes the value of an entry; `None` if its key was not counted.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Option<Self>> {
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let (tenant, bytes): (Uuid, i64) = Key::from_bytes(bytes).unpack()?;
+        Ok(Some(Self {
+            tenant: TenantId::from_uuid(tenant),
+            bytes,
+        }))
+    }
+
+    /// The key's part of its tenant's usage.
+    pub(crate) fn change(&self) -> Change {
+        Change {
+            idempotency_keys: 1,
+            stored_bytes: self.bytes,
+            ..Change::default()
+        }
+    }
+
+    /// Subtracts the key from its tenant's usage, after its removal.
+    pub(crate) fn subtract(&self, txn: &Txn) -> Result<()> {
+        let scope = TenantScope::of_expired_key(self.tenant);
+        txn.add(&keys::counter(scope, Quota::IdempotencyKeys), -1)?;
+        Ok(txn.add(&keys::counter(scope, Quota::StoredBytes), -self.bytes)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counted_key_round_trips_and_an_empty_entry_is_not_counted() {
+        let counted = Counted {
+            tenant: TenantId::from_uuid(Uuid::from_u128(7)),
+            bytes: 1234,
+        };
+        assert_eq!(Counted::from_bytes(&counted.to_bytes()).unwrap(), Some(counted));
+        assert_eq!(Counted::from_bytes(&[]).unwrap(), None);
+        assert!(Counted::from_bytes(b"junk").is_err());
+    }
+
+    #[test]
+    fn the_bytes_of_a_request_stay_below_their_bound() {
+        // A name and a path, twice: in the session and in the idempotency record. JSON writes a byte of them with two
+        // bytes at most, because they have no control characters.
+        let names = 4 * crate::text::NAME_MAX;
+        let paths = 2 * crate::sessions::WorkspacePath::MAX_BYTES;
+        assert!(2 * (2 * names + paths + 512) < usize::try_from(MAX_REQUEST_BYTES).unwrap());
+    }
+}
