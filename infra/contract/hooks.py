@@ -6,6 +6,7 @@ No hook disables a check. Negative test cases are sent unchanged.
 import os
 from collections.abc import Iterator
 from typing import Any
+from unicodedata import normalize
 
 import requests
 import schemathesis
@@ -84,7 +85,8 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
 def give_cursor(case: Case) -> None:
     """Cursors are sealed: the API rejects an invented one, like an invented token."""
     if case.query and "cursor" in case.query:
-        cursor = account.cursor(case.path, {name: case.query[name] for name in case.query if name == "q"})
+        filter = {name: value for name, value in case.query.items() if name not in ("cursor", "limit")}
+        cursor = account.cursor(case.path, filter)
         if cursor is None:
             del case.query["cursor"]
         else:
@@ -92,9 +94,12 @@ def give_cursor(case: Case) -> None:
 
 
 def give_password(case: Case) -> None:
-    """The API validates the new password only if the current one is right."""
+    """The API changes the password only if the current one is right, and the new one differs from it."""
     if case.path == "/auth/password" and isinstance(case.body, dict) and "currentPassword" in case.body:
         case.body["currentPassword"] = account.password
+        new = case.body.get("newPassword")
+        if isinstance(new, str) and normalize("NFKC", new) == normalize("NFKC", account.password):
+            case.body["newPassword"] = f"not {account.email}" if new == account.email else account.email
     if case.path == "/auth/reauthenticate" and isinstance(case.body, dict) and "password" in case.body:
         case.body["password"] = account.password
 
