@@ -140,13 +140,22 @@ deploy-%: $(LAMBDA_TOOLS) ## deploy the code of one function, and nothing else
 rollback-%: ## roll one function back to the previous live version, or to VERSION, within seconds
 	@sh infra/aws/rollback.sh $*
 
+# Docker where an engine runs, else Podman, whose own image format has no health check. BUILD_ARGS are further arguments
+# of the build.
+ENGINE = $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
+
 .PHONY: image
-image: ## build the gateway's container image, coditect-v5, with both engines (needs Docker)
-	docker build --file infra/docker/Dockerfile --tag coditect-v5 .
+image: ## build the gateway's container image, coditect-v5, with both engines (needs Docker or Podman)
+	@engine=$(ENGINE) && $$engine build $$([ $$engine != podman ] || echo --format docker) $(BUILD_ARGS) \
+		--file infra/docker/Dockerfile --tag coditect-v5 .
 
 .PHONY: test-image
-test-image: ## start the image, wait until it is healthy, and stop it
-	@sh infra/docker/test.sh coditect-v5
+test-image: ## start the image, use it, restart it with its data, and stop it
+	@sh infra/docker/test.sh coditect-v5 $(ENGINE)
+
+.PHONY: test-recipe
+test-recipe: ## check that the layer of the image's dependencies can be built from Cargo.lock
+	@sh infra/docker/recipe.sh
 
 # Packages are selected, because these programs are measured as they are deployed. The peers are built separately, so
 # that they do not get the features of the product's dependencies.
