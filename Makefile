@@ -75,6 +75,7 @@ check: $(LIBCLANG) ## check format, lints, architecture, the OpenAPI document, t
 	cargo fmt --all --check
 	@sh infra/tools/lint-openapi.sh
 	@sh infra/tools/lint-infra.sh
+	@sh infra/tools/lint-server.sh
 	@sh infra/tools/lint-template.sh
 	cargo clippy --workspace --all-targets --features fdb --locked -- -D warnings
 	cargo build --locked --bins --features fdb
