@@ -26,7 +26,7 @@ use domain::usage::Quotas;
 
 pub use logging::{AddressDetail, LogFormat, Logs, Stream};
 pub use origins::Origins;
-pub use server::Mode;
+pub use server::{Connections, Mode, Timeouts};
 pub use tokens::TokenUse;
 pub use variables::ConfigError;
 use variables::Variables;
@@ -43,6 +43,10 @@ pub struct Config {
     /// `TRUSTED_PROXIES`: the number of our own proxies between a client and the server. Unused under Lambda, where the
     /// front door reports the client address.
     pub trusted_proxies: usize,
+    /// `MAX_CONNECTIONS`, `MAX_CONNECTIONS_PER_PEER`.
+    pub connections: Connections,
+    /// `IDLE_TIMEOUT_SECONDS`, `WRITE_TIMEOUT_SECONDS`.
+    pub timeouts: Timeouts,
     /// `CORS_ALLOWED_ORIGINS`.
     pub origins: Origins,
     /// `LOGIN_IDLE_SECONDS`, `LOGIN_TTL_SECONDS`.
@@ -88,6 +92,8 @@ impl Config {
             tokens: tokens::settings(&vars, token_use)?,
             mode,
             trusted_proxies: server::trusted_proxies(&vars)?,
+            connections: server::connections(&vars)?,
+            timeouts: server::timeouts(&vars)?,
             origins: origins::origins(&vars)?,
             login: accounts::login(&vars)?,
             throttle: throttle::rules(&vars, mode)?,
@@ -156,6 +162,10 @@ mod tests {
             ("HOST", "localhost"),
             ("TRUSTED_PROXIES", "-1"),
             ("TRUSTED_PROXIES", "17"),
+            ("MAX_CONNECTIONS", "0"),
+            ("MAX_CONNECTIONS_PER_PEER", "many"),
+            ("IDLE_TIMEOUT_SECONDS", "0"),
+            ("WRITE_TIMEOUT_SECONDS", "3601"),
             ("TRUSTED_PROXIES", "10.0.0.0/8"),
             ("STORE", "lmdb:"),
             ("STORE", "postgres"),

@@ -62,7 +62,8 @@ impl ApiError {
             detail: detail.into(),
             violations: Vec::new(),
             cause: None,
-            retry_after: (code == Code::StoreUnavailable).then_some(Duration::from_secs(1)),
+            retry_after: matches!(code, Code::StoreUnavailable | Code::TooManyConnections)
+                .then_some(Duration::from_secs(1)),
             security: None,
             quota: None,
         }

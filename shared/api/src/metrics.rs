@@ -23,7 +23,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::log::job::FinishedJob;
 use crate::log::request::{FinishedRequest, NONE};
-use crate::observer::MetricsSink;
+use crate::observer::{MetricsSink, Reached};
 
 /// The upper bounds of the histograms' buckets, in seconds: from a read of LMDB to beyond the store's deadline.
 const BUCKETS: [f64; 13] = [
@@ -52,6 +52,7 @@ struct Metrics {
     in_flight: Gauge,
     throttled: Counter,
     store_unavailable: Counter,
+    limited_connections: Family<LimitLabels, Counter>,
     security_events: Family<SecurityLabels, Counter>,
     store_trips: Family<RouteLabels, Counter>,
     store_retries: Family<RouteLabels, Counter>,
@@ -88,6 +89,11 @@ impl From<SecurityEvent> for SecurityLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LimitLabels {
+    limit: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct JobLabels {
     job: &'static str,
 }
@@ -119,6 +125,7 @@ impl Metrics {
             in_flight: Gauge::default(),
             throttled: Counter::default(),
             store_unavailable: Counter::default(),
+            limited_connections: Family::default(),
             security_events: Family::default(),
             store_trips: Family::default(),
             store_retries: Family::default(),
@@ -176,6 +183,11 @@ impl Metrics {
             "Attempts of the transactions of requests, without the first attempt of each",
             self.store_retries.clone(),
         );
+        registry.register(
+            "connections_limited",
+            "Connections that reached a limit, by the limit",
+            self.limited_connections.clone(),
+        );
         registry.register("job_runs", "Runs of a job, by outcome", self.job_runs.clone());
         registry.register_with_unit(
             "job_duration",
@@ -231,6 +243,11 @@ impl MetricsSink for Metrics {
         if let Some(event) = request.security {
             self.security_events.get_or_create(&event.into()).inc();
         }
+    }
+
+    fn connection_limited(&self, reached: Reached) {
+        let labels = LimitLabels { limit: reached.name() };
+        self.limited_connections.get_or_create(&labels).inc();
     }
 
     fn job_finished(&self, finished: &FinishedJob<'_>) {
@@ -375,6 +392,21 @@ mod tests {
                 &series("throttled_by_address", "password_spraying", 2),
                 &series("throttled_by_known", "lockout", 1),
                 &series("token_reuse", "token_reuse", 0),
+            ],
+        );
+    }
+
+    #[test]
+    fn connections_are_counted_by_the_limit_that_they_reach() {
+        let metrics = metrics();
+        for reached in [Reached::Peer, Reached::WriteTimeout, Reached::Peer] {
+            metrics.connection_limited(reached);
+        }
+        assert_lines(
+            &metrics,
+            &[
+                r#"coditect_connections_limited_total{limit="peer"} 2"#,
+                r#"coditect_connections_limited_total{limit="write_timeout"} 1"#,
             ],
         );
     }

@@ -63,6 +63,32 @@ pub(crate) trait MetricsSink: Send + Sync {
     fn request_started(&self);
     fn request_finished(&self, request: &FinishedRequest);
     fn job_finished(&self, job: &FinishedJob<'_>);
+    fn connection_limited(&self, reached: Reached);
+}
+
+/// The limit that a connection reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reached {
+    /// The total.
+    Total,
+    /// The limit of its peer.
+    Peer,
+    /// Even the reserve, of which too many places are about to become free.
+    Reserve,
+    /// The time for writing a response.
+    WriteTimeout,
+}
+
+impl Reached {
+    /// The value of the metric's label.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Total => "total",
+            Self::Peer => "peer",
+            Self::Reserve => "reserve",
+            Self::WriteTimeout => "write_timeout",
+        }
+    }
 }
 
 impl Observer {
@@ -156,6 +182,13 @@ impl Observer {
             Format::Json if request.is_enabled() => request.write_json(sink, None),
             Format::Json => {}
             Format::Text => request.write_text(),
+        }
+    }
+
+    /// Counts a connection that reached a limit.
+    pub(crate) fn connection_limited(&self, reached: Reached) {
+        if let Some(metrics) = &self.0.metrics {
+            metrics.connection_limited(reached);
         }
     }
 

@@ -78,10 +78,12 @@ impl Contract {
         headers: &HeaderMap,
         body: Option<&Value>,
     ) -> Result<(), String> {
-        // A request that is not valid HTTP matches no operation, whatever its path is.
-        let is_malformed = body.is_some_and(|body| body["code"] == Code::MalformedRequest.as_str());
-        let responses = if is_malformed {
+        // These requests match no operation, whatever their paths are.
+        let is = |code: Code| body.is_some_and(|body| body["code"] == code.as_str());
+        let responses = if is(Code::MalformedRequest) {
             &self.document[OUTSIDE]["malformedRequest"]
+        } else if is(Code::TooManyConnections) {
+            &self.document[OUTSIDE]["tooManyConnections"]
         } else {
             self.responses(method, path)
         };

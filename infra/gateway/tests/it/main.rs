@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is a failure with a location")]
 
 mod asvs;
+mod connections;
 mod cors;
 #[cfg(target_os = "linux")]
 mod disk_full;

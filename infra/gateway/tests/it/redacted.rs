@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use api::Field;
-use api::config::{AddressDetail, Config, LogFormat, Logs, Mode, Origins, Stream};
+use api::config::{AddressDetail, Config, Connections, LogFormat, Logs, Mode, Origins, Stream, Timeouts};
 use domain::logins::{Lifetime, Presented, TokenSecret};
 use domain::password::Password;
 use domain::password::Policy;
@@ -33,6 +33,11 @@ fn config(tokens: &jwt::Settings) -> Config {
         audit_retention: Duration::ZERO,
         sweep_interval: None,
         trusted_proxies: 0,
+        connections: Connections::default(),
+        timeouts: Timeouts {
+            idle: Duration::from_secs(30),
+            write: Duration::from_secs(30),
+        },
         passwords: Policy::BASIC,
         metrics: None,
         logs: Logs {

@@ -1,6 +1,7 @@
 //! How requests arrive, and the settings that only a server has.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::variables::{ConfigError, DAY_SECONDS, Variables};
@@ -41,6 +42,43 @@ pub(super) fn metrics(vars: &Variables<'_>, mode: Mode) -> Result<Option<SocketA
     let host: Option<IpAddr> = vars.parsed("METRICS_HOST", "an IP address")?;
     let port: Option<u16> = vars.parsed("METRICS_PORT", "a port number")?;
     Ok(port.map(|port| SocketAddr::new(host.unwrap_or(LOOPBACK), port)))
+}
+
+/// The configured limits of a server's connections; without one, the server derives it from its limit of open files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// `MAX_CONNECTIONS`.
+    pub total: Option<usize>,
+    /// `MAX_CONNECTIONS_PER_PEER`.
+    pub per_peer: Option<usize>,
+}
+
+/// The time limits of a server's connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// `IDLE_TIMEOUT_SECONDS`: for the next request, until its head is complete.
+    pub idle: Duration,
+    /// `WRITE_TIMEOUT_SECONDS`: for every 64 KiB of a response.
+    pub write: Duration,
+}
+
+pub(super) fn connections(vars: &Variables<'_>) -> Result<Connections, ConfigError> {
+    const RANGE: RangeInclusive<usize> = 1..=1_000_000;
+    Ok(Connections {
+        total: vars.number("MAX_CONNECTIONS", RANGE)?,
+        per_peer: vars.number("MAX_CONNECTIONS_PER_PEER", RANGE)?,
+    })
+}
+
+pub(super) fn timeouts(vars: &Variables<'_>) -> Result<Timeouts, ConfigError> {
+    let seconds = |variable| {
+        let seconds = vars.number(variable, 1..=3600)?.unwrap_or(30);
+        Ok(Duration::from_secs(seconds))
+    };
+    Ok(Timeouts {
+        idle: seconds("IDLE_TIMEOUT_SECONDS")?,
+        write: seconds("WRITE_TIMEOUT_SECONDS")?,
+    })
 }
 
 pub(super) fn trusted_proxies(vars: &Variables<'_>) -> Result<usize, ConfigError> {

@@ -268,7 +268,12 @@ fn outside_operations(components: &mut Components) -> serde_json::Value {
         .headers
         .insert("Allow".to_owned(), headers::optional(allow.clone()));
     let mut malformed = problems::response(&[Code::MalformedRequest]);
-    malformed.headers.insert("Allow".to_owned(), headers::optional(allow));
+    let mut busy = problems::response(&[Code::TooManyConnections]);
+    for rejection in [&mut malformed, &mut busy] {
+        rejection
+            .headers
+            .insert("Allow".to_owned(), headers::optional(allow.clone()));
+    }
     let mut problem = |code| problems::response_or_reference(&[code], components);
     json!({
         "unknownPath": {
@@ -281,5 +286,6 @@ fn outside_operations(components: &mut Components) -> serde_json::Value {
         },
         "options": { "204": preflight },
         "malformedRequest": { "400": malformed },
+        "tooManyConnections": { "503": busy },
     })
 }

@@ -166,7 +166,7 @@ fn sample(code: Code) -> ApiError {
             Violation::new("/workspacePath", &Rejection("must not contain `..`".to_owned())),
         ]),
         Code::MalformedBody => ApiError::new(code, "The body must be a JSON object."),
-        Code::MalformedRequest => crate::request_layer::rejected(code),
+        Code::MalformedRequest | Code::TooManyConnections => crate::request_layer::rejected(code),
         Code::RequestTimeout => crate::json::request_timeout(),
         Code::InvalidCredentials => Error::InvalidCredentials.into(),
         Code::MissingToken => crate::caller::missing_token(),

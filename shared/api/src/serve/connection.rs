@@ -1,4 +1,7 @@
-//! A connection of the server: how it ends while the client is still sending.
+//! A connection of the server: how it ends while the client is still sending, or has stopped receiving.
+//!
+//! A client that does not read its responses would keep them, and the connection, for as long as it likes. So the
+//! socket limits the time for every 64 KiB of a response. It sets no timer before a write has to wait.
 //!
 //! A response may be complete before the request is: its body is too large, too slow, or not needed. If the server then
 //! closed its socket, the system would answer the rest of the request with a reset, and many clients, which read the
@@ -11,7 +14,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::Request;
@@ -21,11 +23,17 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
+use super::limits::Limits;
+
 /// The largest part of a request that the server discards after its response, in bytes.
 const DISCARD_MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// The number of bytes that are discarded at a time.
 const CHUNK: usize = 16 * 1024;
+
+/// The part of a response for which the client has the write timeout, in bytes. A client that reads, however slowly,
+/// receives at least this part in that time.
+const WRITE_PART: usize = 64 * 1024;
 
 /// Whether bytes have arrived that belong to no complete request. The socket and the requests of a connection share it.
 #[derive(Clone, Debug, Default)]
@@ -100,8 +108,17 @@ impl Body for RequestBody {
 pub(super) struct Socket {
     stream: TcpStream,
     unread: Unread,
-    discard_time: Duration,
+    limits: Limits,
     discard: Option<Discard>,
+    /// Set while a response waits for its client.
+    waiting: Option<Waiting>,
+}
+
+/// A response that its client does not read as fast as it is written.
+struct Waiting {
+    /// The number of bytes that the client must receive before the timer elapses.
+    bytes: usize,
+    timer: Pin<Box<Sleep>>,
 }
 
 /// What is left of the limits while the rest of a request is discarded.
@@ -111,13 +128,38 @@ struct Discard {
 }
 
 impl Socket {
-    /// `discard_time` is the limit for discarding the rest of a request.
-    pub(super) fn new(stream: TcpStream, unread: Unread, discard_time: Duration) -> Self {
+    pub(super) fn new(stream: TcpStream, unread: Unread, limits: Limits) -> Self {
         Self {
             stream,
             unread,
-            discard_time,
+            limits,
             discard: None,
+            waiting: None,
+        }
+    }
+
+    /// Passes on what a write returned, and limits the time for which it has to wait.
+    fn limit_write(&mut self, written: Poll<io::Result<usize>>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Ready(Ok(written)) => {
+                if let Some(waiting) = &mut self.waiting {
+                    waiting.bytes = waiting.bytes.saturating_sub(written);
+                    if waiting.bytes == 0 {
+                        self.waiting = None;
+                    }
+                }
+                Poll::Ready(Ok(written))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => {
+                let limit = self.limits.write;
+                let waiting = self.waiting.get_or_insert_with(|| Waiting {
+                    bytes: WRITE_PART,
+                    timer: Box::pin(sleep(limit)),
+                });
+                ready!(waiting.timer.as_mut().poll(context));
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
         }
     }
 }
@@ -157,7 +199,8 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.limit_write(written, context)
     }
 
     fn poll_write_vectored(
@@ -165,7 +208,8 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, buffers)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, buffers);
+        self.limit_write(written, context)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -173,6 +217,8 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper flushes when it has written everything.
+        self.waiting = None;
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
@@ -187,7 +233,7 @@ impl AsyncWrite for Socket {
         }
         let discard = this.discard.get_or_insert_with(|| Discard {
             bytes: DISCARD_MAX_BYTES,
-            timer: Box::pin(sleep(this.discard_time)),
+            timer: Box::pin(sleep(this.limits.discard)),
         });
         discard.poll(&mut this.stream, context).map(Ok)
     }

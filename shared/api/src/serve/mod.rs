@@ -1,10 +1,13 @@
 //! The programs: a function under the Lambda Runtime API or as an HTTP server, and a job under the Runtime API or once.
 
+mod admission;
 mod connection;
+mod descriptors;
 mod event;
 mod failure;
 mod host;
 mod lambda;
+mod limits;
 mod runtime;
 mod server;
 mod threads;
@@ -26,9 +29,11 @@ use crate::metrics;
 use crate::observer::{MetricsSink, Observer, Reporting};
 use crate::router::Router;
 use crate::state::AppState;
+use admission::Admission;
 use failure::Failure;
+use limits::Limits;
 use runtime::{StopStore, build_local, connect, stop_signal, with_hashing_threads};
-use server::{Limits, Server};
+use server::Server;
 use threads::Threads;
 
 /// Serves a function until the process is stopped. This is the whole `main` of a function.
@@ -118,6 +123,7 @@ fn run(router: Router, parts: Option<ServerParts>) -> Result<(), Failure> {
             };
             build_local(&mut with_hashing_threads())?.block_on(async {
                 let stop = stop_signal()?;
+                let server_observer = observer.clone();
                 if threads.is_some() {
                     env.hasher.hash_on(Handle::current());
                 }
@@ -132,7 +138,9 @@ fn run(router: Router, parts: Option<ServerParts>) -> Result<(), Failure> {
                     app,
                     address,
                     trusted_proxies: config.trusted_proxies,
-                    limits: Limits::default(),
+                    limits: Limits::new(config.timeouts),
+                    admission: Admission::new(descriptors::limits(config.connections, config.trusted_proxies)),
+                    observer: server_observer,
                     threads,
                     metrics,
                 };

@@ -1,9 +1,10 @@
 //! Serving requests over HTTP.
 
 use std::convert::Infallible;
+use std::error::Error as _;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
-use std::sync::Once;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use axum::Router as Axum;
@@ -14,19 +15,23 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::Instant;
 use tower::{Service, ServiceExt as _};
 
+use super::admission::{Admission, Admitted, ConnectionLimits, Place};
 use super::connection::{RequestBody, Socket, Unread};
 use super::failure::Failure;
 use super::host;
+use super::limits::Limits;
 use super::threads::Threads;
 use crate::app::App;
 use crate::client_address;
 use crate::error::Code;
-use crate::json::BODY_DEADLINE;
 use crate::metrics;
+use crate::observer::{Observer, Reached};
 use crate::release::{COMMIT, VERSION};
 use crate::request_context::{RequestContext, ServerRequest};
+use crate::router::PREFIXES;
 
 /// The limit for finishing the requests in flight after the stop signal. A container engine kills the process after ten
 /// seconds.
@@ -37,29 +42,31 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
 /// at the same time.
 const BACKLOG: u32 = 4096;
 
-/// The time limits of a connection.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    /// For receiving the head of a request, including the idle time before it.
-    pub(super) head: Duration,
-    /// For receiving the body of a request.
-    pub(super) body: Duration,
-    /// For discarding the rest of a request whose response is complete.
-    pub(super) discard: Duration,
-}
+/// The size of the socket's buffers in bytes. Without a size the system lets them grow to several MiB, which a client
+/// that does not read would fill. It bounds the speed of one connection: 2.5 MiB/s at a round trip of 100 ms.
+const SOCKET_BUFFER: u32 = 256 * 1024;
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            head: Duration::from_secs(30),
-            body: BODY_DEADLINE,
-            discard: Duration::from_secs(5),
-        }
-    }
-}
+/// The largest head of a request, and the largest part of a request or response that is buffered, in bytes. hyper
+/// serves the requests of a connection one after the other, and parses the next one when the response is written: so
+/// pipelined requests wait in a buffer of this size, and beyond it at the client.
+const BUFFER: usize = 32 * 1024;
+
+/// How often other tasks and the sockets get a turn after a connection came into the reserve: its request is usually
+/// there already, and is served before another connection can take its place.
+const RESERVE_TURNS: usize = 3;
+
+/// The connections of the metrics endpoint.
+const METRICS_CONNECTIONS: ConnectionLimits = ConnectionLimits {
+    total: 16,
+    per_peer: 16,
+    reserve: 0,
+};
 
 /// The pause after a connection that could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The shortest time between two log lines about connections that could not be accepted.
+const ACCEPT_LOG_PAUSE: Duration = Duration::from_secs(1);
 
 /// A server: the application, and what it listens on.
 pub(super) struct Server {
@@ -67,6 +74,9 @@ pub(super) struct Server {
     pub(super) address: SocketAddr,
     pub(super) trusted_proxies: usize,
     pub(super) limits: Limits,
+    pub(super) admission: Arc<Admission>,
+    /// Counts the connections that reach a limit.
+    pub(super) observer: Observer,
     /// The threads that serve connections; `None` if the current thread does.
     pub(super) threads: Option<Threads>,
     /// The address of the metrics and their endpoint.
@@ -87,6 +97,8 @@ impl Server {
             address: _,
             trusted_proxies,
             limits,
+            admission,
+            observer,
             threads,
             metrics,
         } = self;
@@ -101,25 +113,38 @@ impl Server {
         if let Some((listener, endpoint)) = metrics {
             let address = listener.local_addr()?;
             let _ = writeln!(io::stdout(), "metrics on http://{address}{}", metrics::PATH);
+            let acceptor = Acceptor {
+                listener,
+                admission: Admission::new(METRICS_CONNECTIONS),
+                limits,
+                observer: observer.clone(),
+                threads: None,
+            };
             // Runs until the process ends, so that an operator can watch the requests in flight finish.
-            tokio::spawn(async move {
-                let connections = GracefulShutdown::new();
-                accept(&listener, None, &connections, limits, |_| endpoint.clone()).await
-            });
+            tokio::spawn(async move { acceptor.run(&GracefulShutdown::new(), |_, _| endpoint.clone()).await });
         }
 
         let connections = GracefulShutdown::new();
-        let service = |peer: SocketAddr| {
+        let service = |peer: SocketAddr, limits: Limits| {
             app.clone().map_request(move |mut request: Request<RequestBody>| {
                 let context = request_context(&request, trusted_proxies, peer, limits);
                 request.extensions_mut().insert(context);
                 request
             })
         };
+        let acceptor = Acceptor {
+            listener,
+            admission,
+            limits,
+            observer,
+            threads,
+        };
         tokio::select! {
-            never = accept(&listener, threads.as_ref(), &connections, limits, service) => match never {},
+            never = acceptor.run(&connections, service) => match never {},
             () = stop => {}
         }
+        // The threads must go on to serve.
+        let Acceptor { listener, threads, .. } = acceptor;
         drop(listener);
         tracing::info!("stopping: finishing the requests in flight");
         if tokio::time::timeout(SHUTDOWN_GRACE, connections.shutdown())
@@ -129,6 +154,7 @@ impl Server {
             let seconds = SHUTDOWN_GRACE.as_secs();
             tracing::warn!("stopping without the requests that are still in flight {seconds} s after the signal");
         }
+        drop(threads);
         Ok(())
     }
 }
@@ -143,13 +169,26 @@ fn request_context(
         warn_of_proxies();
     }
     let client = client_address::behind_proxies(trusted_proxies, request.headers(), peer.ip());
-    let is_host_valid = host::is_valid(request.version(), request.headers());
+    let rejection = if !host::is_valid(request.version(), request.headers()) {
+        Some(Code::MalformedRequest)
+    } else if !limits.keep_alive && !is_health(request.uri().path()) {
+        Some(Code::TooManyConnections)
+    } else {
+        None
+    };
     let is_https = trusted_proxies > 0 && client_address::is_forwarded_https(request.headers());
     let context = RequestContext::from_client(client).with_https(is_https);
     context.with_server_request(ServerRequest {
         body_deadline: limits.body,
-        rejection: (!is_host_valid).then_some(Code::MalformedRequest),
+        rejection,
     })
+}
+
+/// Whether this is the path that is served to connections in the reserve.
+fn is_health(path: &str) -> bool {
+    PREFIXES
+        .iter()
+        .any(|prefix| path.strip_prefix(prefix) == Some("/health"))
 }
 
 /// Warns, once, of a proxy that `TRUSTED_PROXIES` does not count. Behind it all clients share one address, and so one
@@ -173,66 +212,150 @@ fn listen(address: SocketAddr, variable: &'static str) -> Result<TcpListener, Fa
         // As `TcpListener::bind` does: a restarted server need not wait until the connections of its predecessor have
         // expired.
         socket.set_reuseaddr(true)?;
+        // Every connection inherits them.
+        socket.set_send_buffer_size(SOCKET_BUFFER)?;
+        socket.set_recv_buffer_size(SOCKET_BUFFER)?;
         socket.bind(address)?;
         socket.listen(BACKLOG)
     };
     listening().map_err(|error| Failure::Listen(address, variable, error))
 }
 
-/// Accepts connections, and serves each with its own `service`: on one of `threads`, or on the current thread.
-async fn accept<S>(
-    listener: &TcpListener,
-    threads: Option<&Threads>,
-    connections: &GracefulShutdown,
+/// Accepts the connections of one listener.
+struct Acceptor {
+    listener: TcpListener,
+    admission: Arc<Admission>,
     limits: Limits,
-    service: impl Fn(SocketAddr) -> S,
-) -> Infallible
-where
-    S: Service<Request<RequestBody>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
-{
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                // Small responses leave without delay. If the option cannot be set, they only leave later.
-                let _ = stream.set_nodelay(true);
-                let (service, connections) = (service(peer), connections.watcher());
-                match threads {
-                    None => {
-                        tokio::spawn(serve_connection(stream, service, connections, limits));
+    observer: Observer,
+    /// The threads that serve connections; `None` if the current thread does.
+    threads: Option<Threads>,
+}
+
+impl Acceptor {
+    /// Serves each connection with its own `service`: on one of the threads, or on the current thread.
+    async fn run<S>(&self, connections: &GracefulShutdown, service: impl Fn(SocketAddr, Limits) -> S) -> Infallible
+    where
+        S: Service<Request<RequestBody>, Response = Response, Error = Infallible, Future: Send>
+            + Clone
+            + Send
+            + 'static,
+    {
+        let mut failures = Failures::default();
+        loop {
+            let (stream, peer) = match self.listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Probably there are no file descriptors left until other connections close.
+                    if let Some(count) = failures.count(Instant::now()) {
+                        tracing::warn!(cause = %error, count, "connections could not be accepted");
                     }
-                    Some(threads) => match stream.into_std() {
-                        Ok(stream) => threads.spawn(async move {
-                            match TcpStream::from_std(stream) {
-                                Ok(stream) => serve_connection(stream, service, connections, limits).await,
-                                Err(error) => warn_of_lost_connection(&error),
-                            }
-                        }),
-                        Err(error) => warn_of_lost_connection(&error),
-                    },
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            // Small responses leave without delay. If the option cannot be set, they only leave later.
+            let _ = stream.set_nodelay(true);
+            match self.admission.admit(peer.ip()) {
+                Admitted::Open(place) => {
+                    let service = service(peer, self.limits);
+                    self.spawn(stream, service, connections.watcher(), place);
+                }
+                Admitted::Reserve(place, evicted, reached) => {
+                    self.observer.connection_limited(reached);
+                    let limits = self.limits.in_reserve();
+                    let (service, observer) = (service(peer, limits), self.observer.clone());
+                    let serve = serve_connection(stream, service, connections.watcher(), limits, observer);
+                    tokio::spawn(async move {
+                        tokio::select! {
+                            () = serve => {}
+                            _ = evicted => {}
+                        }
+                        drop(place);
+                    });
+                    for _ in 0..RESERVE_TURNS {
+                        tokio::task::yield_now().await;
+                    }
+                }
+                Admitted::Refused => {
+                    self.observer.connection_limited(Reached::Reserve);
+                    tokio::task::yield_now().await;
                 }
             }
-            Err(error) => {
-                // Probably there are no file descriptors left until other connections close.
-                tracing::warn!(cause = %error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
+        }
+    }
+
+    fn spawn<S>(&self, stream: TcpStream, service: S, connections: Watcher, place: Place)
+    where
+        S: Service<Request<RequestBody>, Response = Response, Error = Infallible, Future: Send>
+            + Clone
+            + Send
+            + 'static,
+    {
+        let (limits, observer) = (self.limits, self.observer.clone());
+        let Some(threads) = &self.threads else {
+            tokio::spawn(async move {
+                serve_connection(stream, service, connections, limits, observer).await;
+                drop(place);
+            });
+            return;
+        };
+        match stream.into_std() {
+            Ok(stream) => threads.spawn(async move {
+                match TcpStream::from_std(stream) {
+                    Ok(stream) => serve_connection(stream, service, connections, limits, observer).await,
+                    Err(error) => warn_of_lost_connection(&error),
+                }
+                drop(place);
+            }),
+            Err(error) => warn_of_lost_connection(&error),
         }
     }
 }
 
-async fn serve_connection<S>(stream: TcpStream, service: S, connections: Watcher, limits: Limits)
+/// Connections that could not be accepted since the last log line about them.
+#[derive(Default)]
+struct Failures {
+    logged: Option<Instant>,
+    count: u64,
+}
+
+impl Failures {
+    /// Counts one more. Returns their number if it is time to log them.
+    fn count(&mut self, now: Instant) -> Option<u64> {
+        self.count += 1;
+        if self.logged.is_some_and(|logged| now < logged + ACCEPT_LOG_PAUSE) {
+            return None;
+        }
+        self.logged = Some(now);
+        Some(std::mem::take(&mut self.count))
+    }
+}
+
+async fn serve_connection<S>(stream: TcpStream, service: S, connections: Watcher, limits: Limits, observer: Observer)
 where
     S: Service<Request<RequestBody>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
 {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(limits.head);
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .max_buf_size(BUFFER)
+        .keep_alive(limits.keep_alive);
     let unread = Unread::default();
-    let socket = Socket::new(stream, unread.clone(), limits.discard);
+    let socket = Socket::new(stream, unread.clone(), limits);
     let service = service.map_request(move |request| unread.track(request));
     let connection = http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
     if let Err(error) = connections.watch(connection).await {
+        if is_write_timeout(&error) {
+            observer.connection_limited(Reached::WriteTimeout);
+        }
         tracing::debug!(cause = %error, "a connection ended early");
     }
+}
+
+/// Whether the client did not read its response in time.
+fn is_write_timeout(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut)
 }
 
 fn warn_of_lost_connection(error: &io::Error) {
