@@ -72,7 +72,9 @@ pub(crate) fn full() -> ExitCode {
             }
             "tenant" => runtime.block_on(dataset::tenant(100_000, 30)),
             "store" => runtime.block_on(dataset::store(1000, 30)),
-            "worst" => [runtime.block_on(worst::search(10)), runtime.block_on(worst::policy(10))].concat(),
+            "worst" => runtime.block_on(async {
+                [worst::search(10).await, worst::policy(10).await, worst::flood(10).await].concat()
+            }),
             _ => trips::rows(),
         };
         measured.iter().for_each(print);

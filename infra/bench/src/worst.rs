@@ -1,6 +1,9 @@
-//! Whether the most expensive input delays other requests: searches in the longest names, and strict policy checks of
-//! the longest passwords.
+//! Whether the most expensive input delays other requests: searches in the longest names, strict policy checks of the
+//! longest passwords, and floods of connections.
 
+use std::collections::VecDeque;
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -107,6 +110,83 @@ async fn health_under(
     )
 }
 
+/// Number of connections that a flood keeps open.
+const FLOOD: usize = 600;
+
+/// The limit of connections of the flooded gateway.
+const MAX_CONNECTIONS: usize = 200;
+
+/// A flood of connections from one peer: one half sends incomplete heads, the other many requests whose responses it
+/// never reads. `/health` gets a new connection each time.
+pub(crate) async fn flood(seconds: u64) -> Vec<Row> {
+    let folder = temporary_folder();
+    let limit = MAX_CONNECTIONS.to_string();
+    let gateway = Server::gateway(
+        folder.path(),
+        &[("MAX_CONNECTIONS", &limit), ("MAX_CONNECTIONS_PER_PEER", &limit)],
+    );
+    let is_over = Arc::new(AtomicBool::new(false));
+    let address = gateway.address().trim_start_matches("http://").to_owned();
+    let flood = tokio::task::spawn_blocking({
+        let is_over = is_over.clone();
+        move || keep_connections_open(&address, &is_over)
+    });
+    let address = gateway.address().to_owned();
+    let watch = tokio::task::spawn_blocking(move || {
+        let end = Instant::now() + Duration::from_secs(seconds);
+        let mut times = Vec::new();
+        while Instant::now() < end {
+            let start = Instant::now();
+            assert_eq!(Connection::open(&address).get("/v5/health"), 200);
+            times.push(millis(start.elapsed()));
+            pause();
+        }
+        times
+    });
+    let times = watch.await.expect("the gateway responds to every health check");
+    is_over.store(true, Relaxed);
+    let opened = flood.await.expect("the gateway accepts connections");
+    gateway.stop();
+    assert!(opened > FLOOD && times.len() > 100, "too few connections");
+    vec![Row::single(
+        format!("flood of {FLOOD} connections, limit {MAX_CONNECTIONS}, p99 of /health"),
+        "ms",
+        quantile_of(&times, 0.99),
+        ("50 ms", 50.0),
+        Goal::AtMost(1.0),
+    )]
+}
+
+/// Opens connections, and keeps the last ones open. Returns their number.
+fn keep_connections_open(address: &str, is_over: &AtomicBool) -> usize {
+    let half_open = format!("GET /v5/health HTTP/1.1\r\nhost: x\r\nfiller: {}", "x".repeat(20_000));
+    let pipelined = "GET /v5/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(200);
+    let mut connections = VecDeque::new();
+    let mut opened = 0;
+    while !is_over.load(Relaxed) {
+        let mut stream = TcpStream::connect(address).expect("the gateway accepts connections");
+        stream.set_nonblocking(true).expect("the stream is connected");
+        let bytes = if opened % 2 == 0 { &half_open } else { &pipelined };
+        // The gateway may have closed the connection.
+        let _ = stream.write(bytes.as_bytes());
+        connections.push_back(stream);
+        opened += 1;
+        if connections.len() > FLOOD {
+            connections.pop_front();
+            pause();
+        }
+    }
+    opened
+}
+
+fn pause() {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a pause between two requests, on its own thread"
+    )]
+    std::thread::sleep(Duration::from_millis(5));
+}
+
 /// The times in ms of requests for `/health`, one every few milliseconds on one connection.
 pub(crate) fn health_times(address: &str, is_over: &AtomicBool) -> Vec<f64> {
     let mut connection = Connection::open(address);
@@ -115,11 +195,7 @@ pub(crate) fn health_times(address: &str, is_over: &AtomicBool) -> Vec<f64> {
         let start = Instant::now();
         assert_eq!(connection.get("/v5/health"), 200);
         times.push(millis(start.elapsed()));
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a pause between two requests, on its own thread"
-        )]
-        std::thread::sleep(Duration::from_millis(5));
+        pause();
     }
     times
 }
