@@ -150,6 +150,12 @@ pub(super) fn describe(error: &heed::Error) -> String {
         heed::Error::Io(error) if Errno::from_io_error(error) == Some(Errno::IO) => {
             "a write failed or was cut short, as on a full disk".to_owned()
         }
+        // Each process locks the byte of the lock file whose offset is its process id.
+        heed::Error::Io(error) if Errno::from_io_error(error) == Some(Errno::AGAIN) => {
+            "another process with the same process id has it open, as in two containers, where each is process 1: stop \
+             the other one, or let both share the process ids of the machine (`--pid=host`)"
+                .to_owned()
+        }
         heed::Error::Mdb(MdbError::MapFull) => "the data file has reached its largest size".to_owned(),
         heed::Error::Mdb(MdbError::Panic) => {
             "an earlier write of its root page failed, and this process must be restarted".to_owned()
@@ -157,5 +163,18 @@ pub(super) fn describe(error: &heed::Error) -> String {
         heed::Error::Mdb(MdbError::Invalid) => "its files are not LMDB's".to_owned(),
         heed::Error::Mdb(MdbError::VersionMismatch) => "its files are from another version of LMDB".to_owned(),
         error => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_id_that_is_taken_is_explained_with_the_remedy() {
+        let text = describe(&heed::Error::Io(Errno::AGAIN.into()));
+        assert!(text.contains("two containers") && text.contains("--pid=host"), "{text}");
+        let other = describe(&heed::Error::Io(Errno::ACCESS.into()));
+        assert!(!other.contains("--pid=host"), "{other}");
     }
 }
