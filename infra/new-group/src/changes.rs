@@ -331,7 +331,7 @@ mod tests {
         let before = files(&root);
         for (name, reason) in [
             ("sessions", "functions/sessions exists already"),
-            ("users", "shared/domain/src/users exists already"),
+            ("tenants", "shared/domain/src/tenants exists already"),
             ("uuid", "uuid is a dependency"),
             ("Notes", "such as notes"),
         ] {
