@@ -30,12 +30,14 @@ pub const REQUEST_HEADERS: [&str; 8] = [
 ];
 
 /// The response headers that pages may read.
-pub const RESPONSE_HEADERS: [&str; 5] = [
+pub const RESPONSE_HEADERS: [&str; 7] = [
+    "allow",
     "etag",
     "location",
     "x-request-id",
     "retry-after",
     "idempotency-replayed",
+    "www-authenticate",
 ];
 
 /// How long browsers may cache the response to a preflight.
