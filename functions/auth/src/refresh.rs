@@ -60,6 +60,7 @@ impl RefreshBody {
         ),
         problems::InvalidRefreshToken,
         problems::TooManyAttempts,
+        problems::QuotaExceeded,
         problems::StoreFull,
         problems::StoreUnavailable,
     ),

@@ -1,5 +1,7 @@
 //! Logging in, refreshing tokens, listing logins, and logging out.
 
+use std::time::Duration;
+
 use futures_util::try_join;
 use kv::{Snapshot, Txn};
 
@@ -17,6 +19,7 @@ use crate::scope::caller::Caller;
 use crate::security::SecurityEvent;
 use crate::tenants::{self, Membership, Tenant};
 use crate::throttle::{DeviceToken, Reservation};
+use crate::usage;
 use crate::users::{self, Email, User};
 
 /// An account with its own tenant.
@@ -203,6 +206,9 @@ fn make_room(txn: &Txn, mut logins: Vec<Login>, new: &Login, client: &Client) ->
     Ok(())
 }
 
+/// The shortest time between two refreshes of a login whose tenant has used up its audit events of the day.
+const PAUSE_BEYOND_QUOTA: Duration = Duration::from_secs(60);
+
 /// The outcome of the transaction that refreshes a login.
 enum Refreshed {
     SignedIn(Box<SignedIn>),
@@ -216,6 +222,10 @@ enum Refreshed {
 /// event. The login ends if a token was certainly copied ([`TokenFamily`](crate::logins::TokenFamily)). Every rejection
 /// is [`Error::InvalidRefreshToken`]. A copied or replayed token, and one that the login does not know, is a security
 /// event.
+///
+/// Every refresh writes an audit event. Once the tenant has used up the events of the day, each login is refreshed once
+/// a minute at most, and fails with [`Error::QuotaExceeded`] in between: so no owner is locked out, and no client fills
+/// the log.
 pub async fn refresh(env: &Env, client: &Client, token: &RefreshToken) -> Result<SignedIn> {
     env.limit_writes(token.tenant(), exchange(env, client, token)).await
 }
@@ -231,10 +241,11 @@ async fn exchange(env: &Env, client: &Client, token: &RefreshToken) -> Result<Si
         .run(|txn| async move {
             // The ids in the token are trusted only after the login has verified it. Concurrent reads save store trips.
             let scope = TenantScope::of_refresh_token(token);
-            let (login, user, tenant) = try_join!(
+            let (login, user, tenant, used_up) = try_join!(
                 store::find(&txn, token.user(), token.login()),
                 users::store::find(&txn, token.user()),
-                tenants::store::find_with_membership(&txn, scope, token.user())
+                tenants::store::find_with_membership(&txn, scope, token.user()),
+                usage::store::used_up_audit_events(&txn, scope, env.limits.quotas.as_ref(), now)
             )?;
             let login = login.filter(|login| login.is_alive(now) && login.tenant == token.tenant());
             let (Some(login), Some(user), Some((tenant, membership))) = (login, user, tenant) else {
@@ -249,9 +260,22 @@ async fn exchange(env: &Env, client: &Client, token: &RefreshToken) -> Result<Si
                     audit::store::add(&txn, scope, stolen)?;
                     return Ok(Refreshed::Rejected(Some(SecurityEvent::TokenReuse)));
                 }
-                Presented::ReplayedTooOften => (replayed, None, Some(SecurityEvent::TokenReplay)),
+                Presented::ReplayedTooOften => {
+                    if let Some(usage) = used_up {
+                        return Err(Error::QuotaExceeded(usage));
+                    }
+                    (replayed, None, Some(SecurityEvent::TokenReplay))
+                }
+                // Their number between two rotations is limited.
                 Presented::Replayed(successor) => (replayed, Some(successor), Some(SecurityEvent::TokenReplay)),
-                Presented::Rotated(successor) => (rotated, Some(successor), None),
+                Presented::Rotated(successor) => {
+                    if let Some(usage) = used_up
+                        && now.since(login.used_at) < PAUSE_BEYOND_QUOTA
+                    {
+                        return Err(Error::QuotaExceeded(usage));
+                    }
+                    (rotated, Some(successor), None)
+                }
             };
             store::replace(&txn, &login, &next)?;
             audit::store::add(&txn, scope, event)?;

@@ -141,6 +141,27 @@ impl Counters {
     }
 }
 
+/// The usage of the day's audit events if they have used up their quota. Without a conflict: concurrent operations may
+/// find less than all events.
+pub(crate) async fn used_up_audit_events(
+    txn: &Txn,
+    scope: TenantScope,
+    quotas: Option<&Quotas>,
+    at: Timestamp,
+) -> Result<Option<Usage>> {
+    let Some(quotas) = quotas else {
+        return Ok(None);
+    };
+    let quota = Quota::AuditEvents;
+    let value = txn.peek(&keys::counter_at(scope, quota, at)).await?;
+    let (used, limit) = (kv::counter(value.as_deref()).max(0).unsigned_abs(), quotas.limit(quota));
+    Ok((used >= limit).then_some(Usage {
+        quota,
+        used,
+        limit: Some(limit),
+    }))
+}
+
 /// What an idempotency key was counted as. Its entry in the expiry index says it, so that the sweep needs no further
 /// read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -104,6 +104,12 @@ fn rejections(run: Run<'_>, quotas: &Quotas, problems: &mut Problems) {
         problems.unless(usage.limit == Some(limit), || {
             format!("#{number} names a wrong limit: {usage:?}")
         });
+        if let (Call::Refresh { .. }, Quota::AuditEvents) = (&event.call, usage.quota) {
+            problems.unless(usage.used >= limit, || {
+                format!("#{number} was rejected below the limit: {usage:?}")
+            });
+            continue;
+        }
         let (Call::Create { caller, .. } | Call::Change { caller, .. }) = &event.call else {
             problems.add(format!("#{number} exceeds a quota, although its call adds nothing"));
             continue;
