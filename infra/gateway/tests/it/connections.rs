@@ -50,8 +50,7 @@ fn assert_survives(process: &Process, bytes: &[u8]) {
     for _ in 0..20 {
         get(process, "/v5/health").document();
     }
-    // One peer has a quarter of the connections, and has used them up until the time limits end them.
-    get(process, "/v5/sessions").assert_problem(503, Code::TooManyConnections);
+    // One peer has a quarter of the connections. It may have used them up until the time limits end them.
     loop {
         let response = get(process, "/v5/sessions");
         if response.status == 401 {
