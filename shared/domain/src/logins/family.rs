@@ -1,11 +1,11 @@
 //! The refresh tokens of one login, and how a stolen one is detected (RFC 9700, section 4.14.2).
 //!
 //! **Rotation detects theft.** Each use replaces a token. If a thief copies it, thief and owner both use it, and the
-//! second use shows the theft. Nobody can tell the two apart, so the login ends.
+//! second use shows the theft. The server cannot tell the two apart, so the login ends.
 //!
 //! **A grace period hides it.** Two tabs refresh at the same time, and a response may be lost. So a replaced token is
-//! accepted again for [`GRACE`]. A thief who replays it within every grace period would never be noticed, from the
-//! owner's address and program not even in theory.
+//! accepted again for [`GRACE`]. Without a further rule, a thief who replays it within every grace period would never
+//! be detected, especially from the owner's address and program.
 //!
 //! **Lineage shows it.** Every use, also a replay, receives a successor of its own. All successors of one rotation are
 //! a *generation*. The first of them to be sent supersedes the generation, and receives the first token of the next

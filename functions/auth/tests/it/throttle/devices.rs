@@ -53,7 +53,7 @@ async fn a_device_has_its_own_limit_which_other_devices_do_not_share() {
 }
 
 #[tokio::test]
-async fn a_token_of_another_account_or_of_nobody_has_no_effect() {
+async fn a_token_of_another_account_or_of_none_has_no_effect() {
     let app = start(|rules| rules.account = free(1));
     app.register(ALICE).await;
     let foreign = device(&app.register("bob@example.com").await);
