@@ -18,6 +18,7 @@ pub mod app;
 pub mod caller;
 pub mod client;
 mod client_address;
+pub mod command;
 pub mod config;
 pub mod cors;
 mod date;

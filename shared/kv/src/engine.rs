@@ -1,6 +1,6 @@
 //! The engines, and the only module that distinguishes them: all others call [`Store`] and [`Transaction`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -23,6 +23,17 @@ pub enum Engine {
     /// A FoundationDB cluster.
     #[cfg(feature = "fdb")]
     Fdb(fdb::Cluster),
+}
+
+impl Engine {
+    /// The LMDB folder, if it contains no store. `None` for FoundationDB, where a store is a part of the cluster.
+    pub fn missing_folder(&self) -> Option<&Path> {
+        match self {
+            Self::Lmdb(folder) => (!lmdb::exists(folder)).then_some(folder),
+            #[cfg(feature = "fdb")]
+            Self::Fdb(_) => None,
+        }
+    }
 }
 
 /// Stops the background threads of all engines.

@@ -156,7 +156,7 @@ async fn the_first_line_of_a_server_has_the_version_that_the_program_prints() {
     let (_, lines) = process.wait();
     let line: Value = serde_json::from_str(&lines[0]).unwrap();
     assert_eq!(line["message"], "started", "{line}");
-    let output = gateway(&store).arg("--version").output().unwrap();
+    let output = gateway(&store).arg("version").output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
     let commit = line["commit"].as_str().unwrap_or("(unknown commit)");
     assert_eq!(printed, format!("{} {commit}\n", line["version"].as_str().unwrap()));

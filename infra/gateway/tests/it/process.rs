@@ -170,8 +170,20 @@ fn unknown_arguments_print_the_usage_and_fail() {
         let output = gateway(&TestStore::new()).args(arguments).output().unwrap();
         assert_eq!(output.status.success(), succeeds, "{output:?}");
         let output = if succeeds { output.stdout } else { output.stderr };
-        assert!(String::from_utf8(output).unwrap().contains("gateway health"));
+        assert!(String::from_utf8(output).unwrap().contains("Usage: gateway"));
     }
+}
+
+#[test]
+fn a_command_prints_its_result_as_text_or_as_json() {
+    let print = |arguments: &[&str]| {
+        let output = gateway(&TestStore::new()).args(arguments).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let json: Value = serde_json::from_str(&print(&["version", "--json"])).unwrap();
+    assert_eq!(json["version"], api::VERSION);
+    assert!(print(&["version"]).starts_with(&format!("{} ", api::VERSION)));
 }
 
 /// Each hashing thread keeps 19 MiB, so the serving threads share them instead of having their own.

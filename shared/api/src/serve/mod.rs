@@ -32,9 +32,11 @@ use crate::state::AppState;
 use admission::Admission;
 use failure::Failure;
 use limits::Limits;
-use runtime::{StopStore, build_local, connect, stop_signal, with_hashing_threads};
+use runtime::{connect, with_hashing_threads};
 use server::Server;
 use threads::Threads;
+
+pub(crate) use runtime::{StopStore, build_local, stop_signal};
 
 /// Serves a function until the process is stopped. This is the whole `main` of a function.
 pub fn serve(router: Router) -> ExitCode {

@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Builds a runtime on the current thread. Its type cannot have several threads, so that the linker removes tokio's
 /// multi-threaded scheduler.
-pub(super) fn build_local(builder: &mut Builder) -> io::Result<LocalRuntime> {
+pub(crate) fn build_local(builder: &mut Builder) -> io::Result<LocalRuntime> {
     builder.enable_all().build_local(LocalOptions::default())
 }
 
@@ -21,7 +21,7 @@ pub(super) fn with_hashing_threads() -> Builder {
 }
 
 /// Listens for SIGTERM and SIGINT from now on. The future resolves at the first signal.
-pub(super) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
@@ -43,7 +43,7 @@ pub(super) async fn connect(env: &domain::Env) {
 }
 
 /// Stops the store's engine when the program ends.
-pub(super) struct StopStore;
+pub(crate) struct StopStore;
 
 impl Drop for StopStore {
     fn drop(&mut self) {

@@ -77,6 +77,11 @@ pub(super) fn bounds(span: &Span) -> (Bound<&[u8]>, Bound<&[u8]>) {
     (Bound::Included(&span.start), Bound::Excluded(&span.end))
 }
 
+/// Whether the folder contains a store.
+pub(crate) fn exists(folder: &Path) -> bool {
+    folder.join("data.mdb").exists()
+}
+
 /// Device and inode of the data file, which change if the file is replaced.
 pub(super) fn data_file_id(folder: &Path) -> io::Result<(u64, u64)> {
     let file = folder.join("data.mdb").metadata()?;

@@ -35,6 +35,7 @@ mod space;
 mod store;
 mod transaction;
 
+pub(crate) use environment::exists;
 #[cfg(feature = "testing")]
 pub(crate) use in_place::HeldSnapshot;
 pub(crate) use store::Store;

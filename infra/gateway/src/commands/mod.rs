@@ -1,0 +1,46 @@
+//! The operator's commands. Each is a file of this folder; a command's help describes its arguments.
+//!
+//! A command calls operations of `domain` and prints their result: a text, or with `--json` one JSON value. A failure
+//! is one sentence on standard error and a non-zero exit code.
+
+mod failure;
+mod output;
+mod version;
+
+use std::process::ExitCode;
+
+use self::failure::{Failure, Result};
+use self::output::Output;
+
+/// Serves all functions on HOST and PORT. Environment variables configure the server and its store; the commands use
+/// the same store.
+#[derive(clap::Parser)]
+#[command(name = "gateway", version = version::text())]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Succeed if a gateway on HOST and PORT responds
+    Health,
+    /// Print the version and the commit
+    Version(Output),
+}
+
+impl Command {
+    pub(crate) fn run(self) -> ExitCode {
+        let outcome: Result<()> = match self {
+            Self::Health => return api::probe(),
+            Self::Version(output) => version::run(output),
+        };
+        match outcome {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(Failure(problem)) => {
+                eprintln!("error: {problem}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
