@@ -170,7 +170,9 @@ impl From<domain::Error> for ApiError {
                 }
             }
             Error::EmailTaken => Self::new(Code::EmailTaken, "An account with this email exists."),
-            Error::NotFound => Self::new(Code::NotFound, "No resource with this id is available to this token."),
+            Error::NotFound | Error::ForeignId => {
+                Self::new(Code::NotFound, "No resource with this id is available to this token.")
+            }
             Error::Forbidden => Self::new(Code::Forbidden, "The role in this tenant does not allow this."),
             Error::ReauthenticationRequired => Self::new(
                 Code::ReauthenticationRequired,

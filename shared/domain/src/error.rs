@@ -39,6 +39,9 @@ pub enum Error {
     /// The resource does not exist in the caller's tenant.
     #[error("not found")]
     NotFound,
+    /// The resource belongs to another tenant. Responses are those of [`NotFound`](Self::NotFound).
+    #[error("the resource belongs to another tenant")]
+    ForeignId,
     /// The resource's version is not one that the caller expects.
     #[error("the resource has another version than the caller expects")]
     PreconditionFailed,
@@ -83,6 +86,7 @@ impl Error {
             Self::TooManyAttempts { event, .. } => Some(*event),
             Self::QuotaExceeded(_) => Some(SecurityEvent::QuotaExceeded),
             Self::IdempotencyMismatch => Some(SecurityEvent::IdempotencyMismatch),
+            Self::ForeignId => Some(SecurityEvent::ForeignId),
             Self::BadCursor => Some(SecurityEvent::ForeignCursor),
             Self::Forbidden => Some(SecurityEvent::Forbidden),
             Self::Revoked => Some(SecurityEvent::RevokedToken),

@@ -18,6 +18,8 @@ pub enum SecurityEvent {
     InvalidToken,
     /// An authentic access token whose login has ended.
     RevokedToken,
+    /// The id of another tenant's session.
+    ForeignId,
     /// A cursor that was forged, or belongs to another tenant, list or filter.
     ForeignCursor,
     /// An idempotency key that belongs to another request, or to a registration with another password.
@@ -78,6 +80,7 @@ impl SecurityEvent {
             Self::TokenReplay
             | Self::InvalidToken
             | Self::RevokedToken
+            | Self::ForeignId
             | Self::ForeignCursor
             | Self::IdempotencyMismatch
             | Self::Forbidden

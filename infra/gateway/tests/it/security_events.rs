@@ -114,7 +114,7 @@ async fn tokens(seen: &mut Seen) {
 }
 
 async fn rejections(seen: &mut Seen) {
-    use SecurityEvent::{Forbidden, ForeignCursor, IdempotencyMismatch, PasswordRejected, WrongPassword};
+    use SecurityEvent::{Forbidden, ForeignCursor, ForeignId, IdempotencyMismatch, PasswordRejected, WrongPassword};
     let app = TestApp::start(gateway::router());
     let alice = app.register("alice@example.com").await;
     let bob = app.register("bob@example.com").await;
@@ -130,11 +130,14 @@ async fn rejections(seen: &mut Seen) {
 
     let viewer = app.add_member(&bob, &alice, Role::Viewer).await;
     seen.send(&app, create(&viewer), 403, Forbidden).await;
-    // Sessions are stored by tenant, so that a foreign id looks like one that does not exist.
     let id = page["sessions"][0]["id"].as_str().unwrap();
-    let foreign = app.get(&format!("/v5/sessions/{id}")).by(&bob).send().await;
-    assert_eq!(foreign.status, 404);
-    assert_event(&app, &foreign, None);
+    let path = format!("/v5/sessions/{id}");
+    seen.send(&app, app.get(&path).by(&bob), 404, ForeignId).await;
+    let change = app.patch(&path).json(&json!({ "name": "two" }));
+    seen.send(&app, change.by(&bob), 404, ForeignId).await;
+    seen.send(&app, app.delete(&path).by(&bob), 404, ForeignId).await;
+    app.delete(&path).by(&alice).send().await.ok();
+    assert_event(&app, &app.get(&path).by(&alice).send().await, None);
 
     seen.send(&app, login(&app, "alice@example.com", WRONG), 401, WrongPassword)
         .await;

@@ -10,18 +10,21 @@ use crate::scope::TenantScope;
 use crate::sessions::{Session, keys};
 use crate::usage;
 
-/// The session, if the tenant owns it.
+/// The session, if it exists. Fails with [`Error::ForeignId`] if another tenant owns it.
 pub async fn find(txn: &Txn, scope: TenantScope, id: SessionId) -> Result<Option<Session>> {
     Ok(find_with_len(txn, scope, id).await?.map(|(session, _)| session))
 }
 
-/// The session and the bytes of its record, if the tenant owns it.
+/// The session and the bytes of its record, if it exists. Fails with [`Error::ForeignId`] if another tenant owns it.
 pub(crate) async fn find_with_len(txn: &Txn, scope: TenantScope, id: SessionId) -> Result<Option<(Session, i64)>> {
     let Some(bytes) = txn.get(&keys::session(scope, id)).await? else {
         return Ok(None);
     };
     let session: Session = record::decode(&bytes)?;
-    Ok((session.tenant == scope.tenant()).then_some((session, usage::store::len(&bytes))))
+    if session.tenant != scope.tenant() {
+        return Err(Error::ForeignId);
+    }
+    Ok(Some((session, usage::store::len(&bytes))))
 }
 
 /// Adds a session, and returns the bytes of its record. Reads nothing, because its id is new.
@@ -33,7 +36,7 @@ pub fn insert(txn: &Txn, scope: TenantScope, session: &Session) -> Result<i64> {
 /// Writes a session over its stored version, and returns the bytes of its record.
 pub fn put(txn: &Txn, scope: TenantScope, session: &Session) -> Result<i64> {
     if session.tenant != scope.tenant() {
-        return Err(Error::NotFound);
+        return Err(Error::ForeignId);
     }
     let value = record::encode(session)?;
     txn.set(&keys::session(scope, session.id), &value)?;

@@ -260,7 +260,7 @@ impl From<Error> for Reply {
             Error::InvalidRefreshToken(_) => Self::InvalidRefreshToken,
             Error::TooManyAttempts { wait, .. } => Self::TooManyAttempts(wait),
             Error::QuotaExceeded(usage) => Self::QuotaExceeded(usage),
-            Error::NotFound => Self::NotFound,
+            Error::NotFound | Error::ForeignId => Self::NotFound,
             Error::IdempotencyMismatch => Self::IdempotencyMismatch,
             Error::PreconditionFailed => Self::PreconditionFailed,
             Error::Revoked => Self::Revoked,
