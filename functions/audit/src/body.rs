@@ -1,10 +1,14 @@
 //! The wire format of an event.
 
+use std::borrow::Cow;
+
 use api::openapi::schema::{self, Id, RequestId, Time};
-use domain::audit::{Action, Event, Position};
+use domain::audit::{Action, Event, Position, UnknownAction};
 use domain::logins::MAX_LOGINS;
 use domain::{Address, LoginId, SessionId, TenantId, Timestamp, UserId};
 use serde::Serialize;
+use serde_json::json;
+use utoipa::openapi::schema::AdditionalProperties;
 use utoipa::openapi::{ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -14,7 +18,7 @@ use utoipa::{PartialSchema, ToSchema};
 pub struct EventBody {
     id: String,
     #[serde(rename = "type")]
-    kind: &'static str,
+    kind: Cow<'static, str>,
     at: Timestamp,
     tenant_id: TenantId,
     user_id: UserId,
@@ -40,7 +44,7 @@ impl EventBody {
     pub fn of(tenant: TenantId, position: Position, event: Event) -> Self {
         Self {
             id: position.id(),
-            kind: event.action.as_str(),
+            kind: event.action.name(),
             at: event.at,
             tenant_id: tenant,
             user_id: event.user,
@@ -60,7 +64,8 @@ impl Details {
             | Action::Refreshed
             | Action::RefreshReplayed
             | Action::ReuseDetected
-            | Action::LoggedOut => Self::None {},
+            | Action::LoggedOut
+            | Action::Unknown(_) => Self::None {},
             Action::LoginRefused { attempts } => Self::Attempts { attempts },
             Action::LoginEnded { ended } | Action::LoginEvicted { ended } => Self::EndedLogin { ended_login_id: ended },
             Action::LoggedOutEverywhere { ended } | Action::PasswordChanged { ended } => Self::Ended { ended },
@@ -86,7 +91,7 @@ impl PartialSchema for EventBody {
             .max_length(Some(45))
             .examples(["203.0.113.1"])
             .build();
-        let form = |types: &[&str], details: Option<(&str, RefOr<Schema>)>| {
+        let form = |kind: ObjectBuilder, details: Option<(&str, RefOr<Schema>)>| {
             let event = ObjectBuilder::new()
                 .property(
                     "id",
@@ -96,7 +101,7 @@ impl PartialSchema for EventBody {
                         .examples(["000000000000002a00000000"]),
                 )
                 .required("id")
-                .property("type", schema::text().enum_values(Some(types.iter().copied())))
+                .property("type", kind)
                 .required("type")
                 .property("at", reference::<Time>())
                 .required("at")
@@ -115,6 +120,18 @@ impl PartialSchema for EventBody {
                 None => event,
             }
         };
+        let one_of = |types: &[&str]| schema::text().enum_values(Some(types.iter().copied()));
+        // An older version of the program shows events of a newer one, and a newer one those that a client's copy of
+        // this document does not know.
+        let known = json!({ "enum": Action::NAMES });
+        let unknown = schema::text()
+            .description(Some(
+                "Any other type. The version of the API that wrote the event may describe further members.",
+            ))
+            .pattern(Some("^[a-z._]+$"))
+            .min_length(Some(1))
+            .max_length(Some(UnknownAction::NAME_MAX))
+            .extensions(Some([("not", known)].into_iter().collect()));
         let session = ["session.created", "session.changed", "session.deleted"];
         let plain = [
             "user.registered",
@@ -126,23 +143,27 @@ impl PartialSchema for EventBody {
         ];
         OneOfBuilder::new()
             .description(Some("An event: the common members, and the members of its type."))
-            .item(form(&session, Some(("sessionId", reference::<Id>()))))
-            .item(form(&plain, None))
-            .item(form(&["login.refused"], Some(("attempts", count(4_294_967_295)))))
+            .item(form(one_of(&session), Some(("sessionId", reference::<Id>()))))
+            .item(form(one_of(&plain), None))
             .item(form(
-                &["login.ended", "login.evicted"],
+                one_of(&["login.refused"]),
+                Some(("attempts", count(4_294_967_295))),
+            ))
+            .item(form(
+                one_of(&["login.ended", "login.evicted"]),
                 Some(("endedLoginId", reference::<Id>())),
             ))
             .item(form(
-                &["login.ended_all", "password.changed"],
+                one_of(&["login.ended_all", "password.changed"]),
                 Some(("ended", count(MAX_LOGINS))),
             ))
+            .item(form(unknown, None).additional_properties(Some(AdditionalProperties::FreeForm(true))))
             .into()
     }
 }
 
 impl ToSchema for EventBody {
-    fn name() -> std::borrow::Cow<'static, str> {
+    fn name() -> Cow<'static, str> {
         "AuditEvent".into()
     }
 
@@ -167,7 +188,7 @@ mod tests {
     use domain::Client;
     use domain::id::Id;
     use serde::de::DeserializeOwned;
-    use serde_json::{Value, json};
+    use serde_json::Value;
 
     use super::*;
 

@@ -160,7 +160,7 @@ proptest! {
         action in action(), at in time(), user in id::<UserId>(), login in prop::option::of(id::<LoginId>()),
         address in prop::option::of(address()), request_id in "\\PC{0,100}",
     ) {
-        let name = action.as_str();
+        let name = action.name();
         let event = Event { action, at, user, login, address, request_id };
         round_trips(&event)?;
         let json = String::from_utf8(record::encode(&event).expect("the record encodes")).expect("the record is JSON");

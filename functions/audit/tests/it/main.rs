@@ -8,6 +8,7 @@ mod isolation;
 mod pages;
 mod resume;
 mod selection;
+mod unknown_actions;
 
 use serde_json::{Value, json};
 use testkit::{Actor, Target as _, TestApp, TestResponse};

@@ -1,6 +1,12 @@
 //! The actions that the audit log records.
 
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::id::{LoginId, SessionId};
 
@@ -8,20 +14,45 @@ use crate::id::{LoginId, SessionId};
 macro_rules! actions {
     ($($(#[$doc:meta])* $name:literal => $action:ident $({ $(#[$field_doc:meta])* $field:ident: $type:ty })?,)+) => {
         /// What was done.
-        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(tag = "type", rename_all_fields = "camelCase", deny_unknown_fields)]
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+        #[serde(tag = "type", rename_all_fields = "camelCase")]
         pub enum Action {
             $($(#[$doc])* #[serde(rename = $name)] $action $({ $(#[$field_doc])* $field: $type })?,)+
+            /// An action that a newer version of the program has written.
+            #[serde(untagged)]
+            Unknown(UnknownAction),
         }
 
         impl Action {
-            /// The names of all actions.
+            /// The names of all actions that this code knows.
             pub const NAMES: &'static [&'static str] = &[$($name),+];
 
             /// The action's name.
-            pub fn as_str(&self) -> &'static str {
+            pub fn name(&self) -> Cow<'static, str> {
                 match self {
-                    $(Self::$action { .. } => $name,)+
+                    $(Self::$action { .. } => Cow::Borrowed($name),)+
+                    Self::Unknown(unknown) => Cow::Owned(unknown.name.clone()),
+                }
+            }
+
+            /// Decodes the members that follow the name.
+            fn with_members<'de, A: MapAccess<'de>>(name: &str, mut members: A) -> Result<Self, A::Error> {
+                match name {
+                    $($name => {
+                        #[derive(Deserialize)]
+                        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+                        struct Members { $($field: $type)? }
+                        let Members { $($field)? } = Members::deserialize(MapAccessDeserializer::new(members))?;
+                        Ok(Self::$action $({ $field })?)
+                    })+
+                    _ if UnknownAction::is_name(name) => {
+                        let mut all = Map::new();
+                        while let Some((member, value)) = members.next_entry()? {
+                            all.insert(member, value);
+                        }
+                        Ok(Self::Unknown(UnknownAction { name: name.to_owned(), members: all }))
+                    }
+                    _ => Err(A::Error::custom("the action has no valid name")),
                 }
             }
         }
@@ -83,4 +114,106 @@ actions! {
         /// The session.
         session: SessionId
     },
+}
+
+/// An action that only a newer version of the program knows. Only decoding makes one: this code cannot write it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnknownAction {
+    #[serde(rename = "type")]
+    name: String,
+    #[serde(flatten)]
+    members: Map<String, Value>,
+}
+
+impl UnknownAction {
+    /// The maximum length of an action's name.
+    pub const NAME_MAX: usize = 64;
+
+    /// Whether `name` is like that of an action, such as `login.opened`.
+    fn is_name(name: &str) -> bool {
+        let is_valid = |byte: u8| byte.is_ascii_lowercase() || matches!(byte, b'.' | b'_');
+        (1..=Self::NAME_MAX).contains(&name.len()) && name.bytes().all(is_valid)
+    }
+}
+
+/// The name comes first in every stored action, so the members are decoded in the same pass.
+impl<'de> Deserialize<'de> for Action {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ActionVisitor;
+
+        impl<'de> Visitor<'de> for ActionVisitor {
+            type Value = Action;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an action")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Action, A::Error> {
+                match map.next_key::<Cow<'de, str>>()? {
+                    Some(key) if key == "type" => {
+                        let name: Cow<'de, str> = map.next_value()?;
+                        Action::with_members(&name, map)
+                    }
+                    _ => Err(A::Error::missing_field("type")),
+                }
+            }
+        }
+
+        deserializer.deserialize_map(ActionVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SESSION: &str = r#""session":"0190d0a0-7c3e-7a11-8f3e-0123456789ab""#;
+
+    #[test]
+    fn an_action_of_a_newer_version_is_kept_as_it_is() {
+        for stored in [
+            r#"{"type":"user.renamed"}"#,
+            r#"{"type":"session.shared","with":["0190",{"a":1}],"until":null}"#,
+        ] {
+            let action: Action = serde_json::from_str(stored).unwrap();
+            assert!(matches!(&action, Action::Unknown(unknown) if stored.contains(&unknown.name)));
+            let (kept, stored): (Value, Value) = (
+                serde_json::to_value(&action).unwrap(),
+                serde_json::from_str(stored).unwrap(),
+            );
+            assert_eq!(kept, stored);
+        }
+    }
+
+    #[test]
+    fn a_known_action_with_other_members_and_a_malformed_name_are_rejected() {
+        let long = format!(r#"{{"type":"{}"}}"#, "x".repeat(UnknownAction::NAME_MAX + 1));
+        for (stored, why) in [
+            (r#"{"type":"session.created"}"#, "missing field `session`"),
+            (
+                &format!(r#"{{"type":"login.closed",{SESSION}}}"#),
+                "unknown field `session`",
+            ),
+            (
+                &format!(r#"{{"type":"session.created",{SESSION},"more":1}}"#),
+                "unknown field `more`",
+            ),
+            (&format!("{{{SESSION}}}"), "missing field `type`"),
+            (r#"{"type":"<b>"}"#, "no valid name"),
+            (r#"{"type":""}"#, "no valid name"),
+            (&long, "no valid name"),
+            ("{}", "missing field `type`"),
+            (r#""session.created""#, "expected an action"),
+        ] {
+            let error = serde_json::from_str::<Action>(stored).unwrap_err().to_string();
+            assert!(error.contains(why), "{stored}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_name_is_one_that_an_older_version_of_the_program_shows() {
+        for name in Action::NAMES {
+            assert!(UnknownAction::is_name(name), "{name}");
+        }
+    }
 }

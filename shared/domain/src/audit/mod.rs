@@ -12,7 +12,7 @@ pub mod store;
 use kv::Versionstamp;
 use serde::{Deserialize, Serialize};
 
-pub use self::action::Action;
+pub use self::action::{Action, UnknownAction};
 pub use self::listing::{ActionName, Direction, Listing};
 use crate::client::{Address, Client};
 use crate::id::{LoginId, UserId};

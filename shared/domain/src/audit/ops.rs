@@ -85,7 +85,7 @@ async fn page(
             end = Some(stored.position);
             if listing
                 .action
-                .is_none_or(|action| action.as_str() == event.action.as_str())
+                .is_none_or(|action| action.as_str() == event.action.name())
             {
                 events.push((stored.position, event));
             }

@@ -37,7 +37,7 @@ pub(super) fn check(run: Run<'_>, problems: &mut Problems) {
         };
         let Listing { direction, action, .. } = *listing;
         let entries = run.trail.tenants.get(&caller.tenant()).into_iter().flatten();
-        let is_selected = |entry: &audit::Event| action.is_none_or(|action| action.as_str() == entry.action.as_str());
+        let is_selected = |entry: &audit::Event| action.is_none_or(|action| action.as_str() == entry.action.name());
         let selected = entries.copied().filter(|(_, entry)| is_selected(entry)).collect();
         let progress = progress
             .entry((*reader, caller.tenant(), (direction, action)))
