@@ -78,6 +78,12 @@ const OWNED: &[(&str, &str)] = &[
     ("lambda-extension", "shared/api"),
     ("lambda_http", "shared/api"),
     ("lambda_runtime", "shared/api"),
+    // A function would be larger and start more slowly with them.
+    ("opentelemetry", "infra/gateway"),
+    ("opentelemetry-http", "infra/gateway"),
+    ("opentelemetry-otlp", "infra/gateway"),
+    ("opentelemetry_sdk", "infra/gateway"),
+    ("ureq", "infra/gateway"),
 ];
 
 /// Packages without HTTP, so that every front door can call them.

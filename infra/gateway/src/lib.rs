@@ -1,5 +1,7 @@
 //! All functions in one process, which takes the place of the API gateway: for development, and for the container.
 
+pub mod traces;
+
 /// Calls the function `$make` of every function's crate. This is the one list of the functions that serve requests, in
 /// the order of the OpenAPI document; a test fails for a folder in `functions/` that is neither here nor in [`jobs`].
 macro_rules! every_function {

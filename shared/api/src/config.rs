@@ -12,6 +12,7 @@ mod server;
 mod store;
 mod throttle;
 mod tokens;
+mod traces;
 mod variables;
 
 use std::ffi::OsString;
@@ -28,6 +29,7 @@ pub use logging::{AddressDetail, LogFormat, Logs, Stream};
 pub use origins::Origins;
 pub use server::{Connections, Mode, Timeouts};
 pub use tokens::TokenUse;
+pub use traces::{Headers, Sampler, Traces};
 pub use variables::ConfigError;
 use variables::Variables;
 
@@ -64,6 +66,8 @@ pub struct Config {
     /// `METRICS_HOST`, `METRICS_PORT`: the address of a server's metrics endpoint, if it has one; port 0 stands for any
     /// free port.
     pub metrics: Option<SocketAddr>,
+    /// `OTEL_…`: where a server sends the spans of its requests, if it does.
+    pub traces: Option<Traces>,
     /// `RUST_LOG`, `LOG_FORMAT`, `LOG_CLIENT_ADDRESS`, `AWS_LAMBDA_FUNCTION_NAME`.
     pub logs: Logs,
 }
@@ -86,9 +90,11 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let vars = Variables::new(lookup);
         let mode = server::mode(&vars)?;
+        let store = store::settings(&vars)?;
         Ok(Self {
             metrics: server::metrics(&vars, mode)?,
-            store: store::settings(&vars)?,
+            traces: traces::traces(&vars, mode, store.engine.name())?,
+            store,
             tokens: tokens::settings(&vars, token_use)?,
             mode,
             trusted_proxies: server::trusted_proxies(&vars)?,

@@ -49,6 +49,7 @@ mod request_id;
 mod request_layer;
 pub mod router;
 mod serve;
+pub mod spans;
 pub mod state;
 mod trace_id;
 

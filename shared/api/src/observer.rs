@@ -13,10 +13,11 @@ use crate::config::{AddressDetail, LogFormat, Logs};
 use crate::error::ApiError;
 use crate::identity::Identity;
 use crate::log::job::FinishedJob;
-use crate::log::request::{FinishedRequest, LoggedRoute, method_name};
+use crate::log::request::{FinishedRequest, LoggedRoute, OTHER, method_name};
 use crate::log::{LogSink, LoggedAddress};
 use crate::request_context::RequestContext;
 use crate::request_id::RequestId;
+use crate::spans::{EndedRequest, RequestSpan, StartedRequest, Tracer};
 use crate::trace_id::TraceId;
 
 /// The cause on the log line of a request whose client disconnected before the response.
@@ -31,6 +32,7 @@ struct Inner {
     format: Format,
     client_address: AddressDetail,
     metrics: Option<Arc<dyn MetricsSink>>,
+    tracer: Option<Arc<dyn Tracer>>,
     /// Finished requests that wait for [`Observer::flush`]; `None` if each is reported when it finishes.
     deferred: Option<Mutex<Vec<FinishedRequest>>>,
     /// Set by the first request.
@@ -92,19 +94,25 @@ impl Reached {
 }
 
 impl Observer {
-    pub(crate) fn new(logs: &Logs, sink: LogSink, metrics: Option<Arc<dyn MetricsSink>>, reporting: Reporting) -> Self {
+    pub(crate) fn new(
+        logs: &Logs,
+        sink: LogSink,
+        metrics: Option<Arc<dyn MetricsSink>>,
+        tracer: Option<Arc<dyn Tracer>>,
+        reporting: Reporting,
+    ) -> Self {
         let format = match (&logs.function, logs.format) {
             (Some(function), _) => Format::EmbeddedMetrics(function.clone()),
             (None, LogFormat::Json) => Format::Json,
             (None, LogFormat::Text) => Format::Text,
         };
-        Self::with_format(sink, format, logs.client_address, metrics, reporting)
+        Self::with_format(sink, format, logs.client_address, metrics, tracer, reporting)
     }
 
     /// An observer that writes the lines of this function as under Lambda: as JSON with metrics, and all of them.
     pub fn with_embedded_metrics(sink: LogSink, function: &str) -> Self {
         let format = Format::EmbeddedMetrics(function.to_owned());
-        Self::with_format(sink, format, AddressDetail::default(), None, Reporting::Immediate)
+        Self::with_format(sink, format, AddressDetail::default(), None, None, Reporting::Immediate)
     }
 
     fn with_format(
@@ -112,6 +120,7 @@ impl Observer {
         format: Format,
         client_address: AddressDetail,
         metrics: Option<Arc<dyn MetricsSink>>,
+        tracer: Option<Arc<dyn Tracer>>,
         reporting: Reporting,
     ) -> Self {
         Self(Arc::new(Inner {
@@ -119,6 +128,7 @@ impl Observer {
             format,
             client_address,
             metrics,
+            tracer,
             deferred: (reporting == Reporting::Deferred).then(Mutex::default),
             is_warm: AtomicBool::new(false),
         }))
@@ -135,19 +145,35 @@ impl Observer {
         if let Some(metrics) = &self.0.metrics {
             metrics.request_started();
         }
+        let (trace_id, parent) = TraceId::from_headers(request.headers());
+        let method = method_name(request.method());
+        let route = LoggedRoute {
+            alias_prefix: context.alias_prefix(),
+            matched: request.extensions().get().cloned(),
+        };
+        let span = self.0.tracer.as_ref().and_then(|tracer| {
+            tracer.start(&StartedRequest {
+                method: (method != OTHER).then_some(method),
+                route: route.matched.is_some().then(|| route.text()).as_deref(),
+                is_https: context.is_https(),
+                trace_id: trace_id.number(),
+                parent,
+            })
+        });
         RequestTimer {
             observer: self.clone(),
             clock,
             started: Instant::now(),
             id,
-            trace_id: TraceId::from_headers(request.headers()),
-            method: method_name(request.method()),
-            route: LoggedRoute {
-                alias_prefix: context.alias_prefix(),
-                matched: request.extensions().get().cloned(),
-            },
+            trace_id,
+            method,
+            route,
             context,
-            meter: Meter::new(),
+            meter: match &span {
+                Some(span) => Meter::observed_by(span.clone()),
+                None => Meter::new(),
+            },
+            span,
             is_cold_start: !self.0.is_warm.swap(true, Relaxed),
             is_finished: false,
         }
@@ -220,6 +246,8 @@ pub(crate) struct RequestTimer {
     route: LoggedRoute,
     context: RequestContext,
     meter: Meter,
+    /// `None` if the request is not traced.
+    span: Option<Arc<dyn RequestSpan>>,
     is_cold_start: bool,
     is_finished: bool,
 }
@@ -256,7 +284,7 @@ impl RequestTimer {
             Some(_) => error.and_then(|error| error.cause.clone()),
             None => Some(ABANDONED.into()),
         };
-        self.observer.record(FinishedRequest {
+        let request = FinishedRequest {
             at,
             request_id: self.id.clone(),
             trace_id: self.trace_id,
@@ -273,7 +301,16 @@ impl RequestTimer {
             store_trips: self.meter.trips(),
             store_retries: self.meter.retries(),
             cold_start: self.is_cold_start,
-        });
+        };
+        if let Some(span) = &self.span {
+            span.end(&EndedRequest {
+                status: request.status,
+                code: request.code,
+                store_trips: request.store_trips,
+                store_retries: request.store_retries,
+            });
+        }
+        self.observer.record(request);
         at
     }
 }
@@ -302,7 +339,7 @@ mod tests {
         let sink = LogSink::from_fn(move |line| kept.lock().unwrap().push(serde_json::from_slice(line).unwrap()));
         let format = Format::EmbeddedMetrics("test".to_owned());
         let detail = AddressDetail::default();
-        let observer = Observer::with_format(sink, format, detail, None, Reporting::Deferred);
+        let observer = Observer::with_format(sink, format, detail, None, None, Reporting::Deferred);
         let start = |id: &str| {
             let (id, context) = (RequestId::new(id), RequestContext::default());
             observer.start_timer(&Request::default(), id, context, Arc::new(SystemClock))

@@ -42,6 +42,11 @@ fn variables() -> BTreeSet<String> {
         ],
         &[secret, ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1")],
         &[secret, fdb],
+        &[
+            secret,
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"),
+            ("OTEL_TRACES_SAMPLER", "traceidratio"),
+        ],
     ] {
         let lookup = |name: &str| {
             names.borrow_mut().insert(name.to_owned());

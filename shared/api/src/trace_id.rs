@@ -12,6 +12,8 @@ use axum::http::{HeaderMap, HeaderName};
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
+use crate::spans::ParentSpan;
+
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const X_AMZN_TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 
@@ -26,16 +28,17 @@ const DIGITS: usize = 32;
 pub(crate) struct TraceId(u128);
 
 impl TraceId {
-    /// The trace id of a request with these headers.
+    /// The trace id of a request with these headers, and the client's span.
     ///
     /// `traceparent` has precedence, because a client sends it to find the request in its own trace. X-Ray's header
     /// comes from a load balancer, or from `lambda_http`, which replaces any value with the trace of the invocation. A
     /// header that is absent, malformed or repeated is ignored; without a usable header the id is a new one.
-    pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
-        let parent = single_value(headers, &TRACEPARENT).and_then(Self::from_traceparent);
-        parent
-            .or_else(|| single_value(headers, &X_AMZN_TRACE_ID).and_then(Self::from_xray))
-            .unwrap_or_else(Self::generate)
+    pub(crate) fn from_headers(headers: &HeaderMap) -> (Self, Option<ParentSpan>) {
+        if let Some((id, parent)) = single_value(headers, &TRACEPARENT).and_then(Self::from_traceparent) {
+            return (id, Some(parent));
+        }
+        let xray = single_value(headers, &X_AMZN_TRACE_ID).and_then(Self::from_xray);
+        (xray.unwrap_or_else(Self::generate), None)
     }
 
     /// A new id. It need not be hard to guess, because no decision depends on it.
@@ -46,22 +49,25 @@ impl TraceId {
     /// Parses a `traceparent` (section 3.2): `00-`, 32 digits of the trace, `-`, 16 digits of the parent, `-`, 2 digits
     /// of flags; in lower case, and neither id zero. A later version may continue after another hyphen; the version
     /// `ff` is invalid.
-    pub(crate) fn from_traceparent(value: &str) -> Option<Self> {
+    pub(crate) fn from_traceparent(value: &str) -> Option<(Self, ParentSpan)> {
         let value = value.trim_matches([' ', '\t']);
         let (known, rest) = value.split_at_checked(TRACEPARENT_LEN)?;
         let mut parts = known.split('-');
         let mut digits = |len| parts.next().filter(|part| is_lower_hex(part, len));
-        let (version, trace, parent, _flags) = (digits(2)?, digits(DIGITS)?, digits(16)?, digits(2)?);
+        let (version, trace, parent, flags) = (digits(2)?, digits(DIGITS)?, digits(16)?, digits(2)?);
         let has_valid_rest = match version {
             "ff" => return None,
             "00" => rest.is_empty(),
             _ => rest.is_empty() || rest.starts_with('-'),
         };
-        let parent = u64::from_str_radix(parent, 16).ok()?;
-        if !has_valid_rest || parent == 0 {
+        let parent = ParentSpan {
+            id: u64::from_str_radix(parent, 16).ok()?,
+            is_sampled: u8::from_str_radix(flags, 16).ok()? & 1 == 1,
+        };
+        if !has_valid_rest || parent.id == 0 {
             return None;
         }
-        Self::from_digits(trace.as_bytes())
+        Some((Self::from_digits(trace.as_bytes())?, parent))
     }
 
     /// Parses the field `Root` of X-Ray's header (`Root=1-8 digits-24 digits;Parent=…;Sampled=…`); its fields may be in
@@ -77,6 +83,11 @@ impl TraceId {
         digits[..8].copy_from_slice(time.as_bytes());
         digits[8..].copy_from_slice(unique.as_bytes());
         Self::from_digits(&digits)
+    }
+
+    /// The id as a number, which is never zero.
+    pub(crate) fn number(self) -> u128 {
+        self.0
     }
 
     fn from_digits(digits: &[u8]) -> Option<Self> {
@@ -126,7 +137,7 @@ mod tests {
     const XRAY: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
 
     fn w3c(value: &str) -> Option<String> {
-        TraceId::from_traceparent(value).map(|id| id.to_string())
+        TraceId::from_traceparent(value).map(|(id, _)| id.to_string())
     }
 
     fn xray(value: &str) -> Option<String> {
@@ -146,6 +157,16 @@ mod tests {
             " 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\t",
         ] {
             assert_eq!(w3c(value).as_deref(), Some(TRACE), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_traceparent_names_the_clients_span_and_whether_it_is_sampled() {
+        let parent = |value: &str| TraceId::from_traceparent(value).map(|(_, parent)| parent);
+        for (flags, is_sampled) in [("00", false), ("01", true), ("02", false), ("ff", true), ("fe", false)] {
+            let value = format!("00-{TRACE}-00f067aa0ba902b7-{flags}");
+            let id = 0x00f0_67aa_0ba9_02b7;
+            assert_eq!(parent(&value), Some(ParentSpan { id, is_sampled }), "{value}");
         }
     }
 
@@ -226,7 +247,7 @@ mod tests {
         for (name, value) in headers {
             all.append(HeaderName::from_static(name), value.parse().unwrap());
         }
-        TraceId::from_headers(&all).to_string()
+        TraceId::from_headers(&all).0.to_string()
     }
 
     #[test]

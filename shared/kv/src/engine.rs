@@ -26,6 +26,15 @@ pub enum Engine {
 }
 
 impl Engine {
+    /// The name of its software, in lower case.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Lmdb(_) => "lmdb",
+            #[cfg(feature = "fdb")]
+            Self::Fdb(_) => "foundationdb",
+        }
+    }
+
     /// The LMDB folder, if it contains no store. `None` for FoundationDB, where a store is a part of the cluster.
     pub fn missing_folder(&self) -> Option<&Path> {
         match self {
@@ -225,7 +234,7 @@ impl Transaction {
             Self::Fdb(txn) => {
                 let trip = trips.start_begin();
                 let version = txn.version().await;
-                trip.complete(0);
+                trip.complete(0, &version);
                 version.map(EngineSnapshot::Fdb)
             }
         }

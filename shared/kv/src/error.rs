@@ -153,6 +153,23 @@ pub enum Cause {
 }
 
 impl Error {
+    /// The variant's name for telemetry, in lower case. It contains no message, which may name a path or a host.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Conflict => "conflict",
+            Self::CommitUnknown => "commit_unknown",
+            Self::TooOld => "too_old",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Full { .. } => "full",
+            Self::KeyTooLarge { .. }
+            | Self::ValueTooLarge { .. }
+            | Self::TransactionTooLarge { .. }
+            | Self::TooManyAppends => "too_large",
+            Self::Open { .. } | Self::Cluster { .. } | Self::BadKey { .. } | Self::Corrupt { .. } => "defect",
+            Self::Engine { .. } => "engine",
+        }
+    }
+
     /// Whether [`Db::run`](crate::Db::run) retries after this error, because a new attempt may succeed soon.
     ///
     /// A full disk is not retried: it does not become free within a request.

@@ -50,7 +50,7 @@ pub use fdb::Cluster;
 pub use foundationdb_tuple::{Bytes, Element, TuplePack, TupleUnpack, Versionstamp};
 pub use key::Key;
 pub use limits::{MAX_KEY_LEN, MAX_STORE_LEN, MAX_TRANSACTION_LEN, MAX_VALUE_LEN};
-pub use meter::Meter;
+pub use meter::{EndedTrip, Meter, TripObserver};
 pub use query::{Entry, Order, Page, Query, Range};
 pub use snapshot::Snapshot;
 pub use txn::Txn;

@@ -13,31 +13,63 @@
 //! it), a read, or a commit with writes. The count is the same for every engine, with one exception: LMDB completes a
 //! read before the next one can start, so reads count as sequential there that FoundationDB would send concurrently.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use tokio::time::Instant;
+
+use crate::error::Error;
 
 tokio::task_local! {
     static CURRENT: Meter;
 }
 
+/// Observes the store trips of a [`Meter`], for example to trace them.
+pub trait TripObserver: Send + Sync {
+    /// A trip has ended. Called by the task that waited for it.
+    fn trip_ended(&self, trip: &EndedTrip);
+}
+
+/// A store trip that has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct EndedTrip {
+    /// What it did: `get`, `range`, `commit`, or `begin` for the begin of a transaction alone. The other trips include
+    /// a begin that they wait for.
+    pub operation: &'static str,
+    /// When it started.
+    pub started: Instant,
+    /// Why it failed, as [`Error::kind`] names it; `abandoned` if its task stopped waiting.
+    pub error: Option<&'static str>,
+}
+
 /// Counts the store trips and retries of a future. Clones share the counts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Meter(Arc<Counts>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Counts {
     /// Highest number of a started trip.
     started: AtomicU32,
     /// Highest number of a completed trip.
     completed: AtomicU32,
     retries: AtomicU32,
+    observer: Option<Arc<dyn TripObserver>>,
 }
 
 impl Meter {
     /// A meter with all counts at zero.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A meter with all counts at zero, whose trips `observer` sees.
+    pub fn observed_by(observer: Arc<dyn TripObserver>) -> Self {
+        Self(Arc::new(Counts {
+            observer: Some(observer),
+            ..Counts::default()
+        }))
     }
 
     /// Runs `work` and counts its trips and retries, except in transactions that begin in a task which `work` spawns.
@@ -65,6 +97,15 @@ impl Meter {
     }
 }
 
+impl fmt::Debug for Meter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Meter")
+            .field("trips", &self.trips())
+            .field("retries", &self.retries())
+            .finish_non_exhaustive()
+    }
+}
+
 /// The trips of one transaction.
 #[derive(Default)]
 pub(crate) struct Trips {
@@ -80,6 +121,9 @@ pub(crate) struct Trips {
 pub(crate) struct Trip<'a> {
     meter: Option<&'a Meter>,
     number: u32,
+    operation: &'static str,
+    /// When it started, if an observer waits for its end.
+    observed_since: Option<Instant>,
 }
 
 impl Trips {
@@ -92,17 +136,13 @@ impl Trips {
         }
     }
 
-    /// Starts a trip, after the begin's trip if that is still outstanding.
-    pub(crate) fn start(&self) -> Trip<'_> {
-        let Some(meter) = &self.meter else {
-            return Trip { meter: None, number: 0 };
-        };
-        let number = 1 + self.begin_number(meter).max(meter.0.completed.load(Relaxed));
-        meter.0.started.fetch_max(number, Relaxed);
-        Trip {
-            meter: Some(meter),
-            number,
-        }
+    /// Starts the trip of this operation, after the begin's trip if that is still outstanding.
+    pub(crate) fn start(&self, operation: &'static str) -> Trip<'_> {
+        let meter = self.meter.as_ref();
+        let number = meter.map_or(0, |meter| {
+            1 + self.begin_number(meter).max(meter.0.completed.load(Relaxed))
+        });
+        Trip::start(meter, number, operation)
     }
 
     /// Starts the begin's trip alone, to learn the transaction's snapshot.
@@ -113,10 +153,7 @@ impl Trips {
     pub(crate) fn start_begin(&self) -> Trip<'_> {
         let meter = self.meter.as_ref();
         let number = meter.map_or(0, |meter| self.begin_number(meter));
-        if let Some(meter) = meter {
-            meter.0.started.fetch_max(number, Relaxed);
-        }
-        Trip { meter, number }
+        Trip::start(meter, number, "begin")
     }
 
     /// Whether the transaction has a snapshot, so that a transaction that reads from it saves its begin.
@@ -137,14 +174,49 @@ impl Trips {
     }
 }
 
-impl Trip<'_> {
-    /// Notes that the trip has completed, followed by `extra` sequential ones. A trip that never completes counts too:
-    /// it was counted when it started.
-    pub(crate) fn complete(self, extra: u32) {
+impl<'a> Trip<'a> {
+    fn start(meter: Option<&'a Meter>, number: u32, operation: &'static str) -> Self {
+        if let Some(meter) = meter {
+            meter.0.started.fetch_max(number, Relaxed);
+        }
+        let is_observed = meter.is_some_and(|meter| meter.0.observer.is_some());
+        Self {
+            meter,
+            number,
+            operation,
+            observed_since: is_observed.then(Instant::now),
+        }
+    }
+
+    /// Notes that the trip has completed with this result, followed by `extra` sequential ones. A trip that never
+    /// completes counts too: it was counted when it started.
+    pub(crate) fn complete<T>(mut self, extra: u32, result: &Result<T, Error>) {
         if let Some(meter) = self.meter {
             let last = self.number + extra;
             meter.0.started.fetch_max(last, Relaxed);
             meter.0.completed.fetch_max(last, Relaxed);
         }
+        self.report(result.as_ref().err().map(Error::kind));
+    }
+
+    /// Shows the trip to the observer, once.
+    fn report(&mut self, error: Option<&'static str>) {
+        let Some(started) = self.observed_since.take() else {
+            return;
+        };
+        if let Some(observer) = self.meter.and_then(|meter| meter.0.observer.as_ref()) {
+            observer.trip_ended(&EndedTrip {
+                operation: self.operation,
+                started,
+                error,
+            });
+        }
+    }
+}
+
+/// The task stopped waiting: the deadline of its transaction passed, or the client disconnected.
+impl Drop for Trip<'_> {
+    fn drop(&mut self) {
+        self.report(Some("abandoned"));
     }
 }

@@ -85,16 +85,17 @@ impl Txn {
         let key = self.rooted(key)?;
         self.0.usage.reads.fetch_add(1, Relaxed);
         self.0.usage.keys_read.fetch_add(1, Relaxed);
-        let trip = self.0.trips.start();
+        let trip = self.0.trips.start("get");
         #[cfg(feature = "testing")]
         if let Some(faults) = &self.0.faults
             && let Err(error) = faults.before_read().await
         {
-            trip.complete(0);
-            return Err(error);
+            let failed = Err(error);
+            trip.complete(0, &failed);
+            return failed;
         }
         let value = self.0.engine.get(key, peek).await;
-        trip.complete(0);
+        trip.complete(0, &value);
         value
     }
 
@@ -107,13 +108,14 @@ impl Txn {
                 next: None,
             });
         }
-        let trip = self.0.trips.start();
+        let trip = self.0.trips.start("range");
         #[cfg(feature = "testing")]
         if let Some(faults) = &self.0.faults
             && let Err(error) = faults.before_read().await
         {
-            trip.complete(0);
-            return Err(error);
+            let failed = Err(error);
+            trip.complete(0, &failed);
+            return failed;
         }
         let mut extra_trips = 0;
         let found = self
@@ -121,7 +123,7 @@ impl Txn {
             .engine
             .range(&span, query.order, query.limit, &mut extra_trips)
             .await;
-        trip.complete(extra_trips);
+        trip.complete(extra_trips, &found);
         let found = found?;
         self.0.usage.reads.fetch_add(1, Relaxed);
         self.0.usage.keys_read.fetch_add(found.len() as u64, Relaxed);
@@ -255,7 +257,7 @@ impl Txn {
     /// Ends the attempt and commits its writes, if any. If the future is dropped while the outcome is open, sets
     /// `undecided`.
     pub(crate) async fn commit(&self, undecided: &AtomicBool) -> Result<(), Error> {
-        let trip = self.has_written().then(|| self.0.trips.start());
+        let trip = self.has_written().then(|| self.0.trips.start("commit"));
         let room = *lock(&self.0.room);
         #[cfg(feature = "testing")]
         let outcome = match &self.0.faults {
@@ -265,7 +267,7 @@ impl Txn {
         #[cfg(not(feature = "testing"))]
         let outcome = self.0.engine.commit(room, undecided).await;
         if let Some(trip) = trip {
-            trip.complete(0);
+            trip.complete(0, &outcome);
         }
         outcome
     }

@@ -3,11 +3,12 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use kv::faulty::{Fate, Latency, Plan};
-use kv::{Db, Engine, Error, Key, Meter, Query, Settings, Snapshot, Txn};
+use kv::{Db, EndedTrip, Engine, Error, Key, Meter, Query, Settings, Snapshot, TripObserver, Txn};
 use proptest::prelude::*;
 use tempfile::TempDir;
 use tokio::runtime::Builder;
@@ -265,4 +266,56 @@ async fn a_trip_that_never_completes_counts() {
     let read = hanging.run(|txn| async move { txn.get(&Key::of(&("a",))).await });
     assert!(meter.measure(read).await.is_err());
     assert_eq!(meter.trips(), 2, "the begin and the read");
+}
+
+/// Keeps what each trip did, how long it took, and its error.
+#[derive(Default)]
+struct Trips(Mutex<Vec<(&'static str, Duration, Option<&'static str>)>>);
+
+impl TripObserver for Trips {
+    fn trip_ended(&self, trip: &EndedTrip) {
+        let seen = (trip.operation, trip.started.elapsed(), trip.error);
+        self.0.lock().expect("no test panics with it").push(seen);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_sees_every_trip_once_with_its_duration_and_its_error() {
+    let (_folder, db) = store();
+    let observe = async |plan: Plan| {
+        let (trips, db) = (Arc::new(Trips::default()), slow(&db, plan));
+        let db = db.with_deadline(100 * TRIP);
+        let work = db.run(|txn| async move {
+            let key = Key::of(&("a",));
+            txn.get(&key).await?;
+            execute(&txn, &Step::Range).await?;
+            txn.set(&key, "1")
+        });
+        let meter = Meter::observed_by(trips.clone());
+        let _ = meter.measure(work).await;
+        std::mem::take(&mut *trips.0.lock().expect("no test panics with it"))
+    };
+    let seen = observe(Plan::default()).await;
+    // The first read waits for the begin of the transaction.
+    assert_eq!(
+        seen,
+        [("get", 2 * TRIP, None), ("range", TRIP, None), ("commit", TRIP, None)]
+    );
+    let conflict = Plan {
+        conflict: 1.0,
+        ..Plan::default()
+    };
+    let seen = observe(conflict).await;
+    let commits: Vec<_> = seen.iter().filter(|(operation, ..)| *operation == "commit").collect();
+    assert!(commits.len() > 1 && commits[0].2 == Some("conflict"), "{seen:?}");
+    let hang = Plan {
+        hang: 1.0,
+        ..Plan::default()
+    };
+    let seen = observe(hang).await;
+    assert_eq!(
+        seen.last().map(|trip| (trip.0, trip.2)),
+        Some(("get", Some("abandoned"))),
+        "{seen:?}"
+    );
 }

@@ -34,4 +34,5 @@ mod surface;
 mod sweep;
 mod template;
 mod throttle;
+mod traces;
 mod watch;

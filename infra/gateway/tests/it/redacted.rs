@@ -40,6 +40,7 @@ fn config(tokens: &jwt::Settings) -> Config {
         },
         passwords: Policy::BASIC,
         metrics: None,
+        traces: None,
         logs: Logs {
             filter: "info".parse().unwrap(),
             format: LogFormat::Json,

@@ -28,7 +28,7 @@ const TARGET: &str = "api::request";
 pub(crate) const NONE: &str = "(none)";
 
 /// Stands for a method that HTTP does not define, because a client can invent any number of methods.
-const OTHER: &str = "(other)";
+pub(crate) const OTHER: &str = "(other)";
 
 static DECLARATION: Declaration = Declaration::new();
 static SECURITY_DECLARATION: Declaration = Declaration::new();

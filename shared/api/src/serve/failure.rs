@@ -18,6 +18,8 @@ pub(super) enum Failure {
     Listen(SocketAddr, &'static str, io::Error),
     #[error("METRICS_PORT is set, but a single function has no metrics endpoint: only the gateway has one")]
     NoMetrics,
+    #[error("the tracer of OTEL_EXPORTER_OTLP_ENDPOINT could not be started: {0}")]
+    Tracer(String),
     #[error("the runtime could not be started: {0}")]
     Runtime(#[from] io::Error),
     #[error("the Lambda runtime ended: {0}")]

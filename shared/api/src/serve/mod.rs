@@ -28,6 +28,7 @@ use crate::log::{LogSink, subscriber};
 use crate::metrics;
 use crate::observer::{MetricsSink, Observer, Reporting};
 use crate::router::Router;
+use crate::spans::StartTracer;
 use crate::state::AppState;
 use admission::Admission;
 use failure::Failure;
@@ -38,19 +39,24 @@ use threads::Threads;
 
 pub(crate) use runtime::{StopStore, build_local, stop_signal};
 
+/// The limit for sending the last spans after the requests in flight have finished: a container engine kills the
+/// process ten seconds after the stop signal, and the requests may take eight of them.
+const LAST_SPANS: Duration = Duration::from_millis(1500);
+
 /// Serves a function until the process is stopped. This is the whole `main` of a function.
 pub fn serve(router: Router) -> ExitCode {
     exit(|| run(router, None))
 }
 
-/// Serves all functions as one server, which uses all cores, runs `jobs` every `SWEEP_SECONDS`, and serves its metrics
-/// on `METRICS_HOST` and `METRICS_PORT`.
+/// Serves all functions as one server, which uses all cores, runs `jobs` every `SWEEP_SECONDS`, serves its metrics on
+/// `METRICS_HOST` and `METRICS_PORT`, and traces its requests with `start_tracer` if `OTEL_…` says so.
 ///
-/// Under Lambda, which freezes a process after its response, separate functions run the jobs, and the log carries the
-/// metrics.
-pub fn serve_with(router: Router, jobs: Vec<Job>) -> ExitCode {
+/// Under Lambda, which freezes a process after its response, separate functions run the jobs, the log carries the
+/// metrics, and nothing is traced.
+pub fn serve_with(router: Router, jobs: Vec<Job>, start_tracer: StartTracer) -> ExitCode {
     let parts = ServerParts {
         jobs,
+        start_tracer,
         start_metrics: metrics::start,
         start_threads: Threads::start,
     };
@@ -61,6 +67,7 @@ pub fn serve_with(router: Router, jobs: Vec<Job>) -> ExitCode {
 /// removes them from a function's program.
 struct ServerParts {
     jobs: Vec<Job>,
+    start_tracer: StartTracer,
     /// Starts the metrics; returns their sink and their endpoint.
     start_metrics: fn(Timestamp) -> (Arc<dyn MetricsSink>, Axum),
     start_threads: fn() -> io::Result<Threads>,
@@ -102,7 +109,11 @@ fn run(router: Router, parts: Option<ServerParts>) -> Result<(), Failure> {
         Mode::Lambda => Reporting::Deferred,
         Mode::Server(_) => Reporting::Immediate,
     };
-    let observer = Observer::new(&config.logs, sink, metrics_sink, reporting);
+    let tracer = match (&config.traces, &parts) {
+        (Some(traces), Some(parts)) => Some((parts.start_tracer)(traces).map_err(Failure::Tracer)?),
+        _ => None,
+    };
+    let observer = Observer::new(&config.logs, sink, metrics_sink, tracer.clone(), reporting);
     let app = app(router, state, &config.origins, observer.clone());
     match config.mode {
         Mode::Lambda => {
@@ -123,7 +134,7 @@ fn run(router: Router, parts: Option<ServerParts>) -> Result<(), Failure> {
                 Some(parts) => (Some((parts.start_threads)()?), parts.jobs),
                 None => (None, Vec::new()),
             };
-            build_local(&mut with_hashing_threads())?.block_on(async {
+            let outcome = build_local(&mut with_hashing_threads())?.block_on(async {
                 let stop = stop_signal()?;
                 let server_observer = observer.clone();
                 if threads.is_some() {
@@ -147,7 +158,11 @@ fn run(router: Router, parts: Option<ServerParts>) -> Result<(), Failure> {
                     metrics,
                 };
                 server.run(stop).await
-            })
+            });
+            if let Some(tracer) = tracer {
+                tracer.shut_down(LAST_SPANS);
+            }
+            outcome
         }
     }
 }
@@ -156,7 +171,7 @@ fn run_schedule(job: &Job) -> Result<(), Failure> {
     let config = Config::from_env(TokenUse::Ignores)?;
     let sink = LogSink::from_stream(config.logs.stream);
     subscriber::init(&config.logs, &sink);
-    let observer = Observer::new(&config.logs, sink, None, Reporting::Immediate);
+    let observer = Observer::new(&config.logs, sink, None, None, Reporting::Immediate);
     let env = AppState::open(&config)?.env.clone();
     build_local(&mut Builder::new_current_thread())?.block_on(async {
         let stop = stop_signal()?;
