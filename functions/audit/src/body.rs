@@ -5,10 +5,12 @@ use std::borrow::Cow;
 use api::openapi::schema::{self, Id, RequestId, Time};
 use domain::audit::{Action, Event, Position, UnknownAction};
 use domain::logins::MAX_LOGINS;
+use domain::text::{NAME_MAX, Name};
+use domain::usage::{Quota, Quotas};
 use domain::{Address, LoginId, SessionId, TenantId, Timestamp, UserId};
 use serde::Serialize;
 use serde_json::json;
-use utoipa::openapi::schema::AdditionalProperties;
+use utoipa::openapi::schema::{AdditionalProperties, SchemaType};
 use utoipa::openapi::{ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -21,10 +23,12 @@ pub struct EventBody {
     kind: Cow<'static, str>,
     at: Timestamp,
     tenant_id: TenantId,
-    user_id: UserId,
+    user_id: Option<UserId>,
     login_id: Option<LoginId>,
     ip: Option<Address>,
     request_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operator: Option<Name>,
     #[serde(flatten)]
     details: Details,
 }
@@ -37,6 +41,7 @@ enum Details {
     Ended { ended: usize },
     EndedLogin { ended_login_id: LoginId },
     Session { session_id: SessionId },
+    Limit { quota: Quota, limit: Option<u64> },
 }
 
 impl EventBody {
@@ -51,6 +56,7 @@ impl EventBody {
             login_id: event.login,
             ip: event.address,
             request_id: event.request_id,
+            operator: event.action.operator().cloned(),
             details: Details::of(&event.action),
         }
     }
@@ -65,13 +71,20 @@ impl Details {
             | Action::RefreshReplayed
             | Action::ReuseDetected
             | Action::LoggedOut
+            | Action::Resumed { .. }
             | Action::Unknown(_) => Self::None {},
             Action::LoginRefused { attempts } => Self::Attempts { attempts },
-            Action::LoginEnded { ended } | Action::LoginEvicted { ended } => Self::EndedLogin { ended_login_id: ended },
-            Action::LoggedOutEverywhere { ended } | Action::PasswordChanged { ended } => Self::Ended { ended },
+            Action::LoginEnded { ended } | Action::LoginEvicted { ended } | Action::LoginRevoked { ended, .. } => {
+                Self::EndedLogin { ended_login_id: ended }
+            }
+            Action::LoggedOutEverywhere { ended }
+            | Action::PasswordChanged { ended }
+            | Action::Suspended { ended, .. }
+            | Action::LoginsRevoked { ended, .. } => Self::Ended { ended },
             Action::SessionCreated { session }
             | Action::SessionChanged { session }
             | Action::SessionDeleted { session } => Self::Session { session_id: session },
+            Action::LimitChanged { quota, limit, .. } => Self::Limit { quota, limit },
         }
     }
 }
@@ -86,41 +99,28 @@ impl PartialSchema for EventBody {
                 .maximum(Some(most))
                 .into()
         };
-        let address = schema::text()
-            .min_length(Some(2))
-            .max_length(Some(45))
-            .examples(["203.0.113.1"])
-            .build();
-        let form = |kind: ObjectBuilder, details: Option<(&str, RefOr<Schema>)>| {
-            let event = ObjectBuilder::new()
-                .property(
-                    "id",
-                    schema::text()
-                        .pattern(Some("^[0-9a-f]{24}$"))
-                        .max_length(Some(24))
-                        .examples(["000000000000002a00000000"]),
-                )
-                .required("id")
-                .property("type", kind)
-                .required("type")
-                .property("at", reference::<Time>())
-                .required("at")
-                .property("tenantId", reference::<Id>())
-                .required("tenantId")
-                .property("userId", reference::<Id>())
-                .required("userId")
-                .property("loginId", or_null(reference::<Id>()))
-                .required("loginId")
-                .property("ip", or_null(address.clone().into()))
-                .required("ip")
-                .property("requestId", reference::<RequestId>())
-                .required("requestId");
-            match details {
-                Some((name, schema)) => event.property(name, schema).required(name),
-                None => event,
-            }
-        };
         let one_of = |types: &[&str]| schema::text().enum_values(Some(types.iter().copied()));
+        let user = ("userId", reference::<Id>());
+        let any_user = ("userId", or_null(reference::<Id>()));
+        let of_user = |types: &[&str], details: Option<(&str, RefOr<Schema>)>| {
+            let details: Vec<_> = [Some(user.clone()), details].into_iter().flatten().collect();
+            form(one_of(types), &details)
+        };
+        let operator = || {
+            let name = schema::text()
+                .min_length(Some(1))
+                .max_length(Some(NAME_MAX))
+                .description(Some("The operator who acted, as they named themselves."))
+                .examples(["ops"]);
+            ("operator", name.into())
+        };
+        let by_operator = |types: &[&str], details: Option<(&str, RefOr<Schema>)>| {
+            let details: Vec<_> = [Some(user.clone()), Some(operator()), details]
+                .into_iter()
+                .flatten()
+                .collect();
+            form(one_of(types), &details)
+        };
         // An older version of the program shows events of a newer one, and a newer one those that a client's copy of
         // this document does not know.
         let known = json!({ "enum": Action::NAMES });
@@ -141,23 +141,39 @@ impl PartialSchema for EventBody {
             "login.reuse_detected",
             "login.closed",
         ];
+        let ended_login = || Some(("endedLoginId", reference::<Id>()));
+        let ended = || Some(("ended", count(MAX_LOGINS)));
+        let limit = ObjectBuilder::new()
+            .schema_type(SchemaType::Array(vec![Type::Integer, Type::Null]))
+            .description(Some(
+                "The tenant's own limit; null if the limit of every tenant applies again.",
+            ))
+            .minimum(Some(0))
+            .maximum(Some(Quotas::MAX));
+        let limit_changed = [
+            ("userId", ObjectBuilder::new().schema_type(Type::Null).into()),
+            operator(),
+            (
+                "quota",
+                schema::text().enum_values(Some(Quota::NAMES.iter().copied())).into(),
+            ),
+            ("limit", limit.into()),
+        ];
         OneOfBuilder::new()
-            .description(Some("An event: the common members, and the members of its type."))
-            .item(form(one_of(&session), Some(("sessionId", reference::<Id>()))))
-            .item(form(one_of(&plain), None))
-            .item(form(
-                one_of(&["login.refused"]),
-                Some(("attempts", count(4_294_967_295))),
+            .description(Some(
+                "An event: the common members, and the members of its type. An event with `operator` was caused by an \
+                 operator of the API, not by the user.",
             ))
-            .item(form(
-                one_of(&["login.ended", "login.evicted"]),
-                Some(("endedLoginId", reference::<Id>())),
-            ))
-            .item(form(
-                one_of(&["login.ended_all", "password.changed"]),
-                Some(("ended", count(MAX_LOGINS))),
-            ))
-            .item(form(unknown, None).additional_properties(Some(AdditionalProperties::FreeForm(true))))
+            .item(of_user(&session, Some(("sessionId", reference::<Id>()))))
+            .item(of_user(&plain, None))
+            .item(of_user(&["login.refused"], Some(("attempts", count(4_294_967_295)))))
+            .item(of_user(&["login.ended", "login.evicted"], ended_login()))
+            .item(of_user(&["login.ended_all", "password.changed"], ended()))
+            .item(by_operator(&["user.resumed"], None))
+            .item(by_operator(&["login.revoked"], ended_login()))
+            .item(by_operator(&["user.suspended", "login.revoked_all"], ended()))
+            .item(form(one_of(&["tenant.limit_changed"]), &limit_changed))
+            .item(form(unknown, &[any_user]).additional_properties(Some(AdditionalProperties::FreeForm(true))))
             .into()
     }
 }
@@ -172,6 +188,39 @@ impl ToSchema for EventBody {
         schemas.push((RequestId::name().into_owned(), RequestId::schema()));
         schemas.push((Time::name().into_owned(), Time::schema()));
     }
+}
+
+/// The schema of the events of these types: the common members, and `details`.
+fn form(kind: ObjectBuilder, details: &[(&str, RefOr<Schema>)]) -> ObjectBuilder {
+    let address = schema::text()
+        .min_length(Some(2))
+        .max_length(Some(45))
+        .examples(["203.0.113.1"])
+        .build();
+    let common = ObjectBuilder::new()
+        .property(
+            "id",
+            schema::text()
+                .pattern(Some("^[0-9a-f]{24}$"))
+                .max_length(Some(24))
+                .examples(["000000000000002a00000000"]),
+        )
+        .required("id")
+        .property("type", kind)
+        .required("type")
+        .property("at", reference::<Time>())
+        .required("at")
+        .property("tenantId", reference::<Id>())
+        .required("tenantId")
+        .property("loginId", or_null(reference::<Id>()))
+        .required("loginId")
+        .property("ip", or_null(address.clone().into()))
+        .required("ip")
+        .property("requestId", reference::<RequestId>())
+        .required("requestId");
+    details.iter().fold(common, |event, (name, schema)| {
+        event.property(*name, schema.clone()).required(*name)
+    })
 }
 
 fn reference<T: ToSchema>() -> RefOr<Schema> {
@@ -201,7 +250,13 @@ mod tests {
     /// The members of an event beside the common ones.
     fn details(action: Action) -> Value {
         let place = Position::from_slice(&[0; 12]).unwrap();
-        let event = Event::of(id(), None, &Client::default(), Timestamp::from_millis(0), action);
+        let event = Event::of(
+            id::<UserId>(),
+            None,
+            &Client::default(),
+            Timestamp::from_millis(0),
+            action,
+        );
         let mut body = serde_json::to_value(EventBody::of(id(), place, event)).unwrap();
         let members = body.as_object_mut().unwrap();
         for common in ["id", "type", "at", "tenantId", "userId", "loginId", "ip", "requestId"] {
@@ -213,6 +268,7 @@ mod tests {
     #[test]
     fn every_action_adds_its_details() {
         let session = id();
+        let operator = || Name::parse("ops").unwrap();
         for (action, expected) in [
             (Action::Registered, json!({})),
             (Action::LoggedIn, json!({})),
@@ -228,6 +284,36 @@ mod tests {
             (Action::SessionCreated { session }, json!({ "sessionId": ID })),
             (Action::SessionChanged { session }, json!({ "sessionId": ID })),
             (Action::SessionDeleted { session }, json!({ "sessionId": ID })),
+            (
+                Action::Suspended {
+                    operator: operator(),
+                    ended: 2,
+                },
+                json!({ "operator": "ops", "ended": 2 }),
+            ),
+            (Action::Resumed { operator: operator() }, json!({ "operator": "ops" })),
+            (
+                Action::LoginRevoked {
+                    operator: operator(),
+                    ended: id(),
+                },
+                json!({ "operator": "ops", "endedLoginId": ID }),
+            ),
+            (
+                Action::LoginsRevoked {
+                    operator: operator(),
+                    ended: 2,
+                },
+                json!({ "operator": "ops", "ended": 2 }),
+            ),
+            (
+                Action::LimitChanged {
+                    operator: operator(),
+                    quota: Quota::StoredBytes,
+                    limit: Some(7),
+                },
+                json!({ "operator": "ops", "quota": "storedBytes", "limit": 7 }),
+            ),
         ] {
             assert_eq!(details(action.clone()), expected, "{action:?}");
         }

@@ -21,6 +21,7 @@ pub mod id_generator;
 pub mod idempotency;
 mod keys;
 pub mod logins;
+pub mod operator;
 pub mod page;
 pub mod password;
 pub mod readiness;

@@ -11,6 +11,7 @@ use domain::record::{self, Projection, Record};
 use domain::sessions::{Session, WorkspacePath};
 use domain::tenants::{Kind, MemberRole, Membership, Tenant};
 use domain::text::Name;
+use domain::usage::Quota;
 use domain::users::{Email, User};
 use domain::{Address, LoginId, Role, SessionId, SystemRng, TenantId, Timestamp, UserAgent, UserId};
 use kv::{Key, Range};
@@ -62,6 +63,12 @@ fn action() -> impl Strategy<Value = Action> {
         id().prop_map(|session| Action::SessionCreated { session }),
         id().prop_map(|session| Action::SessionChanged { session }),
         id().prop_map(|session| Action::SessionDeleted { session }),
+        (name(), any::<usize>()).prop_map(|(operator, ended)| Action::Suspended { operator, ended }),
+        name().prop_map(|operator| Action::Resumed { operator }),
+        (name(), id()).prop_map(|(operator, ended)| Action::LoginRevoked { operator, ended }),
+        (name(), any::<usize>()).prop_map(|(operator, ended)| Action::LoginsRevoked { operator, ended }),
+        (name(), prop::sample::select(&Quota::ALL[..]), any::<Option<u64>>())
+            .prop_map(|(operator, quota, limit)| Action::LimitChanged { operator, quota, limit }),
     ]
 }
 
@@ -157,8 +164,8 @@ proptest! {
 
     #[test]
     fn audit_events_round_trip(
-        action in action(), at in time(), user in id::<UserId>(), login in prop::option::of(id::<LoginId>()),
-        address in prop::option::of(address()), request_id in "\\PC{0,100}",
+        action in action(), at in time(), user in prop::option::of(id::<UserId>()),
+        login in prop::option::of(id::<LoginId>()), address in prop::option::of(address()), request_id in "\\PC{0,100}",
     ) {
         let name = action.name();
         let event = Event { action, at, user, login, address, request_id };

@@ -3,6 +3,7 @@
 //! A command calls operations of `domain` and prints their result: a text, or with `--json` one JSON value. A failure
 //! is one sentence on standard error and a non-zero exit code.
 
+mod admin;
 mod failure;
 mod output;
 mod version;
@@ -23,6 +24,9 @@ pub(crate) struct Arguments {
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
+    /// Show and change accounts
+    #[command(subcommand)]
+    Admin(admin::Command),
     /// Succeed if a gateway on HOST and PORT responds
     Health,
     /// Print the version and the commit
@@ -32,6 +36,7 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(self) -> ExitCode {
         let outcome: Result<()> = match self {
+            Self::Admin(command) => admin::run(command),
             Self::Health => return api::probe(),
             Self::Version(output) => version::run(output),
         };

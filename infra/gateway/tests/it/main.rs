@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is a failure with a location")]
 
+mod admin;
 mod asvs;
 mod connections;
 mod cors;

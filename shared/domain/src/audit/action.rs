@@ -9,15 +9,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::id::{LoginId, SessionId};
+use crate::text::Name;
+use crate::usage::Quota;
 
 /// Defines [`Action`] with the name of each action in the store and in the contract, so that the list exists once.
 macro_rules! actions {
-    ($($(#[$doc:meta])* $name:literal => $action:ident $({ $(#[$field_doc:meta])* $field:ident: $type:ty })?,)+) => {
+    ($(
+        $(#[$doc:meta])* $name:literal => $action:ident
+        $({ $($(#[$field_doc:meta])* $field:ident: $type:ty),+ })?,
+    )+) => {
         /// What was done.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
         #[serde(tag = "type", rename_all_fields = "camelCase")]
         pub enum Action {
-            $($(#[$doc])* #[serde(rename = $name)] $action $({ $(#[$field_doc])* $field: $type })?,)+
+            $($(#[$doc])* #[serde(rename = $name)] $action $({ $($(#[$field_doc])* $field: $type),+ })?,)+
             /// An action that a newer version of the program has written.
             #[serde(untagged)]
             Unknown(UnknownAction),
@@ -41,9 +46,9 @@ macro_rules! actions {
                     $($name => {
                         #[derive(Deserialize)]
                         #[serde(rename_all = "camelCase", deny_unknown_fields)]
-                        struct Members { $($field: $type)? }
-                        let Members { $($field)? } = Members::deserialize(MapAccessDeserializer::new(members))?;
-                        Ok(Self::$action $({ $field })?)
+                        struct Members { $($($field: $type),+)? }
+                        let Members { $($($field),+)? } = Members::deserialize(MapAccessDeserializer::new(members))?;
+                        Ok(Self::$action $({ $($field),+ })?)
                     })+
                     _ if UnknownAction::is_name(name) => {
                         let mut all = Map::new();
@@ -114,6 +119,55 @@ actions! {
         /// The session.
         session: SessionId
     },
+    /// An operator suspended the user, which ended all of their logins.
+    "user.suspended" => Suspended {
+        /// The operator.
+        operator: Name,
+        /// The number of logins that were alive.
+        ended: usize
+    },
+    /// An operator ended the suspension of the user.
+    "user.resumed" => Resumed {
+        /// The operator.
+        operator: Name
+    },
+    /// An operator ended one of the user's logins.
+    "login.revoked" => LoginRevoked {
+        /// The operator.
+        operator: Name,
+        /// The ended login.
+        ended: LoginId
+    },
+    /// An operator ended all of the user's logins.
+    "login.revoked_all" => LoginsRevoked {
+        /// The operator.
+        operator: Name,
+        /// The number of logins that were alive.
+        ended: usize
+    },
+    /// An operator changed a limit of the tenant.
+    "tenant.limit_changed" => LimitChanged {
+        /// The operator.
+        operator: Name,
+        /// The quota.
+        quota: Quota,
+        /// The tenant's own limit; `None` if the limit of every tenant applies again.
+        limit: Option<u64>
+    },
+}
+
+impl Action {
+    /// The operator who acted; `None` if a user did, or a client in their name.
+    pub fn operator(&self) -> Option<&Name> {
+        match self {
+            Self::Suspended { operator, .. }
+            | Self::Resumed { operator }
+            | Self::LoginRevoked { operator, .. }
+            | Self::LoginsRevoked { operator, .. }
+            | Self::LimitChanged { operator, .. } => Some(operator),
+            _ => None,
+        }
+    }
 }
 
 /// An action that only a newer version of the program knows. Only decoding makes one: this code cannot write it.

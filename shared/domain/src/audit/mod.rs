@@ -28,8 +28,8 @@ pub struct Event {
     pub action: Action,
     /// When, by the clock of the process that did it. Clocks differ: only the log's order is the order of the events.
     pub at: Timestamp,
-    /// The user who did it, or whose account it was done to.
-    pub user: UserId,
+    /// The user who did it, or whose account it was done to. `None` if an operator did it to the tenant.
+    pub user: Option<UserId>,
     /// The login that was used, if any.
     pub login: Option<LoginId>,
     /// The client address.
@@ -70,12 +70,18 @@ impl Event {
         )
     }
 
-    /// An action on a user's account.
-    pub fn of(user: UserId, login: Option<LoginId>, client: &Client, at: Timestamp, action: Action) -> Self {
+    /// An action on a user's account, or on the tenant alone.
+    pub fn of(
+        user: impl Into<Option<UserId>>,
+        login: Option<LoginId>,
+        client: &Client,
+        at: Timestamp,
+        action: Action,
+    ) -> Self {
         Self {
             action,
             at,
-            user,
+            user: user.into(),
             login,
             address: client.address,
             request_id: client.request_id.clone(),

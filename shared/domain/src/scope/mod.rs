@@ -11,6 +11,7 @@ mod in_tenant;
 
 use crate::id::{TenantId, UserId};
 use crate::logins::RefreshToken;
+use crate::tenants::Membership;
 
 /// The authority to touch one tenant's data. Only this module and its children make one.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +34,13 @@ impl TenantScope {
     /// The tenant of a key that has expired, for the sweep, which acts for every tenant.
     pub(crate) fn of_expired_key(tenant: TenantId) -> Self {
         Self { tenant }
+    }
+
+    /// The tenant of a membership, for operators, who act for every tenant.
+    pub(crate) fn of_membership(membership: &Membership) -> Self {
+        Self {
+            tenant: membership.tenant,
+        }
     }
 
     /// The user's own tenant, for operations that have just created or authenticated the user.

@@ -10,6 +10,11 @@ pub fn tenant(scope: TenantScope) -> Key {
     Key::of(&("tenants", scope.tenant().uuid()))
 }
 
+/// The prefix of a user's memberships.
+pub fn memberships(user: UserId) -> Key {
+    Key::of(&("users", user.uuid(), "tenants"))
+}
+
 /// A user's membership in a tenant. It needs no scope, because the check that grants a scope reads it.
 pub fn membership(user: UserId, tenant: TenantId) -> Key {
     Key::of(&("users", user.uuid(), "tenants", tenant.uuid()))

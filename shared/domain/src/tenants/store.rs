@@ -1,7 +1,7 @@
 //! Storage of tenants and memberships on a given transaction.
 
 use futures_util::try_join;
-use kv::Txn;
+use kv::{Order, Query, Range, Txn};
 
 use crate::error::{Error, Result};
 use crate::id::{TenantId, UserId};
@@ -10,6 +10,9 @@ use crate::record;
 use crate::scope::TenantScope;
 use crate::tenants::{MemberRole, Membership, Tenant, keys};
 use crate::users::User;
+
+/// More memberships than a user has.
+const MAX_MEMBERSHIPS: usize = 1000;
 
 /// Adds `user`'s own tenant with its first member. Reads nothing, because the tenant's id is the user's alone.
 pub fn create(txn: &Txn, user: &User, tenant: &Tenant, founder: &Membership) -> Result<()> {
@@ -25,6 +28,18 @@ pub async fn membership(txn: &Txn, user: UserId, tenant: TenantId) -> Result<Opt
         .as_deref()
         .map(record::decode)
         .transpose()
+}
+
+/// All of the user's memberships.
+pub async fn memberships(txn: &Txn, user: UserId) -> Result<Vec<Membership>> {
+    let page = txn
+        .range(&Query {
+            range: Range::below(&keys::memberships(user)),
+            order: Order::Ascending,
+            limit: MAX_MEMBERSHIPS,
+        })
+        .await?;
+    page.entries.iter().map(|entry| record::decode(&entry.value)).collect()
 }
 
 /// The role of `user` in `tenant`, if they are a member.

@@ -10,6 +10,11 @@ pub fn user(id: UserId) -> Key {
     Key::of(&("users", id.uuid()))
 }
 
+/// The prefix of the index of emails.
+pub fn emails() -> Key {
+    Key::of(&("users", "by_email"))
+}
+
 /// The entry of an email in the index.
 pub fn by_email(email: &Email) -> Key {
     Key::of(&("users", "by_email", email.as_str()))

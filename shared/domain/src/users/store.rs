@@ -1,6 +1,6 @@
 //! Storage of users on a given transaction.
 
-use kv::{Range, Txn};
+use kv::{Order, Query, Range, Txn};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
@@ -22,11 +22,30 @@ pub async fn find_id_by_email(txn: &Txn, email: &Email) -> Result<Option<UserId>
     let Some(bytes) = txn.get(&keys::by_email(email)).await? else {
         return Ok(None);
     };
-    let id = UserId::from_slice(&bytes).ok_or_else(|| Error::Corrupt {
+    id_of_entry(&bytes).map(Some)
+}
+
+/// The ids of up to `limit` accounts in the order of their emails, after the email `after`.
+pub async fn list_ids(txn: &Txn, after: Option<&Email>, limit: usize) -> Result<Vec<UserId>> {
+    let all = Range::below(&keys::emails());
+    let page = txn
+        .range(&Query {
+            range: match after {
+                Some(email) => all.after(&keys::by_email(email)),
+                None => all,
+            },
+            order: Order::Ascending,
+            limit,
+        })
+        .await?;
+    page.entries.iter().map(|entry| id_of_entry(&entry.value)).collect()
+}
+
+fn id_of_entry(value: &[u8]) -> Result<UserId> {
+    UserId::from_slice(value).ok_or_else(|| Error::Corrupt {
         kind: "email index",
         why: "its value is not 16 bytes".into(),
-    })?;
-    Ok(Some(id))
+    })
 }
 
 /// An id that no user has, derived from the email. Reading it in place of an unknown email's account keeps the reads

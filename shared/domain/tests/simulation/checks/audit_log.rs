@@ -111,7 +111,7 @@ fn order(entries: &[(&Event, &audit::Event)], problems: &mut Problems) {
         if let Some(caller) = acting_caller(&event.call) {
             // A password change also opens a login, later than it was called.
             let is_of_other_login = matches!(entry.action, Action::LoginRefused { .. } | Action::LoggedIn);
-            let is_own = entry.user == caller.user()
+            let is_own = entry.user == Some(caller.user())
                 && (is_of_other_login || entry.at == event.at && entry.login == Some(caller.login()));
             problems.unless(is_own, || {
                 format!("#{} logged {entry:?} for another caller or time", event.number)
@@ -147,7 +147,7 @@ fn wrong_passwords(history: &History, entries: &[(&Event, &audit::Event)], probl
             email = Some(registered);
         }
     }
-    let user = entries.first().map(|(_, entry)| entry.user);
+    let user = entries.first().and_then(|(_, entry)| entry.user);
     let attempts = history.events.iter().filter(|event| match &event.call {
         Call::LogIn { email: of, .. }
         | Call::Register {

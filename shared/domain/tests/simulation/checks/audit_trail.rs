@@ -35,21 +35,25 @@ impl<'h> AuditTrail<'h> {
                     problems.add(format!("no request wrote {entry:?}"));
                     continue;
                 };
-                let own = TenantId::own(entry.user);
+                let Some(user) = entry.user else {
+                    problems.add(format!("{entry:?} has no user"));
+                    continue;
+                };
+                let own = TenantId::own(user);
                 problems.unless(own.uuid() == *tenant, || {
                     format!("{entry:?} is in the audit log of tenant {tenant}")
                 });
-                trail.add(own, event, entry);
+                trail.add(own, user, event, entry);
             }
         }
         trail
     }
 
-    fn add(&mut self, tenant: TenantId, event: &'h Event, entry: &'h audit::Event) {
+    fn add(&mut self, tenant: TenantId, user: UserId, event: &'h Event, entry: &'h audit::Event) {
         self.tenants.entry(tenant).or_default().push((event, entry));
         self.actions.entry(event.number).or_default().push(&entry.action);
         match &entry.action {
-            Action::Registered => self.registrations.entry(entry.user).or_default().push(event),
+            Action::Registered => self.registrations.entry(user).or_default().push(event),
             Action::SessionCreated { session } => self.creations.entry(*session).or_default().push(event),
             action @ (Action::SessionChanged { session } | Action::SessionDeleted { session }) => {
                 self.changes.entry(*session).or_default().push((event, action));

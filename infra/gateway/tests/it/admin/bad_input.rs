@@ -1,0 +1,62 @@
+//! Input that a command rejects, with one sentence and without an effect.
+
+use testkit::{Process, Target as _, TestStore};
+
+use super::{command, failure, start};
+
+#[tokio::test]
+async fn bad_input_is_one_sentence_and_has_no_effect() {
+    let gateway = start().await;
+    let unknown = "0190d0a0-7c3e-7a11-8f3e-0123456789ab";
+    let no_user = format!("there is no user {unknown}");
+    for (arguments, sentence) in [
+        (
+            &["users", "show", "bob@example.com"][..],
+            "there is no user bob@example.com",
+        ),
+        (&["users", "show", unknown], &no_user),
+        (
+            &["users", "show", "bob"],
+            "`bob` is neither the id nor the email of a user",
+        ),
+        (
+            &["users", "list", "--limit", "0"],
+            "the limit must be a whole number from 1 to 100",
+        ),
+        (&["users", "list", "--after", ""], "the email must not be empty"),
+        (&["logins", "end", unknown], &no_user),
+        (
+            &["logins", "end", "alice@example.com", "--login", "1"],
+            "`1` is not the id of a login",
+        ),
+        (
+            &["logins", "end", "alice@example.com", "--as", " "],
+            "the operator's name must not be empty",
+        ),
+    ] {
+        assert_eq!(failure(command(&gateway.store, arguments)), sentence, "{arguments:?}");
+    }
+    let mut nameless = command(&gateway.store, &["logins", "end", "alice@example.com"]);
+    nameless.env_remove("USER");
+    let sentence = failure(nameless);
+    assert_eq!(sentence, "the variable USER is not set: name yourself with `--as`");
+    gateway
+        .remote
+        .get("/v5/sessions")
+        .bearer(&gateway.token)
+        .send()
+        .await
+        .ok();
+}
+
+#[test]
+fn a_missing_store_is_named() {
+    let store = TestStore::lmdb();
+    let missing = store.folder().join("missing");
+    let mut command = Process::command(env!("CARGO_BIN_EXE_gateway"));
+    command.env("STORE", format!("lmdb:{}", missing.display()));
+    command.args(["admin", "users", "list"]);
+    let sentence = failure(command);
+    assert!(sentence.contains(&missing.display().to_string()), "{sentence}");
+    assert!(!missing.exists());
+}

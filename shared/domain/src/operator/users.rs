@@ -1,0 +1,176 @@
+//! Showing users, and ending their logins.
+
+use futures_util::future::try_join_all;
+use futures_util::try_join;
+use kv::Txn;
+
+use crate::audit::{self, Action};
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::id::{LoginId, UserId};
+use crate::logins::{self, Login};
+use crate::operator::{Operator, UserName};
+use crate::page::Limit;
+use crate::scope::TenantScope;
+use crate::tenants::{self, Membership, Tenant};
+use crate::text::Name;
+use crate::time::Timestamp;
+use crate::users::{self, Email, User};
+
+/// An account as operators see it, without its password hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The id.
+    pub id: UserId,
+    /// The email to log in with.
+    pub email: Email,
+    /// The first name.
+    pub first_name: Option<Name>,
+    /// The last name.
+    pub last_name: Option<Name>,
+    /// When the account was created.
+    pub created_at: Timestamp,
+}
+
+impl From<User> for Account {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id,
+            email: user.email,
+            first_name: user.first_name,
+            last_name: user.last_name,
+            created_at: user.created_at,
+        }
+    }
+}
+
+/// A page of all accounts, in the order of their emails.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The accounts.
+    pub accounts: Vec<Account>,
+    /// The last email, if more accounts follow.
+    pub next: Option<Email>,
+}
+
+/// An account with its tenants and its logins that are alive.
+#[derive(Clone, Debug)]
+pub struct Details {
+    /// The account.
+    pub account: Account,
+    /// The memberships, each with its tenant.
+    pub tenants: Vec<(Membership, Tenant)>,
+    /// The number of logins.
+    pub logins: usize,
+    /// When a login was last opened or refreshed.
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// A page of all accounts: those whose emails come after `after`.
+///
+/// The order is that of the index by email, which has one entry per account. An account that is created meanwhile is on
+/// a later page or on none.
+pub async fn list(env: &Env, limit: Limit, after: Option<&Email>) -> Result<Page> {
+    env.db
+        .run(|txn| async move {
+            let mut ids = users::store::list_ids(&txn, after, limit.get() + 1).await?;
+            let has_more = ids.len() > limit.get();
+            ids.truncate(limit.get());
+            let accounts = try_join_all(ids.iter().map(|id| account(&txn, *id))).await?;
+            let last = accounts.last().filter(|_| has_more);
+            Ok::<_, Error>(Page {
+                next: last.map(|account| account.email.clone()),
+                accounts,
+            })
+        })
+        .await
+}
+
+/// The account with an id from the index.
+async fn account(txn: &Txn, id: UserId) -> Result<Account> {
+    let user = users::store::find(txn, id).await?;
+    user.map(Account::from).ok_or_else(|| Error::Corrupt {
+        kind: "email index",
+        why: format!("it names the user {id}, who is missing"),
+    })
+}
+
+/// The account that `user` names; [`Error::NotFound`] if there is none.
+pub async fn show(env: &Env, user: &UserName) -> Result<Details> {
+    let now = env.clock.now();
+    env.db
+        .run(|txn| async move {
+            let user = user.find(&txn).await?;
+            let (memberships, logins) = try_join!(
+                tenants::store::memberships(&txn, user.id),
+                logins::store::list(&txn, user.id)
+            )?;
+            let find = |membership: Membership| {
+                let txn = &txn;
+                async move {
+                    let scope = TenantScope::of_membership(&membership);
+                    let tenant = tenants::store::find(txn, scope).await?;
+                    Ok::<_, Error>(tenant.map(|tenant| (membership, tenant)))
+                }
+            };
+            let tenants = try_join_all(memberships.into_iter().map(find)).await?;
+            let alive = logins.iter().filter(|login| login.is_alive(now));
+            Ok::<_, Error>(Details {
+                account: user.into(),
+                tenants: tenants.into_iter().flatten().collect(),
+                logins: alive.clone().count(),
+                last_used_at: alive.map(|login| login.used_at).max(),
+            })
+        })
+        .await
+}
+
+/// Ends all of a user's logins, so that their next requests fail. Returns how many were alive.
+pub async fn end_logins(env: &Env, operator: &Operator, user: &UserName) -> Result<usize> {
+    let now = env.clock.now();
+    env.db
+        .run(|txn| async move {
+            let user = user.find(&txn).await?;
+            let logins = logins::store::list(&txn, user.id).await?;
+            txn.use_reserve();
+            let ended = end_all(&txn, &logins, now)?;
+            let name = operator.name.clone();
+            let action = Action::LoginsRevoked { operator: name, ended };
+            let event = operator.event(Some(user.id), now, action);
+            audit::store::add(&txn, TenantScope::own(user.id), &event)?;
+            Ok::<_, Error>(ended)
+        })
+        .await
+}
+
+/// Ends one of a user's logins, so that its next request fails. Returns whether it was alive.
+pub async fn end_login(env: &Env, operator: &Operator, user: &UserName, id: LoginId) -> Result<bool> {
+    let now = env.clock.now();
+    env.db
+        .run(|txn| async move {
+            let user = user.find(&txn).await?;
+            let login = logins::store::find(&txn, user.id, id).await?;
+            if !login.is_some_and(|login| login.is_alive(now)) {
+                return Ok::<_, Error>(false);
+            }
+            txn.use_reserve();
+            logins::store::end(&txn, user.id, id)?;
+            let operator_name = operator.name.clone();
+            let action = Action::LoginRevoked {
+                operator: operator_name,
+                ended: id,
+            };
+            let event = operator.event(Some(user.id), now, action);
+            audit::store::add(&txn, TenantScope::own(user.id), &event)?;
+            Ok(true)
+        })
+        .await
+}
+
+/// Ends the logins of a user. Returns how many were alive.
+fn end_all(txn: &Txn, logins: &[Login], now: Timestamp) -> Result<usize> {
+    for login in logins {
+        logins::store::end(txn, login.user, login.id)?;
+    }
+    Ok(logins.iter().filter(|login| login.is_alive(now)).count())
+}
