@@ -24,7 +24,7 @@ make new-group NAME=$name
 cargo fmt --all --check
 cargo clippy --locked --package domain --package $name --package gateway --package bench --all-targets -- -D warnings
 cargo test --locked --package $name
-cargo test --locked --package domain --lib -- keys:: $name::
+cargo test --locked --package domain --lib -- keys:: record:: $name::
 cargo test --locked --package gateway --test it -- \
   flow::the_flow_succeeds_in_process isolation:: layout:: openapi:: operations:: store_trips:: surface:: template::
 cargo test --locked --package bench

@@ -9,6 +9,8 @@ const MAX_COLUMNS: usize = 120;
 const EXEMPT: &[(&str, &str)] = &[
     // The OpenAPI document, schemas, events, lock files, test vectors.
     (".json", "JSON strings cannot be broken"),
+    // Stored values, byte by byte.
+    (".jsonl", "each line is one value"),
     // Lists of package hashes, the list of common passwords, licences.
     (".txt", "generated or vendored"),
 ];

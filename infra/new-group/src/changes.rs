@@ -29,6 +29,10 @@ const FILES: &[(&str, &str)] = &[
         include_str!("../templates/domain/ops.rs"),
     ),
     (
+        "shared/domain/tests/fixtures/records/thing.jsonl",
+        include_str!("../templates/domain/thing.jsonl"),
+    ),
+    (
         "functions/things/Cargo.toml",
         include_str!("../templates/function/Cargo.toml"),
     ),
@@ -128,6 +132,14 @@ fn domain(workspace: &mut Workspace<'_>) -> Result<(), String> {
             "Permission::ManageAccount => true",
             &render("Permission::ReadThings | "),
         )
+    })?;
+    workspace.edit("shared/domain/src/record/fixtures.rs", |fixtures, render| {
+        let position = fixtures.line("        Kind::of::<User>(")?;
+        fixtures.insert(
+            position,
+            &render("        Kind::of::<crate::things::Thing>(\"thing\"),"),
+        );
+        Ok(())
     })?;
     workspace.edit("shared/domain/README.md", |readme, render| {
         let position = readme.line("| `ReadAudit` |")?;

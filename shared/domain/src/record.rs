@@ -1,10 +1,13 @@
 //! The form of stored values: `{"v":1,"data":{…}}`, where `v` is the version of the record's format.
 //!
-//! Decoding is strict: an unknown member or version is an error. A lenient reader would drop a newer writer's member
-//! when it rewrites the record. `README.md` explains how to change a record.
+//! Decoding is strict: an unknown member or version is an error. The next version is the exception, because a newer
+//! version of the program may run at the same time: its further members are ignored, and kept when the record is
+//! rewritten ([`NewerMembers`]). `README.md` explains how to change a record.
 //!
 //! A reader that neither rewrites nor returns a record may decode a [`Projection`] of it, as every request does with
 //! its login.
+
+mod newer;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -13,6 +16,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, Map
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub use self::newer::NewerMembers;
 use crate::error::{Error, Result};
 
 /// A stored value with a format version. Implementors deny unknown fields.
@@ -22,12 +26,37 @@ pub trait Record: Serialize + DeserializeOwned {
     /// The version of the format that this code writes.
     const VERSION: u32 = 1;
 
-    /// The record from `data` of another version than [`VERSION`](Self::VERSION); `None` if this code cannot read it.
+    /// The record from `data` of another version than [`VERSION`](Self::VERSION); `None` if this code does not know it.
     fn from_version(version: u32, data: &str) -> Option<serde_json::Result<Self>> {
         let _ = (version, data);
         None
     }
+
+    /// The members of the next version that this code does not know. Every record that is rewritten has a place for
+    /// them: without it, the program would erase them.
+    fn newer(&self) -> Option<&NewerMembers> {
+        None
+    }
+
+    /// Remembers [`newer`](Self::newer) members.
+    fn set_newer(&mut self, newer: NewerMembers) {
+        let _ = newer;
+    }
 }
+
+/// Implements the place for newer members in a record: its field `newer`, which serde skips.
+macro_rules! keeps_newer_members {
+    () => {
+        fn newer(&self) -> Option<&crate::record::NewerMembers> {
+            Some(&self.newer)
+        }
+
+        fn set_newer(&mut self, newer: crate::record::NewerMembers) {
+            self.newer = newer;
+        }
+    };
+}
+pub(crate) use keeps_newer_members;
 
 #[derive(Serialize)]
 struct Encoded<'a, T> {
@@ -35,8 +64,15 @@ struct Encoded<'a, T> {
     data: &'a T,
 }
 
-/// Encodes `record` with its version.
+/// Encodes `record` with its version: that of this code, or the next one with its newer members.
 pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>> {
+    if let Some(newer) = record.newer()
+        && newer.is_present()
+    {
+        return newer
+            .encode_with(record, T::VERSION + 1)
+            .map_err(|error| corrupt::<T>(error.to_string()));
+    }
     serde_json::to_vec(&Encoded {
         v: T::VERSION,
         data: record,
@@ -84,7 +120,7 @@ fn decode_as<P: DeserializeOwned + From<T>, T: Record>(bytes: &[u8]) -> Result<P
     let decoded = if version == T::VERSION {
         Some(serde_json::from_str(data))
     } else {
-        T::from_version(version, data).map(|whole| whole.map(P::from))
+        decode_data(version, data).map(|whole| whole.map(P::from))
     };
     decoded
         .ok_or_else(|| {
@@ -94,6 +130,23 @@ fn decode_as<P: DeserializeOwned + From<T>, T: Record>(bytes: &[u8]) -> Result<P
             ))
         })?
         .map_err(|error| corrupt::<T>(redacted(&error)))
+}
+
+/// The record from `data` of this version; `None` if this code cannot read it.
+///
+/// The next version is readable if it has all members of the current one, with the same meaning.
+pub(crate) fn decode_data<T: Record>(version: u32, data: &str) -> Option<serde_json::Result<T>> {
+    if version == T::VERSION {
+        return Some(serde_json::from_str(data));
+    }
+    let converted = T::from_version(version, data);
+    if converted.is_none() && version == T::VERSION + 1 {
+        return Some(newer::decode(data).map(|(mut record, newer): (T, _)| {
+            record.set_newer(newer);
+            record
+        }));
+    }
+    converted
 }
 
 /// The content of an envelope.
@@ -178,177 +231,6 @@ fn corrupt<T: Record>(why: String) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Debug, PartialEq, Serialize, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Sample {
-        a: u8,
-    }
-
-    impl Record for Sample {
-        const KIND: &'static str = "sample";
-        const VERSION: u32 = 2;
-    }
-
-    #[test]
-    fn a_record_has_its_version() {
-        let bytes = encode(&Sample { a: 1 }).unwrap();
-        assert_eq!(bytes, br#"{"v":2,"data":{"a":1}}"#);
-        assert_eq!(decode::<Sample>(&bytes).unwrap(), Sample { a: 1 });
-        assert_eq!(decode::<Sample>(br#"{"data":{"a":1},"v":2}"#).unwrap(), Sample { a: 1 });
-    }
-
-    #[derive(Debug, PartialEq, Deserialize)]
-    struct Piece {
-        b: u8,
-    }
-
-    /// Version 1 was a bare number; version 3, which a later release writes, calls `b` `c`.
-    #[derive(Debug, PartialEq, Serialize, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Large {
-        a: String,
-        b: u8,
-    }
-
-    impl Record for Large {
-        const KIND: &'static str = "large";
-        const VERSION: u32 = 2;
-
-        fn from_version(version: u32, data: &str) -> Option<serde_json::Result<Self>> {
-            #[derive(Deserialize)]
-            #[serde(deny_unknown_fields)]
-            struct LargeV3 {
-                a: String,
-                c: u8,
-            }
-            match version {
-                1 => Some(serde_json::from_str(data).map(|b| Self { a: String::new(), b })),
-                3 => Some(serde_json::from_str(data).map(|LargeV3 { a, c }| Self { a, b: c })),
-                _ => None,
-            }
-        }
-    }
-
-    impl Projection for Piece {
-        type Whole = Large;
-    }
-
-    impl From<Large> for Piece {
-        fn from(large: Large) -> Self {
-            Self { b: large.b }
-        }
-    }
-
-    #[test]
-    fn a_projection_decodes_from_known_versions_with_all_its_members() {
-        for whole in [
-            r#"{"v":2,"data":{"a":"x","b":7}}"#,
-            r#"{"data":{"a":"x","b":7},"v":2}"#,
-            r#"{"v":1,"data":7}"#,
-            r#"{"v":3,"data":{"a":"x","c":7}}"#,
-        ] {
-            assert_eq!(
-                decode_projection::<Piece>(whole.as_bytes()).unwrap(),
-                Piece { b: 7 },
-                "{whole}"
-            );
-        }
-        assert_eq!(
-            decode_projection::<Piece>(br#"{"v":2,"data":{"a":[],"b":7,"c":{}}}"#).unwrap(),
-            Piece { b: 7 },
-            "other members are not validated"
-        );
-        for foreign in [
-            r#"{"v":3,"data":{"a":"x","b":7}}"#,
-            r#"{"data":{"a":"x","b":7},"v":3}"#,
-            r#"{"v":1,"data":{"a":"x","b":7}}"#,
-            r#"{"v":2,"data":7}"#,
-            r#"{"v":2,"data":{"a":"x"}}"#,
-            r#"{"v":2,"data":{"a":"x","b":"7"}}"#,
-            r#"{"v":2,"data":{"a":"x","b":7,"b":7}}"#,
-            r#"{"v":2,"data":{"a":"x","b":7},"c":1}"#,
-            r#"{"v":2,"data":{"a":"x,"b":7}}"#,
-            r#"{"v":2,"data":{"a":"x","b":7}"#,
-            r#"{"v":2,"data":{"a":"x","b":7}} 1"#,
-        ] {
-            let error = decode_projection::<Piece>(foreign.as_bytes()).unwrap_err();
-            assert!(
-                matches!(error, Error::Corrupt { kind: "large", .. }),
-                "{foreign} was decoded"
-            );
-        }
-    }
-
-    #[test]
-    fn a_record_of_the_next_version_is_readable_one_release_ahead() {
-        let next = decode::<Large>(br#"{"v":3,"data":{"a":"x","c":7}}"#).unwrap();
-        let rewritten = encode(&next).unwrap();
-        assert_eq!(rewritten, br#"{"v":2,"data":{"a":"x","b":7}}"#);
-    }
-
-    #[test]
-    fn a_value_that_is_not_utf_8_is_rejected() {
-        let error = decode::<Large>(b"{\"v\":2,\"data\":{\"a\":\"\xff\",\"b\":7}}").unwrap_err();
-        assert!(matches!(error, Error::Corrupt { kind: "large", .. }));
-    }
-
-    #[test]
-    fn an_error_describes_the_fault_without_the_value() {
-        #[derive(Debug, Serialize, Deserialize)]
-        struct Dated {
-            at: crate::time::Timestamp,
-            role: crate::role::Role,
-        }
-        impl Record for Dated {
-            const KIND: &'static str = "dated";
-        }
-        for (data, why) in [
-            (r#""secret""#, "expected struct Dated"),
-            (r#"{"at":"secret"}"#, "a value does not fit its member"),
-            (r#"{"at":["secret"]}"#, "expected a string"),
-            (
-                r#"{"role":"secret, expected"}"#,
-                "expected one of `owner`, `member`, `viewer`",
-            ),
-            ("{}", "missing field `at`"),
-        ] {
-            let bytes = format!(r#"{{"v":1,"data":{data}}}"#);
-            let Err(Error::Corrupt { why: message, .. }) = decode::<Dated>(bytes.as_bytes()) else {
-                panic!("{data} was decoded")
-            };
-            assert_eq!(message.split(" at line ").next(), Some(why), "{data}");
-        }
-        let Err(Error::Corrupt { why, .. }) = decode::<Sample>(br#"{"v":"secret","data":{}}"#) else {
-            panic!("a version is a number")
-        };
-        assert_eq!(why.split(" at line ").next(), Some("expected u32"));
-    }
-
-    #[test]
-    fn an_unknown_version_or_member_is_rejected() {
-        for foreign in [
-            r#"{"v":3,"data":{"a":1}}"#,
-            r#"{"v":2,"data":{"a":1,"b":2}}"#,
-            r#"{"v":2,"data":{"a":1},"b":2}"#,
-            r#"{"v":2,"data":{}}"#,
-            r#"{"v":2,"v":2,"data":{"a":1}}"#,
-            r#"{"v":2,"data":{"a":1},"data":{"a":1}}"#,
-            r#"{"data":{"a":1},"v":2,"data":{"a":1}}"#,
-            r#"{"data":{"a":1},"v":3}"#,
-            r#"{"v":2}"#,
-            "[2,{\"a\":1}]",
-            r#"{"data":{"a":1}}"#,
-            r#"{"v":2,"data":{"a":1}} "x""#,
-            "",
-        ] {
-            let error = decode::<Sample>(foreign.as_bytes()).unwrap_err();
-            assert!(
-                matches!(error, Error::Corrupt { kind: "sample", .. }),
-                "{foreign} was decoded"
-            );
-        }
-    }
-}
+mod fixtures;
+#[cfg(test)]
+mod tests;

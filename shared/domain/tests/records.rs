@@ -7,7 +7,7 @@ use domain::id::Id;
 use domain::logins::{Login, LoginExpiry, TokenFamily};
 use domain::page::CursorKey;
 use domain::password::PasswordHash;
-use domain::record::{self, Projection, Record};
+use domain::record::{self, NewerMembers, Projection, Record};
 use domain::sessions::{Session, WorkspacePath};
 use domain::tenants::{Kind, MemberRole, Membership, Tenant};
 use domain::text::Name;
@@ -95,7 +95,8 @@ proptest! {
         id in id::<UserId>(), email in email(), password_hash in hash(), first_name in prop::option::of(name()),
         last_name in prop::option::of(name()), created_at in time(), updated_at in time(),
     ) {
-        round_trips(&User { id, email, password_hash, first_name, last_name, created_at, updated_at })?;
+        let newer = NewerMembers::default();
+        round_trips(&User { id, email, password_hash, first_name, last_name, created_at, updated_at, newer })?;
     }
 
     #[test]
@@ -119,7 +120,8 @@ proptest! {
         let user_agent = UserAgent::new(&user_agent);
         let (refresh, _) = TokenFamily::start(&SystemRng, user, tenant, id);
         let login = Login {
-            id, user, tenant, created_at, password_at, used_at, expires_at, address, user_agent, refresh };
+            id, user, tenant, created_at, password_at, used_at, expires_at, address, user_agent, refresh,
+            newer: NewerMembers::default() };
         round_trips(&login)?;
         prop_assert_eq!(project::<LoginExpiry>(&login), login.into());
     }
@@ -179,7 +181,8 @@ proptest! {
         id in id::<SessionId>(), tenant in id::<TenantId>(), owner in id::<UserId>(), name in name(),
         workspace_path in path(), created_at in time(), updated_at in time(), version: u64,
     ) {
-        round_trips(&Session { id, tenant, owner, name, workspace_path, created_at, updated_at, version })?;
+        let newer = NewerMembers::default();
+        round_trips(&Session { id, tenant, owner, name, workspace_path, created_at, updated_at, version, newer })?;
     }
 
     #[test]

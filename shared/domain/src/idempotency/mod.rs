@@ -88,7 +88,7 @@ impl<T> Outcome<T> {
 /// The record of an outcome.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Stored<T> {
+pub(crate) struct Stored<T> {
     #[serde(rename = "until")]
     expires_at: Timestamp,
     outcome: T,
@@ -103,7 +103,7 @@ impl<T: Record> Record for Stored<T> {
             Ok(stored) => stored,
             Err(error) => return Some(Err(error)),
         };
-        let outcome = T::from_version(version, stored.outcome.get())?;
+        let outcome = record::decode_data::<T>(version, stored.outcome.get())?;
         Some(outcome.map(|outcome| Self {
             expires_at: stored.expires_at,
             outcome,

@@ -19,7 +19,7 @@ pub use self::refresh::{RefreshToken, TokenSecret};
 use crate::client::{Address, Client, UserAgent};
 use crate::error::{Error, Result};
 use crate::id::{LoginId, TenantId, UserId};
-use crate::record::{Projection, Record};
+use crate::record::{NewerMembers, Projection, Record, keeps_newer_members};
 use crate::security::SecurityEvent;
 use crate::tenants::{Membership, Tenant};
 use crate::time::Timestamp;
@@ -56,6 +56,9 @@ pub struct Login {
     pub user_agent: Option<UserAgent>,
     /// The login's refresh tokens.
     pub refresh: TokenFamily,
+    /// Further members of a newer version of the record.
+    #[serde(skip)]
+    pub newer: NewerMembers,
 }
 
 impl Record for Login {
@@ -69,6 +72,8 @@ impl Record for Login {
             _ => None,
         }
     }
+
+    keeps_newer_members!();
 }
 
 /// A login's expiry: all that a request needs of its login. The refresh tokens, most of the record, are not decoded.
@@ -121,6 +126,7 @@ impl From<LoginV1> for Login {
             address: None,
             user_agent: None,
             refresh: TokenFamily::none(),
+            newer: NewerMembers::default(),
         }
     }
 }
@@ -153,6 +159,7 @@ impl From<LoginV2> for Login {
             address: login.address,
             user_agent: login.user_agent,
             refresh: login.refresh.into(),
+            newer: NewerMembers::default(),
         }
     }
 }

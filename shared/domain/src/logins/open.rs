@@ -4,6 +4,7 @@ use crate::client::Client;
 use crate::env::Env;
 use crate::id::{TenantId, UserId};
 use crate::logins::{Login, RefreshToken, TokenFamily};
+use crate::record::NewerMembers;
 use crate::time::Timestamp;
 
 impl Login {
@@ -22,6 +23,7 @@ impl Login {
             address: client.address,
             user_agent: client.user_agent.clone(),
             refresh,
+            newer: NewerMembers::default(),
         };
         (login, token)
     }

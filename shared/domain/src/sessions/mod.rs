@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use self::path::WorkspacePath;
 pub use self::search::Filter;
 use crate::id::{SessionId, TenantId, UserId};
-use crate::record::Record;
+use crate::record::{NewerMembers, Record, keeps_newer_members};
 use crate::scope::caller::Caller;
 use crate::text::Name;
 use crate::time::Timestamp;
@@ -36,10 +36,15 @@ pub struct Session {
     pub updated_at: Timestamp,
     /// The number of writes, from 1.
     pub version: u64,
+    /// Further members of a newer version of the record.
+    #[serde(skip)]
+    pub newer: NewerMembers,
 }
 
 impl Record for Session {
     const KIND: &'static str = "session";
+
+    keeps_newer_members!();
 }
 
 /// The values of a new session.
@@ -72,6 +77,7 @@ impl Session {
             created_at: now,
             updated_at: now,
             version: 1,
+            newer: NewerMembers::default(),
         }
     }
 

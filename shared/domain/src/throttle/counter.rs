@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::Record;
+use crate::record::{NewerMembers, Record, keeps_newer_members};
 use crate::throttle::rules::Rule;
 use crate::time::Timestamp;
 
@@ -16,9 +16,9 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 const UNREPORTED_LIFETIME: Duration = Duration::from_hours(30 * 24);
 
 /// A counter of attempts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Counter {
+pub(crate) struct Counter {
     /// The number of attempts, less those forgotten by `since`.
     pub(super) count: u32,
     /// The start of the interval after which the next attempt is forgotten.
@@ -36,10 +36,15 @@ pub(super) struct Counter {
     reported_at: Option<Timestamp>,
     /// How many attempts it reported.
     reported: u32,
+    /// Further members of a newer version of the record.
+    #[serde(skip)]
+    newer: NewerMembers,
 }
 
 impl Record for Counter {
     const KIND: &'static str = "throttle";
+
+    keeps_newer_members!();
 }
 
 impl Counter {
@@ -53,6 +58,7 @@ impl Counter {
             unreported: 0,
             reported_at: None,
             reported: 0,
+            newer: NewerMembers::default(),
         }
     }
 
@@ -63,18 +69,19 @@ impl Counter {
     }
 
     /// The counter without the attempts that are forgotten at `now`.
-    fn at(mut self, rule: &Rule, now: Timestamp) -> Self {
+    fn at(&self, rule: &Rule, now: Timestamp) -> Self {
+        let mut current = self.clone();
         if rule.regain.is_zero() {
-            self.count = 0;
+            current.count = 0;
         }
-        while self.count > 0 && self.since.plus(rule.regain) <= now {
-            self.since = self.since.plus(rule.regain);
-            self.count -= 1;
+        while current.count > 0 && current.since.plus(rule.regain) <= now {
+            current.since = current.since.plus(rule.regain);
+            current.count -= 1;
         }
-        if self.count == 0 {
-            self.since = now;
+        if current.count == 0 {
+            current.since = now;
         }
-        self
+        current
     }
 
     /// How long an attempt at `now` must wait; zero if it is free.

@@ -33,6 +33,8 @@ mod store;
 mod stored;
 mod trusted;
 
+#[cfg(test)]
+pub(crate) use self::counter::Counter;
 pub use self::device::DeviceToken;
 pub use self::rules::{Rule, Rules};
 pub(crate) use self::store::{AttemptCounters, RegistrationCounter, Reservation};

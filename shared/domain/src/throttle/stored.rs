@@ -21,12 +21,12 @@ pub(super) struct StoredCounter {
 
 impl StoredCounter {
     pub(super) async fn read(txn: &Txn, key: Key, rule: Rule, now: Timestamp) -> Result<Self> {
-        let stored = txn.get(&key).await?.as_deref().map(record::decode).transpose()?;
+        let stored: Option<Counter> = txn.get(&key).await?.as_deref().map(record::decode).transpose()?;
         Ok(Self {
             key,
             rule,
+            counter: stored.clone().unwrap_or_else(|| Counter::new(now)),
             stored,
-            counter: stored.unwrap_or_else(|| Counter::new(now)),
         })
     }
 
@@ -55,13 +55,13 @@ impl StoredCounter {
     pub(super) fn write(mut self, txn: &Txn) -> Result<()> {
         let is_new = |now| Counter::new(now) == self.counter;
         // Neither an unchanged counter nor a new one that counts nothing is written.
-        if self.stored == Some(self.counter) || (self.stored.is_none() && is_new(self.counter.last)) {
+        if self.stored.as_ref() == Some(&self.counter) || (self.stored.is_none() && is_new(self.counter.last)) {
             return Ok(());
         }
         self.counter.set_expiry(&self.rule);
         txn.set(&self.key, record::encode(&self.counter)?)?;
         let change = ExpiryChange {
-            from: self.stored.map(|stored| stored.expires_at),
+            from: self.stored.as_ref().map(|stored| stored.expires_at),
             to: self.counter.expires_at,
         };
         expiry::update(txn, &self.key, change)

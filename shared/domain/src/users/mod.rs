@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub use self::email::Email;
 use crate::id::UserId;
 use crate::password::PasswordHash;
-use crate::record::Record;
+use crate::record::{NewerMembers, Record, keeps_newer_members};
 use crate::text::Name;
 use crate::time::Timestamp;
 
@@ -32,8 +32,13 @@ pub struct User {
     pub created_at: Timestamp,
     /// When the account was last changed.
     pub updated_at: Timestamp,
+    /// Further members of a newer version of the record.
+    #[serde(skip)]
+    pub newer: NewerMembers,
 }
 
 impl Record for User {
     const KIND: &'static str = "user";
+
+    keeps_newer_members!();
 }

@@ -14,7 +14,7 @@ use crate::logins::attempt::{Attempt, Target, trust, trusted_clients};
 use crate::logins::{self, Login, SignedIn};
 use crate::page::CursorKey;
 use crate::password::{Context, Password, Verdict};
-use crate::record::Record;
+use crate::record::{NewerMembers, Record};
 use crate::role::Permission;
 use crate::scope::TenantScope;
 use crate::scope::caller::Caller;
@@ -74,6 +74,7 @@ pub async fn register(
         last_name: registration.last_name.clone(),
         created_at: now,
         updated_at: now,
+        newer: NewerMembers::default(),
     };
     let tenant = Tenant::own(&user, registration.company.as_ref(), CursorKey::draw(&*env.rng));
     let membership = Membership::founder(&user, &tenant, registration.company.clone());
@@ -140,7 +141,7 @@ pub async fn register(
 /// guessing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Registered {
+pub(crate) struct Registered {
     user: UserId,
     first_name: Option<Name>,
     last_name: Option<Name>,
