@@ -11,6 +11,7 @@
 
 pub mod audit;
 mod bytes;
+pub mod check;
 pub mod client;
 pub mod clock;
 pub mod env;
@@ -40,6 +41,7 @@ pub mod throttle;
 pub mod time;
 pub mod usage;
 pub mod users;
+mod view;
 mod visible;
 
 pub use client::{Address, Client, UserAgent};

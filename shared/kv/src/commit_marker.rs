@@ -15,6 +15,7 @@
 //! them.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -22,7 +23,7 @@ use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::key::Key;
-use crate::query::Range;
+use crate::query::{Entry, Range};
 use crate::sync::lock;
 use crate::txn::Txn;
 
@@ -114,6 +115,22 @@ impl Drop for CommitMarker {
     fn drop(&mut self) {
         lock(&self.markers.slots).free.push_back((Instant::now(), self.slot));
     }
+}
+
+/// The markers of all processes at some time, to detect commits: see [`Db::commits`](crate::Db::commits). Every
+/// transaction that writes leaves a value of its own in its marker, and only markers that are a day old are removed.
+#[derive(PartialEq, Eq)]
+pub struct Commits(pub(crate) Vec<Entry>);
+
+impl fmt::Debug for Commits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Commits").field(&self.0.len()).finish()
+    }
+}
+
+/// Whether `key` is the key of a commit marker, which belongs to the store and not to its user.
+pub fn is_commit_marker(key: &Key) -> bool {
+    all().contains(key)
 }
 
 /// The markers of all processes.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use foundationdb_tuple::TuplePack;
 
-use crate::commit_marker::{self, CommitMarkers};
+use crate::commit_marker::{self, CommitMarkers, Commits};
 use crate::engine::{Engine, Store};
 use crate::error::{Error, RunError};
 #[cfg(feature = "testing")]
@@ -157,6 +157,35 @@ impl Db {
             self.0.by_deadline(run).await
         };
         outcome.unwrap_or_else(|| Err(E::from(progress.deadline_error(self.0.deadline))))
+    }
+
+    /// A transaction that only reads, without a deadline: the store as of now, for as long as the transaction exists.
+    /// For exports and checks of a whole store. `None` on FoundationDB, where a transaction ends after five seconds.
+    ///
+    /// What it writes is never committed. While it exists, LMDB does not reuse the space of deleted and replaced data,
+    /// so the data file grows.
+    pub fn long_reader(&self) -> Result<Option<Txn>, Error> {
+        self.0.begin_read_only()
+    }
+
+    /// The commit markers of all processes. Two equal results prove that no transaction has committed between the two
+    /// calls. `None` on LMDB, whose transactions write no markers.
+    pub async fn commits(&self) -> Result<Option<Commits>, Error> {
+        if self.0.markers.is_none() {
+            return Ok(None);
+        }
+        let mut entries = Vec::new();
+        let mut next = Some(Query {
+            range: commit_marker::all(),
+            order: Order::Ascending,
+            limit: 500,
+        });
+        while let Some(query) = &next {
+            let page = self.run(|txn| async move { txn.range(query).await }).await?;
+            entries.extend(page.entries);
+            next = page.next;
+        }
+        Ok(Some(Commits(entries)))
     }
 
     /// Removes everything under the root, for tests on shared clusters.

@@ -100,6 +100,19 @@ impl Store {
         }
     }
 
+    /// Begins a transaction that never commits, and reads from a snapshot of this moment without a time limit. `None`
+    /// if the engine keeps no snapshot for that long.
+    pub(crate) fn begin_read_only(&self) -> Result<Option<Transaction>, Error> {
+        match self {
+            Self::Lmdb(store) => {
+                let txn = lmdb::Transaction::begin_read_only(store.clone())?;
+                Ok(Some(Transaction::Lmdb(txn)))
+            }
+            #[cfg(feature = "fdb")]
+            Self::Fdb(_) => Ok(None),
+        }
+    }
+
     /// Whether a commit can end with an unknown outcome.
     pub(crate) fn has_unknown_commits(&self) -> bool {
         match self {

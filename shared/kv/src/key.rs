@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use foundationdb_tuple::{Element, PackResult, TupleDepth, TuplePack, TupleUnpack};
+use foundationdb_tuple::{Element, PackResult, TupleDepth, TuplePack, TupleUnpack, Versionstamp};
 
 use crate::error::Error;
 
@@ -64,6 +64,15 @@ impl Key {
         Ok(element)
     }
 
+    /// The key to which [`Txn::append`](crate::Txn::append) added the stamp that ends this key; `None` if this key does
+    /// not end with a stamp.
+    pub fn appended_to(&self) -> Option<Key> {
+        let LastOffset(offset) = self.unpack().ok()?;
+        let (prefix, last) = self.0.split_at(offset);
+        <(Versionstamp,)>::unpack_root(last).ok()?;
+        Some(Self(prefix.to_vec()))
+    }
+
     /// The key without `prefix`; `None` if the key does not start with it.
     pub fn strip_prefix(&self, prefix: &Key) -> Option<Key> {
         self.0.strip_prefix(&*prefix.0).map(|rest| Self(rest.to_vec()))
@@ -120,7 +129,6 @@ fn write_tuple(f: &mut fmt::Formatter<'_>, elements: &[Element<'_>]) -> fmt::Res
 
 #[cfg(test)]
 mod tests {
-    use foundationdb_tuple::Versionstamp;
     use proptest::prelude::*;
     use uuid::Uuid;
 
@@ -163,6 +171,22 @@ mod tests {
         );
         assert_eq!(format!("{key:?}"), shown);
         assert_eq!(format!("{:?}", Key::from_bytes([0xfe, b'a'])), r#"b"\xfea""#);
+    }
+
+    #[test]
+    fn only_a_key_that_ends_with_a_stamp_was_appended() {
+        let (prefix, stamp) = (Key::of(&("log", 7)), Versionstamp::from([1; 12]));
+        assert_eq!(prefix.child(&(stamp.clone(),)).appended_to(), Some(prefix.clone()));
+        let stamp_like = [&[0x33][..], &[1; 12]].concat();
+        for key in [
+            prefix.clone(),
+            prefix.child(&(stamp, 1)),
+            prefix.child(&(&stamp_like[..],)),
+            Key::of(&()),
+            Key::from_bytes([0xfe, 0x33]),
+        ] {
+            assert_eq!(key.appended_to(), None, "{key:?}");
+        }
     }
 
     #[test]

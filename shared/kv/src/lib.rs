@@ -41,6 +41,7 @@ mod sync;
 mod txn;
 mod usage;
 
+pub use commit_marker::{Commits, is_commit_marker};
 pub use counter::counter;
 pub use db::{Db, Settings};
 pub use engine::Engine;

@@ -152,6 +152,21 @@ impl Runner {
         ))
     }
 
+    /// A transaction that never commits, without faults; see [`Store::begin_read_only`].
+    pub(crate) fn begin_read_only(&self) -> Result<Option<Txn>, Error> {
+        let taken_after = Instant::now();
+        let engine = self.store.begin_read_only()?;
+        Ok(engine.map(|engine| {
+            self.txn(
+                engine,
+                taken_after,
+                Trips::new(None, true),
+                #[cfg(feature = "testing")]
+                None,
+            )
+        }))
+    }
+
     fn txn(
         &self,
         engine: Transaction,

@@ -4,8 +4,10 @@
 //! is one sentence on standard error and a non-zero exit code.
 
 mod admin;
+mod check;
 mod failure;
 mod output;
+mod progress;
 mod version;
 
 use std::process::ExitCode;
@@ -29,6 +31,10 @@ pub(crate) enum Command {
     Admin(admin::Command),
     /// Succeed if a gateway on HOST and PORT responds
     Health,
+    /// Check all indexes and invariants of the store; fails if there are findings
+    ///
+    /// Servers may use the store at the same time.
+    Check(check::Arguments),
     /// Print the version and the commit
     Version(Output),
 }
@@ -38,6 +44,7 @@ impl Command {
         let outcome: Result<()> = match self {
             Self::Admin(command) => admin::run(command),
             Self::Health => return api::probe(),
+            Self::Check(arguments) => check::run(&arguments),
             Self::Version(output) => version::run(output),
         };
         match outcome {

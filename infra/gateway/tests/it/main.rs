@@ -5,6 +5,7 @@
 
 mod admin;
 mod asvs;
+mod check_command;
 mod connections;
 mod cors;
 #[cfg(target_os = "linux")]

@@ -48,6 +48,11 @@ pub(crate) async fn note(txn: &Txn, key: &Key, expiry: Timestamp) -> Result<Vec<
     Ok(txn.get(&keys::entry(key, expiry)).await?.unwrap_or_default())
 }
 
+/// The entry of `key` with the expiry at these milliseconds.
+pub(crate) fn entry_of(key: &Key, millis: i64) -> Key {
+    keys::entry(key, Timestamp::from_millis(millis))
+}
+
 /// An entry whose expiry has passed.
 #[derive(Debug)]
 pub struct DueEntry {

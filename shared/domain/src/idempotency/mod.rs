@@ -111,6 +111,17 @@ impl<T: Record> Record for Stored<T> {
     }
 }
 
+/// Decodes a stored outcome, with its expiry.
+pub(crate) fn decode<T: Record>(value: &[u8]) -> Result<(Timestamp, T)> {
+    let stored: Stored<T> = record::decode(value)?;
+    Ok((stored.expires_at, stored.outcome))
+}
+
+/// The expiry of a stored outcome.
+pub(crate) fn stored_expiry<T: Record>(value: &[u8]) -> Result<Timestamp> {
+    Ok(decode::<T>(value)?.0)
+}
+
 /// The place in the store for a request's outcome.
 pub(crate) struct Slot<T> {
     key: Key,

@@ -43,6 +43,11 @@ impl TenantScope {
         }
     }
 
+    /// The tenant in the key of stored data, for the check of the store, which reads everything.
+    pub(crate) fn of_stored_key(tenant: TenantId) -> Self {
+        Self { tenant }
+    }
+
     /// The user's own tenant, for operations that have just created or authenticated the user.
     pub(crate) fn own(user: UserId) -> Self {
         Self {

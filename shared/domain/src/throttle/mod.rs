@@ -38,4 +38,5 @@ pub(crate) use self::counter::Counter;
 pub use self::device::DeviceToken;
 pub use self::rules::{Rule, Rules};
 pub(crate) use self::store::{AttemptCounters, RegistrationCounter, Reservation};
+pub(crate) use self::stored::expiry as stored_expiry;
 pub(crate) use self::trusted::{Trust, TrustedClients};

@@ -11,6 +11,12 @@ use crate::throttle::counter::Counter;
 use crate::throttle::rules::Rule;
 use crate::time::Timestamp;
 
+/// The expiry of a stored counter.
+pub(crate) fn expiry(value: &[u8]) -> Result<Timestamp> {
+    let counter: Counter = record::decode(value)?;
+    Ok(counter.expires_at)
+}
+
 /// A counter, as stored and as it will be.
 pub(super) struct StoredCounter {
     key: Key,

@@ -8,6 +8,11 @@ use crate::tenants;
 use crate::time::Timestamp;
 use crate::usage::Quota;
 
+/// The prefix of all counters.
+pub fn all(scope: TenantScope) -> Key {
+    tenants::keys::tenant(scope).child(&("usage",))
+}
+
 /// The counter of a quota that is not counted per day.
 pub fn counter(scope: TenantScope, quota: Quota) -> Key {
     tenants::keys::tenant(scope).child(&("usage", quota.as_str()))

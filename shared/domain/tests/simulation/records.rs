@@ -1,6 +1,6 @@
 //! The content of the store after a run, decoded and sorted by kind of record.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use domain::Timestamp;
 use domain::audit::Event;
@@ -9,7 +9,7 @@ use domain::record::{self, Record};
 use domain::sessions::Session;
 use domain::tenants::{Membership, Tenant};
 use domain::users::User;
-use kv::{Element, Entry, Key};
+use kv::{Element, Entry};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -28,30 +28,14 @@ pub(crate) struct Records {
     pub(crate) tenants: BTreeMap<Uuid, Tenant>,
     /// By user and tenant.
     pub(crate) memberships: BTreeMap<(Uuid, Uuid), Membership>,
-    /// The session index: tenant and session.
-    pub(crate) session_index: BTreeSet<(Uuid, Uuid)>,
     /// The audit log of each tenant, in its order.
     pub(crate) audit_logs: BTreeMap<Uuid, Vec<Event>>,
-    /// The expiry of each key that has one, as its record states it, in milliseconds.
-    pub(crate) expiries: BTreeMap<Key, i64>,
-    /// The expiries under which the expiry index lists each key.
-    pub(crate) expiry_index: BTreeMap<Key, Vec<i64>>,
     /// Idempotency records of session creations, by user and digest of the key.
     pub(crate) kept_creations: BTreeMap<(Uuid, Vec<u8>), IdempotencyRecord<Session>>,
     /// Idempotency records of registrations, by digest of email and key.
     pub(crate) kept_registrations: BTreeMap<Vec<u8>, IdempotencyRecord<Value>>,
-    /// The bytes of the records that count in each tenant's usage.
-    pub(crate) stored_bytes: BTreeMap<Uuid, i64>,
-    /// The counted idempotency keys of each tenant.
-    pub(crate) counted_keys: BTreeMap<Uuid, i64>,
     /// The counters of each tenant by quota, except those of audit events.
     pub(crate) counters: BTreeMap<(Uuid, String), i64>,
-    /// The counters of audit events by tenant and day.
-    pub(crate) event_counters: BTreeMap<(Uuid, i64), i64>,
-    /// The index of days with events: tenant and day.
-    pub(crate) audit_days: BTreeSet<(Uuid, i64)>,
-    /// Entries that do not fit their key.
-    pub(crate) problems: Vec<String>,
 }
 
 /// The stored outcome of a request with an idempotency key. The domain's own type is private.
@@ -65,7 +49,7 @@ pub(crate) struct IdempotencyRecord<T> {
 impl Records {
     pub(crate) fn read(stored: &Stored) -> Self {
         let mut records = Self::default();
-        for entry in stored {
+        for entry in &stored.entries {
             records.add(entry);
         }
         records
@@ -87,27 +71,14 @@ impl Records {
             ([Some("users"), None, Some("tenants"), None], [_, Some(user), _, Some(tenant)]) => {
                 self.memberships.insert((*user, *tenant), decode(value));
             }
-            ([Some("users"), None, Some("logins"), None], [_, Some(user), _, Some(login)]) => {
-                let record: Login = decode(value);
-                if record.user.uuid() != *user || record.id.uuid() != *login {
-                    self.problems.push(format!("{key:?} holds another login, {record:?}"));
-                }
-                self.expiries.insert(key.clone(), record.expires_at.as_millis());
-                self.logins.insert(*login, record);
+            ([Some("users"), None, Some("logins"), None], [_, _, _, Some(login)]) => {
+                self.logins.insert(*login, decode(value));
             }
             ([Some("tenants"), None], [_, Some(tenant)]) => {
                 self.tenants.insert(*tenant, decode(value));
             }
-            ([Some("tenants"), None, Some("sessions"), None], [_, Some(tenant), _, Some(session)]) => {
-                if value != session.as_bytes() {
-                    self.problems.push(format!("{key:?} names another session"));
-                }
-                self.session_index.insert((*tenant, *session));
-            }
             ([Some("sessions"), None], [_, Some(session)]) => {
-                let record: Session = decode(value);
-                *self.stored_bytes.entry(record.tenant.uuid()).or_default() += len(value);
-                self.sessions.insert(*session, record);
+                self.sessions.insert(*session, decode(value));
             }
             ([Some("tenants"), None, Some("audit"), None], [_, Some(tenant), ..]) => {
                 self.audit_logs.entry(*tenant).or_default().push(decode(value));
@@ -121,55 +92,21 @@ impl Records {
                     Some("sessions.create"),
                     None,
                 ],
-                [_, Some(tenant), _, Some(user), ..],
+                [_, _, _, Some(user), ..],
             ) => {
-                let record: IdempotencyRecord<Session> = decode_private(value);
-                if record.outcome.tenant.uuid() != *tenant || record.outcome.owner.uuid() != *user {
-                    self.problems
-                        .push(format!("{key:?} holds a session of another user or tenant"));
-                }
-                self.expiries.insert(key.clone(), record.until.as_millis());
-                *self.stored_bytes.entry(*tenant).or_default() += len(value);
-                *self.counted_keys.entry(*tenant).or_default() += 1;
-                self.kept_creations.insert((*user, bytes(&elements[5])), record);
+                self.kept_creations
+                    .insert((*user, bytes(&elements[5])), decode_private(value));
             }
             ([Some("idempotency"), Some("register"), None], _) => {
-                let record: IdempotencyRecord<Value> = decode_private(value);
-                self.expiries.insert(key.clone(), record.until.as_millis());
-                self.kept_registrations.insert(bytes(&elements[2]), record);
-            }
-            ([Some("throttles"), ..], _) => {
-                let record: Value = serde_json::from_slice(value).expect("a counter is JSON");
-                let expiry = serde_json::from_value::<Timestamp>(record["data"]["expiresAt"].clone());
-                let expiry = expiry.expect("a counter has an expiry");
-                self.expiries.insert(key.clone(), expiry.as_millis());
+                self.kept_registrations
+                    .insert(bytes(&elements[2]), decode_private(value));
             }
             ([Some("tenants"), None, Some("usage"), Some(quota)], [_, Some(tenant), ..]) => {
                 let counter = kv::counter(Some(value));
                 self.counters.insert((*tenant, (*quota).to_owned()), counter);
             }
-            ([Some("tenants"), None, Some("usage"), Some("auditEvents"), None], [_, Some(tenant), ..]) => {
-                self.event_counters
-                    .insert((*tenant, int(&elements[4])), kv::counter(Some(value)));
-            }
-            ([Some("audit_days"), None, None, None], [_, _, _, Some(tenant)]) => {
-                self.audit_days.insert((*tenant, int(&elements[2])));
-            }
-            ([Some("expiry"), ..], _) => match &elements[1..] {
-                [Element::Int(0..16), Element::Int(expiry), Element::Bytes(of)] => {
-                    let key = Key::from_bytes(of.to_vec());
-                    self.expiry_index.entry(key).or_default().push(*expiry);
-                }
-                _ => self
-                    .problems
-                    .push(format!("{key:?} is not an entry of the expiry index")),
-            },
-            ([Some("audit"), Some("no_account"), None], _) => {
-                decode::<Event>(value);
-            }
-            // What a failed login without an account writes in place of usage, and commit markers of the store.
-            ([Some("audit"), Some("no_account"), None, Some("events" | "day")] | [Some("_runs"), ..], _) => {}
-            _ => self.problems.push(format!("{key:?} is of no known kind")),
+            // `domain::check` checks everything else.
+            _ => {}
         }
     }
 }
@@ -189,17 +126,6 @@ fn bytes(element: &Element<'_>) -> Vec<u8> {
         Element::Bytes(bytes) => bytes.to_vec(),
         _ => panic!("{element:?} is not a digest"),
     }
-}
-
-fn int(element: &Element<'_>) -> i64 {
-    match element {
-        Element::Int(number) => *number,
-        _ => panic!("{element:?} is not a number"),
-    }
-}
-
-fn len(value: &[u8]) -> i64 {
-    i64::try_from(value.len()).expect("values are short")
 }
 
 fn text(element: &Element<'_>) -> Option<String> {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use argon2::Params;
+use domain::check::{self, Finding};
 use domain::idempotency::KEY_LIFETIME;
 use domain::logins::Lifetime;
 use domain::password::{Hasher, Policy};
@@ -27,8 +28,12 @@ use tokio::time::{Instant, sleep};
 use crate::client::{Client, SharedKnowledge};
 use crate::history::{History, Recorder};
 
-/// Every entry of the store after a run.
-pub(crate) type Stored = Vec<kv::Entry>;
+/// The store after a run.
+pub(crate) struct Stored {
+    pub(crate) entries: Vec<kv::Entry>,
+    /// The invariants that the store violates.
+    pub(crate) findings: Vec<Finding>,
+}
 
 /// A duration that no run reaches, in seconds.
 pub(crate) const LONGER_THAN_A_RUN: u64 = 1_000_000;
@@ -116,7 +121,16 @@ impl Scenario {
         sleep(MAX_COMMIT_DELAY).await;
         // An empty plan injects no faults but still commits on this thread, which a paused clock requires.
         let without_faults = db.with_deadline(Duration::MAX).with_faults(Plan::default());
-        (recorder.history(&limits), drain(&without_faults).await)
+        let env = Env {
+            db: without_faults.clone(),
+            ..processes[0].env.clone()
+        };
+        let checked = check::check(&env, usize::MAX, |_| ()).await;
+        let stored = Stored {
+            findings: checked.expect("a store without faults responds").findings,
+            entries: drain(&without_faults).await,
+        };
+        (recorder.history(&limits), stored)
     }
 
     /// Limits of the run. Logins expire during the run or long after it. Attempts are limited strictly, by the default
@@ -225,13 +239,13 @@ impl Process {
 }
 
 /// Reads every entry of the store and then removes it.
-async fn drain(db: &Db) -> Stored {
+async fn drain(db: &Db) -> Vec<kv::Entry> {
     let everything = &Query {
         range: Range::below(&Key::of(&())),
         order: Order::Ascending,
         limit: usize::MAX,
     };
-    let drained: Result<Stored, kv::Error> = db
+    let drained: Result<_, kv::Error> = db
         .run(|txn| async move {
             let found = txn.range(everything).await?.entries;
             txn.clear_range(&everything.range)?;

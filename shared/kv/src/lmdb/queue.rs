@@ -26,6 +26,8 @@ pub(super) struct Work {
     /// The examined parts of the ranges read.
     pub(super) spans: Vec<Span>,
     pub(super) writes: Overlay,
+    /// Set if the transaction never commits: its reads are not recorded.
+    pub(super) is_read_only: bool,
     /// The space that the commit must leave.
     pub(super) room: Room,
 }

@@ -39,6 +39,17 @@ impl Transaction {
         })
     }
 
+    /// Begins an attempt that never commits and reads from a snapshot of this moment. Its reads use no memory, so it
+    /// can read a whole store.
+    pub(crate) fn begin_read_only(store: Arc<Store>) -> Result<Self, Error> {
+        let txn = Self::begin(store)?;
+        txn.with(|work| {
+            work.is_read_only = true;
+            open_snapshot(&mut work.snapshot, &txn.store).map(drop)
+        })?;
+        Ok(txn)
+    }
+
     pub(super) fn with<T>(&self, act: impl FnOnce(&mut Work) -> Result<T, Error>) -> Result<T, Error> {
         match lock(&self.work).as_mut() {
             Some(work) => act(work),
@@ -68,7 +79,7 @@ impl Transaction {
                 Some(delta) => Some(counter::sum(stored, delta)),
                 None => stored.map(<[u8]>::to_vec),
             };
-            if !peek {
+            if !peek && !work.is_read_only {
                 work.keys.push(key);
             }
             Ok(value)
@@ -94,7 +105,9 @@ impl Transaction {
                     .and_then(|entries| merge(entries.filter(untouched), own.rev(), order, limit)),
             };
             let found = found.map_err(|error| failure(&error))?;
-            work.spans.push(examined(span, order, limit, &found));
+            if !work.is_read_only {
+                work.spans.push(examined(span, order, limit, &found));
+            }
             Ok(found)
         })
     }

@@ -43,7 +43,8 @@ macro_rules! conformance {
                 a_transaction_on_a_commit_snapshot_reads_the_committed_writes
                 a_transaction_on_a_commit_snapshot_does_not_conflict_with_that_commit
                 a_transaction_on_a_commit_snapshot_conflicts_with_a_later_commit
-                a_transaction_continues_from_one_without_writes;
+                a_transaction_continues_from_one_without_writes
+                a_whole_store_is_read_at_one_moment_or_commits_are_noticed;
             runs:
                 a_failed_closure_commits_nothing_and_its_error_is_returned
                 a_conflict_in_the_closures_own_error_is_retried

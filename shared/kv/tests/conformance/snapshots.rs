@@ -1,9 +1,9 @@
 //! Transactions that read from the snapshot of an earlier one.
 
-use kv::{Db, Error, Snapshot};
+use kv::{Db, Error, Order, Snapshot};
 
 use crate::common::Harness;
-use crate::support::{contents, get, k, pairs, put};
+use crate::support::{all, contents, get, k, pairs, put, query};
 
 pub(crate) async fn a_transaction_reads_from_the_snapshot_of_an_earlier_one(harness: &Harness) {
     let db = harness.db();
@@ -109,4 +109,30 @@ pub(crate) async fn a_transaction_continues_from_one_without_writes(harness: &Ha
     let idle: Result<_, Error> = db.run_with_snapshot(|_| async move { Ok(()) }).await;
     let ((), snapshot) = idle.expect("committed");
     assert_eq!(grow(&db.reading_from(snapshot)).await.0, "xxxx");
+}
+
+/// The engines differ: only LMDB keeps a snapshot for longer than a transaction, and only others write commit markers.
+pub(crate) async fn a_whole_store_is_read_at_one_moment_or_commits_are_noticed(harness: &Harness) {
+    let db = harness.db();
+    put(&db, &[(1, Some("one"))]).await;
+    let (reader, commits) = (
+        db.long_reader().expect("a reader"),
+        db.commits().await.expect("markers"),
+    );
+    assert!(reader.is_some() || commits.is_some());
+    assert_eq!(db.commits().await.expect("markers"), commits, "reading is no commit");
+
+    put(&db, &[(1, Some("two"))]).await;
+    put(&db, &[(1, Some("one"))]).await;
+    put(&db, &[(2, Some("two"))]).await;
+    if let Some(reader) = reader {
+        let everything = &query(all(), Order::Ascending, usize::MAX);
+        let entries = reader.range(everything).await.expect("a snapshot").entries;
+        let entries = entries.iter().filter(|entry| !kv::is_commit_marker(&entry.key));
+        assert_eq!(entries.map(|entry| &*entry.value).collect::<Vec<_>>(), [b"one"]);
+        assert_eq!(reader.get(&k(2)).await.expect("a snapshot"), None);
+    }
+    if let Some(commits) = commits {
+        assert_ne!(db.commits().await.expect("markers"), Some(commits));
+    }
 }

@@ -53,7 +53,7 @@ use crate::scenario::Stored;
 pub(crate) fn check(history: &History, stored: &Stored) -> Vec<String> {
     let records = Records::read(stored);
     let mut problems = Problems::default();
-    store::check(&records, &mut problems);
+    store::check(stored, &records, &mut problems);
     for event in &history.events {
         if let Reply::Unexpected(error) = &event.reply {
             problems.add(format!("#{} failed: {error}", event.number));

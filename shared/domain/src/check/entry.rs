@@ -1,0 +1,309 @@
+//! The rules for one entry, and for the entries that must exist because of it.
+
+use kv::{Entry, Key, Txn};
+
+use crate::audit::{self, Event};
+use crate::error::{Error, Result};
+use crate::expiry;
+use crate::id::{TenantId, UserId};
+use crate::idempotency;
+use crate::logins::Login;
+use crate::record::{self, Record};
+use crate::role::Role;
+use crate::scope::TenantScope;
+use crate::sessions::{self, Session};
+use crate::tenants::{self, Kind, Membership, Tenant};
+use crate::throttle;
+use crate::usage::store::Counted;
+use crate::usage::{self, Quota};
+use crate::users::ops::Registered;
+use crate::users::{self, Email, User};
+
+use super::place::Place;
+
+/// What an entry adds to its tenant's usage.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Share {
+    pub(super) sessions: i64,
+    pub(super) stored_bytes: i64,
+    pub(super) idempotency_keys: i64,
+    /// The day of an audit event.
+    pub(super) event_on: Option<i64>,
+    /// A counter that the entry is.
+    pub(super) counter: Option<i64>,
+}
+
+/// The result for one entry.
+#[derive(Default)]
+pub(super) struct Checked {
+    pub(super) problems: Vec<String>,
+    pub(super) share: Share,
+}
+
+/// Checks one entry in the transaction that has read it.
+pub(super) async fn check(txn: &Txn, entry: &Entry) -> Result<Checked> {
+    let mut check = Check {
+        txn,
+        entry,
+        checked: Checked::default(),
+    };
+    match Place::of(&entry.key) {
+        Some(place) => check.place(place).await?,
+        None => check.problem("no version that this program knows writes such a key"),
+    }
+    Ok(check.checked)
+}
+
+struct Check<'a> {
+    txn: &'a Txn,
+    entry: &'a Entry,
+    checked: Checked,
+}
+
+impl Check<'_> {
+    fn problem(&mut self, problem: impl Into<String>) {
+        self.checked.problems.push(problem.into());
+    }
+
+    fn expect(&mut self, holds: bool, problem: &str) {
+        if !holds {
+            self.problem(problem);
+        }
+    }
+
+    /// The entry's record; `None` and a finding if it cannot be decoded.
+    fn decode<T: Record>(&mut self) -> Option<T> {
+        let decoded = record::decode(&self.entry.value);
+        self.ok(decoded)
+    }
+
+    /// The value; `None` and a finding if it could not be decoded.
+    fn ok<T>(&mut self, decoded: Result<T>) -> Option<T> {
+        decoded.map_err(|error| self.problem(error.to_string())).ok()
+    }
+
+    /// Another entry's record; `None` if it does not exist. One that cannot be decoded has a finding of its own.
+    async fn find<T: Record>(&self, key: &Key) -> Result<Option<Result<T>>> {
+        let value = self.txn.get(key).await?;
+        Ok(value.map(|value| record::decode(&value)))
+    }
+
+    async fn exists(&self, key: &Key) -> Result<bool> {
+        Ok(self.txn.get(key).await?.is_some())
+    }
+
+    async fn place(&mut self, place: Place) -> Result<()> {
+        match place {
+            Place::User(id) => self.user(id).await,
+            Place::Email(email) => self.email(&email).await,
+            Place::Login(user, id) => {
+                let Some(login) = self.decode::<Login>() else {
+                    return Ok(());
+                };
+                self.expect(login.user == user && login.id == id, "it is another login's record");
+                let has_user = self.exists(&users::keys::user(user)).await?;
+                self.expect(has_user, "its user does not exist");
+                let has_tenant = self.exists(&tenants::keys::membership(user, login.tenant)).await?;
+                self.expect(has_tenant, "its user is no member of its tenant");
+                self.listed(login.expires_at.as_millis()).await.map(drop)
+            }
+            Place::Membership(user, tenant) => {
+                let Some(membership) = self.decode::<Membership>() else {
+                    return Ok(());
+                };
+                let is_right = membership.user == user && membership.tenant == tenant;
+                self.expect(is_right, "it is another membership's record");
+                let has_user = self.exists(&users::keys::user(user)).await?;
+                self.expect(has_user, "its user does not exist");
+                let has_tenant = self.exists(&tenants::keys::tenant(scope(tenant))).await?;
+                self.expect(has_tenant, "its tenant does not exist");
+                Ok(())
+            }
+            Place::Tenant(id) => {
+                let tenant = self.decode::<Tenant>();
+                self.expect(
+                    tenant.is_none_or(|tenant| tenant.id == id),
+                    "it is another tenant's record",
+                );
+                Ok(())
+            }
+            Place::Event => {
+                let event = self.decode::<Event>();
+                self.checked.share.event_on = event.map(|event| event.at.as_days());
+                Ok(())
+            }
+            Place::SessionIndex(id) => self.session_index(id).await,
+            Place::Idempotency(user) => self.idempotency(user).await,
+            Place::Usage(quota) => {
+                let is_known = Quota::NAMES.contains(&&*quota) && quota != Quota::AuditEvents.as_str();
+                self.expect(is_known, "no quota has this name");
+                self.counter();
+                Ok(())
+            }
+            Place::DayEvents(day) => {
+                self.counter();
+                let is_listed = match self.tenant() {
+                    Some(tenant) => self.exists(&audit::keys::day_entry(scope(tenant), day)).await?,
+                    None => false,
+                };
+                self.expect(is_listed, "`audit_days` does not list this day of the tenant");
+                Ok(())
+            }
+            Place::Session(id) => {
+                let Some(session) = self.decode::<Session>() else {
+                    return Ok(());
+                };
+                self.expect(session.id == id, "it is another session's record");
+                let entry = sessions::keys::index_entry(scope(session.tenant), id);
+                let is_listed = self.exists(&entry).await?;
+                self.expect(is_listed, "the index of its tenant does not list it");
+                Ok(())
+            }
+            Place::Registration => {
+                let expiry = idempotency::stored_expiry::<Registered>(&self.entry.value);
+                if let Some(expiry) = self.ok(expiry) {
+                    self.listed(expiry.as_millis()).await?;
+                }
+                Ok(())
+            }
+            Place::Throttle => {
+                if let Some(expiry) = self.ok(throttle::stored_expiry(&self.entry.value)) {
+                    self.listed(expiry.as_millis()).await?;
+                }
+                Ok(())
+            }
+            Place::Expiry(expiry, key) => self.expiry(expiry, &key).await,
+            Place::AuditDay(day, tenant) => {
+                let is_at_its_place = audit::keys::day_entry(scope(tenant), day) == self.entry.key;
+                self.expect(is_at_its_place, "it is in another shard than its tenant's");
+                let is_counted = self.exists(&usage::keys::audit_events(scope(tenant), day)).await?;
+                self.expect(is_counted, "its tenant has no counter of this day's events");
+                Ok(())
+            }
+            Place::NoAccount => {
+                self.decode::<Event>();
+                Ok(())
+            }
+            Place::Opaque => Ok(()),
+        }
+    }
+
+    /// The tenant in the entry's key.
+    fn tenant(&self) -> Option<TenantId> {
+        super::place::tenant_of(&self.entry.key)
+    }
+
+    async fn user(&mut self, id: UserId) -> Result<()> {
+        let Some(user) = self.decode::<User>() else {
+            return Ok(());
+        };
+        self.expect(user.id == id, "it is another user's record");
+        let holder = self.txn.get(&users::keys::by_email(&user.email)).await?;
+        let is_indexed = holder.is_some_and(|holder| holder == id.as_bytes());
+        self.expect(is_indexed, "`users / by_email` does not name it for its email");
+        let own = TenantId::own(id);
+        let tenant = self.find::<Tenant>(&tenants::keys::tenant(scope(own))).await?;
+        let has_tenant = tenant.is_some_and(|tenant| tenant.map_or(true, |tenant| tenant.kind == Kind::Own));
+        self.expect(has_tenant, "it has no tenant of its own");
+        let membership = self.find::<Membership>(&tenants::keys::membership(id, own)).await?;
+        let owns = membership.is_some_and(|member| member.map_or(true, |member| member.role == Role::Owner));
+        self.expect(owns, "it does not own its own tenant");
+        Ok(())
+    }
+
+    async fn email(&mut self, email: &str) -> Result<()> {
+        let Some(id) = UserId::from_slice(&self.entry.value) else {
+            self.problem("its value is not an id of 16 bytes");
+            return Ok(());
+        };
+        let is_canonical = Email::parse(email).is_ok_and(|parsed| parsed.as_str() == email);
+        self.expect(is_canonical, "its email is not in the form that emails are stored in");
+        let user = self.find::<User>(&users::keys::user(id)).await?;
+        let is_named = user.is_some_and(|user| user.map_or(true, |user| user.email.as_str() == email));
+        self.expect(is_named, "the user that it names has another email, or does not exist");
+        Ok(())
+    }
+
+    async fn session_index(&mut self, id: crate::id::SessionId) -> Result<()> {
+        let Some(tenant) = self.tenant() else { return Ok(()) };
+        self.expect(self.entry.value == id.as_bytes(), "its value is not the session's id");
+        let value = self.txn.get(&sessions::keys::session(scope(tenant), id)).await?;
+        let is_present = value.as_ref().is_some_and(|value| {
+            let session = record::decode::<Session>(value);
+            session.map_or(true, |session| session.tenant == tenant)
+        });
+        self.expect(is_present, "its session does not exist, or is another tenant's");
+        self.checked.share.sessions = 1;
+        self.checked.share.stored_bytes = value.as_deref().map_or(0, usage::store::len);
+        Ok(())
+    }
+
+    async fn idempotency(&mut self, user: UserId) -> Result<()> {
+        let Some((expires_at, session)) = self.ok(idempotency::decode::<Session>(&self.entry.value)) else {
+            return Ok(());
+        };
+        let is_right = Some(session.tenant) == self.tenant() && session.owner == user;
+        self.expect(is_right, "its session is of another user or tenant");
+        if let Some(note) = self.listed(expires_at.as_millis()).await?
+            && let Some(Some(counted)) = self.ok(Counted::from_bytes(&note))
+        {
+            let expected = Counted::new(scope(session.tenant), &self.entry.value);
+            self.expect(
+                counted == expected,
+                "the expiry index counts it for another tenant or size",
+            );
+            self.checked.share.idempotency_keys = 1;
+            self.checked.share.stored_bytes = usage::store::len(&self.entry.value);
+        }
+        Ok(())
+    }
+
+    fn counter(&mut self) {
+        let counter = kv::counter(Some(&self.entry.value));
+        self.expect(self.entry.value.len() == 8, "a counter has 8 bytes");
+        self.expect(counter >= 0, "the counter is below zero");
+        self.checked.share.counter = Some(counter);
+    }
+
+    /// Checks that the expiry index lists the entry at this time; returns the note there.
+    async fn listed(&mut self, millis: i64) -> Result<Option<Vec<u8>>> {
+        let note = self.txn.get(&expiry::entry_of(&self.entry.key, millis)).await?;
+        self.expect(note.is_some(), "the expiry index does not list it at its expiry");
+        Ok(note)
+    }
+
+    /// An entry of the expiry index: its key expires at that time, or is a login that has ended.
+    async fn expiry(&mut self, millis: i64, key: &Key) -> Result<()> {
+        let is_at_its_place = expiry::entry_of(key, millis) == self.entry.key;
+        self.expect(is_at_its_place, "it is in another shard than its key's");
+        let value = self.txn.get(key).await?;
+        let place = Place::of(key);
+        let Some(value) = value else {
+            // Only a key that is never written again may be removed before its expiry.
+            let may_be_gone = matches!(place, Some(Place::Login(..)));
+            self.expect(may_be_gone, "its key does not exist");
+            return Ok(());
+        };
+        let expires_at = match place {
+            Some(Place::Login(..)) => record::decode::<Login>(&value).map(|login| login.expires_at),
+            Some(Place::Idempotency(_)) => idempotency::stored_expiry::<Session>(&value),
+            Some(Place::Registration) => idempotency::stored_expiry::<Registered>(&value),
+            Some(Place::Throttle) => throttle::stored_expiry(&value),
+            _ => {
+                self.problem("its key is of a kind that does not expire");
+                return Ok(());
+            }
+        };
+        match expires_at {
+            Ok(expires_at) => self.expect(expires_at.as_millis() == millis, "its key expires at another time"),
+            // The key has a finding of its own.
+            Err(Error::Corrupt { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn scope(tenant: TenantId) -> TenantScope {
+    TenantScope::of_stored_key(tenant)
+}

@@ -1,0 +1,184 @@
+//! What the schema has at a key.
+
+use kv::{Element, Key};
+
+use crate::id::{Id as _, LoginId, SessionId, TenantId, UserId};
+
+/// The kind of a key, and the ids in it.
+pub(super) enum Place {
+    User(UserId),
+    Email(String),
+    Login(UserId, LoginId),
+    Membership(UserId, TenantId),
+    Tenant(TenantId),
+    Event,
+    SessionIndex(SessionId),
+    /// The outcome of a user's creation of a session.
+    Idempotency(UserId),
+    /// A tenant's counter with this name.
+    Usage(String),
+    /// The counter of the audit events of a day.
+    DayEvents(i64),
+    Session(SessionId),
+    Registration,
+    Throttle,
+    /// An entry of the expiry index: the expiry in milliseconds, and the key that expires.
+    Expiry(i64, Key),
+    /// The day and the tenant.
+    AuditDay(i64, TenantId),
+    NoAccount,
+    /// A value without invariants.
+    Opaque,
+}
+
+impl Place {
+    /// `None` if no key of the schema has this form.
+    pub(super) fn of(key: &Key) -> Option<Self> {
+        if kv::is_commit_marker(key) {
+            return Some(Self::Opaque);
+        }
+        let elements: Vec<Element<'_>> = key.unpack().ok()?;
+        let (space, rest) = elements.split_first()?;
+        match text(space)? {
+            "users" => Self::of_user(rest),
+            "tenants" => Self::of_tenant(rest),
+            "sessions" => match rest {
+                [Element::Uuid(session)] => Some(Self::Session(SessionId::from_uuid(*session))),
+                _ => None,
+            },
+            "idempotency" => match rest {
+                [kind, Element::Bytes(_)] if text(kind) == Some("register") => Some(Self::Registration),
+                _ => None,
+            },
+            "throttles" => is_throttle(rest).then_some(Self::Throttle),
+            "expiry" => match rest {
+                [Element::Int(_), Element::Int(expiry), Element::Bytes(key)] => {
+                    Some(Self::Expiry(*expiry, Key::from_bytes(key.to_vec())))
+                }
+                _ => None,
+            },
+            "audit_days" => match rest {
+                [Element::Int(_), Element::Int(day), Element::Uuid(tenant)] => {
+                    Some(Self::AuditDay(*day, TenantId::from_uuid(*tenant)))
+                }
+                _ => None,
+            },
+            "audit" => match rest {
+                [kind, Element::Int(0..256), below @ ..] if text(kind) == Some("no_account") => match below {
+                    [] => Some(Self::NoAccount),
+                    [last] if matches!(text(last), Some("events" | "day")) => Some(Self::Opaque),
+                    _ => None,
+                },
+                _ => None,
+            },
+            "ready" => rest.is_empty().then_some(Self::Opaque),
+            _ => None,
+        }
+    }
+
+    fn of_user(rest: &[Element<'_>]) -> Option<Self> {
+        match rest {
+            [Element::Uuid(user)] => Some(Self::User(UserId::from_uuid(*user))),
+            [kind, Element::String(email)] if text(kind) == Some("by_email") => Some(Self::Email(email.to_string())),
+            [Element::Uuid(user), kind, Element::Uuid(id)] => {
+                let user = UserId::from_uuid(*user);
+                match text(kind)? {
+                    "logins" => Some(Self::Login(user, LoginId::from_uuid(*id))),
+                    "tenants" => Some(Self::Membership(user, TenantId::from_uuid(*id))),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    fn of_tenant(rest: &[Element<'_>]) -> Option<Self> {
+        let [Element::Uuid(tenant), rest @ ..] = rest else {
+            return None;
+        };
+        let Some((kind, rest)) = rest.split_first() else {
+            return Some(Self::Tenant(TenantId::from_uuid(*tenant)));
+        };
+        match (text(kind)?, rest) {
+            ("audit", [Element::Versionstamp(_)]) => Some(Self::Event),
+            ("sessions", [Element::Uuid(session)]) => Some(Self::SessionIndex(SessionId::from_uuid(*session))),
+            ("idempotency", [Element::Uuid(user), operation, Element::Bytes(_)])
+                if text(operation) == Some("sessions.create") =>
+            {
+                Some(Self::Idempotency(UserId::from_uuid(*user)))
+            }
+            ("usage", [Element::String(quota)]) => Some(Self::Usage(quota.to_string())),
+            ("usage", [quota, Element::Int(day)]) if text(quota) == Some("auditEvents") => Some(Self::DayEvents(*day)),
+            _ => None,
+        }
+    }
+}
+
+/// The tenant whose key, or the key of whose data, this is.
+pub(super) fn tenant_of(key: &Key) -> Option<TenantId> {
+    let elements: Vec<Element<'_>> = key.unpack().ok()?;
+    match elements.get(1)? {
+        Element::Uuid(tenant) => Some(TenantId::from_uuid(*tenant)),
+        _ => None,
+    }
+}
+
+fn is_throttle(rest: &[Element<'_>]) -> bool {
+    let Some((kind, rest)) = rest.split_first() else {
+        return false;
+    };
+    matches!(
+        (text(kind), rest),
+        (Some("pair"), [Element::Bytes(_), Element::String(_)])
+            | (Some("device"), [Element::Bytes(_), Element::Bytes(_)])
+            | (Some("known" | "account"), [Element::Bytes(_)])
+            | (Some("address" | "registration"), [Element::String(_)])
+            | (
+                Some("login"),
+                [Element::Uuid(_)] | [Element::Uuid(_), Element::String(_)]
+            )
+    )
+}
+
+fn text<'a>(element: &'a Element<'_>) -> Option<&'a str> {
+    match element {
+        Element::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// The first element of a key, to group entries by; empty if it is no text.
+pub(crate) fn space(key: &Key) -> String {
+    let elements: Vec<Element<'_>> = key.unpack().unwrap_or_default();
+    elements.first().and_then(text).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_key_that_no_version_writes_has_no_place() {
+        let id = Uuid::from_u128(7);
+        for key in [
+            Key::of(&()),
+            Key::of(&("users",)),
+            Key::of(&("users", id, "avatars", id)),
+            Key::of(&("users", "by_email", 1)),
+            Key::of(&("tenants", "x")),
+            Key::of(&("tenants", id, "audit", id)),
+            Key::of(&("tenants", id, "idempotency", id, "other", &b"x"[..])),
+            Key::of(&("throttles", "pair", &b"x"[..])),
+            Key::of(&("expiry", 0, "junk")),
+            Key::of(&("audit", "no_account", 256)),
+            Key::of(&("ready", 1)),
+            Key::of(&("elsewhere", 1)),
+            Key::from_bytes([0xfe]),
+        ] {
+            assert!(Place::of(&key).is_none(), "{key:?}");
+        }
+        assert!(Place::of(&Key::of(&("users", id))).is_some());
+    }
+}
