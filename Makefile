@@ -147,7 +147,8 @@ ENGINE = $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
 
 .PHONY: image
 image: ## build the gateway's container image, coditect-v5, with both engines (needs Docker or Podman)
-	@engine=$(ENGINE) && $$engine build $$([ $$engine != podman ] || echo --format docker) $(BUILD_ARGS) \
+	@engine=$(ENGINE) && $$engine build $$([ $$engine != podman ] || echo --format docker) \
+		--build-arg SOURCE_COMMIT="$$(git rev-parse HEAD 2>/dev/null)" $(BUILD_ARGS) \
 		--file infra/docker/Dockerfile --tag coditect-v5 .
 
 .PHONY: test-image

@@ -132,6 +132,31 @@ fn the_image_uses_the_pinned_toolchain() {
     );
 }
 
+/// `GET /version` of a release has a commit only if its build has the variable.
+#[test]
+fn every_build_for_a_release_sets_the_commit() {
+    for (file, builds) in [
+        ("Makefile", "SOURCE_COMMIT=$$(git rev-parse HEAD)"),
+        (
+            "Makefile",
+            "--build-arg SOURCE_COMMIT=\"$$(git rev-parse HEAD 2>/dev/null)\"",
+        ),
+        ("infra/tools/build-functions.sh", "export SOURCE_COMMIT"),
+        ("infra/docker/Dockerfile", "ARG SOURCE_COMMIT="),
+        ("infra/gcp/cloudbuild.yaml", "--build-arg=SOURCE_COMMIT=$_SOURCE_COMMIT"),
+        (".github/workflows/release.yml", "--env SOURCE_COMMIT=\"$GITHUB_SHA\""),
+    ] {
+        assert!(read(file).contains(builds), "{file} has no `{builds}`");
+    }
+    let image = read("infra/docker/Dockerfile");
+    let (_, build) = image.split_once(" AS build\n").expect("the image has the stage");
+    let build = build.split("FROM ").next().unwrap();
+    assert!(
+        build.contains("ARG SOURCE_COMMIT="),
+        "the argument belongs to the stage that compiles the gateway"
+    );
+}
+
 /// The routes of `cargo lambda watch`: from a path pattern to the name of a function.
 fn watch_router() -> Vec<(String, String)> {
     let router = metadata()["metadata"]["lambda"]["watch"]["router"]
