@@ -11,6 +11,8 @@ mod quotas;
 mod server;
 mod store;
 mod throttle;
+#[cfg(feature = "fdb")]
+mod tls;
 mod tokens;
 mod traces;
 mod variables;

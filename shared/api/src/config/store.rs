@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+#[cfg(feature = "fdb")]
+use super::tls;
 use super::variables::{ConfigError, Variables};
 
 /// `STORE_ROOT` is part of every key, and LMDB's keys have at most 511 bytes.
@@ -35,50 +37,8 @@ fn foundationdb(vars: &Variables<'_>) -> Result<kv::Engine, ConfigError> {
         (None, Some(content)) => kv::Cluster::Content(content),
         (None, None) => kv::Cluster::Default,
     };
-    check_tls(vars)?;
+    tls::check(vars)?;
     Ok(kv::Engine::Fdb(cluster))
-}
-
-/// Checks the variables that the client itself reads for TLS. The client would report an unusable one without its name,
-/// or not at all.
-#[cfg(feature = "fdb")]
-fn check_tls(vars: &Variables<'_>) -> Result<(), ConfigError> {
-    const CERTIFICATE: &str = "FDB_NETWORK_OPTION_TLS_CERT_BYTES";
-    const KEY: &str = "FDB_NETWORK_OPTION_TLS_KEY_BYTES";
-    for (variable, label) in [
-        (CERTIFICATE, "CERTIFICATE"),
-        (KEY, "PRIVATE KEY"),
-        ("FDB_NETWORK_OPTION_TLS_CA_BYTES", "CERTIFICATE"),
-    ] {
-        if vars.text(variable)?.is_some_and(|text| !is_pem(&text, label)) {
-            let problem = format!("must be PEM with the label `{label}`, on several lines");
-            return Err(ConfigError::new(variable, problem));
-        }
-    }
-    for (variable, other) in [(KEY, CERTIFICATE), (CERTIFICATE, KEY)] {
-        if vars.text(variable)?.is_none() && vars.text(other)?.is_some() {
-            return Err(ConfigError::new(
-                variable,
-                format!("must be set, because {other} is set"),
-            ));
-        }
-    }
-    let peers = "FDB_TLS_VERIFY_PEERS";
-    if vars.text(peers)?.is_some_and(|text| !text.contains('=')) {
-        let problem = "must be constraints like `Check.Valid=1,S.CN=fdb.example.com`";
-        return Err(ConfigError::new(peers, problem));
-    }
-    Ok(())
-}
-
-/// Whether the text is PEM with a label that ends like this: keys have labels like `EC PRIVATE KEY`, too.
-#[cfg(feature = "fdb")]
-fn is_pem(text: &str, label: &str) -> bool {
-    let has = |begin: &str| {
-        text.lines()
-            .any(|line| line.starts_with(begin) && line.trim_end().ends_with(&format!("{label}-----")))
-    };
-    has("-----BEGIN ") && has("-----END ")
 }
 
 #[cfg(not(feature = "fdb"))]
@@ -115,44 +75,5 @@ mod tests {
             engine(&[file, content]),
             kv::Engine::Fdb(kv::Cluster::File("/etc/f".into()))
         );
-    }
-
-    #[test]
-    #[cfg(feature = "fdb")]
-    fn unusable_tls_variables_are_rejected_by_name_and_never_printed() {
-        let (certificate, key) = ("FDB_NETWORK_OPTION_TLS_CERT_BYTES", "FDB_NETWORK_OPTION_TLS_KEY_BYTES");
-        let good = [
-            (
-                certificate,
-                "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n",
-            ),
-            (
-                key,
-                "-----BEGIN EC PRIVATE KEY-----\nAA==\n-----END EC PRIVATE KEY-----",
-            ),
-            (
-                "FDB_NETWORK_OPTION_TLS_CA_BYTES",
-                "a comment\n-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----",
-            ),
-            ("FDB_TLS_VERIFY_PEERS", "Check.Valid=1"),
-        ];
-        let check = |pairs: &[(&str, &str)]| check_tls(&Variables::of(pairs)).map_err(|error| error.to_string());
-        assert_eq!(check(&good), Ok(()));
-        assert_eq!(check(&[]), Ok(()));
-        for (at, value) in [
-            (0, "c2VjcmV0"),
-            (0, good[1].1),
-            (1, "-----BEGIN PRIVATE KEY-----\\nc2VjcmV0\\n-----END PRIVATE KEY-----"),
-            (2, good[1].1),
-            (3, "c2VjcmV0"),
-        ] {
-            let mut pairs = good;
-            pairs[at].1 = value;
-            let error = check(&pairs).unwrap_err();
-            assert!(error.starts_with(good[at].0) && !error.contains("c2VjcmV0"), "{error}");
-        }
-        for (set, missing) in [(0, key), (1, certificate)] {
-            assert!(check(&good[set..=set]).unwrap_err().starts_with(missing));
-        }
     }
 }
