@@ -69,7 +69,7 @@ pub(super) const LOGGED_BYTES: f64 = 2_300.0;
 /// Metrics of a function with endpoints, and of a job.
 const METRICS: [f64; 2] = [9.0, 2.0];
 /// Metrics of the alarms of a function with endpoints, and of a job.
-const ALARMS: [f64; 2] = [8.0, 4.0];
+const ALARMS: [f64; 2] = [9.0, 4.0];
 /// Metrics of the alarms of the HTTP API.
 const API_ALARMS: f64 = 2.0;
 /// Metrics of security events, each with an alarm.

@@ -115,6 +115,33 @@ fn store_failures_do_not_count_as_server_errors_of_a_version() {
     }
 }
 
+/// The first request after a freeze may be slow, and must not roll back a deploy.
+#[test]
+fn slow_requests_count_as_a_ratio_with_a_minimum() {
+    let template = template();
+    for folder in layout::functions().difference(&jobs()) {
+        let alarm = format!("{}DurationAlarm", camel(folder));
+        let wanted = BTreeMap::from([
+            ("fast", "Duration"),
+            ("requests", "Duration"),
+            ("share", "IF(requests * (100 - fast) / 100 >= 2.9, 100 - fast, 0)"),
+        ]);
+        assert_eq!(ratio(&template, &alarm), wanted, "{folder}");
+        let parts = resources(&template)[&alarm]["Properties"]["Metrics"]
+            .as_array()
+            .unwrap();
+        let stats: Vec<_> = parts
+            .iter()
+            .filter_map(|part| part["MetricStat"]["Stat"].as_str())
+            .collect();
+        let [fast, "SampleCount"] = stats[..] else {
+            panic!("{folder}: {stats:?}")
+        };
+        let limit = fast.strip_prefix("PR(:").and_then(|limit| limit.strip_suffix(')'));
+        assert!(limit.is_some_and(|limit| limit.parse::<u32>().is_ok()), "{fast}");
+    }
+}
+
 /// A crash of one invocation must not roll back a deploy.
 #[test]
 fn crashes_count_as_a_ratio_with_a_minimum() {
