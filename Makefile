@@ -70,6 +70,10 @@ test-fdb-here: ## the same on a temporary cluster; installs FoundationDB into .t
 	@sh infra/tools/install-foundationdb.sh
 	@sh infra/fdb/with-cluster.sh $(MAKE) test-fdb
 
+.PHONY: test-freeze
+test-freeze: $(LIBCLANG) ## test the first request after a freeze of four minutes, on a cluster in a network namespace
+	@sh infra/fdb/test-freeze.sh
+
 .PHONY: check
 check: $(LIBCLANG) ## check format, lints, architecture, the OpenAPI document, the template, scripts and workflows
 	cargo fmt --all --check

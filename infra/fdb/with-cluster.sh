@@ -1,7 +1,8 @@
 #!/bin/sh
 # with-cluster.sh COMMAND…: runs a command with a temporary FoundationDB cluster: one process, in memory, on loopback.
 # FDB_CLUSTER_FILE names it for the command. Programs and the client library in .tools/foundationdb/ take precedence
-# over those of the system.
+# over those of the system. CLUSTER_HOST names another address than loopback, and CLUSTER_ENTER a command that starts
+# the server in another network namespace.
 
 set -eu
 
@@ -10,6 +11,8 @@ for folder in "$root"/.tools/foundationdb/*/; do
     [ -e "$folder/fdbserver" ] || continue
     export PATH="${folder%/}:$PATH"
     export LD_LIBRARY_PATH="${folder%/}${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+    # For the linker.
+    export LIBRARY_PATH="${folder%/}${LIBRARY_PATH:+:$LIBRARY_PATH}"
 done
 command -v fdbserver >/dev/null && command -v fdbcli >/dev/null || {
     echo "fdbserver and fdbcli are needed: infra/tools/install-foundationdb.sh installs them" >&2
@@ -17,6 +20,7 @@ command -v fdbserver >/dev/null && command -v fdbcli >/dev/null || {
 }
 
 place=$(mktemp -d)
+host=${CLUSTER_HOST:-127.0.0.1}
 server=
 stop() {
     [ -z "$server" ] || kill "$server" 2>/dev/null || true
@@ -31,9 +35,11 @@ mkdir "$place/data" "$place/logs"
 # it, the id in the cluster file prevents a connection to that cluster.
 first=$((20000 + $$ % 20000))
 for port in $(seq "$first" $((first + 20))); do
-    echo "test:$$@127.0.0.1:$port" >"$place/fdb.cluster"
-    fdbserver --cluster-file "$place/fdb.cluster" \
-        --public-address "127.0.0.1:$port" --listen-address "127.0.0.1:$port" \
+    echo "test:$$@$host:$port" >"$place/fdb.cluster"
+    # CLUSTER_ENTER is a command with its arguments.
+    # shellcheck disable=SC2086
+    ${CLUSTER_ENTER:-} fdbserver --cluster-file "$place/fdb.cluster" \
+        --public-address "$host:$port" --listen-address "$host:$port" \
         --datadir "$place/data" --logdir "$place/logs" >"$place/output" 2>&1 &
     server=$!
     for _ in $(seq 30); do

@@ -5,6 +5,8 @@
 
 mod actor;
 mod app;
+#[cfg(feature = "fdb")]
+mod authority;
 mod client;
 mod clock;
 mod contract;
@@ -21,6 +23,8 @@ mod store;
 
 pub use actor::Actor;
 pub use app::TestApp;
+#[cfg(feature = "fdb")]
+pub use authority::{Authority, Credentials};
 pub use clock::TestClock;
 pub use front_door::{FRONT_DOORS, FrontDoor, response_to};
 pub use front_door_checks::check_every_front_door;

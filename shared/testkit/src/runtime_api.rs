@@ -144,6 +144,16 @@ impl RuntimeApi {
         }
     }
 
+    /// The id of the function's process.
+    ///
+    /// # Panics
+    /// If the process has exited.
+    pub async fn pid(&self) -> Pid {
+        let id = self.process.lock().await.id();
+        let id = id.and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        id.expect("the function has not exited yet")
+    }
+
     /// The request id of the last [`RuntimeApi::invoke`].
     ///
     /// # Panics
@@ -163,9 +173,8 @@ impl RuntimeApi {
     /// # Panics
     /// If the function does not exit in time and with success.
     pub async fn stop(mut self) -> String {
+        kill_process(self.pid().await, Signal::TERM).expect("the function is running");
         let process = self.process.get_mut();
-        let id = process.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
-        kill_process(id.expect("the function has not exited yet"), Signal::TERM).expect("the function is running");
         let ended = timeout(LIMIT, process.wait())
             .await
             .expect("the function exits in time");

@@ -8,7 +8,7 @@ use axum::http::{Request, Response};
 use serde_json::Value;
 use testkit::{Process, RuntimeApi, Target, TestStore, build_functions};
 
-const SAMPLE: &str = include_str!("../../../events/http-api-v2.json");
+pub const SAMPLE: &str = include_str!("../../../events/http-api-v2.json");
 
 /// The function that receives requests for unknown paths.
 const FALLBACK: &str = "health";

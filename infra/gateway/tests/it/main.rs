@@ -12,8 +12,12 @@ mod cors;
 mod disk_full;
 #[cfg(feature = "fdb")]
 mod fdb;
+#[cfg(feature = "fdb")]
+mod fdb_tls;
 mod flow;
 mod framing;
+#[cfg(all(feature = "fdb", target_os = "linux"))]
+mod freeze;
 mod front_doors;
 mod function_processes;
 mod http_edges;
