@@ -81,7 +81,7 @@ check: $(LIBCLANG) ## check format, lints, architecture, the OpenAPI document, t
 	@sh infra/tools/lint-infra.sh
 	@sh infra/tools/lint-server.sh
 	@sh infra/tools/lint-template.sh
-	cargo clippy --workspace --all-targets --features fdb --locked -- -D warnings
+	cargo clippy --workspace --all-targets --features fdb,peer/client --locked -- -D warnings
 	cargo build --locked --bins --features fdb
 	cargo run --quiet --locked --bin checks
 
@@ -181,6 +181,15 @@ bench-quick: ## measure one function and all store trips (a minute); fail when a
 .PHONY: cost
 cost: ## write infra/scale.md: load and cost by number of users, computed from the results of `make bench`
 	cargo run --quiet --locked --bin bench -- cost
+
+# PARTS selects some: size, cold, endpoints, reads, writes, contention.
+.PHONY: bench-fdb
+bench-fdb: $(OHA) $(LIBCLANG) ## measure endpoints and functions on the cluster of FDB_CLUSTER_FILE, beside the client
+	@test -f "$${FDB_CLUSTER_FILE:-}" || \
+		{ echo "THE BENCHMARKS DID NOT RUN: FDB_CLUSTER_FILE must name a cluster file" >&2; exit 1; }
+	cargo build --release --locked $(addprefix --package ,$(FUNCTIONS) gateway) --features fdb
+	cargo build --release --locked --package peer --features client
+	cargo run --release --quiet --locked --package bench -- fdb "$$(realpath "$$FDB_CLUSTER_FILE")" $(PARTS)
 
 .PHONY: bench-startup
 bench-startup: $(LIBCLANG) ## compare start-up with FoundationDB and LMDB, on the cluster of FDB_CLUSTER_FILE

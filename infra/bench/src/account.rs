@@ -6,23 +6,34 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::programs::{Server, program, temporary_folder};
+use crate::programs::{Server, Store, program, temporary_folder};
 
 /// A sample event; its request is replaced.
 const EVENT: &str = include_str!("../../events/http-api-v2.json");
 
 pub(crate) struct Account {
-    folder: TempDir,
+    store: Store,
+    /// LMDB's folder, which is removed with the account.
+    _folder: Option<TempDir>,
     token: String,
     /// The newest session.
     session: Value,
 }
 
 impl Account {
-    /// Creates a store with an account that has `count` sessions.
+    /// Creates a store on LMDB with an account that has `count` sessions.
     pub(crate) async fn with_sessions(count: usize) -> Self {
         let folder = temporary_folder();
-        let gateway = Server::gateway(folder.path(), &[]);
+        let store = Store::Lmdb(folder.path().join("store"));
+        Self {
+            _folder: Some(folder),
+            ..Self::on(store, count).await
+        }
+    }
+
+    /// Creates an account that has `count` sessions on a store.
+    pub(crate) async fn on(store: Store, count: usize) -> Self {
+        let gateway = Server::gateway_on(&store, &[]);
         let client = reqwest::Client::new();
         let account = json!({ "email": "a@example.com", "password": "password123" });
         let registered = gateway.post(&client, "/v5/auth/register", None, &account).await;
@@ -36,17 +47,25 @@ impl Account {
             session = gateway.post(&client, "/v5/sessions", Some(&token), &draft).await;
         }
         gateway.stop();
-        Self { folder, token, session }
+        Self {
+            store,
+            _folder: None,
+            token,
+            session,
+        }
     }
 
-    /// The path of the store.
+    /// The path of the store on LMDB.
     pub(crate) fn store(&self) -> PathBuf {
-        self.folder.path().join("store")
+        match &self.store {
+            Store::Lmdb(path) => path.clone(),
+            Store::Fdb { .. } => panic!("the account is not on LMDB"),
+        }
     }
 
     /// Starts the gateway on this store.
     pub(crate) fn gateway(&self, environment: &[(&str, &str)]) -> Server {
-        Server::gateway(self.folder.path(), environment)
+        Server::gateway_on(&self.store, environment)
     }
 
     pub(crate) fn token(&self) -> &str {
@@ -68,10 +87,7 @@ impl Account {
 
     /// A function's program on this store.
     pub(crate) fn function(&self, name: &str) -> Command {
-        let mut command = Command::new(program(name));
-        command.env_clear();
-        command.env("STORE", format!("lmdb:{}", self.store().display()));
-        command
+        self.store.command(program(name))
     }
 
     /// The event of a request with the account's token.

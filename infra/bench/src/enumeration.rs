@@ -30,7 +30,7 @@ const WARM_UP: usize = EMAILS;
 const LIMIT: f64 = 0.05;
 
 /// Never throttles.
-const FREE: &str = "100000/1/1";
+pub(crate) const FREE: &str = "100000/1/1";
 
 /// A way to refuse a login.
 struct Case {

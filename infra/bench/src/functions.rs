@@ -13,8 +13,54 @@ use crate::report::{Goal, Row};
 use crate::sandbox::{OneCpu, Sandbox};
 use crate::stats::{micros, millis, quantile_of};
 
-/// The baseline of every row: `peer-hello`.
+/// The baseline of the rows on LMDB: `peer-hello`.
 const HELLO: &str = "a bare lambda_http + axum hello";
+
+/// A bare function that others are compared with, and the goals beside it.
+pub(crate) struct Bare {
+    name: &'static str,
+    program: &'static str,
+    /// FoundationDB's cluster file, for a function that starts its client.
+    cluster_file: Option<String>,
+    first_poll: Goal,
+    /// The peak memory after the first response.
+    memory: Goal,
+    /// Whether the time until the first response has the goal in `functions()`.
+    has_first_response_goals: bool,
+}
+
+impl Bare {
+    pub(crate) const ON_LMDB: Self = Self {
+        name: HELLO,
+        program: "peer-hello",
+        cluster_file: None,
+        first_poll: Goal::AtMost(1.3),
+        memory: Goal::None,
+        has_first_response_goals: true,
+    };
+
+    /// A function that starts FoundationDB's client and reads a key before its first poll.
+    pub(crate) fn on_fdb(cluster_file: &str) -> Self {
+        Self {
+            name: "a bare function that starts the same client",
+            program: "peer-hello-fdb",
+            cluster_file: Some(cluster_file.to_owned()),
+            first_poll: Goal::AtMost(1.15),
+            memory: Goal::AtMost(1.3),
+            has_first_response_goals: false,
+        }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(program(self.program));
+        match &self.cluster_file {
+            // The loader's variables may name the folder of the client.
+            Some(file) => command.arg(file),
+            None => command.env_clear(),
+        };
+        command
+    }
+}
 
 /// A function, its first call, and the goal for the time until the first response.
 type Measured = (&'static str, FirstCall, Goal);
@@ -51,25 +97,19 @@ enum FirstCall {
     Sweep,
 }
 
-fn hello() -> Command {
-    let mut command = Command::new(program("peer-hello"));
-    command.env_clear();
-    command
-}
-
 /// The names of all functions.
 pub(crate) fn names() -> Vec<&'static str> {
     functions().into_iter().map(|(name, ..)| name).collect()
 }
 
 /// Program sizes, plain and zipped.
-pub(crate) fn sizes(names: &[&str]) -> Vec<Row> {
+pub(crate) fn sizes(names: &[&str], bare: &Bare) -> Vec<Row> {
     let measure = |name: &str| {
         let bytes = std::fs::read(program(name)).expect("the program is built");
         let zipped = zipped_len(&bytes);
         (mib(bytes.len()), mib(zipped))
     };
-    let (hello, hello_zipped) = measure("peer-hello");
+    let (hello, hello_zipped) = measure(bare.program);
     let mut rows = Vec::new();
     for name in names {
         let (size, zipped) = measure(name);
@@ -78,14 +118,14 @@ pub(crate) fn sizes(names: &[&str]) -> Vec<Row> {
             format!("size of {name}"),
             "MiB",
             size,
-            (HELLO, hello),
+            (bare.name, hello),
             goal,
         ));
         rows.push(Row::single(
             format!("zip of {name}"),
             "MiB",
             zipped,
-            (HELLO, hello_zipped),
+            (bare.name, hello_zipped),
             goal,
         ));
         let limit = ("3 MB", 3e6 / f64::from(1 << 20));
@@ -117,7 +157,8 @@ fn mib(bytes: usize) -> f64 {
 }
 
 /// The time from the start of a process to its first poll, and to the response to an event that is already waiting.
-pub(crate) fn cold_starts(account: &Account, names: &[&str], rounds: usize) -> Vec<Row> {
+/// Beside a function with a client, also the memory after that response.
+pub(crate) fn cold_starts(account: &Account, names: &[&str], rounds: usize, bare: &Bare) -> Vec<Row> {
     let _one = OneCpu::take();
     let mut rows = Vec::new();
     for (name, first, goal) in functions().iter().filter(|(name, ..)| names.contains(name)) {
@@ -126,12 +167,16 @@ pub(crate) fn cold_starts(account: &Account, names: &[&str], rounds: usize) -> V
             FirstCall::GetSession => account.event("GET", &account.session_path(), None),
             FirstCall::Sweep => account.event("GET", "/v5/health", None),
         };
-        let [mut polls, mut responses] = [[Vec::new(), Vec::new()], [Vec::new(), Vec::new()]];
+        let [mut polls, mut responses, mut memory]: [[Vec<f64>; 2]; 3] = Default::default();
         // The order within a round affects the times, so the two programs alternate. The first round only fills the
         // disk cache.
         for round in 0..=rounds {
             for side in [round % 2, 1 - round % 2] {
-                let command = if side == 0 { account.function(name) } else { hello() };
+                let command = if side == 0 {
+                    account.function(name)
+                } else {
+                    bare.command()
+                };
                 let (mut sandbox, poll) = Sandbox::start(command);
                 let (call, body) = sandbox.call(&event);
                 if round == 0 {
@@ -140,14 +185,28 @@ pub(crate) fn cold_starts(account: &Account, names: &[&str], rounds: usize) -> V
                 }
                 polls[side].push(millis(poll));
                 responses[side].push(millis(poll + call));
+                memory[side].push(memory_kib(sandbox.pid(), "VmHWM") / 1024.0);
             }
         }
-        let [measured, baseline] = polls;
-        let row = format!("cold start of {name}, to the first poll");
-        rows.push(Row::paired(row, "ms", &measured, (HELLO, &baseline), Goal::AtMost(1.3)));
-        let [measured, baseline] = responses;
-        let row = format!("cold start of {name}, to the first response");
-        rows.push(Row::paired(row, "ms", &measured, (HELLO, &baseline), *goal));
+        let mut row = |what: &str, unit, [measured, baseline]: &[Vec<f64>; 2], goal| {
+            let baseline = (bare.name, &baseline[..]);
+            rows.push(Row::paired(what.replace("NAME", name), unit, measured, baseline, goal));
+        };
+        row("cold start of NAME, to the first poll", "ms", &polls, bare.first_poll);
+        let goal = if bare.has_first_response_goals {
+            *goal
+        } else {
+            Goal::None
+        };
+        row("cold start of NAME, to the first response", "ms", &responses, goal);
+        if bare.memory != Goal::None {
+            row(
+                "peak memory of NAME, after the first response",
+                "MiB",
+                &memory,
+                bare.memory,
+            );
+        }
     }
     rows
 }
@@ -178,7 +237,7 @@ pub(crate) fn warm_calls(account: &Account, rounds: usize) -> Vec<Row> {
         ),
     ];
     let (mut sessions, _) = Sandbox::start(account.function("sessions"));
-    let (mut hello, _) = Sandbox::start(hello());
+    let (mut hello, _) = Sandbox::start(Bare::ON_LMDB.command());
     let mut rows = Vec::new();
     for (name, event, goal) in &calls {
         let (_, response) = sessions.call(event);
@@ -220,7 +279,7 @@ pub(crate) fn memory(account: &Account, calls: usize) -> Vec<Row> {
         (before, peak_after(last))
     };
     let (before, after) = peaks(account.function("sessions"));
-    let (_, hello) = peaks(hello());
+    let (_, hello) = peaks(Bare::ON_LMDB.command());
     vec![
         Row::single(
             format!("peak memory after {calls} calls of get"),

@@ -5,6 +5,7 @@ mod cost;
 mod dataset;
 mod enumeration;
 mod fairness;
+mod fdb;
 mod functions;
 mod login;
 mod programs;
@@ -27,6 +28,11 @@ const SUBCOMMANDS: &[Subcommand] = &[
         "all",
         "every measurement that has a goal, into target/bench",
         suite::full,
+    ),
+    (
+        "fdb",
+        "endpoints, load, cold start, size and memory on a FoundationDB cluster, into target/bench",
+        fdb::run,
     ),
     (
         "quick",

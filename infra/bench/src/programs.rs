@@ -17,10 +17,10 @@ pub(crate) const ENVIRONMENT: &[(&str, &str)] = &[
     ("PASSWORD_POLICY", "basic"),
 ];
 
-/// Further variables of servers: the load of a benchmark comes from one tenant.
+/// A further variable of servers on LMDB: the load of a benchmark comes from one tenant.
 const SERVER_ENVIRONMENT: (&str, &str) = ("QUOTAS", "off");
 
-/// The same for functions under Lambda, where quotas cannot be off.
+/// The same for functions under Lambda, where quotas cannot be off, and for servers on FoundationDB.
 pub(crate) const LAMBDA_ENVIRONMENT: &[(&str, &str)] = &[
     ("QUOTA_SESSIONS", "1000000000"),
     ("QUOTA_STORED_BYTES", "1000000000000"),
@@ -42,6 +42,31 @@ fn any_gateway() -> PathBuf {
         .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/debug/gateway"))
 }
 
+/// A store of a benchmark.
+#[derive(Clone)]
+pub(crate) enum Store {
+    /// The path of LMDB's files.
+    Lmdb(PathBuf),
+    /// The cluster file of FoundationDB, and the root of all keys.
+    Fdb { cluster_file: String, root: String },
+}
+
+impl Store {
+    /// A program that uses this store, with no other variables. On FoundationDB it also gets the variables of this
+    /// process, because the loader's may name the folder of the client.
+    pub(crate) fn command(&self, program: PathBuf) -> Command {
+        let mut command = Command::new(program);
+        match self {
+            Self::Lmdb(path) => command.env_clear().env("STORE", format!("lmdb:{}", path.display())),
+            Self::Fdb { cluster_file, root } => command
+                .env("STORE", "fdb")
+                .env("FDB_CLUSTER_FILE", cluster_file)
+                .env("STORE_ROOT", root),
+        };
+        command
+    }
+}
+
 /// A temporary folder below `target`, which is on a disk; the system's temporary folder may be in memory.
 pub(crate) fn temporary_folder() -> TempDir {
     std::fs::create_dir_all(FOLDER).expect("the folder can be created");
@@ -58,15 +83,22 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts the gateway with a store in this folder.
+    /// Starts the gateway with LMDB in this folder.
     pub(crate) fn gateway(folder: &Path, environment: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(any_gateway());
+        Self::gateway_on(&Store::Lmdb(folder.join("store")), environment)
+    }
+
+    /// Starts the gateway on this store.
+    pub(crate) fn gateway_on(store: &Store, environment: &[(&str, &str)]) -> Self {
+        let quotas = match store {
+            Store::Lmdb(_) => &[SERVER_ENVIRONMENT],
+            Store::Fdb { .. } => LAMBDA_ENVIRONMENT,
+        };
+        let mut command = store.command(any_gateway());
         command
-            .env_clear()
             .env("PORT", "0")
-            .env("STORE", format!("lmdb:{}", folder.join("store").display()))
             .envs(ENVIRONMENT.iter().copied())
-            .envs([SERVER_ENVIRONMENT])
+            .envs(quotas.iter().copied())
             .envs(environment.iter().copied());
         Self::start(command)
     }
@@ -156,6 +188,46 @@ impl Connection {
              content-length: {length}\r\n{headers}\r\n{json}"
         );
         self.exchange(&request)
+    }
+
+    /// Sends a request with JSON, or without a body, and returns the status and the body of the response.
+    pub(crate) fn call(&mut self, method: &str, path: &str, headers: &str, json: &str) -> (u16, Vec<u8>) {
+        let (address, length) = (&self.address, json.len());
+        let content = if json.is_empty() {
+            String::new()
+        } else {
+            format!("content-type: application/json\r\ncontent-length: {length}\r\n")
+        };
+        let request = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\n{content}{headers}\r\n{json}");
+        self.stream
+            .write_all(request.as_bytes())
+            .expect("the server reads the request");
+        let mut received = Vec::new();
+        loop {
+            let mut headers = [httparse::EMPTY_HEADER; 64];
+            let mut response = httparse::Response::new(&mut headers);
+            let parsed = response.parse(&received).expect("the server speaks HTTP");
+            if let httparse::Status::Complete(head) = parsed {
+                let length = response
+                    .headers
+                    .iter()
+                    .find(|header| header.name.eq_ignore_ascii_case("content-length"))
+                    .and_then(|header| str::from_utf8(header.value).ok()?.parse().ok());
+                let length: usize = length.unwrap_or(0);
+                if received.len() == head + length {
+                    let status = response.code.expect("the response is parsed");
+                    return (status, received.split_off(head));
+                }
+            }
+            let mut buffer = [0; 16 * 1024];
+            let length = self.stream.read(&mut buffer).expect("the server responds");
+            assert!(
+                length > 0,
+                "the server closed the connection after {}",
+                received.escape_ascii()
+            );
+            received.extend_from_slice(&buffer[..length]);
+        }
     }
 
     fn exchange(&mut self, request: &str) -> u16 {

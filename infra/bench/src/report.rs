@@ -16,6 +16,8 @@ pub(crate) const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../targ
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Row {
     pub(crate) name: String,
+    /// The engine of the measured store, or that the programs are built with; empty if it makes no difference.
+    pub(crate) engine: &'static str,
     pub(crate) unit: &'static str,
     pub(crate) measured: Spread,
     /// Name of the baseline: a lower bound, or a limit.
@@ -67,6 +69,7 @@ impl Row {
     ) -> Self {
         Self {
             name: name.into(),
+            engine: "",
             unit,
             measured: Spread::of(measured.iter().copied()),
             baseline_name,
@@ -85,6 +88,11 @@ impl Row {
         goal: Goal,
     ) -> Self {
         Self::paired(name, unit, &[measured], (baseline_name, &[baseline]), goal)
+    }
+
+    /// The row with its engine.
+    pub(crate) fn on(self, engine: &'static str) -> Self {
+        Self { engine, ..self }
     }
 
     pub(crate) fn is_met(&self) -> bool {
@@ -188,15 +196,16 @@ impl Report {
     fn markdown(&self) -> String {
         let mut text = format!(
             "Measured on {}. Medians; quartiles of the ratio in brackets.\n\n\
-             | measurement | measured | baseline | | ratio | goal | met |\n\
-             | --- | --- | --- | --- | --- | --- | --- |\n",
+             | measurement | engine | measured | baseline | | ratio | goal | met |\n\
+             | --- | --- | --- | --- | --- | --- | --- | --- |\n",
             self.machine.describe()
         );
         for row in &self.rows {
             let _ = writeln!(
                 text,
-                "| {} | {} | {} | {} | {} | {} | {} |",
+                "| {} | {} | {} | {} | {} | {} | {} | {} |",
                 row.name,
+                row.engine,
                 number(row.measured.median, row.unit),
                 row.baseline_name,
                 number(row.baseline.median, row.unit),
@@ -259,14 +268,14 @@ mod tests {
 
     #[test]
     fn the_table_marks_missed_goals() {
-        let rows = vec![row(5.0, Goal::AtMost(2.0)), row(3.0, Goal::AtMost(2.0))];
+        let rows = vec![row(5.0, Goal::AtMost(2.0)), row(3.0, Goal::AtMost(2.0)).on("LMDB")];
         let text = Report::of(rows).markdown();
         assert!(
-            text.contains("| a measurement | 5 ms | a bound | 2 ms | 2.50 | ≤ 2.00 | NO |"),
+            text.contains("| a measurement |  | 5 ms | a bound | 2 ms | 2.50 | ≤ 2.00 | NO |"),
             "{text}"
         );
         assert!(
-            text.contains("| a measurement | 3 ms | a bound | 2 ms | 1.50 | ≤ 2.00 | yes |"),
+            text.contains("| a measurement | LMDB | 3 ms | a bound | 2 ms | 1.50 | ≤ 2.00 | yes |"),
             "{text}"
         );
     }

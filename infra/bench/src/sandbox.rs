@@ -59,6 +59,10 @@ struct Connection {
 enum RuntimeRequest {
     NextEvent,
     Response(Vec<u8>),
+    /// An extension registers: functions with FoundationDB's client do, to be told when the sandbox ends.
+    Register,
+    /// An extension waits for its next event, of which there is none.
+    NextExtensionEvent,
 }
 
 impl Sandbox {
@@ -116,6 +120,7 @@ impl Sandbox {
             match self.next_request() {
                 (connection, RuntimeRequest::Response(response)) => break (connection, response),
                 (connection, RuntimeRequest::NextEvent) => self.polling = Some(connection),
+                (_, _) => {}
             }
         };
         let elapsed = start.elapsed();
@@ -145,8 +150,10 @@ impl Sandbox {
     fn next_request(&mut self) -> (usize, RuntimeRequest) {
         loop {
             for (index, connection) in self.connections.iter_mut().enumerate() {
-                if let Some(request) = connection.take_request() {
-                    return (index, request);
+                match connection.take_request() {
+                    Some(RuntimeRequest::Register) => connection.register_extension(),
+                    Some(request) => return (index, request),
+                    None => {}
                 }
             }
             let mut ready: Vec<PollFd<'_>> = [PollFd::new(&self.listener, PollFlags::IN)]
@@ -199,29 +206,40 @@ impl Connection {
             httparse::Status::Complete(len) => len,
             httparse::Status::Partial => return None,
         };
-        let is_poll = request.path.is_some_and(|path| path.ends_with("/invocation/next"));
-        assert!(
-            is_poll || request.path.is_some_and(|path| path.ends_with("/response")),
-            "the function reports {:?}",
-            request.path
-        );
+        let path = request.path.unwrap_or_default();
+        let kind: fn(Vec<u8>) -> RuntimeRequest = match path.rsplit_once('/') {
+            Some((_, "next")) if path.contains("/extension/") => |_| RuntimeRequest::NextExtensionEvent,
+            Some((_, "next")) => |_| RuntimeRequest::NextEvent,
+            Some((_, "register")) => |_| RuntimeRequest::Register,
+            Some((_, "response")) => RuntimeRequest::Response,
+            _ => panic!("the function reports {path}"),
+        };
         let length = request
             .headers
             .iter()
             .find(|header| header.name.eq_ignore_ascii_case("content-length"))
             .and_then(|header| str::from_utf8(header.value).ok()?.parse().ok());
-        assert!(is_poll || length.is_some(), "the function sends a content-length");
+        assert!(
+            length.is_some() || path.ends_with("/next"),
+            "the function sends a content-length"
+        );
         let end = head_len + length.unwrap_or(0);
         if self.received.len() < end {
             return None;
         }
         let rest = self.received.split_off(end);
-        let body = std::mem::replace(&mut self.received, rest).split_off(head_len);
-        Some(if is_poll {
-            RuntimeRequest::NextEvent
-        } else {
-            RuntimeRequest::Response(body)
-        })
+        Some(kind(std::mem::replace(&mut self.received, rest).split_off(head_len)))
+    }
+
+    fn register_extension(&mut self) {
+        let body = r#"{"functionName":"bench","functionVersion":"$LATEST","handler":"bootstrap"}"#;
+        let response = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+             lambda-extension-identifier: 00000000-0000-4000-8000-00000000e000\r\n\r\n{body}",
+            body.len()
+        );
+        let sent = self.stream.write_all(response.as_bytes());
+        sent.expect("the extension reads the response to its request");
     }
 }
 

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use tokio::runtime::Builder;
 
 use crate::account::Account;
+use crate::functions::Bare;
 use crate::report::{Goal, Report, Row, cores, print};
 use crate::{dataset, enumeration, fairness, functions, login, throughput, trips, worst};
 
@@ -56,8 +57,8 @@ pub(crate) fn full() -> ExitCode {
     {
         let account = account.get_or_insert_with(|| runtime.block_on(Account::with_sessions(60)));
         let measured = match *part {
-            "size" => functions::sizes(&functions::names()),
-            "cold" => functions::cold_starts(account, &functions::names(), 40),
+            "size" => functions::sizes(&functions::names(), &Bare::ON_LMDB),
+            "cold" => functions::cold_starts(account, &functions::names(), 40, &Bare::ON_LMDB),
             "memory" => functions::memory(account, 10_000),
             "warm" => functions::warm_calls(account, 30),
             "reads" => runtime.block_on(throughput::reads(account, 6, 4)),
@@ -77,8 +78,10 @@ pub(crate) fn full() -> ExitCode {
             }),
             _ => trips::rows(),
         };
+        // Trips are counted on LMDB as FoundationDB would need them.
+        let engine = if *part == "trips" { "" } else { "LMDB" };
         measured.iter().for_each(print);
-        rows.extend(measured);
+        rows.extend(measured.into_iter().map(|row| row.on(engine)));
     }
     let name = if selected.is_empty() { "bench" } else { "part" };
     Report::of(rows).write(name).expect("target/bench is writable");
@@ -116,13 +119,13 @@ pub(crate) fn quick() -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be built");
     let account = runtime.block_on(Account::with_sessions(60));
     let exact = [
-        functions::sizes(QUICK_FUNCTIONS),
+        functions::sizes(QUICK_FUNCTIONS, &Bare::ON_LMDB),
         functions::memory(&account, QUICK_CALLS),
         trips::rows(),
     ]
     .concat();
     let timed = [
-        functions::cold_starts(&account, QUICK_FUNCTIONS, 30),
+        functions::cold_starts(&account, QUICK_FUNCTIONS, 30, &Bare::ON_LMDB),
         functions::warm_calls(&account, 10),
     ]
     .concat();

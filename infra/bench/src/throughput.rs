@@ -12,7 +12,7 @@ use crate::programs::{Server, program, temporary_folder};
 use crate::report::{Goal, Row};
 
 /// Numbers of concurrent connections.
-const CONNECTIONS: [usize; 4] = [1, 16, 64, 256];
+pub(crate) const CONNECTIONS: [usize; 4] = [1, 16, 64, 256];
 
 /// The path where the Makefile installs oha.
 fn oha() -> PathBuf {
@@ -20,7 +20,7 @@ fn oha() -> PathBuf {
 }
 
 /// Successful responses per second. Each connection sends its next request as soon as it has received a response.
-fn rate(connections: usize, seconds: u32, arguments: &[&str], url: &str) -> f64 {
+pub(crate) fn rate(connections: usize, seconds: u32, arguments: &[&str], url: &str) -> f64 {
     let output = Command::new(oha())
         .args([
             "--no-tui",

@@ -21,7 +21,7 @@ const TRIP: Duration = Duration::from_millis(10);
 pub(crate) type Count = (&'static str, u32);
 
 /// Lower bounds: the fewest trips with which each endpoint can be implemented on FoundationDB.
-const LOWER_BOUNDS: &[Count] = &[
+pub(crate) const LOWER_BOUNDS: &[Count] = &[
     // Begin, counters, commit; then, without a second begin, email, commit.
     ("register", 5),
     // Begin, email and counters, account, commit; then, without a second begin, account again, commit.
