@@ -16,6 +16,7 @@ use crate::faulty::{Faults, Plan};
 #[cfg(feature = "testing")]
 use crate::key::Key;
 use crate::limits::MAX_STORE_LEN;
+use crate::lmdb::StoreCopy;
 #[cfg(feature = "testing")]
 use crate::query::Range;
 use crate::query::{Order, Query};
@@ -186,6 +187,14 @@ impl Db {
             next = page.next;
         }
         Ok(Some(Commits(entries)))
+    }
+
+    /// Starts a copy of an LMDB store as of its newest commit, while this and other processes write. `None` on
+    /// FoundationDB, whose own tools back a cluster up.
+    ///
+    /// The copy contains every root in the folder. Its bytes are those of a [data file](crate::DATA_FILE).
+    pub fn copy(&self) -> Result<Option<StoreCopy>, Error> {
+        self.0.store.copy()
     }
 
     /// Removes everything under the root, for tests on shared clusters.

@@ -35,13 +35,18 @@ impl Engine {
         }
     }
 
-    /// The LMDB folder, if it contains no store. `None` for FoundationDB, where a store is a part of the cluster.
-    pub fn missing_folder(&self) -> Option<&Path> {
+    /// The LMDB folder. `None` for FoundationDB, where a store is a part of the cluster.
+    pub fn folder(&self) -> Option<&Path> {
         match self {
-            Self::Lmdb(folder) => (!lmdb::exists(folder)).then_some(folder),
+            Self::Lmdb(folder) => Some(folder),
             #[cfg(feature = "fdb")]
             Self::Fdb(_) => None,
         }
+    }
+
+    /// The LMDB folder, if it contains no store.
+    pub fn missing_folder(&self) -> Option<&Path> {
+        self.folder().filter(|folder| !lmdb::exists(folder))
     }
 }
 
@@ -66,6 +71,15 @@ impl Store {
             Engine::Lmdb(folder) => lmdb::Store::open(folder, max_len).map(Self::Lmdb),
             #[cfg(feature = "fdb")]
             Engine::Fdb(cluster) => fdb::Store::open(cluster).map(Self::Fdb),
+        }
+    }
+
+    /// Starts a copy of an LMDB store.
+    pub(crate) fn copy(&self) -> Result<Option<lmdb::StoreCopy>, Error> {
+        match self {
+            Self::Lmdb(store) => store.copy().map(Some),
+            #[cfg(feature = "fdb")]
+            Self::Fdb(_) => Ok(None),
         }
     }
 

@@ -52,6 +52,7 @@ pub use foundationdb_tuple::{Bytes, Element, TuplePack, TupleUnpack, Versionstam
 pub use key::Key;
 pub use limits::{MAX_KEY_LEN, MAX_STORE_LEN, MAX_TRANSACTION_LEN, MAX_VALUE_LEN};
 pub use meter::{EndedTrip, Meter, TripObserver};
+pub use lmdb::{DATA_FILE, Occupied, StoreCopy, VacantFolder};
 pub use query::{Entry, Order, Page, Query, Range};
 pub use snapshot::Snapshot;
 pub use txn::Txn;

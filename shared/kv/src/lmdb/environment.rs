@@ -1,9 +1,6 @@
 //! The memory-mapped files of a store, and the translation of LMDB's errors.
 
-use std::fs::OpenOptions;
-use std::io;
 use std::ops::Bound;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use heed::types::Bytes;
@@ -16,11 +13,6 @@ use crate::query::Span;
 
 /// Maximum number of snapshots open at the same time, in all processes together.
 const MAX_READERS: u32 = 1024;
-/// Length of the lock file. It must hold a header and 64 bytes for each of [`MAX_READERS`]; LMDB uses the existing
-/// length.
-#[cfg(target_os = "linux")]
-const LOCK_FILE_LEN: u64 = 80 << 10;
-
 pub(super) type Data = Database<'static, Bytes, Bytes>;
 pub(super) type ReadTxn = RoTxn<'static, WithoutTls>;
 
@@ -75,48 +67,6 @@ impl Environment {
 
 pub(super) fn bounds(span: &Span) -> (Bound<&[u8]>, Bound<&[u8]>) {
     (Bound::Included(&span.start), Bound::Excluded(&span.end))
-}
-
-/// Whether the folder contains a store.
-pub(crate) fn exists(folder: &Path) -> bool {
-    folder.join("data.mdb").exists()
-}
-
-/// Device and inode of the data file, which change if the file is replaced.
-pub(super) fn data_file_id(folder: &Path) -> io::Result<(u64, u64)> {
-    let file = folder.join("data.mdb").metadata()?;
-    Ok((file.dev(), file.ino()))
-}
-
-/// Creates the lock file if it is missing, checks that it can be written, and reserves its disk space.
-pub(super) fn reserve_lock_file(folder: &Path) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    let file = options
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(folder.join("lock.mdb"))?;
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::{FallocateFlags, fallocate};
-
-        // A file in use must keep its length, from which LMDB derives the number of readers.
-        let flags = if file.metadata()?.len() == 0 {
-            FallocateFlags::empty()
-        } else {
-            FallocateFlags::KEEP_SIZE
-        };
-        match fallocate(&file, flags, 0, LOCK_FILE_LEN) {
-            // File systems that cannot reserve space return these errors. LMDB recommends none of those file systems.
-            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    #[cfg(not(target_os = "linux"))]
-    drop(file);
-    Ok(())
 }
 
 /// The error of a store whose commit thread has ended.

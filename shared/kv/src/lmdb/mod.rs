@@ -27,16 +27,22 @@
 //! store opens.
 
 mod committer;
+mod copy;
 mod environment;
+mod files;
 #[cfg(feature = "testing")]
 mod in_place;
 mod queue;
 mod space;
 mod store;
 mod transaction;
+mod vacant;
 
-pub(crate) use environment::exists;
+pub use copy::StoreCopy;
+pub use files::DATA_FILE;
+pub(crate) use files::exists;
 #[cfg(feature = "testing")]
 pub(crate) use in_place::HeldSnapshot;
 pub(crate) use store::Store;
 pub(crate) use transaction::Transaction;
+pub use vacant::{Occupied, VacantFolder};

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use heed::DatabaseStat;
 
+use super::files::DATA_FILE;
 use crate::error::{Cause, Error};
 use crate::limits::Room;
 
@@ -24,7 +25,6 @@ const AHEAD: u64 = 8 << 20;
 
 /// The data file's space on the disk.
 pub(super) struct Space {
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux can reserve space"))]
     file: File,
     /// The largest size of the file in bytes.
     limit: u64,
@@ -35,7 +35,7 @@ pub(super) struct Space {
 impl Space {
     /// The space of the data file in `folder`, which LMDB limits to `limit` bytes.
     pub(super) fn open(folder: &Path, limit: u64) -> io::Result<Self> {
-        let file = File::options().read(true).write(true).open(folder.join("data.mdb"))?;
+        let file = File::options().read(true).write(true).open(folder.join(DATA_FILE))?;
         Ok(Self {
             file,
             limit,
@@ -54,6 +54,11 @@ impl Space {
         // file's header.
         let pages = 2 + data.branch_pages + data.leaf_pages + data.overflow_pages;
         self.allocate(pages as u64 * u64::from(data.page_size) + free)
+    }
+
+    /// The length of the file in bytes.
+    pub(super) fn len(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
     }
 
     /// Whether the disk or the file's limit allows no further growth.

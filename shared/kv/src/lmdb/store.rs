@@ -11,7 +11,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::committer::Committer;
-use super::environment::{Environment, data_file_id, describe, reserve_lock_file, stopped};
+use super::copy::StoreCopy;
+use super::environment::{Environment, describe, failure, stopped};
+use super::files::{data_file_id, reserve_lock_file};
 use super::queue::{Queue, Work};
 use super::space::Space;
 use crate::error::Error;
@@ -69,7 +71,7 @@ impl Store {
             }
         }
         // Before LMDB opens the lock file: closing any handle on that file releases this process's locks on it.
-        reserve_lock_file(&path).map_err(|why| error(format!("its lock file cannot be written: {why}")))?;
+        reserve_lock_file(&path).map_err(error)?;
         let store = Self::open_files(&path, max_len).map_err(|why| error(describe(&why)))?;
         let store = Arc::new(store);
         open.insert(path, Arc::downgrade(&store));
@@ -84,6 +86,12 @@ impl Store {
             has_committer: Mutex::default(),
             file_id: data_file_id(folder)?,
         })
+    }
+
+    /// Starts a copy of the data file.
+    pub(crate) fn copy(&self) -> Result<StoreCopy, Error> {
+        let len = self.space.len().map_err(|error| failure(&error.into()))?;
+        StoreCopy::start(self.environment.clone(), len)
     }
 
     /// Queues a commit and returns its id. The first commit starts the commit thread: a process that only reads does

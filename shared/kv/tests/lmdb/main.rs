@@ -3,6 +3,7 @@
 mod commits;
 #[path = "../common/mod.rs"]
 mod common;
+mod copy;
 mod disk;
 mod files;
 mod readers;

@@ -1,0 +1,83 @@
+//! The files of a store, and the locks by which processes share them.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::process::{Flock, FlockType, fcntl_getlk};
+
+/// The name of the file that contains the data of an LMDB store.
+pub const DATA_FILE: &str = "data.mdb";
+/// The file through which processes share the folder.
+const LOCK_FILE: &str = "lock.mdb";
+/// A byte of the lock file that LMDB never locks: it locks the first one, and those whose offsets are process ids.
+const BEYOND_LMDB_LOCKS: u64 = 1 << 40;
+/// Length of the lock file. It must hold a header and 64 bytes for each of the readers; LMDB uses the existing
+/// length.
+#[cfg(target_os = "linux")]
+const LOCK_FILE_LEN: u64 = 80 << 10;
+
+/// Whether the folder contains a store.
+pub(crate) fn exists(folder: &Path) -> bool {
+    folder.join(DATA_FILE).exists()
+}
+
+/// Device and inode of the data file, which change if the file is replaced.
+pub(super) fn data_file_id(folder: &Path) -> io::Result<(u64, u64)> {
+    let file = folder.join(DATA_FILE).metadata()?;
+    Ok((file.dev(), file.ino()))
+}
+
+/// Creates the lock file if it is missing, checks that it can be written, and reserves its disk space. Fails with a
+/// sentence for the operator.
+pub(super) fn reserve_lock_file(folder: &Path) -> Result<(), String> {
+    let unwritable = |why: io::Error| format!("its lock file cannot be written: {why}");
+    let file = open_lock_file(folder).map_err(unwritable)?;
+    if is_being_restored(&file).map_err(unwritable)? {
+        return Err("it is being restored: try again when the restore has ended".to_owned());
+    }
+    reserve(&file).map_err(unwritable)
+}
+
+/// Opens the lock file, which it creates if it is missing.
+pub(super) fn open_lock_file(folder: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    options.open(folder.join(LOCK_FILE))
+}
+
+/// Whether another process holds the lock of a [`VacantFolder`](super::VacantFolder).
+fn is_being_restored(lock_file: &File) -> io::Result<bool> {
+    let lock = Flock {
+        start: BEYOND_LMDB_LOCKS,
+        length: 1,
+        ..FlockType::ReadLock.into()
+    };
+    Ok(fcntl_getlk(lock_file, &lock)?.is_some())
+}
+
+/// Reserves the disk space of the lock file.
+#[cfg(target_os = "linux")]
+fn reserve(file: &File) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
+
+    // A file in use must keep its length, from which LMDB derives the number of readers.
+    let flags = if file.metadata()?.len() == 0 {
+        FallocateFlags::empty()
+    } else {
+        FallocateFlags::KEEP_SIZE
+    };
+    match fallocate(file, flags, 0, LOCK_FILE_LEN) {
+        // File systems that cannot reserve space return these errors. LMDB recommends none of those file systems.
+        Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "on Linux it can fail")]
+fn reserve(_: &File) -> io::Result<()> {
+    Ok(())
+}
