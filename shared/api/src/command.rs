@@ -52,6 +52,16 @@ where
     on_store(command)
 }
 
+/// Runs `command`, which opens no store. SIGTERM and SIGINT end it with [`Failure::Stopped`].
+pub fn without_store<T, E, Fut>(command: Fut) -> Result<T, E>
+where
+    E: From<Failure>,
+    Fut: Future<Output = Result<T, E>>,
+{
+    let runtime = build_local(&mut Builder::new_current_thread()).map_err(Failure::from)?;
+    runtime.block_on(until_stopped(command))
+}
+
 /// Runs `command` on the configured store, which is created if it is missing. SIGTERM and SIGINT end it with
 /// [`Failure::Stopped`].
 pub fn on_store<T, E, F, Fut>(command: F) -> Result<T, E>
@@ -64,11 +74,13 @@ where
     let config = Config::from_env(TokenUse::Ignores).map_err(Failure::from)?;
     let env = AppState::open(&config).map_err(Failure::from)?.env.clone();
     let runtime = build_local(&mut Builder::new_current_thread()).map_err(Failure::from)?;
-    runtime.block_on(async {
-        let stop = stop_signal().map_err(Failure::from)?;
-        tokio::select! {
-            outcome = command(env) => outcome,
-            () = stop => Err(Failure::Stopped.into()),
-        }
-    })
+    runtime.block_on(until_stopped(command(env)))
+}
+
+async fn until_stopped<T, E: From<Failure>>(command: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    let stop = stop_signal().map_err(Failure::from)?;
+    tokio::select! {
+        outcome = command => outcome,
+        () = stop => Err(Failure::Stopped.into()),
+    }
 }

@@ -4,10 +4,14 @@
 //! is one sentence on standard error and a non-zero exit code.
 
 mod admin;
+mod backup;
+mod backup_folder;
 mod check;
 mod failure;
 mod output;
 mod progress;
+mod restore;
+mod thread;
 mod version;
 
 use std::process::ExitCode;
@@ -35,6 +39,10 @@ pub(crate) enum Command {
     ///
     /// Servers may use the store at the same time.
     Check(check::Arguments),
+    /// Copy the LMDB store into a folder, while servers use the store
+    Backup(backup::Arguments),
+    /// Make a backup the LMDB store of STORE, where no store may exist
+    Restore(restore::Arguments),
     /// Print the version and the commit
     Version(Output),
 }
@@ -45,6 +53,8 @@ impl Command {
             Self::Admin(command) => admin::run(command),
             Self::Health => return api::probe(),
             Self::Check(arguments) => check::run(&arguments),
+            Self::Backup(arguments) => backup::run(&arguments),
+            Self::Restore(arguments) => restore::run(&arguments),
             Self::Version(output) => version::run(output),
         };
         match outcome {

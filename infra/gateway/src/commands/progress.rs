@@ -9,7 +9,7 @@ use tokio::time::Instant;
 const TERMINAL_INTERVAL: Duration = Duration::from_millis(200);
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Reports how many entries a command has handled.
+/// Reports how much a command has done.
 pub(super) struct Progress {
     verb: &'static str,
     is_terminal: bool,
@@ -18,7 +18,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// `verb` says what the command does with an entry.
+    /// `verb` says what the command does with an entry or with bytes.
     pub(super) fn new(verb: &'static str) -> Self {
         Self {
             verb,
@@ -30,6 +30,11 @@ impl Progress {
 
     /// Reports the number of entries, if the last report was a while ago.
     pub(super) fn show(&mut self, entries: u64) {
+        self.show_text(|| format!("{entries} entries"));
+    }
+
+    /// Reports what the verb has been done with, if the last report was a while ago.
+    pub(super) fn show_text(&mut self, done: impl FnOnce() -> String) {
         let interval = if self.is_terminal {
             TERMINAL_INTERVAL
         } else {
@@ -42,7 +47,7 @@ impl Progress {
         self.has_line = self.is_terminal;
         let (start, end) = if self.is_terminal { ("\r", "") } else { ("", "\n") };
         // The command works as well if nothing reads its progress.
-        let _ = write!(io::stderr(), "{start}{} {entries} entries{end}", self.verb);
+        let _ = write!(io::stderr(), "{start}{} {}{end}", self.verb, done());
     }
 }
 
@@ -51,5 +56,27 @@ impl Drop for Progress {
         if self.has_line {
             let _ = writeln!(io::stderr());
         }
+    }
+}
+
+/// A number of bytes, for people.
+#[expect(clippy::cast_precision_loss, reason = "people read one digit after the point")]
+pub(super) fn bytes(number: u64) -> String {
+    match number {
+        0..10_000 => format!("{number} bytes"),
+        10_000..1_000_000_000 => format!("{:.1} MB", number as f64 / 1e6),
+        _ => format!("{:.1} GB", number as f64 / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_readable() {
+        assert_eq!(bytes(8192), "8192 bytes");
+        assert_eq!(bytes(12_345_678), "12.3 MB");
+        assert_eq!(bytes(64 << 30), "68.7 GB");
     }
 }

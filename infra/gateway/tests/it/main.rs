@@ -5,6 +5,7 @@
 
 mod admin;
 mod asvs;
+mod backup;
 mod check_command;
 mod connections;
 mod cors;
