@@ -49,7 +49,8 @@ impl LoginBody {
     }
 }
 
-/// Logs in with email and password.
+/// Logs in with email and password. The right password of an account that an operator has suspended is 403
+/// `ACCOUNT_SUSPENDED`.
 #[utoipa::path(
     post,
     path = "/auth/login",
@@ -69,6 +70,7 @@ impl LoginBody {
             ))
         ),
         problems::InvalidCredentials,
+        problems::AccountSuspended,
         problems::TooManyAttempts,
         problems::StoreFull,
         problems::StoreUnavailable,

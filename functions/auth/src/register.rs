@@ -106,6 +106,7 @@ impl RegisterBody {
             )
         ),
         problems::EmailTaken,
+        problems::AccountSuspended,
         problems::TooManyAttempts,
         problems::StoreFull,
         problems::StoreUnavailable,

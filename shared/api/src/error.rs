@@ -129,6 +129,10 @@ impl From<domain::Error> for ApiError {
         let security = error.security_event();
         let error = match error {
             Error::InvalidCredentials => Self::new(Code::InvalidCredentials, "No account has this email and password."),
+            Error::Suspended => Self::new(
+                Code::AccountSuspended,
+                "An operator has suspended this account. Contact the support.",
+            ),
             Error::PreconditionFailed => Self::new(
                 Code::PreconditionFailed,
                 "The resource's version does not meet `If-Match` or `If-None-Match`. Get the resource and try again.",

@@ -18,6 +18,9 @@ pub enum Error {
     /// The policy rejects a new password, for these reasons.
     #[error("the policy rejects the new password")]
     PasswordRejected(Vec<Rejection>),
+    /// Login: the password is right, but an operator has suspended the user.
+    #[error("the account is suspended")]
+    Suspended,
     /// Refreshing: the token is unknown, has expired, or was used before. Deliberately one error for all; operators
     /// also see the event.
     #[error("the refresh token is not valid")]
@@ -57,7 +60,8 @@ pub enum Error {
     /// The caller has not entered the password lately, which the operation requires.
     #[error("the caller has to enter the password first")]
     ReauthenticationRequired,
-    /// The token is authentic, but its login has ended or its user is no longer a member of the tenant.
+    /// The token is authentic, but its login has ended, its user is suspended, or no longer a member of the
+    /// tenant.
     #[error("the login behind this token has ended")]
     Revoked,
     /// A stored value cannot be decoded; never the client's fault.
@@ -81,6 +85,7 @@ impl Error {
     pub fn security_event(&self) -> Option<SecurityEvent> {
         match self {
             Self::InvalidCredentials => Some(SecurityEvent::WrongPassword),
+            Self::Suspended => Some(SecurityEvent::SuspendedAccount),
             Self::PasswordRejected(_) => Some(SecurityEvent::PasswordRejected),
             Self::InvalidRefreshToken(event) => *event,
             Self::TooManyAttempts { event, .. } => Some(*event),

@@ -83,8 +83,8 @@ pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>> {
 /// Some members of a record, for a decision that needs no others. The decoder skips the others without validating them.
 ///
 /// Nothing is lost, because a projection cannot be encoded. The version is checked as strictly as for the whole record,
-/// and a missing or wrong member is an error. Implementors allow unknown fields, have no optional ones, and convert
-/// from the whole record, which is how they read other versions.
+/// and a missing or wrong member is an error. Implementors allow unknown fields, have optional ones only where the
+/// record has, and convert from the whole record, which is how they read other versions.
 pub trait Projection: DeserializeOwned + From<Self::Whole> {
     /// The record.
     type Whole: Record;

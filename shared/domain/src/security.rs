@@ -28,6 +28,8 @@ pub enum SecurityEvent {
     Forbidden,
     /// An unknown email or a wrong password.
     WrongPassword,
+    /// The right password of an account that an operator has suspended.
+    SuspendedAccount,
     /// A new password that the policy rejects.
     PasswordRejected,
     /// An attempt that the rule `pair` delays: too many at one account from one address or device.
@@ -85,6 +87,7 @@ impl SecurityEvent {
             | Self::IdempotencyMismatch
             | Self::Forbidden
             | Self::WrongPassword
+            | Self::SuspendedAccount
             | Self::PasswordRejected
             | Self::ThrottledByPair
             | Self::ThrottledByRegistration

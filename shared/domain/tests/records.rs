@@ -102,11 +102,11 @@ proptest! {
     #[test]
     fn tenants_and_memberships_round_trip(
         id in id::<TenantId>(), user in id::<UserId>(), name in "\\PC{0,401}", own: bool, role in role(),
-        company in prop::option::of(name()), joined_at in time(),
+        company in prop::option::of(name()), joined_at in time(), suspended_at in prop::option::of(time()),
     ) {
         let kind = if own { Kind::Own } else { Kind::Organization };
         round_trips(&Tenant { id, name, kind, cursor_key: CursorKey::draw(&SystemRng) })?;
-        let membership = Membership { user, tenant: id, role, company, joined_at };
+        let membership = Membership { user, tenant: id, role, company, joined_at, suspended_at };
         round_trips(&membership)?;
         prop_assert_eq!(project::<MemberRole>(&membership), membership.into());
     }

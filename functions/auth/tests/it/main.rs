@@ -16,6 +16,7 @@ mod reauthentication;
 mod refresh;
 mod register;
 mod source;
+mod suspension;
 mod throttle;
 
 use domain::password::Policy;

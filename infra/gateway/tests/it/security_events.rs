@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use axum::http::HeaderName;
+use domain::operator::{self, Operator, UserName};
 use domain::security::{Attack, SecurityEvent};
+use domain::text::Name;
 use domain::throttle::{Rule, Rules};
 use domain::usage::Quotas;
 use domain::{Address, Client, Role};
@@ -114,7 +116,9 @@ async fn tokens(seen: &mut Seen) {
 }
 
 async fn rejections(seen: &mut Seen) {
-    use SecurityEvent::{Forbidden, ForeignCursor, ForeignId, IdempotencyMismatch, PasswordRejected, WrongPassword};
+    use SecurityEvent::{
+        Forbidden, ForeignCursor, ForeignId, IdempotencyMismatch, PasswordRejected, SuspendedAccount, WrongPassword,
+    };
     let app = TestApp::start(gateway::router());
     let alice = app.register("alice@example.com").await;
     let bob = app.register("bob@example.com").await;
@@ -142,6 +146,14 @@ async fn rejections(seen: &mut Seen) {
     seen.send(&app, login(&app, "alice@example.com", WRONG), 401, WrongPassword)
         .await;
     seen.send(&app, login(&app, "nobody@example.com", WRONG), 401, WrongPassword)
+        .await;
+    let suspended = app.register("suspended@example.com").await;
+    let operator = Operator::new(&app.env, Name::parse("ops").unwrap());
+    let user = UserName::Id(suspended.signed_in.user.id);
+    operator::users::suspend(&app.env, &operator, &user).await.unwrap();
+    seen.send(&app, login(&app, "suspended@example.com", WRONG), 401, WrongPassword)
+        .await;
+    seen.send(&app, login(&app, "suspended@example.com", RIGHT), 403, SuspendedAccount)
         .await;
     let change = |current: &str, new: &str| {
         let body = json!({ "currentPassword": current, "newPassword": new });

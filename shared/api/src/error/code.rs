@@ -67,6 +67,8 @@ codes! {
     Internal = "INTERNAL", INTERNAL_SERVER_ERROR, "Internal error";
     /// The caller's role is too low.
     Forbidden = "FORBIDDEN", FORBIDDEN, "The role does not allow this";
+    /// The password is right, but an operator has suspended the account.
+    AccountSuspended = "ACCOUNT_SUSPENDED", FORBIDDEN, "The account is suspended";
     /// The password was not entered lately.
     ReauthenticationRequired = "REAUTHENTICATION_REQUIRED", FORBIDDEN, "The password is required again";
     /// The resource does not exist, or belongs to another tenant.

@@ -29,6 +29,7 @@ macro_rules! problems {
 }
 
 problems! {
+    AccountSuspended
     EmailTaken
     Forbidden
     InvalidCredentials
@@ -179,6 +180,7 @@ fn sample(code: Code) -> ApiError {
         Code::BodyTooLarge => crate::json::body_too_large(),
         Code::Internal => ApiError::internal("an example"),
         Code::Forbidden => Error::Forbidden.into(),
+        Code::AccountSuspended => Error::Suspended.into(),
         Code::ReauthenticationRequired => Error::ReauthenticationRequired.into(),
         Code::NotFound => Error::NotFound.into(),
         Code::EmailTaken => Error::EmailTaken.into(),

@@ -44,7 +44,8 @@ struct BegunAttempt {
 ///
 /// Fails with [`Error::InvalidCredentials`] for an unknown email and for a wrong password: after the same reads, writes
 /// and hashing. Fails with [`Error::TooManyAttempts`], before hashing, if the attempt comes too early or its share of
-/// the hashing queue is full.
+/// the hashing queue is full. Fails with [`Error::Suspended`] after the right password of a suspended user; the attempt
+/// stays counted.
 ///
 /// Runs two transactions, because hashing takes too long for one. The first reserves the attempt; the second opens the
 /// login or keeps the attempt counted. The second reads from the first one's commit, which saves the store trip to
@@ -76,6 +77,9 @@ pub async fn log_in(
                 let user = account.map(|account| account.user.id);
                 attempt.reject(user, reservation, snapshot).await?;
                 return Err(Error::InvalidCredentials);
+            }
+            (Verdict::Right | Verdict::Outdated, Some(account)) if account.membership.suspended_at.is_some() => {
+                return Err(Error::Suspended);
             }
             (Verdict::Right | Verdict::Outdated, None) => return Err(Error::InvalidCredentials),
             (Verdict::Right, Some(account)) => (account, None),
@@ -130,7 +134,8 @@ async fn begin(attempt: Attempt<'_>, email: &Email, earlier: Option<Reservation>
     })
 }
 
-/// Opens a login after the right password; `None` if the account no longer has the hash that was verified.
+/// Opens a login after the right password; `None` if the account no longer has the hash that was verified. Fails with
+/// [`Error::Suspended`] if an operator has suspended the user meanwhile.
 async fn open(
     attempt: Attempt<'_>,
     account: Account,
@@ -153,14 +158,18 @@ async fn open(
         .db
         .reading_from(snapshot)
         .run(|txn| async move {
-            let (user, logins, counters) = try_join!(
+            let (user, member, logins, counters) = try_join!(
                 users::store::find(&txn, verified.id),
+                tenants::store::role(&txn, verified.id, new.tenant),
                 store::list(&txn, verified.id),
                 attempt.counters(&txn, now)
             )?;
-            let Some(mut user) = user else {
+            let (Some(mut user), Some(member)) = (user, member) else {
                 return Ok::<_, Error>(None);
             };
+            if member.suspended_at.is_some() {
+                return Err(Error::Suspended);
+            }
             if user.password_hash == verified.password_hash {
                 if let Some(rehashed) = rehashed {
                     user.password_hash = rehashed.clone();
@@ -248,6 +257,7 @@ async fn exchange(env: &Env, client: &Client, token: &RefreshToken) -> Result<Si
                 usage::store::used_up_audit_events(&txn, scope, env.limits.quotas.as_ref(), now)
             )?;
             let login = login.filter(|login| login.is_alive(now) && login.tenant == token.tenant());
+            let tenant = tenant.filter(|(_, membership)| membership.suspended_at.is_none());
             let (Some(login), Some(user), Some((tenant, membership))) = (login, user, tenant) else {
                 return Ok(Refreshed::Rejected(None));
             };

@@ -1,4 +1,4 @@
-//! Showing users, and ending their logins.
+//! Showing and suspending users, and ending their logins.
 
 use futures_util::future::try_join_all;
 use futures_util::try_join;
@@ -7,7 +7,7 @@ use kv::Txn;
 use crate::audit::{self, Action};
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::id::{LoginId, UserId};
+use crate::id::{LoginId, TenantId, UserId};
 use crate::logins::{self, Login};
 use crate::operator::{Operator, UserName};
 use crate::page::Limit;
@@ -30,11 +30,14 @@ pub struct Account {
     pub last_name: Option<Name>,
     /// When the account was created.
     pub created_at: Timestamp,
+    /// When an operator suspended the user.
+    pub suspended_at: Option<Timestamp>,
 }
 
-impl From<User> for Account {
-    fn from(user: User) -> Self {
+impl Account {
+    fn new(user: User, suspended_at: Option<Timestamp>) -> Self {
         Self {
+            suspended_at,
             id: user.id,
             email: user.email,
             first_name: user.first_name,
@@ -88,11 +91,16 @@ pub async fn list(env: &Env, limit: Limit, after: Option<&Email>) -> Result<Page
 
 /// The account with an id from the index.
 async fn account(txn: &Txn, id: UserId) -> Result<Account> {
-    let user = users::store::find(txn, id).await?;
-    user.map(Account::from).ok_or_else(|| Error::Corrupt {
+    let (user, member) = try_join!(
+        users::store::find(txn, id),
+        tenants::store::role(txn, id, TenantId::own(id))
+    )?;
+    let suspended_at = member.and_then(|member| member.suspended_at);
+    let user = user.ok_or_else(|| Error::Corrupt {
         kind: "email index",
         why: format!("it names the user {id}, who is missing"),
-    })
+    })?;
+    Ok(Account::new(user, suspended_at))
 }
 
 /// The account that `user` names; [`Error::NotFound`] if there is none.
@@ -105,6 +113,7 @@ pub async fn show(env: &Env, user: &UserName) -> Result<Details> {
                 tenants::store::memberships(&txn, user.id),
                 logins::store::list(&txn, user.id)
             )?;
+            let suspended_at = suspension(&memberships);
             let find = |membership: Membership| {
                 let txn = &txn;
                 async move {
@@ -116,11 +125,92 @@ pub async fn show(env: &Env, user: &UserName) -> Result<Details> {
             let tenants = try_join_all(memberships.into_iter().map(find)).await?;
             let alive = logins.iter().filter(|login| login.is_alive(now));
             Ok::<_, Error>(Details {
-                account: user.into(),
+                account: Account::new(user, suspended_at),
                 tenants: tenants.into_iter().flatten().collect(),
                 logins: alive.clone().count(),
                 last_used_at: alive.map(|login| login.used_at).max(),
             })
+        })
+        .await
+}
+
+/// When the user was suspended. A suspension is in each membership, because each request reads one.
+fn suspension(memberships: &[Membership]) -> Option<Timestamp> {
+    memberships
+        .iter()
+        .filter_map(|membership| membership.suspended_at)
+        .min()
+}
+
+/// A suspension of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Suspension {
+    /// When it began.
+    pub at: Timestamp,
+    /// The number of logins that were alive.
+    pub ended: usize,
+}
+
+/// Suspends a user and ends all of their logins: their next requests fail, and they cannot log in. A user who is
+/// suspended already stays so.
+///
+/// A login in progress has read the membership, so it conflicts, or has its new login ended here.
+pub async fn suspend(env: &Env, operator: &Operator, user: &UserName) -> Result<Suspension> {
+    let now = env.clock.now();
+    env.db
+        .run(|txn| async move {
+            let user = user.find(&txn).await?;
+            let (memberships, logins) = try_join!(
+                tenants::store::memberships(&txn, user.id),
+                logins::store::list(&txn, user.id)
+            )?;
+            txn.use_reserve();
+            let ended = end_all(&txn, &logins, now)?;
+            let action = Action::Suspended {
+                operator: operator.name.clone(),
+                ended,
+            };
+            let event = operator.event(Some(user.id), now, action);
+            for membership in memberships
+                .iter()
+                .filter(|membership| membership.suspended_at.is_none())
+            {
+                let suspended = Membership {
+                    suspended_at: Some(now),
+                    ..membership.clone()
+                };
+                tenants::store::put_membership(&txn, &suspended)?;
+                audit::store::add(&txn, TenantScope::of_membership(membership), &event)?;
+            }
+            let at = suspension(&memberships).unwrap_or(now);
+            Ok::<_, Error>(Suspension { at, ended })
+        })
+        .await
+}
+
+/// Ends the suspension of a user, who has to log in again. Returns whether the user was suspended.
+pub async fn resume(env: &Env, operator: &Operator, user: &UserName) -> Result<bool> {
+    let now = env.clock.now();
+    env.db
+        .run(|txn| async move {
+            let user = user.find(&txn).await?;
+            let memberships = tenants::store::memberships(&txn, user.id).await?;
+            let action = Action::Resumed {
+                operator: operator.name.clone(),
+            };
+            let event = operator.event(Some(user.id), now, action);
+            for membership in memberships
+                .iter()
+                .filter(|membership| membership.suspended_at.is_some())
+            {
+                let resumed = Membership {
+                    suspended_at: None,
+                    ..membership.clone()
+                };
+                tenants::store::put_membership(&txn, &resumed)?;
+                audit::store::add(&txn, TenantScope::of_membership(membership), &event)?;
+            }
+            Ok::<_, Error>(suspension(&memberships).is_some())
         })
         .await
 }

@@ -91,19 +91,20 @@ impl Caller {
         }
     }
 
-    /// Checks that the login is alive and that the role grants the permission.
+    /// Checks that the login is alive, that the user is not suspended, and that the role grants the permission.
     ///
-    /// Decodes only the login's expiry and the member's role; nothing else affects the decision.
+    /// Decodes only the login's expiry and the member's role and suspension; nothing else affects the decision.
     async fn check(&self, txn: &Txn, permission: Permission) -> Result<()> {
         let (expiry, role) = join!(
             logins::store::expiry(txn, self.user, self.login),
             tenants::store::role(txn, self.user, self.tenant)
         );
         let login = expiry?.filter(|expiry| expiry.is_alive(self.at));
-        match (login, role?) {
+        let member = role?.filter(|member| member.suspended_at.is_none());
+        match (login, member) {
             (Some(_), Some(member)) if member.role.allows(permission) => Ok(()),
             (Some(_), Some(_)) => Err(Error::Forbidden),
-            // The login has ended or expired, or the user is no longer a member of the tenant.
+            // The login has ended or expired, or the user is suspended, or no longer a member of the tenant.
             _ => Err(Error::Revoked),
         }
     }

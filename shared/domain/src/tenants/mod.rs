@@ -67,14 +67,21 @@ pub struct Membership {
     pub company: Option<Name>,
     /// When the membership began.
     pub joined_at: Timestamp,
+    /// When an operator suspended the user, who has no access until the suspension ends. Absent from the record of a
+    /// user who is not suspended, so that older versions of the program read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended_at: Option<Timestamp>,
 }
 
-/// A member's role: all that a request needs of its caller's membership.
+/// A member's role and suspension: all that a request needs of its caller's membership.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberRole {
     /// The user's role.
     pub role: Role,
+    /// When an operator suspended the user.
+    #[serde(default)]
+    pub suspended_at: Option<Timestamp>,
 }
 
 impl Projection for MemberRole {
@@ -83,7 +90,10 @@ impl Projection for MemberRole {
 
 impl From<Membership> for MemberRole {
     fn from(membership: Membership) -> Self {
-        Self { role: membership.role }
+        Self {
+            role: membership.role,
+            suspended_at: membership.suspended_at,
+        }
     }
 }
 
@@ -148,6 +158,7 @@ impl Membership {
             role: Role::Owner,
             company,
             joined_at: user.created_at,
+            suspended_at: None,
         }
     }
 }

@@ -42,6 +42,12 @@ pub async fn memberships(txn: &Txn, user: UserId) -> Result<Vec<Membership>> {
     page.entries.iter().map(|entry| record::decode(&entry.value)).collect()
 }
 
+/// Writes a membership over its stored version.
+pub fn put_membership(txn: &Txn, membership: &Membership) -> Result<()> {
+    let key = keys::membership(membership.user, membership.tenant);
+    Ok(txn.set(&key, record::encode(membership)?)?)
+}
+
 /// The role of `user` in `tenant`, if they are a member.
 pub async fn role(txn: &Txn, user: UserId, tenant: TenantId) -> Result<Option<MemberRole>> {
     txn.get(&keys::membership(user, tenant))

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::super::failure::{Failure, Result};
 use super::super::output::Output;
-use super::arguments::{failure, user};
+use super::arguments::{Actor, failure, user};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
@@ -33,12 +33,32 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Suspend a user: all of their logins end, their next requests fail, and they cannot log in
+    Suspend {
+        /// The user's id or email
+        user: String,
+        #[command(flatten)]
+        actor: Actor,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// End the suspension of a user, who has to log in again
+    Resume {
+        /// The user's id or email
+        user: String,
+        #[command(flatten)]
+        actor: Actor,
+        #[command(flatten)]
+        output: Output,
+    },
 }
 
 pub(super) fn run(command: Command) -> Result<()> {
     match command {
         Command::List { limit, after, output } => list(&limit, after.as_deref(), output),
         Command::Show { user, output } => show(&user, output),
+        Command::Suspend { user, actor, output } => suspend(&user, &actor, output),
+        Command::Resume { user, actor, output } => resume(&user, &actor, output),
     }
 }
 
@@ -61,6 +81,61 @@ fn show(name: &str, output: Output) -> Result<()> {
     output.print(&DetailsBody::from(details))
 }
 
+fn suspend(name: &str, actor: &Actor, output: Output) -> Result<()> {
+    let user = &user(name)?;
+    let suspension = api::command::on_existing_store(async |env| {
+        let suspension = users::suspend(&env, &actor.operator(&env)?, user).await;
+        suspension.map_err(|error| failure(error, user))
+    })?;
+    output.print(&SuspensionBody {
+        suspended_at: suspension.at,
+        ended_logins: suspension.ended,
+    })
+}
+
+fn resume(name: &str, actor: &Actor, output: Output) -> Result<()> {
+    let user = &user(name)?;
+    let resumed = api::command::on_existing_store(async |env| {
+        let resumed = users::resume(&env, &actor.operator(&env)?, user).await;
+        resumed.map_err(|error| failure(error, user))
+    })?;
+    output.print(&ResumptionBody { resumed })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SuspensionBody {
+    suspended_at: Timestamp,
+    /// The number of logins that were alive.
+    ended_logins: usize,
+}
+
+impl fmt::Display for SuspensionBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "suspended since {}, logins ended: {}",
+            self.suspended_at, self.ended_logins
+        )
+    }
+}
+
+#[derive(Serialize)]
+struct ResumptionBody {
+    /// Whether the user was suspended.
+    resumed: bool,
+}
+
+impl fmt::Display for ResumptionBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.resumed {
+            "resumed"
+        } else {
+            "the user was not suspended"
+        })
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct AccountBody {
@@ -69,6 +144,7 @@ struct AccountBody {
     first_name: Option<Name>,
     last_name: Option<Name>,
     created_at: Timestamp,
+    suspended_at: Option<Timestamp>,
 }
 
 impl From<Account> for AccountBody {
@@ -79,6 +155,7 @@ impl From<Account> for AccountBody {
             first_name: account.first_name,
             last_name: account.last_name,
             created_at: account.created_at,
+            suspended_at: account.suspended_at,
         }
     }
 }
@@ -105,7 +182,8 @@ impl fmt::Display for PageBody {
             let AccountBody {
                 id, email, created_at, ..
             } = user;
-            format!("{id}  {created_at}  {email}")
+            let state = if user.suspended_at.is_some() { "  suspended" } else { "" };
+            format!("{id}  {created_at}  {email}{state}")
         });
         let next = self
             .next
@@ -167,14 +245,17 @@ impl fmt::Display for DetailsBody {
             .flatten()
             .map(Name::as_str)
             .collect();
-        writeln!(f, "id       {}", account.id)?;
-        writeln!(f, "email    {}", account.email)?;
-        writeln!(f, "name     {}", names.join(" "))?;
-        writeln!(f, "created  {}", account.created_at)?;
-        for TenantBody { id, name, role } in &self.tenants {
-            writeln!(f, "tenant   {id}  {role}  {name}")?;
+        writeln!(f, "id         {}", account.id)?;
+        writeln!(f, "email      {}", account.email)?;
+        writeln!(f, "name       {}", names.join(" "))?;
+        writeln!(f, "created    {}", account.created_at)?;
+        if let Some(at) = account.suspended_at {
+            writeln!(f, "suspended  {at}")?;
         }
-        write!(f, "logins   {}", self.logins.count)?;
+        for TenantBody { id, name, role } in &self.tenants {
+            writeln!(f, "tenant     {id}  {role}  {name}")?;
+        }
+        write!(f, "logins     {}", self.logins.count)?;
         match self.logins.last_used_at {
             Some(at) => write!(f, ", last used {at}"),
             None => Ok(()),

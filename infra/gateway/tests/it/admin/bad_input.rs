@@ -24,6 +24,8 @@ async fn bad_input_is_one_sentence_and_has_no_effect() {
             "the limit must be a whole number from 1 to 100",
         ),
         (&["users", "list", "--after", ""], "the email must not be empty"),
+        (&["users", "suspend", unknown], &no_user),
+        (&["users", "resume", unknown], &no_user),
         (&["logins", "end", unknown], &no_user),
         (
             &["logins", "end", "alice@example.com", "--login", "1"],

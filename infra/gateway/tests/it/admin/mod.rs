@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod logins;
+mod suspension;
 mod users;
 
 use std::process::{Command, Output};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Method, Request, header};
 use domain::logins::{self, Login};
+use domain::operator::{self, Operator, UserName};
 use domain::sessions::{self, Draft, WorkspacePath};
 use domain::text::Name;
 use domain::{Role, TokenId};
@@ -29,15 +30,18 @@ pub enum Token {
     LoginExpired,
     /// Not expired, of a live login; its user is no longer a member of the tenant.
     FormerMember,
+    /// Not expired, of a live login; an operator has suspended its user.
+    Suspended,
 }
 
-pub const TOKENS: [Token; 6] = [
+pub const TOKENS: [Token; 7] = [
     Token::None,
     Token::Junk,
     Token::Expired,
     Token::LoggedOut,
     Token::LoginExpired,
     Token::FormerMember,
+    Token::Suspended,
 ];
 
 pub struct Fixture {
@@ -57,6 +61,9 @@ pub struct Fixture {
     pub login_expired: Actor,
     /// A user who was a member.
     pub former_member: Actor,
+    /// A suspended owner of the tenant. The suspension has ended their logins, so this one was added below HTTP: what
+    /// rejects it is the suspension.
+    pub suspended: Actor,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -110,6 +117,11 @@ impl Fixture {
         let membership = &former_member.signed_in.membership;
         let key = &domain::tenants::keys::membership(membership.user, membership.tenant);
         app.env.db.run(|txn| async move { txn.clear(key) }).await.unwrap();
+        let suspended = admit("suspended@example.com", Role::Owner).await;
+        let operator = Operator::new(&app.env, Name::parse("ops").unwrap());
+        let user = UserName::Id(suspended.signed_in.user.id);
+        operator::users::suspend(&app.env, &operator, &user).await.unwrap();
+        let suspended = app.sign_in(&suspended).await;
         Self {
             app,
             _store: store,
@@ -121,6 +133,7 @@ impl Fixture {
             logged_out,
             login_expired,
             former_member,
+            suspended,
         }
     }
 
@@ -132,6 +145,7 @@ impl Fixture {
             Token::LoggedOut => Some(&self.logged_out.token),
             Token::LoginExpired => Some(&self.login_expired.token),
             Token::FormerMember => Some(&self.former_member.token),
+            Token::Suspended => Some(&self.suspended.token),
         }
     }
 

@@ -29,11 +29,14 @@ fn outcome(access: Access, token: Token) -> Outcome {
     match (access, token) {
         // Invalid refresh tokens have a test of their own below.
         (Access::Public | Access::RefreshToken, _) | (Access::Logout, Token::Expired) => Success,
-        (Access::Logout, Token::None | Token::LoggedOut | Token::LoginExpired | Token::FormerMember) => NoEffect,
+        (
+            Access::Logout,
+            Token::None | Token::LoggedOut | Token::LoginExpired | Token::FormerMember | Token::Suspended,
+        ) => NoEffect,
         (Access::Logout | Access::Token(_), Token::Junk) => Rejected(401, Code::InvalidToken),
         (Access::Token(_), Token::None) => Rejected(401, Code::MissingToken),
         (Access::Token(_), Token::Expired) => Rejected(401, Code::ExpiredToken),
-        (Access::Token(_), Token::LoggedOut | Token::LoginExpired | Token::FormerMember) => {
+        (Access::Token(_), Token::LoggedOut | Token::LoginExpired | Token::FormerMember | Token::Suspended) => {
             Rejected(401, Code::RevokedToken)
         }
     }
@@ -290,6 +293,7 @@ async fn an_invalid_refresh_token_is_rejected_with_and_without_an_access_token()
             json!(fixture.former_member.refresh_token()),
             invalid,
         ),
+        ("of a suspended user", json!(fixture.suspended.refresh_token()), invalid),
     ];
     for operation in operations() {
         if !matches!(operation.access, Access::RefreshToken) {
