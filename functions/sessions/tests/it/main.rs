@@ -9,6 +9,7 @@ mod isolation;
 mod list;
 mod one;
 mod preconditions;
+mod search_texts;
 mod tokens;
 mod walk;
 

@@ -11,7 +11,7 @@ use crate::logins::Login;
 use crate::record::{self, Record};
 use crate::role::Role;
 use crate::scope::TenantScope;
-use crate::sessions::{self, Session};
+use crate::sessions::{self, SearchText, Session};
 use crate::tenants::{self, Kind, Membership, Tenant};
 use crate::throttle;
 use crate::usage::store::Counted;
@@ -133,6 +133,7 @@ impl Check<'_> {
                 Ok(())
             }
             Place::SessionIndex(id) => self.session_index(id).await,
+            Place::SearchText(id) => self.search_text(id).await,
             Place::Idempotency(user) => self.idempotency(user).await,
             Place::Usage(quota) => {
                 let is_known = Quota::NAMES.contains(&&*quota) && quota != Quota::AuditEvents.as_str();
@@ -235,6 +236,20 @@ impl Check<'_> {
         self.expect(is_present, "its session does not exist, or is another tenant's");
         self.checked.share.sessions = 1;
         self.checked.share.stored_bytes = value.as_deref().map_or(0, usage::store::len);
+        Ok(())
+    }
+
+    /// A text of another version of the session, or of none, remains from an older version of the program.
+    async fn search_text(&mut self, id: crate::id::SessionId) -> Result<()> {
+        let (Some(text), Some(tenant)) = (self.decode::<SearchText>(), self.tenant()) else {
+            return Ok(());
+        };
+        let session = self
+            .find::<Session>(&sessions::keys::session(scope(tenant), id))
+            .await?;
+        if let Some(Ok(session)) = session {
+            self.expect(!text.is_wrong_for(&session), "it is not the folded text of its session");
+        }
         Ok(())
     }
 

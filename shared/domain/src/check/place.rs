@@ -13,6 +13,7 @@ pub(super) enum Place {
     Tenant(TenantId),
     Event,
     SessionIndex(SessionId),
+    SearchText(SessionId),
     /// The outcome of a user's creation of a session.
     Idempotency(UserId),
     /// A tenant's counter with this name.
@@ -102,6 +103,7 @@ impl Place {
         match (text(kind)?, rest) {
             ("audit", [Element::Versionstamp(_)]) => Some(Self::Event),
             ("sessions", [Element::Uuid(session)]) => Some(Self::SessionIndex(SessionId::from_uuid(*session))),
+            ("search", [Element::Uuid(session)]) => Some(Self::SearchText(SessionId::from_uuid(*session))),
             ("idempotency", [Element::Uuid(user), operation, Element::Bytes(_)])
                 if text(operation) == Some("sessions.create") =>
             {

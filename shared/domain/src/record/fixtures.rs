@@ -8,7 +8,7 @@ use super::*;
 use crate::audit::Event;
 use crate::idempotency::Stored;
 use crate::logins::Login;
-use crate::sessions::Session;
+use crate::sessions::{SearchText, Session};
 use crate::tenants::{Membership, Tenant};
 use crate::throttle::Counter;
 use crate::users::User;
@@ -49,6 +49,7 @@ fn kinds() -> Vec<Kind> {
         Kind::of::<Event>("audit event"),
         Kind::of::<Login>("login"),
         Kind::of::<Membership>("membership"),
+        Kind::of::<SearchText>("search text"),
         Kind::of::<Session>("session"),
         Kind::of::<Stored<Registered>>("registration"),
         Kind::of::<Stored<Session>>("idempotency record"),

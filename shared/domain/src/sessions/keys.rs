@@ -1,5 +1,5 @@
 //! `sessions / {session_id}` → the session; `tenants / {tenant_id} / sessions / {session_id}` → the session's id, 16
-//! bytes.
+//! bytes; `tenants / {tenant_id} / search / {session_id}` → the session's text for searches, if it is not ASCII.
 //!
 //! Ids ascend with time, so the tenant's index is in order of creation.
 
@@ -23,4 +23,14 @@ pub fn index(scope: TenantScope) -> Key {
 /// The session's entry in the tenant's index.
 pub fn index_entry(scope: TenantScope, id: SessionId) -> Key {
     index(scope).child(&(id.uuid(),))
+}
+
+/// The prefix of the tenant's texts for searches.
+pub fn search_texts(scope: TenantScope) -> Key {
+    tenants::keys::tenant(scope).child(&("search",))
+}
+
+/// The session's text for searches.
+pub fn search_text(scope: TenantScope, id: SessionId) -> Key {
+    search_texts(scope).child(&(id.uuid(),))
 }

@@ -9,7 +9,7 @@ pub mod store;
 use serde::{Deserialize, Serialize};
 
 pub use self::path::WorkspacePath;
-pub use self::search::Filter;
+pub use self::search::{Filter, SearchText};
 use crate::id::{SessionId, TenantId, UserId};
 use crate::record::{NewerMembers, Record, keeps_newer_members};
 use crate::scope::caller::Caller;

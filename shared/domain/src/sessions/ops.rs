@@ -139,7 +139,11 @@ async fn page(
     loop {
         // Without a filter, one session more than the limit shows whether there is a next page.
         let step = if scan.is_some() { SCAN_STEP } else { limit + 1 };
-        let found = store::list(txn, scope, before, step).await?;
+        let found = if scan.is_some() {
+            store::list_to_search(txn, scope, before, step).await?
+        } else {
+            store::list(txn, scope, before, step).await?
+        };
         let is_last = found.len() < step;
         if let Some(scan) = &mut scan {
             scan.budget.resume();
@@ -149,14 +153,14 @@ async fn page(
             if sessions.len() == limit {
                 return Ok((sessions, before));
             }
-            let session = store::decode(scope, &stored)?;
-            before = Some(session.id);
+            before = Some(stored.id);
             let Some(scan) = &mut scan else {
-                sessions.push(session);
+                sessions.push(store::decode(scope, &stored)?);
                 continue;
             };
-            if scan.accepts(&session) {
-                sessions.push(session);
+            let (session, text) = stored.searched(scope)?;
+            if scan.accepts(&session, text.as_ref()) {
+                sessions.push(store::decode(scope, &stored)?);
             }
             if scan.budget.is_exhausted().await && !(is_last && found.peek().is_none()) {
                 return Ok((sessions, before));
