@@ -74,6 +74,11 @@ test-fdb-here: ## the same on a temporary cluster; installs FoundationDB into .t
 test-freeze: $(LIBCLANG) ## test the first request after a freeze of four minutes, on a cluster in a network namespace
 	@sh infra/fdb/test-freeze.sh
 
+# Not in CI: the first run compiles the gateway of the last release from nothing.
+.PHONY: test-upgrade
+test-upgrade: ## run the gateway of the last release and the current one on one store (before a release)
+	@sh infra/upgrade/test.sh
+
 .PHONY: check
 check: $(LIBCLANG) ## check format, lints, architecture, the OpenAPI document, the template, scripts and workflows
 	cargo fmt --all --check
