@@ -65,6 +65,8 @@ fn variables() -> BTreeSet<String> {
             "FDB_NETWORK_OPTION_TLS_CERT_BYTES",
             "FDB_NETWORK_OPTION_TLS_KEY_BYTES",
             "FDB_NETWORK_OPTION_TLS_CA_BYTES",
+            "FDB_NETWORK_OPTION_TLS_PASSWORD",
+            "FDB_TLS_PASSWORD",
             "FDB_TLS_VERIFY_PEERS",
         ]
         .map(str::to_owned),

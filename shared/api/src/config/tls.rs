@@ -13,6 +13,8 @@ use super::variables::{ConfigError, Variables};
 const CERTIFICATE: &str = "FDB_NETWORK_OPTION_TLS_CERT_BYTES";
 const KEY: &str = "FDB_NETWORK_OPTION_TLS_KEY_BYTES";
 const AUTHORITY: &str = "FDB_NETWORK_OPTION_TLS_CA_BYTES";
+/// Either has the password of the key.
+const PASSWORDS: [&str; 2] = ["FDB_TLS_PASSWORD", "FDB_NETWORK_OPTION_TLS_PASSWORD"];
 const PEERS: &str = "FDB_TLS_VERIFY_PEERS";
 
 pub(super) fn check(vars: &Variables<'_>) -> Result<(), ConfigError> {
@@ -23,9 +25,8 @@ pub(super) fn check(vars: &Variables<'_>) -> Result<(), ConfigError> {
             return Err(ConfigError::new(variable, problem));
         }
     }
-    if vars.text(KEY)?.is_some_and(|text| !has_key(&text)) {
-        let problem = "must be a complete private key in PEM, with a label like `PRIVATE KEY` and on several lines";
-        return Err(ConfigError::new(KEY, problem));
+    if let Some(key) = vars.text(KEY)? {
+        check_key(vars, &key)?;
     }
     for (variable, other) in [(KEY, CERTIFICATE), (CERTIFICATE, KEY)] {
         if vars.text(variable)?.is_none() && vars.text(other)?.is_some() {
@@ -49,19 +50,33 @@ fn has_certificates(pem: &str) -> bool {
     })
 }
 
-/// Whether the PEM has a private key, and nothing under such a label that is none. An encrypted one is not checked: the
-/// client has the password, in `FDB_TLS_PASSWORD`.
+/// An encrypted key is not checked further. Without its password, the client would end the process, too.
+fn check_key(vars: &Variables<'_>, pem: &str) -> Result<(), ConfigError> {
+    if pem.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") {
+        for variable in PASSWORDS {
+            if vars.text(variable)?.is_some() {
+                return Ok(());
+            }
+        }
+        let problem = format!("has a password, so {} must be set", PASSWORDS[0]);
+        return Err(ConfigError::new(KEY, problem));
+    }
+    if has_key(pem) {
+        return Ok(());
+    }
+    let problem = "must be a complete private key in PEM, with a label like `PRIVATE KEY` and on several lines";
+    Err(ConfigError::new(KEY, problem))
+}
+
+/// Whether the PEM has a private key, and nothing under such a label that is none.
 fn has_key(pem: &str) -> bool {
-    let is_encrypted =
-        pem.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") || pem.contains("\nProc-Type: 4,ENCRYPTED");
-    is_encrypted
-        || has_section(pem, |kind, der| {
-            let is_key = matches!(
-                kind,
-                SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey
-            );
-            is_key.then(|| is_key_structure(der))
-        })
+    has_section(pem, |kind, der| {
+        let is_key = matches!(
+            kind,
+            SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey
+        );
+        is_key.then(|| is_key_structure(der))
+    })
 }
 
 /// Whether `is_valid` accepts a section and rejects none; it returns `None` for sections that do not matter.
@@ -147,13 +162,11 @@ MAcCAQEEAgAA
     fn certificates_and_keys_in_pem_are_accepted() {
         let chain = ["a comment\n", CERT, "another\n", CERT].concat();
         let windows = CERT.replace('\n', "\r\n");
-        let encrypted = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAA==\n\
-                         -----END RSA PRIVATE KEY-----\n";
         let pkcs8 = jwt::forged::PRIVATE_KEY;
         assert!(pkcs8.starts_with("-----BEGIN PRIVATE KEY-----"), "{pkcs8}");
         assert_eq!(check_pairs(&[]), Ok(()));
         for certificate in [CERT, &chain, &windows] {
-            for key in [EC_KEY, pkcs8, encrypted] {
+            for key in [EC_KEY, pkcs8] {
                 let pairs = [
                     (CERTIFICATE, certificate),
                     (KEY, key),
@@ -163,6 +176,22 @@ MAcCAQEEAgAA
                 assert_eq!(check_pairs(&pairs), Ok(()), "{pairs:?}");
             }
         }
+    }
+
+    #[test]
+    fn an_encrypted_key_needs_a_password_and_the_form_that_the_client_decrypts() {
+        let label = "ENCRYPTED PRIVATE KEY";
+        let key = format!("-----BEGIN {label}-----\nc2VjcmV0\n-----END {label}-----\n");
+        let with = |pair| check_pairs(&[(CERTIFICATE, CERT), (KEY, &key), pair]);
+        for variable in PASSWORDS {
+            assert_eq!(with((variable, "a password")), Ok(()));
+        }
+        let error = with((PASSWORDS[0], "")).unwrap_err();
+        assert_eq!(error, format!("{KEY} has a password, so FDB_TLS_PASSWORD must be set"));
+        let traditional = "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n\
+                           c2VjcmV0\n-----END EC PRIVATE KEY-----\n";
+        let pairs = [(CERTIFICATE, CERT), (KEY, traditional), (PASSWORDS[0], "a password")];
+        assert!(check_pairs(&pairs).unwrap_err().starts_with(&format!("{KEY} must be ")));
     }
 
     #[test]
