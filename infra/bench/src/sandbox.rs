@@ -51,6 +51,7 @@ pub(crate) struct Sandbox {
 
 struct Connection {
     stream: TcpStream,
+    is_open: bool,
     /// Bytes of the next request, as far as they have arrived.
     received: Vec<u8>,
 }
@@ -156,29 +157,33 @@ impl Sandbox {
                     None => {}
                 }
             }
+            let open: Vec<usize> = (0..self.connections.len())
+                .filter(|index| self.connections[*index].is_open)
+                .collect();
             let mut ready: Vec<PollFd<'_>> = [PollFd::new(&self.listener, PollFlags::IN)]
                 .into_iter()
                 .chain(
-                    self.connections
-                        .iter()
-                        .map(|open| PollFd::new(&open.stream, PollFlags::IN)),
+                    open.iter()
+                        .map(|index| PollFd::new(&self.connections[*index].stream, PollFlags::IN)),
                 )
                 .collect();
             poll(&mut ready, None).expect("the sockets can be polled");
             let is_ready: Vec<bool> = ready.iter().map(|ready| !ready.revents().is_empty()).collect();
-            for (connection, _) in self
-                .connections
-                .iter_mut()
-                .zip(&is_ready[1..])
-                .filter(|(_, ready)| **ready)
-            {
-                connection.fill().expect("the function runs until it is killed");
+            for (index, _) in open.iter().zip(&is_ready[1..]).filter(|(_, ready)| **ready) {
+                let connection = &mut self.connections[*index];
+                connection.fill().expect("the function is connected");
+                // An extension may close a connection; the end of the function closes all.
+                if !connection.is_open {
+                    let ended = self.process.try_wait().expect("the function is a child process");
+                    assert!(ended.is_none(), "the function ended with {ended:?}");
+                }
             }
             if is_ready[0] {
                 let (stream, _) = self.listener.accept().expect("the function has connected");
                 stream.set_nodelay(true).expect("the option exists for TCP");
                 self.connections.push(Connection {
                     stream,
+                    is_open: true,
                     received: Vec::new(),
                 });
             }
@@ -189,13 +194,10 @@ impl Sandbox {
 impl Connection {
     fn fill(&mut self) -> io::Result<()> {
         let mut bytes = [0; 16 * 1024];
-        match self.stream.read(&mut bytes)? {
-            0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            len => {
-                self.received.extend_from_slice(&bytes[..len]);
-                Ok(())
-            }
-        }
+        let length = self.stream.read(&mut bytes)?;
+        self.is_open = length > 0;
+        self.received.extend_from_slice(&bytes[..length]);
+        Ok(())
     }
 
     /// Removes the first request from the received bytes, if it is complete.

@@ -60,7 +60,10 @@ const ENDPOINTS: &[Endpoint] = &[
         hashes: 0,
         call: |client| {
             let path = format!("/v5/sessions/{}", client.session);
-            client.send("PATCH", &path, Some(&json!({ "name": "Changed" }))).0
+            client.changes += 1;
+            // A change to the same name would write nothing.
+            let body = json!({ "name": format!("Changed {}", client.changes) });
+            client.send("PATCH", &path, Some(&body)).0
         },
     },
     Endpoint {
@@ -199,6 +202,7 @@ struct Client {
     /// Sessions to delete.
     created: Vec<String>,
     accounts: u32,
+    changes: u32,
 }
 
 impl Client {
@@ -211,6 +215,7 @@ impl Client {
             session: String::new(),
             created: Vec::new(),
             accounts: 0,
+            changes: 0,
         };
         client.register();
         for _ in 0..60 {

@@ -1,6 +1,12 @@
 //! The gateway under load on FoundationDB, beside the client alone with as many concurrent tasks.
 
 use std::net::TcpListener;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::endpoints::{CREATE, GET};
 use super::raw::Raw;
@@ -53,20 +59,18 @@ pub(crate) fn writes(account: &Account, raw: &mut Raw, rounds: usize, seconds: u
 }
 
 /// Changes of one session on many connections: every commit conflicts with all others in progress.
-pub(crate) fn contention(account: &Account, raw: &mut Raw, rounds: usize, seconds: u32) -> Vec<Row> {
+pub(crate) fn contention(runtime: &Runtime, account: &Account, raw: &mut Raw, rounds: usize, seconds: u32) -> Vec<Row> {
     let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
     let port = port.expect("a port is free").port();
     let gateway = account.gateway(&[("METRICS_PORT", &port.to_string())]);
     let url = format!("{}{}", gateway.address(), account.session_path());
-    let bearer = bearer(account);
-    let arguments = with_body("PATCH", &bearer, r#"{"name":"changed"}"#);
     let mut rows = Vec::new();
     for contenders in CONTENDERS {
         let [mut measured_attempts, mut baseline_attempts] = [Vec::new(), Vec::new()];
         let [measured, baseline] = alternate(rounds, |side| {
             if side == 0 {
                 let [requests, retries] = changes(port);
-                let rate = rate(contenders, seconds, &arguments, &url);
+                let rate = runtime.block_on(change(contenders, seconds, &url, account.token()));
                 let [more_requests, more_retries] = changes(port);
                 measured_attempts.push(1.0 + (more_retries - retries) / (more_requests - requests));
                 rate
@@ -84,6 +88,32 @@ pub(crate) fn contention(account: &Account, raw: &mut Raw, rounds: usize, second
     }
     gateway.stop();
     rows
+}
+
+/// Changes per second. Each has another name, because a change to the same name writes nothing.
+async fn change(connections: usize, seconds: u32, url: &str, token: &str) -> f64 {
+    let start = Instant::now();
+    let end = start + Duration::from_secs(seconds.into());
+    let mut load = JoinSet::new();
+    for connection in 0..connections {
+        // One connection per client.
+        let request = reqwest::Client::new().patch(url).bearer_auth(token);
+        load.spawn(async move {
+            let mut changes = 0_u32;
+            while Instant::now() < end {
+                changes += 1;
+                let request = request.try_clone().expect("there is no body yet");
+                let name = format!("name {connection} {changes}");
+                let response = request.json(&json!({ "name": name })).send().await;
+                let response = response.expect("the gateway responds");
+                let response = response.error_for_status().expect("the change succeeds");
+                response.bytes().await.expect("the body arrives");
+            }
+            changes
+        });
+    }
+    let changes: u32 = load.join_all().await.iter().sum();
+    f64::from(changes) / start.elapsed().as_secs_f64()
 }
 
 /// The numbers of changes and of their retries so far, from the gateway's metrics.

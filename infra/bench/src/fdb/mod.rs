@@ -53,7 +53,7 @@ pub(crate) fn run() -> ExitCode {
             "endpoints" => endpoints::rows(&store, &mut raw, 15),
             "reads" => load::reads(&account, &mut raw, 5, 4),
             "writes" => load::writes(&account, &mut raw, 5, 4),
-            _ => load::contention(&account, &mut raw, 5, 4),
+            _ => load::contention(&runtime, &account, &mut raw, 5, 4),
         };
         let measured: Vec<_> = measured.into_iter().map(|row| row.on(ENGINE)).collect();
         measured.iter().for_each(print);
