@@ -11,7 +11,7 @@ use domain::record::{self, NewerMembers, Projection, Record};
 use domain::sessions::{Session, WorkspacePath};
 use domain::tenants::{Kind, MemberRole, Membership, Tenant};
 use domain::text::Name;
-use domain::usage::Quota;
+use domain::usage::{OwnLimits, Quota};
 use domain::users::{Email, User};
 use domain::{Address, LoginId, Role, SessionId, SystemRng, TenantId, Timestamp, UserAgent, UserId};
 use kv::{Key, Range};
@@ -174,6 +174,12 @@ proptest! {
         round_trips(&event)?;
         let json = String::from_utf8(record::encode(&event).expect("the record encodes")).expect("the record is JSON");
         prop_assert!(json.contains(&format!(r#""type":"{name}""#)), "{}", json);
+    }
+
+    #[test]
+    fn own_limits_round_trip(limits in prop::collection::vec(any::<Option<u64>>(), 4)) {
+        let quotas = Quota::ALL.into_iter().zip(limits);
+        round_trips(&quotas.fold(OwnLimits::default(), |own, (quota, limit)| own.with(quota, limit)))?;
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use domain::usage::Quotas;
+use domain::operator::Operator;
+use domain::operator::tenants::{self, TenantName};
+use domain::text::Name;
+use domain::usage::{Quota, Quotas};
 use serde_json::json;
 use testkit::{Code, Target as _, TestResponse};
 
@@ -50,6 +53,42 @@ async fn concurrent_creates_reach_the_quota_exactly() {
     create(&app, &alice, "last", None).await.created();
     let response = create(&app, &alice, "one more", None).await;
     response.assert_problem(507, Code::QuotaExceeded);
+}
+
+/// Creates are in progress while an operator lowers the limit: those that commit later keep to it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn concurrent_creates_keep_to_a_limit_that_an_operator_lowers_meanwhile() {
+    let app = std::sync::Arc::new(with_quotas(unhurried()));
+    let alice = app.register("alice@example.com").await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..60 {
+        let (app, token) = (app.clone(), alice.token.clone());
+        tasks.spawn(async move {
+            let draft = json!({ "name": format!("{number}"), "workspacePath": "/workspace" });
+            app.post("/v5/sessions").bearer(&token).json(&draft).send().await
+        });
+    }
+    let operator = Operator::new(&app.env, Name::parse("ops").unwrap());
+    let tenant = TenantName::parse("alice@example.com").unwrap();
+    tenants::set_limit(&app.env, &operator, &tenant, Quota::Sessions, Some(20))
+        .await
+        .unwrap();
+    let after = used(&app, &alice).await["sessions"].as_u64().unwrap();
+    tasks.join_all().await;
+    let end = used(&app, &alice).await["sessions"].as_u64().unwrap();
+    assert_eq!(
+        end,
+        20.max(after),
+        "after the change, creates commit only below the limit"
+    );
+    create(&app, &alice, "one more", None)
+        .await
+        .assert_problem(507, Code::QuotaExceeded);
+    tenants::set_limit(&app.env, &operator, &tenant, Quota::Sessions, None)
+        .await
+        .unwrap();
+    create(&app, &alice, "one more", None).await.created();
+    assert_eq!(used(&app, &alice).await["sessions"], end + 1);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use crate::sessions::{self, SearchText, Session};
 use crate::tenants::{self, Kind, Membership, Tenant};
 use crate::throttle;
 use crate::usage::store::Counted;
-use crate::usage::{self, Quota};
+use crate::usage::{self, OwnLimits, Quota};
 use crate::users::ops::Registered;
 use crate::users::{self, Email, User};
 
@@ -148,6 +148,10 @@ impl Check<'_> {
                     None => false,
                 };
                 self.expect(is_listed, "`audit_days` does not list this day of the tenant");
+                Ok(())
+            }
+            Place::OwnLimits => {
+                self.decode::<OwnLimits>();
                 Ok(())
             }
             Place::Session(id) => {

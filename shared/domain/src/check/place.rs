@@ -20,6 +20,8 @@ pub(super) enum Place {
     Usage(String),
     /// The counter of the audit events of a day.
     DayEvents(i64),
+    /// A tenant's own limits.
+    OwnLimits,
     Session(SessionId),
     Registration,
     Throttle,
@@ -111,6 +113,7 @@ impl Place {
             }
             ("usage", [Element::String(quota)]) => Some(Self::Usage(quota.to_string())),
             ("usage", [quota, Element::Int(day)]) if text(quota) == Some("auditEvents") => Some(Self::DayEvents(*day)),
+            ("limits", []) => Some(Self::OwnLimits),
             _ => None,
         }
     }

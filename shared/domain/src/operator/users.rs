@@ -117,7 +117,7 @@ pub async fn show(env: &Env, user: &UserName) -> Result<Details> {
             let find = |membership: Membership| {
                 let txn = &txn;
                 async move {
-                    let scope = TenantScope::of_membership(&membership);
+                    let scope = TenantScope::for_operator(membership.tenant);
                     let tenant = tenants::store::find(txn, scope).await?;
                     Ok::<_, Error>(tenant.map(|tenant| (membership, tenant)))
                 }
@@ -180,7 +180,7 @@ pub async fn suspend(env: &Env, operator: &Operator, user: &UserName) -> Result<
                     ..membership.clone()
                 };
                 tenants::store::put_membership(&txn, &suspended)?;
-                audit::store::add(&txn, TenantScope::of_membership(membership), &event)?;
+                audit::store::add(&txn, TenantScope::for_operator(membership.tenant), &event)?;
             }
             let at = suspension(&memberships).unwrap_or(now);
             Ok::<_, Error>(Suspension { at, ended })
@@ -208,7 +208,7 @@ pub async fn resume(env: &Env, operator: &Operator, user: &UserName) -> Result<b
                     ..membership.clone()
                 };
                 tenants::store::put_membership(&txn, &resumed)?;
-                audit::store::add(&txn, TenantScope::of_membership(membership), &event)?;
+                audit::store::add(&txn, TenantScope::for_operator(membership.tenant), &event)?;
             }
             Ok::<_, Error>(suspension(&memberships).is_some())
         })

@@ -11,7 +11,6 @@ mod in_tenant;
 
 use crate::id::{TenantId, UserId};
 use crate::logins::RefreshToken;
-use crate::tenants::Membership;
 
 /// The authority to touch one tenant's data. Only this module and its children make one.
 #[derive(Clone, Copy, Debug)]
@@ -36,11 +35,9 @@ impl TenantScope {
         Self { tenant }
     }
 
-    /// The tenant of a membership, for operators, who act for every tenant.
-    pub(crate) fn of_membership(membership: &Membership) -> Self {
-        Self {
-            tenant: membership.tenant,
-        }
+    /// Any tenant, for operators, who act for every tenant.
+    pub(crate) fn for_operator(tenant: TenantId) -> Self {
+        Self { tenant }
     }
 
     /// The tenant in the key of stored data, for the check of the store, which reads everything.

@@ -68,7 +68,10 @@ pub async fn create(
                 None => Ok(None),
             }
         };
-        let (slot, counters) = try_join!(read_slot, Counters::peek(&txn, scope, event.at))?;
+        let (slot, counters) = try_join!(
+            read_slot,
+            Counters::peek(&txn, scope, event.at, env.limits.quotas.as_ref())
+        )?;
         let mut change = match slot {
             Some(Slot {
                 outcome: Some(created), ..
@@ -87,7 +90,7 @@ pub async fn create(
         };
         change.sessions = 1;
         change.stored_bytes += store::insert(&txn, scope, new)?;
-        counters.charge(&txn, env.limits.quotas.as_ref(), &change).await?;
+        counters.charge(&txn, &change).await?;
         audit::store::add(&txn, scope, event)?;
         Ok(Outcome::Fresh(new.clone()))
     });
@@ -187,7 +190,7 @@ pub async fn change(
     let changing = env.in_tenant(caller, Permission::WriteSessions, |txn, scope| async move {
         let ((session, len), counters) = try_join!(
             find_expected(&txn, scope, id, expected),
-            Counters::peek(&txn, scope, event.at)
+            Counters::peek(&txn, scope, event.at, env.limits.quotas.as_ref())
         )?;
         let changed = session.changed(change, now);
         if changed != session {
@@ -195,7 +198,7 @@ pub async fn change(
                 stored_bytes: store::put(&txn, scope, &changed)? - len,
                 ..usage::store::Change::default()
             };
-            counters.charge(&txn, env.limits.quotas.as_ref(), &usage).await?;
+            counters.charge(&txn, &usage).await?;
             audit::store::add(&txn, scope, event)?;
         }
         Ok(changed)
@@ -210,7 +213,7 @@ pub async fn delete(env: &Env, caller: &Caller, id: SessionId, expected: impl Fn
     let deletion = env.in_tenant(caller, Permission::WriteSessions, |txn, scope| async move {
         let ((session, len), counters) = try_join!(
             find_expected(&txn, scope, id, expected),
-            Counters::peek(&txn, scope, event.at)
+            Counters::peek(&txn, scope, event.at, None)
         )?;
         txn.use_reserve();
         store::remove(&txn, scope, &session)?;

@@ -1,5 +1,7 @@
 //! `tenants / {tenant_id} / usage / {quota}` → a counter; `tenants / {tenant_id} / usage / auditEvents / {day}` → the
 //! counter of the audit events of a day, in days since 1970-01-01 (UTC).
+//!
+//! `tenants / {tenant_id} / limits` → the tenant's own limits.
 
 use kv::Key;
 
@@ -21,6 +23,11 @@ pub fn counter(scope: TenantScope, quota: Quota) -> Key {
 /// The counter of the audit events of a day.
 pub fn audit_events(scope: TenantScope, day: i64) -> Key {
     counter(scope, Quota::AuditEvents).child(&(day,))
+}
+
+/// The tenant's own limits.
+pub fn limits(scope: TenantScope) -> Key {
+    tenants::keys::tenant(scope).child(&("limits",))
 }
 
 /// The counter that an operation at this time changes.

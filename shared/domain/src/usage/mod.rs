@@ -6,12 +6,15 @@
 
 pub mod keys;
 pub mod ops;
+mod own;
 pub mod rate;
 pub(crate) mod store;
 mod writes;
 
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
+
+pub use self::own::OwnLimits;
 
 /// Something that a tenant has a limited amount of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, IntoStaticStr, VariantNames)]
@@ -40,13 +43,18 @@ impl Quota {
     /// The names of all quotas in the contract.
     pub const NAMES: &'static [&'static str] = Self::VARIANTS;
 
+    /// The quota with this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|quota| quota.as_str() == name)
+    }
+
     /// The quota's name in the contract.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
 }
 
-/// The quotas of every tenant.
+/// The limits of every tenant that has none of its own ([`OwnLimits`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quotas {
     /// The limit of [`Quota::Sessions`].
@@ -108,5 +116,7 @@ mod tests {
         let names = Quota::ALL.map(Quota::as_str);
         assert_eq!(names, ["sessions", "storedBytes", "idempotencyKeys", "auditEvents"]);
         assert_eq!(Quota::NAMES, names);
+        assert_eq!(names.map(Quota::parse), Quota::ALL.map(Some));
+        assert_eq!(Quota::parse("Sessions"), None);
     }
 }

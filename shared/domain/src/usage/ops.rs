@@ -10,8 +10,8 @@ use crate::usage::store::Counters;
 /// The usage and the limit of every quota of the caller's tenant.
 pub async fn get(env: &Env, caller: &Caller) -> Result<Vec<Usage>> {
     env.in_tenant(caller, Permission::ReadUsage, |txn, scope| async move {
-        let counters = Counters::peek(&txn, scope, caller.at()).await?;
-        Ok(counters.usage(env.limits.quotas.as_ref()))
+        let counters = Counters::peek(&txn, scope, caller.at(), env.limits.quotas.as_ref()).await?;
+        Ok(counters.usage())
     })
     .await
 }

@@ -6,6 +6,9 @@
 //! than the margin together. All of them would be in progress at the moment in which the counter reaches the margin. So
 //! the margin is what [`IN_PROGRESS`] operations can add.
 //!
+//! **Own limits.** An operation reads the tenant's own limits with a conflict, concurrently with the counters. So all
+//! operations that commit after a change of a limit have read the new one, and the argument holds for it.
+//!
 //! **Tenants from before the counters.** A missing counter is zero, and no operation subtracts more than it finds: a
 //! session that was never counted leaves the counter when it is deleted, but the counter never falls below zero. Such a
 //! tenant may therefore store as many more sessions as it had. An idempotency key that was counted says so in its entry
@@ -17,9 +20,10 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::id::{Id as _, TenantId};
+use crate::record;
 use crate::scope::TenantScope;
 use crate::time::Timestamp;
-use crate::usage::{Quota, Quotas, Usage, keys};
+use crate::usage::{OwnLimits, Quota, Quotas, Usage, keys};
 
 /// The maximum number of a tenant's transactions in progress: more than the snapshots that an LMDB store can have open,
 /// and than the executions of the functions that write.
@@ -59,22 +63,50 @@ pub(crate) struct Counters {
     scope: TenantScope,
     at: Timestamp,
     used: [i64; Quota::ALL.len()],
+    /// The tenant's limits; `None` if quotas are off, or the operation is never rejected.
+    limits: Option<Quotas>,
+}
+
+/// The tenant's own limits.
+pub(crate) async fn own_limits(txn: &Txn, scope: TenantScope) -> Result<OwnLimits> {
+    decode_limits(txn.get(&keys::limits(scope)).await?.as_deref())
+}
+
+fn decode_limits(value: Option<&[u8]>) -> Result<OwnLimits> {
+    value.map_or_else(|| Ok(OwnLimits::default()), record::decode)
+}
+
+/// Writes the tenant's own limits over the stored ones.
+pub(crate) fn put_limits(txn: &Txn, scope: TenantScope, limits: &OwnLimits) -> Result<()> {
+    let key = keys::limits(scope);
+    if *limits == OwnLimits::default() {
+        return Ok(txn.clear(&key)?);
+    }
+    Ok(txn.set(&key, record::encode(limits)?)?)
 }
 
 impl Counters {
-    /// The counters at the time `at`, without a conflict if they change. The reads are concurrent.
-    pub(crate) async fn peek(txn: &Txn, scope: TenantScope, at: Timestamp) -> Result<Self> {
+    /// The counters at the time `at`, without a conflict if they change, and the tenant's limits, given those of
+    /// `every` tenant. The reads are concurrent.
+    pub(crate) async fn peek(txn: &Txn, scope: TenantScope, at: Timestamp, every: Option<&Quotas>) -> Result<Self> {
+        let limits = async {
+            match every {
+                Some(every) => Ok(Some(own_limits(txn, scope).await?.over(every))),
+                None => Ok(None),
+            }
+        };
         let peek = |quota| async move {
             let value = txn.peek(&keys::counter_at(scope, quota, at)).await?;
             Ok::<_, Error>(kv::counter(value.as_deref()).max(0))
         };
         let [sessions, stored_bytes, idempotency_keys, audit_events] = Quota::ALL.map(peek);
-        let (sessions, stored_bytes, idempotency_keys, audit_events) =
-            try_join!(sessions, stored_bytes, idempotency_keys, audit_events)?;
+        let (sessions, stored_bytes, idempotency_keys, audit_events, limits) =
+            try_join!(sessions, stored_bytes, idempotency_keys, audit_events, limits)?;
         Ok(Self {
             scope,
             at,
             used: [sessions, stored_bytes, idempotency_keys, audit_events],
+            limits,
         })
     }
 
@@ -83,11 +115,11 @@ impl Counters {
     }
 
     /// The usage of every quota.
-    pub(crate) fn usage(&self, quotas: Option<&Quotas>) -> Vec<Usage> {
+    pub(crate) fn usage(&self) -> Vec<Usage> {
         let usage = Quota::ALL.map(|quota| Usage {
             quota,
             used: self.used(quota).unsigned_abs(),
-            limit: quotas.map(|quotas| quotas.limit(quota)),
+            limit: self.limits.map(|limits| limits.limit(quota)),
         });
         usage.into()
     }
@@ -105,13 +137,13 @@ impl Counters {
 
     /// Changes the counters for an operation that also writes an audit event. Fails with [`Error::QuotaExceeded`] if
     /// that would exceed a limit.
-    pub(crate) async fn charge(&self, txn: &Txn, quotas: Option<&Quotas>, change: &Change) -> Result<()> {
+    pub(crate) async fn charge(&self, txn: &Txn, change: &Change) -> Result<()> {
         for quota in Quota::ALL {
             let amount = change.of(quota);
-            if let Some(quotas) = quotas
+            if let Some(limits) = &self.limits
                 && amount > 0
             {
-                self.check(txn, quotas, quota, amount).await?;
+                self.check(txn, limits, quota, amount).await?;
             }
         }
         self.release(txn, change)
@@ -153,8 +185,10 @@ pub(crate) async fn used_up_audit_events(
         return Ok(None);
     };
     let quota = Quota::AuditEvents;
-    let value = txn.peek(&keys::counter_at(scope, quota, at)).await?;
-    let (used, limit) = (kv::counter(value.as_deref()).max(0).unsigned_abs(), quotas.limit(quota));
+    let (counter, limits) = (keys::counter_at(scope, quota, at), keys::limits(scope));
+    let (value, own) = try_join!(txn.peek(&counter), txn.peek(&limits))?;
+    let limit = decode_limits(own.as_deref())?.over(quotas).limit(quota);
+    let used = kv::counter(value.as_deref()).max(0).unsigned_abs();
     Ok((used >= limit).then_some(Usage {
         quota,
         used,

@@ -4,6 +4,7 @@
 
 mod arguments;
 mod logins;
+mod tenants;
 mod users;
 
 use super::failure::Result;
@@ -16,11 +17,15 @@ pub(crate) enum Command {
     /// End logins
     #[command(subcommand)]
     Logins(logins::Command),
+    /// Show the usage of tenants, and set their limits
+    #[command(subcommand)]
+    Tenants(tenants::Command),
 }
 
 pub(super) fn run(command: Command) -> Result<()> {
     match command {
         Command::Users(command) => users::run(command),
         Command::Logins(command) => logins::run(command),
+        Command::Tenants(command) => tenants::run(command),
     }
 }

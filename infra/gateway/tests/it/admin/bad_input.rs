@@ -8,6 +8,8 @@ use super::{command, failure, start};
 async fn bad_input_is_one_sentence_and_has_no_effect() {
     let gateway = start().await;
     let unknown = "0190d0a0-7c3e-7a11-8f3e-0123456789ab";
+    let no_tenant = format!("there is no tenant or user {unknown}");
+    let bad_limit = "the limit must be `default` or a whole number from 0 to 9007199254740992";
     let no_user = format!("there is no user {unknown}");
     for (arguments, sentence) in [
         (
@@ -26,6 +28,22 @@ async fn bad_input_is_one_sentence_and_has_no_effect() {
         (&["users", "list", "--after", ""], "the email must not be empty"),
         (&["users", "suspend", unknown], &no_user),
         (&["users", "resume", unknown], &no_user),
+        (&["tenants", "usage", unknown], &no_tenant),
+        (
+            &["tenants", "usage", "alice"],
+            "`alice` is neither the id of a tenant or user nor the email of a user",
+        ),
+        (&["tenants", "limit", unknown, "sessions", "1"], &no_tenant),
+        (
+            &["tenants", "limit", "alice@example.com", "logins", "1"],
+            "`logins` is no quota: the quotas are sessions, storedBytes, idempotencyKeys, auditEvents",
+        ),
+        (&["tenants", "limit", "alice@example.com", "sessions", "-1"], bad_limit),
+        (&["tenants", "limit", "alice@example.com", "sessions", "+1"], bad_limit),
+        (
+            &["tenants", "limit", "alice@example.com", "sessions", "9007199254740993"],
+            bad_limit,
+        ),
         (&["logins", "end", unknown], &no_user),
         (
             &["logins", "end", "alice@example.com", "--login", "1"],

@@ -3,6 +3,7 @@
 mod bad_input;
 mod logins;
 mod suspension;
+mod tenants;
 mod users;
 
 use std::process::{Command, Output};

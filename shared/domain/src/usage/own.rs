@@ -1,0 +1,46 @@
+//! The limits that an operator has set for one tenant.
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::Record;
+use crate::usage::{Quota, Quotas};
+
+/// A tenant's own limits. A quota without one has the limit of every tenant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OwnLimits {
+    sessions: Option<u64>,
+    stored_bytes: Option<u64>,
+    idempotency_keys: Option<u64>,
+    audit_events: Option<u64>,
+}
+
+impl Record for OwnLimits {
+    const KIND: &'static str = "limits";
+}
+
+impl OwnLimits {
+    /// The limits with another one for this quota; `None` if the limit of every tenant applies.
+    #[must_use]
+    pub fn with(mut self, quota: Quota, limit: Option<u64>) -> Self {
+        let own = match quota {
+            Quota::Sessions => &mut self.sessions,
+            Quota::StoredBytes => &mut self.stored_bytes,
+            Quota::IdempotencyKeys => &mut self.idempotency_keys,
+            Quota::AuditEvents => &mut self.audit_events,
+        };
+        *own = limit;
+        self
+    }
+
+    /// The limits in force, given those of every tenant.
+    pub(crate) fn over(self, every: &Quotas) -> Quotas {
+        Quotas {
+            sessions: self.sessions.unwrap_or(every.sessions),
+            stored_bytes: self.stored_bytes.unwrap_or(every.stored_bytes),
+            idempotency_keys: self.idempotency_keys.unwrap_or(every.idempotency_keys),
+            audit_events: self.audit_events.unwrap_or(every.audit_events),
+            writes_per_second: every.writes_per_second,
+        }
+    }
+}
