@@ -44,9 +44,11 @@ impl Engine {
         }
     }
 
-    /// The LMDB folder, if it contains no store.
+    /// The LMDB folder, if it contains no store. A folder that cannot be searched is not missing: opening it reports
+    /// the reason.
     pub fn missing_folder(&self) -> Option<&Path> {
-        self.folder().filter(|folder| !lmdb::exists(folder))
+        self.folder()
+            .filter(|folder| lmdb::exists(folder).is_ok_and(|exists| !exists))
     }
 }
 

@@ -158,7 +158,12 @@ impl Incomplete {
             let folder = File::open(&self.folder)?;
             folder.sync_all()?;
             fs::rename(self.folder.join(PARTIAL), self.folder.join(DATA_FILE))?;
-            folder.sync_all()
+            folder.sync_all()?;
+            // The folder itself may be new.
+            match self.folder.canonicalize()?.parent() {
+                Some(parent) => File::open(parent)?.sync_all(),
+                None => Ok(()),
+            }
         };
         write().map_err(|error| Failure::of(&path, &error))?;
         self.is_complete = true;

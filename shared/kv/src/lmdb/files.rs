@@ -18,9 +18,9 @@ const BEYOND_LMDB_LOCKS: u64 = 1 << 40;
 #[cfg(target_os = "linux")]
 const LOCK_FILE_LEN: u64 = 80 << 10;
 
-/// Whether the folder contains a store.
-pub(crate) fn exists(folder: &Path) -> bool {
-    folder.join(DATA_FILE).exists()
+/// Whether the folder contains a store. Fails if the folder cannot be searched.
+pub(crate) fn exists(folder: &Path) -> io::Result<bool> {
+    folder.join(DATA_FILE).try_exists()
 }
 
 /// Device and inode of the data file, which change if the file is replaced.

@@ -57,7 +57,7 @@ impl VacantFolder {
         // Also before the lock file is opened: if this process has the store open, closing the file would release the
         // store's locks.
         let check = || {
-            if exists(folder) {
+            if exists(folder).map_err(unusable)? {
                 Err(Occupied::Store(folder.to_owned()))
             } else {
                 Ok(())

@@ -48,6 +48,10 @@ async fn a_backup_needs_a_store_and_an_empty_folder() {
     let backup_into = |folder: &Path| command(&store, "backup", folder);
     reject(missing.on(backup_into(&folder)), "there is no store in", &folder);
     assert!(!missing.folder.exists());
+    let mut unreadable = backup_into(&folder);
+    let below_a_file = store_folder(&store).join(DATA_FILE).join("store");
+    unreadable.env("STORE", format!("lmdb:{}", below_a_file.display()));
+    reject(unreadable, "cannot open the store in", &folder);
 
     let data = store_folder(&store);
     reject(backup_into(&data), "is not empty", &data);
