@@ -47,11 +47,11 @@ analyze() {
 }
 
 if command -v systemd-analyze >/dev/null || from_debian; then
-    # A program that exists takes the place of the gateway, which is not installed here.
+    # A program that exists takes the place of the gateway and the script, which are not installed here.
     mkdir "$staging/units"
     for unit in infra/server/*.service infra/server/*.timer; do
         [ ! -e "$unit" ] ||
-            sed 's|/opt/coditect-v5/current/gateway|/usr/bin/env|' "$unit" >"$staging/units/$(basename "$unit")"
+            sed 's|=/opt/coditect-v5/[^ ]*|=/usr/bin/env|' "$unit" >"$staging/units/$(basename "$unit")"
     done
     # It only warns about an unknown setting, so any output is a fault.
     analyze verify --man=no "$staging"/units/* >"$staging/found" 2>&1 || echo "it failed" >>"$staging/found"

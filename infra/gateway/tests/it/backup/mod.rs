@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod interrupted;
+mod rotation;
 mod under_load;
 
 use std::path::{Path, PathBuf};
