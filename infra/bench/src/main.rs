@@ -7,6 +7,7 @@ mod enumeration;
 mod fairness;
 mod fdb;
 mod functions;
+mod hashing;
 mod login;
 mod programs;
 mod report;

@@ -63,7 +63,7 @@ pub(crate) fn full() -> ExitCode {
             "warm" => functions::warm_calls(account, 30),
             "reads" => runtime.block_on(throughput::reads(account, 6, 4)),
             "writes" => runtime.block_on(throughput::writes(5, 5)),
-            "login" => runtime.block_on(login::logins(120)),
+            "login" => runtime.block_on(login::logins(120, 15)),
             "burst" => runtime.block_on(login::burst()),
             "fairness" => runtime.block_on(fairness::logins(10)),
             "enumeration" => {
