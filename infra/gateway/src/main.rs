@@ -15,7 +15,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.command {
-        None => api::serve_with(gateway::router(), gateway::jobs(), gateway::traces::start),
+        None => api::serve_with(gateway::router, gateway::jobs(), gateway::traces::start),
         Some(command) => command.run(),
     }
 }

@@ -27,6 +27,7 @@ const ABANDONED: &str = "nobody waited for the answer";
 #[derive(Clone)]
 pub struct Observer(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     sink: LogSink,
     format: Format,
@@ -34,9 +35,9 @@ struct Inner {
     metrics: Option<Arc<dyn MetricsSink>>,
     tracer: Option<Arc<dyn Tracer>>,
     /// Finished requests that wait for [`Observer::flush`]; `None` if each is reported when it finishes.
-    deferred: Option<Mutex<Vec<FinishedRequest>>>,
-    /// Set by the first request.
-    is_warm: AtomicBool,
+    deferred: Option<Arc<Mutex<Vec<FinishedRequest>>>>,
+    /// Set by the first request of the process.
+    is_warm: Arc<AtomicBool>,
 }
 
 /// When a finished request is reported.
@@ -50,6 +51,7 @@ pub(crate) enum Reporting {
 }
 
 /// The format of the log lines.
+#[derive(Clone)]
 enum Format {
     /// JSON with the metrics of this function. Its lines are always written, because CloudWatch takes the metrics from
     /// them.
@@ -129,9 +131,14 @@ impl Observer {
             client_address,
             metrics,
             tracer,
-            deferred: (reporting == Reporting::Deferred).then(Mutex::default),
-            is_warm: AtomicBool::new(false),
+            deferred: (reporting == Reporting::Deferred).then(Arc::default),
+            is_warm: Arc::default(),
         }))
+    }
+
+    /// The same observer with a reference count of its own, for a thread that counts references for every request.
+    pub(crate) fn for_thread(&self) -> Self {
+        Self(Arc::new((*self.0).clone()))
     }
 
     /// Starts to time a request.
@@ -174,7 +181,8 @@ impl Observer {
                 None => Meter::new(),
             },
             span,
-            is_cold_start: !self.0.is_warm.swap(true, Relaxed),
+            // Only read once it is set: a write by every request would pass its cache line between the cores.
+            is_cold_start: !self.0.is_warm.load(Relaxed) && !self.0.is_warm.swap(true, Relaxed),
             is_finished: false,
         }
     }
@@ -331,6 +339,27 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+
+    #[test]
+    fn only_the_first_request_of_a_process_is_a_cold_start_whichever_thread_serves_it() {
+        let lines: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let kept = lines.clone();
+        let sink = LogSink::from_fn(move |line| kept.lock().unwrap().push(serde_json::from_slice(line).unwrap()));
+        let first = Observer::with_embedded_metrics(sink, "test");
+        let second = first.for_thread();
+        for observer in [&second, &first, &second] {
+            let (id, context) = (RequestId::new("id"), RequestContext::default());
+            let timer = observer.start_timer(&Request::default(), id, context, Arc::new(SystemClock));
+            timer.finish(&Response::new(Body::empty()));
+        }
+        let cold: Vec<_> = lines
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|line| line["cold_start"].clone())
+            .collect();
+        assert_eq!(cold, [true, false, false]);
+    }
 
     #[test]
     fn deferred_requests_are_logged_once_at_the_next_flush_whether_finished_or_dropped() {

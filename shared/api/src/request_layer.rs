@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use domain::IdGenerator;
 use tower::{Layer, Service};
 
 use crate::config::Origins;
@@ -37,12 +38,20 @@ struct Shared {
     state: AppState,
     cors: Cors,
     observer: Observer,
+    /// Generates the ids of requests; those of the domain must ascend in the whole process, and these need not.
+    ids: IdGenerator,
 }
 
 impl RequestLayer {
     pub(crate) fn new(state: AppState, origins: &Origins, observer: Observer) -> Self {
         let cors = Cors::new(origins);
-        Self(Arc::new(Shared { state, cors, observer }))
+        let ids = IdGenerator::new(state.env.clock.clone(), state.env.rng.clone());
+        Self(Arc::new(Shared {
+            state,
+            cors,
+            observer,
+            ids,
+        }))
     }
 }
 
@@ -77,9 +86,14 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let Shared { state, cors, observer } = &*self.layer.0;
+        let Shared {
+            state,
+            cors,
+            observer,
+            ids,
+        } = &*self.layer.0;
         let context = RequestContext::of(&mut request);
-        let id = context.request_id_or(|| RequestId::generated(state.env.ids.next()));
+        let id = context.request_id_or(|| RequestId::generated(ids.next()));
         let context = context.clone();
         let server = context.server_request();
         let alias_prefix = context.alias_prefix();

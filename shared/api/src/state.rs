@@ -37,6 +37,16 @@ impl AppState {
         Self(Arc::new(Services { env, tokens }))
     }
 
+    /// The same state with reference counts of its own, for a thread that counts references for every request.
+    pub(crate) fn for_thread(&self) -> Self {
+        let env = Env {
+            db: self.env.db.for_thread(),
+            clock: Arc::new(self.env.clock.clone()),
+            ..self.env.clone()
+        };
+        Self::new(env, self.tokens.clone())
+    }
+
     /// Opens the configured store, and uses the clock and the randomness of the operating system.
     pub fn open(config: &Config) -> Result<Self, kv::Error> {
         let db = kv::Db::open(config.store.clone())?;

@@ -1,6 +1,6 @@
 //! The clock, injected so that a test can set the time.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
@@ -15,6 +15,17 @@ pub trait Clock: Send + Sync {
     /// The time since some fixed moment, for budgets of work. The machine's clock never steps back here.
     fn monotonic(&self) -> Duration {
         Duration::from_millis(u64::try_from(self.now().as_millis()).unwrap_or_default())
+    }
+}
+
+/// The same clock with a reference count of its own.
+impl Clock for Arc<dyn Clock> {
+    fn now(&self) -> Timestamp {
+        (**self).now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        (**self).monotonic()
     }
 }
 

@@ -23,6 +23,8 @@ use crate::query::{Order, Query};
 use crate::run::{Progress, Runner};
 use crate::snapshot::Snapshot;
 use crate::txn::Txn;
+use crate::usage::Counters;
+#[cfg(feature = "testing")]
 use crate::usage::Usage;
 
 /// How to open a store.
@@ -54,7 +56,7 @@ impl Settings {
     }
 }
 
-/// A handle on a store. Clones share the store and the [usage](Db::usage) counts.
+/// A handle on a store. Clones share the store.
 #[derive(Clone)]
 pub struct Db(Runner);
 
@@ -66,7 +68,7 @@ impl Db {
             markers: store.has_unknown_commits().then(CommitMarkers::new),
             store,
             root: (settings.root,).pack_to_vec().into(),
-            usage: Arc::default(),
+            usage: Counters::default(),
             deadline: settings.deadline,
             max_attempts: settings.attempts,
             start: None,
@@ -91,6 +93,16 @@ impl Db {
     pub fn with_deadline(&self, deadline: Duration) -> Db {
         Db(Runner {
             deadline,
+            ..self.0.clone()
+        })
+    }
+
+    /// The same store, as a handle for one thread: its transactions count their references to the handle's settings
+    /// without passing that count's cache line to another core.
+    #[must_use]
+    pub fn for_thread(&self) -> Db {
+        Db(Runner {
+            root: Arc::from(&*self.0.root),
             ..self.0.clone()
         })
     }
@@ -249,6 +261,7 @@ impl Db {
     }
 
     /// Counts of what this handle and its clones have done.
+    #[cfg(feature = "testing")]
     pub fn usage(&self) -> Usage {
         self.0.usage.read()
     }

@@ -56,6 +56,7 @@ pub use meter::{EndedTrip, Meter, TripObserver};
 pub use query::{Entry, Order, Page, Query, Range};
 pub use snapshot::Snapshot;
 pub use txn::Txn;
+#[cfg(feature = "testing")]
 pub use usage::Usage;
 
 /// Stops the engines' background threads. Call it before the program exits, when no [`Db`] is in use; transactions

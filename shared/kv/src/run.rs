@@ -16,7 +16,7 @@ use crate::faulty::{AttemptFaults, Faults};
 use crate::meter::{Meter, Trips};
 use crate::snapshot::Snapshot;
 use crate::txn::Txn;
-use crate::usage::Counters;
+use crate::usage::{Counter, Counters};
 
 /// Runs closures as transactions: everything that the clones of a [`Db`](crate::Db) share, and the settings of one
 /// handle.
@@ -26,7 +26,7 @@ pub(crate) struct Runner {
     pub(crate) root: Arc<[u8]>,
     /// Present if commits can end with an unknown outcome.
     pub(crate) markers: Option<Arc<CommitMarkers>>,
-    pub(crate) usage: Arc<Counters>,
+    pub(crate) usage: Counters,
     pub(crate) deadline: Duration,
     pub(crate) max_attempts: u32,
     /// The snapshot that the first attempt of each transaction reads from.
@@ -202,7 +202,7 @@ struct Attempts<'a> {
 
 impl<'a> Attempts<'a> {
     fn start(runner: &'a Runner, progress: &'a Progress) -> Self {
-        runner.usage.transactions.fetch_add(1, Relaxed);
+        runner.usage.add(Counter::Transactions, 1);
         Self {
             runner,
             progress,
@@ -216,7 +216,7 @@ impl<'a> Attempts<'a> {
 
     /// Counts an attempt and returns its number, from 1.
     fn count_attempt(&self) -> u32 {
-        self.runner.usage.attempts.fetch_add(1, Relaxed);
+        self.runner.usage.add(Counter::Attempts, 1);
         let number = self.progress.attempts.fetch_add(1, Relaxed) + 1;
         if let Some(meter) = self.meter.as_ref().filter(|_| number > 1) {
             meter.count_retry();
@@ -225,7 +225,7 @@ impl<'a> Attempts<'a> {
     }
 
     fn count_commit(&self) {
-        self.runner.usage.commits.fetch_add(1, Relaxed);
+        self.runner.usage.add(Counter::Commits, 1);
     }
 
     /// The number of the earlier attempt that has committed, read from the commit marker by `attempt`.
@@ -270,7 +270,7 @@ impl<'a> Attempts<'a> {
     /// Decides whether another attempt follows `attempt`, which failed, and begins it when it is due.
     async fn retry(&mut self, failure: Error, number: u32, attempt: Attempt) -> Result<Txn, Error> {
         if failure == Error::Conflict {
-            self.runner.usage.conflicts.fetch_add(1, Relaxed);
+            self.runner.usage.add(Counter::Conflicts, 1);
         }
         if !failure.is_retryable() {
             // An engine may report a commit as failed for good without knowing its outcome.

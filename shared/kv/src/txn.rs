@@ -18,7 +18,7 @@ use crate::meter::Trips;
 use crate::query::{Entry, Page, Query, Range};
 use crate::snapshot::Snapshot;
 use crate::sync::lock;
-use crate::usage::Counters;
+use crate::usage::{Counter, Counters};
 
 /// A transaction in progress, as [`Db::run`](crate::Db::run) passes it to its closure. Clones are the same transaction.
 ///
@@ -30,7 +30,7 @@ pub struct Txn(Arc<Inner>);
 struct Inner {
     engine: Transaction,
     root: Arc<[u8]>,
-    usage: Arc<Counters>,
+    usage: Counters,
     trips: Trips,
     /// Bytes written, as [`MAX_TRANSACTION_LEN`] counts them.
     written: AtomicUsize,
@@ -48,7 +48,7 @@ impl Txn {
         engine: Transaction,
         taken_after: Instant,
         root: Arc<[u8]>,
-        usage: Arc<Counters>,
+        usage: Counters,
         trips: Trips,
         #[cfg(feature = "testing")] faults: Option<AttemptFaults>,
     ) -> Self {
@@ -83,8 +83,8 @@ impl Txn {
 
     async fn read(&self, key: &Key, peek: bool) -> Result<Option<Vec<u8>>, Error> {
         let key = self.rooted(key)?;
-        self.0.usage.reads.fetch_add(1, Relaxed);
-        self.0.usage.keys_read.fetch_add(1, Relaxed);
+        self.0.usage.add(Counter::Reads, 1);
+        self.0.usage.add(Counter::KeysRead, 1);
         let trip = self.0.trips.start("get");
         #[cfg(feature = "testing")]
         if let Some(faults) = &self.0.faults
@@ -125,8 +125,8 @@ impl Txn {
             .await;
         trip.complete(extra_trips, &found);
         let found = found?;
-        self.0.usage.reads.fetch_add(1, Relaxed);
-        self.0.usage.keys_read.fetch_add(found.len() as u64, Relaxed);
+        self.0.usage.add(Counter::Reads, 1);
+        self.0.usage.add(Counter::KeysRead, found.len() as u64);
 
         let root = self.0.root.len();
         let entries: Vec<_> = found

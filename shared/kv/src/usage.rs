@@ -1,8 +1,15 @@
-//! Counters of what a [`Db`](crate::Db) and its clones have done.
+//! Counters of what a [`Db`](crate::Db) and its clones have done, for tests.
+//!
+//! Without the feature `testing` they count nothing: every transaction would change them several times, and the cores
+//! would pass their cache line back and forth.
 
+#[cfg(feature = "testing")]
+use std::sync::Arc;
+#[cfg(feature = "testing")]
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Cumulative counts for a [`Db`](crate::Db) and its clones.
+#[cfg(feature = "testing")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Calls of [`Db::run`](crate::Db::run) and [`Db::run_with_snapshot`](crate::Db::run_with_snapshot).
@@ -19,26 +26,40 @@ pub struct Usage {
     pub keys_read: u64,
 }
 
-/// The shared, live form of [`Usage`].
-#[derive(Default)]
-pub(crate) struct Counters {
-    pub(crate) transactions: AtomicU64,
-    pub(crate) attempts: AtomicU64,
-    pub(crate) commits: AtomicU64,
-    pub(crate) conflicts: AtomicU64,
-    pub(crate) reads: AtomicU64,
-    pub(crate) keys_read: AtomicU64,
+/// A counter: a member of [`Usage`].
+#[derive(Clone, Copy)]
+pub(crate) enum Counter {
+    Transactions,
+    Attempts,
+    Commits,
+    Conflicts,
+    Reads,
+    KeysRead,
 }
 
+/// The live form of [`Usage`]. Clones share the counts.
+#[derive(Clone, Default)]
+pub(crate) struct Counters(#[cfg(feature = "testing")] Arc<[AtomicU64; 6]>);
+
 impl Counters {
+    /// Adds `number` to a counter.
+    pub(crate) fn add(&self, counter: Counter, number: u64) {
+        #[cfg(feature = "testing")]
+        self.0[counter as usize].fetch_add(number, Relaxed);
+        #[cfg(not(feature = "testing"))]
+        let _ = (self, counter, number);
+    }
+
+    #[cfg(feature = "testing")]
     pub(crate) fn read(&self) -> Usage {
+        let count = |counter: Counter| self.0[counter as usize].load(Relaxed);
         Usage {
-            transactions: self.transactions.load(Relaxed),
-            attempts: self.attempts.load(Relaxed),
-            commits: self.commits.load(Relaxed),
-            conflicts: self.conflicts.load(Relaxed),
-            reads: self.reads.load(Relaxed),
-            keys_read: self.keys_read.load(Relaxed),
+            transactions: count(Counter::Transactions),
+            attempts: count(Counter::Attempts),
+            commits: count(Counter::Commits),
+            conflicts: count(Counter::Conflicts),
+            reads: count(Counter::Reads),
+            keys_read: count(Counter::KeysRead),
         }
     }
 }

@@ -53,19 +53,22 @@ pub fn serve(router: Router) -> ExitCode {
 ///
 /// Under Lambda, which freezes a process after its response, separate functions run the jobs, the log carries the
 /// metrics, and nothing is traced.
-pub fn serve_with(router: Router, jobs: Vec<Job>, start_tracer: StartTracer) -> ExitCode {
+pub fn serve_with(router: fn() -> Router, jobs: Vec<Job>, start_tracer: StartTracer) -> ExitCode {
     let parts = ServerParts {
+        router,
         jobs,
         start_tracer,
         start_metrics: metrics::start,
         start_threads: Threads::start,
     };
-    exit(|| run(router, Some(parts)))
+    exit(|| run(router(), Some(parts)))
 }
 
 /// The parts of a server that a single function lacks. They are passed in as function pointers, so that the linker
 /// removes them from a function's program.
 struct ServerParts {
+    /// Makes the routes of a thread.
+    router: fn() -> Router,
     jobs: Vec<Job>,
     start_tracer: StartTracer,
     /// Starts the metrics; returns their sink and their endpoint.
@@ -114,7 +117,7 @@ fn run(router: Router, parts: Option<ServerParts>) -> Result<(), Failure> {
         _ => None,
     };
     let observer = Observer::new(&config.logs, sink, metrics_sink, tracer.clone(), reporting);
-    let app = app(router, state, &config.origins, observer.clone());
+    let first_app = app(router, state.clone(), &config.origins, observer.clone());
     match config.mode {
         Mode::Lambda => {
             // A sandbox handles one request at a time, so that more threads would only delay its start.
@@ -122,7 +125,7 @@ fn run(router: Router, parts: Option<ServerParts>) -> Result<(), Failure> {
                 // First, so that a signal stops the program also while it connects to the store.
                 let stop = stop_signal()?;
                 tokio::select! {
-                    outcome = lambda::serve_requests(app, &env, observer.clone()) => outcome,
+                    outcome = lambda::serve_requests(first_app, &env, observer.clone()) => outcome,
                     () = stop => Ok(()),
                 }
             });
@@ -130,8 +133,16 @@ fn run(router: Router, parts: Option<ServerParts>) -> Result<(), Failure> {
             outcome
         }
         Mode::Server(address) => {
+            let mut apps = vec![first_app];
             let (threads, jobs) = match parts {
-                Some(parts) => (Some((parts.start_threads)()?), parts.jobs),
+                Some(parts) => {
+                    let threads = (parts.start_threads)()?;
+                    for _ in 1..threads.len() {
+                        let (state, observer) = (state.for_thread(), observer.for_thread());
+                        apps.push(app((parts.router)(), state, &config.origins, observer));
+                    }
+                    (Some(threads), parts.jobs)
+                }
                 None => (None, Vec::new()),
             };
             let outcome = build_local(&mut with_hashing_threads())?.block_on(async {
@@ -148,7 +159,7 @@ fn run(router: Router, parts: Option<ServerParts>) -> Result<(), Failure> {
                     }
                 });
                 let server = Server {
-                    app,
+                    apps,
                     address,
                     trusted_proxies: config.trusted_proxies,
                     limits: Limits::new(config.timeouts),

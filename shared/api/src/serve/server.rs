@@ -10,6 +10,7 @@ use std::time::Duration;
 use axum::Router as Axum;
 use axum::http::Request;
 use axum::response::Response;
+use futures_util::future::join_all;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -70,7 +71,9 @@ const ACCEPT_LOG_PAUSE: Duration = Duration::from_secs(1);
 
 /// A server: the application, and what it listens on.
 pub(super) struct Server {
-    pub(super) app: App,
+    /// The application of each thread, or one for the current thread. Each has reference counts of its own: the
+    /// threads would otherwise pass the cache lines of these counts back and forth, several times for every request.
+    pub(super) apps: Vec<App>,
     pub(super) address: SocketAddr,
     pub(super) trusted_proxies: usize,
     pub(super) limits: Limits,
@@ -93,7 +96,7 @@ impl Server {
     /// Serves the connections of this listener.
     async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), Failure> {
         let Self {
-            app,
+            apps,
             address: _,
             trusted_proxies,
             limits,
@@ -121,16 +124,23 @@ impl Server {
                 threads: None,
             };
             // Runs until the process ends, so that an operator can watch the requests in flight finish.
-            tokio::spawn(async move { acceptor.run(&GracefulShutdown::new(), |_, _| endpoint.clone()).await });
+            tokio::spawn(async move {
+                acceptor
+                    .run(&[GracefulShutdown::new()], |_, _, _| endpoint.clone())
+                    .await
+            });
         }
 
-        let connections = GracefulShutdown::new();
-        let service = |peer: SocketAddr, limits: Limits| {
-            app.clone().map_request(move |mut request: Request<RequestBody>| {
-                let context = request_context(&request, trusted_proxies, peer, limits);
-                request.extensions_mut().insert(context);
-                request
-            })
+        // One for each thread, because a connection takes a lock of it whenever it is polled.
+        let connections: Vec<_> = apps.iter().map(|_| GracefulShutdown::new()).collect();
+        let service = |thread: usize, peer: SocketAddr, limits: Limits| {
+            apps[thread]
+                .clone()
+                .map_request(move |mut request: Request<RequestBody>| {
+                    let context = request_context(&request, trusted_proxies, peer, limits);
+                    request.extensions_mut().insert(context);
+                    request
+                })
         };
         let acceptor = Acceptor {
             listener,
@@ -147,10 +157,8 @@ impl Server {
         let Acceptor { listener, threads, .. } = acceptor;
         drop(listener);
         tracing::info!("stopping: finishing the requests in flight");
-        if tokio::time::timeout(SHUTDOWN_GRACE, connections.shutdown())
-            .await
-            .is_err()
-        {
+        let finished = join_all(connections.into_iter().map(GracefulShutdown::shutdown));
+        if tokio::time::timeout(SHUTDOWN_GRACE, finished).await.is_err() {
             let seconds = SHUTDOWN_GRACE.as_secs();
             tracing::warn!("stopping without the requests that are still in flight {seconds} s after the signal");
         }
@@ -232,8 +240,13 @@ struct Acceptor {
 }
 
 impl Acceptor {
-    /// Serves each connection with its own `service`: on one of the threads, or on the current thread.
-    async fn run<S>(&self, connections: &GracefulShutdown, service: impl Fn(SocketAddr, Limits) -> S) -> Infallible
+    /// Serves each connection with its own `service`: on one of the threads, or on the current thread, whose number is
+    /// zero. `connections` has an element for each thread.
+    async fn run<S>(
+        &self,
+        connections: &[GracefulShutdown],
+        service: impl Fn(usize, SocketAddr, Limits) -> S,
+    ) -> Infallible
     where
         S: Service<Request<RequestBody>, Response = Response, Error = Infallible, Future: Send>
             + Clone
@@ -257,14 +270,14 @@ impl Acceptor {
             let _ = stream.set_nodelay(true);
             match self.admission.admit(peer.ip()) {
                 Admitted::Open(place) => {
-                    let service = service(peer, self.limits);
-                    self.spawn(stream, service, connections.watcher(), place);
+                    let serving = |thread: usize| (service(thread, peer, self.limits), connections[thread].watcher());
+                    self.spawn(stream, serving, place);
                 }
                 Admitted::Reserve(place, evicted, reached) => {
                     self.observer.connection_limited(reached);
                     let limits = self.limits.in_reserve();
-                    let (service, observer) = (service(peer, limits), self.observer.clone());
-                    let serve = serve_connection(stream, service, connections.watcher(), limits, observer);
+                    let (service, observer) = (service(0, peer, limits), self.observer.clone());
+                    let serve = serve_connection(stream, service, connections[0].watcher(), limits, observer);
                     tokio::spawn(async move {
                         tokio::select! {
                             () = serve => {}
@@ -284,7 +297,8 @@ impl Acceptor {
         }
     }
 
-    fn spawn<S>(&self, stream: TcpStream, service: S, connections: Watcher, place: Place)
+    /// Serves a connection; `serving` makes its service and its watcher for the thread with this number.
+    fn spawn<S>(&self, stream: TcpStream, serving: impl FnOnce(usize) -> (S, Watcher), place: Place)
     where
         S: Service<Request<RequestBody>, Response = Response, Error = Infallible, Future: Send>
             + Clone
@@ -293,6 +307,7 @@ impl Acceptor {
     {
         let (limits, observer) = (self.limits, self.observer.clone());
         let Some(threads) = &self.threads else {
+            let (service, connections) = serving(0);
             tokio::spawn(async move {
                 serve_connection(stream, service, connections, limits, observer).await;
                 drop(place);
@@ -300,12 +315,15 @@ impl Acceptor {
             return;
         };
         match stream.into_std() {
-            Ok(stream) => threads.spawn(async move {
-                match TcpStream::from_std(stream) {
-                    Ok(stream) => serve_connection(stream, service, connections, limits, observer).await,
-                    Err(error) => warn_of_lost_connection(&error),
+            Ok(stream) => threads.spawn(|thread| {
+                let (service, connections) = serving(thread);
+                async move {
+                    match TcpStream::from_std(stream) {
+                        Ok(stream) => serve_connection(stream, service, connections, limits, observer).await,
+                        Err(error) => warn_of_lost_connection(&error),
+                    }
+                    drop(place);
                 }
-                drop(place);
             }),
             Err(error) => warn_of_lost_connection(&error),
         }

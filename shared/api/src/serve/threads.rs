@@ -41,15 +41,24 @@ impl Threads {
         Ok(threads)
     }
 
-    /// Runs `task` on the thread with the fewest tasks.
+    /// The number of threads.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Runs a task on the thread with the fewest tasks; `task` makes it from the number of that thread.
     ///
     /// Panics if all threads have ended, which happens only if their runtimes panic: a server that cannot serve must
     /// end, too.
-    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let running = self.0.iter().filter(|thread| thread.is_running());
-        let least_loaded = running.min_by_key(|thread| Arc::strong_count(&thread.tasks));
-        let Thread { runtime, tasks, .. } = least_loaded.expect("a thread that serves connections is left");
-        let counted = tasks.clone();
+    pub(super) fn spawn<F>(&self, task: impl FnOnce(usize) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let running = self.0.iter().enumerate().filter(|(_, thread)| thread.is_running());
+        let least_loaded = running.min_by_key(|(_, thread)| Arc::strong_count(&thread.tasks));
+        let (number, thread) = least_loaded.expect("a thread that serves connections is left");
+        let Thread { runtime, tasks, .. } = thread;
+        let (counted, task) = (tasks.clone(), task(number));
         runtime.spawn(async move {
             task.await;
             drop(counted);
@@ -123,7 +132,7 @@ mod tests {
         let spawn = || {
             let send = send.clone();
             let (end, ended) = oneshot::channel::<()>();
-            threads.spawn(async move {
+            threads.spawn(|_| async move {
                 send.send(thread::current().id()).unwrap();
                 let _ = ended.await;
             });
@@ -145,12 +154,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_task_is_made_with_the_number_of_its_thread() {
+        let threads = three();
+        let (send, mut started) = mpsc::unbounded_channel();
+        for _ in 0..3 {
+            let send = send.clone();
+            threads.spawn(|number| async move {
+                send.send((number, thread::current().name().map(str::to_owned)))
+                    .unwrap();
+                pending::<()>().await;
+            });
+        }
+        let mut numbers = Vec::new();
+        for _ in 0..3 {
+            let (number, name) = started.recv().await.unwrap();
+            assert_eq!(name, Some(format!("serve-{number}")));
+            numbers.push(number);
+        }
+        numbers.sort_unstable();
+        assert_eq!(numbers, [0, 1, 2]);
+    }
+
+    #[tokio::test]
     async fn a_task_that_panics_ends_alone_and_no_longer_counts() {
         let threads = Threads(vec![Thread::start(0).unwrap()]);
-        threads.spawn(async { panic!("on purpose") });
+        threads.spawn(|_| async { panic!("on purpose") });
         wait_for_idle_thread(&threads).await;
         let (send, result) = oneshot::channel();
-        threads.spawn(async { send.send(1).unwrap() });
+        threads.spawn(|_| async { send.send(1).unwrap() });
         assert_eq!(result.await, Ok(1));
     }
 
@@ -165,7 +196,7 @@ mod tests {
         }
         for number in 0..3 {
             let (send, result) = oneshot::channel();
-            threads.spawn(async move { send.send(number).unwrap() });
+            threads.spawn(|_| async move { send.send(number).unwrap() });
             assert_eq!(result.await, Ok(number));
         }
     }
@@ -175,7 +206,7 @@ mod tests {
         let (threads, held) = (three(), Arc::new(()));
         for _ in 0..6 {
             let held = held.clone();
-            threads.spawn(async move {
+            threads.spawn(|_| async move {
                 pending::<()>().await;
                 drop(held);
             });

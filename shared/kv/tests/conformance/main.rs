@@ -54,8 +54,7 @@ macro_rules! conformance {
                 a_closure_that_reads_forever_stops_at_the_deadline
                 attempts_are_limited
                 dropping_run_commits_nothing_and_ends_the_transaction
-                a_transaction_kept_after_its_end_returns_errors
-                usage_counts_operations;
+                a_transaction_kept_after_its_end_returns_errors;
             concurrency:
                 concurrent_tasks_lose_no_increment
                 concurrent_processes_lose_no_increment
@@ -102,6 +101,9 @@ macro_rules! conformance {
 
 conformance!(lmdb, Harness::lmdb);
 
+#[cfg(feature = "testing")]
+conformance! { lmdb_counts, Harness::lmdb; runs: usage_counts_operations; }
+
 #[cfg(all(feature = "fdb", feature = "testing"))]
 impl Harness {
     /// A root of its own on the cluster in `FDB_CLUSTER_FILE`.
@@ -118,6 +120,9 @@ impl Harness {
 
 #[cfg(all(feature = "fdb", feature = "testing"))]
 conformance!(fdb, Harness::fdb);
+
+#[cfg(all(feature = "fdb", feature = "testing"))]
+conformance! { fdb_counts, Harness::fdb; runs: usage_counts_operations; }
 
 // Fault injection without faults changes no behaviour.
 #[cfg(feature = "testing")]

@@ -4,10 +4,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::time::Duration;
 
-use kv::{Cause, Db, Error, Order, Settings, Txn};
+use kv::{Cause, Db, Error, Order, Settings};
 
 use crate::common::Harness;
-use crate::support::{Rejection, all, attempts_with, contents, get, k, pairs, put, query};
+use crate::support::{Rejection, all, contents, get, k, pairs, put, query};
 
 pub(crate) async fn a_failed_closure_commits_nothing_and_its_error_is_returned(harness: &Harness) {
     let db = harness.db();
@@ -20,6 +20,7 @@ pub(crate) async fn a_failed_closure_commits_nothing_and_its_error_is_returned(h
 
     assert_eq!(run, Err(Rejection::Taken));
     assert_eq!(contents(&db).await, []);
+    #[cfg(feature = "testing")]
     assert_eq!(db.usage().attempts, 2, "one per transaction");
 }
 
@@ -38,6 +39,7 @@ pub(crate) async fn a_conflict_in_the_closures_own_error_is_retried(harness: &Ha
 
     assert_eq!(run, Ok(()));
     assert_eq!(contents(&db).await, pairs(&[(1, "second")]));
+    #[cfg(feature = "testing")]
     assert_eq!(db.usage().conflicts, 1);
 }
 
@@ -195,11 +197,14 @@ pub(crate) async fn a_transaction_kept_after_its_end_returns_errors(harness: &Ha
     assert_eq!(contents(&db).await, pairs(&[(1, "one")]));
 }
 
+#[cfg(feature = "testing")]
 pub(crate) async fn usage_counts_operations(harness: &Harness) {
+    use crate::support::attempts_with;
+
     let db = harness.db();
     put(&db, &[(1, Some("a")), (2, Some("b")), (3, Some("c"))]).await;
     let (before, shared) = (db.usage(), db.clone().with_deadline(Duration::from_secs(30)));
-    let read = |txn: Txn| async move {
+    let read = |txn: kv::Txn| async move {
         txn.get(&k(1)).await?;
         txn.get(&k(9)).await?;
         txn.range(&query(all(), Order::Ascending, 2)).await.map(drop)

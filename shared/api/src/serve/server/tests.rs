@@ -87,7 +87,7 @@ fn start_with(limits: Limits, connections: ConnectionLimits) -> Running {
     let address = listener.local_addr().unwrap();
     let admission = Admission::new(connections);
     let server = Server {
-        app: app(router, state, &Origins::Any, observer.clone()),
+        apps: vec![app(router, state, &Origins::Any, observer.clone())],
         address,
         trusted_proxies: 0,
         limits,
