@@ -8,10 +8,9 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::login::count;
 use crate::programs::{Connection, Server, temporary_folder};
 use crate::report::{Goal, Row};
-use crate::stats::{millis, quantile_of};
+use crate::stats::{count, millis, quantile_of};
 use crate::worst::health_times;
 
 /// Number of connections that log in to the greedy account, with its right password.

@@ -6,8 +6,11 @@ use argon2::{Argon2, Block, Params};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::time::Instant;
 
-use crate::login::{PASSWORD, count};
 use crate::report::cores;
+use crate::stats::count;
+
+/// The password of every account.
+pub(crate) const PASSWORD: &str = "password123";
 
 const SALT: &[u8] = b"sixteen bytes...";
 

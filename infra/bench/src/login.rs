@@ -13,12 +13,10 @@ use testkit::{Target as _, TestApp};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::hashing::{Bare, Stopwatch};
+use crate::hashing::{Bare, PASSWORD, Stopwatch};
 use crate::programs::{Server, memory_kib, temporary_folder};
 use crate::report::{Goal, Row, cores};
-use crate::stats::millis;
-
-pub(crate) const PASSWORD: &str = "password123";
+use crate::stats::{count, millis};
 
 /// Number of accounts that log in by turns: few enough to stay in memory, many enough that none reaches its limit of
 /// logins.
@@ -149,11 +147,6 @@ async fn log_in(app: &TestApp, number: usize) -> Duration {
     let elapsed = start.elapsed();
     assert_eq!(response.status(), StatusCode::OK, "{:?}", response.body());
     elapsed
-}
-
-#[expect(clippy::cast_precision_loss, reason = "the numbers are below 2^52")]
-pub(crate) fn count(number: usize) -> f64 {
-    number as f64
 }
 
 /// A burst of concurrent logins with the right password, each from its own client address.

@@ -58,6 +58,11 @@ pub(crate) fn quantile_of(values: &[f64], part: f64) -> f64 {
     quantile(&sorted, part)
 }
 
+#[expect(clippy::cast_precision_loss, reason = "the numbers are below 2^52")]
+pub(crate) fn count(number: usize) -> f64 {
+    number as f64
+}
+
 pub(crate) fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
