@@ -50,6 +50,10 @@ test: $(CARGO_LAMBDA) ## run all tests on LMDB, including those under cargo-lamb
 	@echo "\`make test-fdb\` runs the tests on the FoundationDB cluster of FDB_CLUSTER_FILE; this run did not."
 
 # Each script starts a gateway and stops it.
+.PHONY: test-mail
+test-mail: ## test the mailer against a real SMTP server
+	./functions/mailer/tests/smtp.sh
+
 .PHONY: test-contract
 test-contract: test-clients ## test a running gateway against infra/openapi.json, with a fuzzer and generated clients
 	@sh infra/contract/fuzz.sh

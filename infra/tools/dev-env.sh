@@ -29,5 +29,8 @@ case "${HOST:-}" in
     *[!0-9a-fA-F.:]*) unset HOST ;;
 esac
 
+# Emails become files, which the log names.
+export MAIL="${MAIL:-file:$PWD/.data/mail}"
+
 # Absolute, so that programs in other folders open the same store.
 export STORE="${STORE:-lmdb:$PWD/.data/store}"

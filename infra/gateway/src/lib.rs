@@ -41,5 +41,5 @@ pub fn document_text() -> String {
 
 /// The job of every function that a schedule invokes; a job has its function's name.
 pub fn jobs() -> Vec<api::Job> {
-    vec![janitor::job()]
+    vec![janitor::job(), mailer::job()]
 }

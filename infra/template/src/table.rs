@@ -27,6 +27,7 @@ struct Row {
     log_days: LogDays,
     store: bool,
     keys: Keys,
+    mail: Option<Mail>,
     #[serde(default)]
     environment: BTreeMap<String, String>,
     p99_ms: Option<u32>,
@@ -54,6 +55,13 @@ enum Keys {
     None,
     Verify,
     Sign,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Mail {
+    Write,
+    Send,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -121,6 +129,7 @@ struct Function {
     store: bool,
     verifies: bool,
     signs: bool,
+    mail: Option<Mail>,
     environment: BTreeMap<String, String>,
     p99_ms: Option<u32>,
     routes: Vec<Route>,
@@ -236,6 +245,7 @@ fn function(name: String, row: Row) -> Result<Function, String> {
         store: row.store,
         verifies: row.keys >= Keys::Verify,
         signs: row.keys == Keys::Sign,
+        mail: row.mail,
         environment: row.environment,
         p99_ms: row.p99_ms,
         routes,

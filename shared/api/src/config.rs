@@ -6,6 +6,7 @@
 
 mod accounts;
 mod logging;
+mod mail;
 mod origins;
 mod quotas;
 mod server;
@@ -28,6 +29,7 @@ use domain::throttle::Rules;
 use domain::usage::Quotas;
 
 pub use logging::{AddressDetail, LogFormat, Logs, Stream};
+pub use mail::{Mail, MailSettings, MailTransport};
 pub use origins::Origins;
 pub use server::{Connections, Mode, Timeouts};
 pub use tokens::TokenUse;
@@ -63,6 +65,8 @@ pub struct Config {
     pub audit_retention: Duration,
     /// `PASSWORD_POLICY`, `PASSWORD_MIN_LENGTH`.
     pub passwords: Policy,
+    /// `MAIL`, `MAIL_FROM`, `MAIL_CA_FILE`, `PUBLIC_URL`.
+    pub mail: Mail,
     /// `SWEEP_SECONDS`: how often a server runs its jobs; `None` if it never does.
     pub sweep_interval: Option<Duration>,
     /// `METRICS_HOST`, `METRICS_PORT`: the address of a server's metrics endpoint, if it has one; port 0 stands for any
@@ -108,6 +112,7 @@ impl Config {
             quotas: quotas::quotas(&vars, mode)?,
             audit_retention: quotas::audit_retention(&vars)?,
             passwords: accounts::passwords(&vars)?,
+            mail: mail::mail(&vars)?,
             sweep_interval: server::sweep_interval(&vars)?,
             logs: logging::logs(&vars, mode, on_terminal)?,
         })

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
+use crate::config::Config;
 use crate::log::job::FinishedJob;
 use crate::observer::Observer;
 use crate::trace_id::TraceId;
@@ -31,9 +32,31 @@ const DEFAULT_BUDGET: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub struct Job {
     name: &'static str,
-    work: Arc<Work>,
+    prepare: Arc<Prepare>,
+    schedule: Schedule,
 }
 
+/// A job with the configuration of this process.
+#[derive(Clone)]
+pub(crate) struct ReadyJob {
+    name: &'static str,
+    work: Arc<Work>,
+    schedule: Schedule,
+}
+
+/// When a server runs a job.
+#[derive(Clone, Copy)]
+enum Schedule {
+    /// Every `SWEEP_SECONDS`.
+    Sweep,
+    /// Every [`MAIL_INTERVAL`], and as soon as this process has written an email.
+    Mail,
+}
+
+/// How often a server looks for emails that other processes have written, and that are to be sent again.
+const MAIL_INTERVAL: Duration = Duration::from_secs(15);
+
+type Prepare = dyn Fn(&Config) -> Result<Option<Arc<Work>>, String> + Send + Sync;
 type Work = dyn Fn(Env, Duration) -> RunFuture + Send + Sync;
 type RunFuture = Pin<Box<dyn Future<Output = domain::Result<Done>> + Send>>;
 
@@ -43,6 +66,11 @@ struct Done {
     /// Whether there was nothing to do.
     is_default: bool,
 }
+
+/// The configuration asks for a job that cannot run with it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Unusable(String);
 
 /// A run failed; the log line of the run has the cause.
 #[derive(Debug, thiserror::Error)]
@@ -69,19 +97,27 @@ impl Job {
         Fut: Future<Output = domain::Result<S>> + Send + 'static,
         S: Serialize + Default + PartialEq,
     {
-        let work = move |env, budget| -> RunFuture {
-            let run = work(env, budget);
-            Box::pin(async move {
-                let summary = run.await?;
-                Ok(Done {
-                    is_default: summary == S::default(),
-                    summary: serde_json::to_value(summary).unwrap_or_default(),
-                })
-            })
-        };
+        let work = erase(work);
         Self {
             name,
-            work: Arc::new(work),
+            prepare: Arc::new(move |_| Ok(Some(work.clone()))),
+            schedule: Schedule::Sweep,
+        }
+    }
+
+    /// A job that sends the emails of the outbox. `prepare` makes it from the configuration, at the start of the
+    /// program: `None` if the configuration does not ask for it, or one sentence that says why it cannot run.
+    pub fn for_mail<P, W, Fut, S>(name: &'static str, prepare: P) -> Self
+    where
+        P: Fn(&Config) -> Result<Option<W>, String> + Send + Sync + 'static,
+        W: Fn(Env, Duration) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = domain::Result<S>> + Send + 'static,
+        S: Serialize + Default + PartialEq,
+    {
+        Self {
+            name,
+            prepare: Arc::new(move |config| Ok(prepare(config)?.map(erase))),
+            schedule: Schedule::Mail,
         }
     }
 
@@ -90,6 +126,45 @@ impl Job {
         self.name
     }
 
+    /// A job that does nothing, in place of one that the configuration does not ask for.
+    pub(crate) fn idle(&self) -> ReadyJob {
+        ReadyJob {
+            name: self.name,
+            work: erase(|_, _| async { Ok(()) }),
+            schedule: self.schedule,
+        }
+    }
+
+    /// The job with this configuration; `None` if the configuration does not ask for it.
+    pub(crate) fn prepare(&self, config: &Config) -> Result<Option<ReadyJob>, Unusable> {
+        let work = (self.prepare)(config).map_err(Unusable)?;
+        Ok(work.map(|work| ReadyJob {
+            name: self.name,
+            work,
+            schedule: self.schedule,
+        }))
+    }
+}
+
+fn erase<W, Fut, S>(work: W) -> Arc<Work>
+where
+    W: Fn(Env, Duration) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = domain::Result<S>> + Send + 'static,
+    S: Serialize + Default + PartialEq,
+{
+    Arc::new(move |env, budget| {
+        let run = work(env, budget);
+        Box::pin(async move {
+            let summary = run.await?;
+            Ok(Done {
+                is_default: summary == S::default(),
+                summary: serde_json::to_value(summary).unwrap_or_default(),
+            })
+        })
+    })
+}
+
+impl ReadyJob {
     /// Runs the job once, and reports the run. A panic counts as a failure; the log line before says where it happened.
     pub(crate) async fn run(
         &self,
@@ -124,13 +199,25 @@ impl Job {
         outcome.map_err(|_| Failed(self.name))
     }
 
-    /// Runs the job now, and again after every `interval` (between half of it and one and a half, at random), until the
-    /// future is dropped. A failed run changes nothing about the next one.
-    pub(crate) async fn repeat(self, env: Env, interval: Duration, observer: Observer) {
+    /// Runs the job now, and again after every interval (between half of it and one and a half, at random), until the
+    /// future is dropped. A failed run changes nothing about the next one. `sweep_interval` is `SWEEP_SECONDS`.
+    pub(crate) async fn repeat(self, env: Env, sweep_interval: Option<Duration>, observer: Observer) {
+        let interval = match self.schedule {
+            Schedule::Sweep => sweep_interval,
+            Schedule::Mail => Some(MAIL_INTERVAL),
+        };
+        let Some(interval) = interval else { return };
         loop {
             // The observer has reported a failure.
             let _ = self.run(env.clone(), Duration::MAX, Trigger::Periodic, &observer).await;
-            sleep(interval.mul_f64(fastrand::f64() + 0.5)).await;
+            let pause = sleep(interval.mul_f64(fastrand::f64() + 0.5));
+            match self.schedule {
+                Schedule::Sweep => pause.await,
+                Schedule::Mail => tokio::select! {
+                    () = pause => {}
+                    () = env.outbox.woken() => {}
+                },
+            }
         }
     }
 }
@@ -166,6 +253,8 @@ mod tests {
         let observer = Observer::with_embedded_metrics(sink, "test");
         let trace_id = TraceId::from_xray("Root=1-5759e988-bd862e3fe1be46a994272793");
         let env = AppState::on(&folder).env.clone();
+        let config = Config::read(|_| None, crate::config::TokenUse::Ignores, false).unwrap();
+        let job = job.prepare(&config).unwrap().unwrap();
         let outcome = job
             .run(env, Duration::MAX, Trigger::Invocation("the-id", trace_id), &observer)
             .await;

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use domain::mail::outbox::Outbox;
 use domain::password::Hasher;
 use domain::readiness::Readiness;
 use domain::usage::rate::WriteRate;
@@ -67,6 +68,11 @@ impl AppState {
             hasher: Hasher::new(rng.clone()),
             rng,
             readiness: Readiness::default(),
+            outbox: if config.mail.is_written {
+                Outbox::open()
+            } else {
+                Outbox::default()
+            },
             writes: WriteRate::default(),
             limits,
         };

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::id_generator::IdGenerator;
 use crate::logins::Lifetime;
+use crate::mail::outbox::Outbox;
 use crate::password::{Hasher, Policy};
 use crate::readiness::Readiness;
 use crate::rng::Rng;
@@ -30,6 +31,8 @@ pub struct Env {
     pub hasher: Hasher,
     /// The outcome of the last readiness check.
     pub readiness: Readiness,
+    /// Takes emails, if the deployment sends any.
+    pub outbox: Outbox,
     /// The writes of each tenant, few per second.
     pub writes: WriteRate,
     /// The limits in force.

@@ -74,6 +74,8 @@ ids! {
     LoginId,
     /// A workspace session.
     SessionId,
+    /// An email to a user.
+    MailId,
     /// An access token, or a request to which the front door gave no id.
     TokenId,
 }

@@ -9,6 +9,7 @@ use api::{AppState, LogSink, Observer, RequestContext};
 use axum::body::{Body, Bytes};
 use axum::http::{Request, Response};
 use domain::logins::{self, Lifetime, Login, SignedIn};
+use domain::mail::outbox::Outbox;
 use domain::password::Policy;
 use domain::password::{Hasher, Password};
 use domain::readiness::Readiness;
@@ -61,7 +62,7 @@ impl TestApp {
 
     /// Starts `router` on a new store, with changed limits.
     pub fn with_limits(router: api::Router, change: impl FnOnce(&mut Limits)) -> Self {
-        Self::on_new_store(router, &Origins::Any, change)
+        Self::on_new_store(router, &Origins::Any, |env| change(&mut env.limits))
     }
 
     /// Starts `router` on a new store, with these allowed origins.
@@ -72,6 +73,11 @@ impl TestApp {
     /// Starts `router` on a new store, with this policy for new passwords.
     pub fn with_password_policy(router: api::Router, passwords: Policy) -> Self {
         Self::with_limits(router, |limits| limits.passwords = passwords)
+    }
+
+    /// Starts `router` on a new store, in a deployment that sends no emails.
+    pub fn without_outbox(router: api::Router) -> Self {
+        Self::on_new_store(router, &Origins::Any, |env| env.outbox = Outbox::default())
     }
 
     /// Starts `router` on a store that the test has opened.
@@ -104,7 +110,7 @@ impl TestApp {
         }
     }
 
-    fn on_new_store(router: api::Router, origins: &Origins, change: impl FnOnce(&mut Limits)) -> Self {
+    fn on_new_store(router: api::Router, origins: &Origins, change: impl FnOnce(&mut Env)) -> Self {
         let store = TestStore::new();
         let db = store.open();
         Self {
@@ -118,7 +124,7 @@ impl TestApp {
         db: kv::Db,
         origins: &Origins,
         tokens: jwt::Settings,
-        change: impl FnOnce(&mut Limits),
+        change: impl FnOnce(&mut Env),
     ) -> Self {
         let clock = Arc::new(TestClock::default());
         let rng = Arc::new(SystemRng);
@@ -129,6 +135,7 @@ impl TestApp {
             hasher: Hasher::new(rng.clone()),
             rng,
             readiness: Readiness::default(),
+            outbox: Outbox::open(),
             writes: WriteRate::default(),
             limits: Limits {
                 login: Lifetime {
@@ -145,7 +152,7 @@ impl TestApp {
                 passwords: Policy::BASIC,
             },
         };
-        change(&mut env.limits);
+        change(&mut env);
         let tokens = Arc::new(Tokens::new(tokens));
         let state = AppState::new(env.clone(), tokens.clone());
         let log: Arc<Mutex<Vec<Value>>> = Arc::default();

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use api::Field;
-use api::config::{AddressDetail, Config, Connections, LogFormat, Logs, Mode, Origins, Stream, Timeouts};
+use api::config::{AddressDetail, Config, Connections, LogFormat, Logs, Mail, Mode, Origins, Stream, Timeouts};
 use domain::logins::{Lifetime, Presented, TokenSecret};
 use domain::password::Password;
 use domain::password::Policy;
@@ -31,6 +31,7 @@ fn config(tokens: &jwt::Settings) -> Config {
         throttle: None,
         quotas: None,
         audit_retention: Duration::ZERO,
+        mail: Mail::default(),
         sweep_interval: None,
         trusted_proxies: 0,
         connections: Connections::default(),

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use axum::BoxError;
 
 use crate::config::ConfigError;
-use crate::job::Failed;
+use crate::job::{Failed, Unusable};
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
@@ -26,6 +26,10 @@ pub(super) enum Failure {
     Lambda(BoxError),
     #[error(transparent)]
     Job(#[from] Failed),
+    #[error(transparent)]
+    UnusableJob(#[from] Unusable),
+    #[error("the job {0} has nothing to do with this configuration")]
+    NothingToDo(&'static str),
     #[error("stopped before the job was done; its next run continues the work")]
     Stopped,
 }

@@ -14,7 +14,7 @@ use super::event::{self, Event};
 use super::failure::Failure;
 use super::runtime::connect;
 use crate::app::App;
-use crate::job::{Job, Trigger, time_budget};
+use crate::job::{ReadyJob, Trigger, time_budget};
 use crate::observer::Observer;
 use crate::request_context::RequestContext;
 use crate::request_id::RequestId;
@@ -54,7 +54,7 @@ pub(super) async fn serve_requests(app: App, env: &Env, observer: Observer) -> R
 }
 
 /// Runs the job at every invocation, until the runtime ends.
-pub(super) async fn serve_job(job: &Job, env: &Env, observer: &Observer) -> Result<(), Failure> {
+pub(super) async fn serve_job(job: &ReadyJob, env: &Env, observer: &Observer) -> Result<(), Failure> {
     let service = service_fn(|event: LambdaEvent<IgnoredAny>| async move {
         let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
         let budget = time_budget(Timestamp::from_millis(deadline), env.clock.now());

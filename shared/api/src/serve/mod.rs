@@ -145,6 +145,8 @@ fn run(router: Router, parts: Option<ServerParts>) -> Result<(), Failure> {
                 }
                 None => (None, Vec::new()),
             };
+            let jobs = jobs.iter().filter_map(|job| job.prepare(&config).transpose());
+            let jobs: Vec<_> = jobs.collect::<Result<_, _>>()?;
             let outcome = build_local(&mut with_hashing_threads())?.block_on(async {
                 let stop = stop_signal()?;
                 let server_observer = observer.clone();
@@ -153,9 +155,8 @@ fn run(router: Router, parts: Option<ServerParts>) -> Result<(), Failure> {
                 }
                 tokio::spawn(async move {
                     connect(&env).await;
-                    let Some(interval) = config.sweep_interval else { return };
                     for job in jobs {
-                        tokio::spawn(job.repeat(env.clone(), interval, observer.clone()));
+                        tokio::spawn(job.repeat(env.clone(), config.sweep_interval, observer.clone()));
                     }
                 });
                 let server = Server {
@@ -183,6 +184,12 @@ fn run_schedule(job: &Job) -> Result<(), Failure> {
     let sink = LogSink::from_stream(config.logs.stream);
     subscriber::init(&config.logs, &sink);
     let observer = Observer::new(&config.logs, sink, None, None, Reporting::Immediate);
+    let job = &match (job.prepare(&config)?, config.mode) {
+        (Some(job), _) => job,
+        // The schedule exists whatever the configuration says.
+        (None, Mode::Lambda) => job.idle(),
+        (None, Mode::Server(_)) => return Err(Failure::NothingToDo(job.name())),
+    };
     let env = AppState::open(&config)?.env.clone();
     build_local(&mut Builder::new_current_thread())?.block_on(async {
         let stop = stop_signal()?;

@@ -5,9 +5,10 @@ use kv::{Entry, Key, Txn};
 use crate::audit::{self, Event};
 use crate::error::{Error, Result};
 use crate::expiry;
-use crate::id::{TenantId, UserId};
+use crate::id::{MailId, TenantId, UserId};
 use crate::idempotency;
 use crate::logins::Login;
+use crate::mail::{self, Mail};
 use crate::record::{self, Record};
 use crate::role::Role;
 use crate::scope::TenantScope;
@@ -177,14 +178,13 @@ impl Check<'_> {
                 }
                 Ok(())
             }
-            Place::Expiry(expiry, key) => self.expiry(expiry, &key).await,
-            Place::AuditDay(day, tenant) => {
-                let is_at_its_place = audit::keys::day_entry(scope(tenant), day) == self.entry.key;
-                self.expect(is_at_its_place, "it is in another shard than its tenant's");
-                let is_counted = self.exists(&usage::keys::audit_events(scope(tenant), day)).await?;
-                self.expect(is_counted, "its tenant has no counter of this day's events");
+            Place::Outbox(id) => {
+                self.email_in_outbox(id);
                 Ok(())
             }
+            Place::DeadLetter(id) => self.dead_letter(id).await,
+            Place::Expiry(expiry, key) => self.expiry(expiry, &key).await,
+            Place::AuditDay(day, tenant) => self.audit_day(day, tenant).await,
             Place::NoAccount => {
                 self.decode::<Event>();
                 Ok(())
@@ -277,6 +277,29 @@ impl Check<'_> {
         Ok(())
     }
 
+    async fn audit_day(&mut self, day: i64, tenant: TenantId) -> Result<()> {
+        let is_at_its_place = audit::keys::day_entry(scope(tenant), day) == self.entry.key;
+        self.expect(is_at_its_place, "it is in another shard than its tenant's");
+        let is_counted = self.exists(&usage::keys::audit_events(scope(tenant), day)).await?;
+        self.expect(is_counted, "its tenant has no counter of this day's events");
+        Ok(())
+    }
+
+    fn email_in_outbox(&mut self, id: MailId) {
+        let mail = self.decode::<Mail>();
+        self.expect(mail.is_none_or(|mail| mail.id == id), "it is another email's record");
+        let is_at_its_place = mail::keys::is_at_its_place(&self.entry.key, id);
+        self.expect(is_at_its_place, "it is in another shard than its id's");
+    }
+
+    async fn dead_letter(&mut self, id: MailId) -> Result<()> {
+        let Some(letter) = self.decode::<Mail>() else {
+            return Ok(());
+        };
+        self.expect(letter.id == id, "it is another email's record");
+        self.listed(letter.expires_at.as_millis()).await.map(drop)
+    }
+
     fn counter(&mut self) {
         let counter = kv::counter(Some(&self.entry.value));
         self.expect(self.entry.value.len() == 8, "a counter has 8 bytes");
@@ -308,6 +331,7 @@ impl Check<'_> {
             Some(Place::Idempotency(_)) => idempotency::stored_expiry::<Session>(&value),
             Some(Place::Registration) => idempotency::stored_expiry::<Registered>(&value),
             Some(Place::Throttle) => throttle::stored_expiry(&value),
+            Some(Place::DeadLetter(_)) => record::decode::<Mail>(&value).map(|letter| letter.expires_at),
             _ => {
                 self.problem("its key is of a kind that does not expire");
                 return Ok(());

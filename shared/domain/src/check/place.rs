@@ -2,7 +2,7 @@
 
 use kv::{Element, Key};
 
-use crate::id::{Id as _, LoginId, SessionId, TenantId, UserId};
+use crate::id::{Id as _, LoginId, MailId, SessionId, TenantId, UserId};
 
 /// The kind of a key, and the ids in it.
 pub(super) enum Place {
@@ -25,6 +25,9 @@ pub(super) enum Place {
     Session(SessionId),
     Registration,
     Throttle,
+    /// An email in the outbox.
+    Outbox(MailId),
+    DeadLetter(MailId),
     /// An entry of the expiry index: the expiry in milliseconds, and the key that expires.
     Expiry(i64, Key),
     /// The day and the tenant.
@@ -58,6 +61,14 @@ impl Place {
                 [Element::Int(_), Element::Int(expiry), Element::Bytes(key)] => {
                     Some(Self::Expiry(*expiry, Key::from_bytes(key.to_vec())))
                 }
+                _ => None,
+            },
+            "outbox" => match rest {
+                [Element::Int(_), Element::Int(_), Element::Uuid(mail)] => Some(Self::Outbox(MailId::from_uuid(*mail))),
+                _ => None,
+            },
+            "dead_letters" => match rest {
+                [Element::Uuid(mail)] => Some(Self::DeadLetter(MailId::from_uuid(*mail))),
                 _ => None,
             },
             "audit_days" => match rest {

@@ -5,8 +5,9 @@
 //!
 //! - The transaction that writes the key also [updates](update) its entry, so a key has exactly one entry.
 //! - The sweep trusts the entry: at its expiry it removes the key without reading the record.
-//! - A key that may be written again is only ever overwritten, never removed, and each write names the previous expiry
-//!   ([`ExpiryChange::from`]). Otherwise the old entry would end the next record before its time.
+//! - A key that may be written again is overwritten, and each write names the previous expiry ([`ExpiryChange::from`]),
+//!   or it is removed together with its entry ([`remove`]). Otherwise the old entry would end the next record before
+//!   its time.
 //! - A key that is never written again, such as a login's, may be removed without its entry. The entry then points to
 //!   nothing, and the sweep removes it.
 
@@ -41,6 +42,11 @@ pub(crate) fn update_with(txn: &Txn, key: &Key, change: ExpiryChange, note: &[u8
         txn.clear(&keys::entry(key, from))?;
     }
     Ok(txn.set(&keys::entry(key, change.to), note)?)
+}
+
+/// Removes the entry of `key` with this expiry, for a key that is removed and may be written again.
+pub(crate) fn remove(txn: &Txn, key: &Key, expiry: Timestamp) -> Result<()> {
+    Ok(txn.clear(&keys::entry(key, expiry))?)
 }
 
 /// The note in the entry of `key` with this expiry, empty if there is no entry.

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::id::LoginId;
 use crate::logins::attempt::{Attempt, Target};
 use crate::logins::{Login, MAX_LOGINS, Presented, RefreshToken, SignedIn, TokenSecret, TokenStatus, store};
+use crate::mail::{self, Mail, Message, Source};
 use crate::password::{Password, PasswordHash, Verdict};
 use crate::role::Permission;
 use crate::scope::TenantScope;
@@ -245,6 +246,7 @@ async fn exchange(env: &Env, client: &Client, token: &RefreshToken) -> Result<Si
     let event = |action| Event::of(token.user(), Some(token.login()), client, now, action);
     let (rotated, stolen) = (&event(Action::Refreshed), &event(Action::ReuseDetected));
     let replayed = &event(Action::RefreshReplayed);
+    let mail_id = env.ids.next();
     let refreshed = env
         .db
         .run(|txn| async move {
@@ -268,6 +270,10 @@ async fn exchange(env: &Env, client: &Client, token: &RefreshToken) -> Result<Si
                     txn.use_reserve();
                     store::end(&txn, login.user, login.id)?;
                     audit::store::add(&txn, scope, stolen)?;
+                    if env.outbox.is_open() {
+                        let message = Message::ReuseDetected(Source::of(client, now));
+                        mail::store::add(&txn, &Mail::notification(mail_id, user.email, message, now))?;
+                    }
                     return Ok(Refreshed::Rejected(Some(SecurityEvent::TokenReuse)));
                 }
                 Presented::ReplayedTooOften => {
@@ -305,7 +311,12 @@ async fn exchange(env: &Env, client: &Client, token: &RefreshToken) -> Result<Si
         .await?;
     match refreshed {
         Refreshed::SignedIn(signed_in) => Ok(*signed_in),
-        Refreshed::Rejected(event) => Err(Error::InvalidRefreshToken(event)),
+        Refreshed::Rejected(event) => {
+            if event == Some(SecurityEvent::TokenReuse) {
+                env.outbox.wake();
+            }
+            Err(Error::InvalidRefreshToken(event))
+        }
     }
 }
 
@@ -340,7 +351,9 @@ pub async fn log_out_with_token(env: &Env, client: &Client, token: &RefreshToken
     let now = env.clock.now();
     let event = |action| Event::of(token.user(), Some(token.login()), client, now, action);
     let (closed, reused) = (&event(Action::LoggedOut), &event(Action::ReuseDetected));
-    env.db
+    let mail_id = env.ids.next();
+    let security = env
+        .db
         .run(|txn| async move {
             // As in a refresh, the ids are trusted only after the login has verified the token.
             let scope = TenantScope::of_refresh_token(token);
@@ -360,9 +373,21 @@ pub async fn log_out_with_token(env: &Env, client: &Client, token: &RefreshToken
             txn.use_reserve();
             store::end(&txn, login.user, login.id)?;
             audit::store::add(&txn, scope, event)?;
-            Ok(security)
+            // A theft is rare, so that only it pays for reading the account.
+            if security.is_some()
+                && env.outbox.is_open()
+                && let Some(user) = users::store::find(&txn, login.user).await?
+            {
+                let message = Message::ReuseDetected(Source::of(client, now));
+                mail::store::add(&txn, &Mail::notification(mail_id, user.email, message, now))?;
+            }
+            Ok::<_, Error>(security)
         })
-        .await
+        .await?;
+    if security == Some(SecurityEvent::TokenReuse) {
+        env.outbox.wake();
+    }
+    Ok(security)
 }
 
 /// The caller's own logins that are alive, newest first.

@@ -8,6 +8,7 @@ use super::*;
 use crate::audit::Event;
 use crate::idempotency::Stored;
 use crate::logins::Login;
+use crate::mail::Mail;
 use crate::sessions::{SearchText, Session};
 use crate::tenants::{Membership, Tenant};
 use crate::throttle::Counter;
@@ -47,6 +48,7 @@ fn kinds() -> Vec<Kind> {
     vec![
         Kind::of::<Counter>("throttle"),
         Kind::of::<Event>("audit event"),
+        Kind::of::<Mail>("email"),
         Kind::of::<Login>("login"),
         Kind::of::<Membership>("membership"),
         Kind::of::<SearchText>("search text"),
@@ -119,7 +121,7 @@ fn every_stored_value_is_readable_and_the_current_version_is_written_unchanged()
 #[test]
 fn every_record_is_readable_with_a_further_member_in_the_next_version() {
     // The other kinds are never rewritten.
-    let rewritten = ["login", "session", "throttle", "user"];
+    let rewritten = ["email", "login", "session", "throttle", "user"];
     for kind in kinds() {
         for value in kind.values().iter().filter(|value| version(value) == kind.version) {
             let start = format!(r#"{{"v":{},"#, kind.version);

@@ -12,6 +12,7 @@ use crate::id::UserId;
 use crate::idempotency::{self, IdempotencyKey, Outcome, Slot};
 use crate::logins::attempt::{Attempt, Target, trust, trusted_clients};
 use crate::logins::{self, Login, SignedIn};
+use crate::mail::{self, Mail, Message, Source};
 use crate::page::CursorKey;
 use crate::password::{Context, Password, Verdict};
 use crate::record::{NewerMembers, Record};
@@ -279,6 +280,13 @@ pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new
         };
         let (login, refresh_token) = Login::open(env, user.id, tenant.id, client, now);
         let opened = Event::of(user.id, Some(login.id), client, now, Action::LoggedIn);
+        let source = Source::of(client, now);
+        let mail = &Mail::notification(
+            env.ids.next(),
+            user.email.clone(),
+            Message::PasswordChanged(source),
+            now,
+        );
         let (verified, renewed, new_login, opened) = (&user, &changed, &login, &opened);
         let (email, device) = (&user.email, &refresh_token.device_token());
         let is_changed = env
@@ -309,11 +317,15 @@ pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new
                     logins::store::add(txn, new_login)?;
                     audit::store::add(txn, scope, &Event::by(caller, Action::PasswordChanged { ended }))?;
                     audit::store::add(txn, scope, opened)?;
+                    if env.outbox.is_open() {
+                        mail::store::add(txn, mail)?;
+                    }
                     Ok(true)
                 },
             )
             .await?;
         if is_changed {
+            env.outbox.wake();
             return Ok(SignedIn {
                 user: changed,
                 tenant,

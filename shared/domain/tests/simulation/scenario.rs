@@ -216,6 +216,7 @@ impl Scenario {
             hasher: Hasher::in_place(rng.clone(), params.clone()),
             rng,
             readiness: Readiness::default(),
+            outbox: domain::mail::outbox::Outbox::open(),
             writes: WriteRate::default(),
             limits: *limits,
         };

@@ -1,0 +1,101 @@
+//! The mailer: a job that sends the emails of the outbox. It serves no requests.
+
+mod address;
+mod message;
+mod text;
+mod transport;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::config::{Config, MailSettings};
+use domain::Env;
+use domain::mail::ops::{Delivered, deliver};
+use serde::Serialize;
+use tokio::time::timeout;
+
+pub use self::address::InvalidSender;
+use self::message::Writer;
+use self::transport::Transport;
+pub use self::transport::UnusableTransport;
+
+/// The summary of a run: how many emails it sent, and how many attempts failed.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveredBody {
+    sent: usize,
+    postponed: usize,
+    dead: usize,
+    /// Present only if the time budget did not suffice; the next run continues.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    cut_short: bool,
+}
+
+/// Why the mailer cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// The transport.
+    #[error(transparent)]
+    Transport(#[from] UnusableTransport),
+    /// The sender.
+    #[error(transparent)]
+    Sender(#[from] InvalidSender),
+}
+
+/// The job of this function.
+pub fn job() -> api::Job {
+    api::Job::for_mail("mailer", |config: &Config| {
+        let Some(settings) = &config.mail.settings else {
+            return Ok(None);
+        };
+        let mailer = Arc::new(Mailer::new(settings).map_err(|error| error.to_string())?);
+        let run = move |env, budget| {
+            let mailer = mailer.clone();
+            async move { mailer.run(env, budget).await }
+        };
+        Ok(Some(run))
+    })
+}
+
+/// Writes and sends emails.
+pub struct Mailer {
+    writer: Writer,
+    transport: Transport,
+}
+
+impl Mailer {
+    /// A mailer with these settings; does no I/O.
+    pub fn new(settings: &MailSettings) -> Result<Self, Unusable> {
+        Ok(Self {
+            writer: Writer::new(&settings.from, &settings.public_url)?,
+            transport: Transport::new(&settings.transport)?,
+        })
+    }
+
+    /// Sends the emails that are due, within the time budget.
+    pub async fn run(&self, env: Env, budget: Duration) -> domain::Result<DeliveredBody> {
+        let delivered = timeout(budget, deliver(&env, |mail| self.send(mail))).await;
+        let (delivered, cut_short) = match delivered {
+            Ok(delivered) => (delivered?, false),
+            // The emails in progress keep their lease, and a later run sends them again.
+            Err(_) => (Delivered::default(), true),
+        };
+        Ok(DeliveredBody {
+            sent: delivered.sent,
+            postponed: delivered.postponed,
+            dead: delivered.dead,
+            cut_short,
+        })
+    }
+
+    async fn send(&self, mail: domain::mail::Mail) -> Result<(), domain::mail::Failure> {
+        let outcome = match self.writer.write(&mail) {
+            Ok(message) => self.transport.send(mail.id, message).await,
+            Err(error) => Err(domain::mail::Failure::Permanent(error.to_string())),
+        };
+        if let Err(failure) = &outcome {
+            tracing::warn!(mail = %mail.id, attempt = mail.attempts, cause = %failure, "an email was not sent");
+        }
+        outcome
+    }
+}

@@ -1,0 +1,84 @@
+//! What the emails say.
+
+use domain::mail::{Message, Source};
+
+/// An email as paragraphs, from which both of its parts are made.
+pub(crate) struct Letter {
+    pub(crate) subject: &'static str,
+    paragraphs: Vec<String>,
+}
+
+impl Letter {
+    /// The text part.
+    pub(crate) fn text(&self) -> String {
+        let mut text = self.paragraphs.join("\n\n");
+        text.push('\n');
+        text
+    }
+
+    /// The HTML part: the same paragraphs, without styles and images.
+    pub(crate) fn html(&self) -> String {
+        let mut html = String::from("<!DOCTYPE html>\n<html lang=\"en\">\n<body>\n");
+        for paragraph in &self.paragraphs {
+            html.push_str("<p>");
+            push_escaped(&mut html, paragraph);
+            html.push_str("</p>\n");
+        }
+        html.push_str("</body>\n</html>\n");
+        html
+    }
+}
+
+fn push_escaped(html: &mut String, text: &str) {
+    for character in text.chars() {
+        match character {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\n' => html.push_str("<br>\n"),
+            other => html.push(other),
+        }
+    }
+}
+
+/// The email for this message.
+pub(crate) fn letter(message: &Message, public_url: &str) -> Letter {
+    match message {
+        Message::PasswordChanged(source) => Letter {
+            subject: "Your Coditect password was changed",
+            paragraphs: vec![
+                "The password of your Coditect account was changed, and all devices were signed out.".to_owned(),
+                details(source),
+                format!(
+                    "If you did not change it, somebody else knows your old password. Sign in at {public_url} and \
+                     change the password. If you cannot sign in, contact the operator of {public_url}."
+                ),
+            ],
+        },
+        Message::ReuseDetected(source) => Letter {
+            subject: "A Coditect login of yours was ended",
+            paragraphs: vec![
+                "Two programs used the same login of your Coditect account, as if one of them had copied it. The login \
+                 was ended, and both have to sign in again."
+                    .to_owned(),
+                details(source),
+                format!(
+                    "This can happen if a backup of a device is restored. If you have another explanation for it, you \
+                     need not do anything. Otherwise change your password at {public_url}: this signs out all devices."
+                ),
+            ],
+        },
+    }
+}
+
+fn details(source: &Source) -> String {
+    let mut lines = vec![format!("Time: {} (UTC)", source.at)];
+    if let Some(address) = source.address {
+        lines.push(format!("Address: {address}"));
+    }
+    if let Some(program) = &source.user_agent {
+        lines.push(format!("Program: {}", program.as_str()));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,141 @@
+//! How emails leave: over SMTP, or into files.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use api::config::MailTransport;
+use domain::MailId;
+use domain::mail::Failure;
+use lettre::transport::smtp;
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
+use tokio::time::timeout;
+use url::Url;
+
+/// The limit for each command to the SMTP server.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The limit for one email, less than its lease.
+const SEND_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// The SMTP responses that no later attempt changes: the mailbox does not exist, is not allowed, or does not accept
+/// mail (RFC 5321, section 4.2.3; RFC 7504). Other failures may be those of our own server.
+const PERMANENT: [u16; 5] = [550, 551, 553, 556, 521];
+
+/// `MAIL` or `MAIL_CA_FILE` cannot be used. The value of `MAIL` is not shown, because it may contain a password.
+#[derive(Debug, thiserror::Error)]
+pub enum UnusableTransport {
+    /// The URL cannot be parsed, or has parts with no meaning here.
+    #[error("MAIL must be like `smtps://USER:PASSWORD@HOST:465`, or `smtp://USER:PASSWORD@HOST:587` for STARTTLS")]
+    Url,
+    /// The URL asks for a connection without TLS to another machine.
+    #[error("MAIL may have `?tls=none` only for a server on this machine: passwords and emails would be readable")]
+    NoTls,
+    /// The certificate authority cannot be read.
+    #[error("MAIL_CA_FILE must be a PEM file with a certificate: {0}")]
+    Authority(String),
+}
+
+/// A way for emails to leave.
+pub(crate) enum Transport {
+    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    File(PathBuf),
+}
+
+impl Transport {
+    pub(crate) fn new(transport: &MailTransport) -> Result<Self, UnusableTransport> {
+        match transport {
+            MailTransport::File(folder) => Ok(Self::File(folder.clone())),
+            MailTransport::Smtp { url, authority } => smtp_transport(url, authority.as_deref()).map(Self::Smtp),
+        }
+    }
+
+    /// Sends the email, or says why not.
+    pub(crate) async fn send(&self, id: MailId, message: Message) -> Result<(), Failure> {
+        match self {
+            Self::Smtp(transport) => match timeout(SEND_TIMEOUT, transport.send(message)).await {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(error)) => Err(failure(&error)),
+                Err(_) => Err(Failure::Temporary("the SMTP server did not respond in time".to_owned())),
+            },
+            Self::File(folder) => {
+                let path = write_file(folder, id, &message.formatted())
+                    .map_err(|error| Failure::Temporary(format!("cannot write to {}: {error}", folder.display())))?;
+                tracing::info!(mail = %id, file = %path.display(), "an email was written");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A client for the server of `url`: `smtps` (TLS from the start) or `smtp` (STARTTLS required).
+fn smtp_transport(
+    url: &str,
+    authority: Option<&Path>,
+) -> Result<AsyncSmtpTransport<Tokio1Executor>, UnusableTransport> {
+    let mut url = Url::parse(url).map_err(|_| UnusableTransport::Url)?;
+    let host = url
+        .host_str()
+        .filter(|host| !host.is_empty())
+        .ok_or(UnusableTransport::Url)?
+        .to_owned();
+    let is_local = matches!(host.as_str(), "localhost" | "127.0.0.1" | "[::1]");
+    let query = url.query().map(str::to_owned);
+    // The client's own `tls` parameter allows connections that fall back to plain text.
+    url.set_query(None);
+    let is_wrapped = url.scheme() == "smtps";
+    let tls = match query.as_deref() {
+        None => {
+            let mut parameters = TlsParameters::builder(host);
+            if let Some(file) = authority {
+                parameters = parameters.add_root_certificate(read_authority(file)?);
+            }
+            let parameters = parameters.build().map_err(|_| UnusableTransport::Url)?;
+            if is_wrapped {
+                Tls::Wrapper(parameters)
+            } else {
+                Tls::Required(parameters)
+            }
+        }
+        Some("tls=none") if is_local && !is_wrapped => Tls::None,
+        Some("tls=none") => return Err(UnusableTransport::NoTls),
+        Some(_) => return Err(UnusableTransport::Url),
+    };
+    let port = url.port().unwrap_or(if is_wrapped { 465 } else { 587 });
+    let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.as_str()).map_err(|_| UnusableTransport::Url)?;
+    Ok(builder.port(port).tls(tls).timeout(Some(COMMAND_TIMEOUT)).build())
+}
+
+fn read_authority(file: &Path) -> Result<Certificate, UnusableTransport> {
+    let unusable = |error: String| UnusableTransport::Authority(format!("{}: {error}", file.display()));
+    let pem = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
+    Certificate::from_pem(&pem).map_err(|error| unusable(error.to_string()))
+}
+
+fn failure(error: &smtp::Error) -> Failure {
+    let is_permanent = error.status().is_some_and(|code| PERMANENT.contains(&u16::from(code)));
+    let mut why = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        why = format!("{why}: {cause}");
+        source = cause.source();
+    }
+    if is_permanent {
+        Failure::Permanent(why)
+    } else {
+        Failure::Temporary(why)
+    }
+}
+
+/// Writes `{id}.eml` completely or not at all. Overwrites the file of an earlier attempt.
+fn write_file(folder: &Path, id: MailId, content: &[u8]) -> std::io::Result<PathBuf> {
+    std::fs::create_dir_all(folder)?;
+    let path = folder.join(format!("{id}.eml"));
+    let unfinished = folder.join(format!("{id}.eml.part"));
+    let mut file = std::fs::File::create(&unfinished)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    std::fs::rename(&unfinished, &path)?;
+    Ok(path)
+}

@@ -1,0 +1,47 @@
+//! The outbox and the mailer on a real store.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test and names the line")]
+
+mod emails;
+mod outbox;
+mod process;
+mod smtp;
+
+use std::sync::{Arc, Mutex};
+
+use domain::mail::ops::{Delivered, deliver};
+use domain::mail::{Failure, Mail, Message, Source, store};
+use domain::users::Email;
+use domain::{Client, Env};
+
+/// Adds `count` emails to the outbox, to `0@example.com` and so on.
+async fn add(env: &Env, count: usize) -> Vec<Mail> {
+    let now = env.clock.now();
+    let mails: Vec<_> = (0..count)
+        .map(|number| {
+            let to = Email::parse(&format!("{number}@example.com")).unwrap();
+            let message = Message::PasswordChanged(Source::of(&Client::default(), now));
+            Mail::notification(env.ids.next(), to, message, now)
+        })
+        .collect();
+    let all = &mails;
+    let added = env
+        .db
+        .run(|txn| async move { all.iter().try_for_each(|mail| store::add(&txn, mail)) });
+    added.await.unwrap();
+    mails
+}
+
+/// What a run sent to whom, if every attempt has this outcome.
+async fn send(env: &Env, outcome: Result<(), Failure>) -> (Delivered, Vec<String>) {
+    let sent: Arc<Mutex<Vec<String>>> = Arc::default();
+    let delivered = deliver(env, |mail| {
+        sent.lock().unwrap().push(mail.to.as_str().to_owned());
+        let outcome = outcome.clone();
+        async move { outcome }
+    });
+    let delivered = delivered.await.unwrap();
+    let mut sent = std::mem::take(&mut *sent.lock().unwrap());
+    sent.sort();
+    (delivered, sent)
+}

@@ -1,0 +1,191 @@
+//! Each email is sent at least once, by one mailer at a time, and never lost.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use domain::mail::ops::{self, Delivered, deliver};
+use domain::mail::{DEAD_LETTER_LIFETIME, FIRST_PAUSE, Failure, LEASE, NOTIFICATION_LIFETIME};
+use kv::Key;
+use testkit::TestApp;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use crate::{add, send};
+
+const SENT: Delivered = Delivered {
+    sent: 1,
+    postponed: 0,
+    dead: 0,
+};
+
+fn start() -> TestApp {
+    TestApp::start(api::Router::new())
+}
+
+fn temporary() -> Result<(), Failure> {
+    Err(Failure::Temporary("try later".to_owned()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrent_mailers_send_each_email_once() {
+    let app = start();
+    add(&app.env, 200).await;
+    let counts: Arc<Mutex<BTreeMap<String, u32>>> = Arc::default();
+    let mut mailers = JoinSet::new();
+    for _ in 0..4 {
+        let (env, counts) = (app.env.clone(), counts.clone());
+        mailers.spawn(async move {
+            let send = |mail: domain::mail::Mail| {
+                *counts.lock().unwrap().entry(mail.to.as_str().to_owned()).or_default() += 1;
+                async { Ok(()) }
+            };
+            deliver(&env, send).await.unwrap().sent
+        });
+    }
+    assert_eq!(mailers.join_all().await.iter().sum::<usize>(), 200);
+    let counts = counts.lock().unwrap().clone();
+    assert!(
+        counts.len() == 200 && counts.values().all(|count| *count == 1),
+        "{counts:?}"
+    );
+    assert_eq!(ops::waiting(&app.env).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_failed_attempt_is_repeated_after_a_pause() {
+    let app = start();
+    add(&app.env, 1).await;
+    for pause in [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE] {
+        assert_eq!(send(&app.env, temporary()).await.0.postponed, 1);
+        app.clock.advance(pause.saturating_sub(Duration::from_millis(1)));
+        assert_eq!(send(&app.env, Ok(())).await.0, Delivered::default());
+        app.clock.advance(Duration::from_millis(1));
+    }
+    assert_eq!(send(&app.env, Ok(())).await.0, SENT);
+    assert_eq!(ops::waiting(&app.env).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn an_email_becomes_a_dead_letter_when_it_is_too_late() {
+    let app = start();
+    add(&app.env, 1).await;
+    send(&app.env, temporary()).await;
+    // No mailer runs for a long time.
+    app.clock.advance(NOTIFICATION_LIFETIME);
+    let (delivered, sent) = send(&app.env, Ok(())).await;
+    assert_eq!((delivered.dead, sent.len()), (1, 0));
+    let letters = ops::dead_letters(&app.env, None, 10).await.unwrap();
+    assert_eq!(letters[0].failure.as_deref(), Some("try later"));
+    assert_eq!(ops::waiting(&app.env).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_final_failure_makes_a_dead_letter_that_can_be_retried_or_dropped() {
+    let app = start();
+    let mails = add(&app.env, 2).await;
+    let refused = Err(Failure::Permanent("no such mailbox".to_owned()));
+    assert_eq!(send(&app.env, refused.clone()).await.0.dead, 2);
+    let letters = ops::dead_letters(&app.env, None, 10).await.unwrap();
+    let ids: Vec<_> = letters.iter().map(|letter| letter.id).collect();
+    assert_eq!(ids, [mails[0].id, mails[1].id]);
+    assert_eq!(ops::dead_letters(&app.env, Some(ids[0]), 10).await.unwrap().len(), 1);
+
+    // A letter that dies again lives as long as the first time.
+    app.clock.advance(DEAD_LETTER_LIFETIME / 2);
+    ops::retry(&app.env, ids[0]).await.unwrap();
+    assert_eq!(send(&app.env, refused).await.0.dead, 1);
+    app.clock.advance(DEAD_LETTER_LIFETIME / 2 + Duration::from_secs(61));
+    domain::sweep::sweep(&app.env, Duration::MAX).await.unwrap();
+    let letters = ops::dead_letters(&app.env, None, 10).await.unwrap();
+    assert_eq!(letters.iter().map(|letter| letter.id).collect::<Vec<_>>(), [ids[0]]);
+
+    ops::retry(&app.env, ids[0]).await.unwrap();
+    assert_eq!(send(&app.env, Ok(())).await, (SENT, vec!["0@example.com".to_owned()]));
+    assert!(ops::retry(&app.env, ids[0]).await.is_err());
+    assert!(ops::drop(&app.env, ids[1]).await.is_err(), "it has expired");
+}
+
+#[tokio::test]
+async fn a_mailer_that_dies_loses_its_lease() {
+    let app = start();
+    add(&app.env, 1).await;
+    let began = Arc::new(Notify::new());
+    let env = app.env.clone();
+    let signal = began.clone();
+    let dying = tokio::spawn(async move {
+        let stuck = |_| {
+            signal.notify_one();
+            std::future::pending()
+        };
+        deliver(&env, stuck).await
+    });
+    began.notified().await;
+    dying.abort();
+    assert!(dying.await.unwrap_err().is_cancelled());
+    assert_eq!(send(&app.env, Ok(())).await.0, Delivered::default());
+    app.clock.advance(LEASE);
+    assert_eq!(send(&app.env, Ok(())).await.0, SENT);
+}
+
+#[tokio::test]
+async fn a_mailer_that_is_slower_than_its_lease_changes_nothing() {
+    for outcome in [temporary(), Err(Failure::Permanent("no".to_owned())), Ok(())] {
+        let app = start();
+        add(&app.env, 1).await;
+        let (began, end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (env, signal, wait) = (app.env.clone(), began.clone(), end.clone());
+        let slow = tokio::spawn(async move {
+            let send = |_| {
+                signal.notify_one();
+                let (wait, outcome) = (wait.clone(), outcome.clone());
+                async move {
+                    wait.notified().await;
+                    outcome
+                }
+            };
+            deliver(&env, send).await
+        });
+        began.notified().await;
+        app.clock.advance(LEASE);
+        assert_eq!(send(&app.env, temporary()).await.0.postponed, 1);
+        end.notify_one();
+        slow.await.unwrap().unwrap();
+        // The email waits for the second mailer's next attempt.
+        assert_eq!(ops::waiting(&app.env).await.unwrap(), 1);
+        assert_eq!(ops::dead_letters(&app.env, None, 10).await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn an_email_that_cannot_be_decoded_stays_and_does_not_stop_the_others() {
+    let app = start();
+    let mails = add(&app.env, 40).await;
+    let first = mails[0].created_at.as_millis() - 1;
+    let keys: Vec<_> = (0..8_u128)
+        .map(|shard| {
+            Key::of(&(
+                "outbox",
+                i64::try_from(shard).unwrap(),
+                first,
+                uuid::Uuid::from_u128(shard),
+            ))
+        })
+        .collect();
+    let all = &keys;
+    let newer = r#"{"v":3,"data":{}}"#;
+    let add = app
+        .env
+        .db
+        .run(|txn| async move { all.iter().try_for_each(|key| txn.set(key, newer)) });
+    add.await.unwrap();
+    let sent = Mutex::new(0);
+    let outcome = deliver(&app.env, |_| {
+        *sent.lock().unwrap() += 1;
+        async { Ok(()) }
+    });
+    let error = outcome.await.unwrap_err().to_string();
+    assert!(error.contains("version 3"), "{error}");
+    assert_eq!(ops::waiting(&app.env).await.unwrap(), 8);
+    assert_eq!(*sent.lock().unwrap(), 40);
+}

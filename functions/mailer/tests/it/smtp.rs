@@ -1,0 +1,207 @@
+//! The mailer against a real SMTP server, aiosmtpd. `make test-mail` installs it and runs these tests.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use api::config::{MailSettings, MailTransport};
+use domain::Env;
+use domain::mail::{Mail, Message, Source, ops, store};
+use domain::users::Email;
+use mailer::Mailer;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use testkit::TestApp;
+
+/// A running server; it stops when this is dropped.
+struct Server {
+    child: Child,
+    port: u16,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Closing its standard input asks it to stop, but a test that fails should not wait.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A certificate for `localhost`, and the folder of the accepted emails.
+struct Office(TempDir);
+
+impl Office {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let certified = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        fs::write(folder.path().join("certificate.pem"), certified.cert.pem()).unwrap();
+        fs::write(folder.path().join("key.pem"), certified.signing_key.serialize_pem()).unwrap();
+        fs::create_dir(folder.path().join("mail")).unwrap();
+        Self(folder)
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "`make test-mail` names the Python that has aiosmtpd"
+    )]
+    fn serve(&self, port: u16) -> Server {
+        let python = std::env::var_os("AIOSMTPD_PYTHON").expect("run `make test-mail`, which sets AIOSMTPD_PYTHON");
+        let file = |name: &str| self.0.path().join(name);
+        let mut child = Command::new(python)
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/smtp_server.py"))
+            .args([file("certificate.pem"), file("key.pem"), file("mail")])
+            .arg(port.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let port = line.trim().parse().expect("the server prints its port");
+        Server { child, port }
+    }
+
+    fn mailer(&self, url: &str) -> Mailer {
+        let settings = MailSettings {
+            transport: MailTransport::Smtp {
+                url: url.to_owned(),
+                authority: Some(self.0.path().join("certificate.pem")),
+            },
+            from: "Coditect <noreply@example.org>".to_owned(),
+            public_url: "https://ide.example.org".to_owned(),
+        };
+        Mailer::new(&settings).unwrap()
+    }
+
+    /// The emails that the server has accepted, in this order.
+    fn accepted(&self) -> Vec<String> {
+        let mut files: Vec<_> = fs::read_dir(self.0.path().join("mail"))
+            .unwrap()
+            .map(|file| file.unwrap().path())
+            .collect();
+        files.sort();
+        files.iter().map(|file| fs::read_to_string(file).unwrap()).collect()
+    }
+}
+
+fn url(port: u16) -> String {
+    format!("smtp://mailer:p%40ss%20word@localhost:{port}")
+}
+
+async fn add(env: &Env, to: &str) -> Mail {
+    let now = env.clock.now();
+    let message = Message::PasswordChanged(Source {
+        at: now,
+        address: None,
+        user_agent: None,
+    });
+    let mail = Mail::notification(env.ids.next(), Email::parse(to).unwrap(), message, now);
+    let added = &mail;
+    env.db.run(|txn| async move { store::add(&txn, added) }).await.unwrap();
+    mail
+}
+
+async fn run(mailer: &Mailer, env: &Env) -> Value {
+    serde_json::to_value(mailer.run(env.clone(), Duration::MAX).await.unwrap()).unwrap()
+}
+
+#[tokio::test]
+#[ignore = "needs aiosmtpd: run `make test-mail`"]
+async fn emails_arrive_over_starttls_and_final_responses_are_final() {
+    let app = TestApp::start(api::Router::new());
+    let office = Office::new();
+    let server = office.serve(0);
+    for to in ["alice@example.com", "refused@example.com", "busy@example.com"] {
+        add(&app.env, to).await;
+    }
+    let sender = office.mailer(&url(server.port));
+    assert_eq!(
+        run(&sender, &app.env).await,
+        json!({ "sent": 1, "postponed": 1, "dead": 1 })
+    );
+    app.clock.advance(Duration::from_secs(60));
+    assert_eq!(
+        run(&sender, &app.env).await,
+        json!({ "sent": 1, "postponed": 0, "dead": 0 })
+    );
+    let accepted = office.accepted();
+    assert!(accepted[0].contains("To: alice@example.com") && accepted[1].contains("To: busy@example.com"));
+    let letters = ops::dead_letters(&app.env, None, 10).await.unwrap();
+    let reason = letters[0].failure.as_deref().unwrap();
+    assert!(
+        letters.len() == 1 && reason.contains("550") && reason.contains("no such mailbox"),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs aiosmtpd: run `make test-mail`"]
+async fn a_server_that_is_away_for_a_while_loses_nothing() {
+    let app = TestApp::start(api::Router::new());
+    let office = Office::new();
+    let server = office.serve(0);
+    let port = server.port;
+    drop(server);
+    let sender = office.mailer(&url(port));
+    for number in 0..5 {
+        add(&app.env, &format!("{number}@example.com")).await;
+    }
+    assert_eq!(
+        run(&sender, &app.env).await,
+        json!({ "sent": 0, "postponed": 5, "dead": 0 })
+    );
+    let _server = office.serve(port);
+    app.clock.advance(Duration::from_secs(60));
+    assert_eq!(
+        run(&sender, &app.env).await,
+        json!({ "sent": 5, "postponed": 0, "dead": 0 })
+    );
+    assert_eq!(office.accepted().len(), 5);
+}
+
+#[tokio::test]
+#[ignore = "needs aiosmtpd: run `make test-mail`"]
+async fn a_server_that_dies_after_the_data_causes_at_most_one_duplicate_with_the_same_id() {
+    let app = TestApp::start(api::Router::new());
+    let office = Office::new();
+    let server = office.serve(0);
+    let mail = add(&app.env, "cut@example.com").await;
+    let sender = office.mailer(&url(server.port));
+    assert_eq!(
+        run(&sender, &app.env).await,
+        json!({ "sent": 0, "postponed": 1, "dead": 0 })
+    );
+    app.clock.advance(Duration::from_secs(60));
+    assert_eq!(
+        run(&sender, &app.env).await,
+        json!({ "sent": 1, "postponed": 0, "dead": 0 })
+    );
+    let accepted = office.accepted();
+    let id = format!("Message-ID: <{}@example.org>", mail.id);
+    assert_eq!(accepted.len(), 2);
+    assert!(accepted.iter().all(|email| email.contains(&id)), "{accepted:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs aiosmtpd: run `make test-mail`"]
+async fn nothing_is_sent_without_tls_or_with_a_wrong_password_or_to_an_unknown_server() {
+    let app = TestApp::start(api::Router::new());
+    let office = Office::new();
+    let server = office.serve(0);
+    let port = server.port;
+    add(&app.env, "alice@example.com").await;
+    for url in [
+        format!("smtp://mailer:p%40ss%20word@localhost:{port}?tls=none"),
+        format!("smtp://mailer:wrong@localhost:{port}"),
+        // The certificate is for another name.
+        format!("smtp://mailer:p%40ss%20word@127.0.0.1:{port}"),
+    ] {
+        let sent = run(&office.mailer(&url), &app.env).await;
+        assert_eq!(sent, json!({ "sent": 0, "postponed": 1, "dead": 0 }), "{url}");
+        app.clock.advance(Duration::from_secs(3600));
+    }
+    assert_eq!(office.accepted(), Vec::<String>::new());
+}

@@ -1,0 +1,79 @@
+"""An SMTP server for the mailer's tests: STARTTLS and a password are required, and recipients choose its behaviour.
+
+usage: smtp_server.py CERTIFICATE KEY FOLDER PORT
+
+It prints its port and serves until its standard input closes. Each accepted email becomes a file of FOLDER.
+
+  refused@…  550 at RCPT
+  busy@…     451 at the first DATA
+  cut@…      accepts the first DATA, and closes the connection before it responds
+"""
+
+import asyncio
+import itertools
+import pathlib
+import ssl
+import sys
+
+from aiosmtpd.smtp import SMTP, AuthResult
+
+
+class Handler:
+    def __init__(self, folder):
+        self.folder = folder
+        self.numbers = itertools.count()
+        self.seen = set()
+
+    def is_first(self, recipient):
+        is_first = recipient not in self.seen
+        self.seen.add(recipient)
+        return is_first
+
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if address.startswith("refused@"):
+            return "550 no such mailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):
+        recipient = envelope.rcpt_tos[0]
+        if recipient.startswith("busy@") and self.is_first(recipient):
+            return "451 try again later"
+        path = self.folder / f"{next(self.numbers)}.eml"
+        path.with_suffix(".part").write_bytes(envelope.content)
+        path.with_suffix(".part").rename(path)
+        if recipient.startswith("cut@") and self.is_first(recipient):
+            server.transport.abort()
+        return "250 accepted"
+
+
+def authenticate(server, session, envelope, mechanism, auth_data):
+    is_right = (auth_data.login, auth_data.password) == (b"mailer", b"p@ss word")
+    return AuthResult(success=is_right)
+
+
+async def main():
+    certificate, key, folder, port = sys.argv[1:]
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    handler = Handler(pathlib.Path(folder))
+    loop = asyncio.get_running_loop()
+
+    def connection():
+        return SMTP(
+            handler,
+            hostname="localhost",
+            tls_context=context,
+            require_starttls=True,
+            auth_required=True,
+            authenticator=authenticate,
+            loop=loop,
+        )
+
+    server = await loop.create_server(connection, "127.0.0.1", int(port))
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await loop.run_in_executor(None, sys.stdin.read)
+    server.close()
+
+
+asyncio.run(main())

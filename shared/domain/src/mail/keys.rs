@@ -1,0 +1,56 @@
+//! `outbox / {shard} / {milliseconds} / {mail_id}` → an email, to be sent from this time on;
+//! `dead_letters / {mail_id}` → an email that could not be sent.
+//!
+//! Claiming an email moves it to the end of the lease, and a failed attempt moves it to the next attempt. The shard
+//! spreads the writers of one moment over the storage servers of a cluster.
+
+use kv::{Key, Range};
+use uuid::Uuid;
+
+use crate::id::{Id as _, MailId};
+use crate::time::Timestamp;
+
+/// The number of shards of the outbox.
+pub const SHARDS: u8 = 8;
+
+/// The email `id`, to be sent at `due`.
+pub(super) fn outbox(id: MailId, due: Timestamp) -> Key {
+    shard_prefix(shard_of(id)).child(&(due.as_millis(), id.uuid()))
+}
+
+/// The emails of a shard that are to be sent at `now` or earlier.
+pub(super) fn due(shard: u8, now: Timestamp) -> Range {
+    let prefix = shard_prefix(shard);
+    Range::below(&prefix).before(&prefix.child(&(now.as_millis().saturating_add(1),)))
+}
+
+/// The dead letters, in order of creation.
+pub(super) fn dead_letters() -> Key {
+    Key::of(&("dead_letters",))
+}
+
+/// The dead letter `id`.
+pub(super) fn dead_letter(id: MailId) -> Key {
+    dead_letters().child(&(id.uuid(),))
+}
+
+/// The email that a key of [`due`] holds, and when it is due.
+pub(super) fn parse_outbox(key: &Key, shard: u8) -> Result<(MailId, Timestamp), kv::Error> {
+    let (due, id) = key.unpack_after::<(i64, Uuid)>(&shard_prefix(shard))?;
+    Ok((MailId::from_uuid(id), Timestamp::from_millis(due)))
+}
+
+/// Whether an email of the outbox with this key is in the shard of its id.
+pub(crate) fn is_at_its_place(key: &Key, id: MailId) -> bool {
+    let shard = shard_of(id);
+    parse_outbox(key, shard).is_ok_and(|(found, _)| found == id)
+}
+
+fn shard_of(id: MailId) -> u8 {
+    // The last byte of an id is random.
+    id.as_bytes()[15] % SHARDS
+}
+
+fn shard_prefix(shard: u8) -> Key {
+    Key::of(&("outbox", i64::from(shard)))
+}

@@ -1,0 +1,187 @@
+//! Emails to users, as reliable as the store.
+//!
+//! The transaction of a change also writes the email that reports it into the *outbox*: neither exists without the
+//! other. The mailer sends each email at least once. It first *claims* it for [`LEASE`], so that two mailers do not
+//! send the same one; a mailer that dies loses its lease, and another one sends the email again, with the same
+//! Message-ID. Failed attempts are repeated with growing pauses. An email that cannot be sent becomes a *dead letter*,
+//! which operators can read, retry or drop.
+
+pub mod keys;
+pub mod ops;
+pub mod outbox;
+pub mod store;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::client::{Address, Client, UserAgent};
+use crate::id::MailId;
+use crate::record::{NewerMembers, Record, keeps_newer_members};
+use crate::time::Timestamp;
+use crate::users::Email;
+
+/// How long one attempt to send an email may take. Then another mailer may try.
+pub const LEASE: Duration = Duration::from_secs(120);
+
+/// The pause after the first failed attempt. Each further one is twice as long, up to [`LONGEST_PAUSE`].
+pub const FIRST_PAUSE: Duration = Duration::from_secs(60);
+
+/// The longest pause between two attempts.
+pub const LONGEST_PAUSE: Duration = Duration::from_hours(1);
+
+/// How long the mailer tries to send a notification.
+pub const NOTIFICATION_LIFETIME: Duration = Duration::from_hours(72);
+
+/// How long a dead letter is kept.
+pub const DEAD_LETTER_LIFETIME: Duration = Duration::from_hours(30 * 24);
+
+/// The longest reason of a failure that is stored, in bytes.
+const REASON_MAX_BYTES: usize = 500;
+
+/// What an email says. The mailer writes the text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum Message {
+    /// The password was changed, which ended every login.
+    #[serde(rename = "password.changed")]
+    PasswordChanged(Source),
+    /// A refresh token was copied, so its login was ended.
+    #[serde(rename = "login.reuse_detected")]
+    ReuseDetected(Source),
+}
+
+/// The request that an email reports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Source {
+    /// When.
+    pub at: Timestamp,
+    /// The client address.
+    pub address: Option<Address>,
+    /// The program that sent the request.
+    pub user_agent: Option<UserAgent>,
+}
+
+impl Source {
+    /// A request of `client`.
+    pub fn of(client: &Client, at: Timestamp) -> Self {
+        Self {
+            at,
+            address: client.address,
+            user_agent: client.user_agent.clone(),
+        }
+    }
+}
+
+/// An email in the outbox, or a dead letter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Mail {
+    /// The id, from which the Message-ID is made.
+    pub id: MailId,
+    /// The recipient.
+    pub to: Email,
+    /// What it says.
+    pub message: Message,
+    /// When the change was made that it reports.
+    pub created_at: Timestamp,
+    /// When it is too late to send it.
+    pub expires_at: Timestamp,
+    /// The number of attempts that have begun.
+    pub attempts: u32,
+    /// Why the last attempt failed.
+    pub failure: Option<String>,
+    /// Further members of a newer version of the record.
+    #[serde(skip)]
+    pub newer: NewerMembers,
+}
+
+impl Record for Mail {
+    const KIND: &'static str = "email";
+
+    keeps_newer_members!();
+}
+
+impl Mail {
+    /// A notification.
+    pub fn notification(id: MailId, to: Email, message: Message, now: Timestamp) -> Self {
+        Self {
+            id,
+            to,
+            message,
+            created_at: now,
+            expires_at: now.plus(NOTIFICATION_LIFETIME),
+            attempts: 0,
+            failure: None,
+            newer: NewerMembers::default(),
+        }
+    }
+
+    /// When to try again after an attempt that failed `now`; `None` if that is too late.
+    fn next_attempt(&self, now: Timestamp) -> Option<Timestamp> {
+        let doublings = self.attempts.saturating_sub(1).min(16);
+        let pause = FIRST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_PAUSE);
+        let next = now.plus(pause);
+        (next < self.expires_at).then_some(next)
+    }
+
+    fn failed(self, why: &str) -> Self {
+        let end = (0..=REASON_MAX_BYTES.min(why.len()))
+            .rev()
+            .find(|end| why.is_char_boundary(*end));
+        Self {
+            failure: Some(why[..end.unwrap_or(0)].to_owned()),
+            ..self
+        }
+    }
+}
+
+/// Why an attempt to send an email failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// A later attempt may succeed.
+    #[error("{0}")]
+    Temporary(String),
+    /// No attempt will succeed: the recipient does not exist, for example.
+    #[error("{0}")]
+    Permanent(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Id as _;
+
+    fn mail(attempts: u32) -> Mail {
+        let message = Message::PasswordChanged(Source {
+            at: Timestamp::from_millis(0),
+            address: None,
+            user_agent: None,
+        });
+        let to = Email::parse("alice@example.com").unwrap();
+        let id = MailId::from_uuid(uuid::Uuid::nil());
+        Mail {
+            attempts,
+            ..Mail::notification(id, to, message, Timestamp::from_millis(0))
+        }
+    }
+
+    #[test]
+    fn pauses_double_up_to_an_hour_until_the_email_expires() {
+        let now = Timestamp::from_millis(0);
+        let minutes = |attempts| mail(attempts).next_attempt(now).unwrap().since(now).as_secs() / 60;
+        let pauses: Vec<_> = [1, 2, 3, 6, 7, 1000].map(minutes).into();
+        assert_eq!(pauses, [1, 2, 4, 32, 60, 60]);
+        let late = now.plus(NOTIFICATION_LIFETIME).minus(FIRST_PAUSE);
+        assert_eq!(mail(1).next_attempt(late), None);
+        assert!(mail(1).next_attempt(late.minus(Duration::from_millis(1))).is_some());
+    }
+
+    #[test]
+    fn a_long_reason_is_cut_at_a_character() {
+        let failure = mail(1).failed(&"\u{e9}".repeat(REASON_MAX_BYTES)).failure.unwrap();
+        assert_eq!(failure, "\u{e9}".repeat(REASON_MAX_BYTES / 2));
+        assert_eq!(mail(1).failed("no").failure.unwrap(), "no");
+    }
+}

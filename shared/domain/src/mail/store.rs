@@ -1,0 +1,63 @@
+//! Storage of emails on a given transaction.
+
+use kv::{Key, Order, Query, Range, Txn};
+
+use crate::error::Result;
+use crate::expiry::{self, ExpiryChange};
+use crate::id::MailId;
+use crate::mail::{Mail, keys};
+use crate::record;
+use crate::time::Timestamp;
+
+/// Adds an email to the outbox. Reads nothing, because its id is new.
+pub fn add(txn: &Txn, mail: &Mail) -> Result<()> {
+    put(txn, mail, mail.created_at)
+}
+
+/// Writes an email of the outbox under the time of its next attempt.
+pub(super) fn put(txn: &Txn, mail: &Mail, due: Timestamp) -> Result<()> {
+    Ok(txn.set(&keys::outbox(mail.id, due), record::encode(mail)?)?)
+}
+
+/// The keys of up to `limit` emails of a shard that are due, oldest first.
+pub(super) async fn due(txn: &Txn, shard: u8, now: Timestamp, after: Option<&Key>, limit: usize) -> Result<Vec<Key>> {
+    let mut range = keys::due(shard, now);
+    if let Some(after) = after {
+        range = range.after(after);
+    }
+    let order = Order::Ascending;
+    let page = txn.range(&Query { range, order, limit }).await?;
+    Ok(page.entries.into_iter().map(|entry| entry.key).collect())
+}
+
+/// Adds a dead letter.
+pub(super) fn add_dead_letter(txn: &Txn, letter: &Mail) -> Result<()> {
+    let key = keys::dead_letter(letter.id);
+    txn.set(&key, record::encode(letter)?)?;
+    let to = letter.expires_at;
+    expiry::update(txn, &key, ExpiryChange { from: None, to })
+}
+
+/// Up to `limit` dead letters, oldest first, after the letter `after`.
+pub(super) async fn dead_letters(txn: &Txn, after: Option<MailId>, limit: usize) -> Result<Vec<Mail>> {
+    let mut range = Range::below(&keys::dead_letters());
+    if let Some(after) = after {
+        range = range.after(&keys::dead_letter(after));
+    }
+    let order = Order::Ascending;
+    let page = txn.range(&Query { range, order, limit }).await?;
+    page.entries.iter().map(|entry| record::decode(&entry.value)).collect()
+}
+
+/// Removes a dead letter and returns it.
+pub(super) async fn take_dead_letter(txn: &Txn, id: MailId) -> Result<Option<Mail>> {
+    let key = keys::dead_letter(id);
+    let Some(bytes) = txn.get(&key).await? else {
+        return Ok(None);
+    };
+    let letter: Mail = record::decode(&bytes)?;
+    txn.clear(&key)?;
+    // A retried letter may die again, and its first expiry must not end the second one.
+    expiry::remove(txn, &key, letter.expires_at)?;
+    Ok(Some(letter))
+}
