@@ -12,6 +12,7 @@ use crate::mail::Mail;
 use crate::sessions::{SearchText, Session};
 use crate::tenants::{Membership, Tenant};
 use crate::throttle::Counter;
+use crate::usage::OwnLimits;
 use crate::users::User;
 use crate::users::ops::Registered;
 
@@ -49,6 +50,7 @@ fn kinds() -> Vec<Kind> {
         Kind::of::<Counter>("throttle"),
         Kind::of::<Event>("audit event"),
         Kind::of::<Mail>("email"),
+        Kind::of::<OwnLimits>("limits"),
         Kind::of::<Login>("login"),
         Kind::of::<Membership>("membership"),
         Kind::of::<SearchText>("search text"),
