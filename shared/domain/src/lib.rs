@@ -14,6 +14,7 @@ mod bytes;
 pub mod check;
 pub mod client;
 pub mod clock;
+pub mod dump;
 pub mod env;
 pub mod error;
 pub mod expiry;

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 use crate::bytes::hidden_bytes;
 use crate::error::Error;
@@ -48,6 +49,12 @@ impl CursorKey {
     /// A new key.
     pub fn draw(rng: &dyn Rng) -> Self {
         Self(random_bytes(rng))
+    }
+
+    /// The key after this import of the tenant, for which the cursors from before are not valid.
+    pub(crate) fn after_import(&self, import: Uuid) -> Self {
+        let digest = Sha256::new().chain_update(import).chain_update(self.0);
+        Self(digest.finalize().into())
     }
 
     /// The key of a tenant that was stored before tenants had keys. It is derived from the id, so it detects mistakes

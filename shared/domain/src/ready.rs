@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::dump::progress;
 use crate::env::Env;
 use crate::error::Result;
 use crate::keys;
@@ -11,19 +12,21 @@ use crate::keys;
 /// The time that the store has to respond.
 const DEADLINE: Duration = Duration::from_secs(2);
 
-/// Reads one key, so that the process is connected to the store before its first request. Writes nothing: a cluster may
+/// Reads one key, so that the process is connected to the store before its first request. Fails if the store contains
+/// an import that has not finished. Writes nothing: a cluster may
 /// start many processes at the same time.
 pub async fn connect(env: &Env) -> Result<()> {
     env.db
         .with_deadline(DEADLINE)
         .run(|txn| async move {
-            txn.get(&keys::ready()).await?;
+            progress::require_none(&txn).await?;
             Ok(())
         })
         .await
 }
 
-/// Reads and writes one key. Fails if the store does not respond within two seconds, or is nearly full.
+/// Reads and writes one key. Fails if the store does not respond within two seconds, is nearly full, or contains an
+/// import that has not finished.
 ///
 /// At most one check per second and process reaches the store: requests during a check wait for its outcome, and
 /// requests within a second after it share it.
@@ -40,12 +43,12 @@ pub async fn check(env: &Env) -> Result<()> {
     Err(kv::Error::Unavailable { cause }.into())
 }
 
-/// Processes that check at the same time do not conflict: none of them depends on the value.
+/// Processes that check at the same time do not conflict: none of them reads what the others write.
 async fn read_and_write(env: &Env) -> Result<(), kv::Error> {
     env.db
         .with_deadline(DEADLINE)
         .run(|txn| async move {
-            txn.peek(&keys::ready()).await?;
+            progress::require_none(&txn).await?;
             txn.require_room();
             txn.set(&keys::ready(), [])
         })

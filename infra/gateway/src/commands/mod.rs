@@ -7,7 +7,10 @@ mod admin;
 mod backup;
 mod backup_folder;
 mod check;
+mod dump_report;
+mod export;
 mod failure;
+mod import;
 mod output;
 mod progress;
 mod restore;
@@ -43,6 +46,16 @@ pub(crate) enum Command {
     Backup(backup::Arguments),
     /// Make a backup the LMDB store of STORE, where no store may exist
     Restore(restore::Arguments),
+    /// Write a dump of the store, which `import` reads on any engine
+    ///
+    /// On LMDB, servers may use the store at the same time. On FoundationDB, stop them and the janitor: the export
+    /// fails if anything is written meanwhile.
+    Export(export::Arguments),
+    /// Write a dump into an empty store
+    ///
+    /// Start no server on the store before the import is complete. An import that was interrupted continues when it is
+    /// repeated with the same dump.
+    Import(import::Arguments),
     /// Print the version and the commit
     Version(Output),
 }
@@ -55,6 +68,8 @@ impl Command {
             Self::Check(arguments) => check::run(&arguments),
             Self::Backup(arguments) => backup::run(&arguments),
             Self::Restore(arguments) => restore::run(&arguments),
+            Self::Export(arguments) => export::run(arguments),
+            Self::Import(arguments) => import::run(arguments),
             Self::Version(output) => version::run(output),
         };
         match outcome {

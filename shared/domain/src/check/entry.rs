@@ -5,7 +5,7 @@ use kv::{Entry, Key, Txn};
 use crate::audit::{self, Event};
 use crate::error::{Error, Result};
 use crate::expiry;
-use crate::id::{MailId, TenantId, UserId};
+use crate::id::{LoginId, MailId, TenantId, UserId};
 use crate::idempotency;
 use crate::logins::Login;
 use crate::mail::{self, Mail};
@@ -97,17 +97,7 @@ impl Check<'_> {
         match place {
             Place::User(id) => self.user(id).await,
             Place::Email(email) => self.email(&email).await,
-            Place::Login(user, id) => {
-                let Some(login) = self.decode::<Login>() else {
-                    return Ok(());
-                };
-                self.expect(login.user == user && login.id == id, "it is another login's record");
-                let has_user = self.exists(&users::keys::user(user)).await?;
-                self.expect(has_user, "its user does not exist");
-                let has_tenant = self.exists(&tenants::keys::membership(user, login.tenant)).await?;
-                self.expect(has_tenant, "its user is no member of its tenant");
-                self.listed(login.expires_at.as_millis()).await.map(drop)
-            }
+            Place::Login(user, id) => self.login(user, id).await,
             Place::Membership(user, tenant) => {
                 let Some(membership) = self.decode::<Membership>() else {
                     return Ok(());
@@ -189,6 +179,10 @@ impl Check<'_> {
                 self.decode::<Event>();
                 Ok(())
             }
+            Place::Import => {
+                self.problem("an import has not finished; repeat `gateway import` with the same dump");
+                Ok(())
+            }
             Place::Opaque => Ok(()),
         }
     }
@@ -214,6 +208,18 @@ impl Check<'_> {
         let owns = membership.is_some_and(|member| member.map_or(true, |member| member.role == Role::Owner));
         self.expect(owns, "it does not own its own tenant");
         Ok(())
+    }
+
+    async fn login(&mut self, user: UserId, id: LoginId) -> Result<()> {
+        let Some(login) = self.decode::<Login>() else {
+            return Ok(());
+        };
+        self.expect(login.user == user && login.id == id, "it is another login's record");
+        let has_user = self.exists(&users::keys::user(user)).await?;
+        self.expect(has_user, "its user does not exist");
+        let has_tenant = self.exists(&tenants::keys::membership(user, login.tenant)).await?;
+        self.expect(has_tenant, "its user is no member of its tenant");
+        self.listed(login.expires_at.as_millis()).await.map(drop)
     }
 
     async fn email(&mut self, email: &str) -> Result<()> {

@@ -33,6 +33,8 @@ pub(super) enum Place {
     /// The day and the tenant.
     AuditDay(i64, TenantId),
     NoAccount,
+    /// The progress of an import.
+    Import,
     /// A value without invariants.
     Opaque,
 }
@@ -85,6 +87,7 @@ impl Place {
                 },
                 _ => None,
             },
+            "import" => rest.is_empty().then_some(Self::Import),
             "ready" => rest.is_empty().then_some(Self::Opaque),
             _ => None,
         }

@@ -1,0 +1,49 @@
+//! The progress of an import, a record in the target store for as long as the import has not finished.
+
+use kv::{Cause, Txn};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::error::Result;
+use crate::keys;
+use crate::record::{self, Record};
+
+/// How far an import is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Progress {
+    /// The import.
+    pub(super) id: Uuid,
+    /// The dump.
+    pub(super) dump: Uuid,
+    /// The number of entries that the store contains, from the start of the dump.
+    pub(super) entries: u64,
+}
+
+impl Record for Progress {
+    const KIND: &'static str = "progress of an import";
+}
+
+/// The progress of the import that has not finished, if there is one.
+pub(super) async fn find(txn: &Txn) -> Result<Option<Progress>> {
+    txn.get(&keys::import())
+        .await?
+        .as_deref()
+        .map(record::decode)
+        .transpose()
+}
+
+pub(super) fn put(txn: &Txn, progress: &Progress) -> Result<()> {
+    Ok(txn.set(&keys::import(), record::encode(progress)?)?)
+}
+
+/// Fails if the store contains only a part of a dump: nothing but the import may use it.
+pub(crate) async fn require_none(txn: &Txn) -> Result<(), kv::Error> {
+    if txn.peek(&keys::import()).await?.is_none() {
+        return Ok(());
+    }
+    let why = "it contains an import that has not finished; repeat `gateway import` with the same dump".to_owned();
+    Err(kv::Error::Unavailable {
+        cause: Cause::Engine { why },
+    })
+}
