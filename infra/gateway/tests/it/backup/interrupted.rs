@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::net::TcpListener;
 use std::process::Child;
 
 use kv::{DATA_FILE, VacantFolder};
@@ -81,7 +82,11 @@ async fn a_server_starts_after_a_restore_and_not_during_it() {
 
     let other = OtherStore::of(&store);
     let vacant = VacantFolder::claim(&other.folder).unwrap();
-    let text = startup_error(other.on(gateway(&store)));
+    let mut serve = other.on(gateway(&store));
+    // It opens the store first. Without this address, a server that did so would not end.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    serve.env("PORT", taken.local_addr().unwrap().port().to_string());
+    let text = startup_error(serve);
     assert!(text.contains("it is being restored"), "{text}");
     assert_eq!(names(&other.folder), ["lock.mdb"]);
     let mut file = vacant.data_file().unwrap();
