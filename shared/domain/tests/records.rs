@@ -106,7 +106,9 @@ proptest! {
     ) {
         let kind = if own { Kind::Own } else { Kind::Organization };
         round_trips(&Tenant { id, name, kind, cursor_key: CursorKey::draw(&SystemRng) })?;
-        let membership = Membership { user, tenant: id, role, company, joined_at, suspended_at };
+        let membership = Membership {
+            user, tenant: id, role, company, joined_at, suspended_at, newer: NewerMembers::default(),
+        };
         round_trips(&membership)?;
         prop_assert_eq!(project::<MemberRole>(&membership), membership.into());
     }

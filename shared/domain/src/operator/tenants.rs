@@ -88,7 +88,7 @@ pub async fn set_limit(
         .run(|txn| async move {
             let scope = name.find(&txn).await?;
             let stored = own_limits(&txn, scope).await?;
-            let changed = stored.with(quota, limit);
+            let changed = stored.clone().with(quota, limit);
             if changed == stored {
                 return Ok::<_, Error>(false);
             }

@@ -8,7 +8,7 @@ use strum::{IntoStaticStr, VariantNames};
 
 use crate::id::{TenantId, UserId};
 use crate::page::CursorKey;
-use crate::record::{Projection, Record};
+use crate::record::{NewerMembers, Projection, Record, keeps_newer_members};
 use crate::role::Role;
 use crate::text::Name;
 use crate::time::Timestamp;
@@ -71,6 +71,9 @@ pub struct Membership {
     /// user who is not suspended, so that older versions of the program read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended_at: Option<Timestamp>,
+    /// Further members of a newer version of the record.
+    #[serde(skip)]
+    pub newer: NewerMembers,
 }
 
 /// A member's role and suspension: all that a request needs of its caller's membership.
@@ -129,6 +132,8 @@ impl From<TenantV1> for Tenant {
 
 impl Record for Membership {
     const KIND: &'static str = "membership";
+
+    keeps_newer_members!();
 }
 
 impl Tenant {
@@ -159,6 +164,7 @@ impl Membership {
             company,
             joined_at: user.created_at,
             suspended_at: None,
+            newer: NewerMembers::default(),
         }
     }
 }

@@ -2,21 +2,26 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::Record;
+use crate::record::{NewerMembers, Record, keeps_newer_members};
 use crate::usage::{Quota, Quotas};
 
 /// A tenant's own limits. A quota without one has the limit of every tenant.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OwnLimits {
     sessions: Option<u64>,
     stored_bytes: Option<u64>,
     idempotency_keys: Option<u64>,
     audit_events: Option<u64>,
+    /// Further members of a newer version of the record.
+    #[serde(skip)]
+    newer: NewerMembers,
 }
 
 impl Record for OwnLimits {
     const KIND: &'static str = "limits";
+
+    keeps_newer_members!();
 }
 
 impl OwnLimits {

@@ -4,6 +4,7 @@ mod collector;
 
 use std::net::TcpListener;
 use std::process::Command;
+use std::time::Duration;
 
 use axum::http::HeaderName;
 use opentelemetry_proto::tonic::trace::v1::Span;
