@@ -48,12 +48,16 @@ async fn guesses_against_eight_processes_share_one_limit() {
         let remote = remote.clone();
         calls.spawn(async move { log_in(&remote, "a wrong one").await });
     }
-    let mut verified = 0;
+    let (mut verified, mut unavailable) = (0, 0);
     for response in calls.join_all().await {
         if response.status == StatusCode::UNAUTHORIZED {
             // Only these attempts hashed a password.
             response.assert_problem(401, Code::InvalidCredentials);
             verified += 1;
+        } else if cfg!(feature = "fdb") && response.status == StatusCode::SERVICE_UNAVAILABLE {
+            // All attempts change the same counters, so on a slow cluster some do not finish by their deadline.
+            response.assert_problem(503, Code::StoreUnavailable);
+            unavailable += 1;
         } else {
             assert!(response.header("retry-after").is_some(), "{response:?}");
             response.assert_problem(429, Code::TooManyAttempts);
@@ -62,8 +66,9 @@ async fn guesses_against_eight_processes_share_one_limit() {
     // On a busy machine the test may outlast a wait, after which one more attempt is verified.
     let waited = usize::try_from(begun.elapsed().as_secs()).unwrap();
     assert!(
-        (FREE..=FREE + waited).contains(&verified),
-        "{verified} passwords were verified in {:?}",
+        verified <= FREE + waited && verified + unavailable >= FREE,
+        "{verified} passwords were verified in {:?}, and {unavailable} attempts did not finish",
         begun.elapsed()
     );
+    assert!(unavailable <= 10, "{unavailable} of 200 attempts did not finish");
 }
