@@ -84,8 +84,8 @@ async fn a_server_starts_after_a_restore_and_not_during_it() {
     let vacant = VacantFolder::claim(&other.folder).unwrap();
     let mut serve = other.on(gateway(&store));
     // It opens the store first. Without this address, a server that did so would not end.
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    serve.env("PORT", taken.local_addr().unwrap().port().to_string());
+    let occupied = TcpListener::bind("127.0.0.1:0").unwrap();
+    serve.env("PORT", occupied.local_addr().unwrap().port().to_string());
     let text = startup_error(serve);
     assert!(text.contains("it is being restored"), "{text}");
     assert_eq!(names(&other.folder), ["lock.mdb"]);
