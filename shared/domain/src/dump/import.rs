@@ -4,6 +4,7 @@
 //! until everything was compared.
 
 use kv::{Element, Key, Txn};
+use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -13,7 +14,7 @@ use super::format::{Decoder, Entry, Header, Item, Kind, Totals};
 use super::progress::{self, Progress};
 use crate::env::Env;
 use crate::keys;
-use crate::record;
+use crate::record::{self, Record as _};
 use crate::rng::random_bytes;
 use crate::tenants::Tenant;
 use crate::view::View;
@@ -232,9 +233,19 @@ fn with_new_cursor_key(entry: Entry, import: Uuid) -> Result<Entry> {
     let Ok(tenant) = record::decode::<Tenant>(&entry.value) else {
         return Ok(entry);
     };
+    // Rewriting a record of the next version would drop what this program does not know.
+    if serde_json::from_slice::<Envelope>(&entry.value).is_ok_and(|record| record.v > Tenant::VERSION) {
+        return Err(Error::Newer);
+    }
     let cursor_key = tenant.cursor_key.after_import(import);
     let value = record::encode(&Tenant { cursor_key, ..tenant })?;
     Ok(Entry { value, ..entry })
+}
+
+/// The version of a record.
+#[derive(Deserialize)]
+struct Envelope {
+    v: u32,
 }
 
 fn is_tenant(key: &Key) -> bool {

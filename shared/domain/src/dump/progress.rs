@@ -11,7 +11,7 @@ use crate::record::{self, Record};
 /// How far an import is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     /// The import.
     pub(super) id: Uuid,
     /// The dump.
@@ -21,7 +21,7 @@ pub(super) struct Progress {
 }
 
 impl Record for Progress {
-    const KIND: &'static str = "progress of an import";
+    const KIND: &'static str = "import";
 }
 
 /// The progress of the import that has not finished, if there is one.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::audit::Event;
+use crate::dump::progress::Progress;
 use crate::idempotency::Stored;
 use crate::logins::Login;
 use crate::mail::Mail;
@@ -50,6 +51,7 @@ fn kinds() -> Vec<Kind> {
         Kind::of::<Counter>("throttle"),
         Kind::of::<Event>("audit event"),
         Kind::of::<Mail>("email"),
+        Kind::of::<Progress>("import"),
         Kind::of::<OwnLimits>("limits"),
         Kind::of::<Login>("login"),
         Kind::of::<Membership>("membership"),
