@@ -8,7 +8,7 @@ gateway=${GATEWAY:-/opt/coditect-v5/current/gateway}
 backups=${BACKUPS:-/var/backups/coditect-v5}
 keep=${KEEP:-14}
 case $keep in
-'' | 0 | *[!0-9]*)
+'' | 0* | *[!0-9]*)
     echo "error: KEEP must be a number of backups, at least 1, but is \`$keep\`" >&2
     exit 1
     ;;

@@ -94,7 +94,10 @@ impl Mailer {
             Err(error) => Err(domain::mail::Failure::Permanent(error.to_string())),
         };
         if let Err(failure) = &outcome {
-            tracing::warn!(mail = %mail.id, attempt = mail.attempts, cause = %failure, "an email was not sent");
+            // What follows the kind of failure may quote the recipient; the stored email has it.
+            let cause = failure.to_string();
+            let cause = cause.split(':').next().unwrap_or_default();
+            tracing::warn!(mail = %mail.id, attempt = mail.attempts, cause, "an email was not sent");
         }
         outcome
     }

@@ -72,13 +72,11 @@ pub(crate) fn letter(message: &Message, public_url: &str) -> Letter {
     }
 }
 
+/// Without the name of the program, which the client chooses: an attacker could write it as a message to the recipient.
 fn details(source: &Source) -> String {
     let mut lines = vec![format!("Time: {} (UTC)", source.at)];
     if let Some(address) = source.address {
         lines.push(format!("Address: {address}"));
-    }
-    if let Some(program) = &source.user_agent {
-        lines.push(format!("Program: {}", program.as_str()));
     }
     lines.join("\n")
 }

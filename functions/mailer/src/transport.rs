@@ -7,21 +7,22 @@ use std::time::Duration;
 use api::config::MailTransport;
 use domain::MailId;
 use domain::mail::Failure;
-use lettre::transport::smtp;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::{self, PoolConfig};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use tokio::time::timeout;
 use url::Url;
 
-/// The limit for each command to the SMTP server.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(20);
+/// The limit for connecting to the SMTP server.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The limit for one email, less than its lease.
-const SEND_TIMEOUT: Duration = Duration::from_secs(90);
+const SEND_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// The SMTP responses that no later attempt changes: the mailbox does not exist, is not allowed, or does not accept
-/// mail (RFC 5321, section 4.2.3; RFC 7504). Other failures may be those of our own server.
-const PERMANENT: [u16; 5] = [550, 551, 553, 556, 521];
+/// The enhanced status codes (RFC 3463) that no later attempt changes: the mailbox or its domain does not exist, the
+/// address is malformed, the mailbox has moved or is disabled, or the domain accepts no mail (RFC 7505). The basic code
+/// 550 says less: it also rejects a sender that is not configured correctly here.
+const PERMANENT: [&str; 6] = ["5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"];
 
 /// `MAIL` or `MAIL_CA_FILE` cannot be used. The value of `MAIL` is not shown, because it may contain a password.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +105,11 @@ fn smtp_transport(
     };
     let port = url.port().unwrap_or(if is_wrapped { 465 } else { 587 });
     let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.as_str()).map_err(|_| UnusableTransport::Url)?;
-    Ok(builder.port(port).tls(tls).timeout(Some(COMMAND_TIMEOUT)).build())
+    // An attempt that was cut short leaves a connection with a response that nobody has read. In a pool, the next email
+    // would take it for its own.
+    let no_reuse = PoolConfig::new().max_size(0);
+    let builder = builder.port(port).tls(tls).timeout(Some(CONNECT_TIMEOUT));
+    Ok(builder.pool_config(no_reuse).build())
 }
 
 fn read_authority(file: &Path) -> Result<Certificate, UnusableTransport> {
@@ -114,14 +119,13 @@ fn read_authority(file: &Path) -> Result<Certificate, UnusableTransport> {
 }
 
 fn failure(error: &smtp::Error) -> Failure {
-    let is_permanent = error.status().is_some_and(|code| PERMANENT.contains(&u16::from(code)));
     let mut why = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         why = format!("{why}: {cause}");
         source = cause.source();
     }
-    if is_permanent {
+    if error.is_permanent() && why.split_whitespace().any(|word| PERMANENT.contains(&word)) {
         Failure::Permanent(why)
     } else {
         Failure::Temporary(why)

@@ -4,7 +4,8 @@ usage: smtp_server.py CERTIFICATE KEY FOLDER PORT
 
 It prints its port and serves until its standard input closes. Each accepted email becomes a file of FOLDER.
 
-  refused@…  550 at RCPT
+  refused@…  550 5.1.1 at RCPT
+  sender@…   550 5.7.1 at RCPT, as if the sender were wrong
   busy@…     451 at the first DATA
   cut@…      accepts the first DATA, and closes the connection before it responds
 """
@@ -31,7 +32,9 @@ class Handler:
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.startswith("refused@"):
-            return "550 no such mailbox"
+            return "550 5.1.1 no such mailbox"
+        if address.startswith("sender@"):
+            return "550 5.7.1 sender rejected"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

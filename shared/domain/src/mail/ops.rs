@@ -6,6 +6,7 @@ use futures_util::future::try_join_all;
 use futures_util::{StreamExt as _, stream};
 use kv::Key;
 
+use crate::dump;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::MailId;
@@ -44,6 +45,10 @@ where
     let mut first_error = None;
     // Emails that become due during the run belong to the next one, so that a run ends.
     let now = env.clock.now();
+    // An unfinished import would send emails that it adds again.
+    env.db
+        .run(|txn| async move { dump::progress::require_none(&txn).await })
+        .await?;
     for shard in 0..keys::SHARDS {
         let mut after: Option<Key> = None;
         loop {

@@ -193,6 +193,7 @@ pub async fn resume(env: &Env, operator: &Operator, user: &UserName) -> Result<b
     let now = env.clock.now();
     env.db
         .run(|txn| async move {
+            txn.use_reserve();
             let user = user.find(&txn).await?;
             let memberships = tenants::store::memberships(&txn, user.id).await?;
             let action = Action::Resumed {

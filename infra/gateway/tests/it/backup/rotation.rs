@@ -34,7 +34,12 @@ fn a_new_backup_replaces_the_oldest_ones_and_a_failed_backup_replaces_none() {
     }
     fs::create_dir(backups.join("20260104T000000Z")).unwrap();
     let before = names(&backups);
-    for (keep, problem) in [("2", "there is no store"), ("0", "KEEP must be"), ("x", "KEEP must be")] {
+    for (keep, problem) in [
+        ("2", "there is no store"),
+        ("0", "KEEP must be"),
+        ("00", "KEEP must be"),
+        ("x", "KEEP must be"),
+    ] {
         let output = run(&store, &backups, keep);
         assert!(!output.status.success());
         assert!(String::from_utf8(output.stderr).unwrap().contains(problem));
