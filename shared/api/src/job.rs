@@ -67,6 +67,10 @@ struct Done {
     is_default: bool,
 }
 
+/// The summary of a job that the configuration does not ask for.
+#[derive(Default, PartialEq, Serialize)]
+struct NothingDone {}
+
 /// The configuration asks for a job that cannot run with it.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -130,7 +134,7 @@ impl Job {
     pub(crate) fn idle(&self) -> ReadyJob {
         ReadyJob {
             name: self.name,
-            work: erase(|_, _| async { Ok(()) }),
+            work: erase(|_, _| async { Ok(NothingDone {}) }),
             schedule: self.schedule,
         }
     }
