@@ -217,18 +217,25 @@ async fn the_log_of_every_function_under_lambda_contains_no_secret() {
 async fn the_log_of_every_job_under_lambda_contains_no_secret() {
     let store = TestStore::new();
     let db = store.open();
-    // A sweep fails on this entry. Its key is logged, and is not a secret: keys consist of ids.
-    let junk = &kv::Key::of(&("expiry", 0, "junk"));
+    // Each job fails on one of these entries. A key is logged, and is not a secret: keys consist of ids.
+    let id = domain::MailId::parse("00000000-0000-0000-0000-000000000000").unwrap();
+    let junk = &[
+        kv::Key::of(&("expiry", 0, "junk")),
+        kv::Key::of(&("outbox", 0, 0, id.uuid())),
+    ];
+    let mail = format!("file:{}", store.folder().join("mail").display());
     for job in gateway::jobs() {
-        let command = FunctionProcesses::command(job.name(), &store, &[("RUST_LOG", "trace")]).await;
+        let command = FunctionProcesses::command(job.name(), &store, &[("RUST_LOG", "trace"), ("MAIL", &mail)]).await;
         let function = RuntimeApi::start(command).await;
         for fails in [false, true, false] {
             if fails {
-                put_keys(&db, std::slice::from_ref(junk)).await;
+                put_keys(&db, junk).await;
             }
             let event = json!({ "source": "marked", "detail": { "token": "marked", "body": ["marked"] } });
             assert_eq!(function.invoke(&event).await.is_err(), fails);
-            db.run(|txn| async move { txn.clear(junk) }).await.unwrap();
+            db.run(|txn| async move { junk.iter().try_for_each(|key| txn.clear(key)) })
+                .await
+                .unwrap();
         }
         let log = function.stop().await;
         let lines: Vec<_> = log.lines().map(str::to_owned).collect();
