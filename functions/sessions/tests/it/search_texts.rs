@@ -1,4 +1,4 @@
-//! The stored texts of searches: they never change a result, whoever has written the sessions.
+//! The stored texts of searches never change a result, whichever version of the program has written the sessions.
 
 use domain::sessions::{SearchText, Session, WorkspacePath, keys, store};
 use domain::{Permission, record};

@@ -47,8 +47,19 @@ impl Filter {
 pub struct SearchText {
     /// The version of the session that it was made from. An older version of the program changes sessions without it.
     version: u64,
+    /// How it was made ([`folding`]). Folded by different rules, a text and a search do not match.
+    folding: String,
     name: String,
     workspace_path: String,
+}
+
+/// The rules of [`fold_into`] in this program: a number that changes with the code, and the versions of Unicode whose
+/// case and composition it uses, which change with the compiler and a library.
+fn folding() -> String {
+    const CODE: u8 = 1;
+    let version = |(major, minor, patch)| format!("{major}.{minor}.{patch}");
+    let composition = unicode_normalization::UNICODE_VERSION;
+    format!("{CODE} {} {}", version(char::UNICODE_VERSION), version(composition))
 }
 
 impl Record for SearchText {
@@ -69,14 +80,15 @@ impl SearchText {
         };
         Some(Self {
             version: session.version,
+            folding: folding(),
             name: folded(name),
             workspace_path: folded(workspace_path),
         })
     }
 
-    /// Whether it claims to be made from this version of the session and was not.
+    /// Whether it claims to be made from this version of the session by the rules of this program, and was not.
     pub(crate) fn is_wrong_for(&self, session: &Session) -> bool {
-        self.version == session.version && Self::of(session).as_ref() != Some(self)
+        self.version == session.version && self.folding == folding() && Self::of(session).as_ref() != Some(self)
     }
 }
 
@@ -112,6 +124,8 @@ pub(crate) struct Scan<'a> {
     pub(crate) budget: ScanBudget<'a>,
     /// The folded text, kept to reuse its memory.
     folded: String,
+    /// The rules by which a stored text must be folded.
+    folding: String,
 }
 
 impl<'a> Scan<'a> {
@@ -120,6 +134,7 @@ impl<'a> Scan<'a> {
             filter,
             budget: ScanBudget::new(clock),
             folded: String::new(),
+            folding: folding(),
         }
     }
 
@@ -127,7 +142,9 @@ impl<'a> Scan<'a> {
     pub(crate) fn accepts(&mut self, session: &SearchedSession, stored: Option<&SearchText>) -> bool {
         let texts = [session.name.as_str(), session.workspace_path.as_str()];
         self.budget.count(texts.iter().map(|text| text.len()).sum());
-        if let Some(stored) = stored.filter(|stored| stored.version == session.version) {
+        if let Some(stored) =
+            stored.filter(|stored| stored.version == session.version && stored.folding == self.folding)
+        {
             let stored = [&stored.name, &stored.workspace_path];
             return stored.into_iter().any(|text| text.contains(&self.filter.0));
         }
@@ -198,16 +215,20 @@ mod tests {
     }
 
     #[test]
-    fn only_the_text_of_the_same_version_replaces_the_session() {
+    fn only_a_text_of_the_same_version_and_the_same_rules_replaces_the_session() {
         let filter = &Filter::parse("ä").unwrap().unwrap();
-        let text = |version| SearchText {
+        let text = |version, folding| SearchText {
             version,
+            folding,
             name: "ä".to_owned(),
             workspace_path: "/".to_owned(),
         };
         let session = &session("ö", "/");
-        let accepted = [6, 7, 8].map(|version| accepts(filter, session, Some(&text(version))));
+        let accepted = [6, 7, 8].map(|version| accepts(filter, session, Some(&text(version, folding()))));
         assert_eq!(accepted, [false, true, false]);
+        let other_rules = text(7, "1 8.0.0 8.0.0".to_owned());
+        assert!(!accepts(filter, session, Some(&other_rules)));
+        assert!(!other_rules.is_wrong_for(session));
     }
 
     #[test]
