@@ -26,9 +26,17 @@ pub struct DeliveredBody {
     sent: usize,
     postponed: usize,
     dead: usize,
+    /// Present only if recipients had too many emails today.
+    #[serde(skip_serializing_if = "is_zero")]
+    dropped: usize,
     /// Present only if the time budget did not suffice; the next run continues.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     cut_short: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// Why the mailer cannot start.
@@ -84,6 +92,7 @@ impl Mailer {
             sent: delivered.sent,
             postponed: delivered.postponed,
             dead: delivered.dead,
+            dropped: delivered.dropped,
             cut_short,
         })
     }

@@ -51,7 +51,7 @@ pub(crate) fn letter(message: &Message, public_url: &str) -> Letter {
                 "The password of your Coditect account was changed, and all devices were signed out.".to_owned(),
                 details(source),
                 format!(
-                    "If you did not change it, somebody else knows your old password. Sign in at {public_url} and \
+                    "If you did not change it, another person knows your old password. Sign in at {public_url} and \
                      change the password. If you cannot sign in, contact the operator of {public_url}."
                 ),
             ],

@@ -105,8 +105,8 @@ fn smtp_transport(
     };
     let port = url.port().unwrap_or(if is_wrapped { 465 } else { 587 });
     let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.as_str()).map_err(|_| UnusableTransport::Url)?;
-    // An attempt that was cut short leaves a connection with a response that nobody has read. In a pool, the next email
-    // would take it for its own.
+    // An attempt that was cut short leaves an unread response on its connection. With a pool, the next email would read
+    // that response as its own.
     let no_reuse = PoolConfig::new().max_size(0);
     let builder = builder.port(port).tls(tls).timeout(Some(CONNECT_TIMEOUT));
     Ok(builder.pool_config(no_reuse).build())

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use domain::Timestamp;
 use domain::mail::ops::{self, Delivered, deliver};
-use domain::mail::{DEAD_LETTER_LIFETIME, FIRST_PAUSE, Failure, LEASE, NOTIFICATION_LIFETIME};
-use kv::Key;
+use domain::mail::{DEAD_LETTER_LIFETIME, FIRST_PAUSE, Failure, LEASE, MAX_PER_DAY, NOTIFICATION_LIFETIME};
+use kv::{Key, Range};
 use testkit::TestApp;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -17,6 +18,7 @@ const SENT: Delivered = Delivered {
     sent: 1,
     postponed: 0,
     dead: 0,
+    dropped: 0,
 };
 
 fn start() -> TestApp {
@@ -64,6 +66,34 @@ async fn a_failed_attempt_is_repeated_after_a_pause() {
     }
     assert_eq!(send(&app.env, Ok(())).await.0, SENT);
     assert_eq!(ops::waiting(&app.env).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_recipient_gets_a_limited_number_of_emails_a_day() {
+    let app = start();
+    let now = app.env.clock.now();
+    let begin_of_day = now.as_days() * 86_400;
+    app.clock
+        .advance(Timestamp::from_seconds(begin_of_day + 86_400).since(now));
+    for day in 0..2 {
+        for email in 0..=MAX_PER_DAY {
+            add(&app.env, 1).await;
+            // An attempt that failed is the same email.
+            let delivered = send(&app.env, if email == 0 { temporary() } else { Ok(()) }).await.0;
+            assert_eq!(delivered.dropped, usize::from(email == MAX_PER_DAY), "{day} {email}");
+        }
+        app.clock.advance(Duration::from_secs(86_400));
+        assert_eq!(send(&app.env, Ok(())).await.0, SENT);
+    }
+    app.clock.advance(Duration::from_secs(3 * 86_400));
+    domain::sweep::sweep(&app.env, Duration::MAX).await.unwrap();
+    let counters = Key::of(&("recipients",));
+    let entries = app.all_entries().await;
+    assert!(
+        entries
+            .iter()
+            .all(|entry| !Range::below(&counters).contains(&entry.key))
+    );
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ fn a_configuration_that_cannot_send_is_one_sentence_without_the_password() {
         command
     };
     let mut wrong_sender = server("smtps://a:hunter2@mail.example.com");
-    wrong_sender.env("MAIL_FROM", "nobody");
+    wrong_sender.env("MAIL_FROM", "no address");
     let mut wrong_authority = server("smtps://a:hunter2@mail.example.com");
     wrong_authority.env("MAIL_CA_FILE", "/missing");
     for (mut command, expected) in [

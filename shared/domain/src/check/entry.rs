@@ -173,6 +173,7 @@ impl Check<'_> {
                 Ok(())
             }
             Place::DeadLetter(id) => self.dead_letter(id).await,
+            Place::Recipient(day) => self.recipient(day).await,
             Place::Expiry(expiry, key) => self.expiry(expiry, &key).await,
             Place::AuditDay(day, tenant) => self.audit_day(day, tenant).await,
             Place::NoAccount => {
@@ -298,6 +299,12 @@ impl Check<'_> {
         self.expect(is_at_its_place, "it is in another shard than its id's");
     }
 
+    async fn recipient(&mut self, day: i64) -> Result<()> {
+        self.counter();
+        let expiry = mail::keys::recipient_expiry(day);
+        self.listed(expiry.as_millis()).await.map(drop)
+    }
+
     async fn dead_letter(&mut self, id: MailId) -> Result<()> {
         let Some(letter) = self.decode::<Mail>() else {
             return Ok(());
@@ -337,6 +344,7 @@ impl Check<'_> {
             Some(Place::Idempotency(_)) => idempotency::stored_expiry::<Session>(&value),
             Some(Place::Registration) => idempotency::stored_expiry::<Registered>(&value),
             Some(Place::Throttle) => throttle::stored_expiry(&value),
+            Some(Place::Recipient(day)) => Ok(mail::keys::recipient_expiry(day)),
             Some(Place::DeadLetter(_)) => record::decode::<Mail>(&value).map(|letter| letter.expires_at),
             _ => {
                 self.problem("its key is of a kind that does not expire");

@@ -28,6 +28,8 @@ pub(super) enum Place {
     /// An email in the outbox.
     Outbox(MailId),
     DeadLetter(MailId),
+    /// The counter of the emails to one recipient on this day.
+    Recipient(i64),
     /// An entry of the expiry index: the expiry in milliseconds, and the key that expires.
     Expiry(i64, Key),
     /// The day and the tenant.
@@ -71,6 +73,10 @@ impl Place {
             },
             "dead_letters" => match rest {
                 [Element::Uuid(mail)] => Some(Self::DeadLetter(MailId::from_uuid(*mail))),
+                _ => None,
+            },
+            "recipients" => match rest {
+                [Element::Bytes(digest), Element::Int(day)] if digest.len() == 32 => Some(Self::Recipient(*day)),
                 _ => None,
             },
             "audit_days" => match rest {

@@ -1,14 +1,17 @@
 //! `outbox / {shard} / {milliseconds} / {mail_id}` → an email, to be sent from this time on;
-//! `dead_letters / {mail_id}` → an email that could not be sent.
+//! `dead_letters / {mail_id}` → an email that could not be sent;
+//! `recipients / {email digest} / {day}` → the number of emails of this day (UTC) to this address.
 //!
 //! Claiming an email moves it to the end of the lease, and a failed attempt moves it to the next attempt. The shard
 //! spreads the writers of one moment over the storage servers of a cluster.
 
 use kv::{Key, Range};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::id::{Id as _, MailId};
 use crate::time::Timestamp;
+use crate::users::Email;
 
 /// The number of shards of the outbox.
 pub const SHARDS: u8 = 8;
@@ -22,6 +25,16 @@ pub(super) fn outbox(id: MailId, due: Timestamp) -> Key {
 pub(super) fn due(shard: u8, now: Timestamp) -> Range {
     let prefix = shard_prefix(shard);
     Range::below(&prefix).before(&prefix.child(&(now.as_millis().saturating_add(1),)))
+}
+
+/// The counter of the emails to this address on this day. The digest is SHA-256, as in the counters of attempts.
+pub(super) fn recipient(email: &Email, day: i64) -> Key {
+    Key::of(&("recipients", &Sha256::digest(email.as_str())[..], day))
+}
+
+/// When the counter of a day is not needed any more.
+pub(crate) fn recipient_expiry(day: i64) -> Timestamp {
+    Timestamp::from_seconds(day.saturating_add(2).saturating_mul(86_400))
 }
 
 /// The dead letters, in order of creation.

@@ -36,6 +36,10 @@ pub const NOTIFICATION_LIFETIME: Duration = Duration::from_hours(72);
 /// How long a dead letter is kept.
 pub const DEAD_LETTER_LIFETIME: Duration = Duration::from_hours(30 * 24);
 
+/// The maximum number of emails to one recipient per day (UTC). Anyone can register an address and cause notifications
+/// to it.
+pub const MAX_PER_DAY: i64 = 20;
+
 /// The longest reason of a failure that is stored, in bytes.
 const REASON_MAX_BYTES: usize = 500;
 

@@ -29,6 +29,8 @@ pub struct Delivered {
     pub postponed: usize,
     /// The number of emails that became dead letters.
     pub dead: usize,
+    /// The number of emails that were dropped, because their recipient had as many as [allowed](super::MAX_PER_DAY).
+    pub dropped: usize,
 }
 
 /// Sends every email that is due with `send`, a few at a time.
@@ -60,6 +62,7 @@ where
                     Ok(Attempted::Sent) => delivered.sent += 1,
                     Ok(Attempted::Postponed) => delivered.postponed += 1,
                     Ok(Attempted::Dead) => delivered.dead += 1,
+                    Ok(Attempted::Dropped) => delivered.dropped += 1,
                     Ok(Attempted::ByAnother) => {}
                     Err(error) => {
                         first_error.get_or_insert(error);
@@ -87,6 +90,7 @@ enum Attempted {
     Sent,
     Postponed,
     Dead,
+    Dropped,
     /// Another mailer has claimed or sent the email.
     ByAnother,
 }
@@ -103,6 +107,7 @@ where
             Err(failure) => failed(env, *mail, lease, failure).await,
         },
         Claim::Expired => Ok(Attempted::Dead),
+        Claim::TooMany => Ok(Attempted::Dropped),
         Claim::ByAnother => Ok(Attempted::ByAnother),
     }
 }
@@ -113,6 +118,8 @@ enum Claim {
     Held(Box<Mail>, Timestamp),
     /// It is too late to send the email: it is a dead letter now.
     Expired,
+    /// The recipient had too many emails today. The email is gone.
+    TooMany,
     ByAnother,
 }
 
@@ -135,6 +142,10 @@ async fn claim(env: &Env, key: &Key, due: Timestamp) -> Result<Claim> {
                     .unwrap_or_else(|| "no mailer ran in time".to_owned());
                 store::add_dead_letter(&txn, &mail.failed(&why).dead(now))?;
                 return Ok(Claim::Expired);
+            }
+            // Later attempts count with the first.
+            if mail.attempts == 0 && !store::count_recipient(&txn, &mail.to, now).await? {
+                return Ok(Claim::TooMany);
             }
             let mail = Mail {
                 attempts: mail.attempts.saturating_add(1),

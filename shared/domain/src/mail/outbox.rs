@@ -14,7 +14,7 @@ impl Outbox {
         Self(Some(Arc::default()))
     }
 
-    /// Whether operations write emails. If not, nobody would send them, and they would fill the store.
+    /// Whether operations write emails. Without a mailer, they would stay in the store and fill it.
     pub fn is_open(&self) -> bool {
         self.0.is_some()
     }

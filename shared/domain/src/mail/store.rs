@@ -5,9 +5,10 @@ use kv::{Key, Order, Query, Range, Txn};
 use crate::error::Result;
 use crate::expiry::{self, ExpiryChange};
 use crate::id::MailId;
-use crate::mail::{Mail, keys};
+use crate::mail::{MAX_PER_DAY, Mail, keys};
 use crate::record;
 use crate::time::Timestamp;
+use crate::users::Email;
 
 /// Adds an email to the outbox. Reads nothing, because its id is new.
 pub fn add(txn: &Txn, mail: &Mail) -> Result<()> {
@@ -17,6 +18,21 @@ pub fn add(txn: &Txn, mail: &Mail) -> Result<()> {
 /// Writes an email of the outbox under the time of its next attempt.
 pub(super) fn put(txn: &Txn, mail: &Mail, due: Timestamp) -> Result<()> {
     Ok(txn.set(&keys::outbox(mail.id, due), record::encode(mail)?)?)
+}
+
+/// Counts an email to this address today; `false` if there were as many as [allowed](MAX_PER_DAY).
+pub(super) async fn count_recipient(txn: &Txn, to: &Email, now: Timestamp) -> Result<bool> {
+    let day = now.as_days();
+    let key = keys::recipient(to, day);
+    let stored = txn.get(&key).await?;
+    if kv::counter(stored.as_deref()) >= MAX_PER_DAY {
+        return Ok(false);
+    }
+    txn.add(&key, 1)?;
+    let end = keys::recipient_expiry(day);
+    let from = stored.is_some().then_some(end);
+    expiry::update(txn, &key, ExpiryChange { from, to: end })?;
+    Ok(true)
 }
 
 /// The keys of up to `limit` emails of a shard that are due, oldest first.

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 /// The members of a record of the next version that this code does not know.
 ///
 /// Rewriting the record keeps them and its version: otherwise a canary deployment or a rollback would erase what the
-/// newer version has stored. Refusing to write would be worse, because nobody could use the record until the newer
+/// newer version has stored. Refusing to write would be worse, because the record would be unusable until the newer
 /// version is back: a login could not be refreshed, and a counter of attempts would stop all logins to its account.
 #[derive(Clone, Default)]
 pub struct NewerMembers(Option<BTreeMap<String, Box<RawValue>>>);
