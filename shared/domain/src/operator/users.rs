@@ -171,15 +171,16 @@ pub async fn suspend(env: &Env, operator: &Operator, user: &UserName) -> Result<
                 ended,
             };
             let event = operator.event(Some(user.id), now, action);
-            for membership in memberships
-                .iter()
-                .filter(|membership| membership.suspended_at.is_none())
-            {
-                let suspended = Membership {
-                    suspended_at: Some(now),
-                    ..membership.clone()
-                };
-                tenants::store::put_membership(&txn, &suspended)?;
+            for membership in &memberships {
+                if membership.suspended_at.is_none() {
+                    let suspended = Membership {
+                        suspended_at: Some(now),
+                        ..membership.clone()
+                    };
+                    tenants::store::put_membership(&txn, &suspended)?;
+                } else if ended == 0 {
+                    continue;
+                }
                 audit::store::add(&txn, TenantScope::for_operator(membership.tenant), &event)?;
             }
             let at = suspension(&memberships).unwrap_or(now);
