@@ -13,8 +13,7 @@ use crate::keys;
 const DEADLINE: Duration = Duration::from_secs(2);
 
 /// Reads one key, so that the process is connected to the store before its first request. Fails if the store contains
-/// an import that has not finished. Writes nothing: a cluster may
-/// start many processes at the same time.
+/// an import that has not finished. Writes nothing, because many processes may start at the same time.
 pub async fn connect(env: &Env) -> Result<()> {
     env.db
         .with_deadline(DEADLINE)

@@ -9,7 +9,7 @@ use std::time::Duration;
 use kv::{Db, Entry, Key};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use testkit::{Code, Process, Remote, Target as _, TestStore};
+use testkit::{Process, Remote, Target as _, TestApp, TestStore};
 use tokio::time::{sleep, timeout};
 
 use crate::check_command::entries;
@@ -240,10 +240,14 @@ async fn an_import_that_was_killed_continues_and_nothing_else_uses_the_store() {
     child.wait().unwrap();
     drop(feeder.join().unwrap());
 
-    let process = Process::start(gateway(&to));
-    let ready = process.remote().get("/v5/ready").send().await;
-    ready.assert_problem(503, Code::StoreUnavailable);
-    drop(process);
+    let output = gateway(&to).output().unwrap();
+    assert!(!output.status.success(), "{output:?}");
+    assert!(
+        text(&output.stderr).contains("error: the store contains an import"),
+        "{output:?}"
+    );
+    let app = TestApp::on(api::Router::new(), db.clone());
+    assert!(domain::ready::check(&app.env).await.is_err());
     let unfinished = startup_error(command(&to, "export", &to.folder().join("none")));
     assert!(unfinished.contains("has not finished"), "{unfinished}");
     let other = TestStore::lmdb();

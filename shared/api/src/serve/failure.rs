@@ -26,6 +26,8 @@ pub(super) enum Failure {
     Lambda(BoxError),
     #[error(transparent)]
     Job(#[from] Failed),
+    #[error("the store contains an import that has not finished; repeat `gateway import` with the same dump")]
+    UnfinishedImport,
     #[error(transparent)]
     UnusableJob(#[from] Unusable),
     #[error("the job {0} has nothing to do with this configuration")]

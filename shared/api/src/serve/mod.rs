@@ -150,6 +150,7 @@ fn run(router: Router, parts: Option<ServerParts>) -> Result<(), Failure> {
             let outcome = build_local(&mut with_hashing_threads())?.block_on(async {
                 let stop = stop_signal()?;
                 let server_observer = observer.clone();
+                let imported = env.clone();
                 if threads.is_some() {
                     env.hasher.hash_on(Handle::current());
                 }
@@ -169,13 +170,24 @@ fn run(router: Router, parts: Option<ServerParts>) -> Result<(), Failure> {
                     threads,
                     metrics,
                 };
-                server.run(stop).await
+                tokio::select! {
+                    outcome = server.run(stop) => outcome,
+                    () = unfinished_import(&imported) => Err(Failure::UnfinishedImport),
+                }
             });
             if let Some(tracer) = tracer {
                 tracer.shut_down(LAST_SPANS);
             }
             outcome
         }
+    }
+}
+
+/// Ends if the store contains only a part of a dump. What a server wrote to it would be lost with the import.
+async fn unfinished_import(env: &domain::Env) {
+    // If the store does not respond, the readiness check says so, and repeats this check.
+    if !matches!(domain::dump::has_unfinished_import(env).await, Ok(true)) {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -25,7 +25,7 @@ const MAX_LINE: usize = (kv::MAX_VALUE_LEN + kv::MAX_KEY_LEN) * 4 / 3 + 256;
 
 /// The first line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Header {
     dump: String,
     format: u32,

@@ -12,3 +12,4 @@ pub use self::error::{Error, Result};
 pub use self::export::Export;
 pub use self::format::{FORMAT, Totals};
 pub use self::import::{Import, Verification};
+pub use self::progress::has_unfinished_import;

@@ -4,6 +4,7 @@ use kv::{Cause, Txn};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::env::Env;
 use crate::error::Result;
 use crate::keys;
 use crate::record::{self, Record};
@@ -35,6 +36,12 @@ pub(super) async fn find(txn: &Txn) -> Result<Option<Progress>> {
 
 pub(super) fn put(txn: &Txn, progress: &Progress) -> Result<()> {
     Ok(txn.set(&keys::import(), record::encode(progress)?)?)
+}
+
+/// Whether the store contains only a part of a dump, so that no server may use it.
+pub async fn has_unfinished_import(env: &Env) -> Result<bool> {
+    let progress = env.db.run(|txn| async move { find(&txn).await }).await?;
+    Ok(progress.is_some())
 }
 
 /// Fails if the store contains only a part of a dump: nothing but the import may use it.
