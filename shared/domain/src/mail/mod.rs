@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::client::{Address, Client, UserAgent};
+use crate::client::{Address, Client};
 use crate::id::MailId;
 use crate::record::{NewerMembers, Record, keeps_newer_members};
 use crate::time::Timestamp;
@@ -63,8 +63,6 @@ pub struct Source {
     pub at: Timestamp,
     /// The client address.
     pub address: Option<Address>,
-    /// The program that sent the request.
-    pub user_agent: Option<UserAgent>,
 }
 
 impl Source {
@@ -73,7 +71,6 @@ impl Source {
         Self {
             at,
             address: client.address,
-            user_agent: client.user_agent.clone(),
         }
     }
 }
@@ -161,7 +158,6 @@ mod tests {
         let message = Message::PasswordChanged(Source {
             at: Timestamp::from_millis(0),
             address: None,
-            user_agent: None,
         });
         let to = Email::parse("alice@example.com").unwrap();
         let id = MailId::from_uuid(uuid::Uuid::nil());
