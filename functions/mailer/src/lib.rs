@@ -82,12 +82,13 @@ impl Mailer {
 
     /// Sends the emails that are due, within the time budget.
     pub async fn run(&self, env: Env, budget: Duration) -> domain::Result<DeliveredBody> {
-        let delivered = timeout(budget, deliver(&env, |mail| self.send(mail))).await;
-        let (delivered, cut_short) = match delivered {
-            Ok(delivered) => (delivered?, false),
-            // The emails in progress keep their lease, and a later run sends them again.
-            Err(_) => (Delivered::default(), true),
-        };
+        let mut delivered = Delivered::default();
+        let run = timeout(budget, deliver(&env, &mut delivered, |mail| self.send(mail))).await;
+        // The emails in progress keep their lease, and a later run sends them again.
+        let cut_short = run.is_err();
+        if let Ok(outcome) = run {
+            outcome?;
+        }
         Ok(DeliveredBody {
             sent: delivered.sent,
             postponed: delivered.postponed,

@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use api::config::{MailSettings, MailTransport};
-use domain::mail::ops;
+use domain::mail::ops::{self, Delivered, deliver};
 use mailer::Mailer;
 use serde_json::json;
 use testkit::{Target as _, TestApp};
+use tokio::sync::Notify;
 
 use crate::add;
 
@@ -109,4 +111,25 @@ async fn every_attempt_has_the_same_message_id() {
     let id = format!("Message-ID: <{}@example.org>\r\n", mail.id);
     assert!(email.contains(&id), "{email}");
     assert!(email.contains("Date: "), "{email}");
+}
+
+#[tokio::test]
+async fn a_run_that_is_cut_short_has_counted_what_it_sent() {
+    let app = TestApp::start(api::Router::new());
+    add(&app.env, 40).await;
+    let mut delivered = Delivered::default();
+    let (started, stuck) = (AtomicUsize::new(0), Notify::new());
+    let send = |_| async {
+        if started.fetch_add(1, Ordering::Relaxed) == 30 {
+            stuck.notify_one();
+            std::future::pending::<()>().await;
+        }
+        Ok(())
+    };
+    tokio::select! {
+        _ = deliver(&app.env, &mut delivered, send) => panic!("one email is never sent"),
+        () = stuck.notified() => {}
+    }
+    // At most three other emails were in progress.
+    assert!((27..=30).contains(&delivered.sent), "{delivered:?}");
 }

@@ -35,12 +35,13 @@ async fn add(env: &Env, count: usize) -> Vec<Mail> {
 /// What a run sent to whom, if every attempt has this outcome.
 async fn send(env: &Env, outcome: Result<(), Failure>) -> (Delivered, Vec<String>) {
     let sent: Arc<Mutex<Vec<String>>> = Arc::default();
-    let delivered = deliver(env, |mail| {
+    let mut delivered = Delivered::default();
+    let run = deliver(env, &mut delivered, |mail| {
         sent.lock().unwrap().push(mail.to.as_str().to_owned());
         let outcome = outcome.clone();
         async move { outcome }
     });
-    let delivered = delivered.await.unwrap();
+    run.await.unwrap();
     let mut sent = std::mem::take(&mut *sent.lock().unwrap());
     sent.sort();
     (delivered, sent)

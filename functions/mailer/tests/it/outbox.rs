@@ -42,7 +42,11 @@ async fn concurrent_mailers_send_each_email_once() {
                 *counts.lock().unwrap().entry(mail.to.as_str().to_owned()).or_default() += 1;
                 async { Ok(()) }
             };
-            deliver(&env, send).await.unwrap().sent
+            {
+                let mut delivered = Delivered::default();
+                deliver(&env, &mut delivered, send).await.unwrap();
+                delivered.sent
+            }
         });
     }
     assert_eq!(mailers.join_all().await.iter().sum::<usize>(), 200);
@@ -148,7 +152,7 @@ async fn a_mailer_that_dies_loses_its_lease() {
             signal.notify_one();
             std::future::pending()
         };
-        deliver(&env, stuck).await
+        deliver(&env, &mut Delivered::default(), stuck).await
     });
     began.notified().await;
     dying.abort();
@@ -174,7 +178,7 @@ async fn a_mailer_that_is_slower_than_its_lease_changes_nothing() {
                     outcome
                 }
             };
-            deliver(&env, send).await
+            deliver(&env, &mut Delivered::default(), send).await
         });
         began.notified().await;
         app.clock.advance(LEASE);
@@ -210,7 +214,8 @@ async fn an_email_that_cannot_be_decoded_stays_and_does_not_stop_the_others() {
         .run(|txn| async move { all.iter().try_for_each(|key| txn.set(key, newer)) });
     add.await.unwrap();
     let sent = Mutex::new(0);
-    let outcome = deliver(&app.env, |_| {
+    let mut delivered = Delivered::default();
+    let outcome = deliver(&app.env, &mut delivered, |_| {
         *sent.lock().unwrap() += 1;
         async { Ok(()) }
     });

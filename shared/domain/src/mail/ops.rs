@@ -1,6 +1,7 @@
 //! Sending emails, and what operators do with dead letters.
 
 use std::future::Future;
+use std::pin::pin;
 
 use futures_util::future::try_join_all;
 use futures_util::{StreamExt as _, stream};
@@ -33,17 +34,17 @@ pub struct Delivered {
     pub dropped: usize,
 }
 
-/// Sends every email that is due with `send`, a few at a time.
+/// Sends every email that is due with `send`, a few at a time, and counts them in `delivered` as it goes: so the counts
+/// are right if the run is cut short.
 ///
 /// `send` may be called for an email that was sent before, if a mailer was stopped or was slower than [`LEASE`]; the
 /// Message-ID is then the same. An email that cannot be decoded stays, because a newer mailer may know it; the result
 /// is then the error, after all other emails.
-pub async fn deliver<F, Fut>(env: &Env, send: F) -> Result<Delivered>
+pub async fn deliver<F, Fut>(env: &Env, delivered: &mut Delivered, send: F) -> Result<()>
 where
     F: Fn(Mail) -> Fut + Send + Sync,
     Fut: Future<Output = Result<(), Failure>> + Send,
 {
-    let mut delivered = Delivered::default();
     let mut first_error = None;
     // Emails that become due during the run belong to the next one, so that a run ends.
     let now = env.clock.now();
@@ -56,8 +57,8 @@ where
         loop {
             let due = due(env, shard, now, after.as_ref()).await?;
             let attempts = stream::iter(due.clone()).map(|key| attempt(env, key, shard, &send));
-            let outcomes: Vec<_> = attempts.buffer_unordered(CONCURRENT).collect().await;
-            for outcome in outcomes {
+            let mut outcomes = pin!(attempts.buffer_unordered(CONCURRENT));
+            while let Some(outcome) = outcomes.next().await {
                 match outcome {
                     Ok(Attempted::Sent) => delivered.sent += 1,
                     Ok(Attempted::Postponed) => delivered.postponed += 1,
@@ -75,7 +76,7 @@ where
             after = due.into_iter().next_back();
         }
     }
-    first_error.map_or(Ok(delivered), Err)
+    first_error.map_or(Ok(()), Err)
 }
 
 /// Whether an email is due; for one read, without a claim.
