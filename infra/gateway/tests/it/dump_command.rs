@@ -16,7 +16,7 @@ use crate::check_command::entries;
 use crate::process::{gateway, listed, register, startup_error};
 
 /// The longest wait for something that happens in milliseconds.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(30);
 
 fn command(store: &TestStore, name: &str, file: &Path) -> Command {
     let mut command = gateway(store);
@@ -240,7 +240,16 @@ async fn an_import_that_was_killed_continues_and_nothing_else_uses_the_store() {
     child.wait().unwrap();
     drop(feeder.join().unwrap());
 
-    let output = gateway(&to).output().unwrap();
+    let mut server = gateway(&to).stderr(Stdio::piped()).spawn().unwrap();
+    let ended = async {
+        while server.try_wait().unwrap().is_none() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let ended = timeout(LIMIT, ended).await;
+    server.kill().unwrap();
+    assert!(ended.is_ok(), "it serves a part of a dump");
+    let output = server.wait_with_output().unwrap();
     assert!(!output.status.success(), "{output:?}");
     assert!(
         text(&output.stderr).contains("error: the store contains an import"),
