@@ -77,7 +77,8 @@ pub async fn handle(
     Authenticated(caller): Authenticated,
 ) -> Result<Reply<LoginsBody>, ApiError> {
     let logins = ops::list(&app.env, &caller).await?;
-    let logins = logins.into_iter().map(|login| LoginBody::of(login, caller.login()));
+    let current = caller.login()?;
+    let logins = logins.into_iter().map(|login| LoginBody::of(login, current));
     Ok(Reply::ok(LoginsBody {
         logins: logins.collect(),
     }))

@@ -1,7 +1,7 @@
 //! The identity that a request's log line names.
 
 use domain::logins::SignedIn;
-use domain::{Caller, LoginId, TenantId, UserId};
+use domain::{Caller, Credential, LoginId, TenantId, UserId};
 use serde::Serialize;
 
 /// The ids behind a verified or newly issued token.
@@ -20,10 +20,11 @@ pub struct Identity {
 
 impl From<&Caller> for Identity {
     fn from(caller: &Caller) -> Self {
+        let Credential::Login(login) = caller.credential();
         Self {
             tenant: caller.tenant(),
             user: caller.user(),
-            login: caller.login(),
+            login,
         }
     }
 }

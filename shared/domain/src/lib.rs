@@ -55,6 +55,6 @@ pub use id_generator::IdGenerator;
 pub use rng::{Rng, SystemRng};
 pub use role::{Permission, Role};
 pub use scope::TenantScope;
-pub use scope::caller::Caller;
+pub use scope::caller::{Caller, Credential};
 pub use security::SecurityEvent;
 pub use time::Timestamp;

@@ -10,7 +10,7 @@ use crate::{create, page, start};
 /// Appends an event of this action as a newer version of the program does.
 async fn write(app: &TestApp, actor: &Actor, action: &str) {
     let caller = &actor.caller();
-    let (user, login) = (caller.user(), caller.login());
+    let (user, login) = (caller.user(), caller.login().unwrap());
     let event = &format!(
         r#"{{"v":1,"data":{{"action":{action},"at":"2026-01-01T00:00:00.000Z","user":"{user}","login":"{login}",
         "address":null,"requestId":"request-of-a-newer-version"}}}}"#
@@ -46,7 +46,7 @@ async fn an_unknown_action_is_shown_without_its_members_and_the_page_goes_on() {
             "at": "2026-01-01T00:00:00.000Z",
             "tenantId": caller.tenant(),
             "userId": caller.user(),
-            "loginId": caller.login(),
+            "loginId": caller.login().unwrap(),
             "ip": null,
             "requestId": "request-of-a-newer-version",
         })

@@ -17,7 +17,7 @@ pub use self::listing::{ActionName, Direction, Listing};
 use crate::client::{Address, Client};
 use crate::id::{LoginId, UserId};
 use crate::record::{Projection, Record};
-use crate::scope::caller::Caller;
+use crate::scope::caller::{Caller, Credential};
 use crate::time::Timestamp;
 
 /// An entry of the audit log.
@@ -61,13 +61,8 @@ impl From<Event> for EventTime {
 impl Event {
     /// An action of a caller.
     pub fn by(caller: &Caller, action: Action) -> Self {
-        Self::of(
-            caller.user(),
-            Some(caller.login()),
-            caller.client(),
-            caller.at(),
-            action,
-        )
+        let Credential::Login(login) = caller.credential();
+        Self::of(caller.user(), Some(login), caller.client(), caller.at(), action)
     }
 
     /// An action on a user's account, or on the tenant alone.

@@ -47,9 +47,10 @@ impl Attempt<'_> {
                 AttemptCounters::of_email(txn, rules, email, device, self.client, now).await?
             }
             Target::Caller(caller) => {
+                let login = caller.login()?;
                 let (counters, login) = try_join!(
-                    AttemptCounters::of_login(txn, rules, caller.login(), self.client, now),
-                    store::find(txn, caller.user(), caller.login())
+                    AttemptCounters::of_login(txn, rules, login, self.client, now),
+                    store::find(txn, caller.user(), login)
                 )?;
                 // An attacker with a stolen access token cannot change this address, which takes a refresh token.
                 let known = login.and_then(|login| login.address).map(Address::network);
@@ -129,7 +130,7 @@ impl Attempt<'_> {
         };
         let (login, absent) = match self.target {
             Target::Email { email, .. } => (None, users::store::absent_id(email)),
-            Target::Caller(caller) => (Some(caller.login()), caller.user()),
+            Target::Caller(caller) => (Some(caller.login()?), caller.user()),
         };
         let action = Action::LoginRefused { attempts };
         let event = Event::of(user.unwrap_or(absent), login, self.client, now, action);

@@ -330,7 +330,7 @@ pub async fn log_out(env: &Env, caller: &Caller) -> Result<()> {
             |_, _| async { Ok(()) },
             |txn, scope, ()| {
                 txn.use_reserve();
-                store::end(txn, caller.user(), caller.login())?;
+                store::end(txn, caller.user(), caller.login()?)?;
                 audit::store::add(txn, scope, event)
             },
         )
@@ -411,7 +411,7 @@ pub async fn end(env: &Env, caller: &Caller, id: LoginId) -> Result<()> {
         Permission::ManageAccount,
         |txn, _| async move {
             try_join!(
-                store::find(&txn, caller.user(), caller.login()),
+                store::find(&txn, caller.user(), caller.login()?),
                 store::find(&txn, caller.user(), id)
             )
         },
@@ -436,7 +436,8 @@ pub async fn log_out_everywhere(env: &Env, caller: &Caller) -> Result<usize> {
         Permission::ManageAccount,
         |txn, _| async move { store::list(&txn, caller.user()).await },
         |txn, scope, logins| {
-            let own = logins.iter().find(|login| login.id == caller.login());
+            let own = caller.login()?;
+            let own = logins.iter().find(|login| login.id == own);
             own.ok_or(Error::Revoked)?.require_password(caller.at())?;
             txn.use_reserve();
             let ended = end_all(txn, caller, logins)?;

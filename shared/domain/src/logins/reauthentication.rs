@@ -41,7 +41,7 @@ pub async fn reauthenticate(env: &Env, caller: &Caller, password: &Password) -> 
                 |txn, _| async move {
                     try_join!(
                         users::store::find(&txn, caller.user()),
-                        store::find(&txn, caller.user(), caller.login()),
+                        store::find(&txn, caller.user(), caller.login()?),
                         attempt.counters(&txn, now)
                     )
                 },

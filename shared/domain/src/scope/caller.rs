@@ -15,12 +15,19 @@ use crate::scope::TenantScope;
 use crate::time::Timestamp;
 use crate::{logins, tenants};
 
+/// What a caller identifies themselves with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// An access token of this login.
+    Login(LoginId),
+}
+
 /// The identity in a verified token, and the client that sent it. Its login may have ended since the token was issued.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     user: UserId,
     tenant: TenantId,
-    login: LoginId,
+    credential: Credential,
     /// When the token was verified.
     at: Timestamp,
     client: Client,
@@ -32,7 +39,7 @@ impl Caller {
         Self {
             user,
             tenant,
-            login,
+            credential: Credential::Login(login),
             at,
             client,
         }
@@ -48,9 +55,16 @@ impl Caller {
         self.tenant
     }
 
-    /// The login that the token belongs to.
-    pub fn login(&self) -> LoginId {
-        self.login
+    /// What the caller identifies themselves with.
+    pub fn credential(&self) -> Credential {
+        self.credential
+    }
+
+    /// The login, for operations that only a login may perform. Fails for any other credential.
+    pub fn login(&self) -> Result<LoginId> {
+        match self.credential {
+            Credential::Login(login) => Ok(login),
+        }
     }
 
     /// When the token was verified: the time of the request.
@@ -95,8 +109,9 @@ impl Caller {
     ///
     /// Decodes only the login's expiry and the member's role and suspension; nothing else affects the decision.
     async fn check(&self, txn: &Txn, permission: Permission) -> Result<()> {
+        let Credential::Login(login) = self.credential;
         let (expiry, role) = join!(
-            logins::store::expiry(txn, self.user, self.login),
+            logins::store::expiry(txn, self.user, login),
             tenants::store::role(txn, self.user, self.tenant)
         );
         let login = expiry?.filter(|expiry| expiry.is_alive(self.at));

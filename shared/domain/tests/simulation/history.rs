@@ -398,6 +398,11 @@ impl Recorder {
     }
 }
 
+/// The login of a caller, who has one in every run.
+pub(crate) fn login_of(caller: &Caller) -> LoginId {
+    caller.login().expect("the caller has a login")
+}
+
 /// A text that names the event that wrote it. It is valid as a name, as a path and as a request id.
 pub(crate) fn mark(number: usize) -> String {
     // Only sessions with text that is not ASCII have a text for searches.

@@ -23,7 +23,8 @@ async fn attempts_from_elsewhere_do_not_throttle_a_password_change() {
 /// The caller of an access token that is used at this address.
 fn caller_at(actor: &Actor, address: &str) -> Caller {
     let caller = actor.caller();
-    let (user, tenant, login, at) = (caller.user(), caller.tenant(), caller.login(), caller.at());
+    let (user, tenant, at) = (caller.user(), caller.tenant(), caller.at());
+    let login = caller.login().unwrap();
     Caller::verified(user, tenant, login, at, client_at(address))
 }
 

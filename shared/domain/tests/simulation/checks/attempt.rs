@@ -3,7 +3,7 @@
 use domain::LoginId;
 use domain::throttle::DeviceToken;
 
-use crate::history::{Call, Event, Reply};
+use crate::history::{Call, Event, Reply, login_of};
 
 /// An attempt at the password of an account.
 pub(super) struct Attempt<'h> {
@@ -40,7 +40,7 @@ impl Attempt<'_> {
     /// The login of an authenticated attempt. Such attempts are counted per login.
     pub(super) fn login(&self) -> Option<LoginId> {
         match &self.event.call {
-            Call::ChangePassword { caller, .. } | Call::Reauthenticate { caller, .. } => Some(caller.login()),
+            Call::ChangePassword { caller, .. } | Call::Reauthenticate { caller, .. } => Some(login_of(caller)),
             _ => None,
         }
     }

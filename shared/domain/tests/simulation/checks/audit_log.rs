@@ -6,7 +6,7 @@ use domain::audit::{self, Action};
 use super::audit_readers;
 use super::problems::Problems;
 use super::run::Run;
-use crate::history::{Call, END, Event, History, Reply};
+use crate::history::{Call, END, Event, History, Reply, login_of};
 
 pub(super) fn check(run: Run<'_>, problems: &mut Problems) {
     for event in &run.history.events {
@@ -112,7 +112,7 @@ fn order(entries: &[(&Event, &audit::Event)], problems: &mut Problems) {
             // A password change also opens a login, later than it was called.
             let is_of_other_login = matches!(entry.action, Action::LoginRefused { .. } | Action::LoggedIn);
             let is_own = entry.user == Some(caller.user())
-                && (is_of_other_login || entry.at == event.at && entry.login == Some(caller.login()));
+                && (is_of_other_login || entry.at == event.at && entry.login == Some(login_of(caller)));
             problems.unless(is_own, || {
                 format!("#{} logged {entry:?} for another caller or time", event.number)
             });

@@ -4,7 +4,7 @@ use domain::logins::{Login, RefreshToken};
 use domain::{Caller, LoginId, Timestamp};
 
 use super::run::Run;
-use crate::history::{Call, END, Event, Reply, Tick};
+use crate::history::{Call, END, Event, Reply, Tick, login_of};
 
 /// A login whose first reply reached its client.
 pub(super) struct KnownLogin<'h> {
@@ -30,7 +30,7 @@ impl<'h> KnownLogin<'h> {
     pub(super) fn may_be_ended_by(&self, event: &Event) -> bool {
         let is_own = |caller: &Caller| caller.user() == self.login.user;
         match &event.call {
-            Call::LogOut { caller } => caller.login() == self.id() && event.may_have_executed(),
+            Call::LogOut { caller } => login_of(caller) == self.id() && event.may_have_executed(),
             Call::EndLogin { caller, id } => *id == self.id() && is_own(caller) && event.may_have_executed(),
             Call::LogOutEverywhere { caller } => is_own(caller) && event.may_have_executed(),
             Call::ChangePassword { caller, .. } => {
@@ -75,7 +75,7 @@ impl<'h> KnownLogin<'h> {
 
     /// Whether the call requires this login to be active.
     pub(super) fn authorises(&self, call: &Call) -> bool {
-        call.authority().is_some_and(|caller| caller.login() == self.id())
+        call.authority().is_some_and(|caller| login_of(caller) == self.id())
     }
 
     /// The earliest expiry that an operation called at `tick` may see.

@@ -8,7 +8,7 @@ use super::known_login::KnownLogin;
 use super::problems::Problems;
 use super::run::Run;
 use super::{password_proofs, refresh_tokens};
-use crate::history::{Call, END, Event, Reply};
+use crate::history::{Call, END, Event, Reply, login_of};
 
 fn may_create_login(call: &Call) -> bool {
     matches!(
@@ -101,7 +101,7 @@ fn ends(login: &KnownLogin<'_>, problems: &mut Problems) {
     for event in login.events() {
         let number = event.number;
         match &event.call {
-            Call::LogOut { caller } if caller.login() == id => {
+            Call::LogOut { caller } if login_of(caller) == id => {
                 let is_logged = login.run.trail.actions(number).count() > 0;
                 let done = event.reply.is_success();
                 problems.unless(!done || is_logged || login.may_be_missing_for(event), || {

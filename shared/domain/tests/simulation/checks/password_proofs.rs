@@ -5,11 +5,11 @@ use domain::logins::PASSWORD_PROOF;
 
 use super::known_login::KnownLogin;
 use super::problems::Problems;
-use crate::history::{Call, END, Event, Reply};
+use crate::history::{Call, END, Event, Reply, login_of};
 
 pub(super) fn check(login: &KnownLogin<'_>, problems: &mut Problems) {
     let proofs = login.events().iter().filter(|event| {
-        matches!(&event.call, Call::Reauthenticate { caller, .. } if caller.login() == login.id())
+        matches!(&event.call, Call::Reauthenticate { caller, .. } if login_of(caller) == login.id())
             && event.may_have_executed()
     });
     let proofs: Vec<&Event> = proofs.collect();
@@ -17,7 +17,7 @@ pub(super) fn check(login: &KnownLogin<'_>, problems: &mut Problems) {
         let (Call::EndLogin { caller, .. } | Call::LogOutEverywhere { caller }) = &event.call else {
             continue;
         };
-        if caller.login() != login.id() {
+        if login_of(caller) != login.id() {
             continue;
         }
         let number = event.number;

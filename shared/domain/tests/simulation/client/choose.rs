@@ -11,7 +11,7 @@ use fastrand::Rng;
 
 use super::Client;
 use super::knowledge::Knowledge;
-use crate::history::{Call, Selection};
+use crate::history::{Call, Selection, login_of};
 
 impl Client {
     pub(super) fn choose(&mut self) -> Call {
@@ -42,12 +42,12 @@ impl Client {
             };
         };
         if rng.u32(..if self.is_thief { 2 } else { 5 }) == 0 {
-            if let Some((token, from)) = self.own_tokens.get(&caller.login()) {
+            if let Some((token, from)) = self.own_tokens.get(&login_of(&caller)) {
                 let (token, from) = (token.clone(), *from);
                 return Call::Refresh { token, from };
             }
             // Mostly the newest token or the one before: some are replaced immediately, some late, some by two clients.
-            let tokens = &knowledge.tokens[&caller.login()];
+            let tokens = &knowledge.tokens[&login_of(&caller)];
             let back = rng.usize(..tokens.len()).min(rng.usize(..3));
             let (token, from) = tokens[tokens.len() - 1 - back].clone();
             return Call::Refresh { token, from };
@@ -75,7 +75,7 @@ impl Client {
             (0, _) => Call::LogOut { caller },
             (1..3, _) => Call::ListLogins { caller },
             (3, _) => {
-                let login = rng.choice(&knowledge.callers).map_or(caller.login(), Caller::login);
+                let login = rng.choice(&knowledge.callers).map_or(login_of(&caller), login_of);
                 Call::EndLogin { caller, id: login }
             }
             (4, _) if rng.bool() => Call::LogOutEverywhere { caller },

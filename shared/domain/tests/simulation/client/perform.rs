@@ -14,7 +14,7 @@ use domain::users::ops::Registration;
 use domain::{Caller, Env, Result, audit, logins, sessions, sweep, users};
 
 use super::Client;
-use crate::history::{Call, Reply, mark};
+use crate::history::{Call, Reply, login_of, mark};
 
 impl Client {
     pub(super) async fn perform(&mut self, number: usize, client: &domain::Client, call: &Call) -> Result<Reply> {
@@ -23,7 +23,7 @@ impl Client {
         let expected = |expects: Option<u64>| move |version| expects.is_none_or(|expected| expected == version);
         // The caller at the time of this request, from its address.
         let calling = |caller: &Caller| {
-            let (user, tenant, login) = (caller.user(), caller.tenant(), caller.login());
+            let (user, tenant, login) = (caller.user(), caller.tenant(), login_of(caller));
             Caller::verified(user, tenant, login, env.clock.now(), client.clone())
         };
         Ok(match call {
