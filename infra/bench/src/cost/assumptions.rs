@@ -13,7 +13,7 @@ pub(super) const PEAK: f64 = 4.0;
 pub(super) const SESSIONS: f64 = 20.0;
 pub(super) const LOGINS: f64 = 3.0;
 
-/// Age of the audit log when its disk space is computed, in months. Entries are kept forever.
+/// Age of the audit log when its disk space is computed, in months: as long as entries are kept by default.
 pub(super) const MONTHS: f64 = 12.0;
 
 /// Time of a trip to the cluster in milliseconds, from a function in the same region. FoundationDB's documentation

@@ -178,8 +178,8 @@ impl Load {
                 name: "nodes of the smallest cluster",
                 used: wanted_nodes,
                 maximum: MIN_NODES,
-                remedy: "add nodes: FoundationDB redistributes the data by itself; the audit log, which is kept \
-                         forever, could move to cheaper storage after some time",
+                remedy: "add nodes: FoundationDB redistributes the data by itself; most of it is the \
+                         audit log, which `AUDIT_RETENTION_DAYS` shortens",
             },
         ]
     }

@@ -57,7 +57,7 @@ fn assumptions(text: &mut String, inputs: &Inputs) {
          | a session | {:.0} |\n\
          | an event of the audit log | {:.0} |\n\
          | a user with {LOGINS} logins and {SESSIONS} sessions | {:.0} |\n\
-         | growth per user and active day: the audit log is kept forever | {:.0} |\n\n\
+         | growth per user and active day: the audit log, in its first year | {:.0} |\n\n\
          The cluster keeps {COPIES} copies and uses {OVERHEAD} bytes of disk per byte.\n\n",
         stored.account,
         stored.login,
