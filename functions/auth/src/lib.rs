@@ -13,6 +13,7 @@ mod refresh;
 mod register;
 mod schema;
 mod signed_in;
+mod transport;
 
 api::function! {
     tag: "authentication",

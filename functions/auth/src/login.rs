@@ -1,7 +1,7 @@
 //! `POST /auth/login`
 
 use api::openapi::problems;
-use api::{ApiError, AppState, Body, Checks, ClientInfo, Field, LoggedEmail, Reply};
+use api::{ApiError, AppState, Body, Checks, ClientInfo, Cookies, Field, LoggedEmail, Reply};
 use axum::extract::State;
 use domain::logins::ops;
 use domain::password::Password;
@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::schema;
 use crate::signed_in::SignedInBody;
+use crate::transport::Transport;
 
 /// Email and password.
 #[derive(Deserialize, ToSchema)]
@@ -31,10 +32,13 @@ pub struct LoginBody {
         example = "coditect_dt_UNcbT3_yzB2MX0vQSAzjCPPIZ2mpnoEmbXPMqGJM5tE"
     )]
     device_token: Field<String>,
+    /// Where the response has its tokens; with `cookie`, a device token is also read from its cookie.
+    #[schema(value_type = Option<schema::Transport>)]
+    transport: Field<String>,
 }
 
 impl LoginBody {
-    fn parse(self) -> Result<(Email, Password, Option<DeviceToken>), ApiError> {
+    fn parse(self) -> Result<(Email, Password, Option<DeviceToken>, Transport), ApiError> {
         let mut checks = Checks::new();
         let email = checks.required("email", self.email, |text| Email::parse(&text));
         let password = checks.required("password", self.password, |text| Password::claimed(&text));
@@ -42,8 +46,11 @@ impl LoginBody {
         let device = checks.optional("deviceToken", self.device_token, |text| {
             schema::bounded(text).map(|text| DeviceToken::parse(&text))
         });
-        match (email, password, device) {
-            (Some(email), Some(password), Some(device)) => Ok((email, password, device.flatten())),
+        let transport = checks.optional("transport", self.transport, |text| Transport::parse(&text));
+        match (email, password, device, transport) {
+            (Some(email), Some(password), Some(device), Some(transport)) => {
+                Ok((email, password, device.flatten(), transport.unwrap_or_default()))
+            }
             _ => Err(checks.into_error()),
         }
     }
@@ -56,12 +63,25 @@ impl LoginBody {
     path = "/auth/login",
     tag = "authentication",
     operation_id = "logIn",
-    request_body = LoginBody,
+    request_body(
+        content = LoginBody,
+        examples(
+            ("body" = (
+                summary = "A program that keeps its tokens itself",
+                value = json!({"email": "test@example.com", "password": "password123"})
+            )),
+            ("cookie" = (
+                summary = "A page whose tokens are in cookies",
+                value = json!({"email": "test@example.com", "password": "password123", "transport": "cookie"})
+            )),
+        )
+    ),
     responses(
         (
             status = 200,
             description = "The new login.",
             body = SignedInBody,
+            headers(("Set-Cookie")),
             links((
                 "refresh" = (
                     operation_id = "refresh",
@@ -71,6 +91,7 @@ impl LoginBody {
         ),
         problems::InvalidCredentials,
         problems::AccountSuspended,
+        problems::OriginNotAllowed,
         problems::TooManyAttempts,
         problems::StoreFull,
         problems::StoreUnavailable,
@@ -80,10 +101,12 @@ pub async fn handle(
     State(app): State<AppState>,
     ClientInfo(client): ClientInfo,
     logged_email: LoggedEmail,
+    cookies: Cookies,
     Body(body): Body<LoginBody>,
 ) -> Result<Reply<SignedInBody>, ApiError> {
-    let (email, password, device) = body.parse()?;
+    let (email, password, device, transport) = body.parse()?;
     logged_email.record(&app, &email);
+    let device = transport.device(device, &cookies)?;
     let signed_in = ops::log_in(&app.env, &client, &email, &password, device.as_ref()).await?;
-    SignedInBody::reply(Reply::ok, &app, signed_in)
+    SignedInBody::reply(Reply::ok, &app, &signed_in, transport)
 }

@@ -1,7 +1,7 @@
 //! `POST /auth/password`
 
 use api::openapi::problems;
-use api::{ApiError, AppState, Authenticated, Body, Checks, Field, Reply};
+use api::{ApiError, AppState, Authenticated, Body, Checks, Cookies, Field, Reply};
 use axum::extract::State;
 use domain::password::Password;
 use domain::text::Rejection;
@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::schema;
 use crate::signed_in::SignedInBody;
+use crate::transport::Transport;
 
 /// The current and the new password.
 #[derive(Deserialize, ToSchema)]
@@ -23,18 +24,22 @@ pub struct PasswordBody {
     /// The password from now on.
     #[schema(value_type = schema::NewPassword)]
     new_password: Field<String>,
+    /// Where the response has its tokens.
+    #[schema(value_type = Option<schema::Transport>)]
+    transport: Field<String>,
 }
 
 impl PasswordBody {
     /// Leaves the new password unchecked, because the policy depends on the account.
-    fn parse(self) -> Result<(Password, String), ApiError> {
+    fn parse(self) -> Result<(Password, String, Transport), ApiError> {
         let mut checks = Checks::new();
         let current = checks.required("currentPassword", self.current_password, |text| {
             Password::claimed(&text)
         });
         let new = checks.required("newPassword", self.new_password, Ok::<_, Rejection>);
-        match (current, new) {
-            (Some(current), Some(new)) => Ok((current, new)),
+        let transport = checks.optional("transport", self.transport, |text| Transport::parse(&text));
+        match (current, new, transport) {
+            (Some(current), Some(new), Some(transport)) => Ok((current, new, transport.unwrap_or_default())),
             _ => Err(checks.into_error()),
         }
     }
@@ -54,6 +59,7 @@ impl PasswordBody {
             status = 200,
             description = "The password is the new one, all logins have ended, and this is a new one.",
             body = SignedInBody,
+            headers(("Set-Cookie")),
             links((
                 "refresh" = (
                     operation_id = "refresh",
@@ -62,15 +68,18 @@ impl PasswordBody {
             ))
         ),
         problems::InvalidCredentials,
+        problems::OriginNotAllowed,
         problems::TooManyAttempts,
     ),
 )]
 pub async fn handle(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
+    cookies: Cookies,
     Body(body): Body<PasswordBody>,
 ) -> Result<Reply<SignedInBody>, ApiError> {
-    let (current, new) = body.parse()?;
+    let (current, new, transport) = body.parse()?;
+    transport.check(&cookies)?;
     let signed_in = ops::change_password(&app.env, &caller, &current, &new).await?;
-    SignedInBody::reply(Reply::ok, &app, signed_in)
+    SignedInBody::reply(Reply::ok, &app, &signed_in, transport)
 }

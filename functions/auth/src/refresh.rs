@@ -1,5 +1,7 @@
 //! `POST /auth/refresh`
 
+use api::cookies::{self, Cookies};
+use api::error::Violation;
 use api::openapi::problems;
 use api::{ApiError, AppState, Body, Checks, ClientInfo, Field, Reply};
 use axum::extract::State;
@@ -11,25 +13,53 @@ use utoipa::ToSchema;
 
 use crate::schema;
 use crate::signed_in::SignedInBody;
+use crate::transport::Transport;
 
 /// The refresh token of a login.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Refresh)]
 pub struct RefreshBody {
-    /// The `refreshToken` of the last response.
-    #[schema(value_type = schema::RefreshToken)]
+    /// The `refreshToken` of the last response; without it, the cookie is read.
+    #[schema(value_type = Option<schema::RefreshToken>)]
     refresh_token: Field<String>,
+    /// Where the response has its tokens. Those of a cookie are in cookies again.
+    #[schema(value_type = Option<schema::Transport>)]
+    transport: Field<String>,
 }
 
 impl RefreshBody {
-    fn parse(self) -> Result<RefreshToken, ApiError> {
+    fn parse(self, cookies: &Cookies) -> Result<(RefreshToken, Transport), ApiError> {
         let mut checks = Checks::new();
-        match checks.required("refreshToken", self.refresh_token, Ok::<_, Rejection>) {
-            Some(text) => RefreshToken::parse(&text).ok_or_else(|| Error::InvalidRefreshToken(None).into()),
-            None => Err(checks.into_error()),
-        }
+        let text = checks.optional("refreshToken", self.refresh_token, Ok::<_, Rejection>);
+        let transport = checks.optional("transport", self.transport, |text| Transport::parse(&text));
+        let (Some(text), Some(transport)) = (text, transport) else {
+            return Err(checks.into_error());
+        };
+        transport.unwrap_or_default().check(cookies)?;
+        let (text, used) = match (text, transport) {
+            (Some(text), _) => (Some(text), transport.unwrap_or_default()),
+            (None, Some(Transport::Body)) => (None, Transport::Body),
+            // A script cannot move the token of a cookie to a body, where it could read it.
+            (None, _) => (cookies.get(cookies::REFRESH)?, Transport::Cookie),
+        };
+        let token = match text {
+            Some(text) => RefreshToken::parse(&text),
+            // A page cannot know whether the browser has the cookie.
+            None if transport == Some(Transport::Cookie) => None,
+            None => return Err(token_required()),
+        };
+        Ok((token.ok_or(Error::InvalidRefreshToken(None))?, used))
     }
+}
+
+/// The rejection of a request without a token in its body and its cookies.
+fn token_required() -> ApiError {
+    let violation = Violation {
+        pointer: "/refreshToken".to_owned(),
+        message: "is required".to_owned(),
+    };
+    ApiError::invalid(vec![violation])
 }
 
 /// Exchanges a refresh token for new tokens. For 30 seconds after that, the old token is accepted at most twice more,
@@ -40,17 +70,34 @@ impl RefreshBody {
 /// exchange are used at two exchanges in a row. A client that gets 401 reads the stored token again, because another
 /// tab may have replaced it. If it has not changed, the client logs out with it (`POST /auth/logout`), which ends the
 /// login for a thief, too.
+///
+/// Without a `refreshToken` in the body, the token is read from the cookie, and the new tokens are in cookies. All tabs
+/// of a browser share the cookie, which is the one copy that the client needs to keep.
 #[utoipa::path(
     post,
     path = "/auth/refresh",
     tag = "authentication",
     operation_id = "refresh",
-    request_body = RefreshBody,
+    security((), ("refreshCookie" = [])),
+    request_body(
+        content = RefreshBody,
+        examples(
+            ("body" = (
+                summary = "A program that keeps its tokens itself",
+                value = json!({"refreshToken": "coditect_rt_AZDQoHw-ehGPPgEjRWeJqw"})
+            )),
+            ("cookie" = (
+                summary = "A page whose tokens are in cookies",
+                value = json!({"transport": "cookie"})
+            )),
+        )
+    ),
     responses(
         (
             status = 200,
             description = "The login's new tokens.",
             body = SignedInBody,
+            headers(("Set-Cookie")),
             links((
                 "refresh" = (
                     operation_id = "refresh",
@@ -59,6 +106,7 @@ impl RefreshBody {
             ))
         ),
         problems::InvalidRefreshToken,
+        problems::OriginNotAllowed,
         problems::TooManyAttempts,
         problems::QuotaExceeded,
         problems::StoreFull,
@@ -68,8 +116,10 @@ impl RefreshBody {
 pub async fn handle(
     State(app): State<AppState>,
     ClientInfo(client): ClientInfo,
+    cookies: Cookies,
     Body(body): Body<RefreshBody>,
 ) -> Result<Reply<SignedInBody>, ApiError> {
-    let signed_in = ops::refresh(&app.env, &client, &body.parse()?).await?;
-    SignedInBody::reply(Reply::ok, &app, signed_in)
+    let (token, transport) = body.parse(&cookies)?;
+    let signed_in = ops::refresh(&app.env, &client, &token).await?;
+    SignedInBody::reply(Reply::ok, &app, &signed_in, transport)
 }

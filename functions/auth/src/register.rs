@@ -1,7 +1,7 @@
 //! `POST /auth/register`
 
 use api::openapi::{parameters, problems};
-use api::{ApiError, AppState, Body, Checks, ClientInfo, Field, IdempotencyKey, LoggedEmail, Reply};
+use api::{ApiError, AppState, Body, Checks, ClientInfo, Cookies, Field, IdempotencyKey, LoggedEmail, Reply};
 use axum::extract::State;
 use domain::SecurityEvent;
 use domain::idempotency::Outcome;
@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use crate::schema;
 use crate::signed_in::SignedInBody;
+use crate::transport::Transport;
 
 /// An account to register.
 #[derive(Deserialize, ToSchema)]
@@ -36,10 +37,13 @@ pub struct RegisterBody {
     /// The user's company, which names the tenant; blank counts as absent.
     #[schema(value_type = Option<schema::PersonName>)]
     company: Field<String>,
+    /// Where the response has its tokens.
+    #[schema(value_type = Option<schema::Transport>)]
+    transport: Field<String>,
 }
 
 impl RegisterBody {
-    fn parse(self, passwords: Policy) -> Result<Registration, ApiError> {
+    fn parse(self, passwords: Policy) -> Result<(Registration, Transport), ApiError> {
         let mut checks = Checks::new();
         let email = checks.required("email", self.email, |text| Email::parse(&text));
         let mut name = |pointer, field: Field<String>| {
@@ -50,6 +54,7 @@ impl RegisterBody {
         let first_name = name("firstName", self.first_name);
         let last_name = name("lastName", self.last_name);
         let company = name("company", self.company);
+        let transport = checks.optional("transport", self.transport, |text| Transport::parse(&text));
         // Last, because the policy compares the password with the other members. If one of them is invalid, the request
         // is rejected anyway, and only the length is checked.
         let names = [&first_name, &last_name, &company];
@@ -60,14 +65,17 @@ impl RegisterBody {
         let password = checks.required("password", self.password, |text| {
             Password::chosen(&text, passwords, &context).inspect_err(|_| is_rejected = true)
         });
-        match (email, password, first_name, last_name, company) {
-            (Some(email), Some(password), Some(first_name), Some(last_name), Some(company)) => Ok(Registration {
-                email,
-                password,
-                first_name,
-                last_name,
-                company,
-            }),
+        match (email, password, first_name, last_name, company, transport) {
+            (Some(email), Some(password), Some(first_name), Some(last_name), Some(company), Some(transport)) => {
+                let registration = Registration {
+                    email,
+                    password,
+                    first_name,
+                    last_name,
+                    company,
+                };
+                Ok((registration, transport.unwrap_or_default()))
+            }
             _ if is_rejected => Err(checks.into_error().with_security_event(SecurityEvent::PasswordRejected)),
             _ => Err(checks.into_error()),
         }
@@ -89,7 +97,7 @@ impl RegisterBody {
             status = 201,
             description = "The account and its first login.",
             body = SignedInBody,
-            headers(("Idempotency-Replayed")),
+            headers(("Idempotency-Replayed"), ("Set-Cookie")),
             links(
                 (
                     "logIn" = (
@@ -107,6 +115,7 @@ impl RegisterBody {
         ),
         problems::EmailTaken,
         problems::AccountSuspended,
+        problems::OriginNotAllowed,
         problems::TooManyAttempts,
         problems::StoreFull,
         problems::StoreUnavailable,
@@ -117,13 +126,15 @@ pub async fn handle(
     ClientInfo(client): ClientInfo,
     IdempotencyKey(key): IdempotencyKey,
     logged_email: LoggedEmail,
+    cookies: Cookies,
     Body(body): Body<RegisterBody>,
 ) -> Result<Reply<SignedInBody>, ApiError> {
-    let registration = body.parse(app.env.limits.passwords)?;
+    let (registration, transport) = body.parse(app.env.limits.passwords)?;
     logged_email.record(&app, &registration.email);
+    transport.check(&cookies)?;
     let (signed_in, replayed) = match ops::register(&app.env, &client, registration, key.as_ref()).await? {
         Outcome::Fresh(signed_in) => (signed_in, false),
         Outcome::Replayed(signed_in) => (signed_in, true),
     };
-    Ok(SignedInBody::reply(Reply::created, &app, signed_in)?.replayed(replayed))
+    Ok(SignedInBody::reply(Reply::created, &app, &signed_in, transport)?.replayed(replayed))
 }

@@ -5,6 +5,8 @@ use domain::tenants::Kind;
 use domain::text::{NAME_MAX, Rejection};
 use domain::{logins, password, throttle, users};
 
+use crate::transport;
+
 api::schemas! {
     /// An email address.
     Email = formatted("email")
@@ -59,6 +61,14 @@ api::schemas! {
         ))
         .max_length(Some(throttle::DeviceToken::CHARS))
         .examples(["coditect_dt_UNcbT3_yzB2MX0vQSAzjCPPIZ2mpnoEmbXPMqGJM5tE"]);
+
+    /// The transport of the refresh token and the device token.
+    Transport = text()
+        .description(Some(
+            "`cookie` stores the refresh token and the device token in cookies, which scripts cannot read, instead of \
+             the body. The request must come from a page whose `Origin` may use cookies.",
+        ))
+        .enum_values(Some(transport::Transport::NAMES));
 
     /// A refresh token.
     RefreshToken = text()

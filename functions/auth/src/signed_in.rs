@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::schema;
+use crate::transport::Transport;
 
 /// The tokens of a login, with its user and tenant.
 #[derive(Serialize, ToSchema)]
@@ -31,10 +32,14 @@ pub struct SignedInBody {
     /// When the access token expires.
     #[schema(value_type = Time)]
     expires_at: Timestamp,
-    #[schema(value_type = schema::RefreshToken)]
-    refresh_token: String,
-    #[schema(value_type = schema::DeviceToken)]
-    device_token: String,
+    /// Absent if it is in a cookie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::RefreshToken, required = false)]
+    refresh_token: Option<String>,
+    /// Absent if it is in a cookie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::DeviceToken, required = false)]
+    device_token: Option<String>,
     /// The signed-in user.
     user: UserBody,
     /// The tenant of the login.
@@ -83,27 +88,36 @@ struct TenantBody {
 }
 
 impl SignedInBody {
-    /// Signs an access token for a stored login, and shapes the reply.
+    /// Signs an access token for a stored login, and shapes the reply: the one place where tokens leave the API.
     pub fn reply(
         success: fn(Self) -> Reply<Self>,
         app: &AppState,
-        signed_in: SignedIn,
+        signed_in: &SignedIn,
+        transport: Transport,
     ) -> Result<Reply<Self>, ApiError> {
-        let (identity, security) = (Identity::from(&signed_in), signed_in.security);
-        Ok(success(Self::sign(app, signed_in)?)
-            .issued_to(identity)
-            .security(security))
+        let (identity, security) = (Identity::from(signed_in), signed_in.security);
+        let mut body = Self::sign(app, signed_in)?;
+        let reply = match transport {
+            Transport::Body => {
+                let token = &signed_in.refresh_token;
+                body.refresh_token = Some(token.reveal());
+                body.device_token = Some(token.device_token().reveal());
+                success(body)
+            }
+            Transport::Cookie => Transport::add_cookies(success(body), signed_in, app.env.limits.login)?,
+        };
+        Ok(reply.issued_to(identity).security(security))
     }
 
-    fn sign(app: &AppState, signed_in: SignedIn) -> Result<Self, ApiError> {
+    /// The body without the refresh token and the device token.
+    fn sign(app: &AppState, signed_in: &SignedIn) -> Result<Self, ApiError> {
         let SignedIn {
             user,
             tenant,
             membership,
             login,
-            refresh_token,
             at,
-            security: _,
+            ..
         } = signed_in;
         let subject = Subject {
             user: user.id.uuid(),
@@ -119,18 +133,18 @@ impl SignedInBody {
             token_type: "Bearer",
             expires_in: claims.exp.saturating_sub(claims.iat),
             expires_at: Timestamp::from_millis(claims.exp.saturating_mul(1000)),
-            refresh_token: refresh_token.reveal(),
-            device_token: refresh_token.device_token().reveal(),
+            refresh_token: None,
+            device_token: None,
             user: UserBody {
                 id: user.id,
                 email: user.email.to_string(),
-                first_name: user.first_name.map(|name| name.to_string()),
-                last_name: user.last_name.map(|name| name.to_string()),
+                first_name: user.first_name.as_ref().map(ToString::to_string),
+                last_name: user.last_name.as_ref().map(ToString::to_string),
                 created_at: user.created_at,
             },
             tenant: TenantBody {
                 id: tenant.id,
-                name: tenant.name,
+                name: tenant.name.clone(),
                 kind: tenant.kind.as_str(),
                 role: membership.role.as_str(),
             },

@@ -30,7 +30,7 @@ use domain::usage::Quotas;
 
 pub use logging::{AddressDetail, LogFormat, Logs, Stream};
 pub use mail::{Mail, MailSettings, MailTransport};
-pub use origins::Origins;
+pub use origins::{CookieOrigins, Origins};
 pub use server::{Connections, Mode, Timeouts};
 pub use tokens::TokenUse;
 pub use traces::{Headers, Sampler, Traces};
@@ -55,6 +55,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// `CORS_ALLOWED_ORIGINS`.
     pub origins: Origins,
+    /// `PUBLIC_URL`: the base of the links in emails, whose origin also counts as the API's own.
+    pub public_url: Option<String>,
     /// `LOGIN_IDLE_SECONDS`, `LOGIN_TTL_SECONDS`.
     pub login: Lifetime,
     /// `THROTTLE`, `THROTTLE_…`; `None` if nothing is throttled.
@@ -65,7 +67,7 @@ pub struct Config {
     pub audit_retention: Duration,
     /// `PASSWORD_POLICY`, `PASSWORD_MIN_LENGTH`.
     pub passwords: Policy,
-    /// `MAIL`, `MAIL_FROM`, `MAIL_CA_FILE`, `PUBLIC_URL`.
+    /// `MAIL`, `MAIL_FROM`, `MAIL_CA_FILE`.
     pub mail: Mail,
     /// `SWEEP_SECONDS`: how often a server runs its jobs; `None` if it never does.
     pub sweep_interval: Option<Duration>,
@@ -79,6 +81,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// The origins whose pages may use cookies.
+    pub fn cookie_origins(&self) -> CookieOrigins {
+        CookieOrigins::new(self.public_url.as_deref(), &self.origins)
+    }
+
     /// Reads the process's environment, for a function with this use of tokens.
     pub fn from_env(token_use: TokenUse) -> Result<Self, ConfigError> {
         Self::read(process_variable, token_use, std::io::stderr().is_terminal())
@@ -97,6 +104,7 @@ impl Config {
         let vars = Variables::new(lookup);
         let mode = server::mode(&vars)?;
         let store = store::settings(&vars)?;
+        let public_url = mail::public_url(&vars)?;
         Ok(Self {
             metrics: server::metrics(&vars, mode)?,
             traces: traces::traces(&vars, mode, store.engine.name())?,
@@ -112,7 +120,8 @@ impl Config {
             quotas: quotas::quotas(&vars, mode)?,
             audit_retention: quotas::audit_retention(&vars)?,
             passwords: accounts::passwords(&vars)?,
-            mail: mail::mail(&vars)?,
+            mail: mail::mail(&vars, public_url.clone())?,
+            public_url,
             sweep_interval: server::sweep_interval(&vars)?,
             logs: logging::logs(&vars, mode, on_terminal)?,
         })
@@ -188,6 +197,8 @@ mod tests {
             ("CORS_ALLOWED_ORIGINS", "https://a.example.com, *"),
             ("CORS_ALLOWED_ORIGINS", "https://*.com"),
             ("CORS_ALLOWED_ORIGINS", "https:"),
+            ("PUBLIC_URL", "app.example.com"),
+            ("PUBLIC_URL", "https://"),
             ("PASSWORD_MIN_LENGTH", "7"),
             ("PASSWORD_MIN_LENGTH", "65"),
             ("PASSWORD_POLICY", "Strict"),

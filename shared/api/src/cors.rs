@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::response::Response;
 use futures_util::FutureExt as _;
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
-use tower_http::cors::{AllowOrigin, CorsLayer, ResponseFuture};
+use tower_http::cors::{AllowCredentials, AllowOrigin, CorsLayer, ResponseFuture};
 
 use crate::config::Origins;
 
@@ -47,8 +47,8 @@ pub const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) struct Cors {
     origins: Origins,
     layer: CorsLayer,
-    /// The headers of every response: all that the layer adds, except a listed origin. They are computed once, because
-    /// the layer would compute the same headers for every request.
+    /// The headers of every response: all that the layer adds, except those that depend on the origin. They are
+    /// computed once, because the layer would compute the same headers for every request.
     common: HeaderMap,
 }
 
@@ -85,8 +85,17 @@ impl Cors {
             && is_allowed(&self.origins, origin)
         {
             response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            if is_named(&self.origins, origin) {
+                let yes = HeaderValue::from_static("true");
+                response.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
+            }
         }
     }
+}
+
+/// Whether pages of this origin may also send and receive cookies.
+fn is_named(origins: &Origins, origin: &HeaderValue) -> bool {
+    origin.to_str().is_ok_and(|origin| origins.names(origin))
 }
 
 fn is_allowed(origins: &Origins, origin: &HeaderValue) -> bool {
@@ -114,8 +123,10 @@ fn layer(origins: &Origins) -> CorsLayer {
             AllowOrigin::predicate(move |origin, _| is_allowed(&origins, origin))
         }
     };
+    let named = origins.clone();
     CorsLayer::new()
         .allow_origin(allowed)
+        .allow_credentials(AllowCredentials::predicate(move |origin, _| is_named(&named, origin)))
         .allow_methods(METHODS.map(|name| Method::from_bytes(name.as_bytes()).expect("a method of HTTP")))
         .allow_headers(REQUEST_HEADERS.map(HeaderName::from_static))
         .expose_headers(RESPONSE_HEADERS.map(HeaderName::from_static))
@@ -147,6 +158,9 @@ mod tests {
                 let mut added = HeaderMap::new();
                 cors.add_to(&mut added, origin.as_ref());
                 assert_eq!(added, added_headers(&cors.layer, origin.clone()), "{origin:?}");
+                let is_named = origins != Origins::Any && origin.as_ref().is_some_and(|origin| origin == allowed[0]);
+                let credentials = added.contains_key(header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
+                assert_eq!(credentials, is_named, "{origin:?}");
             }
 
             let mut response = HeaderMap::new();

@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | gets the store, the clock and the keys from | [`AppState`] |
 //! | gets the caller or the client from | [`Authenticated`], [`LogoutCaller`], [`ClientInfo`] |
+//! | reads the tokens of browsers from | [`Cookies`] |
 //! | names the email of an attempt to sign in to the log with | [`LoggedEmail`] |
 //! | parses the request with | [`Body`], [`Query`], [`Id`], [`Preconditions`], [`IdempotencyKey`] |
 //! | responds with | [`Reply`], [`Bare`] or [`Static`], or fails with [`ApiError`] |
@@ -20,6 +21,7 @@ pub mod client;
 mod client_address;
 pub mod command;
 pub mod config;
+pub mod cookies;
 pub mod cors;
 mod date;
 pub mod error;
@@ -56,6 +58,7 @@ mod trace_id;
 pub use app::{App, app};
 pub use caller::{Authenticated, LOGOUT_AFTER_EXPIRY, LogoutCaller};
 pub use client::ClientInfo;
+pub use cookies::Cookies;
 pub use error::{ApiError, Code};
 pub use function::Function;
 pub use idempotency::IdempotencyKey;

@@ -1,5 +1,7 @@
 //! Successful responses: `{"success": true, "data": …}`, or the bare form of another standard.
 
+use std::time::Duration;
+
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::SecurityEvent;
@@ -7,6 +9,7 @@ use http_body::Body as _;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::cookies;
 use crate::error::ApiError;
 use crate::identity::Identity;
 use crate::preconditions::{Preconditions, Version};
@@ -27,6 +30,7 @@ pub struct Reply<T> {
     replayed: bool,
     identity: Option<Identity>,
     security: Option<SecurityEvent>,
+    cookies: Vec<HeaderValue>,
     data: T,
 }
 
@@ -50,6 +54,7 @@ impl<T> Reply<T> {
             replayed: false,
             identity: None,
             security: None,
+            cookies: Vec::new(),
             data,
         }
     }
@@ -63,6 +68,7 @@ impl<T> Reply<T> {
             replayed: false,
             identity: None,
             security: None,
+            cookies: Vec::new(),
             data,
         }
     }
@@ -87,6 +93,17 @@ impl<T> Reply<T> {
     #[must_use]
     pub fn security(self, security: Option<SecurityEvent>) -> Self {
         Self { security, ..self }
+    }
+
+    /// Stores a secret in the browser, where scripts cannot read it, for at most `max_age`.
+    pub fn cookie(mut self, name: &'static str, secret: String, max_age: Duration) -> Result<Self, ApiError> {
+        self.cookies.push(cookies::set_cookie(name, secret, max_age)?);
+        Ok(self)
+    }
+
+    /// Removes a secret from the browser.
+    pub fn without_cookie(self, name: &'static str) -> Result<Self, ApiError> {
+        self.cookie(name, String::new(), Duration::ZERO)
     }
 
     /// Sets the version of the resource, which is sent as the `ETag`.
@@ -188,6 +205,9 @@ impl<T: Serialize> IntoResponse for Reply<T> {
         }
         if let Some(version) = self.version {
             headers.insert(header::ETAG, version.header());
+        }
+        for cookie in self.cookies {
+            headers.append(header::SET_COOKIE, cookie);
         }
         if let Some(identity) = self.identity {
             response.extensions_mut().insert(identity);

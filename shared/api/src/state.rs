@@ -10,7 +10,7 @@ use domain::usage::rate::WriteRate;
 use domain::{Env, Limits, SystemClock, SystemRng};
 use jwt::Tokens;
 
-use crate::config::Config;
+use crate::config::{Config, CookieOrigins};
 
 /// The services that handlers share. Clones refer to the same services.
 #[derive(Clone)]
@@ -22,6 +22,8 @@ pub struct Services {
     pub env: Env,
     /// Signs and verifies access tokens.
     pub tokens: Arc<Tokens>,
+    /// The origins whose pages may use cookies.
+    pub cookie_origins: CookieOrigins,
 }
 
 impl Deref for AppState {
@@ -34,8 +36,12 @@ impl Deref for AppState {
 
 impl AppState {
     /// The state with these services.
-    pub fn new(env: Env, tokens: Arc<Tokens>) -> Self {
-        Self(Arc::new(Services { env, tokens }))
+    pub fn new(env: Env, tokens: Arc<Tokens>, cookie_origins: CookieOrigins) -> Self {
+        Self(Arc::new(Services {
+            env,
+            tokens,
+            cookie_origins,
+        }))
     }
 
     /// The same state with reference counts of its own, for a thread that counts references for every request.
@@ -45,7 +51,7 @@ impl AppState {
             clock: Arc::new(self.env.clock.clone()),
             ..self.env.clone()
         };
-        Self::new(env, self.tokens.clone())
+        Self::new(env, self.tokens.clone(), self.cookie_origins.clone())
     }
 
     /// Opens the configured store, and uses the clock and the randomness of the operating system.
@@ -76,7 +82,8 @@ impl AppState {
             writes: WriteRate::default(),
             limits,
         };
-        Ok(Self::new(env, Arc::new(Tokens::new(config.tokens.clone()))))
+        let tokens = Arc::new(Tokens::new(config.tokens.clone()));
+        Ok(Self::new(env, tokens, config.cookie_origins()))
     }
 }
 

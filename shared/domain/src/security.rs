@@ -22,6 +22,8 @@ pub enum SecurityEvent {
     ForeignId,
     /// A cursor that was forged, or belongs to another tenant, list or filter.
     ForeignCursor,
+    /// A request that uses cookies, from an origin that may not: a page that the user does not trust.
+    ForeignOrigin,
     /// An idempotency key that belongs to another request, or to a registration with another password.
     IdempotencyMismatch,
     /// An operation that the caller's role does not allow.
@@ -84,6 +86,7 @@ impl SecurityEvent {
             | Self::RevokedToken
             | Self::ForeignId
             | Self::ForeignCursor
+            | Self::ForeignOrigin
             | Self::IdempotencyMismatch
             | Self::Forbidden
             | Self::WrongPassword

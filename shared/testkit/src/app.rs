@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use api::config::Origins;
+use api::config::{CookieOrigins, Origins};
 use api::{AppState, LogSink, Observer, RequestContext};
 use axum::body::{Body, Bytes};
 use axum::http::{Request, Response};
@@ -54,6 +54,9 @@ pub struct TestApp {
 impl TestApp {
     /// The client address of requests that do not set one (RFC 5737).
     pub const ADDRESS: IpAddr = client::ADDRESS;
+
+    /// The origin of the deployment's own pages, which may use cookies.
+    pub const ORIGIN: &str = "http://localhost:8080";
 
     /// Starts `router` on a new store, with every origin allowed.
     pub fn start(router: api::Router) -> Self {
@@ -154,7 +157,8 @@ impl TestApp {
         };
         change(&mut env);
         let tokens = Arc::new(Tokens::new(tokens));
-        let state = AppState::new(env.clone(), tokens.clone());
+        let cookie_origins = CookieOrigins::new(Some(Self::ORIGIN), origins);
+        let state = AppState::new(env.clone(), tokens.clone(), cookie_origins);
         let log: Arc<Mutex<Vec<Value>>> = Arc::default();
         let received = log.clone();
         let sink = LogSink::from_fn(move |line| {

@@ -143,23 +143,23 @@ impl Contract {
             if !is_documented && !is_transfer_header(name) {
                 return Err(format!("the header {name} is not documented"));
             }
-            if name != header::VARY && sent.get_all(name).iter().count() > 1 {
+            let is_list = [header::VARY, header::SET_COOKIE].contains(name);
+            if !is_list && sent.get_all(name).iter().count() > 1 {
                 return Err(format!("the header {name} is repeated"));
             }
         }
         for (name, header) in documented.into_iter().flatten() {
             let header = self.resolved(header);
-            match sent.get(name) {
-                None if header["required"] == true => return Err(format!("the header {name} is missing")),
-                None => {}
-                Some(value) => {
-                    let text = value.to_str().map_err(|_| format!("the header {name} is not ASCII"))?;
-                    let value = match header["schema"]["type"].as_str() {
-                        Some("integer") => text.parse::<u64>().map_or_else(|_| json!(text), |number| json!(number)),
-                        _ => json!(text),
-                    };
-                    self.validate(name, &header["schema"], &value)?;
-                }
+            if header["required"] == true && !sent.contains_key(name) {
+                return Err(format!("the header {name} is missing"));
+            }
+            for value in sent.get_all(name) {
+                let text = value.to_str().map_err(|_| format!("the header {name} is not ASCII"))?;
+                let value = match header["schema"]["type"].as_str() {
+                    Some("integer") => text.parse::<u64>().map_or_else(|_| json!(text), |number| json!(number)),
+                    _ => json!(text),
+                };
+                self.validate(name, &header["schema"], &value)?;
             }
         }
         Ok(())
@@ -348,6 +348,35 @@ mod tests {
         }
         assert_violation(with(&[("etag", "\"1\"")]), "media type is missing");
         assert_violation(with(&[("content-type", "text/plain"), ("etag", "\"1\"")]), "text/plain");
+    }
+
+    #[test]
+    fn each_cookie_is_checked() {
+        let body = example("/auth/logout", "post", "200");
+        let with = |more: &[(&'static str, &'static str)]| {
+            let mut all = vec![("content-type", "application/json")];
+            all.extend(more);
+            check(
+                &Method::POST,
+                "/v5/auth/logout",
+                StatusCode::OK,
+                &headers(&all),
+                Some(&body),
+            )
+        };
+        let valid = "__Host-coditect-refresh=; HttpOnly; SameSite=Strict; Secure; Path=/; Max-Age=0";
+        assert_eq!(with(&[]), Ok(()));
+        assert_eq!(with(&[("set-cookie", valid), ("set-cookie", valid)]), Ok(()));
+        for invalid in [
+            "__Host-coditect-refresh=; SameSite=Strict; Secure; Path=/; Max-Age=0",
+            "__Host-coditect-refresh=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0",
+            "__Host-coditect-refresh=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0",
+            "__Host-coditect-refresh=; HttpOnly; SameSite=Strict; Secure; Path=/; Domain=a.example; Max-Age=0",
+            "session=; HttpOnly; SameSite=Strict; Secure; Path=/; Max-Age=0",
+        ] {
+            let outcome = with(&[("set-cookie", valid), ("set-cookie", invalid)]);
+            assert_violation(outcome, "Set-Cookie is invalid");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
+use crate::app::TestApp;
 use crate::remote::Remote;
 
 /// The limit for the first response. The programs are compiled before.
@@ -127,6 +128,7 @@ impl LambdaWatch {
             .args(["--invoke-port", &address.port().to_string()])
             .args(["--concurrency", &concurrency.to_string()])
             .env("PASSWORD_POLICY", "basic")
+            .env("PUBLIC_URL", TestApp::ORIGIN)
             .envs(env.iter().map(|(name, value)| (name, value)))
             .current_dir(folder.path())
             .stdin(Stdio::null())

@@ -7,6 +7,7 @@ mod actor;
 mod app;
 #[cfg(feature = "fdb")]
 mod authority;
+mod browser;
 mod client;
 mod clock;
 mod contract;
@@ -25,6 +26,7 @@ pub use actor::Actor;
 pub use app::TestApp;
 #[cfg(feature = "fdb")]
 pub use authority::{Authority, Credentials};
+pub use browser::Browser;
 pub use clock::TestClock;
 pub use front_door::{FRONT_DOORS, FrontDoor, response_to};
 pub use front_door_checks::check_every_front_door;

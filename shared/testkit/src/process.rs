@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::app::TestApp;
 use crate::remote::Remote;
 
 /// A running server process that listens on a free port; dropping this kills it.
@@ -17,8 +18,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// A command whose environment has only a port, a token secret and the basic password policy. The test adds the
-    /// rest.
+    /// A command whose environment has only a port, a token secret, a public URL and the basic password policy. The
+    /// test adds the rest.
     pub fn command(program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command
@@ -26,6 +27,7 @@ impl Process {
             .env("PORT", "0")
             .env("JWT_SECRET", "a secret that only these tests sign with")
             .env("PASSWORD_POLICY", "basic")
+            .env("PUBLIC_URL", TestApp::ORIGIN)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

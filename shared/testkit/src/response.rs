@@ -143,6 +143,16 @@ impl TestResponse {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
+    /// The value of the cookie that the response sets; empty if it removes the cookie.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let all = self.headers.get_all(header::SET_COOKIE).iter();
+        let mut values = all.filter_map(|cookie| {
+            let (pair, _) = cookie.to_str().ok()?.split_once(';')?;
+            pair.strip_prefix(name)?.strip_prefix('=')
+        });
+        values.next()
+    }
+
     #[track_caller]
     fn data(mut self, status: StatusCode) -> Value {
         assert_eq!(self.status, status, "{}", self.body);

@@ -1,10 +1,12 @@
 //! The real program under the Runtime API, behind each of Lambda's front doors: bodies and client addresses.
 
+use api::cookies::{DEVICE, REFRESH};
 use axum::http::HeaderName;
 use axum::http::header::{CONTENT_TYPE, FORWARDED};
 use serde_json::{Value, json};
 use testkit::{
-    Code, FRONT_DOORS, FrontDoor, Process, RuntimeApi, Target as _, TestStore, check_every_front_door, response_to,
+    Browser, Code, FRONT_DOORS, FrontDoor, Process, RuntimeApi, Target as _, TestApp, TestStore,
+    check_every_front_door, response_to,
 };
 
 /// The client address of every sample. The client also sent an `X-Forwarded-For` header.
@@ -144,5 +146,62 @@ async fn a_login_has_no_address_if_the_front_door_vouches_for_none() {
         let door = function.behind(&sample);
         let data = door.post("/v5/auth/register").json(&account).send().await.created();
         assert_eq!(address(&door, token(&data)).await, Value::Null, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn cookies_work_behind_every_front_door() {
+    let store = TestStore::new();
+    let function = start(&store).await;
+    for (kind, sample) in FRONT_DOORS {
+        let door = function.behind(sample);
+        let mut browser = Browser::with_page_of(TestApp::ORIGIN);
+        let account = json!({
+            "email": format!("{kind}@example.com"), "password": "password123", "transport": "cookie",
+        });
+        let request = door.post("/v5/auth/register").json(&account);
+        browser.send(request).await.created();
+        // A load balancer without multi-value headers sends only one cookie.
+        assert_eq!(browser.cookie(DEVICE).is_some(), kind != "alb", "{kind}");
+        for _ in 0..2 {
+            let before = browser.cookie(REFRESH).unwrap().to_owned();
+            let request = door.post("/v5/auth/refresh").json(&json!({ "transport": "cookie" }));
+            let data = browser.send(request).await.ok();
+            assert!(
+                data["refreshToken"].is_null() && data["deviceToken"].is_null(),
+                "{kind}"
+            );
+            assert_ne!(browser.cookie(REFRESH), Some(&*before), "{kind}");
+        }
+        let ended = browser.clone();
+        browser.send(door.post("/v5/auth/logout")).await.ok();
+        assert_eq!(browser.cookie(REFRESH), None, "{kind}");
+        let request = door.post("/v5/auth/refresh").json(&json!({ "transport": "cookie" }));
+        let response = ended.complete(request).send().await;
+        response.assert_problem(401, Code::InvalidRefreshToken);
+    }
+}
+
+/// Format 2.0 has a member for cookies, which clients fill.
+#[tokio::test]
+async fn no_cookie_of_an_event_crashes_the_function() {
+    let store = TestStore::new();
+    let function = start(&store).await;
+    for (_, sample) in FRONT_DOORS {
+        for odd in ["", ";", "=", "a\u{7f}b", "\n", "é=\u{1f511}", &"x".repeat(9_000)] {
+            let mut event: Value = serde_json::from_str(sample).unwrap();
+            let cookie = format!("{REFRESH}={odd}");
+            if event["version"] == "2.0" {
+                event["cookies"] = json!([odd, cookie, odd]);
+            } else if event["multiValueHeaders"].is_object() {
+                event["multiValueHeaders"]["cookie"] = json!([odd, cookie]);
+            } else {
+                event["headers"]["cookie"] = cookie.into();
+            }
+            let _ = function.invoke(&event).await;
+            let door = function.behind(sample);
+            let response = door.get("/v5/auth/logins").send().await;
+            response.assert_problem(401, Code::MissingToken);
+        }
     }
 }

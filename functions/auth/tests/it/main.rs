@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test and names the line")]
 
 mod bodies;
+mod cookies;
 mod fairness;
 mod front_doors;
 mod idempotency;

@@ -1,11 +1,13 @@
 //! Cross-origin rules, as a browser applies them.
 
 use api::config::Origins;
-use axum::http::header::{ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
+use api::cookies::{DEVICE, REFRESH};
+use axum::http::header::{ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, COOKIE, ORIGIN};
 use axum::http::{HeaderName, Method};
-use testkit::{FRONT_DOORS, Process, RuntimeApi, Target as _, TestApp, TestResponse, TestStore};
+use testkit::{Code, FRONT_DOORS, Process, RuntimeApi, Target as _, TestApp, TestResponse, TestStore};
 use utoipa::openapi::path::HttpMethod;
 
+use crate::operations::{Access, operations};
 use crate::process::{gateway, startup_error};
 
 #[tokio::test]
@@ -75,6 +77,64 @@ async fn every_response_has_cross_origin_headers_including_failures() {
         for header in ["etag", "location", "x-request-id", "retry-after"] {
             assert!(exposed.contains(header), "{exposed}");
         }
+    }
+}
+
+const CREDENTIALS: &str = "access-control-allow-credentials";
+
+#[tokio::test]
+async fn only_origins_that_are_named_exactly_may_use_credentials_and_no_script_sees_cookies() {
+    let entries = ["https://app.example.com", "https://*.example.com", "vscode-webview:"];
+    let listed = Origins::Listed(entries.map(Into::into).to_vec());
+    for (origins, origin, expected) in [
+        (&listed, "https://app.example.com", Some("true")),
+        (&listed, "https://a.example.com", None),
+        (&listed, "vscode-webview://a", None),
+        (&listed, "https://evil.example.org", None),
+        (&listed, TestApp::ORIGIN, None),
+        (&listed, "null", None),
+        (&Origins::Any, "https://app.example.com", None),
+        (&Origins::Any, TestApp::ORIGIN, None),
+        (&Origins::Any, "null", None),
+    ] {
+        let app = TestApp::with_origins(gateway::router(), origins);
+        let preflight = app.request(Method::OPTIONS, "/v5/auth/refresh").header(ORIGIN, origin);
+        let preflight = preflight.header(ACCESS_CONTROL_REQUEST_METHOD, "POST").send().await;
+        assert_eq!(preflight.header(CREDENTIALS), expected, "{origin}");
+        for path in ["/v5/health", "/v5/auth/logins", "/v5/nothing"] {
+            let response = app.get(path).header(ORIGIN, origin).send().await;
+            assert_eq!(response.header(CREDENTIALS), expected, "{origin}");
+            let exposed = response.header("access-control-expose-headers").unwrap();
+            assert!(!exposed.contains("cookie"), "{exposed}");
+        }
+        // A browser hides a response with credentials whose origin is `*`.
+        let allowed = preflight.header("access-control-allow-origin");
+        assert!(expected.is_none() || allowed == Some(origin), "{allowed:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_other_operation_accepts_cookies() {
+    for operation in operations() {
+        let app = TestApp::start(gateway::router());
+        let alice = app.register("alice@example.com").await;
+        let accepts = ["/auth/register", "/auth/login", "/auth/refresh", "/auth/logout"];
+        if accepts.contains(&operation.path) {
+            continue;
+        }
+        let path = operation.path_with("/v5", "0190d0a0-7c3e-7a11-8f3e-0123456789ab");
+        let cookie = format!("{REFRESH}={0}; {DEVICE}={0}", alice.refresh_token());
+        for origin in [TestApp::ORIGIN, "https://evil.example.com"] {
+            let bare = app.request(operation.method.clone(), &path).send().await;
+            let request = app.request(operation.method.clone(), &path).header(ORIGIN, origin);
+            let response = request.header(COOKIE, &cookie).send().await;
+            assert_eq!(response.status, bare.status, "{} {path}", operation.method);
+            assert_eq!(response.body["code"], bare.body["code"], "{} {path}", operation.method);
+            if matches!(operation.access, Access::Token(_)) {
+                response.assert_problem(401, Code::MissingToken);
+            }
+        }
+        app.refresh(&alice).await;
     }
 }
 

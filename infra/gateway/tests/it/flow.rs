@@ -1,7 +1,7 @@
 //! The flow of a user: register, log in, work with sessions, log out. Run against every way to start the API.
 
 use serde_json::{Value, json};
-use testkit::{Code, Process, Target, TestApp, TestStore};
+use testkit::{Browser, Code, Process, Target, TestApp, TestStore};
 
 use crate::process::{PRIVATE_KEY, gateway};
 
@@ -91,8 +91,26 @@ pub async fn flow(target: &impl Target) {
     target.get("/api/v5/sessions").bearer(&phone).send().await.ok();
     let usage = target.get("/api/v5/users/me/usage").bearer(&phone).send().await.ok();
     assert_eq!(usage["quotas"][0]["name"], "sessions");
+    use_cookies(target).await;
     read_public_documents(target).await;
     send_invalid_requests(target).await;
+}
+
+/// A page whose refresh token is in a cookie.
+async fn use_cookies(target: &impl Target) {
+    let mut browser = Browser::with_page_of(TestApp::ORIGIN);
+    let page = json!({ "email": "test@example.com", "password": "password123", "transport": "cookie" });
+    let data = browser.send(target.post("/v5/auth/login").json(&page)).await.ok();
+    assert!(data["refreshToken"].is_null(), "{data}");
+    let request = target.post("/api/v5/auth/refresh").json(&json!({}));
+    let token = browser.send(request).await.ok()["token"].as_str().unwrap().to_owned();
+    target.get("/v5/auth/logins").bearer(&token).send().await.ok();
+    browser.send(target.post("/v5/auth/logout")).await.ok();
+    let ended = target.get("/v5/auth/logins").bearer(&token).send().await;
+    ended.assert_problem(401, Code::RevokedToken);
+    let elsewhere = Browser::with_page_of("https://evil.example.com");
+    let request = elsewhere.complete(target.post("/v5/auth/login").json(&page));
+    request.send().await.assert_problem(403, Code::OriginNotAllowed);
 }
 
 async fn read_public_documents(target: &impl Target) {

@@ -24,6 +24,7 @@ fn config(tokens: &jwt::Settings) -> Config {
         tokens: tokens.clone(),
         mode: Mode::Lambda,
         origins: Origins::Any,
+        public_url: None,
         login: Lifetime {
             idle: Duration::ZERO,
             absolute: Duration::ZERO,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use axum::http::HeaderName;
+use axum::http::{HeaderName, header};
 use domain::operator::{self, Operator, UserName};
 use domain::security::{Attack, SecurityEvent};
 use domain::text::Name;
@@ -90,13 +90,16 @@ async fn every_security_event_is_on_the_line_of_its_request() {
 }
 
 async fn tokens(seen: &mut Seen) {
-    use SecurityEvent::{InvalidToken, RevokedToken, TokenReplay, TokenReuse};
+    use SecurityEvent::{ForeignOrigin, InvalidToken, RevokedToken, TokenReplay, TokenReuse};
     let app = TestApp::start(gateway::router());
     let alice = app.register("alice@example.com").await;
     let sessions = || app.get("/v5/sessions");
     assert_event(&app, &sessions().by(&alice).send().await, None);
     assert_event(&app, &sessions().send().await, None);
     seen.send(&app, sessions().bearer("junk"), 401, InvalidToken).await;
+    let page = app.post("/v5/auth/refresh").json(&json!({ "transport": "cookie" }));
+    let page = page.header(header::ORIGIN, "https://evil.example.com");
+    seen.send(&app, page, 403, ForeignOrigin).await;
 
     let token = &alice.refresh_token();
     assert_event(&app, &refresh(&app, token).send().await, None);

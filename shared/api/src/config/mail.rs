@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
+use super::origins::origin_of;
 use super::variables::{ConfigError, Variables};
+
+/// Where `make run` serves, whose emails are files.
+const LOCAL_URL: &str = "http://localhost:8080";
 
 /// The emails of a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,14 +51,24 @@ impl std::fmt::Debug for MailTransport {
     }
 }
 
-pub(super) fn mail(vars: &Variables<'_>) -> Result<Mail, ConfigError> {
-    let (from, public_url) = (vars.text("MAIL_FROM")?, vars.text("PUBLIC_URL")?);
-    let authority = vars.text("MAIL_CA_FILE")?.map(PathBuf::from);
-    let is_url = |url: &String| url.starts_with("https://") || url.starts_with("http://");
-    if let Some(url) = public_url.as_ref().filter(|url| !is_url(url)) {
-        let problem = format!("must start with `https://` or `http://`, but is `{url}`");
-        return Err(ConfigError::new("PUBLIC_URL", problem));
+/// `PUBLIC_URL`, or with emails in files its default.
+pub(super) fn public_url(vars: &Variables<'_>) -> Result<Option<String>, ConfigError> {
+    match vars.text("PUBLIC_URL")? {
+        Some(url) if origin_of(&url).is_some() => Ok(Some(url)),
+        Some(url) => {
+            let problem = format!("must be a URL like `https://app.example.com`, but is `{url}`");
+            Err(ConfigError::new("PUBLIC_URL", problem))
+        }
+        None => {
+            let has_files = vars.text("MAIL")?.is_some_and(|mail| mail.starts_with("file:"));
+            Ok(has_files.then(|| LOCAL_URL.to_owned()))
+        }
     }
+}
+
+pub(super) fn mail(vars: &Variables<'_>, public_url: Option<String>) -> Result<Mail, ConfigError> {
+    let from = vars.text("MAIL_FROM")?;
+    let authority = vars.text("MAIL_CA_FILE")?.map(PathBuf::from);
     let mail = vars.text("MAIL")?;
     let (transport, is_local) = match mail.as_deref() {
         None | Some("off") => return Ok(Mail::default()),
@@ -78,20 +92,17 @@ pub(super) fn mail(vars: &Variables<'_>) -> Result<Mail, ConfigError> {
             }
         },
     };
-    let or_local = |value: Option<String>, variable, local: &str| match value {
-        Some(value) => Ok(value),
-        None if is_local => Ok(local.to_owned()),
-        None => Err(ConfigError::new(
-            variable,
-            "must be set, because MAIL names an SMTP server",
-        )),
+    let required = |variable| ConfigError::new(variable, "must be set, because MAIL names an SMTP server");
+    let from = match from {
+        None if is_local => "Coditect <noreply@localhost>".to_owned(),
+        from => from.ok_or_else(|| required("MAIL_FROM"))?,
     };
     Ok(Mail {
         is_written: true,
         settings: Some(MailSettings {
             transport,
-            from: or_local(from, "MAIL_FROM", "Coditect <noreply@localhost>")?,
-            public_url: or_local(public_url, "PUBLIC_URL", "http://localhost:8080")?,
+            from,
+            public_url: public_url.ok_or_else(|| required("PUBLIC_URL"))?,
         }),
     })
 }
@@ -101,7 +112,9 @@ mod tests {
     use super::*;
 
     fn read(pairs: &[(&str, &str)]) -> Result<Mail, String> {
-        mail(&Variables::of(pairs)).map_err(|error| error.to_string())
+        let vars = Variables::of(pairs);
+        let mail = public_url(&vars).and_then(|public_url| mail(&vars, public_url));
+        mail.map_err(|error| error.to_string())
     }
 
     #[test]
@@ -121,8 +134,15 @@ mod tests {
         assert!(read(&[server, from, url]).unwrap().settings.is_some());
         assert!(read(&[server, url]).unwrap_err().starts_with("MAIL_FROM must be set"));
         assert!(read(&[server, from]).unwrap_err().starts_with("PUBLIC_URL must be set"));
-        let error = read(&[server, from, ("PUBLIC_URL", "example.com")]).unwrap_err();
-        assert!(error.starts_with("PUBLIC_URL must start with"), "{error}");
+        for url in [
+            "example.com",
+            "https://",
+            "https://user@example.com",
+            "ftp://example.com",
+        ] {
+            let error = read(&[server, from, ("PUBLIC_URL", url)]).unwrap_err();
+            assert!(error.starts_with("PUBLIC_URL must be a URL like"), "{error}");
+        }
     }
 
     #[test]

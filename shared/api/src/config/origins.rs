@@ -1,4 +1,6 @@
-//! The origins whose pages may call the API.
+//! The origins whose pages may call the API, and those whose pages may also use its cookies.
+
+use axum::http::Uri;
 
 use super::variables::{ConfigError, Variables};
 
@@ -21,6 +23,57 @@ impl Origins {
             Self::Listed(entries) => entries.iter().any(|entry| includes(entry, origin)),
         }
     }
+
+    /// Whether the list names exactly this origin, so that its pages may send and receive cookies.
+    pub(crate) fn names(&self, origin: &str) -> bool {
+        match self {
+            Self::Any => false,
+            Self::Listed(entries) => entries
+                .iter()
+                .any(|entry| entry == origin && !entry.contains('*') && !entry.ends_with(':')),
+        }
+    }
+}
+
+/// The origins whose pages may use cookies: the one of `PUBLIC_URL`, and those that `CORS_ALLOWED_ORIGINS` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CookieOrigins {
+    own: Option<String>,
+    listed: Origins,
+}
+
+impl CookieOrigins {
+    /// The origins of a deployment with this public URL and these allowed origins.
+    pub fn new(public_url: Option<&str>, listed: &Origins) -> Self {
+        Self {
+            own: public_url.and_then(origin_of),
+            listed: listed.clone(),
+        }
+    }
+
+    /// Whether pages of this origin, as a browser sends it, may use cookies.
+    pub(crate) fn allow(&self, origin: &str) -> bool {
+        self.own.as_deref() == Some(origin) || self.listed.names(origin)
+    }
+}
+
+/// The origin of a URL of the web, as browsers send it (RFC 6454, section 6.2).
+pub(super) fn origin_of(url: &str) -> Option<String> {
+    let url: Uri = url.parse().ok()?;
+    let default_port = match url.scheme_str()? {
+        "http" => 80,
+        "https" => 443,
+        _ => return None,
+    };
+    let (scheme, authority) = (url.scheme_str()?, url.authority()?.as_str().to_ascii_lowercase());
+    if authority.contains('*') {
+        return None;
+    }
+    let host = authority
+        .strip_suffix(&format!(":{default_port}"))
+        .unwrap_or(&authority);
+    let origin = format!("{scheme}://{host}");
+    check(&origin).ok().map(|()| origin)
 }
 
 /// Whether an entry of the list includes this origin.
@@ -215,6 +268,64 @@ mod tests {
             "https://vscode-webview://a",
         ] {
             assert!(!origins.allow(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn cookies_are_for_the_own_origin_and_for_those_that_are_named_exactly() {
+        let listed = read("https://app.example.com,https://*.example.org,vscode-webview:,tauri://localhost").unwrap();
+        let origins = CookieOrigins::new(Some("https://api.example.com/base"), &listed);
+        for allowed in [
+            "https://api.example.com",
+            "https://app.example.com",
+            "tauri://localhost",
+        ] {
+            assert!(origins.allow(allowed), "{allowed}");
+        }
+        for other in [
+            "https://a.example.org",
+            "https://*.example.org",
+            "vscode-webview://a",
+            "vscode-webview:",
+            "http://api.example.com",
+            "https://api.example.com:8443",
+            "https://api.example.com/base",
+            "https://api.example.com.evil.com",
+            "null",
+            "*",
+            "",
+        ] {
+            assert!(!origins.allow(other), "{other}");
+        }
+        let any = CookieOrigins::new(Some("http://localhost:8080"), &Origins::Any);
+        assert!(any.allow("http://localhost:8080"));
+        for other in ["http://localhost:5173", "https://evil.example.com", "null", "*", ""] {
+            assert!(!any.allow(other), "{other}");
+        }
+        assert!(!CookieOrigins::new(None, &Origins::Any).allow("http://localhost:8080"));
+    }
+
+    #[test]
+    fn the_origin_of_a_url_is_the_one_that_browsers_send() {
+        for (url, origin) in [
+            ("https://App.Example.com/a?b#c", Some("https://app.example.com")),
+            ("https://app.example.com:443", Some("https://app.example.com")),
+            ("http://app.example.com:80/", Some("http://app.example.com")),
+            ("http://localhost:8080", Some("http://localhost:8080")),
+            ("http://[::1]:8080/", Some("http://[::1]:8080")),
+            ("https://user@app.example.com", None),
+            ("https://app.example.com:99999", None),
+            ("https://app.example.com:", None),
+            ("https://*.example.com", None),
+            ("https://", None),
+            ("https:app.example.com", None),
+            ("https://b\u{fc}cher.example", None),
+            ("ftp://app.example.com", None),
+            ("app.example.com", None),
+            ("/", None),
+            ("", None),
+        ] {
+            assert_eq!(origin_of(url).as_deref(), origin, "{url}");
         }
     }
 

@@ -71,6 +71,8 @@ codes! {
     AccountSuspended = "ACCOUNT_SUSPENDED", FORBIDDEN, "The account is suspended";
     /// The password was not entered lately.
     ReauthenticationRequired = "REAUTHENTICATION_REQUIRED", FORBIDDEN, "The password is required again";
+    /// The request uses cookies, and its origin may not.
+    OriginNotAllowed = "ORIGIN_NOT_ALLOWED", FORBIDDEN, "The origin may not use cookies";
     /// The resource does not exist, or belongs to another tenant.
     NotFound = "NOT_FOUND", NOT_FOUND, "Not found";
     /// Another account has this email.

@@ -8,6 +8,7 @@ use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::{Object, ObjectBuilder, Ref, RefOr, Response, Type};
 
 use super::schema::text;
+use crate::cookies;
 
 /// Headers of every response; the last one only of those over TLS.
 const ALWAYS: [&str; 5] = [
@@ -106,6 +107,7 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
         )
         .into(),
     );
+    headers.insert("Set-Cookie".to_owned(), set_cookie().into());
     let policy = "max-age=31536000";
     headers.insert(
         "Strict-Transport-Security".to_owned(),
@@ -117,6 +119,21 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
         .into(),
     );
     headers
+}
+
+fn set_cookie() -> Header {
+    let names = [cookies::REFRESH, cookies::DEVICE].join("|");
+    let attributes = "HttpOnly; SameSite=Strict; Secure; Path=/; Max-Age=";
+    let schema = text()
+        .max_length(Some(300))
+        .pattern(Some(format!("^({names})=[A-Za-z0-9_-]*; {attributes}[0-9]+$")))
+        .examples([format!("{}=; {attributes}0", cookies::REFRESH)]);
+    header(
+        "Present if tokens are in cookies: one header stores the refresh token, another one the device token. A logout \
+         removes the refresh token.",
+        schema.build(),
+        false,
+    )
 }
 
 fn sample(value: &str, max_length: usize) -> Object {

@@ -20,19 +20,23 @@ use serde_json::json;
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa::openapi::schema::AdditionalProperties;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     Components, Info, License, ObjectBuilder, OpenApi, OpenApiBuilder, Paths, RefOr, Response, Schema, Server,
     ServerBuilder,
 };
 use utoipa::{PartialSchema as _, ToSchema as _};
 
+use crate::cookies;
 use crate::error::{Code, Violation};
 use crate::problem::Problem;
 use crate::quota::QuotaBody;
 
-/// The name of the only security scheme.
+/// The name of the security scheme of access tokens.
 pub const ACCESS_TOKEN: &str = "accessToken";
+
+/// The name of the security scheme of refresh tokens in cookies.
+const REFRESH_COOKIE: &str = "refreshCookie";
 
 /// The extension by which a handler declares a success without the envelope. It is not part of the finished document.
 const BARE: &str = "x-bare";
@@ -108,6 +112,12 @@ fn components() -> Components {
     );
     let mut components = Components::new();
     components.add_security_scheme(ACCESS_TOKEN, SecurityScheme::Http(token));
+    let cookie = ApiKeyValue::with_description(
+        cookies::REFRESH,
+        "The refresh token of a page, set by a response to `\"transport\": \"cookie\"`. It is accepted only with an \
+         `Origin` that may use cookies.",
+    );
+    components.add_security_scheme(REFRESH_COOKIE, SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     let mut schemas = vec![(Problem::name().into_owned(), Problem::schema())];
     Problem::schemas(&mut schemas);
     schemas.push((schema::RequestId::name().into_owned(), schema::RequestId::schema()));
@@ -200,8 +210,10 @@ fn implied_codes(operation: &Operation, writes: bool) -> BTreeSet<Code> {
     // The layers around every handler return these.
     let mut codes = BTreeSet::from([Code::BodyTooLarge, Code::Internal]);
     let no_token = SecurityRequirement::default();
+    let access_token = SecurityRequirement::new(ACCESS_TOKEN, [""; 0]);
     match operation.security.as_deref() {
         None | Some([]) => {}
+        Some(accepted) if !accepted.contains(&access_token) => {}
         // The token is optional, and one that expired lately is accepted: see `api::LogoutCaller`.
         Some(accepted) if accepted.contains(&no_token) => {
             codes.extend([Code::InvalidToken, Code::ExpiredToken]);

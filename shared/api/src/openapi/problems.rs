@@ -35,6 +35,7 @@ problems! {
     InvalidCredentials
     InvalidRefreshToken
     NotFound
+    OriginNotAllowed
     QuotaExceeded
     ReauthenticationRequired
     StoreFull
@@ -182,6 +183,7 @@ fn sample(code: Code) -> ApiError {
         Code::Forbidden => Error::Forbidden.into(),
         Code::AccountSuspended => Error::Suspended.into(),
         Code::ReauthenticationRequired => Error::ReauthenticationRequired.into(),
+        Code::OriginNotAllowed => crate::cookies::origin_not_allowed("an example"),
         Code::NotFound => Error::NotFound.into(),
         Code::EmailTaken => Error::EmailTaken.into(),
         Code::PreconditionFailed => Error::PreconditionFailed.into(),

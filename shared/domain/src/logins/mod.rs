@@ -22,6 +22,7 @@ use crate::id::{LoginId, TenantId, UserId};
 use crate::record::{NewerMembers, Projection, Record, keeps_newer_members};
 use crate::security::SecurityEvent;
 use crate::tenants::{Membership, Tenant};
+use crate::throttle;
 use crate::time::Timestamp;
 use crate::users::User;
 
@@ -239,6 +240,19 @@ pub struct SignedIn {
     pub at: Timestamp,
     /// A security event for operators, if the way in which the client signed in is one.
     pub security: Option<SecurityEvent>,
+}
+
+impl SignedIn {
+    /// How long the refresh token is valid, unless it is replaced.
+    pub fn refresh_token_lifetime(&self) -> Duration {
+        self.login.expires_at.since(self.at)
+    }
+
+    /// How long the login's device token is valid, unless the password is changed.
+    pub fn device_token_lifetime(&self, lifetime: Lifetime) -> Duration {
+        let until = self.login.created_at.plus(throttle::trusted_for(lifetime.absolute));
+        until.since(self.at)
+    }
 }
 
 #[cfg(test)]

@@ -39,4 +39,4 @@ pub use self::device::DeviceToken;
 pub use self::rules::{Rule, Rules};
 pub(crate) use self::store::{AttemptCounters, RegistrationCounter, Reservation};
 pub(crate) use self::stored::expiry as stored_expiry;
-pub(crate) use self::trusted::{Trust, TrustedClients};
+pub(crate) use self::trusted::{Trust, TrustedClients, trusted_for};

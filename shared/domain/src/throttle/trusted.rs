@@ -34,10 +34,15 @@ pub(crate) struct Trust<'a> {
     pub(crate) login_lifetime: Duration,
 }
 
+/// For how long after a login an account trusts the client, if no login lives longer than this.
+pub(crate) fn trusted_for(login_lifetime: Duration) -> Duration {
+    login_lifetime.saturating_add(TRUSTED_AFTER_LOGIN)
+}
+
 impl Trust<'_> {
     /// Until when the account with this counter trusts a client from `now` on: later than the clients that it forgot.
     pub(super) fn until(&self, account: &StoredCounter, now: Timestamp) -> Timestamp {
-        let until = now.plus(self.login_lifetime.saturating_add(TRUSTED_AFTER_LOGIN));
+        let until = now.plus(trusted_for(self.login_lifetime));
         account
             .counter
             .known_until

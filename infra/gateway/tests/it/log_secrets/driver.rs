@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use api::cookies::REFRESH;
 use axum::http::{HeaderName, Method, header};
 use serde_json::{Value, json};
-use testkit::{Target, TestRequest, TestResponse};
+use testkit::{Browser, Target, TestApp, TestRequest, TestResponse};
 
 use super::secrets::{ENCODED_MARK, MARK, Secrets};
 use crate::operations::{Access, Operation, Person, Resource, operations};
@@ -58,6 +59,7 @@ pub async fn drive_every_operation(target: &impl Target) -> (BTreeSet<String>, S
     for operation in operations() {
         driver.drive(&operation).await;
     }
+    driver.use_cookies().await;
     driver.exhaust_the_throttle().await;
     driver.send_a_preflight_request().await;
     (driver.request_ids, driver.secrets)
@@ -76,6 +78,7 @@ impl<T: Target> Driver<'_, T> {
         self.request_ids
             .extend(response.header("x-request-id").map(str::to_owned));
         self.secrets.learn(&response.body["data"]);
+        self.secrets.learn_cookies(&response.headers);
         response
     }
 
@@ -221,6 +224,44 @@ impl<T: Target> Driver<'_, T> {
         let call = self.request(operation, path, None);
         let other_type = call.header(header::CONTENT_TYPE, "text/marked; charset=marked");
         self.send(other_type.bearer(token).body("marked")).await;
+    }
+
+    /// Signs in with cookies in every way, and sends them from pages of every kind of origin.
+    async fn use_cookies(&mut self) {
+        let mut browser = Browser::with_page_of(TestApp::ORIGIN);
+        let email = self.email();
+        let account = json!({ "email": email, "password": PASSWORD, "transport": "cookie" });
+        let change = json!({ "currentPassword": PASSWORD, "newPassword": NEW_PASSWORD, "transport": "cookie" });
+        let mut token = String::new();
+        for (path, body) in [
+            ("register", &account),
+            ("login", &account),
+            ("refresh", &json!({})),
+            ("password", &change),
+            ("refresh", &json!({ "transport": "cookie" })),
+        ] {
+            let call = self.target.post(&format!("/v5/auth/{path}")).json(body);
+            let call = if token.is_empty() { call } else { call.bearer(&token) };
+            let response = self.send(browser.complete(call)).await;
+            assert!(response.status.is_success(), "{path}: {}", response.body);
+            browser.receive(&response);
+            token = text(&response.body["data"]["token"]);
+        }
+        let cookie = format!("{}={}; marked", REFRESH, browser.cookie(REFRESH).unwrap());
+        for origin in ["https://marked.example.com", "null", "marked"] {
+            for path in ["refresh", "logout", "login"] {
+                let call = self.target.post(&format!("/v5/auth/{path}"));
+                let call = call.header(header::ORIGIN, origin).header(header::COOKIE, &cookie);
+                self.send(call.json(&account)).await;
+            }
+        }
+        for damaged in [format!("{cookie}; {cookie}"), format!("{REFRESH}=marked")] {
+            let call = self.target.post("/v5/auth/refresh").json(&json!({}));
+            let call = call.header(header::ORIGIN, TestApp::ORIGIN);
+            self.send(call.header(header::COOKIE, &damaged)).await;
+        }
+        let call = browser.complete(self.target.post("/v5/auth/logout"));
+        self.send(call).await.ok();
     }
 
     /// Sends wrong passwords until the throttle rejects them.

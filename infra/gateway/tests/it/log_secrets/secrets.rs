@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use axum::http::HeaderMap;
+use axum::http::header::SET_COOKIE;
 use serde_json::{Value, json};
 
 /// A part of every secret that the tests invent: passwords, emails, names and unexpected input.
@@ -25,6 +27,18 @@ impl Secrets {
         }
         if let Some(token) = data["deviceToken"].as_str() {
             self.0.extend(token.strip_prefix("coditect_dt_").map(str::to_owned));
+        }
+    }
+
+    /// Adds the tokens in the cookies of a response.
+    pub fn learn_cookies(&mut self, headers: &HeaderMap) {
+        for cookie in headers.get_all(SET_COOKIE) {
+            let (pair, _) = cookie.to_str().unwrap().split_once(';').unwrap();
+            let (_, token) = pair.split_once('=').unwrap();
+            let rest = token
+                .strip_prefix("coditect_rt_")
+                .or(token.strip_prefix("coditect_dt_"));
+            self.0.extend(rest.map(str::to_owned));
         }
     }
 
@@ -56,6 +70,15 @@ fn leaks_finds_marks_and_every_part_of_an_issued_token() {
         "refreshToken": "coditect_rt_rest",
         "deviceToken": "coditect_dt_device",
     }));
+    let mut headers = HeaderMap::new();
+    for cookie in [
+        "a=coditect_rt_baked; Path=/",
+        "b=coditect_dt_crumb; Path=/",
+        "c=; Path=/",
+    ] {
+        headers.append(SET_COOKIE, cookie.parse().unwrap());
+    }
+    secrets.learn_cookies(&headers);
     for leak in [
         "a head",
         "claims",
@@ -64,6 +87,8 @@ fn leaks_finds_marks_and_every_part_of_an_issued_token() {
         "coditect_rt_",
         "the device",
         "coditect_dt_",
+        "baked",
+        "a crumb",
         "MARKED-1@example.com",
         "Basic bWFya2VkOnBhc3N3b3Jk",
         "$argon2id$v=19",

@@ -82,7 +82,7 @@ fn start_with(limits: Limits, connections: ConnectionLimits) -> Running {
             Reply::ok(Empty {})
         });
     let observer = Observer::with_embedded_metrics(LogSink::from_fn(|_| ()), "test");
-    let state = AppState::new(env, state.tokens.clone());
+    let state = AppState::new(env, state.tokens.clone(), state.cookie_origins.clone());
     let listener = listen(([127, 0, 0, 1], 0).into(), "PORT").unwrap();
     let address = listener.local_addr().unwrap();
     let admission = Admission::new(connections);
