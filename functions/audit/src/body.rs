@@ -42,6 +42,7 @@ enum Details {
     EndedLogin { ended_login_id: LoginId },
     Session { session_id: SessionId },
     Limit { quota: Quota, limit: Option<u64> },
+    Mail { mail: String },
 }
 
 impl EventBody {
@@ -85,6 +86,9 @@ impl Details {
             | Action::SessionChanged { session }
             | Action::SessionDeleted { session } => Self::Session { session_id: session },
             Action::LimitChanged { quota, limit, .. } => Self::Limit { quota, limit },
+            Action::MailRetried { ref mail, .. } | Action::MailDropped { ref mail, .. } => {
+                Self::Mail { mail: mail.clone() }
+            }
         }
     }
 }
@@ -159,6 +163,14 @@ impl PartialSchema for EventBody {
             ),
             ("limit", limit.into()),
         ];
+        let mail = || {
+            let kind = schema::text()
+                .min_length(Some(1))
+                .max_length(Some(UnknownAction::NAME_MAX))
+                .description(Some("The kind of email."))
+                .examples(["password.changed"]);
+            Some(("mail", kind.into()))
+        };
         OneOfBuilder::new()
             .description(Some(
                 "An event: the common members, and the members of its type. An event with `operator` was caused by an \
@@ -172,6 +184,7 @@ impl PartialSchema for EventBody {
             .item(by_operator(&["user.resumed"], None))
             .item(by_operator(&["login.revoked"], ended_login()))
             .item(by_operator(&["user.suspended", "login.revoked_all"], ended()))
+            .item(by_operator(&["mail.retried", "mail.dropped"], mail()))
             .item(form(one_of(&["tenant.limit_changed"]), &limit_changed))
             .item(form(unknown, &[any_user]).additional_properties(Some(AdditionalProperties::FreeForm(true))))
             .into()
@@ -313,6 +326,20 @@ mod tests {
                     limit: Some(7),
                 },
                 json!({ "operator": "ops", "quota": "storedBytes", "limit": 7 }),
+            ),
+            (
+                Action::MailRetried {
+                    operator: operator(),
+                    mail: "password.changed".to_owned(),
+                },
+                json!({ "operator": "ops", "mail": "password.changed" }),
+            ),
+            (
+                Action::MailDropped {
+                    operator: operator(),
+                    mail: "password.changed".to_owned(),
+                },
+                json!({ "operator": "ops", "mail": "password.changed" }),
             ),
         ] {
             assert_eq!(details(action.clone()), expected, "{action:?}");

@@ -69,6 +69,8 @@ fn action() -> impl Strategy<Value = Action> {
         (name(), any::<usize>()).prop_map(|(operator, ended)| Action::LoginsRevoked { operator, ended }),
         (name(), prop::sample::select(&Quota::ALL[..]), any::<Option<u64>>())
             .prop_map(|(operator, quota, limit)| Action::LimitChanged { operator, quota, limit }),
+        (name(), "[a-z._]{1,40}").prop_map(|(operator, mail)| Action::MailRetried { operator, mail }),
+        (name(), "[a-z._]{1,40}").prop_map(|(operator, mail)| Action::MailDropped { operator, mail }),
     ]
 }
 

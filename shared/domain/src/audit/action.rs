@@ -154,6 +154,20 @@ actions! {
         /// The tenant's own limit; `None` if the limit of every tenant applies again.
         limit: Option<u64>
     },
+    /// An operator had an email to the user sent again.
+    "mail.retried" => MailRetried {
+        /// The operator.
+        operator: Name,
+        /// The kind of email.
+        mail: String
+    },
+    /// An operator removed an email to the user that could not be sent.
+    "mail.dropped" => MailDropped {
+        /// The operator.
+        operator: Name,
+        /// The kind of email.
+        mail: String
+    },
 }
 
 impl Action {
@@ -164,7 +178,9 @@ impl Action {
             | Self::Resumed { operator }
             | Self::LoginRevoked { operator, .. }
             | Self::LoginsRevoked { operator, .. }
-            | Self::LimitChanged { operator, .. } => Some(operator),
+            | Self::LimitChanged { operator, .. }
+            | Self::MailRetried { operator, .. }
+            | Self::MailDropped { operator, .. } => Some(operator),
             _ => None,
         }
     }

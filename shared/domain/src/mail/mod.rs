@@ -55,6 +55,21 @@ pub enum Message {
     ReuseDetected(Source),
 }
 
+impl Message {
+    /// The kind of the email, such as `password.changed`.
+    pub fn kind(&self) -> String {
+        let stored = serde_json::to_value(self).unwrap_or_default();
+        stored["type"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// When the link in the email ends; `None` if it has none.
+    pub fn useful_until(&self) -> Option<Timestamp> {
+        match self {
+            Self::PasswordChanged(_) | Self::ReuseDetected(_) => None,
+        }
+    }
+}
+
 /// The request that an email reports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -127,7 +142,13 @@ impl Mail {
         (next < self.expires_at).then_some(next)
     }
 
+    /// Whether it was created so long ago that no mailer would try it any more.
+    pub fn is_late(&self, now: Timestamp) -> bool {
+        self.created_at.plus(NOTIFICATION_LIFETIME) <= now
+    }
+
     fn failed(self, why: &str) -> Self {
+        let why = &without_links(why);
         let end = (0..=REASON_MAX_BYTES.min(why.len()))
             .rev()
             .find(|end| why.is_char_boundary(*end));
@@ -136,6 +157,19 @@ impl Mail {
             ..self
         }
     }
+}
+
+/// The text without links: a server that rejects an email may quote one, which may contain a token.
+fn without_links(text: &str) -> String {
+    let words = text.split_inclusive(char::is_whitespace).map(|word| {
+        let bare = word.trim_end();
+        if bare.contains("://") || bare.contains("token=") {
+            word.replace(bare, "(link)")
+        } else {
+            word.to_owned()
+        }
+    });
+    words.collect()
 }
 
 /// Why an attempt to send an email failed.
@@ -183,5 +217,23 @@ mod tests {
         let failure = mail(1).failed(&"\u{e9}".repeat(REASON_MAX_BYTES)).failure.unwrap();
         assert_eq!(failure, "\u{e9}".repeat(REASON_MAX_BYTES / 2));
         assert_eq!(mail(1).failed("no").failure.unwrap(), "no");
+    }
+
+    #[test]
+    fn a_link_that_a_server_quotes_is_not_stored() {
+        for quoted in [
+            "https://ide.example.org/app/recover#token=secret",
+            "<https://ide.example.org/app/recover#token=secret>,",
+            "ide.example.org/app/recover#token=secret",
+        ] {
+            let why = format!("554  5.7.1\r\n{quoted}\r\nis listed, {quoted}");
+            let stored = mail(1).failed(&why).failure.unwrap();
+            assert_eq!(stored, "554  5.7.1\r\n(link)\r\nis listed, (link)");
+        }
+    }
+
+    #[test]
+    fn a_message_has_the_kind_under_which_it_is_stored() {
+        assert_eq!(mail(1).message.kind(), "password.changed");
     }
 }

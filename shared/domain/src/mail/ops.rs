@@ -11,7 +11,7 @@ use crate::dump;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::MailId;
-use crate::mail::{DEAD_LETTER_LIFETIME, Failure, LEASE, Mail, NOTIFICATION_LIFETIME, keys, store};
+use crate::mail::{DEAD_LETTER_LIFETIME, Failure, LEASE, Mail, keys, store};
 use crate::record;
 use crate::time::Timestamp;
 
@@ -222,12 +222,7 @@ pub async fn retry(env: &Env, id: MailId) -> Result<()> {
     env.db
         .run(|txn| async move {
             let letter = store::take_dead_letter(&txn, id).await?.ok_or(Error::NotFound)?;
-            let mail = Mail {
-                attempts: 0,
-                expires_at: now.plus(NOTIFICATION_LIFETIME),
-                ..letter
-            };
-            store::put(&txn, &mail, now)
+            store::put_again(&txn, letter, now)
         })
         .await
 }

@@ -5,7 +5,7 @@ use kv::{Key, Order, Query, Range, Txn};
 use crate::error::Result;
 use crate::expiry::{self, ExpiryChange};
 use crate::id::MailId;
-use crate::mail::{MAX_PER_DAY, Mail, keys};
+use crate::mail::{MAX_PER_DAY, Mail, NOTIFICATION_LIFETIME, keys};
 use crate::record;
 use crate::time::Timestamp;
 use crate::users::Email;
@@ -33,6 +33,16 @@ pub(super) async fn count_recipient(txn: &Txn, to: &Email, now: Timestamp) -> Re
     let from = stored.is_some().then_some(end);
     expiry::update(txn, &key, ExpiryChange { from, to: end })?;
     Ok(true)
+}
+
+/// Writes an email that was a dead letter into the outbox, due now, with a new lifetime.
+pub(crate) fn put_again(txn: &Txn, letter: Mail, now: Timestamp) -> Result<()> {
+    let mail = Mail {
+        attempts: 0,
+        expires_at: now.plus(NOTIFICATION_LIFETIME),
+        ..letter
+    };
+    put(txn, &mail, now)
 }
 
 /// The keys of up to `limit` emails of a shard that are due, oldest first.
@@ -65,15 +75,25 @@ pub(super) async fn dead_letters(txn: &Txn, after: Option<MailId>, limit: usize)
     page.entries.iter().map(|entry| record::decode(&entry.value)).collect()
 }
 
-/// Removes a dead letter and returns it.
-pub(super) async fn take_dead_letter(txn: &Txn, id: MailId) -> Result<Option<Mail>> {
-    let key = keys::dead_letter(id);
-    let Some(bytes) = txn.get(&key).await? else {
-        return Ok(None);
-    };
-    let letter: Mail = record::decode(&bytes)?;
+/// The dead letter with this id.
+pub(crate) async fn find_dead_letter(txn: &Txn, id: MailId) -> Result<Option<Mail>> {
+    let bytes = txn.get(&keys::dead_letter(id)).await?;
+    bytes.as_deref().map(record::decode).transpose()
+}
+
+/// Removes a dead letter that was read in this transaction.
+pub(crate) fn remove_dead_letter(txn: &Txn, letter: &Mail) -> Result<()> {
+    let key = keys::dead_letter(letter.id);
     txn.clear(&key)?;
     // A retried letter may die again, and its first expiry must not end the second one.
-    expiry::remove(txn, &key, letter.expires_at)?;
-    Ok(Some(letter))
+    expiry::remove(txn, &key, letter.expires_at)
+}
+
+/// Removes a dead letter and returns it.
+pub(crate) async fn take_dead_letter(txn: &Txn, id: MailId) -> Result<Option<Mail>> {
+    let letter = find_dead_letter(txn, id).await?;
+    if let Some(letter) = &letter {
+        remove_dead_letter(txn, letter)?;
+    }
+    Ok(letter)
 }

@@ -4,6 +4,7 @@
 
 mod arguments;
 mod logins;
+mod mail;
 mod tenants;
 mod users;
 
@@ -20,6 +21,9 @@ pub(crate) enum Command {
     /// Show the usage of tenants, and set their limits
     #[command(subcommand)]
     Tenants(tenants::Command),
+    /// Show, retry and drop emails that could not be sent
+    #[command(subcommand)]
+    Mail(mail::Command),
 }
 
 pub(super) fn run(command: Command) -> Result<()> {
@@ -27,5 +31,6 @@ pub(super) fn run(command: Command) -> Result<()> {
         Command::Users(command) => users::run(command),
         Command::Logins(command) => logins::run(command),
         Command::Tenants(command) => tenants::run(command),
+        Command::Mail(command) => mail::run(command),
     }
 }

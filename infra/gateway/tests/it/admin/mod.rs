@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod logins;
+mod mail;
 mod suspension;
 mod tenants;
 mod users;

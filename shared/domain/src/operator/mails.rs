@@ -1,0 +1,148 @@
+//! Dead letters: emails that could not be sent.
+//!
+//! An operator sees what kind of email it is, to whom, and why it was not sent; never its content, which may be a link
+//! with a token.
+
+use kv::Txn;
+
+use crate::audit::{self, Action};
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::id::MailId;
+use crate::mail::{DEAD_LETTER_LIFETIME, Mail, ops, store as mails};
+use crate::operator::Operator;
+use crate::page::Limit;
+use crate::scope::TenantScope;
+use crate::time::Timestamp;
+use crate::users::{self, Email};
+
+/// A dead letter without its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The email's id.
+    pub id: MailId,
+    /// The kind of email, such as `password.changed`.
+    pub kind: String,
+    /// The recipient.
+    pub to: Email,
+    /// When the change was made that it reports.
+    pub created_at: Timestamp,
+    /// When it became a dead letter.
+    pub failed_at: Timestamp,
+    /// Until when it is kept.
+    pub kept_until: Timestamp,
+    /// The number of attempts.
+    pub attempts: u32,
+    /// Why it was not sent.
+    pub failure: Option<String>,
+}
+
+impl From<Mail> for DeadLetter {
+    fn from(mail: Mail) -> Self {
+        Self {
+            id: mail.id,
+            kind: mail.message.kind(),
+            created_at: mail.created_at,
+            failed_at: mail.expires_at.minus(DEAD_LETTER_LIFETIME),
+            kept_until: mail.expires_at,
+            attempts: mail.attempts,
+            failure: mail.failure,
+            to: mail.to,
+        }
+    }
+}
+
+/// A page of all dead letters, oldest first.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The number of emails that are still to be sent, up to a few thousand.
+    pub waiting: usize,
+    /// The dead letters.
+    pub letters: Vec<DeadLetter>,
+    /// The last id, if more follow.
+    pub next: Option<MailId>,
+}
+
+/// A page of the dead letters after `after`.
+pub async fn list(env: &Env, limit: Limit, after: Option<MailId>) -> Result<Page> {
+    let waiting = ops::waiting(env).await?;
+    let mut letters = ops::dead_letters(env, after, limit.get() + 1).await?;
+    let has_more = letters.len() > limit.get();
+    letters.truncate(limit.get());
+    let last = letters.last().filter(|_| has_more);
+    Ok(Page {
+        waiting,
+        next: last.map(|letter| letter.id),
+        letters: letters.into_iter().map(DeadLetter::from).collect(),
+    })
+}
+
+/// The dead letter with this id; [`Error::NotFound`] if there is none.
+pub async fn find(env: &Env, id: MailId) -> Result<DeadLetter> {
+    let letter = env
+        .db
+        .run(|txn| async move { mails::find_dead_letter(&txn, id).await })
+        .await?;
+    letter.map(DeadLetter::from).ok_or(Error::NotFound)
+}
+
+/// The result of a retry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Retried {
+    /// The email is to be sent now.
+    Now {
+        /// Whether its lifetime was over: it reports something old.
+        is_late: bool,
+    },
+    /// The link in the email has ended, so it stays a dead letter.
+    Ended(Timestamp),
+}
+
+/// Moves a dead letter back to the outbox. Fails with [`Error::NotFound`].
+pub async fn retry(env: &Env, operator: &Operator, id: MailId) -> Result<Retried> {
+    let now = env.clock.now();
+    let retried = env
+        .db
+        .run(|txn| async move {
+            let letter = mails::find_dead_letter(&txn, id).await?.ok_or(Error::NotFound)?;
+            if let Some(end) = letter.message.useful_until().filter(|end| *end <= now) {
+                return Ok::<_, Error>(Retried::Ended(end));
+            }
+            mails::remove_dead_letter(&txn, &letter)?;
+            let action = Action::MailRetried {
+                operator: operator.name.clone(),
+                mail: letter.message.kind(),
+            };
+            add_event(&txn, operator, &letter.to, now, action).await?;
+            let is_late = letter.is_late(now);
+            mails::put_again(&txn, letter, now)?;
+            Ok(Retried::Now { is_late })
+        })
+        .await;
+    env.outbox.wake();
+    retried
+}
+
+/// Removes a dead letter. Fails with [`Error::NotFound`].
+pub async fn drop(env: &Env, operator: &Operator, id: MailId) -> Result<()> {
+    let now = env.clock.now();
+    env.db
+        .run(|txn| async move {
+            txn.use_reserve();
+            let letter = mails::take_dead_letter(&txn, id).await?.ok_or(Error::NotFound)?;
+            let action = Action::MailDropped {
+                operator: operator.name.clone(),
+                mail: letter.message.kind(),
+            };
+            add_event(&txn, operator, &letter.to, now, action).await
+        })
+        .await
+}
+
+/// Adds the event to the log of the account with this address, if there is one.
+async fn add_event(txn: &Txn, operator: &Operator, to: &Email, now: Timestamp, action: Action) -> Result<()> {
+    if let Some(user) = users::store::find_id_by_email(txn, to).await? {
+        audit::store::add(txn, TenantScope::own(user), &operator.event(Some(user), now, action))?;
+    }
+    Ok(())
+}
