@@ -73,6 +73,8 @@ impl Details {
             | Action::ReuseDetected
             | Action::LoggedOut
             | Action::Resumed { .. }
+            | Action::MailSuppressed { .. }
+            | Action::MailUnsuppressed { .. }
             | Action::Unknown(_) => Self::None {},
             Action::LoginRefused { attempts } => Self::Attempts { attempts },
             Action::LoginEnded { ended } | Action::LoginEvicted { ended } | Action::LoginRevoked { ended, .. } => {
@@ -181,7 +183,10 @@ impl PartialSchema for EventBody {
             .item(of_user(&["login.refused"], Some(("attempts", count(4_294_967_295)))))
             .item(of_user(&["login.ended", "login.evicted"], ended_login()))
             .item(of_user(&["login.ended_all", "password.changed"], ended()))
-            .item(by_operator(&["user.resumed"], None))
+            .item(by_operator(
+                &["user.resumed", "mail.suppressed", "mail.unsuppressed"],
+                None,
+            ))
             .item(by_operator(&["login.revoked"], ended_login()))
             .item(by_operator(&["user.suspended", "login.revoked_all"], ended()))
             .item(by_operator(&["mail.retried", "mail.dropped"], mail()))
@@ -305,6 +310,14 @@ mod tests {
                 json!({ "operator": "ops", "ended": 2 }),
             ),
             (Action::Resumed { operator: operator() }, json!({ "operator": "ops" })),
+            (
+                Action::MailSuppressed { operator: operator() },
+                json!({ "operator": "ops" }),
+            ),
+            (
+                Action::MailUnsuppressed { operator: operator() },
+                json!({ "operator": "ops" }),
+            ),
             (
                 Action::LoginRevoked {
                     operator: operator(),

@@ -1,6 +1,8 @@
-//! The mailer: a job that sends the emails of the outbox. It serves no requests.
+//! The mailer: a job that sends the emails of the outbox, and that receives the feedback of the email service. It
+//! serves no requests.
 
 mod address;
+mod feedback;
 mod message;
 mod text;
 mod transport;
@@ -15,6 +17,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 pub use self::address::InvalidSender;
+pub use self::feedback::{FeedbackBody, Notifications};
 use self::message::Writer;
 use self::transport::Transport;
 pub use self::transport::UnusableTransport;
@@ -63,6 +66,7 @@ pub fn job() -> api::Job {
         };
         Ok(Some(run))
     })
+    .with_events(feedback::receive)
 }
 
 /// Writes and sends emails.

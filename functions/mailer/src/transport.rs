@@ -24,6 +24,10 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(40);
 /// 550 says less: it also rejects a sender that is not configured correctly here.
 const PERMANENT: [&str; 6] = ["5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"];
 
+/// Those of them that say that the mailbox or its domain does not exist. A malformed address may be a fault of the
+/// server here, and a disabled mailbox may be enabled again.
+const NO_MAILBOX: [&str; 4] = ["5.1.1", "5.1.2", "5.1.6", "5.1.10"];
+
 /// `MAIL` or `MAIL_CA_FILE` cannot be used. The value of `MAIL` is not shown, because it may contain a password.
 #[derive(Debug, thiserror::Error)]
 pub enum UnusableTransport {
@@ -125,10 +129,13 @@ fn failure(error: &smtp::Error) -> Failure {
         why = format!("{why}: {cause}");
         source = cause.source();
     }
-    if error.is_permanent() && why.split_whitespace().any(|word| PERMANENT.contains(&word)) {
-        Failure::Permanent(why)
-    } else {
+    let has_one_of = |codes: &[&str]| why.split_whitespace().any(|word| codes.contains(&word));
+    if !error.is_permanent() || !has_one_of(&PERMANENT) {
         Failure::Temporary(why)
+    } else if has_one_of(&NO_MAILBOX) {
+        Failure::NoMailbox(why)
+    } else {
+        Failure::Permanent(why)
     }
 }
 

@@ -5,6 +5,7 @@ usage: smtp_server.py CERTIFICATE KEY FOLDER PORT
 It prints its port and serves until its standard input closes. Each accepted email becomes a file of FOLDER.
 
   refused@…  550 5.1.1 at RCPT
+  disabled@… 550 5.2.1 at RCPT
   sender@…   550 5.7.1 at RCPT, as if the sender were wrong
   busy@…     451 at the first DATA
   cut@…      accepts the first DATA, and closes the connection before it responds
@@ -33,6 +34,8 @@ class Handler:
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.startswith("refused@"):
             return "550 5.1.1 no such mailbox"
+        if address.startswith("disabled@"):
+            return "550 5.2.1 mailbox disabled"
         if address.startswith("sender@"):
             return "550 5.7.1 sender rejected"
         envelope.rcpt_tos.append(address)

@@ -10,6 +10,7 @@ use domain::{Env, Timestamp};
 use futures_util::FutureExt as _;
 use kv::Meter;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
@@ -33,6 +34,7 @@ const DEFAULT_BUDGET: Duration = Duration::from_secs(60);
 pub struct Job {
     name: &'static str,
     prepare: Arc<Prepare>,
+    events: Option<Arc<Events>>,
     schedule: Schedule,
 }
 
@@ -41,6 +43,7 @@ pub struct Job {
 pub(crate) struct ReadyJob {
     name: &'static str,
     work: Arc<Work>,
+    events: Option<Arc<Events>>,
     schedule: Schedule,
 }
 
@@ -58,6 +61,8 @@ const MAIL_INTERVAL: Duration = Duration::from_secs(15);
 
 type Prepare = dyn Fn(&Config) -> Result<Option<Arc<Work>>, String> + Send + Sync;
 type Work = dyn Fn(Env, Duration) -> RunFuture + Send + Sync;
+/// The work for an event that is not the schedule's; `None` for any other.
+type Events = dyn Fn(&str) -> Option<Arc<Work>> + Send + Sync;
 type RunFuture = Pin<Box<dyn Future<Output = domain::Result<Done>> + Send>>;
 
 /// The result of a successful run.
@@ -105,6 +110,7 @@ impl Job {
         Self {
             name,
             prepare: Arc::new(move |_| Ok(Some(work.clone()))),
+            events: None,
             schedule: Schedule::Sweep,
         }
     }
@@ -121,7 +127,29 @@ impl Job {
         Self {
             name,
             prepare: Arc::new(move |config| Ok(prepare(config)?.map(erase))),
+            events: None,
             schedule: Schedule::Mail,
+        }
+    }
+
+    /// The job, which under Lambda also receives events: an invocation whose event is an `E` calls `receive` instead of
+    /// the work.
+    #[must_use]
+    pub fn with_events<E, W, Fut, S>(self, receive: W) -> Self
+    where
+        E: DeserializeOwned + Clone + Send + Sync + 'static,
+        W: Fn(Env, E) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = domain::Result<S>> + Send + 'static,
+        S: Serialize + Default + PartialEq,
+    {
+        let events = move |event: &str| {
+            let event: E = serde_json::from_str(event).ok()?;
+            let receive = receive.clone();
+            Some(erase(move |env, _| receive(env, event.clone())))
+        };
+        Self {
+            events: Some(Arc::new(events)),
+            ..self
         }
     }
 
@@ -135,6 +163,7 @@ impl Job {
         ReadyJob {
             name: self.name,
             work: erase(|_, _| async { Ok(NothingDone {}) }),
+            events: self.events.clone(),
             schedule: self.schedule,
         }
     }
@@ -145,6 +174,7 @@ impl Job {
         Ok(work.map(|work| ReadyJob {
             name: self.name,
             work,
+            events: self.events.clone(),
             schedule: self.schedule,
         }))
     }
@@ -169,6 +199,15 @@ where
 }
 
 impl ReadyJob {
+    /// The job for an invocation with this event.
+    pub(crate) fn for_event(&self, event: &str) -> Self {
+        let work = self.events.as_ref().and_then(|events| events(event));
+        Self {
+            work: work.unwrap_or_else(|| self.work.clone()),
+            ..self.clone()
+        }
+    }
+
     /// Runs the job once, and reports the run. A panic counts as a failure; the log line before says where it happened.
     pub(crate) async fn run(
         &self,
@@ -307,6 +346,31 @@ mod tests {
             assert_eq!(outcome, Err("test failed; the line before says why".to_owned()));
             assert_eq!((&line["level"], &line["JobFailures"]), (&"ERROR".into(), &1.into()));
             assert_eq!((&line["cause"], &line["summary"]), (&cause.into(), &Value::Null));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_event_that_the_job_knows_calls_its_receiver_instead_of_the_work() {
+        #[derive(Clone, serde::Deserialize)]
+        struct Known {
+            number: u32,
+        }
+        let job = Job::new("test", |_, _| async { Ok(0) });
+        let job = job.with_events(|_, event: Known| async move { Ok(event.number) });
+        let folder = tempfile::tempdir().unwrap();
+        let env = AppState::on(&folder).env.clone();
+        let observer = Observer::with_embedded_metrics(LogSink::from_fn(|_| ()), "test");
+        let config = Config::read(|_| None, crate::config::TokenUse::Ignores, false).unwrap();
+        let ready = job.prepare(&config).unwrap().unwrap();
+        for (job, summary) in [
+            (ready.for_event(r#"{"number":7}"#), 7),
+            (ready.for_event(r#"{"source":"aws.events"}"#), 0),
+            (ready.for_event("null"), 0),
+            (job.idle().for_event(r#"{"number":7}"#), 7),
+        ] {
+            let trigger = Trigger::Invocation("the-id", None);
+            let outcome = job.run(env.clone(), Duration::MAX, trigger, &observer).await;
+            assert_eq!(outcome.unwrap(), Value::from(summary));
         }
     }
 

@@ -36,6 +36,7 @@ pub mod scan;
 pub mod scope;
 pub mod security;
 pub mod sessions;
+pub mod suppressions;
 pub mod sweep;
 pub mod tenants;
 pub mod text;

@@ -9,6 +9,7 @@ use domain::page::CursorKey;
 use domain::password::PasswordHash;
 use domain::record::{self, NewerMembers, Projection, Record};
 use domain::sessions::{Session, WorkspacePath};
+use domain::suppressions::{Reason, Suppression};
 use domain::tenants::{Kind, MemberRole, Membership, Tenant};
 use domain::text::Name;
 use domain::usage::{OwnLimits, Quota};
@@ -71,6 +72,8 @@ fn action() -> impl Strategy<Value = Action> {
             .prop_map(|(operator, quota, limit)| Action::LimitChanged { operator, quota, limit }),
         (name(), "[a-z._]{1,40}").prop_map(|(operator, mail)| Action::MailRetried { operator, mail }),
         (name(), "[a-z._]{1,40}").prop_map(|(operator, mail)| Action::MailDropped { operator, mail }),
+        name().prop_map(|operator| Action::MailSuppressed { operator }),
+        name().prop_map(|operator| Action::MailUnsuppressed { operator }),
     ]
 }
 
@@ -178,6 +181,13 @@ proptest! {
         round_trips(&event)?;
         let json = String::from_utf8(record::encode(&event).expect("the record encodes")).expect("the record is JSON");
         prop_assert!(json.contains(&format!(r#""type":"{name}""#)), "{}", json);
+    }
+
+    #[test]
+    fn suppressions_round_trip(
+        reason in prop::sample::select(vec![Reason::Bounce, Reason::Complaint, Reason::Operator]), at in time(),
+    ) {
+        round_trips(&Suppression { reason, at })?;
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod emails;
 mod outbox;
 mod process;
 mod smtp;
+mod suppressions;
 
 use std::sync::{Arc, Mutex};
 

@@ -7,7 +7,7 @@ use testkit::{Process, RuntimeApi, TestApp, TestStore};
 
 use crate::add;
 
-fn program(store: &TestStore) -> Command {
+pub(crate) fn program(store: &TestStore) -> Command {
     let mut command: Command = Process::command(env!("CARGO_BIN_EXE_mailer"));
     command.env_remove("JWT_SECRET").envs(store.env());
     command

@@ -8,6 +8,7 @@ use std::time::Duration;
 use api::config::{MailSettings, MailTransport};
 use domain::Env;
 use domain::mail::{Mail, Message, Source, ops, store};
+use domain::suppressions::ops as suppressions;
 use domain::users::Email;
 use mailer::Mailer;
 use serde_json::{Value, json};
@@ -205,4 +206,28 @@ async fn nothing_is_sent_without_tls_or_with_a_wrong_password_or_to_an_unknown_s
         app.clock.advance(Duration::from_secs(3600));
     }
     assert_eq!(office.accepted(), Vec::<String>::new());
+}
+
+#[tokio::test]
+#[ignore = "needs aiosmtpd: run `make test-mail`"]
+async fn only_a_mailbox_that_does_not_exist_is_suppressed() {
+    let app = TestApp::start(api::Router::new());
+    let office = Office::new();
+    let server = office.serve(0);
+    let sender = office.mailer(&url(server.port));
+    let recipients = ["refused", "disabled", "sender", "busy"].map(|name| format!("{name}@example.com"));
+    for to in &recipients {
+        add(&app.env, to).await;
+    }
+    let sent = run(&sender, &app.env).await;
+    assert_eq!(sent, json!({ "sent": 0, "postponed": 2, "dead": 2 }));
+    for to in &recipients {
+        let found = suppressions::find(&app.env, &Email::parse(to).unwrap()).await.unwrap();
+        assert_eq!(found.is_some(), to == "refused@example.com", "{to}");
+    }
+    // The server does not see the next email to the suppressed address.
+    drop(server);
+    add(&app.env, "refused@example.com").await;
+    let sent = run(&sender, &app.env).await;
+    assert_eq!(sent, json!({ "sent": 0, "postponed": 0, "dead": 1 }));
 }

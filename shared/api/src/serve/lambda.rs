@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::{Env, Timestamp};
 use lambda_http::lambda_runtime::{self, Diagnostic, LambdaEvent};
 use lambda_http::{Adapter, RequestExt as _, service_fn};
-use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 use tower::ServiceExt as _;
 use tower::util::MapResultLayer;
 
@@ -55,11 +55,12 @@ pub(super) async fn serve_requests(app: App, env: &Env, observer: Observer) -> R
 
 /// Runs the job at every invocation, until the runtime ends.
 pub(super) async fn serve_job(job: &ReadyJob, env: &Env, observer: &Observer) -> Result<(), Failure> {
-    let service = service_fn(|event: LambdaEvent<IgnoredAny>| async move {
+    let service = service_fn(|event: LambdaEvent<Box<RawValue>>| async move {
         let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
         let budget = time_budget(Timestamp::from_millis(deadline), env.clock.now());
         let trace_id = event.context.xray_trace_id.as_deref().and_then(TraceId::from_xray);
         let trigger = Trigger::Invocation(&event.context.request_id, trace_id);
+        let job = job.for_event(event.payload.get());
         let outcome = job.run(env.clone(), budget, trigger, observer);
         outcome.await.map_err(|failed| Diagnostic {
             error_type: "JobFailed".to_owned(),

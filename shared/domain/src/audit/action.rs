@@ -168,6 +168,16 @@ actions! {
         /// The kind of email.
         mail: String
     },
+    /// An operator suppressed the user's address: nothing is sent to it.
+    "mail.suppressed" => MailSuppressed {
+        /// The operator.
+        operator: Name
+    },
+    /// An operator ended the suppression of the user's address.
+    "mail.unsuppressed" => MailUnsuppressed {
+        /// The operator.
+        operator: Name
+    },
 }
 
 impl Action {
@@ -180,7 +190,9 @@ impl Action {
             | Self::LoginsRevoked { operator, .. }
             | Self::LimitChanged { operator, .. }
             | Self::MailRetried { operator, .. }
-            | Self::MailDropped { operator, .. } => Some(operator),
+            | Self::MailDropped { operator, .. }
+            | Self::MailSuppressed { operator }
+            | Self::MailUnsuppressed { operator } => Some(operator),
             _ => None,
         }
     }

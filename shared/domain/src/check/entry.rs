@@ -13,6 +13,7 @@ use crate::record::{self, Record};
 use crate::role::Role;
 use crate::scope::TenantScope;
 use crate::sessions::{self, SearchText, Session};
+use crate::suppressions::Suppression;
 use crate::tenants::{self, Kind, Membership, Tenant};
 use crate::throttle;
 use crate::usage::store::Counted;
@@ -174,6 +175,10 @@ impl Check<'_> {
             }
             Place::DeadLetter(id) => self.dead_letter(id).await,
             Place::Recipient(day) => self.recipient(day).await,
+            Place::Suppression => {
+                self.decode::<Suppression>();
+                Ok(())
+            }
             Place::Expiry(expiry, key) => self.expiry(expiry, &key).await,
             Place::AuditDay(day, tenant) => self.audit_day(day, tenant).await,
             Place::NoAccount => {

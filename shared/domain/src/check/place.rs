@@ -30,6 +30,8 @@ pub(super) enum Place {
     DeadLetter(MailId),
     /// The counter of the emails to one recipient on this day.
     Recipient(i64),
+    /// Why nothing is sent to an address.
+    Suppression,
     /// An entry of the expiry index: the expiry in milliseconds, and the key that expires.
     Expiry(i64, Key),
     /// The day and the tenant.
@@ -77,6 +79,10 @@ impl Place {
             },
             "recipients" => match rest {
                 [Element::Bytes(digest), Element::Int(day)] if digest.len() == 32 => Some(Self::Recipient(*day)),
+                _ => None,
+            },
+            "suppressions" => match rest {
+                [Element::Bytes(digest)] if digest.len() == 32 => Some(Self::Suppression),
                 _ => None,
             },
             "audit_days" => match rest {
@@ -198,6 +204,7 @@ mod tests {
             Key::of(&("throttles", "pair", &b"x"[..])),
             Key::of(&("expiry", 0, "junk")),
             Key::of(&("audit", "no_account", 256)),
+            Key::of(&("suppressions", &b"x"[..])),
             Key::of(&("ready", 1)),
             Key::of(&("elsewhere", 1)),
             Key::from_bytes([0xfe]),

@@ -178,9 +178,12 @@ pub enum Failure {
     /// A later attempt may succeed.
     #[error("{0}")]
     Temporary(String),
-    /// No attempt will succeed: the recipient does not exist, for example.
+    /// No attempt will succeed.
     #[error("{0}")]
     Permanent(String),
+    /// The recipient does not exist, so the address is suppressed.
+    #[error("{0}")]
+    NoMailbox(String),
 }
 
 #[cfg(test)]

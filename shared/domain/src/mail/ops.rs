@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 
 use futures_util::future::try_join_all;
-use futures_util::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, stream, try_join};
 use kv::Key;
 
 use crate::dump;
@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::id::MailId;
 use crate::mail::{DEAD_LETTER_LIFETIME, Failure, LEASE, Mail, keys, store};
 use crate::record;
+use crate::suppressions::{self, Reason, Suppression};
 use crate::time::Timestamp;
 
 /// The maximum number of due emails that are read at a time, per shard.
@@ -107,7 +108,7 @@ where
             Ok(()) => sent(env, &mail, lease).await,
             Err(failure) => failed(env, *mail, lease, failure).await,
         },
-        Claim::Expired => Ok(Attempted::Dead),
+        Claim::Expired | Claim::Suppressed => Ok(Attempted::Dead),
         Claim::TooMany => Ok(Attempted::Dropped),
         Claim::ByAnother => Ok(Attempted::ByAnother),
     }
@@ -119,6 +120,8 @@ enum Claim {
     Held(Box<Mail>, Timestamp),
     /// It is too late to send the email: it is a dead letter now.
     Expired,
+    /// Nothing is sent to the recipient: the email is a dead letter now.
+    Suppressed,
     /// The recipient had too many emails today. The email is gone.
     TooMany,
     ByAnother,
@@ -144,9 +147,18 @@ async fn claim(env: &Env, key: &Key, due: Timestamp) -> Result<Claim> {
                 store::add_dead_letter(&txn, &mail.failed(&why).dead(now))?;
                 return Ok(Claim::Expired);
             }
-            // Later attempts count with the first.
-            if mail.attempts == 0 && !store::count_recipient(&txn, &mail.to, now).await? {
+            let count = async {
+                // Later attempts count with the first.
+                Ok::<_, Error>(mail.attempts > 0 || store::count_recipient(&txn, &mail.to, now).await?)
+            };
+            let (is_within, suppression) = try_join!(count, suppressions::store::find(&txn, &mail.to))?;
+            if !is_within {
                 return Ok(Claim::TooMany);
+            }
+            if let Some(Suppression { reason, at }) = suppression {
+                let why = format!("nothing is sent to this address since {at} ({})", reason.as_str());
+                store::add_dead_letter(&txn, &mail.failed(&why).dead(now))?;
+                return Ok(Claim::Suppressed);
             }
             let mail = Mail {
                 attempts: mail.attempts.saturating_add(1),
@@ -174,8 +186,13 @@ async fn failed(env: &Env, mail: Mail, lease: Timestamp, failure: Failure) -> Re
     let now = env.clock.now();
     let (next, why) = match &failure {
         Failure::Temporary(why) => (mail.next_attempt(now), why),
-        Failure::Permanent(why) => (None, why),
+        Failure::Permanent(why) | Failure::NoMailbox(why) => (None, why),
     };
+    let suppression = matches!(failure, Failure::NoMailbox(_)).then_some(Suppression {
+        reason: Reason::Bounce,
+        at: now,
+    });
+    let suppression = suppression.as_ref();
     let mail = &mail.failed(why);
     env.db
         .run(|txn| async move {
@@ -184,6 +201,9 @@ async fn failed(env: &Env, mail: Mail, lease: Timestamp, failure: Failure) -> Re
                 return Ok(Attempted::ByAnother);
             }
             txn.clear(key)?;
+            if let Some(suppression) = suppression {
+                suppressions::store::add(&txn, &mail.to, suppression).await?;
+            }
             if let Some(next) = next {
                 store::put(&txn, mail, next)?;
                 Ok::<_, Error>(Attempted::Postponed)

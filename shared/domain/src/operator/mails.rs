@@ -1,4 +1,4 @@
-//! Dead letters: emails that could not be sent.
+//! Dead letters: emails that could not be sent. Suppressed addresses, to which nothing is sent.
 //!
 //! An operator sees what kind of email it is, to whom, and why it was not sent; never its content, which may be a link
 //! with a token.
@@ -13,6 +13,7 @@ use crate::mail::{DEAD_LETTER_LIFETIME, Mail, ops, store as mails};
 use crate::operator::Operator;
 use crate::page::Limit;
 use crate::scope::TenantScope;
+use crate::suppressions::{self, Reason, Suppression};
 use crate::time::Timestamp;
 use crate::users::{self, Email};
 
@@ -96,6 +97,8 @@ pub enum Retried {
     },
     /// The link in the email has ended, so it stays a dead letter.
     Ended(Timestamp),
+    /// Nothing is sent to the recipient, so it stays a dead letter.
+    Suppressed(Email, Suppression),
 }
 
 /// Moves a dead letter back to the outbox. Fails with [`Error::NotFound`].
@@ -107,6 +110,9 @@ pub async fn retry(env: &Env, operator: &Operator, id: MailId) -> Result<Retried
             let letter = mails::find_dead_letter(&txn, id).await?.ok_or(Error::NotFound)?;
             if let Some(end) = letter.message.useful_until().filter(|end| *end <= now) {
                 return Ok::<_, Error>(Retried::Ended(end));
+            }
+            if let Some(suppression) = suppressions::store::find(&txn, &letter.to).await? {
+                return Ok(Retried::Suppressed(letter.to, suppression));
             }
             mails::remove_dead_letter(&txn, &letter)?;
             let action = Action::MailRetried {
@@ -135,6 +141,44 @@ pub async fn drop(env: &Env, operator: &Operator, id: MailId) -> Result<()> {
                 mail: letter.message.kind(),
             };
             add_event(&txn, operator, &letter.to, now, action).await
+        })
+        .await
+}
+
+/// Suppresses an address. Returns the suppression, which may be an older one, and whether it is new.
+pub async fn suppress(env: &Env, operator: &Operator, email: &Email, reason: Reason) -> Result<(Suppression, bool)> {
+    let at = env.clock.now();
+    env.db
+        .run(|txn| async move {
+            if let Some(older) = suppressions::store::find(&txn, email).await? {
+                return Ok::<_, Error>((older, false));
+            }
+            let suppression = Suppression { reason, at };
+            suppressions::store::add(&txn, email, &suppression).await?;
+            let action = Action::MailSuppressed {
+                operator: operator.name.clone(),
+            };
+            add_event(&txn, operator, email, at, action).await?;
+            Ok((suppression, true))
+        })
+        .await
+}
+
+/// Ends the suppression of an address. Returns what it was; `None` if the address was not suppressed.
+pub async fn unsuppress(env: &Env, operator: &Operator, email: &Email) -> Result<Option<Suppression>> {
+    let now = env.clock.now();
+    env.db
+        .run(|txn| async move {
+            txn.use_reserve();
+            let suppression = suppressions::store::find(&txn, email).await?;
+            if suppression.is_some() {
+                suppressions::store::remove(&txn, email)?;
+                let action = Action::MailUnsuppressed {
+                    operator: operator.name.clone(),
+                };
+                add_event(&txn, operator, email, now, action).await?;
+            }
+            Ok::<_, Error>(suppression)
         })
         .await
 }

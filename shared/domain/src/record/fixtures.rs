@@ -11,6 +11,7 @@ use crate::idempotency::Stored;
 use crate::logins::Login;
 use crate::mail::Mail;
 use crate::sessions::{SearchText, Session};
+use crate::suppressions::Suppression;
 use crate::tenants::{Membership, Tenant};
 use crate::throttle::Counter;
 use crate::usage::OwnLimits;
@@ -59,6 +60,7 @@ fn kinds() -> Vec<Kind> {
         Kind::of::<Session>("session"),
         Kind::of::<Stored<Registered>>("registration"),
         Kind::of::<Stored<Session>>("idempotency record"),
+        Kind::of::<Suppression>("suppression"),
         Kind::of::<Tenant>("tenant"),
         Kind::of::<User>("user"),
     ]

@@ -4,6 +4,7 @@ use std::fmt;
 
 use domain::operator::mails::{self, DeadLetter, Page, Retried};
 use domain::page::Limit;
+use domain::suppressions::{Reason, Suppression};
 use domain::users::Email;
 use domain::{MailId, Timestamp};
 use serde::Serialize;
@@ -46,6 +47,27 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Suppress an address: nothing is sent to it, recovery included
+    Suppress {
+        /// The address
+        address: String,
+        /// bounce, complaint or operator
+        #[arg(long, default_value = "operator")]
+        reason: String,
+        #[command(flatten)]
+        actor: Actor,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// End the suppression of an address
+    Unsuppress {
+        /// The address
+        address: String,
+        #[command(flatten)]
+        actor: Actor,
+        #[command(flatten)]
+        output: Output,
+    },
 }
 
 pub(super) fn run(command: Command) -> Result<()> {
@@ -58,6 +80,13 @@ pub(super) fn run(command: Command) -> Result<()> {
             actor,
             output,
         } => drop(&id, confirm.as_deref(), &actor, output),
+        Command::Suppress {
+            address,
+            reason,
+            actor,
+            output,
+        } => suppress(&address, &reason, &actor, output),
+        Command::Unsuppress { address, actor, output } => unsuppress(&address, &actor, output),
     }
 }
 
@@ -80,6 +109,10 @@ fn retry(id: &str, actor: &Actor, output: Output) -> Result<()> {
         Retried::Ended(at) => Err(Failure(format!(
             "the link in the email {id} ended at {at}, so the email was not sent: drop it"
         ))),
+        Retried::Suppressed(to, Suppression { reason, at }) => Err(Failure(format!(
+            "nothing is sent to {to} since {at} ({}): end that with `gateway admin mail unsuppress`",
+            reason.as_str()
+        ))),
     }
 }
 
@@ -98,6 +131,39 @@ fn drop(id: &str, confirmed: Option<&str>, actor: &Actor, output: Output) -> Res
         dropped.map_err(|error| failure(error, id))
     })?;
     output.print(&DroppedBody { dropped: true })
+}
+
+fn suppress(address: &str, reason: &str, actor: &Actor, output: Output) -> Result<()> {
+    let address = &email(address)?;
+    let all = [Reason::Bounce, Reason::Complaint, Reason::Operator];
+    let reason = all.into_iter().find(|one| one.as_str() == reason).ok_or_else(|| {
+        let names = all.map(Reason::as_str).join(", ");
+        Failure(format!("`{reason}` is no reason: the reasons are {names}"))
+    })?;
+    let (suppression, is_new) = api::command::on_existing_store(async |env| {
+        let suppressed = mails::suppress(&env, &actor.operator(&env)?, address, reason).await;
+        suppressed.map_err(Failure::from)
+    })?;
+    output.print(&SuppressedBody {
+        reason: suppression.reason.as_str(),
+        since: suppression.at,
+        changed: is_new,
+    })
+}
+
+fn unsuppress(address: &str, actor: &Actor, output: Output) -> Result<()> {
+    let address = &email(address)?;
+    let ended = api::command::on_existing_store(async |env| {
+        let ended = mails::unsuppress(&env, &actor.operator(&env)?, address).await;
+        ended.map_err(Failure::from)
+    })?;
+    output.print(&UnsuppressedBody {
+        changed: ended.is_some(),
+    })
+}
+
+fn email(text: &str) -> Result<Email> {
+    Email::parse(text).map_err(|reason| Failure(format!("the address {reason}")))
 }
 
 fn mail_id(text: &str) -> Result<MailId> {
@@ -212,5 +278,39 @@ struct DroppedBody {
 impl fmt::Display for DroppedBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("dropped")
+    }
+}
+
+#[derive(Serialize)]
+struct SuppressedBody {
+    reason: &'static str,
+    since: Timestamp,
+    /// Whether the address was not suppressed before.
+    changed: bool,
+}
+
+impl fmt::Display for SuppressedBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "nothing is sent to the address since {} ({})",
+            self.since, self.reason
+        )
+    }
+}
+
+#[derive(Serialize)]
+struct UnsuppressedBody {
+    /// Whether the address was suppressed.
+    changed: bool,
+}
+
+impl fmt::Display for UnsuppressedBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.changed {
+            "emails are sent to the address again"
+        } else {
+            "the address was not suppressed"
+        })
     }
 }

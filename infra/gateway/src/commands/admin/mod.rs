@@ -21,7 +21,7 @@ pub(crate) enum Command {
     /// Show the usage of tenants, and set their limits
     #[command(subcommand)]
     Tenants(tenants::Command),
-    /// Show, retry and drop emails that could not be sent
+    /// Show, retry and drop emails that could not be sent; suppress addresses
     #[command(subcommand)]
     Mail(mail::Command),
 }

@@ -150,6 +150,12 @@ async fn an_id_that_names_no_dead_letter_is_one_sentence() {
             &["mail", "drop", unknown, "--confirm", "1"],
             "`1` is not the id of an email",
         ),
+        (
+            &["mail", "suppress", "alice@example.com", "--reason", "spam"],
+            "`spam` is no reason: the reasons are bounce, complaint, operator",
+        ),
+        (&["mail", "suppress", ""], "the address must not be empty"),
+        (&["mail", "unsuppress", ""], "the address must not be empty"),
         (&["mail", "list", "--after", ""], "`` is not the id of an email"),
         (
             &["mail", "list", "--limit", "101"],
@@ -157,5 +163,51 @@ async fn an_id_that_names_no_dead_letter_is_one_sentence() {
         ),
     ] {
         assert_eq!(failure(command(&store, arguments)), sentence, "{arguments:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_is_suppressed_until_an_operator_ends_that() {
+    let gateway = start().await;
+    let (store, remote, token) = (&gateway.store, &gateway.remote, &gateway.token);
+    let mails = dead(store, &["alice@example.com"], Duration::ZERO).await;
+    let suppress = [
+        "mail",
+        "suppress",
+        " Alice@Example.com",
+        "--reason",
+        "complaint",
+        "--as",
+        "Ada",
+    ];
+    let suppressed = json(store, &suppress);
+    assert_eq!(
+        (&suppressed["reason"], &suppressed["changed"]),
+        (&value!("complaint"), &value!(true))
+    );
+    let repeated = json(store, &["mail", "suppress", "alice@example.com"]);
+    let expected = value!({ "reason": "complaint", "since": suppressed["since"], "changed": false });
+    assert_eq!(repeated, expected);
+
+    let id = mails[0].id.to_string();
+    let sentence = failure(command(store, &["mail", "retry", &id]));
+    let since = suppressed["since"].as_str().unwrap();
+    let expected = format!(
+        "nothing is sent to alice@example.com since {since} (complaint): end that with `gateway admin mail unsuppress`"
+    );
+    assert_eq!(sentence, expected);
+    assert_eq!(json(store, &["mail", "list"])["waiting"], 0);
+
+    let unsuppress = ["mail", "unsuppress", "alice@example.com", "--as", "Ada"];
+    assert_eq!(json(store, &unsuppress), value!({ "changed": true }));
+    assert_eq!(json(store, &unsuppress), value!({ "changed": false }));
+    assert_eq!(json(store, &["mail", "retry", &id]), value!({ "late": false }));
+    for kind in ["mail.suppressed", "mail.unsuppressed"] {
+        let logged = events(remote, token, kind).await;
+        assert_eq!(
+            (logged.len(), &logged[0]["operator"]),
+            (1, &value!("Ada")),
+            "{logged:?}"
+        );
     }
 }

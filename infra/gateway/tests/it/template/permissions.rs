@@ -177,3 +177,26 @@ fn the_traffic_shift_role_may_move_the_aliases_of_this_stack_only() {
     assert_eq!(moving.len(), 1);
     assert_eq!(moving[0]["Resource"], json!(all));
 }
+
+/// A forged report would suppress the address of any user.
+#[test]
+fn only_amazon_ses_of_this_account_may_report_bounces_to_the_mailer() {
+    let template = template();
+    let topic = json!({ "Ref": "MailFeedbackTopic" });
+    let policy = &resources(&template)["MailFeedbackTopicPolicy"]["Properties"];
+    assert_eq!(policy["Topics"], json!([topic]));
+    let publish = json!({
+        "Effect": "Allow",
+        "Principal": { "Service": "ses.amazonaws.com" },
+        "Action": "sns:Publish",
+        "Resource": topic,
+        "Condition": { "StringEquals": { "aws:SourceAccount": { "Ref": "AWS::AccountId" } } },
+    });
+    assert_eq!(policy["PolicyDocument"]["Statement"], json!([publish]));
+    for folder in layout::functions() {
+        let events = function(&template, &folder)["Events"].as_object().unwrap();
+        for event in events.values().filter(|event| event["Type"] == "SNS") {
+            assert_eq!((folder.as_str(), &event["Properties"]["Topic"]), ("mailer", &topic));
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Storage of suppressions on a given transaction.
+
+use kv::Txn;
+
+use crate::error::Result;
+use crate::record;
+use crate::suppressions::{Suppression, keys};
+use crate::users::Email;
+
+/// Why nothing is sent to this address; `None` if it is not suppressed.
+pub async fn find(txn: &Txn, email: &Email) -> Result<Option<Suppression>> {
+    let bytes = txn.get(&keys::suppression(email)).await?;
+    bytes.as_deref().map(record::decode).transpose()
+}
+
+/// Suppresses the address, unless it is suppressed already. Returns whether this changed anything.
+pub(crate) async fn add(txn: &Txn, email: &Email, suppression: &Suppression) -> Result<bool> {
+    if find(txn, email).await?.is_some() {
+        return Ok(false);
+    }
+    txn.set(&keys::suppression(email), record::encode(suppression)?)?;
+    Ok(true)
+}
+
+/// Ends the suppression of the address.
+pub(crate) fn remove(txn: &Txn, email: &Email) -> Result<()> {
+    Ok(txn.clear(&keys::suppression(email))?)
+}
