@@ -7,11 +7,12 @@ use domain::audit::{Action, Event, Position, UnknownAction};
 use domain::logins::MAX_LOGINS;
 use domain::text::{NAME_MAX, Name};
 use domain::usage::{Quota, Quotas};
+use domain::users::profile::ProfileMember;
 use domain::{Address, LoginId, SessionId, TenantId, Timestamp, UserId};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::openapi::schema::{AdditionalProperties, SchemaType};
-use utoipa::openapi::{ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, Type};
+use utoipa::openapi::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 /// An event: the common members, and the members of its type.
@@ -40,6 +41,7 @@ enum Details {
     Attempts { attempts: u32 },
     Ended { ended: usize },
     EndedLogin { ended_login_id: LoginId },
+    Changed { changed: Vec<ProfileMember> },
     Session { session_id: SessionId },
     Limit { quota: Quota, limit: Option<u64> },
     Mail { mail: String },
@@ -84,6 +86,9 @@ impl Details {
             | Action::PasswordChanged { ended }
             | Action::Suspended { ended, .. }
             | Action::LoginsRevoked { ended, .. } => Self::Ended { ended },
+            Action::ProfileChanged { ref changed } => Self::Changed {
+                changed: changed.clone(),
+            },
             Action::SessionCreated { session }
             | Action::SessionChanged { session }
             | Action::SessionDeleted { session } => Self::Session { session_id: session },
@@ -183,6 +188,7 @@ impl PartialSchema for EventBody {
             .item(of_user(&["login.refused"], Some(("attempts", count(4_294_967_295)))))
             .item(of_user(&["login.ended", "login.evicted"], ended_login()))
             .item(of_user(&["login.ended_all", "password.changed"], ended()))
+            .item(of_user(&["user.profile_changed"], Some(("changed", changed_members()))))
             .item(by_operator(
                 &["user.resumed", "mail.suppressed", "mail.unsuppressed"],
                 None,
@@ -239,6 +245,18 @@ fn form(kind: ObjectBuilder, details: &[(&str, RefOr<Schema>)]) -> ObjectBuilder
     details.iter().fold(common, |event, (name, schema)| {
         event.property(*name, schema.clone()).required(*name)
     })
+}
+
+fn changed_members() -> RefOr<Schema> {
+    let members = schema::text().enum_values(Some(ProfileMember::NAMES.iter().copied()));
+    ArrayBuilder::new()
+        .items(members)
+        .min_items(Some(1))
+        .max_items(Some(ProfileMember::NAMES.len()))
+        .description(Some(
+            "The members of the account that were changed, without their values.",
+        ))
+        .into()
 }
 
 fn reference<T: ToSchema>() -> RefOr<Schema> {
@@ -299,6 +317,12 @@ mod tests {
             (Action::LoginEvicted { ended: id() }, json!({ "endedLoginId": ID })),
             (Action::LoggedOutEverywhere { ended: 2 }, json!({ "ended": 2 })),
             (Action::PasswordChanged { ended: 0 }, json!({ "ended": 0 })),
+            (
+                Action::ProfileChanged {
+                    changed: vec![ProfileMember::FirstName, ProfileMember::Avatar],
+                },
+                json!({ "changed": ["firstName", "avatar"] }),
+            ),
             (Action::SessionCreated { session }, json!({ "sessionId": ID })),
             (Action::SessionChanged { session }, json!({ "sessionId": ID })),
             (Action::SessionDeleted { session }, json!({ "sessionId": ID })),

@@ -1,7 +1,7 @@
 //! The response of every endpoint that signs a user in.
 
 use api::openapi::schema::{Id, Time};
-use api::{ApiError, AppState, Identity, Reply};
+use api::{ApiError, AppState, Identity, Reply, TenantBody};
 use domain::logins::SignedIn;
 use domain::{Timestamp, UserId};
 use jwt::Subject;
@@ -68,25 +68,6 @@ struct UserBody {
     created_at: Timestamp,
 }
 
-/// A tenant, which owns sessions, and the user's role in it.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Tenant)]
-struct TenantBody {
-    /// The tenant's id. The id of a user's own tenant is derived from the user's id.
-    #[schema(value_type = Id)]
-    id: domain::TenantId,
-    /// The tenant's display name.
-    #[schema(min_length = 1, max_length = 401, example = "Test User")]
-    name: String,
-    /// `self` for the user's own tenant.
-    #[serde(rename = "type")]
-    #[schema(value_type = schema::TenantType)]
-    kind: &'static str,
-    /// The user's role: `viewer` reads, `member` also writes, `owner` may do everything.
-    #[schema(value_type = schema::Role)]
-    role: &'static str,
-}
-
 impl SignedInBody {
     /// Signs an access token for a stored login, and shapes the reply: the one place where tokens leave the API.
     pub fn reply(
@@ -142,12 +123,7 @@ impl SignedInBody {
                 last_name: user.last_name.as_ref().map(ToString::to_string),
                 created_at: user.created_at,
             },
-            tenant: TenantBody {
-                id: tenant.id,
-                name: tenant.name.clone(),
-                kind: tenant.kind.as_str(),
-                role: membership.role.as_str(),
-            },
+            tenant: TenantBody::new(tenant.id, tenant.name.clone(), tenant.kind, membership.role),
         })
     }
 }

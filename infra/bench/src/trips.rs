@@ -40,6 +40,9 @@ pub(crate) const LOWER_BOUNDS: &[Count] = &[
     ("delete session", 3),
     ("list events", 2),
     ("usage", 2),
+    // All records of a user with one tenant are read concurrently.
+    ("own account", 2),
+    ("change own account", 3),
     // Begin, account and the login's counter, commit; then, without a second begin, both again, commit.
     ("change password", 5),
     ("reauthenticate", 5),
@@ -153,6 +156,11 @@ async fn call_every_endpoint() -> (Vec<Count>, Vec<Value>) {
     timed(&mut counts, "list events", listing).await.ok();
     let reading = app.get("/v5/users/me/usage").bearer(&token).send();
     timed(&mut counts, "usage", reading).await.ok();
+    let reading = app.get("/v5/users/me").bearer(&token).send();
+    timed(&mut counts, "own account", reading).await.ok();
+    let body = json!({ "company": "A", "preferences": { "theme": "dark" } });
+    let changing = app.patch("/v5/users/me").bearer(&token).json(&body).send();
+    timed(&mut counts, "change own account", changing).await.ok();
     let body = json!({ "currentPassword": "password123", "newPassword": "password456" });
     let changing = app.post("/v5/auth/password").bearer(&token).json(&body).send();
     let changed = timed(&mut counts, "change password", changing).await.ok();

@@ -149,6 +149,7 @@ impl From<domain::Error> for ApiError {
                     .map(|reason| Violation::new("/newPassword", reason))
                     .collect(),
             ),
+            Error::PreferencesRejected(reason) => Self::invalid(vec![Violation::new("/preferences", &reason)]),
             Error::InvalidRefreshToken(_) => Self::new(
                 Code::InvalidRefreshToken,
                 "The refresh token is unknown, has expired, or was used before. Log in again.",

@@ -10,7 +10,8 @@
 //! | gets the caller or the client from | [`Authenticated`], [`LogoutCaller`], [`ClientInfo`] |
 //! | reads the tokens of browsers from | [`Cookies`] |
 //! | names the email of an attempt to sign in to the log with | [`LoggedEmail`] |
-//! | parses the request with | [`Body`], [`Query`], [`Id`], [`Preconditions`], [`IdempotencyKey`] |
+//! | parses the request with | [`Body`], [`PatchField`], [`Query`], [`Id`], [`Preconditions`], [`IdempotencyKey`] |
+//! | writes the path of another resource into a body with | [`Prefix`] |
 //! | responds with | [`Reply`], [`Bare`] or [`Static`], or fails with [`ApiError`] |
 //!
 //! Work that runs on a schedule is a [`Job`]. The module [`openapi`] completes the description of all functions.
@@ -33,6 +34,7 @@ mod job;
 pub mod json;
 mod log;
 mod logged_email;
+pub mod merge_patch;
 mod metrics;
 mod observer;
 pub mod openapi;
@@ -53,6 +55,7 @@ pub mod router;
 mod serve;
 pub mod spans;
 pub mod state;
+mod tenant;
 mod trace_id;
 
 pub use app::{App, app};
@@ -67,8 +70,9 @@ pub use job::Job;
 pub use json::{Body, Checks, Field};
 pub use log::LogSink;
 pub use logged_email::LoggedEmail;
+pub use merge_patch::PatchField;
 pub use observer::Observer;
-pub use path::Id;
+pub use path::{Id, Prefix};
 pub use preconditions::{Preconditions, Version};
 pub use probe::probe;
 pub use query::Query;
@@ -79,3 +83,4 @@ pub use request_context::RequestContext;
 pub use router::{Route, Router};
 pub use serve::{serve, serve_schedule, serve_with};
 pub use state::AppState;
+pub use tenant::TenantBody;

@@ -1,10 +1,29 @@
-//! Ids in paths.
+//! Ids in paths, and the prefix of a path.
+
+use std::convert::Infallible;
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use domain::{LoginId, SessionId};
 
 use crate::error::ApiError;
+use crate::request_context::RequestContext;
+use crate::router::PREFIXES;
+
+/// The prefix of the request's path, for paths of other resources in the response's body.
+#[derive(Clone, Copy, Debug)]
+pub struct Prefix(pub &'static str);
+
+impl<S: Send + Sync> FromRequestParts<S> for Prefix {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let context = parts.extensions.get::<RequestContext>();
+        let alias_prefix = context.map_or("", RequestContext::alias_prefix);
+        let [own, alias] = PREFIXES;
+        Ok(Self(if alias_prefix.is_empty() { own } else { alias }))
+    }
+}
 
 /// The path's `{id}`. Text that is not an id gets the same 404 as the id of an absent resource.
 #[derive(Clone, Copy, Debug)]

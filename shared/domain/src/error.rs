@@ -18,6 +18,9 @@ pub enum Error {
     /// The policy rejects a new password, for these reasons.
     #[error("the policy rejects the new password")]
     PasswordRejected(Vec<Rejection>),
+    /// The changed preferences would be too long or too deep.
+    #[error("the preferences were rejected")]
+    PreferencesRejected(Rejection),
     /// Login: the password is right, but an operator has suspended the user.
     #[error("the account is suspended")]
     Suspended,
@@ -95,7 +98,8 @@ impl Error {
             Self::BadCursor => Some(SecurityEvent::ForeignCursor),
             Self::Forbidden => Some(SecurityEvent::Forbidden),
             Self::Revoked => Some(SecurityEvent::RevokedToken),
-            Self::EmailTaken
+            Self::PreferencesRejected(_)
+            | Self::EmailTaken
             | Self::NotFound
             | Self::PreconditionFailed
             | Self::ReauthenticationRequired

@@ -27,6 +27,7 @@ pub mod mail;
 pub mod operator;
 pub mod page;
 pub mod password;
+pub mod patch;
 pub mod readiness;
 pub mod ready;
 pub mod record;

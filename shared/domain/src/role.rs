@@ -16,7 +16,7 @@ pub enum Permission {
     ReadAudit,
     /// Read how much of its quotas the tenant uses.
     ReadUsage,
-    /// List and end one's own logins, and change one's own password.
+    /// See and change one's own account, with its logins and its password.
     ManageAccount,
 }
 

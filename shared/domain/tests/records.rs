@@ -13,6 +13,7 @@ use domain::suppressions::{Reason, Suppression};
 use domain::tenants::{Kind, MemberRole, Membership, Tenant};
 use domain::text::Name;
 use domain::usage::{OwnLimits, Quota};
+use domain::users::profile::{AvatarDigest, Preferences, Profile, ProfileMember};
 use domain::users::{Email, User};
 use domain::{Address, LoginId, Role, SessionId, SystemRng, TenantId, Timestamp, UserAgent, UserId};
 use kv::{Key, Range};
@@ -61,6 +62,8 @@ fn action() -> impl Strategy<Value = Action> {
         id().prop_map(|ended| Action::LoginEvicted { ended }),
         any::<usize>().prop_map(|ended| Action::LoggedOutEverywhere { ended }),
         any::<usize>().prop_map(|ended| Action::PasswordChanged { ended }),
+        prop::collection::vec(prop::sample::select(&MEMBERS[..]), 1..5)
+            .prop_map(|changed| Action::ProfileChanged { changed }),
         id().prop_map(|session| Action::SessionCreated { session }),
         id().prop_map(|session| Action::SessionChanged { session }),
         id().prop_map(|session| Action::SessionDeleted { session }),
@@ -76,6 +79,14 @@ fn action() -> impl Strategy<Value = Action> {
         name().prop_map(|operator| Action::MailUnsuppressed { operator }),
     ]
 }
+
+const MEMBERS: [ProfileMember; 5] = [
+    ProfileMember::FirstName,
+    ProfileMember::LastName,
+    ProfileMember::Company,
+    ProfileMember::Preferences,
+    ProfileMember::Avatar,
+];
 
 fn role() -> impl Strategy<Value = Role> {
     prop_oneof![Just(Role::Owner), Just(Role::Member), Just(Role::Viewer)]
@@ -110,12 +121,23 @@ proptest! {
         company in prop::option::of(name()), joined_at in time(), suspended_at in prop::option::of(time()),
     ) {
         let kind = if own { Kind::Own } else { Kind::Organization };
-        round_trips(&Tenant { id, name, kind, cursor_key: CursorKey::draw(&SystemRng) })?;
+        let newer = NewerMembers::default();
+        round_trips(&Tenant { id, name, kind, cursor_key: CursorKey::draw(&SystemRng), newer })?;
         let membership = Membership {
             user, tenant: id, role, company, joined_at, suspended_at, newer: NewerMembers::default(),
         };
         round_trips(&membership)?;
         prop_assert_eq!(project::<MemberRole>(&membership), membership.into());
+    }
+
+    #[test]
+    fn profiles_round_trip(
+        theme in "\\PC{0,300}", size: f64, avatar in prop::option::of("[0-9a-f]{64}"),
+    ) {
+        let preferences = serde_json::json!({ "theme": theme, "editor": { "size": size, "tabs": [null, true] } });
+        let preferences: Preferences = serde_json::from_value(preferences).expect("it is an object");
+        let avatar = avatar.map(|text| AvatarDigest::parse(&text).expect("it is a digest"));
+        round_trips(&Profile { preferences, avatar, newer: NewerMembers::default() })?;
     }
 
     #[test]
@@ -215,6 +237,7 @@ proptest! {
             domain::users::keys::user(user),
             domain::tenants::keys::membership(user, tenant),
             domain::logins::keys::login(user, login),
+            domain::users::profile::keys::profile(user),
         ];
         let index = domain::users::keys::by_email(&email);
         for (key, foreign) in all(one).iter().zip(all(other).iter()) {

@@ -1,7 +1,8 @@
-//! The function `users` together with `auth` and `sessions`, whose usage it shows, on a real store.
+//! The function `users` together with `auth`, `audit` and `sessions`, whose data it shows and changes, on a real store.
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test and names the line")]
 
+mod account;
 mod exact;
 mod front_doors;
 mod legacy;
@@ -14,7 +15,10 @@ use serde_json::{Map, Value, json};
 use testkit::{Actor, Target as _, TestApp, TestResponse};
 
 fn router() -> api::Router {
-    users::router().merge(auth::router()).merge(sessions::router())
+    users::router()
+        .merge(auth::router())
+        .merge(audit::router())
+        .merge(sessions::router())
 }
 
 fn start() -> TestApp {

@@ -89,6 +89,15 @@ pub async fn flow(target: &impl Target) {
         .await
         .assert_problem(401, Code::RevokedToken);
     target.get("/api/v5/sessions").bearer(&phone).send().await.ok();
+    let patch = json!({ "company": "Example Co", "preferences": { "theme": "dark" } });
+    let account = target
+        .patch("/v5/users/me")
+        .bearer(&phone)
+        .json(&patch)
+        .send()
+        .await
+        .ok();
+    assert_eq!(target.get("/api/v5/users/me").bearer(&phone).send().await.ok(), account);
     let usage = target.get("/api/v5/users/me/usage").bearer(&phone).send().await.ok();
     assert_eq!(usage["quotas"][0]["name"], "sessions");
     use_cookies(target).await;

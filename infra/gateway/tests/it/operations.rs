@@ -119,6 +119,9 @@ pub fn operations() -> Vec<Operation> {
         post("/auth/reauthenticate", OWN_ACCOUNT, 200).with_body(|who| json!({ "password": who.password })),
         get("/.well-known/jwks.json", Public),
         get("/audit", OWN_TENANT),
+        get("/users/me", OWN_ACCOUNT),
+        patch("/users/me", OWN_ACCOUNT)
+            .with_body(|who| json!({ "firstName": who.text, "preferences": { "text": who.text } })),
         get("/users/me/usage", READ_TENANT),
         get("/auth/logins", OWN_ACCOUNT),
         delete("/auth/logins/{id}", OWN_ACCOUNT).with_id_of(Login),

@@ -1,7 +1,9 @@
 //! The schemas that several functions use. Their types have no values: wire types refer to them with `value_type`.
 
 use domain::page::{self, Limit};
+use domain::tenants::Kind;
 use domain::text::NAME_MAX;
+use domain::users;
 use serde_json::{Value, json};
 use utoipa::openapi::schema::SchemaFormat;
 use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Schema, Type};
@@ -71,6 +73,32 @@ schemas! {
             ),
         ))
         .examples(["My Project"]);
+
+    /// An email address.
+    Email = formatted("email")
+        .description(Some(
+            "An email address (RFC 5321), trimmed and in lower case. The part before the `@` is in ASCII. An \
+             internationalised domain is stored and returned in ASCII, as its A-label (RFC 5890).",
+        ))
+        .min_length(Some(3))
+        .max_length(Some(users::Email::MAX_BYTES))
+        .examples(["test@example.com"]);
+
+    /// The name of a person or company.
+    PersonName = text()
+        .description(Some(
+            "At most 200 characters after trimming, none of them a control character or one that overrides the \
+             direction of text. Unless blank, it has a visible character.",
+        ))
+        .max_length(Some(NAME_MAX))
+        .pattern(Some(r"^[^\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]*$"))
+        .examples(["Test"]);
+
+    /// The type of a tenant.
+    TenantType = text().enum_values(Some(Kind::NAMES.iter().copied()));
+
+    /// A user's role in a tenant.
+    Role = text().enum_values(Some(domain::Role::NAMES.iter().copied()));
 
     /// The largest number of entries in a page.
     PageLimit = ObjectBuilder::new()

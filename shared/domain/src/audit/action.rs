@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::id::{LoginId, SessionId};
 use crate::text::Name;
 use crate::usage::Quota;
+use crate::users::profile::ProfileMember;
 
 /// Defines [`Action`] with the name of each action in the store and in the contract, so that the list exists once.
 macro_rules! actions {
@@ -103,6 +104,11 @@ actions! {
     "password.changed" => PasswordChanged {
         /// The number of logins that were alive.
         ended: usize
+    },
+    /// The user changed their profile.
+    "user.profile_changed" => ProfileChanged {
+        /// The members that were changed.
+        changed: Vec<ProfileMember>
     },
     /// A session was created.
     "session.created" => SessionCreated {

@@ -19,6 +19,7 @@ use crate::throttle;
 use crate::usage::store::Counted;
 use crate::usage::{self, OwnLimits, Quota};
 use crate::users::ops::Registered;
+use crate::users::profile::Profile;
 use crate::users::{self, Email, User};
 
 use super::place::Place;
@@ -111,6 +112,7 @@ impl Check<'_> {
                 self.expect(has_tenant, "its tenant does not exist");
                 Ok(())
             }
+            Place::Profile(user) => self.profile(user).await,
             Place::Tenant(id) => {
                 let tenant = self.decode::<Tenant>();
                 self.expect(
@@ -213,6 +215,17 @@ impl Check<'_> {
         let membership = self.find::<Membership>(&tenants::keys::membership(id, own)).await?;
         let owns = membership.is_some_and(|member| member.map_or(true, |member| member.role == Role::Owner));
         self.expect(owns, "it does not own its own tenant");
+        Ok(())
+    }
+
+    async fn profile(&mut self, user: UserId) -> Result<()> {
+        let profile = self.decode::<Profile>();
+        self.expect(
+            profile.is_none_or(|profile| profile != Profile::default()),
+            "a profile in which nothing is set is not stored",
+        );
+        let has_user = self.exists(&users::keys::user(user)).await?;
+        self.expect(has_user, "its user does not exist");
         Ok(())
     }
 

@@ -10,6 +10,7 @@ pub(super) enum Place {
     Email(String),
     Login(UserId, LoginId),
     Membership(UserId, TenantId),
+    Profile(UserId),
     Tenant(TenantId),
     Event,
     SessionIndex(SessionId),
@@ -108,6 +109,9 @@ impl Place {
     fn of_user(rest: &[Element<'_>]) -> Option<Self> {
         match rest {
             [Element::Uuid(user)] => Some(Self::User(UserId::from_uuid(*user))),
+            [Element::Uuid(user), kind] if text(kind) == Some("profile") => {
+                Some(Self::Profile(UserId::from_uuid(*user)))
+            }
             [kind, Element::String(email)] if text(kind) == Some("by_email") => Some(Self::Email(email.to_string())),
             [Element::Uuid(user), kind, Element::Uuid(id)] => {
                 let user = UserId::from_uuid(*user);
@@ -197,6 +201,8 @@ mod tests {
             Key::of(&()),
             Key::of(&("users",)),
             Key::of(&("users", id, "avatars", id)),
+            Key::of(&("users", id, "avatar")),
+            Key::of(&("users", id, "profile", id)),
             Key::of(&("users", "by_email", 1)),
             Key::of(&("tenants", "x")),
             Key::of(&("tenants", id, "audit", id)),

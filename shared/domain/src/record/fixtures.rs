@@ -17,6 +17,7 @@ use crate::throttle::Counter;
 use crate::usage::OwnLimits;
 use crate::users::User;
 use crate::users::ops::Registered;
+use crate::users::profile::Profile;
 
 /// A kind of record.
 struct Kind {
@@ -56,6 +57,7 @@ fn kinds() -> Vec<Kind> {
         Kind::of::<OwnLimits>("limits"),
         Kind::of::<Login>("login"),
         Kind::of::<Membership>("membership"),
+        Kind::of::<Profile>("profile"),
         Kind::of::<SearchText>("search text"),
         Kind::of::<Session>("session"),
         Kind::of::<Stored<Registered>>("registration"),
@@ -127,7 +129,17 @@ fn every_stored_value_is_readable_and_the_current_version_is_written_unchanged()
 #[test]
 fn every_record_is_readable_with_a_further_member_in_the_next_version() {
     // The other kinds are never rewritten.
-    let rewritten = ["email", "limits", "login", "membership", "session", "throttle", "user"];
+    let rewritten = [
+        "email",
+        "limits",
+        "login",
+        "membership",
+        "profile",
+        "session",
+        "tenant",
+        "throttle",
+        "user",
+    ];
     for kind in kinds() {
         for value in kind.values().iter().filter(|value| version(value) == kind.version) {
             let start = format!(r#"{{"v":{},"#, kind.version);

@@ -11,6 +11,7 @@ mod in_tenant;
 
 use crate::id::{TenantId, UserId};
 use crate::logins::RefreshToken;
+use crate::tenants::Membership;
 
 /// The authority to touch one tenant's data. Only this module and its children make one.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +44,13 @@ impl TenantScope {
     /// The tenant in the key of stored data, for the check of the store, which reads everything.
     pub(crate) fn of_stored_key(tenant: TenantId) -> Self {
         Self { tenant }
+    }
+
+    /// The tenant of a membership that the same transaction has read, to show the tenant to its member.
+    pub(crate) fn of_membership(membership: &Membership) -> Self {
+        Self {
+            tenant: membership.tenant,
+        }
     }
 
     /// The user's own tenant, for operations that have just created or authenticated the user.

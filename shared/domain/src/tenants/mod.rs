@@ -28,6 +28,9 @@ pub struct Tenant {
     /// The key that authenticates the cursors of its lists.
     #[serde(rename = "seal")]
     pub cursor_key: CursorKey,
+    /// Further members of a newer version of the record.
+    #[serde(skip)]
+    pub newer: NewerMembers,
 }
 
 /// The kind of tenant.
@@ -107,6 +110,8 @@ impl Record for Tenant {
     fn from_version(version: u32, data: &str) -> Option<serde_json::Result<Self>> {
         (version == 1).then(|| serde_json::from_str::<TenantV1>(data).map(Self::from))
     }
+
+    keeps_newer_members!();
 }
 
 /// Version 1 of the record, from before cursor keys.
@@ -126,6 +131,7 @@ impl From<TenantV1> for Tenant {
             name: tenant.name,
             kind: tenant.kind,
             cursor_key: CursorKey::legacy(tenant.id),
+            newer: NewerMembers::default(),
         }
     }
 }
@@ -137,19 +143,24 @@ impl Record for Membership {
 }
 
 impl Tenant {
-    /// A new user's own tenant, named after the company, the person, or else the email.
+    /// A new user's own tenant.
     pub fn own(user: &User, company: Option<&Name>, cursor_key: CursorKey) -> Self {
-        let name = match (company, &user.first_name, &user.last_name) {
+        Self {
+            id: TenantId::own(user.id),
+            name: Self::own_name(user, company),
+            kind: Kind::Own,
+            cursor_key,
+            newer: NewerMembers::default(),
+        }
+    }
+
+    /// The name of a user's own tenant: the company, the person's names, or else the email.
+    pub fn own_name(user: &User, company: Option<&Name>) -> String {
+        match (company, &user.first_name, &user.last_name) {
             (Some(company), _, _) => company.to_string(),
             (None, Some(first), Some(last)) => format!("{first} {last}"),
             (None, Some(name), None) | (None, None, Some(name)) => name.to_string(),
             (None, None, None) => user.email.to_string(),
-        };
-        Self {
-            id: TenantId::own(user.id),
-            name,
-            kind: Kind::Own,
-            cursor_key,
         }
     }
 }

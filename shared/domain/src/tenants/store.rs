@@ -66,6 +66,11 @@ pub async fn find(txn: &Txn, scope: TenantScope) -> Result<Option<Tenant>> {
         .transpose()
 }
 
+/// Writes a tenant over its stored version.
+pub fn put(txn: &Txn, scope: TenantScope, tenant: &Tenant) -> Result<()> {
+    Ok(txn.set(&keys::tenant(scope), record::encode(tenant)?)?)
+}
+
 /// The key of the tenant's cursors.
 pub async fn cursor_key(txn: &Txn, scope: TenantScope) -> Result<CursorKey> {
     // Without the tenant, the caller has no access to it any more, whatever the concurrent check of the caller finds.

@@ -3,6 +3,7 @@
 pub(crate) mod email;
 pub mod keys;
 pub mod ops;
+pub mod profile;
 pub mod store;
 
 use serde::{Deserialize, Serialize};

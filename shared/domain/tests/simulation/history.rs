@@ -4,6 +4,7 @@
 //! possible. Each event has a number, and everything that its operation writes contains that number ([`mark`]). So a
 //! check can tell which event wrote a value that another event read.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use domain::logins::{Login, RefreshToken, SignedIn};
 use domain::sessions::Session;
 use domain::throttle::DeviceToken;
 use domain::usage::Usage;
+use domain::users::profile::Account;
 use domain::{Address, Caller, Error, Limits, LoginId, SessionId, Timestamp};
 use kv::Cause;
 
@@ -73,6 +75,15 @@ pub(crate) enum Call {
         caller: Caller,
         password: Option<usize>,
     },
+    GetAccount {
+        caller: Caller,
+    },
+    /// Sets the last name and the company to the event's mark, and a preference of the event's own. `expects` is the
+    /// version in `If-Match`.
+    ChangeProfile {
+        caller: Caller,
+        expects: Option<u64>,
+    },
     /// `reader` is the client's number. The listing continues where its previous page with this selection ended.
     ReadAudit {
         caller: Caller,
@@ -121,6 +132,8 @@ impl Call {
             | Self::LogOutEverywhere { caller }
             | Self::ChangePassword { caller, .. }
             | Self::Reauthenticate { caller, .. }
+            | Self::GetAccount { caller }
+            | Self::ChangeProfile { caller, .. }
             | Self::ReadAudit { caller, .. } => Some(caller),
             Self::Register { .. } | Self::LogIn { .. } | Self::Refresh { .. } | Self::LogOut { .. } | Self::Sweep => {
                 None
@@ -145,10 +158,12 @@ impl Call {
         }
     }
 
-    /// The session version that the call requires.
+    /// The version of the session or of the account that the call requires.
     pub(crate) fn expected_version(&self) -> Option<u64> {
         match self {
-            Self::Change { expects, .. } | Self::Delete { expects, .. } => *expects,
+            Self::Change { expects, .. } | Self::Delete { expects, .. } | Self::ChangeProfile { expects, .. } => {
+                *expects
+            }
             _ => None,
         }
     }
@@ -163,6 +178,7 @@ pub(crate) enum Reply {
     SessionReplayed(Box<Session>),
     Sessions(Vec<Session>),
     Logins(Vec<Login>),
+    Account(Box<Account>),
     Audit(audit::ops::Page),
     Done,
     /// The number of logins that the operation ended.
@@ -187,12 +203,13 @@ pub(crate) enum Reply {
 
 impl Reply {
     /// The names of the replies that must occur, so that no case stays untested.
-    pub(crate) const NAMES: [&str; 20] = [
+    pub(crate) const NAMES: [&str; 21] = [
         "signed in",
         "session",
         "session replayed",
         "sessions",
         "logins",
+        "account",
         "audit events",
         "done",
         "ended",
@@ -217,6 +234,7 @@ impl Reply {
             Self::SessionReplayed(_) => "session replayed",
             Self::Sessions(_) => "sessions",
             Self::Logins(_) => "logins",
+            Self::Account(_) => "account",
             Self::Audit(_) => "audit events",
             Self::Done => "done",
             Self::Ended(_) => "ended",
@@ -245,6 +263,7 @@ impl Reply {
                 | Self::SessionReplayed(_)
                 | Self::Sessions(_)
                 | Self::Logins(_)
+                | Self::Account(_)
                 | Self::Audit(_)
                 | Self::Done
                 | Self::Ended(_)
@@ -408,6 +427,20 @@ pub(crate) fn mark(number: usize) -> String {
     // Only sessions with text that is not ASCII have a text for searches.
     let suffix = if number.is_multiple_of(2) { "" } else { "/É" };
     format!("/by/{number}{suffix}")
+}
+
+/// The preference that a change of a profile sets.
+pub(crate) fn preference(number: usize) -> String {
+    format!("by {number}")
+}
+
+/// The events that wrote the preferences of an account.
+pub(crate) fn writers_of(account: &Account) -> BTreeSet<usize> {
+    let names = account.preferences.as_map().keys();
+    let numbers = names.map(|name| name.strip_prefix("by ")?.parse().ok());
+    numbers
+        .map(|number| number.expect("every preference names its event"))
+        .collect()
 }
 
 /// The event that wrote this text.

@@ -9,6 +9,7 @@ use domain::record::{self, Record};
 use domain::sessions::Session;
 use domain::tenants::{Membership, Tenant};
 use domain::users::User;
+use domain::users::profile::Profile;
 use kv::{Element, Entry};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -26,6 +27,8 @@ pub(crate) struct Records {
     /// The email index: email to user.
     pub(crate) emails: BTreeMap<String, Uuid>,
     pub(crate) tenants: BTreeMap<Uuid, Tenant>,
+    /// By user.
+    pub(crate) profiles: BTreeMap<Uuid, Profile>,
     /// By user and tenant.
     pub(crate) memberships: BTreeMap<(Uuid, Uuid), Membership>,
     /// The audit log of each tenant, in its order.
@@ -67,6 +70,9 @@ impl Records {
             }
             ([Some("users"), None], [_, Some(user)]) => {
                 self.users.insert(*user, decode(value));
+            }
+            ([Some("users"), None, Some("profile")], [_, Some(user), _]) => {
+                self.profiles.insert(*user, decode(value));
             }
             ([Some("users"), None, Some("tenants"), None], [_, Some(user), _, Some(tenant)]) => {
                 self.memberships.insert((*user, *tenant), decode(value));

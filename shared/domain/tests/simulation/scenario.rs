@@ -103,6 +103,7 @@ impl Scenario {
             recorder: recorder.clone(),
             audit_cursors: BTreeMap::new(),
             last_seen: BTreeMap::new(),
+            last_account: BTreeMap::new(),
             sleeps_until,
         };
         let sweeper = client(clients);

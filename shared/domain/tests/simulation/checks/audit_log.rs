@@ -37,6 +37,7 @@ fn actions(run: Run<'_>, event: &Event, problems: &mut Problems) {
         (
             Call::Reauthenticate { .. }
             | Call::ListLogins { .. }
+            | Call::GetAccount { .. }
             | Call::ReadAudit { .. }
             | Call::Get { .. }
             | Call::List { .. }
@@ -66,6 +67,7 @@ fn may_log(event: &Event, action: &Action) -> bool {
         | (Call::LogIn { .. } | Call::Register { key: Some(_), .. }, Action::LoggedIn)
         | (Call::Refresh { .. }, Action::Refreshed)
         | (Call::ChangePassword { .. }, Action::PasswordChanged { .. } | Action::LoggedIn)
+        | (Call::ChangeProfile { .. }, Action::ProfileChanged { .. })
         | (Call::LogOut { .. }, Action::LoggedOut) => event.may_have_executed(),
         (Call::Register { key: Some(_), .. }, Action::LoginRefused { .. }) => {
             event.may_have_executed() || matches!(event.reply, Reply::IdempotencyMismatch)
@@ -129,6 +131,7 @@ fn acting_caller(call: &Call) -> Option<&Caller> {
         | Call::Create { caller, .. }
         | Call::Change { caller, .. }
         | Call::Delete { caller, .. }
+        | Call::ChangeProfile { caller, .. }
         | Call::ChangePassword { caller, .. }
         | Call::Reauthenticate { caller, .. } => Some(caller),
         _ => None,

@@ -17,6 +17,7 @@
 //! | [`logins`], [`refresh_tokens`] | active and ended logins, token rotation |
 //! | [`password_proofs`] | operations that require the password again |
 //! | [`passwords`], [`throttle`] | the valid password, and the number of attempts |
+//! | [`profiles`] | changes of accounts by their users |
 //! | [`idempotency`], [`registrations`] | requests with an idempotency key |
 //! | [`sessions`], [`session_versions`] | existence and versions of workspace sessions |
 //! | [`usage`] | counters of usage, and quotas |
@@ -33,6 +34,7 @@ mod observation;
 mod password_proofs;
 mod passwords;
 mod problems;
+mod profiles;
 mod refresh_tokens;
 mod registrations;
 mod run;
@@ -69,6 +71,7 @@ pub(crate) fn check(history: &History, stored: &Stored) -> Vec<String> {
     audit_log::check(run, &mut problems);
     logins::check(run, &mut problems);
     passwords::check(run, &mut problems);
+    profiles::check(run, &mut problems);
     idempotency::check(run, &mut problems);
     registrations::check(run, &mut problems);
     sessions::check(run, &mut problems);

@@ -64,7 +64,7 @@ fn rejections(run: Run<'_>, quotas: &Quotas, problems: &mut Problems) {
         problems.unless(usage.limit == Some(limit), || {
             format!("#{number} names a wrong limit: {usage:?}")
         });
-        if let (Call::Refresh { .. }, Quota::AuditEvents) = (&event.call, usage.quota) {
+        if let (Call::Refresh { .. } | Call::ChangeProfile { .. }, Quota::AuditEvents) = (&event.call, usage.quota) {
             problems.unless(usage.used >= limit, || {
                 format!("#{number} was rejected below the limit: {usage:?}")
             });

@@ -71,7 +71,12 @@ impl Client {
             3 => Some(rng.u64(..version)),
             _ => None,
         });
-        match (rng.u32(..28), id) {
+        match (rng.u32(..32), id) {
+            (28, _) => Call::GetAccount { caller },
+            (29..32, _) => Call::ChangeProfile {
+                expects: self.last_account.get(&caller.user()).copied().filter(|_| rng.bool()),
+                caller,
+            },
             (0, _) => Call::LogOut { caller },
             (1..3, _) => Call::ListLogins { caller },
             (3, _) => {

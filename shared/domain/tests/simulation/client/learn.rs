@@ -37,6 +37,10 @@ impl Client {
                     self.learn_session(&mut knowledge, session);
                 }
             }
+            Reply::Account(account) => {
+                let version = account.version().expect("an account has a version");
+                self.last_account.insert(account.id, version);
+            }
             _ => {}
         }
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use domain::logins::RefreshToken;
 use domain::page::Cursor;
-use domain::{Address, Env, LoginId, SessionId, TenantId};
+use domain::{Address, Env, LoginId, SessionId, TenantId, UserId};
 use fastrand::Rng;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -43,6 +43,8 @@ pub(crate) struct Client {
     pub(crate) audit_cursors: BTreeMap<(TenantId, Selection), Cursor>,
     /// Version and path of each session, as this client saw them last.
     pub(crate) last_seen: BTreeMap<SessionId, (u64, usize)>,
+    /// The version of each account, as this client saw it last.
+    pub(crate) last_account: BTreeMap<UserId, u64>,
     /// After half of its calls, the client sleeps until this time of the run.
     pub(crate) sleeps_until: Option<Duration>,
 }

@@ -6,15 +6,17 @@ use domain::idempotency::{IdempotencyKey, Outcome};
 use domain::logins::reauthentication;
 use domain::page::{Cursor, Limit};
 use domain::password::Password;
+use domain::patch::Patch;
 use domain::sessions::ops::Listing;
 use domain::sessions::{Change, Draft, Session, WorkspacePath};
 use domain::text::Name;
 use domain::users::Email;
 use domain::users::ops::Registration;
+use domain::users::profile::{self, PreferencesPatch, ProfileChange};
 use domain::{Caller, Env, Result, audit, logins, sessions, sweep, users};
 
 use super::Client;
-use crate::history::{Call, Reply, login_of, mark};
+use crate::history::{Call, Reply, login_of, mark, preference};
 
 impl Client {
     pub(super) async fn perform(&mut self, number: usize, client: &domain::Client, call: &Call) -> Result<Reply> {
@@ -69,6 +71,12 @@ impl Client {
                 reauthentication::reauthenticate(env, &calling(caller), &password(*set)).await?;
                 Reply::Done
             }
+            Call::GetAccount { caller } => Reply::Account(profile::ops::get(env, &calling(caller)).await?.into()),
+            Call::ChangeProfile { caller, expects } => {
+                let change = profile_change(number);
+                let account = profile::ops::change(env, &calling(caller), &change, expected(*expects)).await?;
+                Reply::Account(account.into())
+            }
             Call::ReadAudit { caller, listing, .. } => {
                 let page = audit::ops::list(env, &calling(caller), listing).await?;
                 let reader = (caller.tenant(), (listing.direction, listing.action));
@@ -83,16 +91,10 @@ impl Client {
                 caller,
                 key: used,
                 draft,
-            } => {
-                let draft = Draft {
-                    name: name(*draft),
-                    workspace_path: path(*draft),
-                };
-                match sessions::ops::create(env, &calling(caller), draft, key(used).as_ref()).await? {
-                    Outcome::Fresh(session) => Reply::Session(session.into()),
-                    Outcome::Replayed(session) => Reply::SessionReplayed(session.into()),
-                }
-            }
+            } => match sessions::ops::create(env, &calling(caller), session_draft(*draft), key(used).as_ref()).await? {
+                Outcome::Fresh(session) => Reply::Session(session.into()),
+                Outcome::Replayed(session) => Reply::SessionReplayed(session.into()),
+            },
             Call::Get { caller, id } => Reply::Session(sessions::ops::get(env, &calling(caller), *id).await?.into()),
             Call::List { caller } => Reply::Sessions(first_page(env, &calling(caller)).await?),
             Call::Change {
@@ -101,10 +103,7 @@ impl Client {
                 path: to,
                 expects,
             } => {
-                let change = Change {
-                    name: None,
-                    workspace_path: Some(path(*to)),
-                };
+                let change = session_change(*to);
                 let session = sessions::ops::change(env, &calling(caller), *id, &change, expected(*expects)).await?;
                 Reply::Session(session.into())
             }
@@ -127,6 +126,30 @@ fn registration(email: &str, names: usize, set: usize) -> Registration {
         first_name: Some(name(names)),
         last_name: None,
         company: None,
+    }
+}
+
+fn session_draft(number: usize) -> Draft {
+    Draft {
+        name: name(number),
+        workspace_path: path(number),
+    }
+}
+
+fn session_change(to: usize) -> Change {
+    Change {
+        name: None,
+        workspace_path: Some(path(to)),
+    }
+}
+
+fn profile_change(number: usize) -> ProfileChange {
+    let patch = serde_json::json!({ preference(number): number });
+    ProfileChange {
+        last_name: Patch::Set(name(number)),
+        company: Patch::Set(name(number)),
+        preferences: Patch::Set(PreferencesPatch::parse(patch).expect("it is an object")),
+        ..ProfileChange::default()
     }
 }
 
