@@ -21,7 +21,7 @@ use crate::spans::{EndedRequest, RequestSpan, StartedRequest, Tracer};
 use crate::trace_id::TraceId;
 
 /// The cause on the log line of a request whose client disconnected before the response.
-const ABANDONED: &str = "nobody waited for the answer";
+const ABANDONED: &str = "the client disconnected before the response";
 
 /// Reports requests and jobs to the log and to the metrics. Clones share one state; a process has one observer.
 #[derive(Clone)]

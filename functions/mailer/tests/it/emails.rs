@@ -77,11 +77,11 @@ async fn a_password_change_and_a_stolen_token_send_one_email_each() {
     mailer(folder.path()).run(app.env.clone(), Duration::MAX).await.unwrap();
     let emails = files(folder.path());
     for to in ["bob", "carol"] {
-        let is_told = |email: &String| {
+        let reports_the_end = |email: &String| {
             email.contains(&format!("To: {to}@example.com\r\n"))
                 && email.contains("A Coditect login of yours was ended")
         };
-        assert_eq!(emails.iter().filter(|email| is_told(email)).count(), 1, "{to}");
+        assert_eq!(emails.iter().filter(|email| reports_the_end(email)).count(), 1, "{to}");
     }
 }
 

@@ -9,7 +9,7 @@ use domain::usage::{Quota, Quotas};
 use serde_json::json;
 use testkit::{Code, Target as _, TestResponse};
 
-use crate::{create, unhurried, used, with_quotas};
+use crate::{create, without_rate_limit, used, with_quotas};
 
 /// Checks a rejection, and that its problem names the quota, its limit and the usage.
 fn assert_exceeded(response: &TestResponse, quota: &str, used: u64, limit: u64) {
@@ -25,7 +25,7 @@ fn assert_exceeded(response: &TestResponse, quota: &str, used: u64, limit: u64) 
 async fn concurrent_creates_reach_the_quota_exactly() {
     let app = with_quotas(Quotas {
         sessions: 20,
-        ..unhurried()
+        ..without_rate_limit()
     });
     let app = std::sync::Arc::new(app);
     let alice = app.register("alice@example.com").await;
@@ -58,7 +58,7 @@ async fn concurrent_creates_reach_the_quota_exactly() {
 /// Creates are in progress while an operator lowers the limit: those that commit later keep to it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn concurrent_creates_keep_to_a_limit_that_an_operator_lowers_meanwhile() {
-    let app = std::sync::Arc::new(with_quotas(unhurried()));
+    let app = std::sync::Arc::new(with_quotas(without_rate_limit()));
     let alice = app.register("alice@example.com").await;
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..60 {
@@ -95,7 +95,7 @@ async fn concurrent_creates_keep_to_a_limit_that_an_operator_lowers_meanwhile() 
 async fn stored_bytes_are_limited_for_creates_and_changes() {
     let app = with_quotas(Quotas {
         stored_bytes: 700,
-        ..unhurried()
+        ..without_rate_limit()
     });
     let alice = app.register("alice@example.com").await;
     let session = create(&app, &alice, "one", None).await.created();
@@ -124,7 +124,7 @@ async fn stored_bytes_are_limited_for_creates_and_changes() {
 async fn idempotency_keys_are_limited_and_replays_and_requests_without_a_key_are_not() {
     let app = with_quotas(Quotas {
         idempotency_keys: 2,
-        ..unhurried()
+        ..without_rate_limit()
     });
     let alice = app.register("alice@example.com").await;
     for key in ["one", "two"] {
@@ -142,7 +142,7 @@ async fn idempotency_keys_are_limited_and_replays_and_requests_without_a_key_are
 async fn audit_events_are_limited_per_day_but_never_keep_an_owner_out() {
     let app = with_quotas(Quotas {
         audit_events: 3,
-        ..unhurried()
+        ..without_rate_limit()
     });
     let alice = app.register("alice@example.com").await;
     let session = create(&app, &alice, "one", None).await.created();
@@ -186,7 +186,7 @@ async fn audit_events_are_limited_per_day_but_never_keep_an_owner_out() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn creates_far_from_a_limit_do_not_conflict() {
-    let app = std::sync::Arc::new(with_quotas(unhurried()));
+    let app = std::sync::Arc::new(with_quotas(without_rate_limit()));
     let alice = app.register("alice@example.com").await;
     let before = app.env.db.usage();
     let mut tasks = tokio::task::JoinSet::new();

@@ -5,7 +5,7 @@ use kv::{Key, Range};
 use serde_json::json;
 use testkit::{Actor, Target as _, TestApp};
 
-use crate::{create, unhurried, used, with_quotas};
+use crate::{create, without_rate_limit, used, with_quotas};
 
 /// Removes the counters of the tenant, as if it were from before them.
 async fn forget_counters(app: &TestApp, actor: &Actor) {
@@ -21,7 +21,7 @@ async fn forget_counters(app: &TestApp, actor: &Actor) {
 async fn sessions_that_were_never_counted_leave_no_negative_usage() {
     let app = with_quotas(Quotas {
         sessions: 3,
-        ..unhurried()
+        ..without_rate_limit()
     });
     let alice = app.register("alice@example.com").await;
     let mut old = Vec::new();

@@ -29,8 +29,8 @@ fn with_quotas(quotas: Quotas) -> TestApp {
     TestApp::with_limits(router(), |limits| limits.quotas = Some(quotas))
 }
 
-/// Quotas without a limit on the rate: the clock of the tests stands still.
-fn unhurried() -> Quotas {
+/// Quotas with a rate of writes that no test reaches: the clock of the tests stands still.
+fn without_rate_limit() -> Quotas {
     Quotas {
         writes_per_second: 1_000_000,
         ..Quotas::default()

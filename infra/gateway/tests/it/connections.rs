@@ -3,11 +3,15 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use axum::http::Method;
 use testkit::{Code, Process, Target as _, TestResponse, TestStore};
 
 use crate::process::gateway;
+
+/// The longest time for which a test waits.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// The gateway with this limit of open files.
 fn with_open_files(store: &TestStore, limit: u32) -> Command {
@@ -21,7 +25,9 @@ fn with_open_files(store: &TestStore, limit: u32) -> Command {
 }
 
 fn connect(process: &Process) -> TcpStream {
-    TcpStream::connect(process.address().trim_start_matches("http://")).unwrap()
+    let stream = TcpStream::connect(process.address().trim_start_matches("http://")).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    stream
 }
 
 fn get(process: &Process, path: &str) -> TestResponse {
@@ -51,12 +57,14 @@ fn assert_survives(process: &Process, bytes: &[u8]) {
         get(process, "/v5/health").document();
     }
     // One peer has a quarter of the connections. It may have used them up until the time limits end them.
+    let end = Instant::now() + LIMIT;
     loop {
         let response = get(process, "/v5/sessions");
         if response.status == 401 {
             break;
         }
         response.assert_problem(503, Code::TooManyConnections);
+        assert!(Instant::now() < end, "the flood still holds all connections of its peer");
     }
     drop(flood);
 }
@@ -90,13 +98,18 @@ async fn the_limit_of_one_peer_is_configurable() {
     command.env("MAX_CONNECTIONS_PER_PEER", "2");
     let process = Process::start(command);
     let held = [connect(&process), connect(&process)];
-    loop {
-        let response = process.remote().get("/v5/sessions").send().await;
-        if response.status == 503 {
-            response.assert_problem(503, Code::TooManyConnections);
-            break;
+    let rejected = async {
+        loop {
+            let response = process.remote().get("/v5/sessions").send().await;
+            if response.status == 503 {
+                return response;
+            }
         }
-    }
+    };
+    let rejected = tokio::time::timeout(LIMIT, rejected).await;
+    rejected
+        .expect("the third connection of a peer is rejected")
+        .assert_problem(503, Code::TooManyConnections);
     process.remote().get("/v5/health").send().await.document();
     drop(held);
 }

@@ -1,6 +1,8 @@
 //! A full disk, produced without privileges: the process runs under a limit on the size of the files that it writes.
 //! The signal of that limit is ignored, so that a write beyond it fails as it does on a full disk.
 
+use std::time::Duration;
+
 use rustix::process::{Resource, Rlimit, prlimit};
 use serde_json::json;
 use testkit::{Code, Process, Remote, Target as _, TestResponse, TestStore};
@@ -55,7 +57,12 @@ async fn on_a_full_disk_writes_return_507_and_deletions_make_room() {
     }
     assert_eq!(listed(&remote, &token).await, Vec::<String>::new());
     create().await.created();
-    while create().await.status == 201 {}
+    for count in 0.. {
+        if create().await.status != 201 {
+            break;
+        }
+        assert!(count < 10_000, "the limit has no effect");
+    }
     remote.post("/v5/auth/logout").bearer(&token).send().await.ok();
     remote
         .get("/v5/sessions")
@@ -80,12 +87,16 @@ async fn on_a_full_disk_writes_return_507_and_deletions_make_room() {
 
 /// Waits until `/ready`, whose outcome is shared for a second, has this status.
 async fn until_ready(remote: &Remote, status: u16) -> TestResponse {
-    loop {
-        let response = remote.get("/v5/ready").send().await;
-        if response.status == status {
-            return response;
+    let has_status = async {
+        loop {
+            let response = remote.get("/v5/ready").send().await;
+            if response.status == status {
+                return response;
+            }
         }
-    }
+    };
+    let response = tokio::time::timeout(Duration::from_secs(60), has_status).await;
+    response.unwrap_or_else(|_| panic!("/ready does not return {status}"))
 }
 
 fn limit_files(process: &Process, bytes: Option<u64>) {

@@ -152,7 +152,7 @@ async fn a_request_whose_client_disconnects_is_logged_without_a_status() {
     let lines = app.log_lines();
     let line = lines.last().unwrap();
     assert_eq!((&line["status"], &line["level"]), (&Value::Null, &json!("INFO")));
-    assert_eq!(line["cause"], "nobody waited for the answer");
+    assert_eq!(line["cause"], "the client disconnected before the response");
     assert_eq!(line["store_trips"], 2, "the trips until then");
     assert_eq!(line["duration_ms"], 750.0);
     assert_eq!(ids_on(line), ids_of(&actor).each_ref().map(String::as_str));

@@ -3,8 +3,8 @@
 //! A connection is assigned to the thread with the fewest connections, and stays there. A request computes for
 //! microseconds; otherwise it waits for the store or for a password hash, which other threads compute. So taking over
 //! the work of another thread gains little, and every request would pay for waking the threads that look for such work.
-//! The price: long work on a thread, such as a search through a thousand sessions, delays the other connections of that
-//! thread.
+//! The price: work on a thread that does not yield delays the other connections of that thread. So long work, such as a
+//! search through a thousand sessions, yields in between.
 
 use std::io;
 use std::sync::Arc;

@@ -29,8 +29,8 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// The operator with this name, for one command. The name is what the operator says: anyone who can open the store
-    /// can use any.
+    /// The operator with this name, for one command. The name is not verified: an operator with access to the store
+    /// can state any.
     pub fn new(env: &Env, name: Name) -> Self {
         let client = Client {
             request_id: env.ids.next::<TokenId>().to_string(),

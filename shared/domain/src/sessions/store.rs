@@ -73,7 +73,7 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// What a search needs to know. A text that cannot be decoded is as good as none.
+    /// What a search needs to know. A text that cannot be decoded counts as absent.
     pub(crate) fn searched(&self, scope: TenantScope) -> Result<(SearchedSession, Option<SearchText>)> {
         let session: SearchedSession = record::decode_projection(&self.record)?;
         if session.tenant != scope.tenant() {

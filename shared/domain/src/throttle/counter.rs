@@ -29,7 +29,8 @@ pub(crate) struct Counter {
     pub(super) expires_at: Timestamp,
     /// Pair and device counters: until when the account trusts the client. The account's counter: clients that are
     /// trusted until an earlier time are forgotten.
-    pub(super) known_until: Option<Timestamp>,
+    #[serde(rename = "knownUntil")]
+    pub(super) trusted_until: Option<Timestamp>,
     /// Account and login counters only: the wrong attempts that no audit event has reported yet.
     unreported: u32,
     /// When an audit event last reported attempts.
@@ -54,7 +55,7 @@ impl Counter {
             since: now,
             last: now,
             expires_at: now,
-            known_until: None,
+            trusted_until: None,
             unreported: 0,
             reported_at: None,
             reported: 0,
@@ -64,8 +65,8 @@ impl Counter {
 
     /// Whether the account of the counter `account` trusts the client of this one.
     pub(super) fn is_trusted(&self, account: &Self, now: Timestamp) -> bool {
-        self.known_until
-            .is_some_and(|until| now < until && account.known_until.is_none_or(|forgotten| forgotten <= until))
+        self.trusted_until
+            .is_some_and(|until| now < until && account.trusted_until.is_none_or(|forgotten| forgotten <= until))
     }
 
     /// The counter without the attempts that are forgotten at `now`.
@@ -140,7 +141,7 @@ impl Counter {
             REPORT_INTERVAL
         };
         let forgotten = self.since.plus(rule.regain * self.count).max(self.last.plus(kept));
-        let end = self.known_until.map_or(forgotten, |until| until.max(forgotten));
+        let end = self.trusted_until.map_or(forgotten, |until| until.max(forgotten));
         self.expires_at = Timestamp::from_millis((end.as_millis().div_euclid(HOUR) + 1).saturating_mul(HOUR));
     }
 }

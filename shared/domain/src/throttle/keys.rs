@@ -36,8 +36,8 @@ pub(super) fn account(email: &Email) -> Key {
     Key::of(&("throttles", "account", &digest(email)[..]))
 }
 
-pub(super) fn address(client: &Client) -> Key {
-    Key::of(&("throttles", "address", site(client)))
+pub(super) fn site(client: &Client) -> Key {
+    Key::of(&("throttles", "address", site_text(client)))
 }
 
 pub(super) fn login(login: LoginId) -> Key {
@@ -49,7 +49,7 @@ pub(super) fn login_from(login: LoginId, client: &Client) -> Key {
 }
 
 pub(super) fn registration(client: &Client) -> Key {
-    Key::of(&("throttles", "registration", site(client)))
+    Key::of(&("throttles", "registration", site_text(client)))
 }
 
 fn digest(email: &Email) -> [u8; 32] {
@@ -60,7 +60,7 @@ fn network(client: &Client) -> String {
     text(client.address.map(Address::network))
 }
 
-fn site(client: &Client) -> String {
+fn site_text(client: &Client) -> String {
     text(client.address.map(Address::site))
 }
 

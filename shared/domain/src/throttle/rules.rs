@@ -22,9 +22,9 @@ pub struct Rules {
     pub known: Rule,
     /// For an account, or a login, from addresses that it does not know.
     pub account: Rule,
-    /// For an address, at accounts that do not know it.
+    /// For a site ([`Address::site`](crate::Address::site)), at accounts that do not know the address.
     pub address: Rule,
-    /// For registrations from an address.
+    /// For registrations from a site.
     pub registration: Rule,
 }
 

@@ -55,7 +55,7 @@ struct EmailCounters {
     /// From all networks that the account knows.
     known: StoredCounter,
     /// From this site, at any account.
-    address: StoredCounter,
+    site: StoredCounter,
     /// Whether the front door vouches for the client address. All other clients share one address, which is never
     /// known.
     is_vouched: bool,
@@ -79,11 +79,11 @@ impl AttemptCounters {
                 None => Ok(None),
             }
         };
-        let (mut pair, account, known, address, device) = try_join!(
+        let (mut pair, account, known, site, device) = try_join!(
             StoredCounter::read(txn, keys::pair(email, client), rules.pair, now),
             StoredCounter::read(txn, keys::account(email), rules.account, now),
             StoredCounter::read(txn, keys::known(email), rules.known, now),
-            StoredCounter::read(txn, keys::address(client), rules.address, now),
+            StoredCounter::read(txn, keys::site(client), rules.address, now),
             device,
         )?;
         let is_vouched = client.address.is_some();
@@ -98,7 +98,7 @@ impl AttemptCounters {
         };
         let email = Some(EmailCounters {
             known,
-            address,
+            site,
             is_vouched,
         });
         Ok(Self {
@@ -173,7 +173,7 @@ impl AttemptCounters {
             (Budget::Shared, email) => {
                 consider(&self.account, SecurityEvent::ThrottledByAccount);
                 if let Some(email) = email {
-                    consider(&email.address, SecurityEvent::ThrottledByAddress);
+                    consider(&email.site, SecurityEvent::ThrottledByAddress);
                 }
             }
             (Budget::Device, _) | (Budget::KnownAddress, None) => {}
@@ -213,12 +213,12 @@ impl AttemptCounters {
         }
         if let Some(email) = &mut self.email {
             if budget == Budget::Shared {
-                email.address.subtract(1, now);
+                email.site.subtract(1, now);
             }
             if let Some(trust) = trust {
                 let until = trust.until(&self.account, now);
                 if email.is_vouched {
-                    self.pair.counter.known_until = Some(until);
+                    self.pair.counter.trusted_until = Some(until);
                 }
                 trust.add_device(txn, self.pair.rule, until, now)?;
             }
@@ -239,7 +239,7 @@ impl AttemptCounters {
     fn add_to_shared(&mut self) {
         self.account.add(self.now);
         if let Some(email) = &mut self.email {
-            email.address.add(self.now);
+            email.site.add(self.now);
         }
     }
 
@@ -248,7 +248,7 @@ impl AttemptCounters {
         self.account.write(txn)?;
         if let Some(email) = self.email {
             email.known.write(txn)?;
-            email.address.write(txn)?;
+            email.site.write(txn)?;
         }
         self.device.map_or(Ok(()), |device| device.write(txn))
     }

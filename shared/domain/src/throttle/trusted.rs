@@ -1,8 +1,9 @@
-//! The clients that an account trusts: known addresses, and devices that have signed in before.
+//! The clients that an account trusts: addresses from which its user has signed in, called *known addresses*, and devices
+//! that have signed in.
 //!
-//! Both are counters with a `known_until`. The account's counter has one, too: clients that became known before a
-//! password change are known no longer than that, and are therefore forgotten. So a password change writes one record,
-//! however many clients the account knew.
+//! Both are counters with a `trusted_until`. The account's counter has one, too: clients that were trusted before a
+//! password change are trusted no longer than that, and are therefore forgotten. So a password change writes one record,
+//! however many clients the account trusted.
 
 use std::time::Duration;
 
@@ -45,7 +46,7 @@ impl Trust<'_> {
         let until = now.plus(trusted_for(self.login_lifetime));
         account
             .counter
-            .known_until
+            .trusted_until
             .map_or(until, |forgotten| forgotten.max(until))
     }
 
@@ -53,7 +54,7 @@ impl Trust<'_> {
     pub(super) fn add_device(&self, txn: &Txn, rule: Rule, until: Timestamp, now: Timestamp) -> Result<()> {
         let Some(token) = self.device else { return Ok(()) };
         let mut device = StoredCounter::new(keys::device(self.email, token), rule, now);
-        device.counter.known_until = Some(until);
+        device.counter.trusted_until = Some(until);
         device.write(txn)
     }
 }
@@ -85,7 +86,7 @@ impl TrustedClients {
     #[must_use]
     pub(crate) fn forget(mut self, trust: &Trust<'_>) -> Self {
         let until = trust.until(&self.account, self.now);
-        self.account.counter.known_until = Some(until.plus(CLOCK_DIFFERENCE));
+        self.account.counter.trusted_until = Some(until.plus(CLOCK_DIFFERENCE));
         self
     }
 
@@ -93,7 +94,7 @@ impl TrustedClients {
     pub(crate) fn add(mut self, txn: &Txn, trust: &Trust<'_>) -> Result<()> {
         let until = trust.until(&self.account, self.now);
         if self.is_vouched {
-            self.pair.counter.known_until = Some(until);
+            self.pair.counter.trusted_until = Some(until);
         }
         trust.add_device(txn, self.pair.rule, until, self.now)?;
         self.pair.write(txn)?;

@@ -34,7 +34,7 @@ fn start(change: impl FnOnce(&mut Rules)) -> TestApp {
     app
 }
 
-/// A rule with this many free attempts, which no test regains.
+/// A rule with this many free attempts. Within a test no attempt is forgotten.
 fn free(free: u32) -> Rule {
     Rule {
         free,

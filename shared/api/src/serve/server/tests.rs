@@ -212,9 +212,13 @@ async fn a_complete_request_is_not_waited_for() {
 }
 
 async fn wait_for_open(running: &Running, count: usize) {
-    while running.admission.open() != count {
-        tokio::task::yield_now().await;
-    }
+    let reached = async {
+        while running.admission.open() != count {
+            tokio::task::yield_now().await;
+        }
+    };
+    let is_reached = tokio::time::timeout(LONG, reached).await.is_ok();
+    assert!(is_reached, "{} connections are open, not {count}", running.admission.open());
 }
 
 fn get(path: &str) -> String {
