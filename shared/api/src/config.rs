@@ -49,7 +49,7 @@ pub struct Config {
     /// `TRUSTED_PROXIES`: the number of our own proxies between a client and the server. Unused under Lambda, where the
     /// front door reports the client address.
     pub trusted_proxies: usize,
-    /// `MAX_CONNECTIONS`, `MAX_CONNECTIONS_PER_PEER`.
+    /// `MAX_CONNECTIONS`, `MAX_CONNECTIONS_PER_PEER`, `MAX_REQUESTS_PER_CLIENT`.
     pub connections: Connections,
     /// `IDLE_TIMEOUT_SECONDS`, `WRITE_TIMEOUT_SECONDS`.
     pub timeouts: Timeouts,
@@ -186,6 +186,7 @@ mod tests {
             ("TRUSTED_PROXIES", "17"),
             ("MAX_CONNECTIONS", "0"),
             ("MAX_CONNECTIONS_PER_PEER", "many"),
+            ("MAX_REQUESTS_PER_CLIENT", "0"),
             ("IDLE_TIMEOUT_SECONDS", "0"),
             ("WRITE_TIMEOUT_SECONDS", "3601"),
             ("TRUSTED_PROXIES", "10.0.0.0/8"),

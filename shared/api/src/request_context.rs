@@ -11,6 +11,7 @@ use crate::error::Code;
 use crate::identity::Identity;
 use crate::log::EmailDigest;
 use crate::request_id::RequestId;
+use crate::serve::InProgress;
 
 /// The facts that front door, router, extractors and telemetry share about one request: the only request extension of
 /// this crate.
@@ -27,6 +28,8 @@ struct Facts {
     alias_prefix: &'static str,
     is_https: bool,
     server: Option<ServerRequest>,
+    /// Counts the request until the last clone of the context is dropped.
+    in_progress: Option<InProgress>,
     /// Set as soon as a token has been verified.
     identity: OnceLock<Identity>,
     /// Set by an attempt to sign in.
@@ -70,6 +73,13 @@ impl RequestContext {
     #[must_use]
     pub(crate) fn with_server_request(mut self, request: ServerRequest) -> Self {
         self.facts_mut().server = Some(request);
+        self
+    }
+
+    /// Counts the request as one in progress while it lasts.
+    #[must_use]
+    pub(crate) fn counted(mut self, in_progress: Option<InProgress>) -> Self {
+        self.facts_mut().in_progress = in_progress;
         self
     }
 

@@ -147,7 +147,10 @@ impl RequestLayer {
 pub(crate) fn rejected(code: Code) -> ApiError {
     let detail = match code {
         Code::MalformedRequest => "Send exactly one `Host`, a host name or an address with an optional port.",
-        _ => "The server, or the client's address, has as many connections as it may have. Close some, and try again.",
+        _ => {
+            "The server, or the client's address, has as many connections or requests in progress as it may have. Wait \
+             for some to finish, and try again."
+        }
     };
     ApiError::new(code, detail)
 }

@@ -34,6 +34,11 @@ impl Address {
         Self(address.to_canonical())
     }
 
+    /// Whether this is an IPv4 address.
+    pub fn is_ipv4(self) -> bool {
+        self.0.is_ipv4()
+    }
+
     /// The network of one subscriber: throttling counts its addresses together.
     #[must_use]
     pub fn network(self) -> Self {

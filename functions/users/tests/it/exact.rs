@@ -9,7 +9,7 @@ use domain::usage::{Quota, Quotas};
 use serde_json::json;
 use testkit::{Code, Target as _, TestResponse};
 
-use crate::{create, without_rate_limit, used, with_quotas};
+use crate::{create, used, with_quotas, without_rate_limit};
 
 /// Checks a rejection, and that its problem names the quota, its limit and the usage.
 fn assert_exceeded(response: &TestResponse, quota: &str, used: u64, limit: u64) {

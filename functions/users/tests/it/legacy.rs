@@ -5,7 +5,7 @@ use kv::{Key, Range};
 use serde_json::json;
 use testkit::{Actor, Target as _, TestApp};
 
-use crate::{create, without_rate_limit, used, with_quotas};
+use crate::{create, used, with_quotas, without_rate_limit};
 
 /// Removes the counters of the tenant, as if it were from before them.
 async fn forget_counters(app: &TestApp, actor: &Actor) {

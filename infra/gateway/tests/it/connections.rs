@@ -64,7 +64,10 @@ fn assert_survives(process: &Process, bytes: &[u8]) {
             break;
         }
         response.assert_problem(503, Code::TooManyConnections);
-        assert!(Instant::now() < end, "the flood still holds all connections of its peer");
+        assert!(
+            Instant::now() < end,
+            "the flood still holds all connections of its peer"
+        );
     }
     drop(flood);
 }

@@ -51,6 +51,8 @@ pub struct Connections {
     pub total: Option<usize>,
     /// `MAX_CONNECTIONS_PER_PEER`.
     pub per_peer: Option<usize>,
+    /// `MAX_REQUESTS_PER_CLIENT`.
+    pub requests_per_client: Option<usize>,
 }
 
 /// The time limits of a server's connections.
@@ -67,6 +69,7 @@ pub(super) fn connections(vars: &Variables<'_>) -> Result<Connections, ConfigErr
     Ok(Connections {
         total: vars.number("MAX_CONNECTIONS", RANGE)?,
         per_peer: vars.number("MAX_CONNECTIONS_PER_PEER", RANGE)?,
+        requests_per_client: vars.number("MAX_REQUESTS_PER_CLIENT", RANGE)?,
     })
 }
 

@@ -86,7 +86,7 @@ codes! {
     TooManyAttempts = "TOO_MANY_ATTEMPTS", TOO_MANY_REQUESTS, "Too many attempts";
     /// The request would exceed a quota of the tenant.
     QuotaExceeded = "QUOTA_EXCEEDED", INSUFFICIENT_STORAGE, "A quota is used up";
-    /// The server has as many connections as it may have.
+    /// The server, or a client, has as many connections or requests in progress as it may have.
     TooManyConnections = "TOO_MANY_CONNECTIONS", SERVICE_UNAVAILABLE, "The server has too many connections";
     /// The store did not respond within the deadline.
     StoreUnavailable = "STORE_UNAVAILABLE", SERVICE_UNAVAILABLE, "The database did not respond";

@@ -1,4 +1,4 @@
-//! How many connections a server has at a time: in total, and per peer.
+//! How many connections a server has at a time: in total, and per network of a peer.
 //!
 //! Every connection costs a descriptor and a buffer, and a client can hold it open for the time limits of a connection
 //! without sending a request. Within the limits a connection is served. Beyond them it gets a place in a small reserve
@@ -6,17 +6,20 @@
 //! reserve is full, a new connection takes the place of the oldest one of the peer that has most places there.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use domain::Address;
 use tokio::sync::oneshot;
 
+use super::networks::NetworkCounts;
 use crate::observer::Reached;
 
 /// The limits of a server's connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ConnectionLimits {
     pub(super) total: usize,
+    /// Of a peer: an IPv4 address or an IPv6 network of 64 bits. One of 56 or 48 bits has twice as many.
     pub(super) per_peer: usize,
     /// The places of the reserve.
     pub(super) reserve: usize,
@@ -29,10 +32,10 @@ pub(super) struct Admission {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     open: usize,
-    peers: HashMap<IpAddr, usize>,
+    peers: NetworkCounts,
     /// The connections in the reserve, oldest first.
     reserve: VecDeque<Reserved>,
     /// The connections that are or were in the reserve and have not ended.
@@ -43,7 +46,7 @@ struct State {
 #[derive(Debug)]
 struct Reserved {
     number: u64,
-    peer: IpAddr,
+    peer: Address,
     /// Dropped to end the connection.
     _keep: oneshot::Sender<()>,
 }
@@ -63,7 +66,7 @@ pub(super) enum Admitted {
 #[derive(Debug)]
 pub(super) struct Place {
     admission: Arc<Admission>,
-    peer: IpAddr,
+    address: IpAddr,
     /// The number in the reserve.
     reserved: Option<u64>,
 }
@@ -72,23 +75,26 @@ impl Admission {
     pub(super) fn new(limits: ConnectionLimits) -> Arc<Self> {
         Arc::new(Self {
             limits,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                open: 0,
+                peers: NetworkCounts::new(limits.per_peer),
+                reserve: VecDeque::new(),
+                reserve_open: 0,
+                next: 0,
+            }),
         })
     }
 
     /// Decides about a new connection from this address.
     pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Admitted {
-        let peer = network(address);
         let place = |reserved| Place {
             admission: self.clone(),
-            peer,
+            address,
             reserved,
         };
         let mut state = self.state();
-        let of_peer = state.peers.get(&peer).copied().unwrap_or_default();
-        if state.open < self.limits.total && of_peer < self.limits.per_peer {
+        if state.open < self.limits.total && state.peers.add(address) {
             state.open += 1;
-            state.peers.insert(peer, of_peer + 1);
             return Admitted::Open(place(None));
         }
         // A connection that has to leave still has its descriptor until its task ends.
@@ -104,10 +110,10 @@ impl Admission {
         state.reserve_open += 1;
         state.reserve.push_back(Reserved {
             number,
-            peer,
+            peer: Address::new(address).network(),
             _keep: keep,
         });
-        let reached = if of_peer < self.limits.per_peer {
+        let reached = if state.peers.has_room(address) {
             Reached::Total
         } else {
             Reached::Peer
@@ -153,20 +159,7 @@ impl Drop for Place {
             return;
         }
         state.open -= 1;
-        if let Some(count) = state.peers.get_mut(&self.peer) {
-            *count -= 1;
-            if *count == 0 {
-                state.peers.remove(&self.peer);
-            }
-        }
-    }
-}
-
-/// The network that counts as one peer: an IPv4 address, or an IPv6 network of 64 bits, which every customer has.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        state.peers.remove(self.address);
     }
 }
 
@@ -221,6 +214,29 @@ mod tests {
             admission.state().peers.is_empty(),
             "nothing is kept of a peer that left"
         );
+    }
+
+    #[test]
+    fn the_networks_of_64_bits_in_one_of_56_or_48_cannot_fill_the_total() {
+        for addresses in [
+            ["2001:db8::1", "2001:db8:0:1::1", "2001:db8:0:2::1", "2001:db8:0:3::1"],
+            [
+                "2001:db8::1",
+                "2001:db8:0:100::1",
+                "2001:db8:0:200::1",
+                "2001:db8:0:300::1",
+            ],
+        ] {
+            let admission = admission(8, 2, 8);
+            let mut places = Vec::new();
+            for address in &addresses[..2] {
+                places.extend([(); 2].map(|()| open(&admission, address)));
+            }
+            for address in &addresses[2..] {
+                reserve(&admission, address, Reached::Peer);
+            }
+            open(&admission, "2001:db8:1::1");
+        }
     }
 
     #[test]

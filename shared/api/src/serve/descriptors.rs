@@ -22,7 +22,7 @@ const RESERVE: usize = 16;
 /// The most connections that a server has by default: each costs memory, too.
 const TOTAL_MAX: usize = 10_000;
 
-/// The share of the total that one peer has by default.
+/// The share of the total that one peer, or one client behind the proxies, has by default.
 const PEERS: usize = 4;
 
 /// The configured limits. What is not configured follows from the limit of open files, which is raised first: the usual
@@ -30,6 +30,13 @@ const PEERS: usize = 4;
 pub(super) fn limits(configured: Connections, trusted_proxies: usize) -> ConnectionLimits {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     limits_within(raised_limit(), cores, configured, trusted_proxies)
+}
+
+/// The limit of the requests that a client has in progress. Without proxies, its connections limit them: each serves one
+/// request at a time.
+pub(super) fn requests_per_client(configured: Connections, total: usize, trusted_proxies: usize) -> Option<usize> {
+    let derived = (trusted_proxies > 0).then(|| total.div_ceil(PEERS));
+    configured.requests_per_client.or(derived)
 }
 
 fn limits_within(
@@ -78,6 +85,7 @@ mod tests {
     const NOTHING: Connections = Connections {
         total: None,
         per_peer: None,
+        requests_per_client: None,
     };
 
     #[test]
@@ -97,7 +105,19 @@ mod tests {
         let configured = Connections {
             total: Some(7),
             per_peer: Some(5),
+            ..NOTHING
         };
         assert_eq!((limits(configured, 1).total, limits(configured, 1).per_peer), (7, 5));
+    }
+
+    #[test]
+    fn behind_proxies_a_client_has_a_quarter_of_the_total_in_progress() {
+        assert_eq!(requests_per_client(NOTHING, 100, 0), None);
+        assert_eq!(requests_per_client(NOTHING, 100, 1), Some(25));
+        let configured = Connections {
+            requests_per_client: Some(7),
+            ..NOTHING
+        };
+        assert_eq!(requests_per_client(configured, 100, 0), Some(7));
     }
 }

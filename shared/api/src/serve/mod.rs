@@ -8,6 +8,7 @@ mod failure;
 mod host;
 mod lambda;
 mod limits;
+mod networks;
 mod runtime;
 mod server;
 mod threads;
@@ -33,10 +34,12 @@ use crate::state::AppState;
 use admission::Admission;
 use failure::Failure;
 use limits::Limits;
+use networks::RequestLimit;
 use runtime::{connect, with_hashing_threads};
 use server::Server;
 use threads::Threads;
 
+pub(crate) use networks::InProgress;
 pub(crate) use runtime::{StopStore, build_local, stop_signal};
 
 /// The limit for sending the last spans after the requests in flight have finished: a container engine kills the
@@ -160,12 +163,16 @@ fn run(router: Router, parts: Option<ServerParts>) -> Result<(), Failure> {
                         tokio::spawn(job.repeat(env.clone(), config.sweep_interval, observer.clone()));
                     }
                 });
+                let limits = descriptors::limits(config.connections, config.trusted_proxies);
+                let requests =
+                    descriptors::requests_per_client(config.connections, limits.total, config.trusted_proxies);
                 let server = Server {
                     apps,
                     address,
                     trusted_proxies: config.trusted_proxies,
                     limits: Limits::new(config.timeouts),
-                    admission: Admission::new(descriptors::limits(config.connections, config.trusted_proxies)),
+                    admission: Admission::new(limits),
+                    requests: RequestLimit::new(requests),
                     observer: server_observer,
                     threads,
                     metrics,

@@ -24,6 +24,7 @@ use super::connection::{RequestBody, Socket, Unread};
 use super::failure::Failure;
 use super::host;
 use super::limits::Limits;
+use super::networks::RequestLimit;
 use super::threads::Threads;
 use crate::app::App;
 use crate::client_address;
@@ -78,6 +79,8 @@ pub(super) struct Server {
     pub(super) trusted_proxies: usize,
     pub(super) limits: Limits,
     pub(super) admission: Arc<Admission>,
+    /// Limits the requests in progress of each client.
+    pub(super) requests: RequestLimit,
     /// Counts the connections that reach a limit.
     pub(super) observer: Observer,
     /// The threads that serve connections; `None` if the current thread does.
@@ -101,6 +104,7 @@ impl Server {
             trusted_proxies,
             limits,
             admission,
+            requests,
             observer,
             threads,
             metrics,
@@ -134,10 +138,11 @@ impl Server {
         // One for each thread, because a connection takes a lock of it whenever it is polled.
         let connections: Vec<_> = apps.iter().map(|_| GracefulShutdown::new()).collect();
         let service = |thread: usize, peer: SocketAddr, limits: Limits| {
+            let requests = requests.clone();
             apps[thread]
                 .clone()
                 .map_request(move |mut request: Request<RequestBody>| {
-                    let context = request_context(&request, trusted_proxies, peer, limits);
+                    let context = request_context(&request, trusted_proxies, &requests, peer, limits);
                     request.extensions_mut().insert(context);
                     request
                 })
@@ -170,6 +175,7 @@ impl Server {
 fn request_context(
     request: &Request<RequestBody>,
     trusted_proxies: usize,
+    requests: &RequestLimit,
     peer: SocketAddr,
     limits: Limits,
 ) -> RequestContext {
@@ -177,22 +183,25 @@ fn request_context(
         warn_of_proxies();
     }
     let client = client_address::behind_proxies(trusted_proxies, request.headers(), peer.ip());
+    let in_progress = requests.start(client);
     let rejection = if !host::is_valid(request.version(), request.headers()) {
         Some(Code::MalformedRequest)
-    } else if !limits.keep_alive && !is_health(request.uri().path()) {
+    } else if (!limits.keep_alive || in_progress.is_none()) && !is_health(request.uri().path()) {
         Some(Code::TooManyConnections)
     } else {
         None
     };
     let is_https = trusted_proxies > 0 && client_address::is_forwarded_https(request.headers());
-    let context = RequestContext::from_client(client).with_https(is_https);
+    let context = RequestContext::from_client(client)
+        .with_https(is_https)
+        .counted(in_progress);
     context.with_server_request(ServerRequest {
         body_deadline: limits.body,
         rejection,
     })
 }
 
-/// Whether this is the path that is served to connections in the reserve.
+/// Whether this is the path that is served beyond the limits.
 fn is_health(path: &str) -> bool {
     PREFIXES
         .iter()

@@ -1,4 +1,4 @@
-//! Admission to hashing: a request takes a place in the queue first, and waits for a slot when it hashes.
+//! Admission to hashing: a request is admitted first, and waits in the queue for a slot when it hashes.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use crate::client::{Address, Client};
-use crate::password::fair_queue::{FairQueue, Path, Ticket};
+use crate::password::fair_queue::{FairQueue, Path, Pushed, Ticket};
 
 /// The places and the slots, shared fairly ([`FairQueue`]).
 pub(super) struct Gate {
@@ -21,11 +21,11 @@ struct State {
     free_slots: usize,
 }
 
-/// A place in the hashing queue, released on drop.
+/// An admission to hashing, released on drop.
 #[must_use]
 pub struct Admission(pub(super) Option<Place>);
 
-/// A place in the queue of a gate.
+/// An admission by a gate.
 pub(super) struct Place {
     gate: Arc<Gate>,
     path: Path,
@@ -34,8 +34,12 @@ pub(super) struct Place {
 /// The right to hash, released on drop.
 pub(super) struct Slot(Arc<Gate>);
 
+/// The queue is full, or became full of requests that are to be served first.
+#[derive(Debug)]
+pub(super) struct Displaced;
+
 impl Gate {
-    /// A gate for at most `places` admitted requests and `slots` concurrent hashes.
+    /// A gate for at most `places` waiting requests and `slots` concurrent hashes.
     pub(super) fn new(places: usize, slots: usize) -> Self {
         Self {
             state: Mutex::new(State {
@@ -46,7 +50,7 @@ impl Gate {
         }
     }
 
-    /// Takes a place; `None` if the share of the client's networks or of the account is full. Clients without an
+    /// Admits a request; `None` if the share of the client's networks or of the account is full. Clients without an
     /// address are one network.
     pub(super) fn admit(self: &Arc<Self>, client: &Client, account: impl Hash) -> Option<Place> {
         let networks = client
@@ -82,13 +86,16 @@ impl Gate {
 }
 
 impl Place {
-    /// Waits for a slot. Fails only if the gate is gone.
-    pub(super) async fn slot(&self) -> Result<Slot, oneshot::error::RecvError> {
+    /// Waits for a slot.
+    pub(super) async fn slot(&self) -> Result<Slot, Displaced> {
         let (sender, receiver) = oneshot::channel();
-        let ticket = self.gate.state().queue.push(&self.path, sender);
+        let pushed = self.gate.state().queue.push(&self.path, sender);
+        let Pushed { ticket, removed } = pushed.ok_or(Displaced)?;
+        // The request that it was waiting for fails.
+        drop(removed);
         let _waiting = Waiting { place: self, ticket };
         self.gate.start_next();
-        receiver.await
+        receiver.await.map_err(|_| Displaced)
     }
 }
 
@@ -159,14 +166,17 @@ mod tests {
         }
         assert!(poll!(&mut other).is_pending());
         drop(first);
-        assert!(poll!(&mut waits[1]).is_pending(), "the other account is next");
-        let Poll::Ready(Ok(second)) = poll!(&mut other) else {
+        let Poll::Ready(Ok(second)) = poll!(&mut waits[1]) else {
+            panic!("the account began to wait before the other one")
+        };
+        assert!(poll!(&mut other).is_pending());
+        drop(second);
+        assert!(poll!(&mut waits[2]).is_pending(), "the other account is next");
+        let Poll::Ready(Ok(third)) = poll!(&mut other) else {
             panic!("it is the other account's turn")
         };
-        drop(second);
-        for wait in &mut waits[1..] {
-            assert!(poll!(wait).is_ready());
-        }
+        drop(third);
+        assert!(poll!(&mut waits[2]).is_ready());
         assert_eq!(free_slots(&gate), 1);
     }
 
@@ -188,12 +198,33 @@ mod tests {
         assert_eq!(free_slots(&gate), 1);
     }
 
+    #[tokio::test]
+    async fn in_a_full_queue_a_newcomer_takes_the_place_of_a_greedy_account() {
+        let gate = Arc::new(Gate::new(2, 1));
+        let admit = |account| gate.admit(&from("192.0.2.1"), account).unwrap();
+        let (greedy, modest) = ([(); 4].map(|()| admit("greedy")), admit("modest"));
+        let hashing = greedy[0].slot().await.unwrap();
+        let mut waits = [&greedy[1], &greedy[2]].map(|place| Box::pin(place.slot()));
+        for wait in &mut waits {
+            assert!(poll!(wait).is_pending());
+        }
+        assert!(greedy[3].slot().await.is_err(), "its own requests fill the queue");
+        assert!(gate.admit(&from("192.0.2.1"), "greedy").is_none());
+        let mut other = Box::pin(modest.slot());
+        assert!(poll!(&mut other).is_pending());
+        assert!(matches!(poll!(&mut waits[1]), Poll::Ready(Err(Displaced))));
+        drop(hashing);
+        assert!(poll!(&mut waits[0]).is_ready(), "it began to wait before");
+        assert!(poll!(&mut other).is_ready());
+        assert_eq!(free_slots(&gate), 1);
+    }
+
     #[test]
     fn a_place_is_returned_on_drop() {
         let gate = gate(1);
         let admit = || gate.admit(&Client::default(), "account");
         let mut places: Vec<_> = std::iter::from_fn(admit).collect();
-        assert_eq!(places.len(), 20);
+        assert_eq!(places.len(), 320);
         assert!(admit().is_none());
         places.pop();
         places.extend(admit());
@@ -206,11 +237,11 @@ mod tests {
             let gate = gate(1);
             let admit = |n| gate.admit(&from(&address(n)), n);
             // Kept, because a dropped place is free again.
-            let places: Vec<_> = (0..200).filter_map(admit).collect();
+            let places: Vec<_> = (0..2000).filter_map(admit).collect();
             places.len()
         };
-        assert_eq!(count(&|n| format!("192.0.2.{n}")), 100);
-        assert!(count(&|n| format!("2001:db8:1:{n:x}::1")) <= 50, "in one /48");
-        assert!(count(&|n| format!("2001:db8:1:100::{n:x}")) <= 25, "in one /64");
+        assert_eq!(count(&|n| format!("192.0.{}.{}", n / 256, n % 256)), 1600);
+        assert!(count(&|n| format!("2001:db8:1:{n:x}::1")) <= 800, "in one /48");
+        assert!(count(&|n| format!("2001:db8:1:100::{n:x}")) <= 400, "in one /64");
     }
 }

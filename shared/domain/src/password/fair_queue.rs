@@ -5,17 +5,41 @@
 //! three levels. Every node serves its children in turn (round robin; every hash costs the same), so a client that
 //! sends many requests delays only itself.
 //!
-//! Admission leaves room for others without knowing how many there are: a child may hold less than what its siblings
-//! leave free (dynamic thresholds, Choudhury and Hahne 1998). One account alone holds at most a fifth of the places,
-//! one network at most half, and a newcomer finds a free place as long as there is one.
+//! **A full queue makes room.** The *load* of a node is the number of its waiting requests and of its requests among
+//! the last [`RECENT_PER_PLACE`] times as many that were served as may wait. A request that finds the queue full takes
+//! the place of another one, if that evens the loads out: at the widest level at which a sibling has a load of at least
+//! two more. There the account with the highest load loses its newest request. This is push-out of the longest queue,
+//! as in shared switch buffers. So:
+//!
+//! - A request is rejected only if, at each level, every sibling that could lose a request has a load of at most one
+//!   more than the request's own node.
+//! - In particular, an account that has no request waiting and was not served lately is rejected only if all requests
+//!   that wait from its network are of different accounts that were not served lately either. How many requests an
+//!   account sends does not matter.
+//! - An account's only request is never removed, unless the account was served lately.
+//!
+//! **Before they wait**, requests read their account, and afterwards they write. Then they hold no place of the queue,
+//! but they are admitted. The number of admitted requests is limited, too, and leaves room for others without knowing
+//! how many there are: a child may hold less than what its siblings leave free (dynamic thresholds, Choudhury and Hahne
+//! 1998).
 //!
 //! It is implemented here, because fair queues on crates.io schedule weighted packet flows, and neither nest nor bound
 //! admission.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 /// The levels below the root: three networks and the account.
 const LEVELS: usize = 4;
+
+/// How many requests may be admitted for each that may wait: the others read or write the store.
+pub(super) const ADMITTED_PER_PLACE: usize = 16;
+
+/// How many served requests count in the load, for each that may wait.
+const RECENT_PER_PLACE: usize = 8;
+
+/// By how much the load of another node must exceed the own one, so that taking a place from it evens both out.
+const UNEVEN: usize = 2;
 
 /// The position of a request in the tree: the networks of its client, widest first, then its account.
 pub(super) type Path = [u128; LEVELS];
@@ -24,11 +48,21 @@ pub(super) type Path = [u128; LEVELS];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ticket(u64);
 
-/// The queue. Its size is bounded by the number of places: no node exists without an admitted request.
+/// An item that was added, and the one whose place it took.
+#[derive(Debug)]
+pub(super) struct Pushed<T> {
+    pub(super) ticket: Ticket,
+    pub(super) removed: Option<T>,
+}
+
+/// The queue. Its size is bounded by the number of places: no node exists without a request that is admitted or was
+/// served lately.
 pub(super) struct FairQueue<T> {
     places: usize,
     tickets: u64,
     root: Node<T>,
+    /// The requests that were served lately, oldest first.
+    recent: VecDeque<Path>,
 }
 
 struct Node<T> {
@@ -37,59 +71,110 @@ struct Node<T> {
     admitted: usize,
     /// The number of waiting items at or below this node.
     waiting: usize,
-    /// The children: new ones last, and one that was served moves to the end.
+    /// The number of requests at or below this node that were served lately.
+    recent: usize,
+    /// The children. One that begins to wait, or was served, moves to the end.
     children: VecDeque<Node<T>>,
     /// The waiting items of an account, first come, first served.
     items: VecDeque<(Ticket, T)>,
 }
 
 impl<T> FairQueue<T> {
-    /// A queue for at most `places` admitted requests.
+    /// A queue in which at most `places` requests wait.
     pub(super) fn new(places: usize) -> Self {
         Self {
             places,
             tickets: 0,
             root: Node::new(0),
+            recent: VecDeque::new(),
         }
     }
 
-    /// Takes a place for a request, before it waits. Returns whether the request's share allows it.
+    /// Admits a request, before it waits. Returns whether its share allows it, and whether it could wait now.
     pub(super) fn admit(&mut self, path: &Path) -> bool {
-        let mut free = self.places.saturating_sub(self.root.admitted);
+        let limit = self.places * ADMITTED_PER_PLACE;
+        let mut free = limit.saturating_sub(self.root.admitted);
         let mut node = Some(&self.root);
         for key in path {
-            node = node.and_then(|node| node.children.iter().find(|child| child.key == *key));
+            node = node.and_then(|node| node.child(*key));
             let held = node.map_or(0, |child| child.admitted);
             if held >= free {
                 return false;
             }
             free -= held;
         }
-        self.root.admit(path);
-        true
+        let has_room = self.root.waiting < self.places || self.uneven(path).is_some();
+        if has_room {
+            self.root.at(path, &mut |node| node.admitted += 1);
+        }
+        has_room
     }
 
-    /// Returns the place of an admitted request that does not wait any more.
+    /// Notes that an admitted request has ended.
     pub(super) fn leave(&mut self, path: &Path) {
-        self.root.leave(path);
+        self.root
+            .at(path, &mut |node| node.admitted = node.admitted.saturating_sub(1));
     }
 
-    /// Adds an item of an admitted request.
-    pub(super) fn push(&mut self, path: &Path, item: T) -> Ticket {
+    /// Adds an item of an admitted request; `None` if the queue is full and the request may take no other one's place.
+    pub(super) fn push(&mut self, path: &Path, item: T) -> Option<Pushed<T>> {
+        let other = if self.root.waiting < self.places {
+            None
+        } else {
+            Some(self.uneven(path)?)
+        };
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
         self.root.push(path, (ticket, item));
-        ticket
+        // After the push, so that a network in which both are keeps its turn.
+        let removed = other.and_then(|other| self.root.remove(&other, &mut |items| items.pop_back()));
+        Some(Pushed { ticket, removed })
     }
 
     /// Removes the next item.
     pub(super) fn pop(&mut self) -> Option<T> {
-        self.root.pop()
+        let mut path = [0; LEVELS];
+        let item = self.root.pop(&mut path)?;
+        self.root.at(&path, &mut |node| node.recent += 1);
+        self.recent.push_back(path);
+        if self.recent.len() > self.places * RECENT_PER_PLACE
+            && let Some(oldest) = self.recent.pop_front()
+        {
+            self.root.at(&oldest, &mut |node| node.recent -= 1);
+        }
+        Some(item)
     }
 
     /// Removes a waiting item, if it is still there.
     pub(super) fn remove(&mut self, path: &Path, ticket: Ticket) -> Option<T> {
-        self.root.remove(path, ticket)
+        self.root.remove(path, &mut |items| {
+            let index = items.iter().position(|(waiting, _)| *waiting == ticket)?;
+            items.remove(index)
+        })
+    }
+
+    /// The account from which a request at `path` may take a place in the full queue.
+    fn uneven(&self, path: &Path) -> Option<Path> {
+        let mut node = Some(&self.root);
+        for (level, key) in path.iter().enumerate() {
+            let current = node?;
+            let own = current.child(*key);
+            let heaviest = current.heaviest_child(Some(*key));
+            if let Some(other) = heaviest
+                && other.load() >= own.map_or(0, Node::load) + UNEVEN
+            {
+                let mut account = *path;
+                let mut next = Some(other);
+                for key in &mut account[level..] {
+                    let Some(node) = next else { break };
+                    *key = node.key;
+                    next = node.heaviest_child(None);
+                }
+                return Some(account);
+            }
+            node = own;
+        }
+        None
     }
 }
 
@@ -99,31 +184,51 @@ impl<T> Node<T> {
             key,
             admitted: 0,
             waiting: 0,
+            recent: 0,
             children: VecDeque::new(),
             items: VecDeque::new(),
         }
+    }
+
+    fn load(&self) -> usize {
+        self.waiting + self.recent
     }
 
     fn position(&self, key: u128) -> Option<usize> {
         self.children.iter().position(|child| child.key == key)
     }
 
-    fn admit(&mut self, path: &[u128]) {
-        self.admitted += 1;
+    fn child(&self, key: u128) -> Option<&Self> {
+        self.position(key).map(|index| &self.children[index])
+    }
+
+    /// Whether an account here has a waiting request, and not only this one lately.
+    fn can_lose_a_request(&self) -> bool {
+        if self.children.is_empty() {
+            !self.items.is_empty() && self.load() >= UNEVEN
+        } else {
+            self.waiting > 0 && self.children.iter().any(Self::can_lose_a_request)
+        }
+    }
+
+    /// The child with the highest load of those that can lose a request, except the one with this key.
+    fn heaviest_child(&self, except: Option<u128>) -> Option<&Self> {
+        let mut children: Vec<_> = self.children.iter().filter(|child| Some(child.key) != except).collect();
+        children.sort_by_key(|child| Reverse(child.load()));
+        children.into_iter().find(|child| child.can_lose_a_request())
+    }
+
+    /// Changes this node and those at `path` below it, which are created, and removed if nothing is left of them.
+    fn at(&mut self, path: &[u128], change: &mut impl FnMut(&mut Self)) {
+        change(self);
         let Some((key, path)) = path.split_first() else { return };
         let index = self.position(*key).unwrap_or_else(|| {
             self.children.push_back(Self::new(*key));
             self.children.len() - 1
         });
-        self.children[index].admit(path);
-    }
-
-    fn leave(&mut self, path: &[u128]) {
-        self.admitted = self.admitted.saturating_sub(1);
-        let Some((key, path)) = path.split_first() else { return };
-        let Some(index) = self.position(*key) else { return };
-        self.children[index].leave(path);
-        if self.children[index].admitted == 0 {
+        let child = &mut self.children[index];
+        child.at(path, change);
+        if child.admitted == 0 && child.load() == 0 {
             self.children.remove(index);
         }
     }
@@ -134,19 +239,29 @@ impl<T> Node<T> {
             self.items.push_back(item);
             return;
         };
-        if let Some(index) = self.position(*key) {
+        if let Some(mut index) = self.position(*key) {
             self.waiting += 1;
+            // A node that begins to wait is behind all that wait already.
+            if self.children[index].waiting == 0
+                && let Some(child) = self.children.remove(index)
+            {
+                index = self.children.len();
+                self.children.push_back(child);
+            }
             self.children[index].push(path, item);
         }
     }
 
-    fn pop(&mut self) -> Option<T> {
+    /// Removes the next item, and writes its path.
+    fn pop(&mut self, path: &mut [u128]) -> Option<T> {
         let popped = if let Some((_, item)) = self.items.pop_front() {
             Some(item)
         } else {
             let next = self.children.iter().position(|child| child.waiting > 0)?;
+            let (key, path) = path.split_first_mut()?;
             let mut child = self.children.remove(next)?;
-            let item = child.pop();
+            *key = child.key;
+            let item = child.pop(path);
             self.children.push_back(child);
             item
         };
@@ -154,15 +269,17 @@ impl<T> Node<T> {
         popped
     }
 
-    fn remove(&mut self, path: &[u128], ticket: Ticket) -> Option<T> {
+    /// Removes an item of an account, which `take` chooses.
+    fn remove(
+        &mut self,
+        path: &[u128],
+        take: &mut impl FnMut(&mut VecDeque<(Ticket, T)>) -> Option<(Ticket, T)>,
+    ) -> Option<T> {
         let removed = match path.split_first() {
-            None => {
-                let index = self.items.iter().position(|(waiting, _)| *waiting == ticket)?;
-                self.items.remove(index).map(|(_, item)| item)
-            }
+            None => take(&mut self.items).map(|(_, item)| item),
             Some((key, path)) => {
                 let index = self.position(*key)?;
-                self.children[index].remove(path, ticket)
+                self.children[index].remove(path, take)
             }
         };
         self.waiting -= usize::from(removed.is_some());
@@ -180,19 +297,22 @@ mod tests {
 
     const PLACES: usize = 100;
 
+    /// The number of requests that are admitted at most.
+    const ADMITTED: usize = PLACES * ADMITTED_PER_PLACE;
+
     /// The path of an account at an IPv4 address.
     fn at(address: u128, account: u128) -> Path {
         [address, address, address, account]
     }
 
     fn admit(queue: &mut FairQueue<u32>, path: Path) -> usize {
-        (0..2 * PLACES).take_while(|_| queue.admit(&path)).count()
+        (0..2 * ADMITTED).take_while(|_| queue.admit(&path)).count()
     }
 
     fn push(queue: &mut FairQueue<u32>, path: Path, items: impl IntoIterator<Item = u32>) {
         for item in items {
             assert!(queue.admit(&path));
-            queue.push(&path, item);
+            assert!(queue.push(&path, item).unwrap().removed.is_none());
         }
     }
 
@@ -225,33 +345,111 @@ mod tests {
     #[test]
     fn one_account_and_one_network_leave_room_for_others() {
         let mut queue = FairQueue::new(PLACES);
-        assert_eq!(admit(&mut queue, at(1, 1)), PLACES / 5);
+        assert_eq!(admit(&mut queue, at(1, 1)), ADMITTED / 5);
         // Another account at the same address, then many more.
         assert!(admit(&mut queue, at(1, 2)) >= 4);
         let crowd: usize = (3..100).map(|account| admit(&mut queue, at(1, account))).sum();
-        assert!((1..=PLACES / 2).contains(&crowd), "{crowd}");
+        assert!((1..=ADMITTED / 2).contains(&crowd), "{crowd}");
         // From elsewhere, as much as if the address were one user.
-        assert!(admit(&mut queue, at(2, 1)) >= PLACES / 10);
+        assert!(admit(&mut queue, at(2, 1)) >= ADMITTED / 10);
     }
 
     #[test]
     fn networks_of_64_bits_in_one_of_48_share_half_of_the_places() {
         let mut queue = FairQueue::new(PLACES);
-        let admitted: usize = (0..1000).map(|net| admit(&mut queue, [1, net / 10, net, net])).sum();
-        assert!((PLACES / 3..=PLACES / 2).contains(&admitted), "{admitted}");
-        assert!(admit(&mut queue, [2, 1, 1, 1]) >= PLACES / 10);
+        let admitted: usize = (0..4000).map(|net| admit(&mut queue, [1, net / 10, net, net])).sum();
+        assert!((ADMITTED / 3..=ADMITTED / 2).contains(&admitted), "{admitted}");
+        assert!(admit(&mut queue, [2, 1, 1, 1]) >= ADMITTED / 10);
     }
 
     #[test]
-    fn the_last_place_is_for_a_newcomer_and_then_the_queue_is_full() {
+    fn the_last_request_that_is_admitted_is_of_a_newcomer() {
         let mut queue: FairQueue<u32> = FairQueue::new(PLACES);
-        for address in 0..100 {
+        for address in 1..=ADMITTED as u128 {
             assert!(queue.admit(&at(address, 0)), "{address}");
         }
-        assert!(!queue.admit(&at(100, 0)));
+        assert!(!queue.admit(&at(0, 0)));
         queue.leave(&at(7, 0));
         assert!(!queue.admit(&at(8, 0)), "it already holds as many as are free");
-        assert!(queue.admit(&at(100, 0)));
+        assert!(queue.admit(&at(0, 0)));
+    }
+
+    /// Adds an item to the full queue, and returns the one whose place it took.
+    fn displace(queue: &mut FairQueue<u32>, path: Path, item: u32) -> Option<u32> {
+        assert_eq!(queue.root.waiting, queue.places);
+        queue
+            .admit(&path)
+            .then(|| queue.push(&path, item).unwrap().removed.unwrap())
+    }
+
+    #[test]
+    fn in_a_full_queue_a_newcomer_takes_the_place_of_the_newest_request_of_the_greediest() {
+        let mut queue = FairQueue::new(6);
+        push(&mut queue, at(1, 1), [10, 11, 12]);
+        push(&mut queue, at(1, 2), [20]);
+        push(&mut queue, at(2, 1), [30, 31]);
+        // From elsewhere, and from the same address.
+        assert_eq!(displace(&mut queue, at(3, 1), 40), Some(12));
+        assert_eq!(displace(&mut queue, at(1, 3), 50), Some(11));
+        assert_eq!(displace(&mut queue, at(1, 1), 13), None, "its address has most");
+        assert_eq!(
+            displace(&mut queue, at(3, 2), 41),
+            None,
+            "the address with most has only single requests"
+        );
+        assert_eq!(order(queue), [10, 30, 40, 20, 31, 50]);
+    }
+
+    #[test]
+    fn the_only_request_of_an_account_keeps_its_place_unless_the_account_was_served_lately() {
+        let mut queue = FairQueue::new(3);
+        push(&mut queue, at(1, 1), [10]);
+        assert_eq!(queue.pop(), Some(10));
+        push(&mut queue, at(1, 1), [11]);
+        push(&mut queue, at(1, 2), [20]);
+        push(&mut queue, at(1, 3), [30]);
+        assert_eq!(displace(&mut queue, at(1, 4), 40), Some(11));
+        assert_eq!(displace(&mut queue, at(1, 5), 50), None);
+        assert_eq!(displace(&mut queue, at(2, 1), 60), None);
+        assert_eq!(order(queue), [20, 30, 40]);
+    }
+
+    #[test]
+    fn an_account_that_seldom_logs_in_is_never_rejected_however_many_others_log_in_all_the_time() {
+        const BUSY: u32 = 300;
+        let mut queue = FairQueue::new(PLACES);
+        let path = |account: u32| at(1, account.into());
+        let send = |queue: &mut FairQueue<u32>, account| {
+            if !queue.admit(&path(account)) {
+                return false;
+            }
+            if let Some(displaced) = queue.push(&path(account), account).unwrap().removed {
+                queue.leave(&path(displaced));
+            }
+            true
+        };
+        let mut busy = (1..=BUSY).cycle();
+        let (mut sent_at, mut served) = (0, 0);
+        for round in 1..2000 {
+            while queue.root.waiting < PLACES {
+                send(&mut queue, busy.next().unwrap());
+            }
+            send(&mut queue, busy.next().unwrap());
+            if round % 600 == 0 {
+                assert!(send(&mut queue, 0), "rejected in round {round}");
+                sent_at = round;
+            }
+            let account = queue.pop().unwrap();
+            queue.leave(&path(account));
+            if account == 0 {
+                served += 1;
+                assert!(
+                    round - sent_at <= PLACES,
+                    "it waits for one request of each account that waits"
+                );
+            }
+        }
+        assert_eq!(served, 3);
     }
 
     #[test]
@@ -259,7 +457,7 @@ mod tests {
         let mut queue = FairQueue::new(PLACES);
         push(&mut queue, at(1, 1), [10]);
         assert!(queue.admit(&at(1, 1)));
-        let ticket = queue.push(&at(1, 1), 11);
+        let ticket = queue.push(&at(1, 1), 11).unwrap().ticket;
         push(&mut queue, at(2, 1), [20]);
         assert_eq!(queue.remove(&at(1, 1), ticket), Some(11));
         assert_eq!(queue.remove(&at(1, 1), ticket), None);
@@ -294,17 +492,36 @@ mod tests {
         ) {
             let mut queue = FairQueue::new(places);
             let mut waiting: Vec<(Path, Ticket, usize)> = Vec::new();
+            let mut recent: VecDeque<Path> = VecDeque::new();
             // For each pair of nodes with one parent: how often each was served since both have waited.
             let mut served: BTreeMap<(Vec<u128>, Vec<u128>), i64> = BTreeMap::new();
             for (number, step) in steps.into_iter().enumerate() {
                 match step {
                     Step::Arrive(path) => {
-                        let is_new = waiting.iter().all(|(other, ..)| other[0] != path[0]);
-                        let is_admitted = queue.admit(&path);
-                        prop_assert!(is_admitted || waiting.len() >= places || !is_new, "a newcomer finds a place");
-                        if is_admitted {
-                            waiting.push((path, queue.push(&path, number), number));
+                        let load = |node: &[u128]| {
+                            waiting.iter().filter(|(path, ..)| path.starts_with(node)).count()
+                                + recent.iter().filter(|path| path.starts_with(node)).count()
+                        };
+                        if !queue.admit(&path) {
+                            prop_assert_eq!(waiting.len(), places);
+                            for (other, ..) in waiting.iter().filter(|(other, ..)| load(other) >= UNEVEN) {
+                                let level = (0..LEVELS).find(|&level| other[level] != path[level]).unwrap_or(LEVELS - 1);
+                                prop_assert!(load(&other[..=level]) < load(&path[..=level]) + UNEVEN, "{other:?}");
+                            }
+                            continue;
                         }
+                        let Pushed { ticket, removed } = queue.push(&path, number).unwrap();
+                        if let Some(item) = removed {
+                            prop_assert_eq!(waiting.len(), places);
+                            let index = waiting.iter().position(|(_, _, waiting)| *waiting == item).unwrap();
+                            let (displaced, ..) = waiting[index];
+                            prop_assert!(load(&displaced) >= UNEVEN, "{displaced:?}");
+                            let is_newer = |(path, _, other): &(Path, Ticket, usize)| *path == displaced && *other > item;
+                            prop_assert!(!waiting.iter().any(is_newer));
+                            waiting.remove(index);
+                            queue.leave(&displaced);
+                        }
+                        waiting.push((path, ticket, number));
                     }
                     Step::GiveUp(index) if !waiting.is_empty() => {
                         let (path, ticket, item) = waiting.swap_remove(index % waiting.len());
@@ -332,13 +549,17 @@ mod tests {
                         }
                         waiting.remove(index);
                         queue.leave(&path);
+                        recent.push_back(path);
+                        if recent.len() > places * RECENT_PER_PLACE {
+                            recent.pop_front();
+                        }
                     }
                 }
                 let waits = |node: &Vec<u128>| waiting.iter().any(|(path, ..)| path.starts_with(node));
                 served.retain(|(this, that), _| waits(this) && waits(that));
                 prop_assert_eq!((queue.root.admitted, queue.root.waiting), (waiting.len(), waiting.len()));
                 prop_assert!(waiting.len() <= places);
-                prop_assert!(nodes(&queue.root) <= 1 + LEVELS * waiting.len());
+                prop_assert!(nodes(&queue.root) <= 1 + LEVELS * (waiting.len() + recent.len()));
             }
         }
     }

@@ -12,17 +12,17 @@ use tokio::task::spawn_blocking;
 
 use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::password::admission::{Admission, Gate};
+use crate::password::admission::{Admission, Displaced, Gate};
 use crate::password::hash::{PasswordHash, Verdict};
 use crate::password::input::Password;
 use crate::rng::{Rng, random_bytes};
 use crate::security::SecurityEvent;
 
-/// The length of the hashing queue, per core: less than two seconds of work. Rejecting further requests is better than
-/// hashing for clients that have given up waiting.
+/// The length of the hashing queue, per core: less than two seconds of work. Rejecting requests is better than hashing
+/// for clients that have given up waiting.
 const QUEUE_PER_CORE: usize = 64;
 
-/// The `Retry-After` of a request whose share of the queue is full.
+/// The `Retry-After` of a request that the queue rejects.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The length of a salt in bytes.
@@ -31,9 +31,9 @@ const SALT_LEN: usize = 16;
 /// Hashes and verifies passwords off the async threads, at most one per core at the same time.
 ///
 /// A hash takes a core for tens of milliseconds and 19 MiB. More concurrent hashes would each take longer, and could
-/// use up all memory. A request that will hash first takes a place in the queue ([`admit`](Self::admit)), which is
-/// bounded too.
-/// Networks and accounts share the places and the cores fairly, whether their passwords are right or wrong.
+/// use up all memory. Further requests wait in a queue, which is bounded too. A request that will hash is first admitted
+/// ([`admit`](Self::admit)). Networks and accounts share the queue and the cores fairly, whether their passwords are
+/// right or wrong.
 #[derive(Clone)]
 pub struct Hasher {
     /// `None` hashes on the calling thread.
@@ -102,21 +102,19 @@ impl Hasher {
         self.verifications.load(Relaxed)
     }
 
-    /// Takes a place in the hashing queue for a request from `client` about `account`: an email or a user. Fails with
-    /// [`Error::TooManyAttempts`] if the share of the client's networks or of the account is full.
+    /// Admits a request from `client` about `account`: an email or a user. Fails with [`Error::TooManyAttempts`] if the
+    /// share of the client's networks or of the account is full.
     ///
     /// A request does this before it reads or counts anything, so a rejection costs nothing and reveals nothing about
-    /// an account.
+    /// an account. Few are rejected later, with the same error: requests of a client or an account with so many others
+    /// that one of another account took their place.
     pub fn admit(&self, client: &Client, account: impl Hash) -> Result<Admission> {
         let Some(queue) = &self.queue else {
             return Ok(Admission(None));
         };
         match queue.gate.admit(client, account) {
             Some(place) => Ok(Admission(Some(place))),
-            None => Err(Error::TooManyAttempts {
-                wait: RETRY_AFTER,
-                event: SecurityEvent::ThrottledByHashing,
-            }),
+            None => Err(rejected()),
         }
     }
 
@@ -156,7 +154,7 @@ impl Hasher {
         let (Some(queue), Some(place)) = (&self.queue, &admission.0) else {
             return work();
         };
-        let slot = place.slot().await.map_err(failed)?;
+        let slot = place.slot().await.map_err(|Displaced| rejected())?;
         // The closure owns the slot, because a cancelled request leaves its thread busy.
         let work = move || {
             let result = work();
@@ -171,6 +169,13 @@ impl Hasher {
     }
 }
 
+fn rejected() -> Error {
+    Error::TooManyAttempts {
+        wait: RETRY_AFTER,
+        event: SecurityEvent::ThrottledByHashing,
+    }
+}
+
 fn failed(error: impl std::fmt::Display) -> Error {
     Error::Hashing(error.to_string())
 }
@@ -180,6 +185,7 @@ mod tests {
     use argon2::{Algorithm, Argon2, Version};
 
     use super::*;
+    use crate::password::fair_queue::ADMITTED_PER_PLACE;
     use crate::rng::SystemRng;
 
     fn hasher() -> Hasher {
@@ -261,7 +267,10 @@ mod tests {
         let cores = std::thread::available_parallelism().unwrap().get();
         let greedy = || hasher.admit(&Client::default(), "greedy");
         let mut admitted: Vec<Admission> = std::iter::from_fn(|| greedy().ok()).collect();
-        assert_eq!(admitted.len(), (cores * QUEUE_PER_CORE).div_ceil(5));
+        assert_eq!(
+            admitted.len(),
+            (cores * QUEUE_PER_CORE * ADMITTED_PER_PLACE).div_ceil(5)
+        );
         let rejected = greedy().err().unwrap();
         assert!(matches!(
             rejected,

@@ -42,6 +42,7 @@ struct Running {
     address: SocketAddr,
     clock: Arc<SetClock>,
     admission: Arc<Admission>,
+    requests: RequestLimit,
     /// The number of requests for `/large` that were served.
     served: Arc<AtomicUsize>,
     task: JoinHandle<Result<(), Failure>>,
@@ -59,6 +60,15 @@ fn start(limits: Limits) -> Running {
 }
 
 fn start_with(limits: Limits, connections: ConnectionLimits) -> Running {
+    start_behind_proxies(0, limits, connections, None)
+}
+
+fn start_behind_proxies(
+    trusted_proxies: usize,
+    limits: Limits,
+    connections: ConnectionLimits,
+    requests_per_client: Option<usize>,
+) -> Running {
     let folder = tempfile::tempdir().unwrap();
     let state = AppState::on(&folder);
     let clock = Arc::new(SetClock::default());
@@ -85,13 +95,14 @@ fn start_with(limits: Limits, connections: ConnectionLimits) -> Running {
     let state = AppState::new(env, state.tokens.clone(), state.cookie_origins.clone());
     let listener = listen(([127, 0, 0, 1], 0).into(), "PORT").unwrap();
     let address = listener.local_addr().unwrap();
-    let admission = Admission::new(connections);
+    let (admission, requests) = (Admission::new(connections), RequestLimit::new(requests_per_client));
     let server = Server {
         apps: vec![app(router, state, &Origins::Any, observer.clone())],
         address,
-        trusted_proxies: 0,
+        trusted_proxies,
         limits,
         admission: admission.clone(),
+        requests: requests.clone(),
         observer,
         threads: None,
         metrics: None,
@@ -100,6 +111,7 @@ fn start_with(limits: Limits, connections: ConnectionLimits) -> Running {
         address,
         clock,
         admission,
+        requests,
         served: large_count,
         task: tokio::spawn(server.serve(listener, std::future::pending())),
         _folder: folder,
@@ -212,13 +224,16 @@ async fn a_complete_request_is_not_waited_for() {
 }
 
 async fn wait_for_open(running: &Running, count: usize) {
+    wait_until(|| running.admission.open() == count).await;
+}
+
+async fn wait_until(is_reached: impl Fn() -> bool) {
     let reached = async {
-        while running.admission.open() != count {
+        while !is_reached() {
             tokio::task::yield_now().await;
         }
     };
-    let is_reached = tokio::time::timeout(LONG, reached).await.is_ok();
-    assert!(is_reached, "{} connections are open, not {count}", running.admission.open());
+    tokio::time::timeout(LONG, reached).await.expect("it happens in time");
 }
 
 fn get(path: &str) -> String {
@@ -333,6 +348,33 @@ async fn beyond_the_limits_only_health_is_served_until_a_connection_closes() {
         let response = exchange(&running, &get("/v5/here")).await;
         assert!(response.starts_with("HTTP/1.1 204 "), "{response}");
     }
+}
+
+#[tokio::test]
+async fn a_client_behind_a_proxy_has_a_limited_number_of_requests_in_progress() {
+    let running = start_behind_proxies(1, limits(), MANY, Some(3));
+    let request = |path: &str, client: &str| {
+        format!("GET {path} HTTP/1.1\r\nhost: x\r\nx-forwarded-for: {client}\r\nconnection: close\r\n\r\n")
+    };
+    let mut unfinished = Vec::new();
+    for _ in 0..3 {
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        let head = "POST /v5/body HTTP/1.1\r\nhost: x\r\nx-forwarded-for: 203.0.113.7\r\n";
+        let body = "content-type: application/json\r\ncontent-length: 10\r\n\r\n{";
+        stream.write_all([head, body].concat().as_bytes()).await.unwrap();
+        unfinished.push(stream);
+    }
+    wait_until(|| !running.requests.has_room([203, 0, 113, 7].into())).await;
+    let response = exchange(&running, &request("/v5/here", "203.0.113.7")).await;
+    assert_busy(&response);
+    for (path, client) in [("/v5/health", "203.0.113.7"), ("/v5/here", "203.0.113.8")] {
+        let response = exchange(&running, &request(path, client)).await;
+        assert!(response.starts_with("HTTP/1.1 204 "), "{response}");
+    }
+    drop(unfinished);
+    wait_until(|| running.requests.is_idle()).await;
+    let response = exchange(&running, &request("/v5/here", "203.0.113.7")).await;
+    assert!(response.starts_with("HTTP/1.1 204 "), "{response}");
 }
 
 #[tokio::test]
