@@ -56,6 +56,21 @@ pub(crate) fn letter(message: &Message, public_url: &str) -> Letter {
                 ),
             ],
         },
+        Message::ReplaysRejected(source) => Letter {
+            subject: "A Coditect login of yours was used too often",
+            paragraphs: vec![
+                "Several programs used the same login of your Coditect account within seconds, and one of them was \
+                 rejected. The login goes on for the others."
+                    .to_owned(),
+                details(source),
+                format!(
+                    "This can happen if many windows of a browser start at the same time. If you have another \
+                     explanation for it, you need not do anything. Otherwise another person may have copied the login, \
+                     and may be signed in. This is certain if one of your devices was signed out at that time. Change \
+                     your password at {public_url}: this signs out all devices, also that person's."
+                ),
+            ],
+        },
         Message::ReuseDetected(source) => Letter {
             subject: "A Coditect login of yours was ended",
             paragraphs: vec![

@@ -26,6 +26,7 @@ pub(crate) const LAMBDA_ENVIRONMENT: &[(&str, &str)] = &[
     ("QUOTA_STORED_BYTES", "1000000000000"),
     ("QUOTA_AUDIT_EVENTS", "1000000000"),
     ("QUOTA_WRITES_PER_SECOND", "1000000"),
+    ("QUOTA_LOGINS_PER_DAY", "1000000"),
 ];
 
 /// The path of a release program.

@@ -209,6 +209,7 @@ mod tests {
             ("QUOTA_IDEMPOTENCY_KEYS", "9007199254740993"),
             ("QUOTA_AUDIT_EVENTS", "1.5"),
             ("QUOTA_WRITES_PER_SECOND", "0"),
+            ("QUOTA_LOGINS_PER_DAY", "0"),
             ("AUDIT_RETENTION_DAYS", "0"),
             ("SWEEP_SECONDS", "-1"),
             ("SWEEP_SECONDS", "86401"),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use domain::mail::outbox::Outbox;
 use domain::password::Hasher;
 use domain::readiness::Readiness;
-use domain::usage::rate::WriteRate;
+use domain::usage::rate::TenantRate;
 use domain::{Env, Limits, SystemClock, SystemRng};
 use jwt::Tokens;
 
@@ -79,7 +79,8 @@ impl AppState {
             } else {
                 Outbox::default()
             },
-            writes: WriteRate::default(),
+            writes: TenantRate::default(),
+            logins: TenantRate::default(),
             limits,
         };
         let tokens = Arc::new(Tokens::new(config.tokens.clone()));

@@ -14,7 +14,7 @@ use crate::readiness::Readiness;
 use crate::rng::Rng;
 use crate::throttle::Rules;
 use crate::usage::Quotas;
-use crate::usage::rate::WriteRate;
+use crate::usage::rate::TenantRate;
 
 /// The dependencies of every operation. Built once per process; a clone is cheap.
 #[derive(Clone)]
@@ -34,7 +34,9 @@ pub struct Env {
     /// Takes emails, if the deployment sends any.
     pub outbox: Outbox,
     /// The writes of each tenant, few per second.
-    pub writes: WriteRate,
+    pub writes: TenantRate,
+    /// The logins of each user, by the user's own tenant, few per day.
+    pub logins: TenantRate,
     /// The limits in force.
     pub limits: Limits,
 }

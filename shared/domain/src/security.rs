@@ -46,7 +46,7 @@ pub enum SecurityEvent {
     ThrottledByRegistration,
     /// A request whose share of the hashing queue is full.
     ThrottledByHashing,
-    /// A write of a tenant that writes too much.
+    /// A write of a tenant that writes too much, or a login of a user who logs in too often.
     ThrottledByWrites,
     /// A request that would exceed a quota of its tenant.
     QuotaExceeded,

@@ -16,7 +16,7 @@ use domain::readiness::Readiness;
 use domain::tenants::{self, Membership};
 use domain::throttle::Rules;
 use domain::usage::Quotas;
-use domain::usage::rate::WriteRate;
+use domain::usage::rate::TenantRate;
 use domain::users::ops::Registration;
 use domain::users::{self, Email};
 use domain::{Clock as _, Env, IdGenerator, Limits, Role, SystemClock, SystemRng};
@@ -139,7 +139,8 @@ impl TestApp {
             rng,
             readiness: Readiness::default(),
             outbox: Outbox::open(),
-            writes: WriteRate::default(),
+            writes: TenantRate::default(),
+            logins: TenantRate::default(),
             limits: Limits {
                 login: Lifetime {
                     idle: Duration::from_secs(30 * 86_400),
@@ -149,6 +150,7 @@ impl TestApp {
                 // The app's clock stands still, so that a bucket of writes would never fill again.
                 quotas: Some(Quotas {
                     writes_per_second: 1_000_000,
+                    logins_per_day: 1_000_000,
                     ..Quotas::default()
                 }),
                 audit_retention: Duration::from_secs(365 * 86_400),

@@ -86,6 +86,30 @@ async fn a_password_change_and_a_stolen_token_send_one_email_each() {
 }
 
 #[tokio::test]
+async fn the_first_rejected_replay_of_a_refresh_token_sends_an_email() {
+    let app = TestApp::start(auth::router());
+    let folder = tempfile::tempdir().unwrap();
+    let alice = app.register("alice@example.com").await;
+    let copied = json!({ "refreshToken": alice.refresh_token() });
+    let refresh = || app.post("/v5/auth/refresh").json(&copied).send();
+    for _ in 0..3 {
+        refresh().await.ok();
+        assert_eq!(ops::waiting(&app.env).await.unwrap(), 0);
+    }
+    for _ in 0..3 {
+        assert_eq!(refresh().await.status, 401);
+        assert_eq!(ops::waiting(&app.env).await.unwrap(), 1);
+    }
+    mailer(folder.path()).run(app.env.clone(), Duration::MAX).await.unwrap();
+    let email = files(folder.path()).pop().unwrap();
+    assert!(
+        email.contains("Subject: A Coditect login of yours was used too often\r\n"),
+        "{email}"
+    );
+    assert!(email.contains("this signs out all devices"), "{email}");
+}
+
+#[tokio::test]
 async fn without_an_outbox_no_email_is_written() {
     let app = TestApp::without_outbox(auth::router());
     let alice = app.register("alice@example.com").await;

@@ -1,4 +1,4 @@
-//! Writes per second.
+//! Writes per second, and logins per day.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use domain::usage::Quotas;
 use serde_json::json;
 use testkit::{Actor, Code, Target as _, TestApp};
 
-use crate::{create, used, with_quotas};
+use crate::{create, used, with_quotas, without_rate_limit};
 
 /// Two writes per second, and thus twenty at once.
 fn slow() -> TestApp {
@@ -49,6 +49,38 @@ async fn a_tenant_that_writes_too_much_waits_as_long_as_the_response_says() {
     let response = create(&app, &alice, "two", None).await;
     response.assert_problem(429, Code::TooManyAttempts);
     assert_eq!(used(&app, &alice).await["sessions"], 21);
+}
+
+#[tokio::test]
+async fn a_user_who_logs_in_too_often_waits_and_wrong_passwords_use_up_nothing() {
+    let app = with_quotas(Quotas {
+        logins_per_day: 4,
+        ..without_rate_limit()
+    });
+    let alice = app.register("alice@example.com").await;
+    let log_in = |email: &str, password: &str| {
+        let body = json!({ "email": email, "password": password });
+        app.post("/v5/auth/login").json(&body).send()
+    };
+    for _ in 0..5 {
+        let response = log_in("alice@example.com", "not this one").await;
+        response.assert_problem(401, Code::InvalidCredentials);
+    }
+    for _ in 0..3 {
+        log_in("alice@example.com", "password123").await.ok();
+    }
+    let change = json!({ "currentPassword": "password123", "newPassword": "another password" });
+    app.post("/v5/auth/password").by(&alice).json(&change).send().await.ok();
+    let events = used(&app, &app.register("bob@example.com").await).await;
+    assert_eq!(events["auditEvents"], 1, "another user has their own");
+    let response = log_in("alice@example.com", "another password").await;
+    assert_eq!(response.header("retry-after"), Some("21600"), "a quarter of a day");
+    response.assert_problem(429, Code::TooManyAttempts);
+    log_in("bob@example.com", "password123").await.ok();
+    app.clock.advance(Duration::from_secs(21_600));
+    log_in("alice@example.com", "another password").await.ok();
+    let response = log_in("alice@example.com", "another password").await;
+    response.assert_problem(429, Code::TooManyAttempts);
 }
 
 #[tokio::test]

@@ -17,12 +17,14 @@ pub(super) fn quotas(vars: &Variables<'_>, mode: Mode) -> Result<Option<Quotas>,
         Ok(limit.unwrap_or(default))
     };
     let writes = vars.number("QUOTA_WRITES_PER_SECOND", 1..=1_000_000)?;
+    let logins = vars.number("QUOTA_LOGINS_PER_DAY", 1..=1_000_000)?;
     let quotas = Quotas {
         sessions: limit("QUOTA_SESSIONS", defaults.sessions)?,
         stored_bytes: limit("QUOTA_STORED_BYTES", defaults.stored_bytes)?,
         idempotency_keys: limit("QUOTA_IDEMPOTENCY_KEYS", defaults.idempotency_keys)?,
         audit_events: limit("QUOTA_AUDIT_EVENTS", defaults.audit_events)?,
         writes_per_second: writes.unwrap_or(defaults.writes_per_second),
+        logins_per_day: logins.unwrap_or(defaults.logins_per_day),
     };
     match (vars.text(VARIABLE)?.as_deref(), mode) {
         (None | Some("on"), _) => Ok(Some(quotas)),
@@ -63,6 +65,7 @@ mod tests {
             ("QUOTA_IDEMPOTENCY_KEYS", "3"),
             ("QUOTA_AUDIT_EVENTS", "4"),
             ("QUOTA_WRITES_PER_SECOND", "5"),
+            ("QUOTA_LOGINS_PER_DAY", "6"),
         ];
         let expected = Quotas {
             sessions: 1,
@@ -70,6 +73,7 @@ mod tests {
             idempotency_keys: 3,
             audit_events: 4,
             writes_per_second: 5,
+            logins_per_day: 6,
         };
         assert_eq!(quotas(&set), Ok(Some(expected)));
         let error = quotas(&[("QUOTAS", "off"), ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1")]);

@@ -39,7 +39,7 @@
 //!   that.
 //! - A thief who uses up the replays of the copied token itself, before the owner sends it, keeps the login: the owner
 //!   sends the same token as an honest fourth tab would. The login ends when the owner's program sends the token after
-//!   the grace period, or logs out with it.
+//!   the grace period, or logs out with it. Meanwhile an email tells the owner what to do.
 
 use std::time::Duration;
 
@@ -57,6 +57,9 @@ pub const GRACE: Duration = Duration::from_secs(30);
 
 /// The maximum number of replays in one grace period.
 pub const MAX_REPLAYS: u8 = 2;
+
+/// The stored number of replays of a generation after the first rejected one.
+const REPLAY_REJECTED: u8 = MAX_REPLAYS + 1;
 
 /// The number of divided generations that ends the login.
 const MAX_DIVISIONS: u8 = 2;
@@ -96,7 +99,7 @@ struct Generation {
     tokens: Vec<Digest>,
     /// When it was sent.
     at: Timestamp,
-    /// How many replays were accepted since.
+    /// How many replays were accepted since, or [`REPLAY_REJECTED`].
     replays: u8,
     /// Whether another token of the generation was sent.
     divided: bool,
@@ -129,7 +132,10 @@ pub enum Presented {
     /// It had been replaced within the grace period, and receives this further token.
     Replayed(RefreshToken),
     /// It had been replaced within the grace period, but too many replays came before.
-    ReplayedTooOften,
+    ReplayedTooOften {
+        /// Whether it is the first rejected replay since the token was replaced.
+        is_first: bool,
+    },
     /// It was copied: it was reused, it divides a second generation, or it divides one whose replays are used up.
     Stolen,
     /// Not a token of this login.
@@ -203,7 +209,9 @@ impl TokenFamily {
                     }
                 }
                 if is_exhausted {
-                    return Presented::ReplayedTooOften;
+                    let is_first = generation.replays != REPLAY_REJECTED;
+                    generation.replays = REPLAY_REJECTED;
+                    return Presented::ReplayedTooOften { is_first };
                 }
                 generation.replays += 1;
                 self.current.push(issued);

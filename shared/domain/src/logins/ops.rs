@@ -20,7 +20,7 @@ use crate::scope::caller::Caller;
 use crate::security::SecurityEvent;
 use crate::tenants::{self, Membership, Tenant};
 use crate::throttle::{DeviceToken, Reservation};
-use crate::usage;
+use crate::usage::{self, rate};
 use crate::users::{self, Email, User};
 
 /// An account with its own tenant.
@@ -45,8 +45,8 @@ struct BegunAttempt {
 ///
 /// Fails with [`Error::InvalidCredentials`] for an unknown email and for a wrong password: after the same reads, writes
 /// and hashing. Fails with [`Error::TooManyAttempts`], before hashing, if the attempt comes too early or its share of
-/// the hashing queue is full. Fails with [`Error::Suspended`] after the right password of a suspended user; the attempt
-/// stays counted.
+/// the hashing queue is full. Fails with [`Error::Suspended`] after the right password of a suspended user, and with
+/// [`Error::TooManyAttempts`] after that of one who has logged in too often; the attempt stays counted.
 ///
 /// Runs two transactions, because hashing takes too long for one. The first reserves the attempt; the second opens the
 /// login or keeps the attempt counted. The second reads from the first one's commit, which saves the store trip to
@@ -150,6 +150,7 @@ async fn open(
         tenant,
         membership,
     } = account;
+    env.limit_logins(tenant.id)?;
     let now = env.clock.now();
     let (login, refresh_token) = Login::open(env, verified.id, tenant.id, client, now);
     let event = Event::of(verified.id, Some(login.id), client, now, Action::LoggedIn);
@@ -264,6 +265,9 @@ async fn exchange(env: &Env, client: &Client, token: &RefreshToken) -> Result<Si
                 return Ok(Refreshed::Rejected(None));
             };
             let (next, presented) = login.present(token, secret, client, env.limits.login, now);
+            if presented != Presented::Foreign {
+                rate::count_write();
+            }
             let (event, refresh_token, security) = match presented {
                 Presented::Foreign => return Ok(Refreshed::Rejected(Some(SecurityEvent::InvalidToken))),
                 Presented::Stolen => {
@@ -276,9 +280,13 @@ async fn exchange(env: &Env, client: &Client, token: &RefreshToken) -> Result<Si
                     }
                     return Ok(Refreshed::Rejected(Some(SecurityEvent::TokenReuse)));
                 }
-                Presented::ReplayedTooOften => {
+                Presented::ReplayedTooOften { is_first } => {
                     if let Some(usage) = used_up {
                         return Err(Error::QuotaExceeded(usage));
+                    }
+                    if is_first && env.outbox.is_open() {
+                        let message = Message::ReplaysRejected(Source::of(client, now));
+                        mail::store::add(&txn, &Mail::notification(mail_id, user.email.clone(), message, now))?;
                     }
                     (replayed, None, Some(SecurityEvent::TokenReplay))
                 }
@@ -312,7 +320,7 @@ async fn exchange(env: &Env, client: &Client, token: &RefreshToken) -> Result<Si
     match refreshed {
         Refreshed::SignedIn(signed_in) => Ok(*signed_in),
         Refreshed::Rejected(event) => {
-            if event == Some(SecurityEvent::TokenReuse) {
+            if let Some(SecurityEvent::TokenReuse | SecurityEvent::TokenReplay) = event {
                 env.outbox.wake();
             }
             Err(Error::InvalidRefreshToken(event))

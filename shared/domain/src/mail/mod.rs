@@ -53,6 +53,9 @@ pub enum Message {
     /// A refresh token was copied, so its login was ended.
     #[serde(rename = "login.reuse_detected")]
     ReuseDetected(Source),
+    /// Too many programs used a refresh token at the same time, and one was rejected. Its login goes on.
+    #[serde(rename = "login.replays_rejected")]
+    ReplaysRejected(Source),
 }
 
 impl Message {

@@ -13,6 +13,7 @@ use crate::id::{LoginId, TenantId, UserId};
 use crate::role::Permission;
 use crate::scope::TenantScope;
 use crate::time::Timestamp;
+use crate::usage::rate;
 use crate::{logins, tenants};
 
 /// What a caller identifies themselves with.
@@ -117,7 +118,10 @@ impl Caller {
         let login = expiry?.filter(|expiry| expiry.is_alive(self.at));
         let member = role?.filter(|member| member.suspended_at.is_none());
         match (login, member) {
-            (Some(_), Some(member)) if member.role.allows(permission) => Ok(()),
+            (Some(_), Some(member)) if member.role.allows(permission) => {
+                rate::count_write();
+                Ok(())
+            }
             (Some(_), Some(_)) => Err(Error::Forbidden),
             // The login has ended or expired, or the user is suspended, or no longer a member of the tenant.
             _ => Err(Error::Revoked),

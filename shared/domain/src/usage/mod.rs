@@ -67,6 +67,8 @@ pub struct Quotas {
     pub audit_events: u64,
     /// Writes per second that one process accepts from a tenant, on average ([`rate`]).
     pub writes_per_second: u32,
+    /// Logins and password changes per day that one process accepts from a user, on average ([`rate`]).
+    pub logins_per_day: u32,
 }
 
 impl Default for Quotas {
@@ -77,6 +79,7 @@ impl Default for Quotas {
             idempotency_keys: 10_000,
             audit_events: 50_000,
             writes_per_second: 50,
+            logins_per_day: 1000,
         }
     }
 }

@@ -46,6 +46,7 @@ impl OwnLimits {
             idempotency_keys: self.idempotency_keys.unwrap_or(every.idempotency_keys),
             audit_events: self.audit_events.unwrap_or(every.audit_events),
             writes_per_second: every.writes_per_second,
+            logins_per_day: every.logins_per_day,
         }
     }
 }

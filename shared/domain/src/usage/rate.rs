@@ -1,24 +1,52 @@
-//! Writes per second: a bucket for each tenant, in this process.
+//! Rates of a tenant in this process: its writes per second, and its logins per day. Each has a bucket per tenant.
 //!
 //! Under Lambda each execution has its own buckets; there the function's concurrency limits the total.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::id::TenantId;
 use crate::security::SecurityEvent;
 
-/// A full bucket allows the writes of this time at once.
-const BURST: Duration = Duration::from_secs(10);
-
 /// The number of buckets from which full ones are removed.
 const PRUNE_AT: usize = 1024;
 
+const DAY: Duration = Duration::from_hours(24);
+
+/// The size of a bucket, and how fast it fills.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bucket {
+    /// The time in which one flows back.
+    interval: Duration,
+    /// The time in which an empty bucket fills.
+    size: Duration,
+}
+
+impl Bucket {
+    /// A full bucket allows the writes of ten seconds at once.
+    pub(crate) fn of_writes(per_second: u32) -> Self {
+        Self {
+            interval: Duration::from_secs(1) / per_second.max(1),
+            size: Duration::from_secs(10),
+        }
+    }
+
+    /// A full bucket allows the logins of a day at once.
+    pub(crate) fn of_logins(per_day: u32) -> Self {
+        Self {
+            interval: DAY / per_day.max(1),
+            size: DAY,
+        }
+    }
+}
+
 /// The buckets of a process. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct WriteRate(Arc<Mutex<Buckets>>);
+pub struct TenantRate(Arc<Mutex<Buckets>>);
 
 #[derive(Debug, Default)]
 struct Buckets {
@@ -28,12 +56,12 @@ struct Buckets {
     prune_at: usize,
 }
 
-impl WriteRate {
+impl TenantRate {
     /// Fails with [`Error::TooManyAttempts`] while the tenant's bucket is empty. Takes nothing from it.
-    pub(crate) fn check(&self, tenant: TenantId, per_second: u32, now: Duration) -> Result<()> {
+    pub(crate) fn check(&self, tenant: TenantId, bucket: Bucket, now: Duration) -> Result<()> {
         let buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let full_at = buckets.full_at.get(&tenant).copied().unwrap_or_default();
-        let wait = (full_at + interval(per_second)).saturating_sub(now + BURST);
+        let wait = (full_at + bucket.interval).saturating_sub(now + bucket.size);
         if wait.is_zero() {
             Ok(())
         } else {
@@ -44,12 +72,12 @@ impl WriteRate {
         }
     }
 
-    /// Takes one write from the tenant's bucket. Concurrent writes can take more than it contains; it then needs longer
-    /// to fill.
-    pub(crate) fn count(&self, tenant: TenantId, per_second: u32, now: Duration) {
+    /// Takes one from the tenant's bucket. Concurrent operations can take more than it contains; it then needs longer to
+    /// fill.
+    pub(crate) fn count(&self, tenant: TenantId, bucket: Bucket, now: Duration) {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let full_at = buckets.full_at.entry(tenant).or_default();
-        *full_at = now.max(*full_at) + interval(per_second);
+        *full_at = now.max(*full_at) + bucket.interval;
         if buckets.full_at.len() >= buckets.prune_at.max(PRUNE_AT) {
             buckets.full_at.retain(|_, full_at| *full_at > now);
             buckets.prune_at = 2 * buckets.full_at.len();
@@ -57,9 +85,46 @@ impl WriteRate {
     }
 }
 
-/// The time in which one write flows back into the bucket.
-fn interval(per_second: u32) -> Duration {
-    Duration::from_secs(1) / per_second.max(1)
+tokio::task_local! {
+    /// The write that the current operation is.
+    static WRITE: Write;
+}
+
+/// A write that is counted once.
+struct Write {
+    rate: TenantRate,
+    tenant: TenantId,
+    bucket: Bucket,
+    clock: Arc<dyn Clock>,
+    is_counted: Cell<bool>,
+}
+
+/// Runs `operation`, which [counts](count_write) as a write to `tenant`.
+pub(crate) async fn as_write<T>(
+    rate: &TenantRate,
+    tenant: TenantId,
+    bucket: Bucket,
+    clock: &Arc<dyn Clock>,
+    operation: impl Future<Output = T>,
+) -> T {
+    let write = Write {
+        rate: rate.clone(),
+        tenant,
+        bucket,
+        clock: clock.clone(),
+        is_counted: Cell::new(false),
+    };
+    WRITE.scope(write, operation).await
+}
+
+/// Counts the current operation, if it is a write that has not been counted. Called when the caller is verified, before
+/// the commit: so a write counts even if its client disconnects, and a request that is not allowed counts nothing.
+pub(crate) fn count_write() {
+    let _ = WRITE.try_with(|write| {
+        if !write.is_counted.replace(true) {
+            write.rate.count(write.tenant, write.bucket, write.clock.monotonic());
+        }
+    });
 }
 
 #[cfg(test)]
@@ -75,15 +140,16 @@ mod tests {
         TenantId::from_uuid(Uuid::from_u128(number))
     }
 
-    fn write(rate: &WriteRate, number: u128, now: Duration) -> Result<()> {
-        rate.check(tenant(number), RATE, now)?;
-        rate.count(tenant(number), RATE, now);
+    fn write(rate: &TenantRate, number: u128, now: Duration) -> Result<()> {
+        let bucket = Bucket::of_writes(RATE);
+        rate.check(tenant(number), bucket, now)?;
+        rate.count(tenant(number), bucket, now);
         Ok(())
     }
 
     #[test]
     fn a_tenant_has_ten_seconds_of_writes_at_once_and_then_its_rate() {
-        let rate = WriteRate::default();
+        let rate = TenantRate::default();
         let start = Duration::from_secs(1000);
         for _ in 0..50 {
             write(&rate, 1, start).unwrap();
@@ -106,16 +172,59 @@ mod tests {
     }
 
     #[test]
+    fn a_user_has_the_logins_of_a_day_at_once_and_then_their_rate() {
+        let (rate, bucket) = (TenantRate::default(), Bucket::of_logins(24));
+        let now = DAY * 10;
+        let log_in = |now| {
+            rate.check(tenant(1), bucket, now)?;
+            rate.count(tenant(1), bucket, now);
+            Ok::<_, Error>(())
+        };
+        assert!((0..24).all(|_| log_in(now).is_ok()));
+        let Err(Error::TooManyAttempts { wait, .. }) = log_in(now) else {
+            panic!("the bucket is empty");
+        };
+        assert_eq!(wait, Duration::from_hours(1));
+        log_in(now + wait).unwrap();
+        log_in(now + wait).unwrap_err();
+    }
+
+    #[tokio::test]
+    async fn a_verified_write_counts_once_even_if_its_client_disconnects() {
+        let (rate, bucket) = (TenantRate::default(), Bucket::of_writes(1));
+        let clock: Arc<dyn Clock> = Arc::new(crate::clock::SystemClock);
+        for (is_verified, is_full) in [(false, true), (true, false)] {
+            for _ in 0..10 {
+                rate.check(tenant(1), bucket, Duration::ZERO).unwrap();
+                let operation = async {
+                    for _ in 0..3 {
+                        if is_verified {
+                            count_write();
+                        }
+                    }
+                    std::future::pending::<()>().await;
+                };
+                let write = std::pin::pin!(as_write(&rate, tenant(1), bucket, &clock, operation));
+                assert!(futures_util::poll!(write).is_pending());
+            }
+            let check = rate.check(tenant(1), bucket, clock.monotonic());
+            assert_eq!(check.is_ok(), is_full);
+        }
+        // Nothing is counted outside a write.
+        count_write();
+    }
+
+    #[test]
     fn a_check_alone_takes_nothing() {
-        let rate = WriteRate::default();
+        let rate = TenantRate::default();
         for _ in 0..1000 {
-            rate.check(tenant(1), 1, Duration::ZERO).unwrap();
+            rate.check(tenant(1), Bucket::of_writes(1), Duration::ZERO).unwrap();
         }
     }
 
     #[test]
     fn full_buckets_take_no_memory() {
-        let rate = WriteRate::default();
+        let rate = TenantRate::default();
         for number in 0..100_000 {
             write(&rate, number, Duration::from_secs(u64::try_from(number).unwrap())).unwrap();
         }

@@ -25,8 +25,9 @@ use crate::scope::TenantScope;
 use crate::time::Timestamp;
 use crate::usage::{OwnLimits, Quota, Quotas, Usage, keys};
 
-/// The maximum number of a tenant's transactions in progress: more than the snapshots that an LMDB store can have open,
-/// and than the executions of the functions that write.
+/// The number of a tenant's transactions in progress up to which limits are exact: more than the snapshots that an LMDB
+/// store can have open, and than the executions of the functions that write. Only several gateways on one FoundationDB
+/// cluster can have more; a limit may then be exceeded by what the transactions beyond this number add.
 const IN_PROGRESS: i64 = 1024;
 
 /// More bytes than the records of one request have.

@@ -1,16 +1,16 @@
-//! The limit on the writes of a tenant, around an operation.
+//! The limits on the writes and the logins of a tenant.
 
 use crate::env::Env;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::id::TenantId;
-use crate::security::SecurityEvent;
+use crate::usage::rate::{self, Bucket};
 
 impl Env {
-    /// Runs an `operation` that writes to `tenant`. Fails with [`Error::TooManyAttempts`], before the operation, if the
-    /// tenant has written too much in this process.
+    /// Runs an `operation` that writes to `tenant`. Fails with [`TooManyAttempts`](crate::Error::TooManyAttempts),
+    /// before the operation, if the tenant has written too much in this process.
     ///
-    /// The operation counts only after it has verified its caller. Otherwise a token whose login has ended, or a forged
-    /// refresh token, could use up the writes of the tenant that it names.
+    /// The operation counts when it has verified its caller ([`rate::count_write`]). Otherwise a token whose login has
+    /// ended, or a forged refresh token, could use up the writes of the tenant that it names.
     pub(crate) async fn limit_writes<T>(
         &self,
         tenant: TenantId,
@@ -19,18 +19,23 @@ impl Env {
         let Some(quotas) = &self.limits.quotas else {
             return operation.await;
         };
-        let rate = quotas.writes_per_second;
-        self.writes.check(tenant, rate, self.clock.monotonic())?;
-        let result = operation.await;
-        let has_verified = match &result {
-            Err(Error::Revoked | Error::Forbidden | Error::InvalidRefreshToken(None)) => false,
-            // A replaced token is one of its login's tokens, and its use is written.
-            Err(Error::InvalidRefreshToken(Some(event))) => *event != SecurityEvent::InvalidToken,
-            _ => true,
-        };
-        if has_verified {
-            self.writes.count(tenant, rate, self.clock.monotonic());
+        let bucket = Bucket::of_writes(quotas.writes_per_second);
+        self.writes.check(tenant, bucket, self.clock.monotonic())?;
+        // Boxed, because each layer around a future would make it larger.
+        rate::as_write(&self.writes, tenant, bucket, &self.clock, Box::pin(operation)).await
+    }
+
+    /// Counts a login of the user who owns `tenant`, or a password change, which is a login as well. Fails with
+    /// [`TooManyAttempts`](crate::Error::TooManyAttempts) if there were too many in this process.
+    ///
+    /// Called after the right password, so that no one else can use up the logins of a user. They are apart from the
+    /// writes, which a stolen token can use up.
+    pub(crate) fn limit_logins(&self, tenant: TenantId) -> Result<()> {
+        if let Some(quotas) = &self.limits.quotas {
+            let (bucket, now) = (Bucket::of_logins(quotas.logins_per_day), self.clock.monotonic());
+            self.logins.check(tenant, bucket, now)?;
+            self.logins.count(tenant, bucket, now);
         }
-        result
+        Ok(())
     }
 }

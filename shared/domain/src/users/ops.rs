@@ -246,7 +246,8 @@ async fn replay(
 /// Changes the caller's password, ends all of their logins including the one in use, and opens a new one.
 ///
 /// Fails with [`PasswordRejected`](Error::PasswordRejected) if the policy rejects `new` or it is the current password,
-/// and with [`InvalidCredentials`](Error::InvalidCredentials) if `current` is wrong. Wrong attempts are throttled per
+/// with [`InvalidCredentials`](Error::InvalidCredentials) if `current` is wrong, and with
+/// [`TooManyAttempts`](Error::TooManyAttempts) if the user has logged in too often. Wrong attempts are throttled per
 /// login, so that other clients' attempts do not affect this user.
 pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new: &str) -> Result<SignedIn> {
     let client = caller.client();
@@ -271,6 +272,7 @@ pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new
             attempt.reject(Some(user.id), reservation, snapshot).await?;
             return Err(Error::InvalidCredentials);
         }
+        env.limit_logins(tenant.id)?;
         let password_hash = env.hasher.hash(&admission, &new).await?;
         let now = env.clock.now();
         let changed = User {

@@ -16,7 +16,7 @@ use domain::password::{Hasher, Policy};
 use domain::readiness::Readiness;
 use domain::throttle::{Rule, Rules};
 use domain::usage::Quotas;
-use domain::usage::rate::WriteRate;
+use domain::usage::rate::TenantRate;
 use domain::{Clock, Env, IdGenerator, Limits, Result, Rng as Randomness, Timestamp};
 use fastrand::Rng;
 use kv::faulty::{MAX_COMMIT_DELAY, Plan};
@@ -182,6 +182,7 @@ impl Scenario {
     fn quotas(&mut self) -> Option<Quotas> {
         let large = Quotas {
             writes_per_second: 1_000_000,
+            logins_per_day: 1_000_000,
             ..Quotas::default()
         };
         match self.rng.u32(..3) {
@@ -218,7 +219,8 @@ impl Scenario {
             rng,
             readiness: Readiness::default(),
             outbox: domain::mail::outbox::Outbox::open(),
-            writes: WriteRate::default(),
+            writes: TenantRate::default(),
+            logins: TenantRate::default(),
             limits: *limits,
         };
         Process { env, params }

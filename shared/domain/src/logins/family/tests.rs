@@ -73,12 +73,14 @@ fn a_grace_period_accepts_two_replays() {
     rotate(&mut family, &first, 0);
     replay(&mut family, &first, 0);
     let last = replay(&mut family, &first, 30);
-    for seconds in [0, 30] {
-        assert_eq!(send(&mut family, &first, seconds), Presented::ReplayedTooOften);
+    for (seconds, is_first) in [(0, true), (30, false)] {
+        let rejected = Presented::ReplayedTooOften { is_first };
+        assert_eq!(send(&mut family, &first, seconds), rejected);
     }
     // A new generation does not give the old one further replays.
     rotate(&mut family, &last, 30);
-    assert_eq!(send(&mut family, &first, 30), Presented::ReplayedTooOften);
+    let rejected = Presented::ReplayedTooOften { is_first: false };
+    assert_eq!(send(&mut family, &first, 30), rejected);
 }
 
 #[test]
@@ -90,7 +92,8 @@ fn a_generation_has_at_most_three_tokens() {
         replay(&mut family, token, 0);
     }
     for token in [&first, &second] {
-        assert_eq!(send(&mut family, token, 0), Presented::ReplayedTooOften);
+        let rejected = Presented::ReplayedTooOften { is_first: true };
+        assert_eq!(send(&mut family, token, 0), rejected);
     }
     assert_eq!(family.current.len(), 3);
 }
