@@ -68,7 +68,7 @@ impl Message {
     /// When the link in the email ends; `None` if it has none.
     pub fn useful_until(&self) -> Option<Timestamp> {
         match self {
-            Self::PasswordChanged(_) | Self::ReuseDetected(_) => None,
+            Self::PasswordChanged(_) | Self::ReuseDetected(_) | Self::ReplaysRejected(_) => None,
         }
     }
 }
