@@ -3,10 +3,11 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::http::Method;
 use testkit::{Code, Process, Target as _, TestResponse, TestStore};
+use tokio::time::Instant;
 
 use crate::process::gateway;
 
