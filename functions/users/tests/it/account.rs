@@ -384,7 +384,7 @@ async fn a_change_is_audited_with_the_changed_members_and_without_their_values()
 async fn a_user_without_audit_events_left_cannot_change_the_account() {
     let quotas = domain::usage::Quotas {
         audit_events: 2,
-        ..crate::unhurried()
+        ..crate::without_rate_limit()
     };
     let app = crate::with_quotas(quotas);
     let alice = app.register("alice@example.com").await;
