@@ -32,8 +32,8 @@ pub(super) fn limits(configured: Connections, trusted_proxies: usize) -> Connect
     limits_within(raised_limit(), cores, configured, trusted_proxies)
 }
 
-/// The limit of the requests that a client has in progress. Without proxies, its connections limit them: each serves one
-/// request at a time.
+/// The limit of the requests that a client has in progress. Without proxies, its connections limit them: each serves
+/// one request at a time.
 pub(super) fn requests_per_client(configured: Connections, total: usize, trusted_proxies: usize) -> Option<usize> {
     let derived = (trusted_proxies > 0).then(|| total.div_ceil(PEERS));
     configured.requests_per_client.or(derived)

@@ -31,9 +31,9 @@ const SALT_LEN: usize = 16;
 /// Hashes and verifies passwords off the async threads, at most one per core at the same time.
 ///
 /// A hash takes a core for tens of milliseconds and 19 MiB. More concurrent hashes would each take longer, and could
-/// use up all memory. Further requests wait in a queue, which is bounded too. A request that will hash is first admitted
-/// ([`admit`](Self::admit)). Networks and accounts share the queue and the cores fairly, whether their passwords are
-/// right or wrong.
+/// use up all memory. Further requests wait in a queue, which is bounded too. A request that will hash is first
+/// admitted ([`admit`](Self::admit)). Networks and accounts share the queue and the cores fairly, whether their
+/// passwords are right or wrong.
 #[derive(Clone)]
 pub struct Hasher {
     /// `None` hashes on the calling thread.

@@ -1,9 +1,9 @@
-//! The clients that an account trusts: addresses from which its user has signed in, called *known addresses*, and devices
-//! that have signed in.
+//! The clients that an account trusts: addresses from which its user has signed in, called *known addresses*, and
+//! devices that have signed in.
 //!
 //! Both are counters with a `trusted_until`. The account's counter has one, too: clients that were trusted before a
-//! password change are trusted no longer than that, and are therefore forgotten. So a password change writes one record,
-//! however many clients the account trusted.
+//! password change are trusted no longer than that, and are therefore forgotten. So a password change writes one
+//! record, however many clients the account trusted.
 
 use std::time::Duration;
 

@@ -72,8 +72,8 @@ impl TenantRate {
         }
     }
 
-    /// Takes one from the tenant's bucket. Concurrent operations can take more than it contains; it then needs longer to
-    /// fill.
+    /// Takes one from the tenant's bucket. Concurrent operations can take more than it contains; it then needs longer
+    /// to fill.
     pub(crate) fn count(&self, tenant: TenantId, bucket: Bucket, now: Duration) {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let full_at = buckets.full_at.entry(tenant).or_default();
