@@ -25,7 +25,9 @@ if [ ! -x "$folder/gateway" ]; then
     echo "building the gateway of $base (once)" >&2
     rm -rf "$folder/source"
     mkdir -p "$folder/source"
-    git archive "$commit" | tar --extract --directory="$folder/source"
+    # Not through a pipe, which would hide a failure of git.
+    git archive --output="$folder/source.tar" "$commit"
+    tar --extract --directory="$folder/source" --file="$folder/source.tar"
     # A target directory of its own: cargo would otherwise put the binary of one build in the place of the other's.
     (
         cd "$folder/source"
@@ -33,7 +35,7 @@ if [ ! -x "$folder/gateway" ]; then
             cargo build --locked --quiet --bin gateway
     )
     mv "$folder/target/debug/gateway" "$folder/gateway"
-    rm -rf "$folder/source" "$folder/target"
+    rm -rf "$folder/source" "$folder/source.tar" "$folder/target"
 fi
 
 cargo build --locked --quiet --bin gateway

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -51,10 +52,18 @@ class Gateway:
         if not line.startswith("listening on "):
             raise SystemExit(f"{binary} did not start")
         self.url = line.removeprefix("listening on ") + "/v5"
+        # Its log: a gateway whose full pipe nobody reads would stop.
+        self.reader = threading.Thread(target=self.discard_output)
+        self.reader.start()
+
+    def discard_output(self):
+        for _ in self.process.stdout:
+            pass
 
     def stop(self):
         self.process.terminate()
         self.process.wait()
+        self.reader.join()
 
     def call(self, method, path, body=None, token=None, key=None):
         """The status and the body of the response."""
