@@ -14,15 +14,30 @@ case $keep in
     ;;
 esac
 
-"$gateway" backup "$backups/$(date -u +%Y%m%dT%H%M%SZ)"
+name=$(date -u +%Y%m%dT%H%M%SZ)
+"$gateway" backup "$backups/$name"
 
-# The shell sorts the names, and so by time. A folder without data.mdb is the rest of a backup that was interrupted.
-for folder in "$backups"/????????T??????Z; do
-    [ -e "$folder/data.mdb" ] || rm -rf "$folder"
+# Only folders that have such a name are this script's.
+cd "$backups"
+day='[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]'
+names="${day}T[0-9][0-9][0-9][0-9][0-9][0-9]Z"
+
+# A folder without data.mdb is of a backup that was interrupted, or that is running: that one has locked its file.
+for folder in $names; do
+    if [ -e "$folder/data.mdb" ]; then
+        continue
+    elif [ -e "$folder/data.mdb.partial" ]; then
+        flock --nonblock "$folder/data.mdb.partial" rm -rf "$folder" || echo "left $folder, which is in use" >&2
+    else
+        rmdir "$folder" || echo "left $folder, which is no backup" >&2
+    fi
 done
-set -- "$backups"/????????T??????Z
-for folder; do
-    [ $# -gt "$keep" ] || break
-    rm -rf "$folder"
-    shift
+
+# By the time at which they were made, and not by their names. The new one stays also if the clock was set back.
+kept=1
+ls -t $names/data.mdb | while read -r data; do
+    folder=${data%/data.mdb}
+    [ "$folder" != "$name" ] || continue
+    kept=$((kept + 1))
+    [ "$kept" -le "$keep" ] || rm -rf "$folder"
 done

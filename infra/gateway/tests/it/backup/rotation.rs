@@ -1,13 +1,14 @@
 //! `infra/server/backup.sh`, which a timer runs: a new backup, and then only the newest ones.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kv::DATA_FILE;
 use testkit::{Process, TestStore};
 
-use super::names;
+use super::{PARTIAL, names};
 use crate::layout::ROOT;
 use crate::process::gateway;
 
@@ -24,15 +25,40 @@ fn run(store: &TestStore, backups: &Path, keep: &str) -> Output {
     command.output().unwrap()
 }
 
+/// The start of a day, counted from 1970.
+fn day(number: u32) -> SystemTime {
+    UNIX_EPOCH + number * Duration::from_hours(24)
+}
+
 #[test]
 fn a_new_backup_replaces_the_oldest_ones_and_a_failed_backup_replaces_none() {
     let store = TestStore::lmdb();
     let backups = store.folder().join("backups");
-    for name in ["20260101T000000Z", "20260102T000000Z", "20260103T000000Z", "other"] {
+    // The names do not say which one is the newest: a clock was wrong.
+    for (name, age) in [
+        ("20260101T000000Z", 1),
+        ("20260102T000000Z", 2),
+        ("29990101T000000Z", 3),
+        ("other", 0),
+        ("manual20T260103Z", 0),
+    ] {
         fs::create_dir_all(backups.join(name)).unwrap();
-        fs::write(backups.join(name).join(DATA_FILE), "").unwrap();
+        let data = File::create(backups.join(name).join(DATA_FILE)).unwrap();
+        data.set_modified(day(20_000 - age)).unwrap();
     }
-    fs::create_dir(backups.join("20260104T000000Z")).unwrap();
+    // One that failed, one that was killed, and one that is running.
+    for (name, has_data) in [
+        ("20260104T000000Z", false),
+        ("20260105T000000Z", true),
+        ("20260106T000000Z", true),
+    ] {
+        fs::create_dir(backups.join(name)).unwrap();
+        if has_data {
+            fs::write(backups.join(name).join(PARTIAL), "").unwrap();
+        }
+    }
+    let running = File::open(backups.join("20260106T000000Z").join(PARTIAL)).unwrap();
+    running.lock().unwrap();
     let before = names(&backups);
     for (keep, problem) in [
         ("2", "there is no store"),
@@ -49,10 +75,30 @@ fn a_new_backup_replaces_the_oldest_ones_and_a_failed_backup_replaces_none() {
     drop(Process::start(gateway(&store)));
     let output = run(&store, &backups, "2");
     assert!(output.status.success(), "{output:?}");
+    let mut left = names(&backups);
+    let new = left.iter().position(|name| {
+        let data = backups.join(name).join(DATA_FILE);
+        data.metadata().is_ok_and(|data| data.len() > 0)
+    });
+    left.remove(new.expect("the new backup stays"));
+    assert_eq!(
+        left,
+        ["20260101T000000Z", "20260106T000000Z", "manual20T260103Z", "other"]
+    );
+}
+
+#[test]
+fn the_new_backup_stays_even_if_all_others_are_from_the_future() {
+    let store = TestStore::lmdb();
+    let backups = store.folder().join("backups");
+    drop(Process::start(gateway(&store)));
+    let future = backups.join("29990101T000000Z");
+    fs::create_dir_all(&future).unwrap();
+    let data = File::create(future.join(DATA_FILE)).unwrap();
+    data.set_modified(day(1_000_000)).unwrap();
+    let output = run(&store, &backups, "1");
+    assert!(output.status.success(), "{output:?}");
     let left = names(&backups);
-    // The interrupted one does not count.
-    assert_eq!(left.len(), 3, "{left:?}");
-    assert_eq!(left[0], "20260103T000000Z");
-    assert!(backups.join(&left[1]).join(DATA_FILE).metadata().unwrap().len() > 0);
-    assert_eq!(left[2], "other");
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert!(backups.join(&left[0]).join(DATA_FILE).metadata().unwrap().len() > 0);
 }
