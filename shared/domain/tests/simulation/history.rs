@@ -4,19 +4,21 @@
 //! possible. Each event has a number, and everything that its operation writes contains that number ([`mark`]). So a
 //! check can tell which event wrote a value that another event read.
 
+mod call;
+mod reply;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use domain::audit::{self, ActionName, Direction};
-use domain::logins::{Login, RefreshToken, SignedIn};
-use domain::sessions::Session;
-use domain::throttle::DeviceToken;
-use domain::usage::Usage;
+use domain::audit::{ActionName, Direction};
+use domain::mail::{self, Mail};
 use domain::users::profile::Account;
-use domain::{Address, Caller, Error, Limits, LoginId, SessionId, Timestamp};
-use kv::Cause;
+use domain::{Address, Caller, Limits, LoginId, Timestamp};
+
+pub(crate) use self::call::Call;
+pub(crate) use self::reply::Reply;
 
 /// A logical time of the run: the calls and replies are numbered in the order in which they happen, even if no time
 /// passes between them.
@@ -27,271 +29,6 @@ pub(crate) const END: Tick = Tick::MAX;
 
 /// What a reader of the audit log selects.
 pub(crate) type Selection = (Direction, Option<ActionName>);
-
-/// An operation and its arguments. Names, passwords and paths are given as the number of the event that introduced
-/// them.
-#[derive(Debug, Clone)]
-pub(crate) enum Call {
-    /// `key` is the idempotency key. `names` and `password` are the event's own, or those of an earlier registration.
-    Register {
-        email: String,
-        key: Option<u32>,
-        names: usize,
-        password: usize,
-    },
-    /// `password` is the event that set the password; `None` is a password that no account has. `device` is a device
-    /// token that an earlier reply for this email contained.
-    LogIn {
-        email: String,
-        password: Option<usize>,
-        device: Option<DeviceToken>,
-    },
-    /// `from` is the event whose reply contained the token.
-    Refresh {
-        token: RefreshToken,
-        #[expect(dead_code, reason = "shown in the printed history, where the token is hidden")]
-        from: usize,
-    },
-    LogOut {
-        caller: Caller,
-    },
-    ListLogins {
-        caller: Caller,
-    },
-    EndLogin {
-        caller: Caller,
-        id: LoginId,
-    },
-    LogOutEverywhere {
-        caller: Caller,
-    },
-    /// `current` is the event that set the password sent as the current one.
-    ChangePassword {
-        caller: Caller,
-        current: Option<usize>,
-    },
-    /// `password` is the event that set the password sent.
-    Reauthenticate {
-        caller: Caller,
-        password: Option<usize>,
-    },
-    GetAccount {
-        caller: Caller,
-    },
-    /// Sets the last name and the company to the event's mark, and a preference of the event's own. `expects` is the
-    /// version in `If-Match`.
-    ChangeProfile {
-        caller: Caller,
-        expects: Option<u64>,
-    },
-    /// `reader` is the client's number. The listing continues where its previous page with this selection ended.
-    ReadAudit {
-        caller: Caller,
-        reader: usize,
-        listing: audit::Listing,
-    },
-    /// `draft` is the event that first sent this draft: this one or an earlier one.
-    Create {
-        caller: Caller,
-        key: Option<u32>,
-        draft: usize,
-    },
-    Get {
-        caller: Caller,
-        id: SessionId,
-    },
-    List {
-        caller: Caller,
-    },
-    /// `path` is the event that introduced the new path. `expects` is the version in `If-Match`.
-    Change {
-        caller: Caller,
-        id: SessionId,
-        path: usize,
-        expects: Option<u64>,
-    },
-    Delete {
-        caller: Caller,
-        id: SessionId,
-        expects: Option<u64>,
-    },
-    Sweep,
-}
-
-impl Call {
-    /// The caller, if the operation requires an active login.
-    pub(crate) fn authority(&self) -> Option<&Caller> {
-        match self {
-            Self::Create { caller, .. }
-            | Self::Get { caller, .. }
-            | Self::List { caller }
-            | Self::Change { caller, .. }
-            | Self::Delete { caller, .. }
-            | Self::ListLogins { caller }
-            | Self::EndLogin { caller, .. }
-            | Self::LogOutEverywhere { caller }
-            | Self::ChangePassword { caller, .. }
-            | Self::Reauthenticate { caller, .. }
-            | Self::GetAccount { caller }
-            | Self::ChangeProfile { caller, .. }
-            | Self::ReadAudit { caller, .. } => Some(caller),
-            Self::Register { .. } | Self::LogIn { .. } | Self::Refresh { .. } | Self::LogOut { .. } | Self::Sweep => {
-                None
-            }
-        }
-    }
-
-    /// Whether repeating the call has no further effect.
-    pub(crate) fn has_idempotency_key(&self) -> bool {
-        matches!(
-            self,
-            Self::Register { key: Some(_), .. } | Self::Create { key: Some(_), .. }
-        )
-    }
-
-    /// The event that introduced the path which this call writes into a session.
-    pub(crate) fn written_path(&self) -> Option<usize> {
-        match self {
-            Self::Create { draft, .. } => Some(*draft),
-            Self::Change { path, .. } => Some(*path),
-            _ => None,
-        }
-    }
-
-    /// The version of the session or of the account that the call requires.
-    pub(crate) fn expected_version(&self) -> Option<u64> {
-        match self {
-            Self::Change { expects, .. } | Self::Delete { expects, .. } | Self::ChangeProfile { expects, .. } => {
-                *expects
-            }
-            _ => None,
-        }
-    }
-}
-
-/// The result of a call.
-#[derive(Debug, Clone)]
-pub(crate) enum Reply {
-    SignedIn(Box<SignedIn>),
-    Session(Box<Session>),
-    /// The session that an earlier request with the same idempotency key created.
-    SessionReplayed(Box<Session>),
-    Sessions(Vec<Session>),
-    Logins(Vec<Login>),
-    Account(Box<Account>),
-    Audit(audit::ops::Page),
-    Done,
-    /// The number of logins that the operation ended.
-    Ended(usize),
-    EmailTaken,
-    InvalidCredentials,
-    InvalidRefreshToken,
-    TooManyAttempts(Duration),
-    QuotaExceeded(Usage),
-    NotFound,
-    IdempotencyMismatch,
-    PreconditionFailed,
-    Revoked,
-    ReauthenticationRequired,
-    /// The operation may have taken effect, or may still do so.
-    Unknown,
-    /// The operation did not take effect and never will.
-    NotExecuted,
-    /// A reply that no operation may give.
-    Unexpected(String),
-}
-
-impl Reply {
-    /// The names of the replies that must occur, so that no case stays untested.
-    pub(crate) const NAMES: [&str; 21] = [
-        "signed in",
-        "session",
-        "session replayed",
-        "sessions",
-        "logins",
-        "account",
-        "audit events",
-        "done",
-        "ended",
-        "email taken",
-        "invalid credentials",
-        "invalid refresh token",
-        "too many attempts",
-        "quota exceeded",
-        "not found",
-        "idempotency mismatch",
-        "precondition failed",
-        "revoked",
-        "reauthentication required",
-        "unknown",
-        "not executed",
-    ];
-
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::SignedIn(_) => "signed in",
-            Self::Session(_) => "session",
-            Self::SessionReplayed(_) => "session replayed",
-            Self::Sessions(_) => "sessions",
-            Self::Logins(_) => "logins",
-            Self::Account(_) => "account",
-            Self::Audit(_) => "audit events",
-            Self::Done => "done",
-            Self::Ended(_) => "ended",
-            Self::EmailTaken => "email taken",
-            Self::InvalidCredentials => "invalid credentials",
-            Self::InvalidRefreshToken => "invalid refresh token",
-            Self::TooManyAttempts(_) => "too many attempts",
-            Self::QuotaExceeded(_) => "quota exceeded",
-            Self::NotFound => "not found",
-            Self::IdempotencyMismatch => "idempotency mismatch",
-            Self::PreconditionFailed => "precondition failed",
-            Self::Revoked => "revoked",
-            Self::ReauthenticationRequired => "reauthentication required",
-            Self::Unknown => "unknown",
-            Self::NotExecuted => "not executed",
-            Self::Unexpected(_) => "unexpected",
-        }
-    }
-
-    /// Whether the reply states that the operation took effect.
-    pub(crate) fn is_success(&self) -> bool {
-        matches!(
-            self,
-            Self::SignedIn(_)
-                | Self::Session(_)
-                | Self::SessionReplayed(_)
-                | Self::Sessions(_)
-                | Self::Logins(_)
-                | Self::Account(_)
-                | Self::Audit(_)
-                | Self::Done
-                | Self::Ended(_)
-        )
-    }
-}
-
-impl From<Error> for Reply {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::EmailTaken => Self::EmailTaken,
-            Error::InvalidCredentials => Self::InvalidCredentials,
-            Error::InvalidRefreshToken(_) => Self::InvalidRefreshToken,
-            Error::TooManyAttempts { wait, .. } => Self::TooManyAttempts(wait),
-            Error::QuotaExceeded(usage) => Self::QuotaExceeded(usage),
-            Error::NotFound | Error::ForeignId => Self::NotFound,
-            Error::IdempotencyMismatch => Self::IdempotencyMismatch,
-            Error::PreconditionFailed => Self::PreconditionFailed,
-            Error::Revoked => Self::Revoked,
-            Error::ReauthenticationRequired => Self::ReauthenticationRequired,
-            Error::Store(kv::Error::Unavailable {
-                cause: Cause::Undecided { .. },
-            }) => Self::Unknown,
-            Error::Store(kv::Error::Unavailable { .. } | kv::Error::Full { .. }) => Self::NotExecuted,
-            error => Self::Unexpected(error.to_string()),
-        }
-    }
-}
 
 /// One call with its reply.
 #[derive(Debug, Clone)]
@@ -330,11 +67,23 @@ impl Event {
     }
 }
 
+/// An attempt of a mailer to send an email.
+#[derive(Debug, Clone)]
+pub(crate) struct Sending {
+    pub(crate) mail: Mail,
+    /// The times of its beginning and end.
+    pub(crate) started: Tick,
+    pub(crate) ended: Tick,
+    pub(crate) outcome: Result<(), mail::Failure>,
+}
+
 /// All events of a run, by number, and the limits that were in force.
 #[derive(Debug)]
 pub(crate) struct History {
     pub(crate) limits: Limits,
     pub(crate) events: Vec<Event>,
+    /// In the order of their ends.
+    pub(crate) sendings: Vec<Sending>,
 }
 
 impl fmt::Display for History {
@@ -356,6 +105,9 @@ impl fmt::Display for History {
                 event.reply
             )?;
         }
+        for sending in &self.sendings {
+            writeln!(f, "{sending:?}")?;
+        }
         Ok(())
     }
 }
@@ -368,6 +120,7 @@ pub(crate) struct Recorder(Arc<Mutex<Recording>>);
 struct Recording {
     tick: Tick,
     events: Vec<Event>,
+    sendings: Vec<Sending>,
 }
 
 impl Recorder {
@@ -409,10 +162,31 @@ impl Recorder {
         event.verifications = verifications;
     }
 
+    /// The time at which a mailer begins to send an email.
+    pub(crate) fn start_sending(&self) -> Tick {
+        let recording = &mut *self.recording();
+        recording.tick += 1;
+        recording.tick
+    }
+
+    pub(crate) fn end_sending(&self, mail: Mail, started: Tick, outcome: Result<(), mail::Failure>) {
+        let recording = &mut *self.recording();
+        recording.tick += 1;
+        let ended = recording.tick;
+        recording.sendings.push(Sending {
+            mail,
+            started,
+            ended,
+            outcome,
+        });
+    }
+
     pub(crate) fn history(&self, limits: &Limits) -> History {
+        let recording = self.recording();
         History {
             limits: *limits,
-            events: self.recording().events.clone(),
+            events: recording.events.clone(),
+            sendings: recording.sendings.clone(),
         }
     }
 }

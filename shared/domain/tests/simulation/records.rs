@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use domain::Timestamp;
 use domain::audit::Event;
 use domain::logins::Login;
+use domain::mail::Mail;
 use domain::record::{self, Record};
 use domain::sessions::Session;
 use domain::tenants::{Membership, Tenant};
@@ -39,6 +40,9 @@ pub(crate) struct Records {
     pub(crate) kept_registrations: BTreeMap<Vec<u8>, IdempotencyRecord<Value>>,
     /// The counters of each tenant by quota, except those of audit events.
     pub(crate) counters: BTreeMap<(Uuid, String), i64>,
+    /// The emails that wait to be sent, and those that could not be sent.
+    pub(crate) outbox: Vec<Mail>,
+    pub(crate) dead_letters: Vec<Mail>,
 }
 
 /// The stored outcome of a request with an idempotency key. The domain's own type is private.
@@ -111,6 +115,8 @@ impl Records {
                 let counter = kv::counter(Some(value));
                 self.counters.insert((*tenant, (*quota).to_owned()), counter);
             }
+            ([Some("outbox"), ..], _) => self.outbox.push(decode(value)),
+            ([Some("dead_letters"), ..], _) => self.dead_letters.push(decode(value)),
             // `domain::check` checks everything else.
             _ => {}
         }

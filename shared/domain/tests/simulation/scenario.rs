@@ -1,7 +1,7 @@
 //! A scenario: the processes, clients, faults, clocks and limits of one run, all derived from its seed.
 //!
 //! Two processes share one store. Each has its own clock, its own faults and its own hashing parameters; the clients
-//! are distributed over them. One more client only runs the sweep.
+//! are distributed over them. Further clients only run the sweep, are an operator, and send emails.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -107,6 +107,8 @@ impl Scenario {
             sleeps_until,
         };
         let sweeper = client(clients);
+        let operator = client(clients + 1);
+        let mailers = [client(clients + 2), client(clients + 3)];
         let others: Vec<Client> = (0..clients).map(&mut client).collect();
         for client in others {
             let calls = self.rng.usize(5..20);
@@ -115,6 +117,17 @@ impl Scenario {
         // In a third of the runs, the sweep never runs.
         let calls = self.rng.usize(..3);
         running.spawn(Client { calls, ..sweeper }.run_sweeps());
+        // In three quarters of the runs, no operator does anything.
+        let calls = if self.rng.u32(..4) == 0 {
+            self.rng.usize(3..12)
+        } else {
+            0
+        };
+        running.spawn(Client { calls, ..operator }.run_operator());
+        for mailer in mailers {
+            let calls = self.rng.usize(..4);
+            running.spawn(Client { calls, ..mailer }.run_mailer());
+        }
         while let Some(joined) = running.join_next().await {
             joined.expect("a client does not panic");
         }

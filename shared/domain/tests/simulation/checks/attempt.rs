@@ -19,6 +19,11 @@ impl Attempt<'_> {
         self.event.may_have_executed()
     }
 
+    /// Whether the password was certainly the right one.
+    pub(super) fn was_right(&self) -> bool {
+        self.event.reply.is_success() || matches!(self.event.reply, Reply::Suspended)
+    }
+
     /// Whether the password was certainly rejected. A repeated registration with the same key reports a wrong password
     /// as a mismatch; another reason for a mismatch is found before any verification.
     pub(super) fn was_wrong(&self) -> bool {

@@ -41,15 +41,19 @@ fn actions(run: Run<'_>, event: &Event, problems: &mut Problems) {
             | Call::ReadAudit { .. }
             | Call::Get { .. }
             | Call::List { .. }
-            | Call::Sweep,
+            | Call::Sweep
+            | Call::Deliver,
             _,
         )
         // The check of idempotency keys decides whether the replay is right.
-        | (Call::Create { .. }, Reply::SessionReplayed(_)) => 0..=0,
+        | (Call::Create { .. }, Reply::SessionReplayed(_))
+        | (_, Reply::Unchanged) => 0..=0,
         // Already logged out, a rejected refresh, or an unchanged session: the checks of logins, refresh tokens and
         // sessions decide that.
         (Call::Refresh { .. }, Reply::SignedIn(_)) => 1..=1,
         (Call::LogOut { .. } | Call::Refresh { .. }, _)
+        // A suspension of a user who is suspended already.
+        | (Call::Suspend { .. }, Reply::Ended(0))
         | (Call::Change { .. }, Reply::Session(_))
         | (_, Reply::Unknown) => 0..=1,
         (_, reply) => usize::from(reply.is_success())..=usize::from(reply.is_success()),
@@ -84,9 +88,17 @@ fn may_log(event: &Event, action: &Action) -> bool {
             Action::LoginRefused { .. },
         ) => event.may_have_executed() || matches!(event.reply, Reply::InvalidCredentials),
         (Call::EndLogin { id, .. }, Action::LoginEnded { ended }) => id == ended && event.may_have_executed(),
-        (Call::LogOutEverywhere { .. }, Action::LoggedOutEverywhere { ended }) => {
+        (Call::LogOutEverywhere { .. }, Action::LoggedOutEverywhere { ended })
+        | (Call::Suspend { .. }, Action::Suspended { ended, .. }) => {
             is_unknown || matches!(event.reply, Reply::Ended(replied) if replied == *ended)
         }
+        (Call::Resume { .. }, Action::Resumed { .. }) => is_unknown || matches!(event.reply, Reply::Done),
+        (
+            Call::SetLimit { quota, limit, .. },
+            Action::LimitChanged {
+                quota: of, limit: set, ..
+            },
+        ) => (quota, limit) == (of, set) && (is_unknown || matches!(event.reply, Reply::Done)),
         (Call::Create { .. }, Action::SessionCreated { session }) => {
             is_unknown || matches!(&event.reply, Reply::Session(created) if created.id == *session)
         }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use domain::audit::{self, Action};
+use domain::id::Id as _;
+use domain::text::Name;
 use domain::{SessionId, TenantId, UserId};
 
 use super::problems::Problems;
@@ -30,30 +32,36 @@ impl<'h> AuditTrail<'h> {
         };
         for (tenant, entries) in &records.audit_logs {
             for entry in entries {
-                let number = writer_of(&entry.request_id);
+                // An operator's request id is not that of a request, and the event has marked the name instead.
+                let mark = entry.action.operator().map_or(&*entry.request_id, Name::as_str);
+                let number = writer_of(mark);
                 let Some(event) = number.and_then(|number| history.events.get(number)) else {
                     problems.add(format!("no request wrote {entry:?}"));
                     continue;
                 };
-                let Some(user) = entry.user else {
-                    problems.add(format!("{entry:?} has no user"));
-                    continue;
+                let tenant = TenantId::from_uuid(*tenant);
+                let is_at_its_place = match entry.user {
+                    Some(user) => TenantId::own(user) == tenant,
+                    None => matches!(entry.action, Action::LimitChanged { .. }),
                 };
-                let own = TenantId::own(user);
-                problems.unless(own.uuid() == *tenant, || {
+                problems.unless(is_at_its_place, || {
                     format!("{entry:?} is in the audit log of tenant {tenant}")
                 });
-                trail.add(own, user, event, entry);
+                trail.add(tenant, entry.user, event, entry);
             }
         }
         trail
     }
 
-    fn add(&mut self, tenant: TenantId, user: UserId, event: &'h Event, entry: &'h audit::Event) {
+    fn add(&mut self, tenant: TenantId, user: Option<UserId>, event: &'h Event, entry: &'h audit::Event) {
         self.tenants.entry(tenant).or_default().push((event, entry));
         self.actions.entry(event.number).or_default().push(&entry.action);
         match &entry.action {
-            Action::Registered => self.registrations.entry(user).or_default().push(event),
+            Action::Registered => {
+                if let Some(user) = user {
+                    self.registrations.entry(user).or_default().push(event);
+                }
+            }
             Action::SessionCreated { session } => self.creations.entry(*session).or_default().push(event),
             action @ (Action::SessionChanged { session } | Action::SessionDeleted { session }) => {
                 self.changes.entry(*session).or_default().push((event, action));

@@ -26,6 +26,15 @@ impl<'h> KnownLogin<'h> {
         &self.run.history.events
     }
 
+    /// Whether the event suspended this user.
+    fn is_suspended_by(&self, event: &Event) -> bool {
+        let Call::Suspend { email } = &event.call else {
+            return false;
+        };
+        let user = self.run.records.users.get(&self.login.user.uuid());
+        user.is_some_and(|user| user.email.as_str() == email)
+    }
+
     /// Whether the event may have ended the login.
     pub(super) fn may_be_ended_by(&self, event: &Event) -> bool {
         let is_own = |caller: &Caller| caller.user() == self.login.user;
@@ -37,6 +46,7 @@ impl<'h> KnownLogin<'h> {
                 is_own(caller) && event.number != self.created_by.number && event.may_have_executed()
             }
             Call::Refresh { token, .. } => token.login() == self.id() && self.run.trail.has_detected_reuse(event),
+            Call::Suspend { .. } => self.is_suspended_by(event) && event.may_have_executed(),
             _ => false,
         }
     }
@@ -57,7 +67,10 @@ impl<'h> KnownLogin<'h> {
         let before_expiry = event.at < self.expires_at_earliest(event.called);
         let proves_end = match &event.call {
             Call::LogOut { .. } => self.may_be_ended_by(event) && event.reply.is_success() && before_expiry,
-            Call::EndLogin { .. } | Call::LogOutEverywhere { .. } | Call::ChangePassword { .. }
+            Call::EndLogin { .. }
+            | Call::LogOutEverywhere { .. }
+            | Call::ChangePassword { .. }
+            | Call::Suspend { .. }
                 if self.may_be_ended_by(event) && event.reply.is_success() =>
             {
                 self.created_by.replied < event.called

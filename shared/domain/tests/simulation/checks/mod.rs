@@ -20,7 +20,9 @@
 //! | [`profiles`] | changes of accounts by their users |
 //! | [`idempotency`], [`registrations`] | requests with an idempotency key |
 //! | [`sessions`], [`session_versions`] | existence and versions of workspace sessions |
-//! | [`usage`] | counters of usage, and quotas |
+//! | [`suspensions`] | suspended users |
+//! | [`outbox`] | emails about changes |
+//! | [`usage`] | counters of usage, quotas, and limits of tenants |
 
 mod attempt;
 mod audit_log;
@@ -31,6 +33,7 @@ mod idempotency;
 mod known_login;
 mod logins;
 mod observation;
+mod outbox;
 mod password_proofs;
 mod passwords;
 mod problems;
@@ -41,6 +44,7 @@ mod run;
 mod session_versions;
 mod sessions;
 mod store;
+mod suspensions;
 mod throttle;
 mod usage;
 
@@ -75,6 +79,8 @@ pub(crate) fn check(history: &History, stored: &Stored) -> Vec<String> {
     idempotency::check(run, &mut problems);
     registrations::check(run, &mut problems);
     sessions::check(run, &mut problems);
+    suspensions::check(run, &mut problems);
+    outbox::check(run, &mut problems);
     usage::check(run, &mut problems);
     problems.into_sentences()
 }

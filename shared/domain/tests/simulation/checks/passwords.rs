@@ -60,8 +60,8 @@ fn one_account(attempts: &[&Attempt<'_>], setters: &[&Event], problems: &mut Pro
     let set_by = |setter: &Event| {
         let accepted = attempts
             .iter()
-            .filter(|attempt| attempt.password == Some(password_of(setter)));
-        let accepted = accepted.map(|attempt| attempt.event.executed_by());
+            .filter(|attempt| attempt.password == Some(password_of(setter)) && attempt.was_right());
+        let accepted = accepted.map(|attempt| attempt.event.replied);
         accepted.min().unwrap_or(END).min(setter.executed_by())
     };
     let times: BTreeMap<usize, (Tick, Tick)> = setters
@@ -72,7 +72,7 @@ fn one_account(attempts: &[&Attempt<'_>], setters: &[&Event], problems: &mut Pro
         let (number, event) = (attempt.event.number, attempt.event);
         let set = attempt.password.and_then(|password| times.get(&password).copied());
         let others = || times.iter().filter(|(other, _)| Some(**other) != attempt.password);
-        if event.reply.is_success() {
+        if attempt.was_right() {
             let Some((called, set_by)) = set else {
                 problems.add(format!(
                     "#{number} was accepted with a password that the account never had"

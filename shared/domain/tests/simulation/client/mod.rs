@@ -6,6 +6,8 @@
 mod choose;
 mod knowledge;
 mod learn;
+mod mailer;
+mod operator;
 mod perform;
 
 use std::collections::BTreeMap;
@@ -104,6 +106,8 @@ impl Client {
         };
         let addresses = if self.guesses_passwords { 2 } else { 4 };
         let address = [None, Some(1), Some(2), Some(3)][self.rng.usize(..addresses)];
+        // Operators do not come from the network.
+        let address = address.filter(|_| call.operators_target().is_none());
         let address = address.map(|last| Address::new(Ipv4Addr::new(192, 0, 2, last).into()));
         let verifications = self.env.hasher.verifications();
         let now = self.env.clock.now();

@@ -111,10 +111,9 @@ impl Client {
                 sessions::ops::delete(env, &calling(caller), *id, expected(*expects)).await?;
                 Reply::Done
             }
-            Call::Sweep => {
-                sweep::sweep(env, Duration::MAX).await?;
-                Reply::Done
-            }
+            Call::Sweep => sweep::sweep(env, Duration::MAX).await.map(|_| Reply::Done)?,
+            Call::Suspend { .. } | Call::Resume { .. } | Call::SetLimit { .. } => self.operate(number, call).await?,
+            Call::Deliver => self.deliver().await?,
         })
     }
 }
@@ -153,11 +152,11 @@ fn profile_change(number: usize) -> ProfileChange {
     }
 }
 
-fn parse_email(email: &str) -> Email {
+pub(super) fn parse_email(email: &str) -> Email {
     Email::parse(email).expect("the email is valid")
 }
 
-fn name(number: usize) -> Name {
+pub(super) fn name(number: usize) -> Name {
     Name::parse(&mark(number)).expect("a mark is a valid name")
 }
 
