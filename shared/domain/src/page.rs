@@ -51,9 +51,9 @@ impl CursorKey {
         Self(random_bytes(rng))
     }
 
-    /// The key after this import of the tenant, for which the cursors from before are not valid.
-    pub(crate) fn after_import(&self, import: Uuid) -> Self {
-        let digest = Sha256::new().chain_update(import).chain_update(self.0);
+    /// Another key, for which the cursors from before are not valid. The same `id` always leads to the same one.
+    pub(crate) fn renewed(&self, id: Uuid) -> Self {
+        let digest = Sha256::new().chain_update(id).chain_update(self.0);
         Self(digest.finalize().into())
     }
 

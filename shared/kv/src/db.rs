@@ -6,20 +6,17 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use foundationdb_tuple::TuplePack;
+use foundationdb_tuple::{Element, TuplePack};
 
 use crate::commit_marker::{self, CommitMarkers, Commits};
 use crate::engine::{Engine, Store};
 use crate::error::{Error, RunError};
 #[cfg(feature = "testing")]
 use crate::faulty::{Faults, Plan};
-#[cfg(feature = "testing")]
 use crate::key::Key;
 use crate::limits::MAX_STORE_LEN;
 use crate::lmdb::StoreCopy;
-#[cfg(feature = "testing")]
-use crate::query::Range;
-use crate::query::{Order, Query};
+use crate::query::{Order, Query, Range};
 use crate::run::{Progress, Runner};
 use crate::snapshot::Snapshot;
 use crate::txn::Txn;
@@ -207,6 +204,39 @@ impl Db {
     /// The copy contains every root in the folder. Its bytes are those of a [data file](crate::DATA_FILE).
     pub fn copy(&self) -> Result<Option<StoreCopy>, Error> {
         self.0.store.copy()
+    }
+
+    /// A handle for each root of an LMDB store, in the order of the roots. `None` on FoundationDB, where other programs
+    /// may have roots, too.
+    pub async fn every_root(&self) -> Result<Option<Vec<Db>>, Error> {
+        let with_root = |root: &[u8]| {
+            Db(Runner {
+                root: Arc::from(root),
+                ..self.0.clone()
+            })
+        };
+        let Some(txn) = with_root(&[]).long_reader()? else {
+            return Ok(None);
+        };
+        let mut query = Query {
+            range: Range::below(&Key::of(&())),
+            order: Order::Ascending,
+            limit: 1,
+        };
+        let mut roots = Vec::new();
+        while let Some(entry) = txn.range(&query).await?.entries.pop() {
+            let elements: Vec<Element<'_>> = entry.key.unpack()?;
+            let Some(Element::String(root)) = elements.first() else {
+                let why = format!("{:?} has no root", entry.key);
+                return Err(Error::BadKey { why });
+            };
+            let root = (&**root,).pack_to_vec();
+            // No element of a key starts with this byte.
+            let end = Key::from_bytes([&*root, &[0xff]].concat());
+            query.range = query.range.after(&end);
+            roots.push(with_root(&root));
+        }
+        Ok(Some(roots))
     }
 
     /// Removes everything under the root, for tests on shared clusters.

@@ -4,9 +4,9 @@
 //! backup, and one without is none.
 
 use std::fmt::Write as _;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use domain::Timestamp;
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::failure::{Failure, Result};
+use super::partial_file;
 use super::progress::{Progress, bytes};
 
 /// The format that this program writes, and the only one that it reads.
@@ -105,22 +106,10 @@ impl Incomplete {
             .map_err(failed)?;
         check_empty(folder)?;
         let path = folder.join(PARTIAL);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let data = options.open(&path).map_err(|error| Failure::of(&path, &error))?;
         let busy = || Failure(format!("another process writes a backup into {}", folder.display()));
-        data.try_lock().map_err(|error| match error {
-            fs::TryLockError::WouldBlock => busy(),
-            fs::TryLockError::Error(error) => Failure::of(&path, &error),
-        })?;
-        // That process may have completed its backup, and so renamed the file that is now locked.
-        let (locked, named) = (data.metadata()?.ino(), path.metadata().map(|file| file.ino()));
-        if named.ok() != Some(locked) {
-            return Err(busy());
-        }
-        // It may also have completed it before the file was created here.
+        let (data, _) = partial_file::create(&path, busy)?;
+        // Another process may have completed its backup before the file was created here.
         check_empty(folder).inspect_err(|_| drop(fs::remove_file(&path)))?;
-        data.set_len(0).map_err(failed)?;
         Ok(Self {
             folder: folder.to_owned(),
             data,
@@ -149,10 +138,13 @@ impl Incomplete {
     /// Completes the backup, whose data must be synced.
     pub(super) fn complete(mut self, manifest: &Manifest) -> Result<()> {
         let path = self.folder.join(MANIFEST);
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
         let write = || -> io::Result<()> {
-            let mut file = options.open(&path)?;
+            // A killed process may have left one.
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let mut file = partial_file::create_new(&path)?;
             writeln!(file, "{}", serde_json::to_string_pretty(manifest)?)?;
             file.sync_all()?;
             let folder = File::open(&self.folder)?;

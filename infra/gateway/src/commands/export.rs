@@ -1,8 +1,7 @@
 //! `gateway export`
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use domain::dump::{Export, Totals};
@@ -10,22 +9,36 @@ use domain::dump::{Export, Totals};
 use super::dump_report::Report;
 use super::failure::{Failure, Result};
 use super::output::Output;
+use super::partial_file;
 use super::progress::Progress;
 use super::thread;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The file to create; `-` for standard output
+    /// The file to create; `-` for standard output, and the result on standard error
     file: PathBuf,
+    /// Export a store that contains nothing
+    #[arg(long)]
+    allow_empty: bool,
     #[command(flatten)]
     output: Output,
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<()> {
-    let Arguments { file, output } = arguments;
+    let Arguments {
+        file,
+        allow_empty,
+        output,
+    } = arguments;
     let is_stdout = file == Path::new("-");
+    let root = api::command::store_settings()?.root;
     let totals: Totals = api::command::on_existing_store(|env| async move {
         let mut export = Export::start(&env).await?;
+        if !allow_empty && export.is_empty().await? {
+            return Err(Failure(format!(
+                "the store contains nothing under the root `{root}` (set by STORE_ROOT); --allow-empty exports that"
+            )));
+        }
         let mut progress = Progress::new("exported");
         if is_stdout {
             let mut out: Box<dyn Write + Send> = Box::new(io::stdout());
@@ -49,10 +62,10 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
     })?;
     let report = Report::from(totals);
     if is_stdout {
-        eprintln!("{report}");
-        return Ok(());
+        output.print_to(io::stderr(), &report)
+    } else {
+        output.print(&report)
     }
-    output.print(&report)
 }
 
 /// Writes a part of the dump; a pipe may take it at any time.
@@ -65,6 +78,15 @@ async fn write(mut out: Box<dyn Write + Send>, part: Vec<u8>) -> Result<Box<dyn 
     .await
 }
 
+/// Fails if there is something at `path`.
+fn require_none(path: &Path) -> Result<()> {
+    if path.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    let path = path.display();
+    Err(Failure(format!("{path} exists; an export does not overwrite it")))
+}
+
 /// The file of a dump, which has another name until it is complete. Removed if it is dropped before that.
 struct Target {
     partial: PathBuf,
@@ -74,39 +96,26 @@ struct Target {
 
 impl Target {
     fn create(path: &Path) -> Result<Self> {
-        if path.symlink_metadata().is_ok() {
-            return Err(Failure(format!(
-                "{} exists; an export does not overwrite it",
-                path.display()
-            )));
-        }
+        require_none(path)?;
         let mut partial = path.as_os_str().to_owned();
         partial.push(".partial");
         let partial = PathBuf::from(partial);
-        let failed = |error: io::Error| Failure(format!("cannot create {}: {error}", partial.display()));
-        let mut options = OpenOptions::new();
-        let file = options
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&partial)
-            .map_err(failed)?;
-        if file.try_lock().is_err() {
-            return Err(Failure(format!("another export is writing {}", partial.display())));
-        }
-        if file.metadata().map_err(failed)?.len() > 0 {
+        let busy = || Failure(format!("another export is writing {}", partial.display()));
+        let (file, was_interrupted) = partial_file::create(&partial, busy)?;
+        if was_interrupted {
             eprintln!(
-                "starting over: {} is of an export that was interrupted",
+                "starting over: {} was of an export that was interrupted",
                 partial.display()
             );
         }
-        file.set_len(0).map_err(failed)?;
-        Ok(Self {
+        let target = Self {
             partial,
             file,
             is_complete: false,
-        })
+        };
+        // Another export may have completed the file meanwhile.
+        require_none(path)?;
+        Ok(target)
     }
 
     /// Gives the file its name, after its content is on the disk.

@@ -12,6 +12,7 @@ mod export;
 mod failure;
 mod import;
 mod output;
+mod partial_file;
 mod progress;
 mod restore;
 mod thread;

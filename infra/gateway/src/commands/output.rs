@@ -1,7 +1,7 @@
 //! What a command prints.
 
 use std::fmt::Display;
-use std::io::{self, Write as _};
+use std::io;
 
 use serde::Serialize;
 
@@ -18,12 +18,17 @@ pub(crate) struct Output {
 impl Output {
     /// Prints `value` in the chosen form. Fails if standard output is closed.
     pub(crate) fn print<T: Serialize + Display>(self, value: &T) -> Result<()> {
+        self.print_to(io::stdout(), value)
+    }
+
+    /// Writes `value` in the chosen form.
+    pub(crate) fn print_to<T: Serialize + Display>(self, mut target: impl io::Write, value: &T) -> Result<()> {
         let text = if self.json {
             serde_json::to_string(value)?
         } else {
             value.to_string()
         };
-        writeln!(io::stdout(), "{text}")?;
+        writeln!(target, "{text}")?;
         Ok(())
     }
 }

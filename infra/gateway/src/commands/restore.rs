@@ -5,12 +5,15 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use domain::SystemRng;
+use domain::tenants::cursor_keys;
+use kv::{Db, Engine, Settings};
 use serde::Serialize;
 
 use super::backup_folder::{self, Manifest, allocate, copy};
 use super::failure::{Failure, Result};
 use super::output::Output;
-use super::progress::bytes;
+use super::progress::{Progress, bytes};
 use super::thread;
 
 #[derive(clap::Args)]
@@ -23,27 +26,35 @@ pub(crate) struct Arguments {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Restored {
     store: String,
+    /// The number of tenants whose cursors from before the restore are rejected.
+    renewed_cursor_keys: u64,
     #[serde(flatten)]
     manifest: Manifest,
 }
 
 impl fmt::Display for Restored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (len, time) = (bytes(self.manifest.bytes), self.manifest.created_at);
-        write!(f, "restored {len} of {time} into {}", self.store)
+        let Self { store, manifest, .. } = self;
+        let (len, time, renewed) = (bytes(manifest.bytes), manifest.created_at, self.renewed_cursor_keys);
+        write!(
+            f,
+            "restored {len} of {time} into {store}, with new cursor keys of {renewed} tenants"
+        )
     }
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let engine = api::command::store_settings()?.engine;
-    let store = engine.folder().ok_or_else(Failure::on_fdb)?;
-    let restored = api::command::without_store(restore(&arguments.folder, store))?;
+    let settings = api::command::store_settings()?;
+    let restored = api::command::without_store(restore(&arguments.folder, settings))?;
     arguments.output.print(&restored)
 }
 
-async fn restore(backup: &Path, store: &Path) -> Result<Restored> {
+async fn restore(backup: &Path, settings: Settings) -> Result<Restored> {
+    let store = settings.engine.folder().ok_or_else(Failure::on_fdb)?.to_owned();
+    let store = store.as_path();
     let manifest = Manifest::read(backup)?;
     let vacant = kv::VacantFolder::claim(store)?;
     // First without writing: a damaged backup is more likely than one that changes now.
@@ -52,11 +63,29 @@ async fn restore(backup: &Path, store: &Path) -> Result<Restored> {
     let file = vacant.data_file().map_err(failed)?;
     allocate(&file, manifest.bytes, store)?;
     verify("restored", backup, &manifest, Some((file, store.to_owned()))).await?;
+    let renewed_cursor_keys = renew_cursor_keys(Settings {
+        engine: Engine::Lmdb(vacant.unfinished()),
+        ..settings
+    })
+    .await?;
     vacant.install().map_err(failed)?;
     Ok(Restored {
         store: store.display().to_string(),
+        renewed_cursor_keys,
         manifest,
     })
+}
+
+/// Renews the cursor keys of all tenants of all roots, before any server can use the store. A cursor from after the
+/// backup would skip the events that get the same positions once more.
+async fn renew_cursor_keys(settings: Settings) -> Result<u64> {
+    let (db, mut progress) = (Db::open(settings)?, Progress::new("renewed the cursor keys of"));
+    let mut renewed = 0;
+    for root in db.every_root().await?.unwrap_or_default() {
+        let show = |count| progress.show_text(|| format!("{} tenants", renewed + count));
+        renewed += cursor_keys::renew_all(&root, &SystemRng, show).await?;
+    }
+    Ok(renewed)
 }
 
 /// Compares the data with the manifest, and writes it to `target`.

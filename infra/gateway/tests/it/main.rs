@@ -11,7 +11,7 @@ mod connections;
 mod cors;
 #[cfg(target_os = "linux")]
 mod disk_full;
-mod dump_command;
+mod dump;
 #[cfg(feature = "fdb")]
 mod fdb;
 #[cfg(feature = "fdb")]

@@ -30,9 +30,6 @@ pub enum Error {
     /// The dump has another version.
     #[error("the dump has format {0}, and this program reads format {1}")]
     Version(u32, u32),
-    /// A record has a later version than this program writes.
-    #[error("the dump contains records of a later version: import it with the version that has written it")]
-    Newer,
     /// The end of the dump is missing.
     #[error("the dump is incomplete: its end is missing")]
     Truncated,

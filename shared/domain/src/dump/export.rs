@@ -55,6 +55,19 @@ impl Export {
         })
     }
 
+    /// Whether the store contains nothing that a dump contains.
+    pub async fn is_empty(&self) -> Result<bool> {
+        let mut next = Some(everything());
+        while let Some(query) = &next {
+            let page = self.view.step(|txn| async move { Ok(txn.range(query).await?) }).await?;
+            if page.entries.iter().any(|entry| is_data(&entry.key)) {
+                return Ok(false);
+            }
+            next = page.next;
+        }
+        Ok(true)
+    }
+
     /// The next part of the dump; `None` at its end. Fails with [`Error::Changed`] if the parts are not of one moment.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>> {
         if let Some(query) = self.next.take() {

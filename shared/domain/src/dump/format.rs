@@ -111,6 +111,15 @@ impl Entry {
         }
     }
 
+    /// Where the entry is among the others: its key, as far as a dump contains it.
+    fn place(&self) -> Vec<u8> {
+        match self.kind {
+            Kind::Set => self.key.as_bytes().to_vec(),
+            // The type code of a stamp.
+            Kind::Append => [self.key.as_bytes(), &[0x33]].concat(),
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.key.as_bytes().len() + self.value.len()
     }
@@ -223,6 +232,8 @@ pub(super) struct Decoder {
     lines: u64,
     digest: Sha256,
     totals: Totals,
+    /// The place of the last entry.
+    last: Vec<u8>,
     has_ended: bool,
 }
 
@@ -276,6 +287,18 @@ impl Decoder {
                 let entry = parsed
                     .into_entry()
                     .ok_or_else(|| Error::Damaged(format!("line {} is not an entry", self.lines)))?;
+                let place = entry.place();
+                let is_in_order = match entry.kind {
+                    Kind::Set => self.last < place,
+                    Kind::Append => self.last <= place,
+                };
+                if !is_in_order {
+                    return Err(Error::Damaged(format!(
+                        "line {} is not in the order of the keys",
+                        self.lines
+                    )));
+                }
+                self.last = place;
                 self.totals.count(&entry);
                 Some(Item::Entry(entry))
             }

@@ -3,8 +3,7 @@
 //! Each batch also writes the [`Progress`], so an interrupted import continues after its last batch. The record stays
 //! until everything was compared.
 
-use kv::{Element, Key, Txn};
-use serde::Deserialize;
+use kv::Txn;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -14,9 +13,8 @@ use super::format::{Decoder, Entry, Header, Item, Kind, Totals};
 use super::progress::{self, Progress};
 use crate::env::Env;
 use crate::keys;
-use crate::record::{self, Record as _};
 use crate::rng::random_bytes;
-use crate::tenants::Tenant;
+use crate::tenants::cursor_keys;
 use crate::view::View;
 
 /// The maximum number of entries, and of bytes, that a transaction writes. FoundationDB allows 10 MB and five seconds.
@@ -31,7 +29,11 @@ impl Verification {
     /// Verifies further bytes of the dump.
     pub fn push(&mut self, bytes: &[u8]) -> Result<()> {
         self.0.push(bytes);
-        while self.0.next()?.is_some() {}
+        while let Some(item) = self.0.next()? {
+            if let Item::Entry(entry) = item {
+                require_data(&entry)?;
+            }
+        }
         Ok(())
     }
 
@@ -128,9 +130,7 @@ impl Import {
         let Some(progress) = self.progress else {
             return Err(Error::NoDump);
         };
-        if kv::is_commit_marker(&entry.key) || entry.kind == Kind::Set && !is_data(&entry.key) {
-            return Err(Error::Damaged("it contains a key that belongs to its store".to_owned()));
-        }
+        require_data(&entry)?;
         let entry = with_new_cursor_key(entry, progress.id)?;
         entry.digest(&mut self.digest);
         self.read += 1;
@@ -196,6 +196,14 @@ impl Import {
     }
 }
 
+/// Fails if the entry is none of those that a dump contains.
+fn require_data(entry: &Entry) -> Result<()> {
+    if kv::is_commit_marker(&entry.key) || entry.kind == Kind::Set && !is_data(&entry.key) {
+        return Err(Error::Damaged("it contains a key that belongs to its store".to_owned()));
+    }
+    Ok(())
+}
+
 async fn begin(txn: &Txn, new: Progress) -> Result<Progress> {
     match progress::find(txn).await? {
         Some(earlier) if earlier.dump == new.dump => return Ok(earlier),
@@ -223,32 +231,13 @@ async fn require(txn: &Txn, expected: Progress) -> Result<()> {
     }
 }
 
-/// Replaces the key of a tenant's cursors: a cursor contains a position in the audit log, and the target assigns other
-/// positions. So a cursor from before the import is rejected, and does not skip events.
+/// Replaces the key of a tenant's cursors: the target assigns other positions in the audit log.
 fn with_new_cursor_key(entry: Entry, import: Uuid) -> Result<Entry> {
-    if !is_tenant(&entry.key) || entry.kind != Kind::Set {
+    if entry.kind != Kind::Set || !cursor_keys::is_tenant(&entry.key) {
         return Ok(entry);
     }
-    // A record that does not decode stays as it is; `gateway check` reports it.
-    let Ok(tenant) = record::decode::<Tenant>(&entry.value) else {
-        return Ok(entry);
-    };
-    // Rewriting a record of the next version would drop what this program does not know.
-    if serde_json::from_slice::<Envelope>(&entry.value).is_ok_and(|record| record.v > Tenant::VERSION) {
-        return Err(Error::Newer);
-    }
-    let cursor_key = tenant.cursor_key.after_import(import);
-    let value = record::encode(&Tenant { cursor_key, ..tenant })?;
-    Ok(Entry { value, ..entry })
-}
-
-/// The version of a record.
-#[derive(Deserialize)]
-struct Envelope {
-    v: u32,
-}
-
-fn is_tenant(key: &Key) -> bool {
-    let elements: Vec<Element<'_>> = key.unpack().unwrap_or_default();
-    matches!(&elements[..], [Element::String(space), Element::Uuid(_)] if space == "tenants")
+    Ok(match cursor_keys::renewed(&entry.value, import)? {
+        Some(value) => Entry { value, ..entry },
+        None => entry,
+    })
 }

@@ -1,5 +1,6 @@
 //! Tenants, which own sessions, and their members.
 
+pub mod cursor_keys;
 pub mod keys;
 pub mod store;
 

@@ -9,6 +9,8 @@ use rustix::process::{Flock, FlockType, fcntl_getlk};
 
 /// The name of the file that contains the data of an LMDB store.
 pub const DATA_FILE: &str = "data.mdb";
+/// The folder of a store that is being restored, inside the folder that is to contain it.
+pub(super) const UNFINISHED_RESTORE: &str = "restore.partial";
 /// The file through which processes share the folder.
 const LOCK_FILE: &str = "lock.mdb";
 /// A byte of the lock file that LMDB never locks: it locks the first one, and those whose offsets are process ids.
@@ -21,6 +23,20 @@ const LOCK_FILE_LEN: u64 = 80 << 10;
 /// Whether the folder contains a store. Fails if the folder cannot be searched.
 pub(crate) fn exists(folder: &Path) -> io::Result<bool> {
     folder.join(DATA_FILE).try_exists()
+}
+
+/// Fails, with a sentence for the operator, if a restore into the folder was interrupted: an empty store in its place
+/// would go unnoticed.
+pub(super) fn require_finished_restore(folder: &Path) -> Result<(), String> {
+    let unfinished = folder.join(UNFINISHED_RESTORE);
+    // A link is none that a restore has made, and is not followed.
+    if exists(folder).map_err(|why| why.to_string())? || unfinished.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    Err(format!(
+        "a restore into it was interrupted: repeat the restore, or remove {} to start with an empty store",
+        unfinished.display()
+    ))
 }
 
 /// Device and inode of the data file, which change if the file is replaced.

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::committer::Committer;
 use super::copy::StoreCopy;
 use super::environment::{Environment, describe, failure, stopped};
-use super::files::{data_file_id, reserve_lock_file};
+use super::files::{data_file_id, require_finished_restore, reserve_lock_file};
 use super::queue::{Queue, Work};
 use super::space::Space;
 use crate::error::Error;
@@ -72,6 +72,7 @@ impl Store {
         }
         // Before LMDB opens the lock file: closing any handle on that file releases this process's locks on it.
         reserve_lock_file(&path).map_err(error)?;
+        require_finished_restore(&path).map_err(error)?;
         let store = Self::open_files(&path, max_len).map_err(|why| error(describe(&why)))?;
         let store = Arc::new(store);
         open.insert(path, Arc::downgrade(&store));

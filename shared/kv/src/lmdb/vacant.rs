@@ -8,14 +8,12 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, fcntl_lock};
 use rustix::io::Errno;
 
-use super::files::{DATA_FILE, exists, open_lock_file};
-
-/// The name of the data file until it is complete.
-const PARTIAL_FILE: &str = "data.mdb.partial";
+use super::files::{DATA_FILE, UNFINISHED_RESTORE, exists, open_lock_file};
 
 /// A folder without a store, which no process can open as a store before this is dropped.
 ///
-/// If the process is killed, the folder still contains no store.
+/// If the process is killed after [`data_file`](Self::data_file), the folder contains no store, and no process can open
+/// it as one, until a further restore has ended or its operator removes what is left.
 pub struct VacantFolder {
     folder: PathBuf,
     /// LMDB's lock file, locked. It stays: another process may have it open, and two lock files for one folder would
@@ -81,16 +79,27 @@ impl VacantFolder {
         })
     }
 
-    /// A new file for the store's data. It replaces the one that a killed process has left.
+    /// A new file for the store's data, in the [unfinished](Self::unfinished) store. It replaces what a killed process
+    /// has left.
     pub fn data_file(&self) -> io::Result<File> {
+        let unfinished = self.unfinished();
+        self.remove_unfinished()?;
+        DirBuilder::new().mode(0o700).create(&unfinished)?;
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(true).mode(0o600);
-        options.open(self.partial())
+        options.read(true).write(true).create_new(true).mode(0o600);
+        let file = options.open(unfinished.join(DATA_FILE))?;
+        File::open(&self.folder)?.sync_all()?;
+        Ok(file)
     }
 
-    /// Makes the file, which must be complete and synced, the store's data.
+    /// The folder of the store that is not installed yet. Once its data file is complete, it can be opened and changed.
+    pub fn unfinished(&self) -> PathBuf {
+        self.folder.join(UNFINISHED_RESTORE)
+    }
+
+    /// Moves the unfinished store to its place. It must be complete and synced, and no other process may have it open.
     pub fn install(self) -> io::Result<()> {
-        fs::rename(self.partial(), self.folder.join(DATA_FILE))?;
+        fs::rename(self.unfinished().join(DATA_FILE), self.folder.join(DATA_FILE))?;
         File::open(&self.folder)?.sync_all()?;
         match self.folder.canonicalize()?.parent() {
             Some(parent) => File::open(parent)?.sync_all(),
@@ -98,14 +107,18 @@ impl VacantFolder {
         }
     }
 
-    fn partial(&self) -> PathBuf {
-        self.folder.join(PARTIAL_FILE)
+    /// Removes the unfinished store, without following links.
+    fn remove_unfinished(&self) -> io::Result<()> {
+        match fs::remove_dir_all(self.unfinished()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
     }
 }
 
 impl Drop for VacantFolder {
     fn drop(&mut self) {
-        // It is missing if it was installed, and a further restore replaces it in any case.
-        let _ = fs::remove_file(self.partial());
+        // If it stays, a further restore replaces it.
+        let _ = self.remove_unfinished();
     }
 }

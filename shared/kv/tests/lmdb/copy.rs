@@ -158,11 +158,40 @@ async fn a_folder_with_a_store_cannot_be_claimed_and_one_that_was_claimed_is_emp
             .map(|entry| entry.expect("an entry").file_name())
     };
     assert_eq!(names().collect::<Vec<_>>(), ["lock.mdb"]);
-    drop(claim().expect("a folder with a lock file only"));
+    // As if it was killed: no store is created in the place of the one that was to be restored.
+    let unfinished = claim().expect("a folder with a lock file only").unfinished();
+    std::fs::create_dir(&unfinished).expect("a folder");
+    let error = Db::open(harness.settings()).expect_err("an unfinished restore");
+    assert!(
+        error.to_string().contains("a restore into it was interrupted"),
+        "{error}"
+    );
+    drop(claim().expect("a folder with an unfinished restore"));
+    assert!(!unfinished.exists());
 
     add(&harness.db(), b"value").await.expect("committed");
     assert!(matches!(claim(), Err(Occupied::Store(at)) if at == folder));
     assert!(folder.join(DATA_FILE).exists());
     let below_a_file = folder.join(DATA_FILE).join("store");
     assert!(matches!(VacantFolder::claim(&below_a_file), Err(Occupied::Io { .. })));
+}
+
+#[tokio::test]
+async fn every_root_of_a_store_is_found_once() {
+    let harness = Harness::lmdb("roots");
+    let roots = ["", "a", "a\0", "a\0b", "aa", "ä"];
+    for root in roots {
+        let db = open(&harness, root);
+        for _ in 0..3 {
+            add(&db, root.as_bytes()).await.expect("committed");
+        }
+    }
+    let db = open(&harness, "empty");
+    let found = db.every_root().await.expect("a read").expect("this is LMDB");
+    assert_eq!(found.len(), roots.len());
+    for (db, root) in found.iter().zip(roots) {
+        assert_eq!(count(db).await, 3);
+        let value = db.run(|txn| async move { txn.get(&k(0)).await }).await;
+        assert_eq!(value, Ok(Some(root.as_bytes().to_vec())));
+    }
 }

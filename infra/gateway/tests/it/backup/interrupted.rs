@@ -9,7 +9,7 @@ use kv::{DATA_FILE, VacantFolder};
 use rustix::process::{Pid, Signal, kill_process};
 use testkit::{Process, Target as _, TestStore};
 
-use super::{MANIFEST, OtherStore, PARTIAL, backup, command, fill, names, start_copy, succeed};
+use super::{MANIFEST, OtherStore, PARTIAL, UNFINISHED, backup, command, fill, names, start_copy, succeed};
 use crate::process::{gateway, register, startup_error};
 
 fn kill(mut child: Child, signal: Signal) {
@@ -23,11 +23,11 @@ async fn a_killed_backup_is_none_and_can_be_repeated() {
     fill(&store).await;
     let folder = store.folder().join("backup");
 
-    let child = start_copy(command(&store, "backup", &folder), &folder);
+    let child = start_copy(command(&store, "backup", &folder), &folder.join(PARTIAL));
     kill(child, Signal::TERM);
     assert_eq!(names(&folder), [""; 0]);
 
-    let child = start_copy(command(&store, "backup", &folder), &folder);
+    let child = start_copy(command(&store, "backup", &folder), &folder.join(PARTIAL));
     // A second backup into the same folder neither succeeds nor disturbs the first one.
     let text = startup_error(command(&store, "backup", &folder));
     assert!(text.contains("another process writes a backup"), "{text}");
@@ -58,14 +58,21 @@ async fn a_killed_restore_leaves_no_store_and_can_be_repeated() {
 
     for (signal, left) in [
         (Signal::TERM, &["lock.mdb"][..]),
-        (Signal::KILL, &[PARTIAL, "lock.mdb"]),
+        (Signal::KILL, &["lock.mdb", UNFINISHED]),
     ] {
-        let child = start_copy(restore(), &other.folder);
+        let child = start_copy(restore(), &other.folder.join(UNFINISHED).join(DATA_FILE));
         let text = startup_error(restore());
         assert!(text.contains("another process uses"), "{text}");
         kill(child, signal);
         assert_eq!(names(&other.folder), left);
     }
+    // An empty store in the place of the one that was to be restored would go unnoticed.
+    let occupied = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut serve = other.on(gateway(&store));
+    serve.env("PORT", occupied.local_addr().unwrap().port().to_string());
+    let text = startup_error(serve);
+    assert!(text.contains("a restore into it was interrupted"), "{text}");
+    assert_eq!(names(&other.folder), ["lock.mdb", UNFINISHED]);
     succeed(restore());
     assert_eq!(names(&other.folder), [DATA_FILE, "lock.mdb"]);
     let restored = Process::start(other.on(gateway(&store)));

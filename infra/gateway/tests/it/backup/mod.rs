@@ -1,7 +1,9 @@
 //! `gateway backup` and `gateway restore`, as processes beside a gateway.
 
 mod bad_input;
+mod cursors;
 mod interrupted;
+mod leftovers;
 mod rotation;
 mod under_load;
 
@@ -16,6 +18,8 @@ use crate::process::gateway;
 
 const MANIFEST: &str = "backup.json";
 const PARTIAL: &str = "data.mdb.partial";
+/// The folder of a restore that has not finished, in the folder of the store.
+const UNFINISHED: &str = "restore.partial";
 
 /// `gateway COMMAND FOLDER --json` on `store`.
 fn command(store: &TestStore, name: &str, folder: &Path) -> Command {
@@ -90,13 +94,12 @@ async fn fill(store: &TestStore) {
     }
 }
 
-/// Starts a command, and waits until it has written a megabyte of a copy into `folder`.
+/// Starts a command, and waits until it has written a megabyte into the file `partial`.
 ///
 /// # Panics
 /// If it ends before.
-fn start_copy(mut command: Command, folder: &Path) -> Child {
+fn start_copy(mut command: Command, partial: &Path) -> Child {
     let mut child = command.spawn().unwrap();
-    let partial = folder.join(PARTIAL);
     while !partial.metadata().is_ok_and(|file| file.len() >= 1 << 20) {
         let ended = child.try_wait().unwrap();
         assert!(ended.is_none(), "it ended before: {:?}", child.wait_with_output());
