@@ -29,12 +29,12 @@ pub struct App(Axum);
 
 /// Builds the application of these routes; `observer` reports its requests.
 pub fn app(router: Router, state: AppState, origins: &Origins, observer: Observer) -> App {
+    let (axum, open_paths) = router.into_parts();
     // One layer that combines both: axum boxes the future of each layer that it is given.
     let layers = ServiceBuilder::new()
-        .layer(RequestLayer::new(state.clone(), origins, observer))
+        .layer(RequestLayer::new(state.clone(), open_paths, origins, observer))
         .layer_fn(Guard);
-    let axum = router
-        .into_axum()
+    let axum = axum
         .fallback(|| async { ApiError::new(Code::NotFound, "No route of this API has this path.") })
         .method_not_allowed_fallback(|| async { method_not_allowed() })
         .layer(layers)

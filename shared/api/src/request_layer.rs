@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use domain::IdGenerator;
+use domain::{IdGenerator, ready};
+use futures_util::future::Either;
 use tower::{Layer, Service};
 
 use crate::config::Origins;
@@ -36,6 +37,8 @@ pub(crate) struct RequestLayer(Arc<Shared>);
 
 struct Shared {
     state: AppState,
+    /// The paths that are served whatever the store contains.
+    open_paths: Vec<String>,
     cors: Cors,
     observer: Observer,
     /// Generates the ids of requests; those of the domain must ascend in the whole process, and these need not.
@@ -43,11 +46,12 @@ struct Shared {
 }
 
 impl RequestLayer {
-    pub(crate) fn new(state: AppState, origins: &Origins, observer: Observer) -> Self {
+    pub(crate) fn new(state: AppState, open_paths: Vec<String>, origins: &Origins, observer: Observer) -> Self {
         let cors = Cors::new(origins);
         let ids = IdGenerator::new(state.env.clock.clone(), state.env.rng.clone());
         Self(Arc::new(Shared {
             state,
+            open_paths,
             cors,
             observer,
             ids,
@@ -75,7 +79,7 @@ pub(crate) struct RequestService<S> {
 
 impl<S> Service<Request> for RequestService<S>
 where
-    S: Service<Request, Response = Response, Error = Infallible, Future: Send + 'static> + Clone,
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send + 'static> + Clone + Send + 'static,
 {
     type Response = Response;
     type Error = Infallible;
@@ -91,6 +95,7 @@ where
             cors,
             observer,
             ids,
+            ..
         } = &*self.layer.0;
         let context = RequestContext::of(&mut request);
         let id = context.request_id_or(|| RequestId::generated(ids.next()));
@@ -114,7 +119,12 @@ where
                 Ok(finish(response, timer))
             });
         }
-        let response = timer.meter().measure(self.inner.call(request));
+        let response = if self.layer.must_check_store(&request) {
+            Either::Left(self.layer.call_if_store_is_usable(self.inner.clone(), request))
+        } else {
+            Either::Right(self.inner.call(request))
+        };
+        let response = timer.meter().measure(response);
         Box::pin(async move {
             let mut response = response.await?;
             if !alias_prefix.is_empty() {
@@ -129,6 +139,34 @@ where
 }
 
 impl RequestLayer {
+    /// Whether the process does not know yet if the store contains a part of a dump, or knows that it does, and the
+    /// request is for a route that serves tenants' data.
+    fn must_check_store(&self, request: &Request) -> bool {
+        let Shared { state, open_paths, .. } = &*self.0;
+        let is_open = |path: &MatchedPath| open_paths.iter().any(|open| open == path.as_str());
+        state.env.readiness.must_check()
+            && (request.extensions().get::<MatchedPath>()).is_some_and(|path| !is_open(path))
+    }
+
+    /// Calls the handler unless the store contains a part of a dump. Boxed, because it is rare and would enlarge the
+    /// future of every request.
+    fn call_if_store_is_usable<S>(
+        &self,
+        mut inner: S,
+        request: Request,
+    ) -> Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>
+    where
+        S: Service<Request, Response = Response, Error = Infallible, Future: Send + 'static> + Send + 'static,
+    {
+        let state = self.0.state.clone();
+        Box::pin(async move {
+            match ready::require_usable(&state.env).await {
+                Ok(()) => inner.call(request).await,
+                Err(error) => Ok(ApiError::from(error).into_response()),
+            }
+        })
+    }
+
     /// Completes a response that is not one to a preflight.
     fn respond(
         &self,

@@ -29,6 +29,8 @@ pub struct Router {
     axum: axum::Router<AppState>,
     routes: Vec<Route>,
     token_use: TokenUse,
+    /// The paths of the routes of functions that ignore tokens, and so serve no tenant's data.
+    open_paths: Vec<String>,
 }
 
 impl Router {
@@ -60,9 +62,11 @@ impl Router {
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
         self.routes.extend(other.routes);
+        self.open_paths.extend(other.open_paths);
         Self {
             axum: self.axum.merge(other.axum),
             routes: self.routes,
+            open_paths: self.open_paths,
             token_use: self.token_use.max(other.token_use),
         }
     }
@@ -77,8 +81,9 @@ impl Router {
         self.token_use
     }
 
-    pub(crate) fn into_axum(self) -> axum::Router<AppState> {
-        self.axum
+    /// The router, and the paths, with their prefix, that are served whatever the store contains.
+    pub(crate) fn into_parts(self) -> (axum::Router<AppState>, Vec<String>) {
+        (self.axum, self.open_paths)
     }
 
     /// Adds a handler under this method and path: for tests, because a route is stated at its handler.
@@ -101,7 +106,11 @@ impl Router {
             HttpMethod::Trace => ("TRACE", MethodFilter::TRACE),
         };
         let (path, [prefix, _]) = (path.into(), PREFIXES);
-        let axum = self.axum.route(&[prefix, &path].concat(), on(filter, handler));
+        let full_path = [prefix, &path].concat();
+        let axum = self.axum.route(&full_path, on(filter, handler));
+        if self.token_use == TokenUse::Ignores {
+            self.open_paths.push(full_path);
+        }
         self.routes.push(Route { method, path });
         Self { axum, ..self }
     }

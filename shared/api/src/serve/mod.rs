@@ -102,6 +102,7 @@ fn run(router: Router, parts: Option<ServerParts>) -> Result<(), Failure> {
     let sink = LogSink::from_stream(config.logs.stream);
     subscriber::init(&config.logs, &sink);
     let state = AppState::open(&config)?;
+    state.env.readiness.require_check();
     let env = state.env.clone();
     let (metrics_sink, metrics) = match (config.metrics, &parts) {
         (None, _) => (None, None),

@@ -35,9 +35,10 @@ pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
 /// Connects to the store before the first request arrives.
 ///
 /// Under Lambda this is part of the init phase, in which no client waits and the sandbox is not frozen. If the store
-/// does not respond, the program starts all the same, and requests fail with 503 until the store responds.
+/// does not respond, or contains a part of a dump, the program starts all the same. Then requests repeat the check, and
+/// fail with 503 until it succeeds.
 pub(super) async fn connect(env: &domain::Env) {
-    if let Err(error) = domain::ready::connect(env).await {
+    if let Err(error) = domain::ready::require_usable(env).await {
         tracing::warn!(cause = %error, "the store does not respond yet");
     }
 }

@@ -46,11 +46,18 @@ pub async fn has_unfinished_import(env: &Env) -> Result<bool> {
 
 /// Fails if the store contains only a part of a dump: nothing but the import may use it.
 pub(crate) async fn require_none(txn: &Txn) -> Result<(), kv::Error> {
-    if txn.peek(&keys::import()).await?.is_none() {
-        return Ok(());
-    }
+    if exists(txn).await? { Err(unfinished()) } else { Ok(()) }
+}
+
+/// Whether the store contains only a part of a dump.
+pub(crate) async fn exists(txn: &Txn) -> Result<bool, kv::Error> {
+    Ok(txn.peek(&keys::import()).await?.is_some())
+}
+
+/// The error of a store that contains only a part of a dump.
+pub(crate) fn unfinished() -> kv::Error {
     let why = "it contains an import that has not finished; repeat `gateway import` with the same dump".to_owned();
-    Err(kv::Error::Unavailable {
+    kv::Error::Unavailable {
         cause: Cause::Engine { why },
-    })
+    }
 }

@@ -6,6 +6,7 @@ mod export;
 mod full_disk;
 mod interrupted;
 mod round_trip;
+mod unfinished_import;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
