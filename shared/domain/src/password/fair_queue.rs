@@ -26,7 +26,6 @@
 //! It is implemented here, because fair queues on crates.io schedule weighted packet flows, and neither nest nor bound
 //! admission.
 
-use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 /// The levels below the root: three networks and the account.
@@ -213,9 +212,13 @@ impl<T> Node<T> {
 
     /// The child with the highest load of those that can lose a request, except the one with this key.
     fn heaviest_child(&self, except: Option<u128>) -> Option<&Self> {
-        let mut children: Vec<_> = self.children.iter().filter(|child| Some(child.key) != except).collect();
-        children.sort_by_key(|child| Reverse(child.load()));
-        children.into_iter().find(|child| child.can_lose_a_request())
+        let mut heaviest: Option<&Self> = None;
+        for child in self.children.iter().filter(|child| Some(child.key) != except) {
+            if heaviest.is_none_or(|other| child.load() > other.load()) && child.can_lose_a_request() {
+                heaviest = Some(child);
+            }
+        }
+        heaviest
     }
 
     /// Changes this node and those at `path` below it, which are created, and removed if nothing is left of them.
