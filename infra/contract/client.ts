@@ -53,6 +53,8 @@ check(deleted.data, "deleting the session failed");
 const gone = await api.GET("/sessions/{id}", { params });
 check(gone.error?.code === "NOT_FOUND", "the deleted session was found");
 
+// Absent only for a page that keeps its tokens in cookies.
+check(signedIn.refreshToken, "the response has no refresh token");
 const refreshed = await api.POST("/auth/refresh", { body: { refreshToken: signedIn.refreshToken } });
 check(refreshed.data, "refreshing failed");
 signedIn = refreshed.data.data;
