@@ -10,6 +10,8 @@ use domain::logins::{RefreshToken, ops};
 use domain::text::Rejection;
 use serde::Deserialize;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::AnyOfBuilder;
+use utoipa::openapi::{Ref, RefOr, Schema};
 
 use crate::schema;
 use crate::signed_in::SignedInBody;
@@ -20,12 +22,44 @@ use crate::transport::Transport;
 #[serde(rename_all = "camelCase")]
 #[schema(as = Refresh)]
 pub struct RefreshBody {
-    /// The `refreshToken` of the last response; without it, the cookie is read.
-    #[schema(value_type = Option<schema::RefreshToken>)]
+    /// The `refreshToken` of the last response.
+    #[schema(value_type = schema::RefreshToken)]
     refresh_token: Field<String>,
-    /// Where the response has its tokens. Those of a cookie are in cookies again.
+    /// Where the response has its tokens.
     #[schema(value_type = Option<schema::Transport>)]
     transport: Field<String>,
+}
+
+/// The refresh token is in the cookie `__Host-coditect-refresh`, and the new tokens are in cookies again.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = RefreshByCookie)]
+#[expect(dead_code, reason = "it only documents the other form of the body")]
+struct CookieBody {
+    #[schema(value_type = schema::CookieTransport)]
+    transport: String,
+}
+
+/// The form for programs, which keep their tokens, or the one for pages, whose browser keeps them. A page with a token
+/// of its own may send both members: the token moves to the cookie.
+struct RefreshForm;
+
+impl utoipa::PartialSchema for RefreshForm {
+    fn schema() -> RefOr<Schema> {
+        let forms = [RefreshBody::name(), CookieBody::name()].map(Ref::from_schema_name);
+        let any = forms.into_iter().fold(AnyOfBuilder::new(), AnyOfBuilder::item);
+        any.into()
+    }
+}
+
+impl ToSchema for RefreshForm {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        fn add<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+            schemas.push((T::name().into_owned(), T::schema()));
+            T::schemas(schemas);
+        }
+        add::<RefreshBody>(schemas);
+        add::<CookieBody>(schemas);
+    }
 }
 
 impl RefreshBody {
@@ -78,9 +112,8 @@ fn token_required() -> ApiError {
     path = "/auth/refresh",
     tag = "authentication",
     operation_id = "refresh",
-    security((), ("refreshCookie" = [])),
     request_body(
-        content = RefreshBody,
+        content = RefreshForm,
         examples(
             ("body" = (
                 summary = "A program that keeps its tokens itself",

@@ -44,6 +44,9 @@ api::schemas! {
         ))
         .enum_values(Some(transport::Transport::NAMES));
 
+    /// The transport of a page.
+    CookieTransport = text().enum_values(Some(["cookie"]));
+
     /// A refresh token.
     RefreshToken = text()
         .description(Some("A secret that a client exchanges for new tokens, once. Opaque."))

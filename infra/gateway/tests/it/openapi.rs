@@ -91,7 +91,7 @@ fn unlimited(document: &Value, schema: &Value, place: &str, found: &mut Vec<Stri
     for (name, member) in schema["properties"].as_object().into_iter().flatten() {
         unlimited(document, member, &format!("{place}/{name}"), found);
     }
-    for form in ["oneOf", "allOf"] {
+    for form in ["oneOf", "allOf", "anyOf"] {
         for one in schema[form].as_array().into_iter().flatten() {
             unlimited(document, one, place, found);
         }
