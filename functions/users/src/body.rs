@@ -21,6 +21,8 @@ pub struct AccountBody {
     /// The email to log in with.
     #[schema(value_type = Email)]
     email: String,
+    /// Whether nothing is sent to the email: emails bounced, or were reported as spam. An operator can end that.
+    email_suppressed: bool,
     /// The first name.
     #[schema(required, value_type = Option<PersonName>)]
     first_name: Option<String>,
@@ -52,6 +54,7 @@ impl AccountBody {
         let body = Self {
             id: account.id,
             email: account.email.to_string(),
+            email_suppressed: account.email_suppressed,
             first_name: account.first_name.map(|name| name.to_string()),
             last_name: account.last_name.map(|name| name.to_string()),
             company: account.company.map(|name| name.to_string()),

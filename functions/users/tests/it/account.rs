@@ -2,6 +2,8 @@
 
 use axum::http::header::{CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
 use domain::operator::{self, Operator, UserName};
+use domain::suppressions::Reason;
+use domain::suppressions::ops::suppress;
 use domain::text::Name;
 use domain::{Role, users};
 use serde_json::{Value, json};
@@ -43,6 +45,7 @@ async fn an_account_is_shown_with_its_tenant() {
         json!({
             "id": registered["user"]["id"],
             "email": "alice@example.com",
+            "emailSuppressed": false,
             "firstName": "Alice",
             "lastName": "Example",
             "company": "Example Co",
@@ -52,6 +55,22 @@ async fn an_account_is_shown_with_its_tenant() {
             "createdAt": registered["user"]["createdAt"],
         })
     );
+}
+
+#[tokio::test]
+async fn an_account_whose_emails_bounce_says_so() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let before = etag(&get(&app, &alice).await);
+    let addresses = ["alice@example.com", "bob@example.com"].map(|text| users::Email::parse(text).unwrap());
+    suppress(&app.env, &addresses[1..], Reason::Bounce).await.unwrap();
+    assert_eq!(get(&app, &alice).await.ok()["emailSuppressed"], false);
+    suppress(&app.env, &addresses[..1], Reason::Bounce).await.unwrap();
+    let response = get(&app, &alice).await;
+    assert_ne!(etag(&response), before);
+    assert_eq!(response.ok()["emailSuppressed"], true);
+    let changed = change(&app, &alice, &json!({ "firstName": "Alice", "emailSuppressed": false })).await;
+    assert_eq!(changed.ok()["emailSuppressed"], true);
 }
 
 #[tokio::test]

@@ -64,6 +64,8 @@ pub struct Account {
     pub id: UserId,
     /// The email to log in with.
     pub email: Email,
+    /// Whether nothing is sent to the email.
+    pub email_suppressed: bool,
     /// The first name.
     pub first_name: Option<Name>,
     /// The last name.

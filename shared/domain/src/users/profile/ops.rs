@@ -11,6 +11,7 @@ use crate::patch::Patch;
 use crate::role::Permission;
 use crate::scope::TenantScope;
 use crate::scope::caller::Caller;
+use crate::suppressions;
 use crate::tenants::{self, Membership, Tenant};
 use crate::time::Timestamp;
 use crate::usage::store::{Change, Counters};
@@ -75,6 +76,8 @@ pub async fn change(
 #[derive(Clone, PartialEq)]
 struct Stored {
     user: User,
+    /// Whether nothing is sent to the user's email.
+    email_suppressed: bool,
     profile: Profile,
     /// The membership in the user's own tenant.
     own: Membership,
@@ -84,8 +87,8 @@ struct Stored {
 }
 
 impl Stored {
-    /// Reads the account of a caller in the tenant of `scope`. Only a user with a third tenant causes a second round of
-    /// reads.
+    /// Reads the account of a caller in the tenant of `scope`. The second round reads what the first one names: the
+    /// suppression of the email, and a third tenant.
     async fn read(txn: &Txn, caller: &Caller, scope: TenantScope) -> Result<Self> {
         let own_scope = TenantScope::own(caller.user());
         let find_current = async {
@@ -111,12 +114,15 @@ impl Stored {
             };
             Ok::<_, Error>(tenant.map(|tenant| (membership, tenant)))
         });
-        let others = try_join_all(others).await?.into_iter().flatten().collect();
         // Without them the account is gone, whatever the concurrent check of the caller finds.
         let user = user.ok_or(Error::Revoked)?;
+        let suppression = suppressions::store::find(txn, &user.email);
+        let (others, suppression) = try_join!(try_join_all(others), suppression)?;
+        let others = others.into_iter().flatten().collect();
         let (own, own_tenant) = own.pop().zip(own_tenant).ok_or(Error::Revoked)?;
         Ok(Self {
             user,
+            email_suppressed: suppression.is_some(),
             profile,
             own,
             own_tenant,
@@ -138,6 +144,7 @@ impl Stored {
         Account {
             id: self.user.id,
             email: self.user.email.clone(),
+            email_suppressed: self.email_suppressed,
             first_name: self.user.first_name.clone(),
             last_name: self.user.last_name.clone(),
             company: self.own.company.clone(),
