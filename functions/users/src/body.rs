@@ -22,6 +22,7 @@ pub struct AccountBody {
     #[schema(value_type = Email)]
     email: String,
     /// Whether nothing is sent to the email: emails bounced, or were reported as spam. An operator can end that.
+    #[schema(example = false)]
     email_suppressed: bool,
     /// The first name.
     #[schema(required, value_type = Option<PersonName>)]

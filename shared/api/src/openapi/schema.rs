@@ -35,6 +35,20 @@ macro_rules! schemas {
     )+};
 }
 
+/// The pattern of a text with a visible character, without control characters and changes of direction. A JSON Schema's
+/// pattern is a Unicode pattern, so that it contains characters beyond U+FFFF as themselves.
+macro_rules! name {
+    () => {
+        concat!(
+            r"[^\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]*",
+            r"[^\s\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f",
+            r"\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8",
+            "\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]",
+            r"[^\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]*",
+        )
+    };
+}
+
 schemas! {
     /// An id.
     Id = formatted("uuid")
@@ -65,13 +79,7 @@ schemas! {
         ))
         .min_length(Some(1))
         .max_length(Some(NAME_MAX))
-        .pattern(Some(
-            concat!(
-                r"^[^\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]*",
-                r"[^\s\u0000-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164]",
-                r"[^\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]*$",
-            ),
-        ))
+        .pattern(Some(concat!("^", name!(), "$")))
         .examples(["My Project"]);
 
     /// An email address.
@@ -91,7 +99,7 @@ schemas! {
              direction of text. Unless blank, it has a visible character.",
         ))
         .max_length(Some(NAME_MAX))
-        .pattern(Some(r"^[^\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]*$"))
+        .pattern(Some(concat!("^( *|", name!(), ")$")))
         .examples(["Test"]);
 
     /// The type of a tenant.
