@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 
 use api::openapi::schema::{self, Id, RequestId, Time};
+use domain::access_tokens::{Scope, Scopes};
 use domain::audit::{Action, Event, Position, UnknownAction};
 use domain::logins::MAX_LOGINS;
 use domain::text::{NAME_MAX, Name};
 use domain::usage::{Quota, Quotas};
 use domain::users::profile::ProfileMember;
-use domain::{Address, LoginId, SessionId, TenantId, Timestamp, UserId};
+use domain::{AccessTokenId, Address, LoginId, SessionId, TenantId, Timestamp, UserId};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::openapi::schema::{AdditionalProperties, SchemaType};
@@ -26,6 +27,8 @@ pub struct EventBody {
     tenant_id: TenantId,
     user_id: Option<UserId>,
     login_id: Option<LoginId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_token_id: Option<AccessTokenId>,
     ip: Option<Address>,
     request_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,13 +41,36 @@ pub struct EventBody {
 #[serde(untagged, rename_all_fields = "camelCase")]
 enum Details {
     None {},
-    Attempts { attempts: u32 },
-    Ended { ended: usize },
-    EndedLogin { ended_login_id: LoginId },
-    Changed { changed: Vec<ProfileMember> },
-    Session { session_id: SessionId },
-    Limit { quota: Quota, limit: Option<u64> },
-    Mail { mail: String },
+    Attempts {
+        attempts: u32,
+    },
+    Ended {
+        ended: usize,
+    },
+    EndedLogin {
+        ended_login_id: LoginId,
+    },
+    CreatedToken {
+        created_access_token_id: AccessTokenId,
+        scopes: Scopes,
+        expires_at: Timestamp,
+    },
+    RevokedToken {
+        revoked_access_token_id: AccessTokenId,
+    },
+    Changed {
+        changed: Vec<ProfileMember>,
+    },
+    Session {
+        session_id: SessionId,
+    },
+    Limit {
+        quota: Quota,
+        limit: Option<u64>,
+    },
+    Mail {
+        mail: String,
+    },
 }
 
 impl EventBody {
@@ -57,6 +83,7 @@ impl EventBody {
             tenant_id: tenant,
             user_id: event.user,
             login_id: event.login,
+            access_token_id: event.access_token,
             ip: event.address,
             request_id: event.request_id,
             operator: event.action.operator().cloned(),
@@ -88,6 +115,18 @@ impl Details {
             | Action::LoginsRevoked { ended, .. } => Self::Ended { ended },
             Action::ProfileChanged { ref changed } => Self::Changed {
                 changed: changed.clone(),
+            },
+            Action::AccessTokenCreated {
+                created,
+                ref scopes,
+                expires_at,
+            } => Self::CreatedToken {
+                created_access_token_id: created,
+                scopes: scopes.clone(),
+                expires_at,
+            },
+            Action::AccessTokenRevoked { revoked } => Self::RevokedToken {
+                revoked_access_token_id: revoked,
             },
             Action::SessionCreated { session }
             | Action::SessionChanged { session }
@@ -181,13 +220,19 @@ impl PartialSchema for EventBody {
         OneOfBuilder::new()
             .description(Some(
                 "An event: the common members, and the members of its type. An event with `operator` was caused by an \
-                 operator of the API, not by the user.",
+                 operator of the API, not by the user. An event with `accessTokenId` was caused by a personal access \
+                 token.",
             ))
             .item(of_user(&session, Some(("sessionId", reference::<Id>()))))
             .item(of_user(&plain, None))
             .item(of_user(&["login.refused"], Some(("attempts", count(4_294_967_295)))))
             .item(of_user(&["login.ended", "login.evicted"], ended_login()))
             .item(of_user(&["login.ended_all", "password.changed"], ended()))
+            .item(form(one_of(&["access_token.created"]), &created_token()))
+            .item(of_user(
+                &["access_token.revoked"],
+                Some(("revokedAccessTokenId", reference::<Id>())),
+            ))
             .item(of_user(&["user.profile_changed"], Some(("changed", changed_members()))))
             .item(by_operator(
                 &["user.resumed", "mail.suppressed", "mail.unsuppressed"],
@@ -238,6 +283,7 @@ fn form(kind: ObjectBuilder, details: &[(&str, RefOr<Schema>)]) -> ObjectBuilder
         .required("tenantId")
         .property("loginId", or_null(reference::<Id>()))
         .required("loginId")
+        .property("accessTokenId", reference::<Id>())
         .property("ip", or_null(address.clone().into()))
         .required("ip")
         .property("requestId", reference::<RequestId>())
@@ -257,6 +303,20 @@ fn changed_members() -> RefOr<Schema> {
             "The members of the account that were changed, without their values.",
         ))
         .into()
+}
+
+/// The details of a created personal access token.
+fn created_token() -> [(&'static str, RefOr<Schema>); 4] {
+    let scopes = ArrayBuilder::new()
+        .items(schema::text().enum_values(Some(Scope::NAMES.iter().copied())))
+        .min_items(Some(1))
+        .max_items(Some(Scope::NAMES.len()));
+    [
+        ("userId", reference::<Id>()),
+        ("createdAccessTokenId", reference::<Id>()),
+        ("scopes", scopes.into()),
+        ("expiresAt", reference::<Time>()),
+    ]
 }
 
 fn reference<T: ToSchema>() -> RefOr<Schema> {
@@ -322,6 +382,22 @@ mod tests {
                     changed: vec![ProfileMember::FirstName, ProfileMember::Avatar],
                 },
                 json!({ "changed": ["firstName", "avatar"] }),
+            ),
+            (
+                Action::AccessTokenCreated {
+                    created: id(),
+                    scopes: Scopes::new([Scope::ReadAudit]).unwrap(),
+                    expires_at: Timestamp::from_millis(0),
+                },
+                json!({
+                    "createdAccessTokenId": ID,
+                    "scopes": ["audit:read"],
+                    "expiresAt": "1970-01-01T00:00:00.000Z",
+                }),
+            ),
+            (
+                Action::AccessTokenRevoked { revoked: id() },
+                json!({ "revokedAccessTokenId": ID }),
             ),
             (Action::SessionCreated { session }, json!({ "sessionId": ID })),
             (Action::SessionChanged { session }, json!({ "sessionId": ID })),

@@ -84,6 +84,20 @@ pub(crate) fn letter(message: &Message, public_url: &str) -> Letter {
                 ),
             ],
         },
+        Message::AccessTokenCreated(source) => Letter {
+            subject: "A personal access token was created for your Coditect account",
+            paragraphs: vec![
+                "A personal access token was created for your Coditect account. A program that has it can act in your \
+                 name, as far as the token's scopes allow, until the token expires or you revoke it."
+                    .to_owned(),
+                details(source),
+                format!(
+                    "If you did not create it, another person has access to your account. Sign in at {public_url}, \
+                     revoke the token, and change your password. A new password signs out all devices, but revokes no \
+                     token."
+                ),
+            ],
+        },
     }
 }
 

@@ -47,6 +47,13 @@ pub(crate) const LOWER_BOUNDS: &[Count] = &[
     // Begin, account and the login's counter, commit; then, without a second begin, both again, commit.
     ("change password", 5),
     ("reauthenticate", 5),
+    // Begin, the login and the user's tokens, commit.
+    ("create a token", 3),
+    ("list tokens", 2),
+    // The token's rights and the role are read concurrently with the session.
+    ("get session, with a token", 2),
+    ("create session, with a token", 3),
+    ("revoke a token", 3),
     ("end a login", 3),
     // Begin, the login, commit.
     ("log out", 3),
@@ -169,6 +176,7 @@ async fn call_every_endpoint() -> (Vec<Count>, Vec<Value>) {
     let body = json!({ "password": "password456" });
     let proving = app.post("/v5/auth/reauthenticate").bearer(&token).json(&body).send();
     timed(&mut counts, "reauthenticate", proving).await.ok();
+    use_a_personal_access_token(app, &mut counts, &token).await;
     let account = json!({ "email": "a@example.com", "password": "password456" });
     let mut tokens = Vec::new();
     for _ in 0..3 {
@@ -196,6 +204,28 @@ async fn call_every_endpoint() -> (Vec<Count>, Vec<Value>) {
     let reading = app.get("/v5/docs").send();
     timed(&mut counts, "documentation page", reading).await;
     (counts, app.log_lines())
+}
+
+async fn use_a_personal_access_token(app: &TestApp, counts: &mut Vec<Count>, token: &str) {
+    let draft = json!({ "name": "one", "workspacePath": "/one" });
+    let body = json!({ "name": "CI", "scopes": ["sessions:read", "sessions:write"] });
+    let creating = app.post("/v5/users/me/tokens").bearer(token).json(&body).send();
+    let created = timed(counts, "create a token", creating).await.created();
+    let listing = app.get("/v5/users/me/tokens").bearer(token).send();
+    timed(counts, "list tokens", listing).await.ok();
+    let personal = text(&created["token"]);
+    let creating = || app.post("/v5/sessions").bearer(&personal).json(&draft).send();
+    // The first use of an hour writes when it was.
+    let session = creating().await.created();
+    let path = format!("/v5/sessions/{}", text(&session["id"]));
+    let getting = app.get(&path).bearer(&personal).send();
+    timed(counts, "get session, with a token", getting).await.ok();
+    timed(counts, "create session, with a token", creating())
+        .await
+        .created();
+    let path = format!("/v5/users/me/tokens/{}", text(&created["id"]));
+    let revoking = app.delete(&path).bearer(token).send();
+    timed(counts, "revoke a token", revoking).await.ok();
 }
 
 async fn timed(

@@ -131,7 +131,8 @@ fn domain(workspace: &mut Workspace<'_>) -> Result<(), String> {
         roles.insert_ahead_of(
             "Permission::ManageAccount => true",
             &render("Permission::ReadThings | "),
-        )
+        )?;
+        roles.insert_ahead_of("Self::ReadUsage | Self::ManageAccount", &render("Self::ReadThings | "))
     })?;
     workspace.edit("shared/domain/src/record/fixtures.rs", |fixtures, render| {
         let position = fixtures.line("        Kind::of::<User>(")?;
@@ -143,7 +144,7 @@ fn domain(workspace: &mut Workspace<'_>) -> Result<(), String> {
     })?;
     workspace.edit("shared/domain/README.md", |readme, render| {
         let position = readme.line("| `ReadAudit` |")?;
-        readme.insert(position, &render("| `ReadThings` | yes | yes | yes |"));
+        readme.insert(position, &render("| `ReadThings` | yes | yes | yes | logins only |"));
         let position = readme.line("| `tenants / {tenant_id} / idempotency ")?;
         let row = "| `tenants / {tenant_id} / things / {thing_id}` | `Thing`, version 1 | unlimited | |";
         readme.insert(position, &render(row));

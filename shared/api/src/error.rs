@@ -14,6 +14,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 pub use code::Code;
 use domain::SecurityEvent;
+use domain::access_tokens::Scope;
 use domain::text::Rejection;
 use domain::usage::Quota;
 use serde::Serialize;
@@ -52,6 +53,8 @@ pub struct ApiError {
     pub(crate) retry_after: Option<Duration>,
     pub(crate) security: Option<SecurityEvent>,
     pub(crate) quota: Option<Box<QuotaBody>>,
+    /// The scope that a personal access token lacks.
+    pub(crate) scope: Option<Scope>,
 }
 
 impl ApiError {
@@ -66,6 +69,7 @@ impl ApiError {
                 .then_some(Duration::from_secs(1)),
             security: None,
             quota: None,
+            scope: None,
         }
     }
 
@@ -179,11 +183,24 @@ impl From<domain::Error> for ApiError {
                 Self::new(Code::NotFound, "No resource with this id is available to this token.")
             }
             Error::Forbidden => Self::new(Code::Forbidden, "The role in this tenant does not allow this."),
+            Error::InsufficientScope(scope) => insufficient_scope(scope),
+            Error::InvalidToken => Self::new(
+                Code::InvalidToken,
+                "This API did not issue the personal access token, or it was revoked.",
+            ),
+            Error::ExpiredToken => Self::new(
+                Code::ExpiredToken,
+                "The personal access token has expired. Create another one.",
+            ),
+            Error::TooManyAccessTokens { used, limit } => too_many_access_tokens(used, limit),
             Error::ReauthenticationRequired => Self::new(
                 Code::ReauthenticationRequired,
                 "Enter the password at `POST /auth/reauthenticate`, and try again within ten minutes.",
             ),
-            Error::Revoked => Self::new(Code::RevokedToken, "The login of this token has ended. Log in again."),
+            Error::Revoked => Self::new(
+                Code::RevokedToken,
+                "The login of this token has ended, or its user has no access any more. Log in again.",
+            ),
             Error::Store(error @ kv::Error::Unavailable { .. }) => Self::new(
                 Code::StoreUnavailable,
                 "The database did not respond in time. Try again.",
@@ -225,6 +242,42 @@ pub(crate) fn expired_token() -> ApiError {
     )
 }
 
+/// The error for a personal access token that lacks this scope; `None` if only a login may do it.
+fn insufficient_scope(scope: Option<Scope>) -> ApiError {
+    let detail = match scope {
+        Some(scope) => format!(
+            "The personal access token needs the scope `{}` for this.",
+            scope.as_str()
+        )
+        .into(),
+        None => Cow::Borrowed(
+            "No scope of a personal access token allows this. Log in, and use the access token of the login.",
+        ),
+    };
+    ApiError {
+        scope,
+        ..ApiError::new(Code::InsufficientScope, detail)
+    }
+}
+
+/// The error for a user with as many personal access tokens as a user may have.
+fn too_many_access_tokens(used: usize, limit: usize) -> ApiError {
+    let detail = format!("The user has {used} of {limit} personal access tokens. Revoke one that is not used.");
+    ApiError {
+        quota: Some(Box::new(QuotaBody::access_tokens(used, limit))),
+        ..ApiError::new(Code::QuotaExceeded, detail)
+    }
+}
+
+/// The challenge for a token that lacks this scope (RFC 6750, section 3.1).
+fn scope_challenge(scope: Option<Scope>) -> HeaderValue {
+    let error = r#"Bearer error="insufficient_scope""#;
+    let challenge = scope.map(|scope| format!(r#"{error}, scope="{}""#, scope.as_str()));
+    challenge
+        .and_then(|challenge| HeaderValue::try_from(challenge).ok())
+        .unwrap_or(HeaderValue::from_static(error))
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.code.status().into_response();
@@ -236,6 +289,9 @@ impl IntoResponse for ApiError {
                 _ => "Bearer",
             };
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if self.code == Code::InsufficientScope {
+            headers.insert(header::WWW_AUTHENTICATE, scope_challenge(self.scope));
         }
         if let Some(wait) = self.retry_after {
             // Whole seconds (RFC 9110, section 10.2.3), rounded up so that a client never retries too early.

@@ -1,7 +1,7 @@
 //! The identity that a request's log line names.
 
 use domain::logins::SignedIn;
-use domain::{Caller, Credential, LoginId, TenantId, UserId};
+use domain::{AccessTokenId, Caller, Credential, LoginId, TenantId, UserId};
 use serde::Serialize;
 
 /// The ids behind a verified or newly issued token.
@@ -14,17 +14,24 @@ pub struct Identity {
     #[serde(rename = "user_id")]
     pub user: UserId,
     /// The login to which the token belongs.
-    #[serde(rename = "login_id")]
-    pub login: LoginId,
+    #[serde(rename = "login_id", skip_serializing_if = "Option::is_none")]
+    pub login: Option<LoginId>,
+    /// The personal access token.
+    #[serde(rename = "token_id", skip_serializing_if = "Option::is_none")]
+    pub token: Option<AccessTokenId>,
 }
 
 impl From<&Caller> for Identity {
     fn from(caller: &Caller) -> Self {
-        let Credential::Login(login) = caller.credential();
+        let (login, token) = match caller.credential() {
+            Credential::Login(login) => (Some(login), None),
+            Credential::AccessToken(token) => (None, Some(token)),
+        };
         Self {
             tenant: caller.tenant(),
             user: caller.user(),
             login,
+            token,
         }
     }
 }
@@ -34,7 +41,8 @@ impl From<&SignedIn> for Identity {
         Self {
             tenant: signed_in.tenant.id,
             user: signed_in.user.id,
-            login: signed_in.login.id,
+            login: Some(signed_in.login.id),
+            token: None,
         }
     }
 }

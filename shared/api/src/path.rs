@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
-use domain::{LoginId, SessionId};
+use domain::{AccessTokenId, LoginId, SessionId};
 
 use crate::error::ApiError;
 use crate::request_context::RequestContext;
@@ -42,6 +42,12 @@ impl PathId for SessionId {
 }
 
 impl PathId for LoginId {
+    fn parse(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+}
+
+impl PathId for AccessTokenId {
     fn parse(text: &str) -> Option<Self> {
         Self::parse(text)
     }

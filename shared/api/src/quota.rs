@@ -12,7 +12,8 @@ use crate::openapi::schema;
 #[schema(as = Quota)]
 pub struct QuotaBody {
     /// The quota: the tenant's sessions, the bytes of their records and of idempotency records, its idempotency keys of
-    /// the last 24 hours, and the audit events of the current day (UTC).
+    /// the last 24 hours, and the audit events of the current day (UTC); or the user's personal access tokens, which
+    /// have the same limit for every user.
     #[schema(schema_with = names)]
     name: &'static str,
     /// The amount in use.
@@ -24,7 +25,22 @@ pub struct QuotaBody {
 }
 
 fn names() -> RefOr<Schema> {
-    schema::text().enum_values(Some(Quota::NAMES.iter().copied())).into()
+    let names = Quota::NAMES.iter().copied().chain([ACCESS_TOKENS]);
+    schema::text().enum_values(Some(names)).into()
+}
+
+/// The name of the limit on a user's personal access tokens, which is no quota of a tenant.
+const ACCESS_TOKENS: &str = "accessTokens";
+
+impl QuotaBody {
+    /// The limit on a user's personal access tokens.
+    pub(crate) fn access_tokens(used: usize, limit: usize) -> Self {
+        Self {
+            name: ACCESS_TOKENS,
+            used: used as u64,
+            limit: Some(limit as u64),
+        }
+    }
 }
 
 impl From<Usage> for QuotaBody {

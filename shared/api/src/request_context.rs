@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::http::Request;
-use domain::Caller;
+use domain::{Caller, Confirmation};
 
 use crate::error::Code;
 use crate::identity::Identity;
@@ -30,8 +30,10 @@ struct Facts {
     server: Option<ServerRequest>,
     /// Counts the request until the last clone of the context is dropped.
     in_progress: Option<InProgress>,
-    /// Set as soon as a token has been verified.
+    /// Set as soon as a token has been verified, or a personal access token has been received.
     identity: OnceLock<Identity>,
+    /// Whether the identity is proved; not set if it was proved when it was set.
+    confirmation: OnceLock<Confirmation>,
     /// Set by an attempt to sign in.
     email: OnceLock<EmailDigest>,
 }
@@ -97,9 +99,12 @@ impl RequestContext {
         self.facts_mut().alias_prefix = prefix;
     }
 
-    /// Names the caller in the request's log line. A request has one token, so that verifying it again finds the same
-    /// identity.
+    /// Names the caller in the request's log line, once their identity is proved. A request has one token, so that
+    /// verifying it again finds the same identity.
     pub(crate) fn set_identity(&self, caller: &Caller) {
+        if let Some(confirmation) = caller.confirmation() {
+            let _ = self.0.confirmation.set(confirmation);
+        }
         let _ = self.0.identity.set(caller.into());
     }
 
@@ -137,8 +142,10 @@ impl RequestContext {
         self.0.server.map(|request| request.body_deadline)
     }
 
+    /// The identity, if it is proved.
     pub(crate) fn identity(&self) -> Option<Identity> {
-        self.0.identity.get().copied()
+        let is_proved = self.0.confirmation.get().is_none_or(Confirmation::is_given);
+        self.0.identity.get().copied().filter(|_| is_proved)
     }
 
     pub(crate) fn email(&self) -> Option<EmailDigest> {

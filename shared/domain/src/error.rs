@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::access_tokens::Scope;
 use crate::security::SecurityEvent;
 use crate::text::Rejection;
 use crate::usage::Usage;
@@ -60,6 +61,23 @@ pub enum Error {
     /// The caller is a member of the tenant, but their role does not grant the permission.
     #[error("the role in this tenant does not allow this")]
     Forbidden,
+    /// The personal access token lacks this scope; `None` if only a login has the permission.
+    #[error("the scopes of the personal access token do not allow this")]
+    InsufficientScope(Option<Scope>),
+    /// No personal access token has this digest, or not any more.
+    #[error("the personal access token does not exist")]
+    InvalidToken,
+    /// The personal access token has expired.
+    #[error("the personal access token has expired")]
+    ExpiredToken,
+    /// The user has as many personal access tokens as a user may have.
+    #[error("the user has {used} of {limit} personal access tokens")]
+    TooManyAccessTokens {
+        /// The number of tokens.
+        used: usize,
+        /// Their maximum number.
+        limit: usize,
+    },
     /// The caller has not entered the password lately, which the operation requires.
     #[error("the caller has to enter the password first")]
     ReauthenticationRequired,
@@ -92,17 +110,20 @@ impl Error {
             Self::PasswordRejected(_) => Some(SecurityEvent::PasswordRejected),
             Self::InvalidRefreshToken(event) => *event,
             Self::TooManyAttempts { event, .. } => Some(*event),
-            Self::QuotaExceeded(_) => Some(SecurityEvent::QuotaExceeded),
+            Self::QuotaExceeded(_) | Self::TooManyAccessTokens { .. } => Some(SecurityEvent::QuotaExceeded),
             Self::IdempotencyMismatch => Some(SecurityEvent::IdempotencyMismatch),
             Self::ForeignId => Some(SecurityEvent::ForeignId),
             Self::BadCursor => Some(SecurityEvent::ForeignCursor),
             Self::Forbidden => Some(SecurityEvent::Forbidden),
+            Self::InsufficientScope(_) => Some(SecurityEvent::InsufficientScope),
+            Self::InvalidToken => Some(SecurityEvent::InvalidToken),
             Self::Revoked => Some(SecurityEvent::RevokedToken),
             Self::PreferencesRejected(_)
             | Self::EmailTaken
             | Self::NotFound
             | Self::PreconditionFailed
             | Self::ReauthenticationRequired
+            | Self::ExpiredToken
             | Self::Corrupt { .. }
             | Self::Hashing(_)
             | Self::Store(_) => None,

@@ -8,6 +8,9 @@ use uuid::Uuid;
 /// The namespace of self-tenant ids. It must never change, because stored ids are derived from it.
 const SELF_TENANT: Uuid = Uuid::from_u128(0x5e1f_7e4a_c0d1_4ec7_8000_0000_0005_0001);
 
+/// The namespace of the ids of personal access tokens. It must never change, because stored ids are derived from it.
+const ACCESS_TOKENS: Uuid = Uuid::from_u128(0xacce_5570_c0d1_4ec7_8000_0000_0005_0002);
+
 /// A UUID with a type of its own.
 pub trait Id: Copy {
     /// Wraps `uuid`.
@@ -76,6 +79,8 @@ ids! {
     SessionId,
     /// An email to a user.
     MailId,
+    /// A personal access token.
+    AccessTokenId,
     /// An access token, or a request to which the front door gave no id.
     TokenId,
 }
@@ -84,6 +89,14 @@ impl TenantId {
     /// The id of a user's own tenant: the UUID v5 (RFC 9562) of the user's id under a fixed namespace.
     pub fn own(user: UserId) -> Self {
         Self(Uuid::new_v5(&SELF_TENANT, user.as_bytes()))
+    }
+}
+
+impl AccessTokenId {
+    /// The id of the token with this digest: the UUID v5 (RFC 9562) of the digest under a fixed namespace. So a request
+    /// knows it before it reads the store, and it does not reveal the digest.
+    pub(crate) fn of_digest(digest: &[u8; 32]) -> Self {
+        Self(Uuid::new_v5(&ACCESS_TOKENS, digest))
     }
 }
 
@@ -115,6 +128,12 @@ mod tests {
     fn the_id_of_a_users_own_tenant_is_stable() {
         let user = UserId::parse("0190d0a0-7c3e-7a11-8f3e-0123456789ab").unwrap();
         assert_eq!(TenantId::own(user).to_string(), "6a3bf5a8-a797-586a-8a9f-249fe0640660");
+    }
+
+    #[test]
+    fn the_id_of_a_personal_access_token_is_stable() {
+        let id = AccessTokenId::of_digest(&[7; 32]);
+        assert_eq!(id.to_string(), "88f292f4-b264-55be-8af9-26e68c781775");
     }
 
     proptest! {

@@ -9,6 +9,7 @@
 //! storage on a given transaction (never committing), `ops.rs` the operations on an [`Env`]. `README.md` has the
 //! complete key schema and explains how to change it.
 
+pub mod access_tokens;
 pub mod audit;
 mod bytes;
 pub mod check;
@@ -52,11 +53,11 @@ pub use client::{Address, Client, UserAgent};
 pub use clock::{Clock, SystemClock};
 pub use env::{Env, Limits};
 pub use error::{Error, Result};
-pub use id::{LoginId, MailId, SessionId, TenantId, TokenId, UserId};
+pub use id::{AccessTokenId, LoginId, MailId, SessionId, TenantId, TokenId, UserId};
 pub use id_generator::IdGenerator;
 pub use rng::{Rng, SystemRng};
 pub use role::{Permission, Role};
 pub use scope::TenantScope;
-pub use scope::caller::{Caller, Credential};
+pub use scope::caller::{Caller, Confirmation, Credential};
 pub use security::SecurityEvent;
 pub use time::Timestamp;

@@ -5,7 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
 
-/// What an operation requires of its caller's role.
+use crate::access_tokens::Scope;
+
+/// What an operation requires of its caller: a role that [allows](Role::allows) it, and of a personal access token also
+/// a [scope](Permission::scope).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permission {
     /// Read the tenant's sessions.
@@ -16,8 +19,20 @@ pub enum Permission {
     ReadAudit,
     /// Read how much of its quotas the tenant uses.
     ReadUsage,
-    /// See and change one's own account, with its logins and its password.
+    /// See and change one's own account, with its logins, its personal access tokens and its password.
     ManageAccount,
+}
+
+impl Permission {
+    /// The scope that a personal access token needs; `None` if no token has the permission, but only a login.
+    pub fn scope(self) -> Option<Scope> {
+        match self {
+            Self::ReadSessions => Some(Scope::ReadSessions),
+            Self::WriteSessions => Some(Scope::WriteSessions),
+            Self::ReadAudit => Some(Scope::ReadAudit),
+            Self::ReadUsage | Self::ManageAccount => None,
+        }
+    }
 }
 
 /// A member's role in a tenant.

@@ -14,7 +14,8 @@ pub enum SecurityEvent {
     TokenReuse,
     /// A replaced refresh token is used within its grace period: two tabs, a lost response, or a copy.
     TokenReplay,
-    /// An access token that this API did not issue, or a refresh token that names a login but is not one of its tokens.
+    /// An access token that this API did not issue, a personal access token that was revoked, or a refresh token that
+    /// names a login but is not one of its tokens.
     InvalidToken,
     /// An authentic access token whose login has ended.
     RevokedToken,
@@ -28,6 +29,8 @@ pub enum SecurityEvent {
     IdempotencyMismatch,
     /// An operation that the caller's role does not allow.
     Forbidden,
+    /// An operation that the scopes of a personal access token do not allow.
+    InsufficientScope,
     /// An unknown email or a wrong password.
     WrongPassword,
     /// The right password of an account that an operator has suspended.
@@ -89,6 +92,7 @@ impl SecurityEvent {
             | Self::ForeignOrigin
             | Self::IdempotencyMismatch
             | Self::Forbidden
+            | Self::InsufficientScope
             | Self::WrongPassword
             | Self::SuspendedAccount
             | Self::PasswordRejected

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use domain::access_tokens::{AccessToken, LastUse, Scope, Scopes, TokenDigest, TokenRights};
 use domain::audit::{Action, Event};
 use domain::id::Id;
 use domain::logins::{Login, LoginExpiry, TokenFamily};
@@ -15,7 +16,7 @@ use domain::text::Name;
 use domain::usage::{OwnLimits, Quota};
 use domain::users::profile::{AvatarDigest, Preferences, Profile, ProfileMember};
 use domain::users::{Email, User};
-use domain::{Address, LoginId, Role, SessionId, SystemRng, TenantId, Timestamp, UserAgent, UserId};
+use domain::{AccessTokenId, Address, LoginId, Role, SessionId, SystemRng, TenantId, Timestamp, UserAgent, UserId};
 use kv::{Key, Range};
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -49,6 +50,12 @@ fn address() -> impl Strategy<Value = Address> {
     any::<std::net::IpAddr>().prop_map(Address::new)
 }
 
+fn scopes() -> impl Strategy<Value = Scopes> {
+    let all: Vec<_> = Scope::all().collect();
+    let max = all.len();
+    prop::sample::subsequence(all, 1..=max).prop_map(|scopes| Scopes::new(scopes).expect("there is a scope"))
+}
+
 fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         Just(Action::Registered),
@@ -64,6 +71,12 @@ fn action() -> impl Strategy<Value = Action> {
         any::<usize>().prop_map(|ended| Action::PasswordChanged { ended }),
         prop::collection::vec(prop::sample::select(&MEMBERS[..]), 1..5)
             .prop_map(|changed| Action::ProfileChanged { changed }),
+        (id(), scopes(), time()).prop_map(|(created, scopes, expires_at)| Action::AccessTokenCreated {
+            created,
+            scopes,
+            expires_at,
+        }),
+        id().prop_map(|revoked| Action::AccessTokenRevoked { revoked }),
         id().prop_map(|session| Action::SessionCreated { session }),
         id().prop_map(|session| Action::SessionChanged { session }),
         id().prop_map(|session| Action::SessionDeleted { session }),
@@ -196,10 +209,11 @@ proptest! {
     #[test]
     fn audit_events_round_trip(
         action in action(), at in time(), user in prop::option::of(id::<UserId>()),
-        login in prop::option::of(id::<LoginId>()), address in prop::option::of(address()), request_id in "\\PC{0,100}",
+        login in prop::option::of(id::<LoginId>()), access_token in prop::option::of(id::<AccessTokenId>()),
+        address in prop::option::of(address()), request_id in "\\PC{0,100}",
     ) {
         let name = action.name();
-        let event = Event { action, at, user, login, address, request_id };
+        let event = Event { action, at, user, login, access_token, address, request_id };
         round_trips(&event)?;
         let json = String::from_utf8(record::encode(&event).expect("the record encodes")).expect("the record is JSON");
         prop_assert!(json.contains(&format!(r#""type":"{name}""#)), "{}", json);
@@ -210,6 +224,22 @@ proptest! {
         reason in prop::sample::select(vec![Reason::Bounce, Reason::Complaint, Reason::Operator]), at in time(),
     ) {
         round_trips(&Suppression { reason, at })?;
+    }
+
+    #[test]
+    fn personal_access_tokens_round_trip(
+        id in id::<AccessTokenId>(), user in id::<UserId>(), tenant in id::<TenantId>(), name in name(),
+        scopes in scopes(), created_at in time(), expires_at in time(), last_used_at in prop::option::of(time()),
+        text in "\\PC{0,20}",
+    ) {
+        round_trips(&TokenRights { user, tenant, scopes: scopes.clone(), expires_at })?;
+        let digest = TokenDigest::of(&text);
+        let token = AccessToken {
+            id, user, tenant, name, scopes, created_at, expires_at, last_used_at, digest,
+            newer: NewerMembers::default(),
+        };
+        round_trips(&token)?;
+        prop_assert_eq!(project::<LastUse>(&token), token.into());
     }
 
     #[test]
@@ -230,7 +260,7 @@ proptest! {
     #[test]
     fn keys_of_two_users_never_overlap(
         one in id::<UserId>(), other in id::<UserId>(), tenant in id::<TenantId>(), login in id::<LoginId>(),
-        email in email(),
+        token in id::<AccessTokenId>(), email in email(),
     ) {
         prop_assume!(one != other);
         let all = |user| [
@@ -238,6 +268,7 @@ proptest! {
             domain::tenants::keys::membership(user, tenant),
             domain::logins::keys::login(user, login),
             domain::users::profile::keys::profile(user),
+            domain::access_tokens::keys::token(user, token),
         ];
         let index = domain::users::keys::by_email(&email);
         for (key, foreign) in all(one).iter().zip(all(other).iter()) {

@@ -8,18 +8,21 @@ use api::config::{CookieOrigins, Origins};
 use api::{AppState, LogSink, Observer, RequestContext};
 use axum::body::{Body, Bytes};
 use axum::http::{Request, Response};
+use domain::access_tokens::ops::{Creation, Draft};
+use domain::access_tokens::{self, Scope, Scopes};
 use domain::logins::{self, Lifetime, Login, SignedIn};
 use domain::mail::outbox::Outbox;
 use domain::password::Policy;
 use domain::password::{Hasher, Password};
 use domain::readiness::Readiness;
 use domain::tenants::{self, Membership};
+use domain::text::Name;
 use domain::throttle::Rules;
 use domain::usage::Quotas;
 use domain::usage::rate::TenantRate;
 use domain::users::ops::Registration;
 use domain::users::{self, Email};
-use domain::{Clock as _, Env, IdGenerator, Limits, Role, SystemClock, SystemRng};
+use domain::{AccessTokenId, Clock as _, Env, IdGenerator, Limits, Role, SystemClock, SystemRng};
 use http_body_util::BodyExt as _;
 use jwt::{Secret, SigningKey, Subject, Tokens};
 use kv::{Entry, Key, Order, Query, Range};
@@ -252,6 +255,27 @@ impl TestApp {
             ..guest.signed_in.clone()
         };
         self.sign_in(&self.actor(member)).await
+    }
+
+    /// Creates a personal access token of the actor for their tenant, below HTTP. It expires after `lifetime`. Returns
+    /// its id, and the token.
+    pub async fn access_token(
+        &self,
+        actor: &Actor,
+        scopes: impl IntoIterator<Item = Scope>,
+        lifetime: Duration,
+    ) -> (AccessTokenId, String) {
+        let draft = Draft {
+            name: Name::parse("a token").expect("the name is valid"),
+            scopes: Scopes::new(scopes).expect("the token has a scope"),
+            tenant: Some(actor.signed_in.tenant.id),
+            expires_at: Some(self.clock.now().plus(lifetime)),
+        };
+        let created = access_tokens::ops::create(&self.env, &actor.caller(), draft, None).await;
+        match created.expect("the token is created") {
+            Creation::Fresh(token, text) => (token.id, text.reveal().to_owned()),
+            Creation::Replayed(_) => unreachable!("the request has no idempotency key"),
+        }
     }
 
     /// All entries of the store in key order, including the commit markers of engines that write them.

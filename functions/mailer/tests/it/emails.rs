@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use api::config::{MailSettings, MailTransport};
+use domain::access_tokens::Scope;
 use domain::mail::ops::{self, Delivered, deliver};
 use mailer::Mailer;
 use serde_json::json;
@@ -107,6 +108,31 @@ async fn the_first_rejected_replay_of_a_refresh_token_sends_an_email() {
         "{email}"
     );
     assert!(email.contains("this signs out all devices"), "{email}");
+}
+
+#[tokio::test]
+async fn a_new_personal_access_token_sends_an_email_without_the_token() {
+    let app = TestApp::start(auth::router());
+    let folder = tempfile::tempdir().unwrap();
+    let alice = app.register("alice@example.com").await;
+    let (_, token) = app
+        .access_token(&alice, [Scope::ReadSessions], Duration::from_hours(1))
+        .await;
+    mailer(folder.path()).run(app.env.clone(), Duration::MAX).await.unwrap();
+    let [email] = &files(folder.path())[..] else {
+        panic!("one email is sent");
+    };
+    for part in [
+        "To: alice@example.com\r\n",
+        "A personal access token was created",
+        "https://ide.example.org",
+    ] {
+        assert!(email.contains(part), "{part}: {email}");
+    }
+    assert!(
+        !email.contains("coditect_pat_") && !email.contains(&token[13..40]),
+        "{email}"
+    );
 }
 
 #[tokio::test]

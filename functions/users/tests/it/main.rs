@@ -7,6 +7,7 @@ mod exact;
 mod front_doors;
 mod legacy;
 mod rate;
+mod tokens;
 mod usage;
 
 use axum::http::HeaderName;

@@ -81,6 +81,8 @@ pub async fn flow(target: &impl Target) {
         ]
     );
 
+    use_a_personal_access_token(target, &phone).await;
+
     target.post("/api/v5/auth/logout").bearer(&laptop).send().await.ok();
     target
         .get("/api/v5/sessions")
@@ -120,6 +122,31 @@ async fn use_cookies(target: &impl Target) {
     let elsewhere = Browser::with_page_of("https://evil.example.com");
     let request = elsewhere.complete(target.post("/v5/auth/login").json(&page));
     request.send().await.assert_problem(403, Code::OriginNotAllowed);
+}
+
+async fn use_a_personal_access_token(target: &impl Target, login: &str) {
+    let draft = json!({ "name": "CI", "scopes": ["sessions:read"] });
+    let created = target.post("/api/v5/users/me/tokens").bearer(login).json(&draft);
+    let created = created.send().await.created();
+    let token = created["token"].as_str().unwrap();
+    target.get("/api/v5/sessions").bearer(token).send().await.ok();
+    target
+        .get("/api/v5/audit")
+        .bearer(token)
+        .send()
+        .await
+        .assert_problem(403, Code::InsufficientScope);
+    let listed = target.get("/v5/users/me/tokens").bearer(login).send().await.ok();
+    assert_eq!(listed["tokens"][0]["id"], created["id"]);
+    assert!(listed["tokens"][0]["lastUsedAt"].is_string(), "{listed}");
+    let path = format!("/api/v5/users/me/tokens/{}", created["id"].as_str().unwrap());
+    target.delete(&path).bearer(login).send().await.ok();
+    target
+        .get("/api/v5/sessions")
+        .bearer(token)
+        .send()
+        .await
+        .assert_problem(401, Code::InvalidToken);
 }
 
 async fn read_public_documents(target: &impl Target) {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use axum::http::Method;
 use domain::Role;
+use domain::access_tokens::Scope;
 use serde_json::{Value, json};
 
 /// One operation.
@@ -13,6 +14,8 @@ pub struct Operation {
     /// As in the route table.
     pub path: &'static str,
     pub access: Access,
+    /// The scope with which a personal access token may do it; `None` if only a login may.
+    pub scope: Option<Scope>,
     /// The kind of resource that `{id}` in the path identifies.
     pub resource: Option<Resource>,
     /// The request body, if the operation has one.
@@ -41,6 +44,8 @@ pub enum Resource {
     Session,
     /// Another login of the caller.
     Login,
+    /// A personal access token of the caller.
+    AccessToken,
 }
 
 /// The values from which the body of a request is made.
@@ -68,9 +73,17 @@ impl Operation {
             method,
             path,
             access,
+            scope: None,
             resource: None,
             body: None,
             success,
+        }
+    }
+
+    fn with_scope(self, scope: Scope) -> Self {
+        Self {
+            scope: Some(scope),
+            ..self
         }
     }
 
@@ -97,7 +110,7 @@ impl Operation {
 /// Every operation.
 pub fn operations() -> Vec<Operation> {
     use Access::{Logout, Public, RefreshToken};
-    use Resource::{Login, Session};
+    use Resource::{AccessToken, Login, Session};
     let get = |path, access| Operation::new(Method::GET, path, access, 200);
     let post = |path, access, success| Operation::new(Method::POST, path, access, success);
     let patch = |path, access| Operation::new(Method::PATCH, path, access, 200);
@@ -118,21 +131,31 @@ pub fn operations() -> Vec<Operation> {
             .with_body(|who| json!({ "currentPassword": who.password, "newPassword": who.new_password })),
         post("/auth/reauthenticate", OWN_ACCOUNT, 200).with_body(|who| json!({ "password": who.password })),
         get("/.well-known/jwks.json", Public),
-        get("/audit", OWN_TENANT),
+        get("/audit", OWN_TENANT).with_scope(Scope::ReadAudit),
         get("/users/me", OWN_ACCOUNT),
         patch("/users/me", OWN_ACCOUNT)
             .with_body(|who| json!({ "firstName": who.text, "preferences": { "text": who.text } })),
         get("/users/me/usage", READ_TENANT),
+        post("/users/me/tokens", OWN_ACCOUNT, 201)
+            .with_body(|who| json!({ "name": who.text, "scopes": ["sessions:read"] })),
+        get("/users/me/tokens", OWN_ACCOUNT),
+        delete("/users/me/tokens/{id}", OWN_ACCOUNT).with_id_of(AccessToken),
         get("/auth/logins", OWN_ACCOUNT),
         delete("/auth/logins/{id}", OWN_ACCOUNT).with_id_of(Login),
         post("/sessions", WRITE_TENANT, 201)
+            .with_scope(Scope::WriteSessions)
             .with_body(|who| json!({ "name": who.text, "workspacePath": format!("/{}", who.text) })),
-        get("/sessions", READ_TENANT),
-        get("/sessions/{id}", READ_TENANT).with_id_of(Session),
+        get("/sessions", READ_TENANT).with_scope(Scope::ReadSessions),
+        get("/sessions/{id}", READ_TENANT)
+            .with_scope(Scope::ReadSessions)
+            .with_id_of(Session),
         patch("/sessions/{id}", WRITE_TENANT)
+            .with_scope(Scope::WriteSessions)
             .with_id_of(Session)
             .with_body(|who| json!({ "name": who.text })),
-        delete("/sessions/{id}", WRITE_TENANT).with_id_of(Session),
+        delete("/sessions/{id}", WRITE_TENANT)
+            .with_scope(Scope::WriteSessions)
+            .with_id_of(Session),
     ]
 }
 

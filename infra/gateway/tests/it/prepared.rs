@@ -1,9 +1,15 @@
 //! An operation, ready to be called: an account that may do it, and the resources that it needs.
 
+use std::time::Duration;
+
+use domain::access_tokens::Scope;
 use serde_json::json;
 use testkit::{Actor, Target as _, TestApp, TestRequest};
 
 use crate::operations::{Operation, Person, Resource};
+
+/// The lifetime of a personal access token.
+const LIFETIME: Duration = Duration::from_hours(24);
 
 /// An account and a resource of its own for one operation.
 pub struct Prepared<'a> {
@@ -25,6 +31,10 @@ impl<'a> Prepared<'a> {
         let id = match operation.resource {
             None => String::new(),
             Some(Resource::Login) => app.sign_in(&actor).await.signed_in.login.id.to_string(),
+            Some(Resource::AccessToken) => {
+                let (id, _) = app.access_token(&actor, [Scope::ReadSessions], LIFETIME).await;
+                id.to_string()
+            }
             Some(Resource::Session) => session["id"].as_str().unwrap().to_owned(),
         };
         let person = Person {

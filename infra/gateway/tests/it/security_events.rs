@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use axum::http::{HeaderName, header};
+use domain::access_tokens::Scope;
 use domain::operator::{self, Operator, UserName};
 use domain::security::{Attack, SecurityEvent};
 use domain::text::Name;
@@ -120,7 +121,8 @@ async fn tokens(seen: &mut Seen) {
 
 async fn rejections(seen: &mut Seen) {
     use SecurityEvent::{
-        Forbidden, ForeignCursor, ForeignId, IdempotencyMismatch, PasswordRejected, SuspendedAccount, WrongPassword,
+        Forbidden, ForeignCursor, ForeignId, IdempotencyMismatch, InsufficientScope, InvalidToken, PasswordRejected,
+        SuspendedAccount, WrongPassword,
     };
     let app = TestApp::start(gateway::router());
     let alice = app.register("alice@example.com").await;
@@ -137,6 +139,22 @@ async fn rejections(seen: &mut Seen) {
 
     let viewer = app.add_member(&bob, &alice, Role::Viewer).await;
     seen.send(&app, create(&viewer), 403, Forbidden).await;
+    let (token_id, token) = app
+        .access_token(&alice, [Scope::ReadSessions], Duration::from_hours(1))
+        .await;
+    assert_event(&app, &app.get("/v5/sessions").bearer(&token).send().await, None);
+    let create_with_token = app.post("/v5/sessions").bearer(&token).json(&body);
+    seen.send(&app, create_with_token, 403, InsufficientScope).await;
+    app.delete(&format!("/v5/users/me/tokens/{token_id}"))
+        .by(&alice)
+        .send()
+        .await
+        .ok();
+    seen.send(&app, app.get("/v5/sessions").bearer(&token), 401, InvalidToken)
+        .await;
+    let truncated = &token[..token.len() - 1];
+    seen.send(&app, app.get("/v5/sessions").bearer(truncated), 401, InvalidToken)
+        .await;
     let id = page["sessions"][0]["id"].as_str().unwrap();
     let path = format!("/v5/sessions/{id}");
     seen.send(&app, app.get(&path).by(&bob), 404, ForeignId).await;

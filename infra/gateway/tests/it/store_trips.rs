@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use domain::access_tokens::Scope;
 use kv::faulty::{Latency, Plan};
 use serde_json::json;
-use testkit::{Target as _, TestApp, TestStore};
+use testkit::{Target as _, TestApp, TestRequest, TestStore};
 use tokio::time::Instant;
 
 use crate::layout::read;
@@ -84,6 +85,34 @@ async fn the_order_and_type_of_audit_events_cost_no_store_trip() {
         let response = app.get(&format!("/v5/audit{query}")).by(&actor).send().await;
         assert_eq!(app.log_line(&response)["store_trips"], 2, "{query}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_personal_access_token_costs_no_store_trip_except_once_an_hour() {
+    const HOUR: Duration = Duration::from_hours(1);
+    let store = TestStore::lmdb();
+    let app = with_latency(&store, Plan::default());
+    let actor = app.register("alice@example.com").await;
+    let (_, token) = app.access_token(&actor, Scope::all(), 24 * HOUR).await;
+    let draft = json!({ "name": "one", "workspacePath": "/one" });
+    let session = app.post("/v5/sessions").by(&actor).json(&draft).send().await.created();
+    let path = &format!("/v5/sessions/{}", session["id"].as_str().unwrap());
+    let trips = async |request: TestRequest<'_, TestApp>| {
+        let response = request.bearer(&token).send().await;
+        assert!(response.status.is_success(), "{}", response.body);
+        app.log_line(&response)["store_trips"].as_u64().unwrap()
+    };
+    // The first use of an hour is written afterwards: begin, read, commit.
+    assert_eq!(trips(app.get(path)).await, 2 + 3);
+    for name in ["two", "three"] {
+        assert_eq!(trips(app.get(path)).await, 2);
+        assert_eq!(trips(app.get("/v5/sessions")).await, 3);
+        assert_eq!(trips(app.get("/v5/audit")).await, 2);
+        assert_eq!(trips(app.post("/v5/sessions").json(&draft)).await, 3);
+        assert_eq!(trips(app.patch(path).json(&json!({ "name": name }))).await, 3);
+        app.clock.advance(HOUR.saturating_sub(Duration::from_secs(1)));
+    }
+    assert_eq!(trips(app.post("/v5/sessions").json(&draft)).await, 3 + 3);
 }
 
 #[tokio::test(start_paused = true)]

@@ -49,11 +49,11 @@ codes! {
     InvalidCredentials = "INVALID_CREDENTIALS", UNAUTHORIZED, "Email or password is wrong";
     /// The request has no access token.
     MissingToken = "MISSING_TOKEN", UNAUTHORIZED, "An access token is required";
-    /// This API did not issue the access token.
+    /// This API did not issue the access token, or it is a personal access token that was revoked.
     InvalidToken = "INVALID_TOKEN", UNAUTHORIZED, "The access token is not valid";
     /// The access token was valid, but has expired.
     ExpiredToken = "EXPIRED_TOKEN", UNAUTHORIZED, "The access token has expired";
-    /// The access token's login has ended.
+    /// The access token's login has ended, or its user has no access any more.
     RevokedToken = "REVOKED_TOKEN", UNAUTHORIZED, "The login has ended";
     /// The refresh token is unknown, has expired, or was used before.
     InvalidRefreshToken = "INVALID_REFRESH_TOKEN", UNAUTHORIZED, "The refresh token is not valid";
@@ -67,6 +67,8 @@ codes! {
     Internal = "INTERNAL", INTERNAL_SERVER_ERROR, "Internal error";
     /// The caller's role is too low.
     Forbidden = "FORBIDDEN", FORBIDDEN, "The role does not allow this";
+    /// The scopes of the personal access token do not allow it.
+    InsufficientScope = "INSUFFICIENT_SCOPE", FORBIDDEN, "The token's scopes do not allow this";
     /// The password is right, but an operator has suspended the account.
     AccountSuspended = "ACCOUNT_SUSPENDED", FORBIDDEN, "The account is suspended";
     /// The password was not entered lately.

@@ -122,7 +122,8 @@ impl FinishedRequest {
                     client_address = self.client_address.map(field::display),
                     tenant_id = self.identity.map(|identity| field::display(identity.tenant)),
                     user_id = self.identity.map(|identity| field::display(identity.user)),
-                    login_id = self.identity.map(|identity| field::display(identity.login)),
+                    login_id = self.identity.and_then(|identity| identity.login).map(field::display),
+                    token_id = self.identity.and_then(|identity| identity.token).map(field::display),
                     email_digest = self.email_digest.map(field::display),
                     security = self.security.map(SecurityEvent::as_str),
                     store_trips = self.store_trips,
@@ -228,7 +229,7 @@ impl FinishedRequest {
     /// A request whose line has every member.
     pub(crate) fn sample() -> Self {
         use domain::id::Id as _;
-        use domain::{LoginId, TenantId, UserId};
+        use domain::{AccessTokenId, LoginId, TenantId, UserId};
         use uuid::Uuid;
 
         use crate::config::AddressDetail;
@@ -247,7 +248,8 @@ impl FinishedRequest {
             identity: Some(Identity {
                 tenant: TenantId::from_uuid(Uuid::from_u128(1)),
                 user: UserId::from_uuid(Uuid::from_u128(2)),
-                login: LoginId::from_uuid(Uuid::from_u128(3)),
+                login: Some(LoginId::from_uuid(Uuid::from_u128(3))),
+                token: Some(AccessTokenId::from_uuid(Uuid::from_u128(4))),
             }),
             email_digest: Some(EmailDigest::sample()),
             security: Some(SecurityEvent::TokenReuse),

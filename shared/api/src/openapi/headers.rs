@@ -19,6 +19,9 @@ const ALWAYS: [&str; 5] = [
     "Strict-Transport-Security",
 ];
 
+/// The values of `WWW-Authenticate`.
+const CHALLENGE: &str = r#"^Bearer( error="invalid_token"| error="insufficient_scope"(, scope="[a-z]+:[a-z]+")?)?$"#;
+
 pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
     let seconds = ObjectBuilder::new()
         .schema_type(Type::Integer)
@@ -75,10 +78,11 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
         ),
         (
             "WWW-Authenticate",
-            "The required authentication scheme (RFC 6750), with an `error` if the request had a token.",
+            "The required authentication scheme (RFC 6750), with an `error` if the request had a token, and the scope \
+             that a personal access token lacks.",
             text()
-                .max_length(Some(28))
-                .pattern(Some(r#"^Bearer( error="invalid_token")?$"#))
+                .max_length(Some(58))
+                .pattern(Some(CHALLENGE))
                 .examples(["Bearer"])
                 .build(),
         ),
@@ -157,6 +161,12 @@ pub(super) fn optional(header: RefOr<Header>) -> RefOr<Header> {
     };
     header.extensions = Some(Extensions::from_iter([("required", false)]));
     header.into()
+}
+
+/// Adds a header that only some of the responses with these codes have.
+pub(super) fn add_optional(response: &mut Response, name: &str) {
+    let header = all().remove(name).expect("it is described");
+    response.headers.insert(name.to_owned(), optional(header));
 }
 
 /// Adds the headers of every response, and turns the headers that a handler names into references.

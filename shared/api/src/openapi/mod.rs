@@ -104,10 +104,10 @@ fn server(url: &str, description: &str) -> Server {
 
 fn components() -> Components {
     let mut token = Http::new(HttpAuthScheme::Bearer);
-    token.bearer_format = Some("JWT".to_owned());
     token.description = Some(
-        "The `token` in the responses of registering, logging in and refreshing. It is valid for a day by default, and \
-         only until its login ends."
+        "The `token` in the responses of registering, logging in and refreshing, a JWT. It is valid for a day by \
+         default, and only until its login ends. Or a personal access token, `coditect_pat_` and 94 letters and \
+         digits, which is valid until it expires or is revoked, and for what its scopes allow."
             .to_owned(),
     );
     let mut components = Components::new();
@@ -216,11 +216,12 @@ fn implied_codes(operation: &Operation, writes: bool) -> BTreeSet<Code> {
         Some(accepted) if !accepted.contains(&access_token) => {}
         // The token is optional, and one that expired lately is accepted: see `api::LogoutCaller`.
         Some(accepted) if accepted.contains(&no_token) => {
-            codes.extend([Code::InvalidToken, Code::ExpiredToken]);
+            codes.extend([Code::InvalidToken, Code::ExpiredToken, Code::InsufficientScope]);
         }
         // The operation reads the token's login from the store.
         Some(_) => {
             codes.extend(problems::TOKEN);
+            codes.insert(Code::InsufficientScope);
             codes.insert(Code::StoreUnavailable);
             if writes {
                 codes.insert(Code::StoreFull);

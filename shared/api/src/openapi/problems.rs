@@ -156,6 +156,9 @@ pub(super) fn response(codes: &[Code]) -> Response {
         _ => {}
     }
     headers::refer(&mut response);
+    if status == StatusCode::FORBIDDEN && codes.contains(&Code::InsufficientScope) {
+        headers::add_optional(&mut response, "WWW-Authenticate");
+    }
     response
 }
 
@@ -181,6 +184,7 @@ fn sample(code: Code) -> ApiError {
         Code::BodyTooLarge => crate::json::body_too_large(),
         Code::Internal => ApiError::internal("an example"),
         Code::Forbidden => Error::Forbidden.into(),
+        Code::InsufficientScope => Error::InsufficientScope(Some(domain::access_tokens::Scope::WriteSessions)).into(),
         Code::AccountSuspended => Error::Suspended.into(),
         Code::ReauthenticationRequired => Error::ReauthenticationRequired.into(),
         Code::OriginNotAllowed => crate::cookies::origin_not_allowed("an example"),

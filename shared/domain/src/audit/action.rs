@@ -8,8 +8,10 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::id::{LoginId, SessionId};
+use crate::access_tokens::Scopes;
+use crate::id::{AccessTokenId, LoginId, SessionId};
 use crate::text::Name;
+use crate::time::Timestamp;
 use crate::usage::Quota;
 use crate::users::profile::ProfileMember;
 
@@ -109,6 +111,20 @@ actions! {
     "user.profile_changed" => ProfileChanged {
         /// The members that were changed.
         changed: Vec<ProfileMember>
+    },
+    /// The user created a personal access token.
+    "access_token.created" => AccessTokenCreated {
+        /// The token.
+        created: AccessTokenId,
+        /// What it may do at most.
+        scopes: Scopes,
+        /// When it expires.
+        expires_at: Timestamp
+    },
+    /// The user revoked a personal access token.
+    "access_token.revoked" => AccessTokenRevoked {
+        /// The token.
+        revoked: AccessTokenId
     },
     /// A session was created.
     "session.created" => SessionCreated {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use self::action::{Action, UnknownAction};
 pub use self::listing::{ActionName, Direction, Listing};
 use crate::client::{Address, Client};
-use crate::id::{LoginId, UserId};
+use crate::id::{AccessTokenId, LoginId, UserId};
 use crate::record::{Projection, Record};
 use crate::scope::caller::{Caller, Credential};
 use crate::time::Timestamp;
@@ -32,6 +32,8 @@ pub struct Event {
     pub user: Option<UserId>,
     /// The login that was used, if any.
     pub login: Option<LoginId>,
+    /// The personal access token that was used, if any.
+    pub access_token: Option<AccessTokenId>,
     /// The client address.
     pub address: Option<Address>,
     /// The request that did it.
@@ -40,6 +42,37 @@ pub struct Event {
 
 impl Record for Event {
     const KIND: &'static str = "audit event";
+    const VERSION: u32 = 2;
+
+    fn from_version(version: u32, data: &str) -> Option<serde_json::Result<Self>> {
+        (version == 1).then(|| serde_json::from_str::<EventV1>(data).map(Self::from))
+    }
+}
+
+/// Version 1 of the record, from before personal access tokens.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct EventV1 {
+    action: Action,
+    at: Timestamp,
+    user: Option<UserId>,
+    login: Option<LoginId>,
+    address: Option<Address>,
+    request_id: String,
+}
+
+impl From<EventV1> for Event {
+    fn from(event: EventV1) -> Self {
+        Self {
+            action: event.action,
+            at: event.at,
+            user: event.user,
+            login: event.login,
+            access_token: None,
+            address: event.address,
+            request_id: event.request_id,
+        }
+    }
 }
 
 /// When an event happened: all that its retention depends on.
@@ -61,8 +94,14 @@ impl From<Event> for EventTime {
 impl Event {
     /// An action of a caller.
     pub fn by(caller: &Caller, action: Action) -> Self {
-        let Credential::Login(login) = caller.credential();
-        Self::of(caller.user(), Some(login), caller.client(), caller.at(), action)
+        let (login, access_token) = match caller.credential() {
+            Credential::Login(login) => (Some(login), None),
+            Credential::AccessToken(token) => (None, Some(token)),
+        };
+        Self {
+            access_token,
+            ..Self::of(caller.user(), login, caller.client(), caller.at(), action)
+        }
     }
 
     /// An action on a user's account, or on the tenant alone.
@@ -78,6 +117,7 @@ impl Event {
             at,
             user: user.into(),
             login,
+            access_token: None,
             address: client.address,
             request_id: client.request_id.clone(),
         }

@@ -2,6 +2,8 @@
 
 use kv::{Entry, Key, Txn};
 
+use crate::access_tokens::ops::Created;
+use crate::access_tokens::{self, AccessToken, TokenRights};
 use crate::audit::{self, Event};
 use crate::error::{Error, Result};
 use crate::expiry;
@@ -16,6 +18,7 @@ use crate::sessions::{self, SearchText, Session};
 use crate::suppressions::Suppression;
 use crate::tenants::{self, Kind, Membership, Tenant};
 use crate::throttle;
+use crate::time::Timestamp;
 use crate::usage::store::Counted;
 use crate::usage::{self, OwnLimits, Quota};
 use crate::users::ops::Registered;
@@ -57,9 +60,9 @@ pub(super) async fn check(txn: &Txn, entry: &Entry) -> Result<Checked> {
     Ok(check.checked)
 }
 
-struct Check<'a> {
+pub(super) struct Check<'a> {
     txn: &'a Txn,
-    entry: &'a Entry,
+    pub(super) entry: &'a Entry,
     checked: Checked,
 }
 
@@ -68,30 +71,30 @@ impl Check<'_> {
         self.checked.problems.push(problem.into());
     }
 
-    fn expect(&mut self, holds: bool, problem: &str) {
+    pub(super) fn expect(&mut self, holds: bool, problem: &str) {
         if !holds {
             self.problem(problem);
         }
     }
 
     /// The entry's record; `None` and a finding if it cannot be decoded.
-    fn decode<T: Record>(&mut self) -> Option<T> {
+    pub(super) fn decode<T: Record>(&mut self) -> Option<T> {
         let decoded = record::decode(&self.entry.value);
         self.ok(decoded)
     }
 
     /// The value; `None` and a finding if it could not be decoded.
-    fn ok<T>(&mut self, decoded: Result<T>) -> Option<T> {
+    pub(super) fn ok<T>(&mut self, decoded: Result<T>) -> Option<T> {
         decoded.map_err(|error| self.problem(error.to_string())).ok()
     }
 
     /// Another entry's record; `None` if it does not exist. One that cannot be decoded has a finding of its own.
-    async fn find<T: Record>(&self, key: &Key) -> Result<Option<Result<T>>> {
+    pub(super) async fn find<T: Record>(&self, key: &Key) -> Result<Option<Result<T>>> {
         let value = self.txn.get(key).await?;
         Ok(value.map(|value| record::decode(&value)))
     }
 
-    async fn exists(&self, key: &Key) -> Result<bool> {
+    pub(super) async fn exists(&self, key: &Key) -> Result<bool> {
         Ok(self.txn.get(key).await?.is_some())
     }
 
@@ -100,19 +103,10 @@ impl Check<'_> {
             Place::User(id) => self.user(id).await,
             Place::Email(email) => self.email(&email).await,
             Place::Login(user, id) => self.login(user, id).await,
-            Place::Membership(user, tenant) => {
-                let Some(membership) = self.decode::<Membership>() else {
-                    return Ok(());
-                };
-                let is_right = membership.user == user && membership.tenant == tenant;
-                self.expect(is_right, "it is another membership's record");
-                let has_user = self.exists(&users::keys::user(user)).await?;
-                self.expect(has_user, "its user does not exist");
-                let has_tenant = self.exists(&tenants::keys::tenant(scope(tenant))).await?;
-                self.expect(has_tenant, "its tenant does not exist");
-                Ok(())
-            }
+            Place::Membership(user, tenant) => self.membership(user, tenant).await,
             Place::Profile(user) => self.profile(user).await,
+            Place::AccessToken(user, id) => self.access_token(user, id).await,
+            Place::TokenRights => self.token_rights().await,
             Place::Tenant(id) => {
                 let tenant = self.decode::<Tenant>();
                 self.expect(
@@ -128,7 +122,8 @@ impl Check<'_> {
             }
             Place::SessionIndex(id) => self.session_index(id).await,
             Place::SearchText(id) => self.search_text(id).await,
-            Place::Idempotency(user) => self.idempotency(user).await,
+            Place::SessionCreation(user) => self.session_creation(user).await,
+            Place::TokenCreation => self.token_creation().await,
             Place::Usage(quota) => {
                 let is_known = Quota::NAMES.contains(&&*quota) && quota != Quota::AuditEvents.as_str();
                 self.expect(is_known, "no quota has this name");
@@ -229,6 +224,19 @@ impl Check<'_> {
         Ok(())
     }
 
+    async fn membership(&mut self, user: UserId, tenant: TenantId) -> Result<()> {
+        let Some(membership) = self.decode::<Membership>() else {
+            return Ok(());
+        };
+        let is_right = membership.user == user && membership.tenant == tenant;
+        self.expect(is_right, "it is another membership's record");
+        let has_user = self.exists(&users::keys::user(user)).await?;
+        self.expect(has_user, "its user does not exist");
+        let has_tenant = self.exists(&tenants::keys::tenant(scope(tenant))).await?;
+        self.expect(has_tenant, "its tenant does not exist");
+        Ok(())
+    }
+
     async fn login(&mut self, user: UserId, id: LoginId) -> Result<()> {
         let Some(login) = self.decode::<Login>() else {
             return Ok(());
@@ -282,16 +290,22 @@ impl Check<'_> {
         Ok(())
     }
 
-    async fn idempotency(&mut self, user: UserId) -> Result<()> {
+    async fn session_creation(&mut self, user: UserId) -> Result<()> {
         let Some((expires_at, session)) = self.ok(idempotency::decode::<Session>(&self.entry.value)) else {
             return Ok(());
         };
         let is_right = Some(session.tenant) == self.tenant() && session.owner == user;
         self.expect(is_right, "its session is of another user or tenant");
+        self.counted_key(expires_at).await
+    }
+
+    /// An idempotency key that counts in its tenant's usage.
+    pub(super) async fn counted_key(&mut self, expires_at: Timestamp) -> Result<()> {
+        let Some(tenant) = self.tenant() else { return Ok(()) };
         if let Some(note) = self.listed(expires_at.as_millis()).await?
             && let Some(Some(counted)) = self.ok(Counted::from_bytes(&note))
         {
-            let expected = Counted::new(scope(session.tenant), &self.entry.value);
+            let expected = Counted::new(scope(tenant), &self.entry.value);
             self.expect(
                 counted == expected,
                 "the expiry index counts it for another tenant or size",
@@ -339,7 +353,7 @@ impl Check<'_> {
     }
 
     /// Checks that the expiry index lists the entry at this time; returns the note there.
-    async fn listed(&mut self, millis: i64) -> Result<Option<Vec<u8>>> {
+    pub(super) async fn listed(&mut self, millis: i64) -> Result<Option<Vec<u8>>> {
         let note = self.txn.get(&expiry::entry_of(&self.entry.key, millis)).await?;
         self.expect(note.is_some(), "the expiry index does not list it at its expiry");
         Ok(note)
@@ -359,7 +373,14 @@ impl Check<'_> {
         };
         let expires_at = match place {
             Some(Place::Login(..)) => record::decode::<Login>(&value).map(|login| login.expires_at),
-            Some(Place::Idempotency(_)) => idempotency::stored_expiry::<Session>(&value),
+            Some(Place::AccessToken(..)) => {
+                record::decode::<AccessToken>(&value).map(|token| access_tokens::kept_until(token.expires_at))
+            }
+            Some(Place::TokenRights) => {
+                record::decode::<TokenRights>(&value).map(|rights| access_tokens::kept_until(rights.expires_at))
+            }
+            Some(Place::SessionCreation(_)) => idempotency::stored_expiry::<Session>(&value),
+            Some(Place::TokenCreation) => idempotency::stored_expiry::<Created>(&value),
             Some(Place::Registration) => idempotency::stored_expiry::<Registered>(&value),
             Some(Place::Throttle) => throttle::stored_expiry(&value),
             Some(Place::Recipient(day)) => Ok(mail::keys::recipient_expiry(day)),

@@ -7,6 +7,7 @@
 //! after its data, and starts over if they differ: every change of the data changes a counter, and each creation one of
 //! audit events, which never decreases.
 
+mod access_tokens;
 mod entry;
 mod place;
 mod tenant;

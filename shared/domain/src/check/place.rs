@@ -2,7 +2,7 @@
 
 use kv::{Element, Key};
 
-use crate::id::{Id as _, LoginId, MailId, SessionId, TenantId, UserId};
+use crate::id::{AccessTokenId, Id as _, LoginId, MailId, SessionId, TenantId, UserId};
 
 /// The kind of a key, and the ids in it.
 pub(super) enum Place {
@@ -11,12 +11,18 @@ pub(super) enum Place {
     Login(UserId, LoginId),
     Membership(UserId, TenantId),
     Profile(UserId),
+    /// A personal access token as its user sees it.
+    AccessToken(UserId, AccessTokenId),
+    /// What a personal access token may do.
+    TokenRights,
     Tenant(TenantId),
     Event,
     SessionIndex(SessionId),
     SearchText(SessionId),
     /// The outcome of a user's creation of a session.
-    Idempotency(UserId),
+    SessionCreation(UserId),
+    /// The outcome of a creation of a personal access token.
+    TokenCreation,
     /// A tenant's counter with this name.
     Usage(String),
     /// The counter of the audit events of a day.
@@ -55,6 +61,10 @@ impl Place {
         match text(space)? {
             "users" => Self::of_user(rest),
             "tenants" => Self::of_tenant(rest),
+            "access_tokens" => match rest {
+                [Element::Bytes(digest)] if digest.len() == 32 => Some(Self::TokenRights),
+                _ => None,
+            },
             "sessions" => match rest {
                 [Element::Uuid(session)] => Some(Self::Session(SessionId::from_uuid(*session))),
                 _ => None,
@@ -118,6 +128,7 @@ impl Place {
                 match text(kind)? {
                     "logins" => Some(Self::Login(user, LoginId::from_uuid(*id))),
                     "tenants" => Some(Self::Membership(user, TenantId::from_uuid(*id))),
+                    "access_tokens" => Some(Self::AccessToken(user, AccessTokenId::from_uuid(*id))),
                     _ => None,
                 }
             }
@@ -136,10 +147,13 @@ impl Place {
             ("audit", [Element::Versionstamp(_)]) => Some(Self::Event),
             ("sessions", [Element::Uuid(session)]) => Some(Self::SessionIndex(SessionId::from_uuid(*session))),
             ("search", [Element::Uuid(session)]) => Some(Self::SearchText(SessionId::from_uuid(*session))),
-            ("idempotency", [Element::Uuid(user), operation, Element::Bytes(_)])
-                if text(operation) == Some("sessions.create") =>
-            {
-                Some(Self::Idempotency(UserId::from_uuid(*user)))
+            ("idempotency", [Element::Uuid(user), operation, Element::Bytes(_)]) => {
+                let user = UserId::from_uuid(*user);
+                match text(operation)? {
+                    "sessions.create" => Some(Self::SessionCreation(user)),
+                    "access_tokens.create" => Some(Self::TokenCreation),
+                    _ => None,
+                }
             }
             ("usage", [Element::String(quota)]) => Some(Self::Usage(quota.to_string())),
             ("usage", [quota, Element::Int(day)]) if text(quota) == Some("auditEvents") => Some(Self::DayEvents(*day)),
@@ -154,6 +168,15 @@ pub(super) fn tenant_of(key: &Key) -> Option<TenantId> {
     let elements: Vec<Element<'_>> = key.unpack().ok()?;
     match elements.get(1)? {
         Element::Uuid(tenant) => Some(TenantId::from_uuid(*tenant)),
+        _ => None,
+    }
+}
+
+/// The digest of the token whose rights are at this key.
+pub(super) fn digest_of(key: &Key) -> Option<[u8; 32]> {
+    let elements: Vec<Element<'_>> = key.unpack().ok()?;
+    match elements.last()? {
+        Element::Bytes(digest) => digest.as_ref().try_into().ok(),
         _ => None,
     }
 }
@@ -204,6 +227,7 @@ mod tests {
             Key::of(&("users", id, "avatar")),
             Key::of(&("users", id, "profile", id)),
             Key::of(&("users", "by_email", 1)),
+            Key::of(&("access_tokens", &b"x"[..])),
             Key::of(&("tenants", "x")),
             Key::of(&("tenants", id, "audit", id)),
             Key::of(&("tenants", id, "idempotency", id, "other", &b"x"[..])),

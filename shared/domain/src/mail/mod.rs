@@ -56,6 +56,9 @@ pub enum Message {
     /// Too many programs used a refresh token at the same time, and one was rejected. Its login goes on.
     #[serde(rename = "login.replays_rejected")]
     ReplaysRejected(Source),
+    /// A personal access token was created.
+    #[serde(rename = "access_token.created")]
+    AccessTokenCreated(Source),
 }
 
 impl Message {
@@ -68,7 +71,10 @@ impl Message {
     /// When the link in the email ends; `None` if it has none.
     pub fn useful_until(&self) -> Option<Timestamp> {
         match self {
-            Self::PasswordChanged(_) | Self::ReuseDetected(_) | Self::ReplaysRejected(_) => None,
+            Self::PasswordChanged(_)
+            | Self::ReuseDetected(_)
+            | Self::ReplaysRejected(_)
+            | Self::AccessTokenCreated(_) => None,
         }
     }
 }

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::access_tokens::ops::Created;
+use crate::access_tokens::{AccessToken, TokenRights};
 use crate::audit::Event;
 use crate::dump::progress::Progress;
 use crate::idempotency::Stored;
@@ -47,9 +49,11 @@ impl Kind {
     }
 }
 
-/// Every kind of record. The outcomes of requests with an idempotency key are two kinds.
+/// Every kind of record. The outcomes of requests with an idempotency key are three kinds.
 fn kinds() -> Vec<Kind> {
     vec![
+        Kind::of::<AccessToken>("access token"),
+        Kind::of::<TokenRights>("access token rights"),
         Kind::of::<Counter>("throttle"),
         Kind::of::<Event>("audit event"),
         Kind::of::<Mail>("email"),
@@ -60,6 +64,7 @@ fn kinds() -> Vec<Kind> {
         Kind::of::<Profile>("profile"),
         Kind::of::<SearchText>("search text"),
         Kind::of::<Session>("session"),
+        Kind::of::<Stored<Created>>("access token creation"),
         Kind::of::<Stored<Registered>>("registration"),
         Kind::of::<Stored<Session>>("idempotency record"),
         Kind::of::<Suppression>("suppression"),
@@ -130,6 +135,7 @@ fn every_stored_value_is_readable_and_the_current_version_is_written_unchanged()
 fn every_record_is_readable_with_a_further_member_in_the_next_version() {
     // The other kinds are never rewritten.
     let rewritten = [
+        "access token",
         "email",
         "limits",
         "login",

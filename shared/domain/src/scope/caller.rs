@@ -2,14 +2,17 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::{Either, select};
 use futures_util::join;
 use kv::Txn;
 
+use crate::access_tokens::{self, PresentedToken, TokenDigest};
 use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::id::{LoginId, TenantId, UserId};
+use crate::id::{AccessTokenId, LoginId, TenantId, UserId};
 use crate::role::Permission;
 use crate::scope::TenantScope;
 use crate::time::Timestamp;
@@ -21,17 +24,50 @@ use crate::{logins, tenants};
 pub enum Credential {
     /// An access token of this login.
     Login(LoginId),
+    /// This personal access token.
+    AccessToken(AccessTokenId),
 }
 
-/// The identity in a verified token, and the client that sent it. Its login may have ended since the token was issued.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The identity in a token, and the client that sent it.
+///
+/// The access token of a login has been verified, but its login may have ended since. The ids in a personal access
+/// token are claims until the [check](Self::enter) has read its rights.
+#[derive(Clone, Debug)]
 pub struct Caller {
     user: UserId,
     tenant: TenantId,
-    credential: Credential,
-    /// When the token was verified.
+    proof: Proof,
+    /// When the token was received: the time of the request.
     at: Timestamp,
     client: Client,
+}
+
+#[derive(Clone, Debug)]
+enum Proof {
+    Login(LoginId),
+    AccessToken {
+        id: AccessTokenId,
+        digest: TokenDigest,
+        check: Arc<TokenCheck>,
+    },
+}
+
+/// What the check of a personal access token has found out. Clones of the caller share it.
+#[derive(Debug, Default)]
+struct TokenCheck {
+    is_confirmed: AtomicBool,
+    is_use_due: AtomicBool,
+}
+
+/// Whether the identity of a caller is proved, for code outside the operation.
+#[derive(Clone, Debug)]
+pub struct Confirmation(Arc<TokenCheck>);
+
+impl Confirmation {
+    /// Whether the check has found the personal access token in the store.
+    pub fn is_given(&self) -> bool {
+        self.0.is_confirmed.load(Ordering::Relaxed)
+    }
 }
 
 impl Caller {
@@ -40,7 +76,22 @@ impl Caller {
         Self {
             user,
             tenant,
-            credential: Credential::Login(login),
+            proof: Proof::Login(login),
+            at,
+            client,
+        }
+    }
+
+    /// The caller behind a personal access token, which the check verifies.
+    pub fn with_access_token(token: &PresentedToken, at: Timestamp, client: Client) -> Self {
+        Self {
+            user: token.user(),
+            tenant: token.tenant(),
+            proof: Proof::AccessToken {
+                id: token.id(),
+                digest: token.digest(),
+                check: Arc::default(),
+            },
             at,
             client,
         }
@@ -58,17 +109,21 @@ impl Caller {
 
     /// What the caller identifies themselves with.
     pub fn credential(&self) -> Credential {
-        self.credential
+        match self.proof {
+            Proof::Login(login) => Credential::Login(login),
+            Proof::AccessToken { id, .. } => Credential::AccessToken(id),
+        }
     }
 
     /// The login, for operations that only a login may perform. Fails for any other credential.
     pub fn login(&self) -> Result<LoginId> {
-        match self.credential {
-            Credential::Login(login) => Ok(login),
+        match self.proof {
+            Proof::Login(login) => Ok(login),
+            Proof::AccessToken { .. } => Err(Error::InsufficientScope(None)),
         }
     }
 
-    /// When the token was verified: the time of the request.
+    /// When the token was received: the time of the request.
     pub fn at(&self) -> Timestamp {
         self.at
     }
@@ -76,6 +131,22 @@ impl Caller {
     /// The client that sent the request.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Says later whether the identity is proved; `None` if it is already.
+    pub fn confirmation(&self) -> Option<Confirmation> {
+        match &self.proof {
+            Proof::Login(_) => None,
+            Proof::AccessToken { check, .. } => Some(Confirmation(check.clone())),
+        }
+    }
+
+    /// The personal access token whose use is to be written; `None` after the first call.
+    pub(super) fn take_due_use(&self) -> Option<AccessTokenId> {
+        match &self.proof {
+            Proof::Login(_) => None,
+            Proof::AccessToken { id, check, .. } => check.is_use_due.swap(false, Ordering::Relaxed).then_some(*id),
+        }
     }
 
     /// The scope of the caller's tenant; only for code that also checks the caller.
@@ -106,11 +177,21 @@ impl Caller {
         }
     }
 
-    /// Checks that the login is alive, that the user is not suspended, and that the role grants the permission.
-    ///
-    /// Decodes only the login's expiry and the member's role and suspension; nothing else affects the decision.
+    /// Checks that the credential is valid, that the user is not suspended, and that role and scopes grant the
+    /// permission.
     async fn check(&self, txn: &Txn, permission: Permission) -> Result<()> {
-        let Credential::Login(login) = self.credential;
+        match &self.proof {
+            Proof::Login(login) => self.check_login(txn, *login, permission).await?,
+            Proof::AccessToken { id, digest, check } => {
+                self.check_access_token(txn, *id, digest, check, permission).await?;
+            }
+        }
+        rate::count_write();
+        Ok(())
+    }
+
+    /// Decodes only the login's expiry and the member's role and suspension; nothing else affects the decision.
+    async fn check_login(&self, txn: &Txn, login: LoginId, permission: Permission) -> Result<()> {
         let (expiry, role) = join!(
             logins::store::expiry(txn, self.user, login),
             tenants::store::role(txn, self.user, self.tenant)
@@ -118,13 +199,46 @@ impl Caller {
         let login = expiry?.filter(|expiry| expiry.is_alive(self.at));
         let member = role?.filter(|member| member.suspended_at.is_none());
         match (login, member) {
-            (Some(_), Some(member)) if member.role.allows(permission) => {
-                rate::count_write();
-                Ok(())
-            }
+            (Some(_), Some(member)) if member.role.allows(permission) => Ok(()),
             (Some(_), Some(_)) => Err(Error::Forbidden),
             // The login has ended or expired, or the user is suspended, or no longer a member of the tenant.
             _ => Err(Error::Revoked),
         }
+    }
+
+    /// A revoked token cannot be distinguished from one that never existed, because its digest is gone.
+    async fn check_access_token(
+        &self,
+        txn: &Txn,
+        id: AccessTokenId,
+        digest: &TokenDigest,
+        check: &TokenCheck,
+        permission: Permission,
+    ) -> Result<()> {
+        let (token, role) = join!(
+            access_tokens::store::rights_and_last_use(txn, digest, self.user, id),
+            tenants::store::role(txn, self.user, self.tenant)
+        );
+        let Some((rights, last_use)) =
+            token?.filter(|(rights, _)| (rights.user, rights.tenant) == (self.user, self.tenant))
+        else {
+            return Err(Error::InvalidToken);
+        };
+        check.is_confirmed.store(true, Ordering::Relaxed);
+        if !rights.is_alive(self.at) {
+            return Err(Error::ExpiredToken);
+        }
+        let member = role?.filter(|member| member.suspended_at.is_none());
+        // The user is suspended, or no longer a member of the tenant.
+        let member = member.ok_or(Error::Revoked)?;
+        let scope = permission.scope();
+        if !scope.is_some_and(|scope| rights.scopes.contains(scope)) {
+            return Err(Error::InsufficientScope(scope));
+        }
+        if !member.role.allows(permission) {
+            return Err(Error::Forbidden);
+        }
+        check.is_use_due.store(last_use.is_due(self.at), Ordering::Relaxed);
+        Ok(())
     }
 }

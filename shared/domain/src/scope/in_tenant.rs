@@ -1,22 +1,26 @@
-//! Running an operation in the caller's tenant: one transaction, with the caller's login and role checked inside it.
+//! Running an operation in the caller's tenant: one transaction, with the caller's credential and role checked inside
+//! it.
 
 use std::future::Future;
 
 use kv::{Db, Snapshot, Txn};
 
+use crate::access_tokens;
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::role::Permission;
 use crate::scope::TenantScope;
 use crate::scope::caller::Caller;
 
 impl Env {
-    /// Runs `operation` as one transaction in the caller's tenant, if the caller's login is alive and their role grants
-    /// the `permission`.
+    /// Runs `operation` as one transaction in the caller's tenant, if the caller's login or personal access token is
+    /// valid, and their role and the token's scopes grant the `permission`.
     ///
     /// The check reads in the same transaction, concurrently with the operation: it costs no store trip, and the first
     /// request after a revocation fails. A failed check takes precedence over the operation's result and discards its
-    /// writes. Fails with [`Revoked`](crate::Error::Revoked) or [`Forbidden`](crate::Error::Forbidden).
+    /// writes. Fails with [`Revoked`](Error::Revoked), [`InvalidToken`](Error::InvalidToken),
+    /// [`ExpiredToken`](Error::ExpiredToken), [`InsufficientScope`](Error::InsufficientScope) or
+    /// [`Forbidden`](Error::Forbidden).
     ///
     /// `operation` may run several times ([`kv::Db::run`]). It must not write the caller's own login or membership,
     /// because the check may read them after that: such an operation uses [`in_tenant_then`](Self::in_tenant_then).
@@ -26,11 +30,21 @@ impl Env {
         F: Fn(Txn, TenantScope) -> Fut + Send + Sync,
         Fut: Future<Output = Result<T>> + Send,
     {
-        self.db.run(|txn| caller.enter(txn, permission, &operation)).await
+        let result = self.db.run(|txn| caller.enter(txn, permission, &operation)).await;
+        if !matches!(result, Err(Error::Store(_)))
+            && let Some(token) = caller.take_due_use()
+        {
+            // The response does not depend on it. Boxed because it is rare, and would make every request's future
+            // larger.
+            let written = access_tokens::last_use::record(&self.db, caller.user(), token, caller.at());
+            let _ = Box::pin(written).await;
+        }
+        result
     }
 
     /// Like [`in_tenant`](Self::in_tenant), in two steps: `read` runs concurrently with the check, and `write` gets its
-    /// result once the check has succeeded. So `write` may end the caller's own login.
+    /// result once the check has succeeded. So `write` may end the caller's own login. For permissions that only a
+    /// login has: the use of a personal access token is not written.
     pub(crate) async fn in_tenant_then<R, T, F, Fut, W>(
         &self,
         caller: &Caller,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Method, Request, header};
+use domain::access_tokens::{self, Scope};
 use domain::logins::{self, Login};
 use domain::operator::{self, Operator, UserName};
 use domain::sessions::{self, Draft, WorkspacePath};
@@ -32,9 +33,21 @@ pub enum Token {
     FormerMember,
     /// Not expired, of a live login; an operator has suspended its user.
     Suspended,
+    /// A personal access token whose checksum is wrong.
+    MalformedPersonal,
+    /// A personal access token with a scope that no operation requires.
+    Unscoped,
+    /// An expired personal access token with every scope.
+    ExpiredPersonal,
+    /// A revoked personal access token with every scope.
+    RevokedPersonal,
+    /// A personal access token with every scope; its user is no longer a member of the tenant.
+    FormerMemberPersonal,
+    /// A personal access token with every scope; an operator has suspended its user.
+    SuspendedPersonal,
 }
 
-pub const TOKENS: [Token; 7] = [
+pub const TOKENS: [Token; 13] = [
     Token::None,
     Token::Junk,
     Token::Expired,
@@ -42,7 +55,16 @@ pub const TOKENS: [Token; 7] = [
     Token::LoginExpired,
     Token::FormerMember,
     Token::Suspended,
+    Token::MalformedPersonal,
+    Token::Unscoped,
+    Token::ExpiredPersonal,
+    Token::RevokedPersonal,
+    Token::FormerMemberPersonal,
+    Token::SuspendedPersonal,
 ];
+
+/// The lifetime of the personal access tokens that do not expire during a test.
+pub const LONG: Duration = Duration::from_hours(24);
 
 pub struct Fixture {
     pub app: TestApp,
@@ -64,6 +86,17 @@ pub struct Fixture {
     /// A suspended owner of the tenant. The suspension has ended their logins, so this one was added below HTTP: what
     /// rejects it is the suspension.
     pub suspended: Actor,
+    personal: PersonalTokens,
+}
+
+/// Personal access tokens that must not give access.
+struct PersonalTokens {
+    malformed: String,
+    unscoped: String,
+    expired: String,
+    revoked: String,
+    of_former_member: String,
+    of_suspended: String,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +140,7 @@ impl Fixture {
             .db
             .run(|txn| async move { logins::store::replace(&txn, login, short) });
         shortened.await.unwrap();
+        let (_, expired_personal) = app.access_token(&alice, Scope::all(), Duration::from_secs(60)).await;
         app.clock.advance(Duration::from_secs(60));
 
         let bob = app.register("bob@example.com").await;
@@ -114,14 +148,27 @@ impl Fixture {
         let member = admit("member@example.com", Role::Member).await;
         let viewer = admit("viewer@example.com", Role::Viewer).await;
         let former_member = admit("former@example.com", Role::Owner).await;
+        let (_, of_former_member) = app.access_token(&former_member, Scope::all(), LONG).await;
         let membership = &former_member.signed_in.membership;
         let key = &domain::tenants::keys::membership(membership.user, membership.tenant);
         app.env.db.run(|txn| async move { txn.clear(key) }).await.unwrap();
         let suspended = admit("suspended@example.com", Role::Owner).await;
+        let (_, of_suspended) = app.access_token(&suspended, Scope::all(), LONG).await;
         let operator = Operator::new(&app.env, Name::parse("ops").unwrap());
         let user = UserName::Id(suspended.signed_in.user.id);
         operator::users::suspend(&app.env, &operator, &user).await.unwrap();
         let suspended = app.sign_in(&suspended).await;
+        let (_, unscoped) = app.access_token(&alice, [Scope::ReadAgents], LONG).await;
+        let (id, revoked) = app.access_token(&alice, Scope::all(), LONG).await;
+        access_tokens::ops::revoke(&app.env, &alice.caller(), id).await.unwrap();
+        let personal = PersonalTokens {
+            malformed: format!("{}000000", &unscoped[..unscoped.len() - 6]),
+            unscoped,
+            expired: expired_personal,
+            revoked,
+            of_former_member,
+            of_suspended,
+        };
         Self {
             app,
             _store: store,
@@ -134,6 +181,7 @@ impl Fixture {
             login_expired,
             former_member,
             suspended,
+            personal,
         }
     }
 
@@ -146,6 +194,12 @@ impl Fixture {
             Token::LoginExpired => Some(&self.login_expired.token),
             Token::FormerMember => Some(&self.former_member.token),
             Token::Suspended => Some(&self.suspended.token),
+            Token::MalformedPersonal => Some(&self.personal.malformed),
+            Token::Unscoped => Some(&self.personal.unscoped),
+            Token::ExpiredPersonal => Some(&self.personal.expired),
+            Token::RevokedPersonal => Some(&self.personal.revoked),
+            Token::FormerMemberPersonal => Some(&self.personal.of_former_member),
+            Token::SuspendedPersonal => Some(&self.personal.of_suspended),
         }
     }
 
@@ -163,6 +217,10 @@ impl Fixture {
         match operation.resource {
             None => String::new(),
             Some(Resource::Login) => self.app.sign_in(actor).await.signed_in.login.id.to_string(),
+            Some(Resource::AccessToken) => {
+                let (id, _) = self.app.access_token(actor, [Scope::ReadSessions], LONG).await;
+                id.to_string()
+            }
             Some(Resource::Session) => {
                 let draft = Draft {
                     name: Name::parse("a session").unwrap(),
@@ -209,11 +267,16 @@ impl Fixture {
             .map_or_else(Body::empty, |body| Body::from(body.to_string()));
         let (parts, body) = self.app.exchange(sent.body(body).unwrap()).await.into_parts();
         let response = TestResponse::checked(request.method, request.path, parts.status, parts.headers, &body);
+        let is_unscoped = response.headers.get("www-authenticate").is_some_and(|challenge| {
+            let challenge = challenge.to_str().unwrap();
+            challenge.starts_with(r#"Bearer error="insufficient_scope""#)
+        });
         assert_eq!(
-            response.status == 401,
+            response.status == 401 || is_unscoped,
             response.headers.contains_key("www-authenticate"),
             "{request:?}"
         );
+        assert!(!is_unscoped || response.status == 403, "{request:?}");
         let id = response.header("x-request-id").unwrap().to_owned();
         let bytes = format!("{:?}\n{}", response.headers, String::from_utf8_lossy(&body)).replace(&id, "(id)");
         Observed { response, bytes }

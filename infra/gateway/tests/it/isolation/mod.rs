@@ -3,6 +3,7 @@
 //! for its token.
 
 mod fixture;
+mod scopes;
 
 use api::router::PREFIXES;
 use axum::http::Method;
@@ -31,14 +32,32 @@ fn outcome(access: Access, token: Token) -> Outcome {
         (Access::Public | Access::RefreshToken, _) | (Access::Logout, Token::Expired) => Success,
         (
             Access::Logout,
-            Token::None | Token::LoggedOut | Token::LoginExpired | Token::FormerMember | Token::Suspended,
+            Token::None
+            | Token::LoggedOut
+            | Token::LoginExpired
+            | Token::FormerMember
+            | Token::Suspended
+            | Token::FormerMemberPersonal
+            | Token::SuspendedPersonal,
         ) => NoEffect,
-        (Access::Logout | Access::Token(_), Token::Junk) => Rejected(401, Code::InvalidToken),
-        (Access::Token(_), Token::None) => Rejected(401, Code::MissingToken),
-        (Access::Token(_), Token::Expired) => Rejected(401, Code::ExpiredToken),
-        (Access::Token(_), Token::LoggedOut | Token::LoginExpired | Token::FormerMember | Token::Suspended) => {
-            Rejected(401, Code::RevokedToken)
+        // The digest of a revoked personal access token is gone, so it is as one that never existed.
+        (Access::Logout | Access::Token(_), Token::Junk | Token::MalformedPersonal | Token::RevokedPersonal) => {
+            Rejected(401, Code::InvalidToken)
         }
+        (Access::Logout | Access::Token(_), Token::Unscoped) => Rejected(403, Code::InsufficientScope),
+        (Access::Logout | Access::Token(_), Token::ExpiredPersonal) | (Access::Token(_), Token::Expired) => {
+            Rejected(401, Code::ExpiredToken)
+        }
+        (Access::Token(_), Token::None) => Rejected(401, Code::MissingToken),
+        (
+            Access::Token(_),
+            Token::LoggedOut
+            | Token::LoginExpired
+            | Token::FormerMember
+            | Token::Suspended
+            | Token::FormerMemberPersonal
+            | Token::SuspendedPersonal,
+        ) => Rejected(401, Code::RevokedToken),
     }
 }
 
@@ -123,9 +142,9 @@ async fn every_operation_succeeds_for_the_allowed_roles_and_is_forbidden_for_the
         let fixture = Fixture::new().await;
         for (role, actor) in fixture.members() {
             for method in methods(&operation) {
-                // A session belongs to the tenant, a login to its user.
+                // A session belongs to the tenant; a login and a personal access token belong to their user.
                 let owner = match operation.resource {
-                    Some(Resource::Login) => actor,
+                    Some(Resource::Login | Resource::AccessToken) => actor,
                     Some(Resource::Session) | None => &fixture.alice,
                 };
                 let own = fixture.resource(&operation, owner).await;

@@ -115,6 +115,11 @@ impl<T: Target> Driver<'_, T> {
                 let call = self.target.post("/v5/sessions").bearer(token).json(&draft);
                 text(&self.send(call).await.created()["id"])
             }
+            Some(Resource::AccessToken) => {
+                let draft = json!({ "name": "marked", "scopes": ["sessions:read"] });
+                let call = self.target.post("/v5/users/me/tokens").bearer(token).json(&draft);
+                text(&self.send(call).await.created()["id"])
+            }
             Some(Resource::Login) => {
                 let credentials = json!({ "email": person.email, "password": person.password });
                 let call = self.target.post("/v5/auth/login").json(&credentials);
@@ -175,6 +180,10 @@ impl<T: Target> Driver<'_, T> {
         person: &Person,
     ) {
         let (unsigned, _) = token.rsplit_once('.').unwrap();
+        let draft = json!({ "name": "marked", "scopes": ["sessions:read"] });
+        let call = self.target.post("/v5/users/me/tokens").bearer(token).json(&draft);
+        let personal = text(&self.send(call).await.created()["token"]);
+        let (truncated, _) = personal.split_at(personal.len() - 1);
         let credentials = [
             String::new(),
             format!("Token {token}"),
@@ -184,6 +193,9 @@ impl<T: Target> Driver<'_, T> {
             "Bearer marked-junk".to_owned(),
             format!("Bearer {unsigned}.marked"),
             format!("Bearer {}", person.refresh_token),
+            format!("Bearer {personal}"),
+            format!("Bearer {truncated}"),
+            personal.clone(),
             format!("Bearer {}", "marked".repeat(1000)),
         ];
         for credential in &credentials {

@@ -21,6 +21,9 @@ impl Secrets {
         if let Some(token) = data["token"].as_str() {
             self.0.insert(token.to_owned());
             self.0.extend(token.split('.').map(str::to_owned));
+            // A part of a personal access token, as a truncated one has.
+            let rest = token.strip_prefix("coditect_pat_").and_then(|rest| rest.get(44..88));
+            self.0.extend(rest.map(str::to_owned));
         }
         if let Some(token) = data["refreshToken"].as_str() {
             self.0.extend(token.strip_prefix("coditect_rt_").map(str::to_owned));
@@ -49,6 +52,7 @@ impl Secrets {
             ENCODED_MARK,
             "coditect_rt_",
             "coditect_dt_",
+            "coditect_pat_",
             "$argon2",
             "only these tests sign with",
             "passwordHash",
