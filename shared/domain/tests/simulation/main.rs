@@ -16,9 +16,11 @@
 //! | [`history`] | the recorded calls and replies |
 //! | [`records`] | the decoded content of the store after the run |
 //! | [`checks`] | the rules that the history and the records must satisfy |
+//! | [`access_tokens`] | a test of its own: a revoked personal access token never acts again |
 //!
 //! `README.md` in this folder explains the model.
 
+mod access_tokens;
 mod checks;
 mod client;
 mod history;

@@ -67,8 +67,8 @@ impl Scenario {
         runtime.block_on(self.run_clients())
     }
 
-    async fn run_clients(&mut self) -> (History, Stored) {
-        let start = Instant::now();
+    /// Opens the run's store, which has no faults itself.
+    pub(crate) fn open(&mut self) -> Db {
         let deadline = Duration::from_millis(self.rng.u64(500..5000));
         let settings = Settings {
             root: format!("seed {}", self.seed),
@@ -76,8 +76,17 @@ impl Scenario {
             attempts: self.rng.u32(3..20),
             ..Settings::new(Engine::Lmdb(self.folder.clone()))
         };
-        let db = Db::open(settings).expect("the store opens");
+        Db::open(settings).expect("the store opens")
+    }
 
+    /// A generator for a part of the run.
+    pub(crate) fn fork_rng(&mut self) -> Rng {
+        self.rng.fork()
+    }
+
+    async fn run_clients(&mut self) -> (History, Stored) {
+        let start = Instant::now();
+        let db = self.open();
         let (recorder, shared, limits) = (Recorder::default(), SharedKnowledge::default(), self.limits());
         let processes = [self.process(&db, start, &limits), self.process(&db, start, &limits)];
         let (clients, emails) = (self.rng.usize(2..6), self.rng.usize(1..4));
@@ -131,20 +140,7 @@ impl Scenario {
         while let Some(joined) = running.join_next().await {
             joined.expect("a client does not panic");
         }
-        // Delayed commits arrive within this time or never.
-        sleep(MAX_COMMIT_DELAY).await;
-        // An empty plan injects no faults but still commits on this thread, which a paused clock requires.
-        let without_faults = db.with_deadline(Duration::MAX).with_faults(Plan::default());
-        let env = Env {
-            db: without_faults.clone(),
-            ..processes[0].env.clone()
-        };
-        let checked = check::check(&env, usize::MAX, |_| ()).await;
-        let stored = Stored {
-            findings: checked.expect("a store without faults responds").findings,
-            entries: drain(&without_faults).await,
-        };
-        (recorder.history(&limits), stored)
+        (recorder.history(&limits), settle(&db, &processes[0]).await)
     }
 
     /// Limits of the run. Logins expire during the run or long after it. Attempts are limited strictly, by the default
@@ -213,7 +209,7 @@ impl Scenario {
 
     /// A process with its own faults, clock and hashing parameters. There are two sets of parameters, so a login in the
     /// other process renews the account's hash.
-    fn process(&mut self, db: &Db, start: Instant, limits: &Limits) -> Process {
+    pub(crate) fn process(&mut self, db: &Db, start: Instant, limits: &Limits) -> Process {
         let rng = Arc::new(SeededRng(Mutex::new(self.rng.fork())));
         let clock = Arc::new(VirtualClock {
             start,
@@ -240,18 +236,35 @@ impl Scenario {
     }
 }
 
-struct Process {
-    env: Env,
+pub(crate) struct Process {
+    pub(crate) env: Env,
     params: Params,
 }
 
 impl Process {
     /// The environment for one client. It has its own hasher, which counts the verifications for this client alone.
-    fn serve(&self) -> Env {
+    pub(crate) fn serve(&self) -> Env {
         Env {
             hasher: Hasher::in_place(self.env.rng.clone(), self.params.clone()),
             ..self.env.clone()
         }
+    }
+}
+
+/// The store after the last fault. Empties it.
+pub(crate) async fn settle(db: &Db, process: &Process) -> Stored {
+    // Delayed commits arrive within this time or never.
+    sleep(MAX_COMMIT_DELAY).await;
+    // An empty plan injects no faults but still commits on this thread, which a paused clock requires.
+    let without_faults = db.with_deadline(Duration::MAX).with_faults(Plan::default());
+    let env = Env {
+        db: without_faults.clone(),
+        ..process.env.clone()
+    };
+    let checked = check::check(&env, usize::MAX, |_| ()).await;
+    Stored {
+        findings: checked.expect("a store without faults responds").findings,
+        entries: drain(&without_faults).await,
     }
 }
 
