@@ -56,6 +56,19 @@ pub(crate) fn letter(message: &Message, public_url: &str) -> Letter {
                 ),
             ],
         },
+        Message::NewDevice(source) => Letter {
+            subject: "A new device signed in to your Coditect account",
+            paragraphs: vec![
+                "Your Coditect account was used with the right password on a device, or at an address, where it was \
+                 not used before."
+                    .to_owned(),
+                details(source),
+                format!(
+                    "If it was you, you need not do anything. Otherwise another person knows your password: change it \
+                     at {public_url}, which signs out all devices."
+                ),
+            ],
+        },
         Message::ReplaysRejected(source) => Letter {
             subject: "A Coditect login of yours was used too often",
             paragraphs: vec![

@@ -1,11 +1,15 @@
-//! `/users/me`: the caller's account.
+//! `/users/me`: the caller's account. `/avatars`: the pictures of users.
 
 mod account;
+mod avatar;
 mod body;
 mod change_account;
 mod create_token;
+mod picture;
+mod remove_avatar;
 mod revoke_token;
 mod schema;
+mod set_avatar;
 mod token_body;
 mod tokens;
 mod usage;
@@ -14,5 +18,15 @@ api::function! {
     tag: "users",
     description: "The caller's account, their personal access tokens, and what their tenant uses.",
     tokens: Verifies,
-    endpoints: [account, change_account, usage, create_token, tokens, revoke_token],
+    endpoints: [
+        account,
+        change_account,
+        set_avatar(picture::MAX_BYTES),
+        remove_avatar,
+        avatar,
+        usage,
+        create_token,
+        tokens,
+        revoke_token,
+    ],
 }

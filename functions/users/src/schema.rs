@@ -1,6 +1,7 @@
 //! Schemas that several bodies share.
 
-use api::openapi::schema::formatted;
+use api::openapi::schema::{formatted, text};
+use domain::users::profile::{self, Avatar};
 use serde_json::json;
 use utoipa::openapi::schema::AdditionalProperties;
 use utoipa::openapi::{ObjectBuilder, Type};
@@ -30,6 +31,18 @@ api::schemas! {
              removes a member.",
         ))
         .examples([json!({"theme": "dark", "sidebar": null})]);
+
+    /// The digest of a picture, in a path.
+    AvatarDigest = text()
+        .max_length(Some(profile::AvatarDigest::CHARS))
+        .pattern(Some("^[0-9a-f]{64}$"))
+        .examples(["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"]);
+
+    /// A picture, as the API shows it.
+    Picture = formatted("binary").max_length(Some(Avatar::MAX_BYTES)).examples(["(JPEG)"]);
+
+    /// A picture, as a client sends it.
+    PictureUpload = formatted("binary").max_length(Some(crate::picture::MAX_BYTES)).examples(["(picture)"]);
 
     /// The path of a picture.
     AvatarUrl = formatted("uri-reference")

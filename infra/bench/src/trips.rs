@@ -8,7 +8,7 @@ use std::time::Duration;
 use kv::faulty::{Latency, Plan};
 use kv::{Db, Engine, Settings};
 use serde_json::{Value, json};
-use testkit::{Code, Target, TestApp, TestResponse};
+use testkit::{Code, Target, TestApp, TestResponse, picture};
 use tokio::runtime::Builder;
 use tokio::time::Instant;
 
@@ -44,6 +44,10 @@ pub(crate) const LOWER_BOUNDS: &[Count] = &[
     // user's record names.
     ("own account", 3),
     ("change own account", 4),
+    // As a change of the account, with login and role before the picture is decoded, and without a second begin.
+    ("set avatar", 5),
+    ("get avatar", 2),
+    ("remove avatar", 4),
     // Begin, account and the login's counter, commit; then, without a second begin, both again, commit.
     ("change password", 5),
     ("reauthenticate", 5),
@@ -169,6 +173,12 @@ async fn call_every_endpoint() -> (Vec<Count>, Vec<Value>) {
     let body = json!({ "company": "A", "preferences": { "theme": "dark" } });
     let changing = app.patch("/v5/users/me").bearer(&token).json(&body).send();
     timed(&mut counts, "change own account", changing).await.ok();
+    let uploading = app.put("/v5/users/me/avatar").bearer(&token).content(&picture()).send();
+    let account = timed(&mut counts, "set avatar", uploading).await.ok();
+    let getting = app.get(&text(&account["avatarUrl"])).send();
+    timed(&mut counts, "get avatar", getting).await;
+    let removing = app.delete("/v5/users/me/avatar").bearer(&token).send();
+    timed(&mut counts, "remove avatar", removing).await.ok();
     let body = json!({ "currentPassword": "password123", "newPassword": "password456" });
     let changing = app.post("/v5/auth/password").bearer(&token).json(&body).send();
     let changed = timed(&mut counts, "change password", changing).await.ok();

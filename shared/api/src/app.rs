@@ -15,7 +15,7 @@ use tower::{Service, ServiceBuilder};
 
 use crate::config::Origins;
 use crate::error::{ApiError, Code};
-use crate::guard::Guard;
+use crate::guard::{Guard, LargeBodies};
 use crate::observer::Observer;
 use crate::request_context::RequestContext;
 use crate::request_layer::RequestLayer;
@@ -29,11 +29,15 @@ pub struct App(Axum);
 
 /// Builds the application of these routes; `observer` reports its requests.
 pub fn app(router: Router, state: AppState, origins: &Origins, observer: Observer) -> App {
+    let large = LargeBodies::of(router.routes());
     let (axum, open_paths) = router.into_parts();
     // One layer that combines both: axum boxes the future of each layer that it is given.
     let layers = ServiceBuilder::new()
         .layer(RequestLayer::new(state.clone(), open_paths, origins, observer))
-        .layer_fn(Guard);
+        .layer_fn(move |inner| Guard {
+            inner,
+            large: large.clone(),
+        });
     let axum = axum
         .fallback(|| async { ApiError::new(Code::NotFound, "No route of this API has this path.") })
         .method_not_allowed_fallback(|| async { method_not_allowed() })

@@ -14,7 +14,7 @@ use tower_http::cors::{AllowCredentials, AllowOrigin, CorsLayer, ResponseFuture}
 use crate::config::Origins;
 
 /// The methods that pages may use.
-pub const METHODS: [&str; 5] = ["GET", "HEAD", "POST", "PATCH", "DELETE"];
+pub const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
 /// The request headers that pages may set. Browsers let them set a few others without permission.
 pub const REQUEST_HEADERS: [&str; 8] = [

@@ -25,7 +25,8 @@ use crate::quota::QuotaBody;
 /// One bad value of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Violation {
-    /// The place: a JSON Pointer (RFC 6901) into the body, or `/` and the name of a query parameter or header.
+    /// The place: a JSON Pointer (RFC 6901) into the body, which is empty for the body itself; or `/` and the name of a
+    /// query parameter or header.
     #[schema(format = "json-pointer", max_length = 200, example = "/name")]
     pub pointer: String,
     /// The reason, as the rest of a sentence about the value.
@@ -76,6 +77,7 @@ impl ApiError {
     /// A request with bad values, each with its place.
     pub fn invalid(violations: Vec<Violation>) -> Self {
         let detail = match &violations[..] {
+            [Violation { pointer, message }] if pointer.is_empty() => format!("The body {message}."),
             [Violation { pointer, message }] => format!("{pointer} {message}."),
             _ => format!("{} values are missing or not valid; see `errors`.", violations.len()),
         };
@@ -154,6 +156,7 @@ impl From<domain::Error> for ApiError {
                     .collect(),
             ),
             Error::PreferencesRejected(reason) => Self::invalid(vec![Violation::new("/preferences", &reason)]),
+            Error::PictureRejected(reason) => Self::invalid(vec![Violation::new("", &reason)]),
             Error::InvalidRefreshToken(_) => Self::new(
                 Code::InvalidRefreshToken,
                 "The refresh token is unknown, has expired, or was used before. Log in again.",

@@ -21,7 +21,8 @@ pub struct Function {
 /// }
 /// ```
 ///
-/// An endpoint is a module with a handler `handle`, whose `#[utoipa::path]` states the method and the path. `tokens` is
+/// An endpoint is a module with a handler `handle`, whose `#[utoipa::path]` states the method and the path. One that
+/// accepts larger bodies than the others has the limit in parentheses, such as `upload(upload::MAX_BYTES)`. `tokens` is
 /// the name of a [`TokenUse`](crate::config::TokenUse). The macro defines the functions `function`, `router` and
 /// `document`. No deployed program calls `document`, so that the linker removes the code that makes the OpenAPI
 /// document.
@@ -31,7 +32,7 @@ macro_rules! function {
         tag: $tag:literal,
         description: $description:literal,
         tokens: $token_use:ident,
-        endpoints: [$($endpoint:ident),+ $(,)?] $(,)?
+        endpoints: [$($endpoint:ident $(($body_max_bytes:expr))?),+ $(,)?] $(,)?
     ) => {
         /// The name and the routes of this function.
         pub fn function() -> $crate::Function {
@@ -45,7 +46,10 @@ macro_rules! function {
         pub fn router() -> $crate::Router {
             $crate::Router::new()
                 .with_token_use($crate::config::TokenUse::$token_use)
-                $(.route::<$endpoint::__path_handle, _>($endpoint::handle))+
+                $(
+                    .route::<$endpoint::__path_handle, _>($endpoint::handle)
+                    $(.accepting($body_max_bytes))?
+                )+
         }
 
         /// This function's part of the OpenAPI document.

@@ -5,10 +5,11 @@ use std::any::Any;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::future::{CatchUnwind, Either, FutureExt as _, Map};
 use http_body::Body as _;
@@ -17,13 +18,52 @@ use tower::Service;
 
 use crate::error::ApiError;
 use crate::json::{self, BODY_MAX_BYTES};
+use crate::router::{PREFIXES, Route};
 
-/// Rejects a body whose declared length exceeds the limit, cuts off any other body at the limit, and turns a panic into
-/// a response.
+/// The routes that accept larger bodies than the others.
+#[derive(Clone, Default)]
+pub(crate) struct LargeBodies(Option<Arc<[LargeBody]>>);
+
+struct LargeBody {
+    method: &'static str,
+    /// With the prefix, as axum names the route.
+    path: String,
+    max_bytes: usize,
+}
+
+impl LargeBodies {
+    pub(crate) fn of(routes: &[Route]) -> Self {
+        let [prefix, _] = PREFIXES;
+        let large = routes.iter().filter(|route| route.body_max_bytes > BODY_MAX_BYTES);
+        let large = large.map(|route| LargeBody {
+            method: route.method,
+            path: [prefix, &route.path].concat(),
+            max_bytes: route.body_max_bytes,
+        });
+        let large: Arc<[_]> = large.collect();
+        Self((!large.is_empty()).then_some(large))
+    }
+
+    /// The largest body that the route of the request accepts, in bytes.
+    fn limit(&self, request: &Request) -> usize {
+        let route = request.extensions().get::<MatchedPath>();
+        let (Some(large), Some(route)) = (&self.0, route) else {
+            return BODY_MAX_BYTES;
+        };
+        let is_own = |body: &&LargeBody| body.path == route.as_str() && body.method == request.method().as_str();
+        large.iter().find(is_own).map_or(BODY_MAX_BYTES, |body| body.max_bytes)
+    }
+}
+
+/// Rejects a body whose declared length exceeds the limit of its route, cuts off any other body at the limit, and turns
+/// a panic into a response.
 ///
 /// A handler can only panic while its future is polled, because axum creates nothing but that future before.
 #[derive(Clone)]
-pub(crate) struct Guard<S>(pub(crate) S);
+pub(crate) struct Guard<S> {
+    pub(crate) inner: S,
+    pub(crate) large: LargeBodies,
+}
 
 impl<S> Service<Request> for Guard<S>
 where
@@ -34,21 +74,27 @@ where
     type Future = Either<Ready<Result<Response, Infallible>>, CaughtPanic<S::Future>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.0.poll_ready(context)
+        self.inner.poll_ready(context)
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
         let size = request.body().size_hint();
-        if size.lower() > BODY_MAX_BYTES as u64 {
-            return Either::Left(ready(Ok(json::body_too_large().into_response())));
-        }
         // The server enforces a declared length, so that only a body without one is counted.
         let request = match size.exact() {
-            Some(_) => request,
-            None => request.map(|body| Body::new(Limited::new(body, BODY_MAX_BYTES))),
+            Some(length) if length <= BODY_MAX_BYTES as u64 => request,
+            length => {
+                let max_bytes = self.large.limit(&request);
+                if length.unwrap_or(size.lower()) > max_bytes as u64 {
+                    return Either::Left(ready(Ok(json::body_too_large(max_bytes).into_response())));
+                }
+                match length {
+                    Some(_) => request,
+                    None => request.map(|body| Body::new(Limited::new(body, max_bytes))),
+                }
+            }
         };
         // A panic leaves no half-changed state behind: what handlers share is behind locks that allow for panics.
-        let response = AssertUnwindSafe(self.0.call(request)).catch_unwind();
+        let response = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         Either::Right(response.map(respond_to_panic))
     }
 }

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use crate::error::{ApiError, Code, Violation};
 use crate::request_context::RequestContext;
 
-/// The largest request body that a route accepts, in bytes.
+/// The largest request body that a route accepts, in bytes, unless it states another limit.
 pub(crate) const BODY_MAX_BYTES: usize = 64 * 1024;
 
 /// The longest time that a body may take to arrive, unless the front door sets another.
@@ -34,7 +34,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         check_media_type(request.headers())?;
-        parse(&read(request).await?).map(Self)
+        parse(&read(request, BODY_MAX_BYTES).await?).map(Self)
     }
 }
 
@@ -44,7 +44,7 @@ impl<S: Send + Sync, T: DeserializeOwned> OptionalFromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Option<Self>, ApiError> {
         let is_supported = check_media_type(request.headers());
-        let bytes = read(request).await?;
+        let bytes = read(request, BODY_MAX_BYTES).await?;
         if bytes.is_empty() {
             return Ok(None);
         }
@@ -65,12 +65,13 @@ fn malformed(detail: impl Into<Cow<'static, str>>) -> ApiError {
     ApiError::new(Code::MalformedBody, detail)
 }
 
-async fn read(request: Request) -> Result<Bytes, ApiError> {
+/// Reads a body. The layers around the handlers cut it off at the limit of its route, `max_bytes`.
+pub(crate) async fn read(request: Request, max_bytes: usize) -> Result<Bytes, ApiError> {
     let context = request.extensions().get::<RequestContext>();
     let deadline = context.and_then(RequestContext::body_deadline).unwrap_or(BODY_DEADLINE);
     match timeout(deadline, request.into_body().collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if is_over_limit(&error) => Err(body_too_large()),
+        Ok(Err(error)) if is_over_limit(&error) => Err(body_too_large(max_bytes)),
         Ok(Err(error)) => Err(malformed("The body ended too early.").with_cause(error)),
         Err(_) => Err(request_timeout()),
     }
@@ -89,10 +90,16 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
     if !is_json(headers) {
         return Err(unsupported_media_type());
     }
-    if !is_identity(headers) {
-        return Err(unsupported_content_coding());
+    check_content_coding(headers)
+}
+
+/// Rejects a body that is not sent as it is.
+pub(crate) fn check_content_coding(headers: &HeaderMap) -> Result<(), ApiError> {
+    if is_identity(headers) {
+        Ok(())
+    } else {
+        Err(unsupported_content_coding())
     }
-    Ok(())
 }
 
 /// The error for a compressed body.
@@ -118,11 +125,11 @@ pub(crate) fn unsupported_media_type() -> ApiError {
     )
 }
 
-/// The error for a body with more than [`BODY_MAX_BYTES`].
-pub(crate) fn body_too_large() -> ApiError {
+/// The error for a body with more than `max_bytes`.
+pub(crate) fn body_too_large(max_bytes: usize) -> ApiError {
     ApiError::new(
         Code::BodyTooLarge,
-        format!("The body must have at most {BODY_MAX_BYTES} bytes."),
+        format!("The body must have at most {max_bytes} bytes."),
     )
 }
 

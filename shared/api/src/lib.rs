@@ -10,9 +10,10 @@
 //! | gets the caller or the client from | [`Authenticated`], [`LogoutCaller`], [`ClientInfo`] |
 //! | reads the tokens of browsers from | [`Cookies`] |
 //! | names the email of an attempt to sign in to the log with | [`LoggedEmail`] |
-//! | parses the request with | [`Body`], [`PatchField`], [`Query`], [`Id`], [`Preconditions`], [`IdempotencyKey`] |
+//! | parses the request with | [`Body`], [`PatchField`], [`File`], [`Query`], [`Id`], [`Preconditions`] |
+//! | lets clients repeat a request with | [`IdempotencyKey`] |
 //! | writes the path of another resource into a body with | [`Prefix`] |
-//! | responds with | [`Reply`], [`Bare`] or [`Static`], or fails with [`ApiError`] |
+//! | responds with | [`Reply`], [`Bare`], [`Static`] or [`Immutable`], or fails with [`ApiError`] |
 //!
 //! Work that runs on a schedule is a [`Job`]. The module [`openapi`] completes the description of all functions.
 
@@ -26,6 +27,7 @@ pub mod cookies;
 pub mod cors;
 mod date;
 pub mod error;
+pub mod file;
 mod function;
 mod guard;
 pub mod idempotency;
@@ -63,6 +65,7 @@ pub use caller::{Authenticated, LOGOUT_AFTER_EXPIRY, LogoutCaller};
 pub use client::ClientInfo;
 pub use cookies::Cookies;
 pub use error::{ApiError, Code};
+pub use file::File;
 pub use function::Function;
 pub use idempotency::IdempotencyKey;
 pub use identity::Identity;
@@ -78,7 +81,7 @@ pub use probe::probe;
 pub use query::Query;
 pub use quota::QuotaBody;
 pub use release::{COMMIT, VERSION};
-pub use reply::{Bare, Empty, Reply, Static};
+pub use reply::{Bare, Empty, Immutable, Reply, Static};
 pub use request_context::RequestContext;
 pub use router::{Route, Router};
 pub use serve::{serve, serve_schedule, serve_with};

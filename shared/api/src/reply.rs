@@ -115,6 +115,12 @@ impl<T> Reply<T> {
         }
     }
 
+    /// Removes the version, for a response that shows another resource than the one that the path names.
+    #[must_use]
+    pub fn without_version(self) -> Self {
+        Self { version: None, ..self }
+    }
+
     /// Evaluates the request's preconditions, in the order of RFC 9110, section 13.2.2: rejects a version that the
     /// client does not expect, and responds with 304 if the client has the version already.
     pub fn conditional(self, preconditions: &Preconditions) -> Result<Self, ApiError> {
@@ -159,6 +165,42 @@ impl IntoResponse for Static {
     fn into_response(self) -> Response {
         let content_type = HeaderValue::from_static(self.media_type);
         ([(header::CONTENT_TYPE, content_type)], self.body).into_response()
+    }
+}
+
+/// A file that never changes, as the path names it by its content. Everybody may see it, and caches may keep it.
+pub struct Immutable {
+    /// The media type of the body.
+    pub media_type: &'static str,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Immutable {
+    /// Caches may keep the file for a year, the longest time that they observe (RFC 9111, section 1.2.2).
+    const CACHE_CONTROL: &'static str = "public, max-age=31536000, immutable";
+
+    /// What another path names is another file, so there is one version.
+    const VERSION: Version = Version(1);
+
+    /// The response to a request with these preconditions: the file, or 304 if the client has it.
+    pub fn conditional(self, preconditions: &Preconditions) -> Result<Response, ApiError> {
+        let Version(version) = Self::VERSION;
+        if !preconditions.matches(version) {
+            return Err(domain::Error::PreconditionFailed.into());
+        }
+        let mut response = self.body.into_response();
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static(self.media_type));
+        if preconditions.client_has(version) {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            response = without_body(&response);
+        }
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(Self::CACHE_CONTROL));
+        headers.insert(header::ETAG, Self::VERSION.header());
+        Ok(response)
     }
 }
 

@@ -226,7 +226,10 @@ fn finish(mut response: Response, timer: RequestTimer) -> Response {
     let status = response.status();
     let is_from_server = timer.context().server_request().is_some();
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // An immutable file has its own.
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     if timer.context().is_https() {

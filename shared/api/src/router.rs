@@ -6,6 +6,7 @@ use axum::routing::{MethodFilter, on};
 use utoipa::openapi::path::HttpMethod;
 
 use crate::config::TokenUse;
+use crate::json::BODY_MAX_BYTES;
 use crate::state::AppState;
 
 /// The prefixes under which every path is served.
@@ -21,6 +22,8 @@ pub struct Route {
     pub method: &'static str,
     /// The path without its prefix; parameters in braces.
     pub path: String,
+    /// The largest request body that it accepts, in bytes.
+    pub body_max_bytes: usize,
 }
 
 /// An axum router that also lists its routes, so that tests can compare the deployment's copies of them with the code.
@@ -56,6 +59,17 @@ impl Router {
             panic!("the handler of {} has more than one method", P::path());
         };
         self.on(method, P::path(), handler)
+    }
+
+    /// Lets the route that was added last accept larger bodies than the others.
+    ///
+    /// # Panics
+    /// If there is no route.
+    #[must_use]
+    pub fn accepting(mut self, body_max_bytes: usize) -> Self {
+        let last = self.routes.last_mut().expect("a route was added");
+        last.body_max_bytes = body_max_bytes;
+        self
     }
 
     /// The routes of both routers, and the keys of the one that needs more.
@@ -111,7 +125,11 @@ impl Router {
         if self.token_use == TokenUse::Ignores {
             self.open_paths.push(full_path);
         }
-        self.routes.push(Route { method, path });
+        self.routes.push(Route {
+            method,
+            path,
+            body_max_bytes: BODY_MAX_BYTES,
+        });
         Self { axum, ..self }
     }
 }

@@ -7,6 +7,7 @@ use domain::mail::outbox::Outbox;
 use domain::password::Hasher;
 use domain::readiness::Readiness;
 use domain::usage::rate::TenantRate;
+use domain::users::profile::Uploads;
 use domain::{Env, Limits, SystemClock, SystemRng};
 use jwt::Tokens;
 
@@ -81,6 +82,7 @@ impl AppState {
             },
             writes: TenantRate::default(),
             logins: TenantRate::default(),
+            uploads: Uploads::default(),
             limits,
         };
         let tokens = Arc::new(Tokens::new(config.tokens.clone()));

@@ -15,6 +15,7 @@ use crate::rng::Rng;
 use crate::throttle::Rules;
 use crate::usage::Quotas;
 use crate::usage::rate::TenantRate;
+use crate::users::profile::Uploads;
 
 /// The dependencies of every operation. Built once per process; a clone is cheap.
 #[derive(Clone)]
@@ -37,6 +38,8 @@ pub struct Env {
     pub writes: TenantRate,
     /// The logins of each user, by the user's own tenant, few per day.
     pub logins: TenantRate,
+    /// Admits pictures to decoding, few at a time.
+    pub uploads: Uploads,
     /// The limits in force.
     pub limits: Limits,
 }

@@ -22,6 +22,9 @@ pub enum Error {
     /// The changed preferences would be too long or too deep.
     #[error("the preferences were rejected")]
     PreferencesRejected(Rejection),
+    /// The body is no picture, or one that is not accepted.
+    #[error("the picture was rejected: {0}")]
+    PictureRejected(Rejection),
     /// Login: the password is right, but an operator has suspended the user.
     #[error("the account is suspended")]
     Suspended,
@@ -119,6 +122,7 @@ impl Error {
             Self::InvalidToken => Some(SecurityEvent::InvalidToken),
             Self::Revoked => Some(SecurityEvent::RevokedToken),
             Self::PreferencesRejected(_)
+            | Self::PictureRejected(_)
             | Self::EmailTaken
             | Self::NotFound
             | Self::PreconditionFailed

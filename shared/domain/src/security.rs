@@ -51,6 +51,8 @@ pub enum SecurityEvent {
     ThrottledByHashing,
     /// A write of a tenant that writes too much, or a login of a user who logs in too often.
     ThrottledByWrites,
+    /// A picture of a user who sends too many, or whose share of the queue is full.
+    ThrottledByUploads,
     /// A request that would exceed a quota of its tenant.
     QuotaExceeded,
 }
@@ -100,6 +102,7 @@ impl SecurityEvent {
             | Self::ThrottledByRegistration
             | Self::ThrottledByHashing
             | Self::ThrottledByWrites
+            | Self::ThrottledByUploads
             | Self::QuotaExceeded => None,
         }
     }

@@ -11,7 +11,8 @@ use crate::visible::{is_bidi_control, is_visible};
 pub struct Rejection(pub String);
 
 impl Rejection {
-    pub(crate) fn because(sentence: impl Into<String>) -> Self {
+    /// A rejection for this reason.
+    pub fn because(sentence: impl Into<String>) -> Self {
         Self(sentence.into())
     }
 }

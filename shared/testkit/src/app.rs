@@ -21,6 +21,7 @@ use domain::throttle::Rules;
 use domain::usage::Quotas;
 use domain::usage::rate::TenantRate;
 use domain::users::ops::Registration;
+use domain::users::profile::Uploads;
 use domain::users::{self, Email};
 use domain::{AccessTokenId, Clock as _, Env, IdGenerator, Limits, Role, SystemClock, SystemRng};
 use http_body_util::BodyExt as _;
@@ -144,6 +145,7 @@ impl TestApp {
             outbox: Outbox::open(),
             writes: TenantRate::default(),
             logins: TenantRate::default(),
+            uploads: Uploads::default(),
             limits: Limits {
                 login: Lifetime {
                     idle: Duration::from_secs(30 * 86_400),

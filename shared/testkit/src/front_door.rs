@@ -209,7 +209,6 @@ fn is_format_2(event: &Value) -> bool {
 
 /// Reads a function's output, which must have the form that the kind of the event requires.
 fn response(event: &Value, output: &Value) -> Response<Bytes> {
-    assert_eq!(output["isBase64Encoded"], false, "the body is text: {output}");
     let empty = json!({});
     let (single, multiple) = (&output["headers"], &output["multiValueHeaders"]);
     let headers = if is_format_2(event) {
@@ -236,7 +235,18 @@ fn response(event: &Value, output: &Value) -> Response<Bytes> {
         assert_eq!(single, &empty, "format 1.0 has only multi-value headers: {output}");
         multiple
     };
-    let body = output["body"].as_str().unwrap_or_default().to_owned();
+    let body = output["body"].as_str().unwrap_or_default();
+    let is_picture = headers_of(headers, "content-type").any(|kind| kind.starts_with("image/"));
+    assert_eq!(
+        output["isBase64Encoded"],
+        is_picture && !body.is_empty(),
+        "only text is sent as it is: {output}"
+    );
+    let body = if is_picture {
+        STANDARD.decode(body).expect("the body is base64")
+    } else {
+        body.as_bytes().to_vec()
+    };
     let mut response = Response::new(Bytes::from(body));
     let status = output["statusCode"].as_u64().and_then(|code| code.try_into().ok());
     *response.status_mut() = status
@@ -255,6 +265,13 @@ fn response(event: &Value, output: &Value) -> Response<Bytes> {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
+}
+
+/// The values of a header in a function's output.
+fn headers_of<'a>(headers: &'a Value, name: &str) -> impl Iterator<Item = &'a str> {
+    let all = headers.as_object().into_iter().flatten();
+    let named = all.filter(move |(known, _)| known.eq_ignore_ascii_case(name));
+    named.flat_map(|(_, value)| strings(value))
 }
 
 fn query_parameters(query: &str, decode: bool, is_list: bool) -> Value {

@@ -7,6 +7,7 @@ use axum::http::{HeaderName, Method, Request, Response, header};
 use serde_json::Value;
 
 use crate::actor::Actor;
+use crate::content::Content;
 use crate::response::TestResponse;
 
 /// A target of requests: the router in this process, another process, or a function behind a front door.
@@ -22,6 +23,11 @@ pub trait Target: Sync {
     /// Starts a `POST` request.
     fn post(&self, path: &str) -> TestRequest<'_, Self> {
         self.request(Method::POST, path)
+    }
+
+    /// Starts a `PUT` request.
+    fn put(&self, path: &str) -> TestRequest<'_, Self> {
+        self.request(Method::PUT, path)
     }
 
     /// Starts a `PATCH` request.
@@ -85,6 +91,13 @@ impl<T: Target + ?Sized> TestRequest<'_, T> {
     pub fn json(self, body: &Value) -> Self {
         self.header(header::CONTENT_TYPE, "application/json")
             .body(body.to_string())
+    }
+
+    /// Sets a body and its media type.
+    #[must_use]
+    pub fn content(self, content: &Content) -> Self {
+        self.header(header::CONTENT_TYPE, content.media_type)
+            .body(content.bytes.clone())
     }
 
     /// Sets the body without a media type.

@@ -13,8 +13,10 @@ pub struct TestResponse {
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The JSON body, a string for a text body, or null without a body.
+    /// The JSON body, a string for a body of text or a picture, or null without a body.
     pub body: Value,
+    /// The body as it was received.
+    pub bytes: Vec<u8>,
 }
 
 impl TestResponse {
@@ -30,11 +32,14 @@ impl TestResponse {
         };
         let is_bodyless =
             method == Method::HEAD || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
+        let bytes = body.to_vec();
         let body: Option<Value> = if is_bodyless {
             assert!(body.is_empty(), "a {status} response to {method} has no body");
             None
         } else if header("content-type").is_some_and(|kind| kind.starts_with("text/")) {
             Some(str::from_utf8(body).expect("a text body is UTF-8").into())
+        } else if header("content-type").is_some_and(|kind| kind.starts_with("image/")) {
+            Some(String::from_utf8_lossy(body).into())
         } else {
             Some(serde_json::from_slice(body).expect("a body that is not text is JSON"))
         };
@@ -50,7 +55,12 @@ impl TestResponse {
             assert_eq!((uri, title), (Some(&*code.uri()), Some(code.title())), "{body}");
             assert_eq!(body["errors"].is_array(), body["code"] == "VALIDATION_FAILED", "{body}");
         }
-        Self { status, headers, body }
+        Self {
+            status,
+            headers,
+            body,
+            bytes,
+        }
     }
 
     /// Parses and checks the bytes of an HTTP/1.1 response, for tests that write to a socket themselves.

@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test and names the line")]
 
 mod account;
+mod avatar;
 mod exact;
 mod front_doors;
 mod legacy;
+mod new_device;
 mod rate;
 mod tokens;
 mod usage;

@@ -7,6 +7,7 @@ use axum::http::Method;
 use domain::Role;
 use domain::access_tokens::Scope;
 use serde_json::{Value, json};
+use testkit::{Content, picture};
 
 /// One operation.
 pub struct Operation {
@@ -16,10 +17,10 @@ pub struct Operation {
     pub access: Access,
     /// The scope with which a personal access token may do it; `None` if only a login may.
     pub scope: Option<Scope>,
-    /// The kind of resource that `{id}` in the path identifies.
+    /// The kind of resource that `{id}` or `{digest}` in the path identifies.
     pub resource: Option<Resource>,
     /// The request body, if the operation has one.
-    pub body: Option<fn(&Person) -> Value>,
+    pub body: Option<fn(&Person) -> Content>,
     /// The status of success.
     pub success: u16,
 }
@@ -46,6 +47,8 @@ pub enum Resource {
     Login,
     /// A personal access token of the caller.
     AccessToken,
+    /// A picture, which is public.
+    Avatar,
 }
 
 /// The values from which the body of a request is made.
@@ -94,25 +97,26 @@ impl Operation {
         }
     }
 
-    fn with_body(self, body: fn(&Person) -> Value) -> Self {
+    fn with_body(self, body: fn(&Person) -> Content) -> Self {
         Self {
             body: Some(body),
             ..self
         }
     }
 
-    /// The path under a prefix, with `id` in place of `{id}`.
+    /// The path under a prefix, with `id` in place of `{id}` or `{digest}`.
     pub fn path_with(&self, prefix: &str, id: &str) -> String {
-        format!("{prefix}{}", self.path.replace("{id}", id))
+        format!("{prefix}{}", self.path.replace("{id}", id).replace("{digest}", id))
     }
 }
 
 /// Every operation.
 pub fn operations() -> Vec<Operation> {
     use Access::{Logout, Public, RefreshToken};
-    use Resource::{AccessToken, Login, Session};
+    use Resource::{AccessToken, Avatar, Login, Session};
     let get = |path, access| Operation::new(Method::GET, path, access, 200);
     let post = |path, access, success| Operation::new(Method::POST, path, access, success);
+    let put = |path, access| Operation::new(Method::PUT, path, access, 200);
     let patch = |path, access| Operation::new(Method::PATCH, path, access, 200);
     let delete = |path, access| Operation::new(Method::DELETE, path, access, 200);
     vec![
@@ -122,29 +126,36 @@ pub fn operations() -> Vec<Operation> {
         get("/openapi.json", Public),
         get("/docs", Public),
         post("/auth/register", Public, 201)
-            .with_body(|who| json!({ "email": who.new_email, "password": who.password })),
-        post("/auth/login", Public, 200).with_body(|who| json!({ "email": who.email, "password": who.password })),
-        post("/auth/refresh", RefreshToken, 200).with_body(|who| json!({ "refreshToken": who.refresh_token })),
+            .with_body(|who| Content::json(&json!({ "email": who.new_email, "password": who.password }))),
+        post("/auth/login", Public, 200)
+            .with_body(|who| Content::json(&json!({ "email": who.email, "password": who.password }))),
+        post("/auth/refresh", RefreshToken, 200)
+            .with_body(|who| Content::json(&json!({ "refreshToken": who.refresh_token }))),
         post("/auth/logout", Logout, 200),
         post("/auth/logout-all", OWN_ACCOUNT, 200),
-        post("/auth/password", OWN_ACCOUNT, 200)
-            .with_body(|who| json!({ "currentPassword": who.password, "newPassword": who.new_password })),
-        post("/auth/reauthenticate", OWN_ACCOUNT, 200).with_body(|who| json!({ "password": who.password })),
+        post("/auth/password", OWN_ACCOUNT, 200).with_body(|who| {
+            Content::json(&json!({ "currentPassword": who.password, "newPassword": who.new_password }))
+        }),
+        post("/auth/reauthenticate", OWN_ACCOUNT, 200)
+            .with_body(|who| Content::json(&json!({ "password": who.password }))),
         get("/.well-known/jwks.json", Public),
         get("/audit", OWN_TENANT).with_scope(Scope::ReadAudit),
         get("/users/me", OWN_ACCOUNT),
         patch("/users/me", OWN_ACCOUNT)
-            .with_body(|who| json!({ "firstName": who.text, "preferences": { "text": who.text } })),
+            .with_body(|who| Content::json(&json!({ "firstName": who.text, "preferences": { "text": who.text } }))),
+        put("/users/me/avatar", OWN_ACCOUNT).with_body(|_| picture()),
+        delete("/users/me/avatar", OWN_ACCOUNT),
+        get("/avatars/{digest}", Public).with_id_of(Avatar),
         get("/users/me/usage", READ_TENANT),
         post("/users/me/tokens", OWN_ACCOUNT, 201)
-            .with_body(|who| json!({ "name": who.text, "scopes": ["sessions:read"] })),
+            .with_body(|who| Content::json(&json!({ "name": who.text, "scopes": ["sessions:read"] }))),
         get("/users/me/tokens", OWN_ACCOUNT),
         delete("/users/me/tokens/{id}", OWN_ACCOUNT).with_id_of(AccessToken),
         get("/auth/logins", OWN_ACCOUNT),
         delete("/auth/logins/{id}", OWN_ACCOUNT).with_id_of(Login),
         post("/sessions", WRITE_TENANT, 201)
             .with_scope(Scope::WriteSessions)
-            .with_body(|who| json!({ "name": who.text, "workspacePath": format!("/{}", who.text) })),
+            .with_body(|who| Content::json(&json!({ "name": who.text, "workspacePath": format!("/{}", who.text) }))),
         get("/sessions", READ_TENANT).with_scope(Scope::ReadSessions),
         get("/sessions/{id}", READ_TENANT)
             .with_scope(Scope::ReadSessions)
@@ -152,11 +163,17 @@ pub fn operations() -> Vec<Operation> {
         patch("/sessions/{id}", WRITE_TENANT)
             .with_scope(Scope::WriteSessions)
             .with_id_of(Session)
-            .with_body(|who| json!({ "name": who.text })),
+            .with_body(|who| Content::json(&json!({ "name": who.text }))),
         delete("/sessions/{id}", WRITE_TENANT)
             .with_scope(Scope::WriteSessions)
             .with_id_of(Session),
     ]
+}
+
+/// The digest of the picture in the data of an account.
+pub fn avatar_of(account: &Value) -> String {
+    let path = account["avatarUrl"].as_str().expect("the account has a picture");
+    path.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
 #[test]

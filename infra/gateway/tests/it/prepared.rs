@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use axum::http::Method;
 use domain::access_tokens::Scope;
 use serde_json::json;
-use testkit::{Actor, Target as _, TestApp, TestRequest};
+use testkit::{Actor, Target as _, TestApp, TestRequest, picture};
 
-use crate::operations::{Operation, Person, Resource};
+use crate::operations::{Operation, Person, Resource, avatar_of};
 
 /// The lifetime of a personal access token.
 const LIFETIME: Duration = Duration::from_hours(24);
@@ -30,6 +31,10 @@ impl<'a> Prepared<'a> {
         let session = app.post("/v5/sessions").by(&actor).json(&draft).send().await.created();
         let id = match operation.resource {
             None => String::new(),
+            Some(Resource::Avatar) => {
+                let upload = app.put("/v5/users/me/avatar").by(&actor).content(&picture());
+                avatar_of(&upload.send().await.ok())
+            }
             Some(Resource::Login) => app.sign_in(&actor).await.signed_in.login.id.to_string(),
             Some(Resource::AccessToken) => {
                 let (id, _) = app.access_token(&actor, [Scope::ReadSessions], LIFETIME).await;
@@ -37,6 +42,11 @@ impl<'a> Prepared<'a> {
             }
             Some(Resource::Session) => session["id"].as_str().unwrap().to_owned(),
         };
+        if (&operation.method, operation.path) == (&Method::DELETE, "/users/me/avatar") {
+            // Without a picture there is nothing to remove.
+            let upload = app.put("/v5/users/me/avatar").by(&actor).content(&picture());
+            upload.send().await.ok();
+        }
         let person = Person {
             new_email: format!("new-{number}@example.com"),
             email,
@@ -58,7 +68,7 @@ impl<'a> Prepared<'a> {
     pub fn request(&self) -> TestRequest<'a, TestApp> {
         let call = self.app.request(self.operation.method.clone(), &self.path);
         match self.operation.body {
-            Some(body) => call.json(&body(&self.person)),
+            Some(body) => call.content(&body(&self.person)),
             None => call,
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use axum::http::{HeaderName, header};
+use axum::http::{HeaderName, Method, header};
 use domain::access_tokens::Scope;
 use domain::operator::{self, Operator, UserName};
 use domain::security::{Attack, SecurityEvent};
@@ -12,7 +12,7 @@ use domain::throttle::{Rule, Rules};
 use domain::usage::Quotas;
 use domain::{Address, Client, Role};
 use serde_json::{Value, json};
-use testkit::{Target as _, TestApp, TestRequest, TestResponse};
+use testkit::{Target as _, TestApp, TestRequest, TestResponse, picture};
 
 const RIGHT: &str = "password123";
 const WRONG: &str = "a wrong one";
@@ -86,6 +86,7 @@ async fn every_security_event_is_on_the_line_of_its_request() {
     rejections(&mut seen).await;
     throttling(&mut seen).await;
     quotas(&mut seen).await;
+    uploads(&mut seen).await;
     let all: BTreeSet<_> = SecurityEvent::all().map(SecurityEvent::as_str).collect();
     assert_eq!(seen.0, all, "left: the events of this test, right: all events");
 }
@@ -289,4 +290,17 @@ async fn quotas(seen: &mut Seen) {
         }
         seen.send(&app, create(), status, event).await;
     }
+}
+
+async fn uploads(seen: &mut Seen) {
+    let app = TestApp::start(gateway::router());
+    let alice = app.register("alice@example.com").await;
+    let upload = || {
+        let request = app.request(Method::PUT, "/v5/users/me/avatar").by(&alice);
+        request.content(&picture())
+    };
+    for _ in 0..10 {
+        upload().send().await.ok();
+    }
+    seen.send(&app, upload(), 429, SecurityEvent::ThrottledByUploads).await;
 }

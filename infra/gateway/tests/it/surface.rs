@@ -57,18 +57,22 @@ async fn an_unsupported_method_returns_a_405_problem_that_lists_the_supported_on
     }
 }
 
+fn with_any_id(path: &str) -> String {
+    let path = path.replace("{id}", "0190d0a0-7c3e-7a11-8f3e-0123456789ab");
+    path.replace("{digest}", &"0".repeat(64))
+}
+
 #[tokio::test]
 async fn every_route_exists_under_both_prefixes() {
     let app = start();
     for route in gateway::router().routes() {
         for prefix in api::router::PREFIXES {
-            let path = format!(
-                "{prefix}{}",
-                route.path.replace("{id}", "0190d0a0-7c3e-7a11-8f3e-0123456789ab")
-            );
+            let path = format!("{prefix}{}", with_any_id(&route.path));
             let response = app.request(route.method.parse().unwrap(), &path).send().await;
+            // A public resource may be missing.
+            let is_route = response.body["detail"] != "No route of this API has this path.";
             assert!(
-                ![404, 405].contains(&response.status.as_u16()),
+                is_route && response.status != 405,
                 "{} {path}: {}",
                 route.method,
                 response.body
@@ -103,13 +107,10 @@ async fn every_request_has_a_unique_id_that_clients_cannot_choose() {
 async fn an_oversized_body_is_rejected_on_every_route() {
     let app = start();
     for route in gateway::router().routes() {
-        let path = format!(
-            "/v5{}",
-            route.path.replace("{id}", "0190d0a0-7c3e-7a11-8f3e-0123456789ab")
-        );
+        let path = format!("/v5{}", with_any_id(&route.path));
         let call = app
             .request(route.method.parse().unwrap(), &path)
-            .body(vec![b' '; 1_000_000]);
+            .body(vec![b' '; route.body_max_bytes + 1]);
         call.send().await.assert_problem(413, Code::BodyTooLarge);
     }
 }

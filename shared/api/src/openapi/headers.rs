@@ -19,6 +19,9 @@ const ALWAYS: [&str; 5] = [
     "Strict-Transport-Security",
 ];
 
+/// The description of the header `Cache-Control` of a response that names it.
+const IMMUTABLE: &str = "Cache-Control-Immutable";
+
 /// The values of `WWW-Authenticate`.
 const CHALLENGE: &str = r#"^Bearer( error="invalid_token"| error="insufficient_scope"(, scope="[a-z]+:[a-z]+")?)?$"#;
 
@@ -101,16 +104,8 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
         .into_iter()
         .map(|(name, description, schema)| (name.to_owned(), header(description, schema, true).into()))
         .collect();
-    let replayed = text().enum_values(Some(["true"])).examples(["true"]).build();
-    headers.insert(
-        "Idempotency-Replayed".to_owned(),
-        header(
-            "Present if the same request took effect before; this response repeats the earlier one.",
-            replayed,
-            false,
-        )
-        .into(),
-    );
+    headers.insert(IMMUTABLE.to_owned(), immutable().into());
+    headers.insert("Idempotency-Replayed".to_owned(), replayed().into());
     headers.insert("Set-Cookie".to_owned(), set_cookie().into());
     let policy = "max-age=31536000";
     headers.insert(
@@ -138,6 +133,19 @@ fn set_cookie() -> Header {
         schema.build(),
         false,
     )
+}
+
+fn replayed() -> Header {
+    let schema = text().enum_values(Some(["true"])).examples(["true"]).build();
+    let description = "Present if the same request took effect before; this response repeats the earlier one.";
+    header(description, schema, false)
+}
+
+fn immutable() -> Header {
+    let value = "public, max-age=31536000, immutable";
+    let schema = text().enum_values(Some([value])).examples([value]).build();
+    let description = "Caches may keep the response for a year. It never changes.";
+    header(description, schema, true)
 }
 
 fn sample(value: &str, max_length: usize) -> Object {
@@ -174,8 +182,14 @@ pub(super) fn refer(response: &mut Response) {
     let named: Vec<String> = response.headers.keys().cloned().collect();
     let known = all();
     for name in named.iter().map(String::as_str).chain(ALWAYS) {
-        assert!(known.contains_key(name), "{name} is not described in {}", file!());
-        let reference = Ref::new(format!("#/components/headers/{name}"));
+        let is_immutable = name == "Cache-Control" && named.iter().any(|named| named == name);
+        let description = if is_immutable { IMMUTABLE } else { name };
+        assert!(
+            known.contains_key(description),
+            "{name} is not described in {}",
+            file!()
+        );
+        let reference = Ref::new(format!("#/components/headers/{description}"));
         response.headers.insert(name.to_owned(), RefOr::Ref(reference));
     }
 }

@@ -181,7 +181,7 @@ fn sample(code: Code) -> ApiError {
         Code::InvalidRefreshToken => Error::InvalidRefreshToken(None).into(),
         Code::MethodNotAllowed => crate::app::method_not_allowed(),
         Code::UnsupportedMediaType => crate::json::unsupported_media_type(),
-        Code::BodyTooLarge => crate::json::body_too_large(),
+        Code::BodyTooLarge => crate::json::body_too_large(crate::json::BODY_MAX_BYTES),
         Code::Internal => ApiError::internal("an example"),
         Code::Forbidden => Error::Forbidden.into(),
         Code::InsufficientScope => Error::InsufficientScope(Some(domain::access_tokens::Scope::WriteSessions)).into(),

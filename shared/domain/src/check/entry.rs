@@ -22,7 +22,7 @@ use crate::time::Timestamp;
 use crate::usage::store::Counted;
 use crate::usage::{self, OwnLimits, Quota};
 use crate::users::ops::Registered;
-use crate::users::profile::Profile;
+use crate::users::profile::{AvatarDigest, Profile};
 use crate::users::{self, Email, User};
 
 use super::place::Place;
@@ -107,6 +107,7 @@ impl Check<'_> {
             Place::Profile(user) => self.profile(user).await,
             Place::AccessToken(user, id) => self.access_token(user, id).await,
             Place::TokenRights => self.token_rights().await,
+            Place::Avatar(digest, user) => self.avatar(digest, user).await,
             Place::Tenant(id) => {
                 let tenant = self.decode::<Tenant>();
                 self.expect(
@@ -215,10 +216,14 @@ impl Check<'_> {
 
     async fn profile(&mut self, user: UserId) -> Result<()> {
         let profile = self.decode::<Profile>();
-        self.expect(
-            profile.is_none_or(|profile| profile != Profile::default()),
-            "a profile in which nothing is set is not stored",
-        );
+        if let Some(profile) = profile {
+            let is_set = profile != Profile::default();
+            self.expect(is_set, "a profile in which nothing is set is not stored");
+            if let Some(digest) = profile.avatar {
+                let has_picture = self.exists(&users::profile::keys::avatar(&digest, user)).await?;
+                self.expect(has_picture, "its picture does not exist");
+            }
+        }
         let has_user = self.exists(&users::keys::user(user)).await?;
         self.expect(has_user, "its user does not exist");
         Ok(())
@@ -234,6 +239,15 @@ impl Check<'_> {
         self.expect(has_user, "its user does not exist");
         let has_tenant = self.exists(&tenants::keys::tenant(scope(tenant))).await?;
         self.expect(has_tenant, "its tenant does not exist");
+        Ok(())
+    }
+
+    async fn avatar(&mut self, digest: AvatarDigest, user: UserId) -> Result<()> {
+        let is_right = AvatarDigest::of(&self.entry.value) == digest;
+        self.expect(is_right, "its value has another digest");
+        let profile = self.find::<Profile>(&users::profile::keys::profile(user)).await?;
+        let is_shown = profile.is_some_and(|profile| profile.map_or(true, |profile| profile.avatar == Some(digest)));
+        self.expect(is_shown, "its user has another picture, or does not exist");
         Ok(())
     }
 

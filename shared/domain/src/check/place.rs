@@ -3,6 +3,7 @@
 use kv::{Element, Key};
 
 use crate::id::{AccessTokenId, Id as _, LoginId, MailId, SessionId, TenantId, UserId};
+use crate::users::profile::AvatarDigest;
 
 /// The kind of a key, and the ids in it.
 pub(super) enum Place {
@@ -15,6 +16,8 @@ pub(super) enum Place {
     AccessToken(UserId, AccessTokenId),
     /// What a personal access token may do.
     TokenRights,
+    /// A user's copy of a picture.
+    Avatar(AvatarDigest, UserId),
     Tenant(TenantId),
     Event,
     SessionIndex(SessionId),
@@ -63,6 +66,13 @@ impl Place {
             "tenants" => Self::of_tenant(rest),
             "access_tokens" => match rest {
                 [Element::Bytes(digest)] if digest.len() == 32 => Some(Self::TokenRights),
+                _ => None,
+            },
+            "avatars" => match rest {
+                [Element::Bytes(digest), Element::Uuid(user)] => {
+                    let digest = AvatarDigest::from_slice(digest)?;
+                    Some(Self::Avatar(digest, UserId::from_uuid(*user)))
+                }
                 _ => None,
             },
             "sessions" => match rest {
@@ -225,6 +235,8 @@ mod tests {
             Key::of(&("users",)),
             Key::of(&("users", id, "avatars", id)),
             Key::of(&("users", id, "avatar")),
+            Key::of(&("avatars", &b"x"[..], id)),
+            Key::of(&("avatars", &[0; 32][..])),
             Key::of(&("users", id, "profile", id)),
             Key::of(&("users", "by_email", 1)),
             Key::of(&("access_tokens", &b"x"[..])),

@@ -3,6 +3,7 @@
 pub(crate) mod attempt;
 mod family;
 pub mod keys;
+mod new_device;
 mod open;
 pub mod ops;
 pub mod reauthentication;

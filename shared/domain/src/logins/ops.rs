@@ -11,6 +11,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::LoginId;
 use crate::logins::attempt::{Attempt, Target};
+use crate::logins::new_device;
 use crate::logins::{Login, MAX_LOGINS, Presented, RefreshToken, SignedIn, TokenSecret, TokenStatus, store};
 use crate::mail::{self, Mail, Message, Source};
 use crate::password::{Password, PasswordHash, Verdict};
@@ -155,16 +156,18 @@ async fn open(
     let (login, refresh_token) = Login::open(env, verified.id, tenant.id, client, now);
     let event = Event::of(verified.id, Some(login.id), client, now, Action::LoggedIn);
     let device = &refresh_token.device_token();
+    let notice = &new_device::notice(env, client, &verified, reservation, now);
     let (verified, rehashed, new, event) = (&verified, &rehashed, &login, &event);
     let user = env
         .db
         .reading_from(snapshot)
         .run(|txn| async move {
-            let (user, member, logins, counters) = try_join!(
+            let (user, member, logins, counters, notice) = try_join!(
                 users::store::find(&txn, verified.id),
                 tenants::store::role(&txn, verified.id, new.tenant),
                 store::list(&txn, verified.id),
-                attempt.counters(&txn, now)
+                attempt.counters(&txn, now),
+                new_device::wanted(&txn, verified, notice.as_ref())
             )?;
             let (Some(mut user), Some(member)) = (user, member) else {
                 return Ok::<_, Error>(None);
@@ -186,9 +189,15 @@ async fn open(
             make_room(&txn, logins, new, client)?;
             store::add(&txn, new)?;
             audit::store::add(&txn, TenantScope::own(user.id), event)?;
+            if let Some(notice) = notice {
+                mail::store::add(&txn, notice)?;
+            }
             Ok(Some(user))
         })
         .await?;
+    if notice.is_some() {
+        env.outbox.wake();
+    }
     Ok(user.map(|user| SignedIn {
         user,
         tenant,

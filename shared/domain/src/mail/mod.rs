@@ -50,6 +50,9 @@ pub enum Message {
     /// The password was changed, which ended every login.
     #[serde(rename = "password.changed")]
     PasswordChanged(Source),
+    /// The user logged in from a new device. The only notification that a user can switch off.
+    #[serde(rename = "login.new_device")]
+    NewDevice(Source),
     /// A refresh token was copied, so its login was ended.
     #[serde(rename = "login.reuse_detected")]
     ReuseDetected(Source),
@@ -72,6 +75,7 @@ impl Message {
     pub fn useful_until(&self) -> Option<Timestamp> {
         match self {
             Self::PasswordChanged(_)
+            | Self::NewDevice(_)
             | Self::ReuseDetected(_)
             | Self::ReplaysRejected(_)
             | Self::AccessTokenCreated(_) => None,

@@ -9,7 +9,7 @@ use crate::client::{Address, Client};
 use crate::password::fair_queue::{FairQueue, Path, Pushed, Ticket};
 
 /// The places and the slots, shared fairly ([`FairQueue`]).
-pub(super) struct Gate {
+pub(crate) struct Gate {
     state: Mutex<State>,
     /// Seeded at random, so that a client cannot choose an account that shares another one's turns.
     accounts: RandomState,
@@ -26,21 +26,21 @@ struct State {
 pub struct Admission(pub(super) Option<Place>);
 
 /// An admission by a gate.
-pub(super) struct Place {
+pub(crate) struct Place {
     gate: Arc<Gate>,
     path: Path,
 }
 
 /// The right to hash, released on drop.
-pub(super) struct Slot(Arc<Gate>);
+pub(crate) struct Slot(Arc<Gate>);
 
 /// The queue is full, or became full of requests that are to be served first.
 #[derive(Debug)]
-pub(super) struct Displaced;
+pub(crate) struct Displaced;
 
 impl Gate {
     /// A gate for at most `places` waiting requests and `slots` concurrent hashes.
-    pub(super) fn new(places: usize, slots: usize) -> Self {
+    pub(crate) fn new(places: usize, slots: usize) -> Self {
         Self {
             state: Mutex::new(State {
                 queue: FairQueue::new(places),
@@ -52,7 +52,7 @@ impl Gate {
 
     /// Admits a request; `None` if the share of the client's networks or of the account is full. Clients without an
     /// address are one network.
-    pub(super) fn admit(self: &Arc<Self>, client: &Client, account: impl Hash) -> Option<Place> {
+    pub(crate) fn admit(self: &Arc<Self>, client: &Client, account: impl Hash) -> Option<Place> {
         let networks = client
             .address
             .map_or([0; 3], |address| address.networks().map(Address::to_bits));
@@ -87,7 +87,7 @@ impl Gate {
 
 impl Place {
     /// Waits for a slot.
-    pub(super) async fn slot(&self) -> Result<Slot, Displaced> {
+    pub(crate) async fn slot(&self) -> Result<Slot, Displaced> {
         let (sender, receiver) = oneshot::channel();
         let pushed = self.gate.state().queue.push(&self.path, sender);
         let Pushed { ticket, removed } = pushed.ok_or(Displaced)?;

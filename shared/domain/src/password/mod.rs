@@ -19,6 +19,7 @@ mod policy;
 mod tests;
 
 pub use self::admission::Admission;
+pub(crate) use self::admission::{Gate, Place};
 pub use self::context::Context;
 pub use self::hash::{PasswordHash, Verdict};
 pub use self::hasher::Hasher;

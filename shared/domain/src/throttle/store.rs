@@ -35,6 +35,13 @@ enum Budget {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reservation(Budget);
 
+impl Reservation {
+    /// Whether the client has neither a valid device token nor an address that the account or the login knows.
+    pub(crate) fn is_of_unknown_client(self) -> bool {
+        self.0 == Budget::Shared
+    }
+}
+
 /// The counters of one attempt at a password.
 pub(crate) struct AttemptCounters {
     /// The counter of the account, or of the login, from this network.

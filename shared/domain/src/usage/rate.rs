@@ -42,6 +42,14 @@ impl Bucket {
             size: DAY,
         }
     }
+
+    /// A full bucket allows ten pictures at once, and then one every six seconds.
+    pub(crate) fn of_uploads() -> Self {
+        Self {
+            interval: Duration::from_secs(6),
+            size: Duration::from_secs(60),
+        }
+    }
 }
 
 /// The buckets of a process. Clones share them.

@@ -17,6 +17,7 @@ use domain::readiness::Readiness;
 use domain::throttle::{Rule, Rules};
 use domain::usage::Quotas;
 use domain::usage::rate::TenantRate;
+use domain::users::profile::Uploads;
 use domain::{Clock, Env, IdGenerator, Limits, Result, Rng as Randomness, Timestamp};
 use fastrand::Rng;
 use kv::faulty::{MAX_COMMIT_DELAY, Plan};
@@ -230,6 +231,7 @@ impl Scenario {
             outbox: domain::mail::outbox::Outbox::open(),
             writes: TenantRate::default(),
             logins: TenantRate::default(),
+            uploads: Uploads::default(),
             limits: *limits,
         };
         Process { env, params }

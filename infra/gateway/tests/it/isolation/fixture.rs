@@ -12,10 +12,9 @@ use domain::text::Name;
 use domain::{Role, TokenId};
 use kv::Entry;
 use kv::faulty::{Latency, Plan};
-use serde_json::Value;
-use testkit::{Actor, Target as _, TestApp, TestResponse, TestStore};
+use testkit::{Actor, Content, Target as _, TestApp, TestResponse, TestStore, picture};
 
-use crate::operations::{Operation, Person, Resource};
+use crate::operations::{Operation, Person, Resource, avatar_of};
 
 /// The tokens that must not give access to the tenant.
 #[derive(Clone, Copy, Debug)]
@@ -104,7 +103,7 @@ pub struct RequestCase<'a> {
     pub method: &'a Method,
     pub path: &'a str,
     pub bearer: Option<&'a str>,
-    pub body: Option<&'a Value>,
+    pub body: Option<&'a Content>,
 }
 
 pub struct Observed {
@@ -216,6 +215,10 @@ impl Fixture {
     pub async fn resource(&self, operation: &Operation, actor: &Actor) -> String {
         match operation.resource {
             None => String::new(),
+            Some(Resource::Avatar) => {
+                let upload = self.app.put("/v5/users/me/avatar").by(actor).content(&picture());
+                avatar_of(&upload.send().await.ok())
+            }
             Some(Resource::Login) => self.app.sign_in(actor).await.signed_in.login.id.to_string(),
             Some(Resource::AccessToken) => {
                 let (id, _) = self.app.access_token(actor, [Scope::ReadSessions], LONG).await;
@@ -233,7 +236,7 @@ impl Fixture {
     }
 
     /// The body with which the operation succeeds for `actor`.
-    pub fn body(&self, operation: &Operation, actor: &Actor) -> Option<Value> {
+    pub fn body(&self, operation: &Operation, actor: &Actor) -> Option<Content> {
         let person = Person {
             new_email: format!("{}@example.com", self.app.env.ids.next::<TokenId>()),
             email: actor.signed_in.user.email.to_string(),
@@ -259,12 +262,12 @@ impl Fixture {
         if let Some(token) = request.bearer {
             sent = sent.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
-        if request.body.is_some() {
-            sent = sent.header(header::CONTENT_TYPE, "application/json");
+        if let Some(body) = request.body {
+            sent = sent.header(header::CONTENT_TYPE, body.media_type);
         }
         let body = request
             .body
-            .map_or_else(Body::empty, |body| Body::from(body.to_string()));
+            .map_or_else(Body::empty, |body| Body::from(body.bytes.clone()));
         let (parts, body) = self.app.exchange(sent.body(body).unwrap()).await.into_parts();
         let response = TestResponse::checked(request.method, request.path, parts.status, parts.headers, &body);
         let is_unscoped = response.headers.get("www-authenticate").is_some_and(|challenge| {

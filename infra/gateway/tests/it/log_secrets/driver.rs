@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use api::cookies::REFRESH;
 use axum::http::{HeaderName, Method, header};
 use serde_json::{Value, json};
-use testkit::{Browser, Target, TestApp, TestRequest, TestResponse};
+use testkit::{Browser, Content, Target, TestApp, TestRequest, TestResponse, picture};
 
 use super::secrets::{ENCODED_MARK, MARK, Secrets};
-use crate::operations::{Access, Operation, Person, Resource, operations};
+use crate::operations::{Access, Operation, Person, Resource, avatar_of, operations};
 
 const PASSWORD: &str = "marked-passphrase";
 const NEW_PASSWORD: &str = "another-marked-passphrase";
@@ -120,6 +120,10 @@ impl<T: Target> Driver<'_, T> {
                 let call = self.target.post("/v5/users/me/tokens").bearer(token).json(&draft);
                 text(&self.send(call).await.created()["id"])
             }
+            Some(Resource::Avatar) => {
+                let call = self.target.put("/v5/users/me/avatar").bearer(token).content(&picture());
+                avatar_of(&self.send(call).await.ok())
+            }
             Some(Resource::Login) => {
                 let credentials = json!({ "email": person.email, "password": person.password });
                 let call = self.target.post("/v5/auth/login").json(&credentials);
@@ -175,7 +179,7 @@ impl<T: Target> Driver<'_, T> {
         &mut self,
         operation: &Operation,
         path: &str,
-        body: Option<&Value>,
+        body: Option<&Content>,
         token: &str,
         person: &Person,
     ) {
@@ -207,7 +211,7 @@ impl<T: Target> Driver<'_, T> {
         self.send(two_tokens).await;
     }
 
-    async fn send_paths(&mut self, operation: &Operation, path: &str, body: Option<&Value>, token: &str) {
+    async fn send_paths(&mut self, operation: &Operation, path: &str, body: Option<&Content>, token: &str) {
         let paths = [
             format!("{path}?access_token={token}&password=marked&q=marked&limit=marked&cursor=marked"),
             format!("{path}?%ff=marked&{token}"),
@@ -300,10 +304,10 @@ impl<T: Target> Driver<'_, T> {
 }
 
 impl<'a, T: Target> Driver<'a, T> {
-    fn request(&self, operation: &Operation, path: &str, body: Option<&Value>) -> TestRequest<'a, T> {
+    fn request(&self, operation: &Operation, path: &str, body: Option<&Content>) -> TestRequest<'a, T> {
         let call = self.target.request(operation.method.clone(), path);
         match body {
-            Some(body) => call.json(body),
+            Some(body) => call.content(body),
             None => call,
         }
     }

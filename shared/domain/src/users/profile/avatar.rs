@@ -4,12 +4,50 @@ use std::fmt;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
 
 /// The SHA-256 of a picture.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AvatarDigest([u8; 32]);
 
+/// A picture, as it is stored and shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Avatar {
+    /// The digest.
+    pub digest: AvatarDigest,
+    /// The picture as JPEG, made by this program.
+    pub jpeg: Vec<u8>,
+}
+
+impl Avatar {
+    /// The maximum length in bytes, below that of a stored value.
+    pub const MAX_BYTES: usize = 65_536;
+
+    /// A picture.
+    pub fn new(jpeg: Vec<u8>) -> Self {
+        Self {
+            digest: AvatarDigest::of(&jpeg),
+            jpeg,
+        }
+    }
+}
+
 impl AvatarDigest {
+    /// The digest of a picture.
+    pub fn of(jpeg: &[u8]) -> Self {
+        Self(Sha256::digest(jpeg).into())
+    }
+
+    /// The digest in a key.
+    pub(crate) fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// The bytes, for keys.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The length of the text form in characters.
     pub const CHARS: usize = 64;
 
@@ -24,6 +62,13 @@ impl AvatarDigest {
             *byte = u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
         }
         Some(Self(digest))
+    }
+}
+
+/// Without the picture.
+impl fmt::Debug for Avatar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Avatar").field(&self.digest).finish()
     }
 }
 

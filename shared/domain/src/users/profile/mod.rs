@@ -8,13 +8,16 @@ mod member;
 pub mod ops;
 mod preferences;
 pub mod store;
+mod stored;
+mod uploads;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-pub use self::avatar::AvatarDigest;
+pub use self::avatar::{Avatar, AvatarDigest};
 pub use self::member::ProfileMember;
 pub use self::preferences::{Preferences, PreferencesPatch};
+pub use self::uploads::{Upload, Uploads};
 use crate::error::{Error, Result};
 use crate::id::{TenantId, UserId};
 use crate::patch::Patch;

@@ -1,22 +1,17 @@
-//! Reading and changing the caller's own account.
+//! Reading and changing the caller's own account, and reading pictures.
 
-use futures_util::future::try_join_all;
 use futures_util::try_join;
-use kv::Txn;
+use kv::{Snapshot, Txn};
 
 use crate::audit::{self, Action, Event};
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::patch::Patch;
 use crate::role::Permission;
 use crate::scope::TenantScope;
 use crate::scope::caller::Caller;
-use crate::suppressions;
-use crate::tenants::{self, Membership, Tenant};
-use crate::time::Timestamp;
 use crate::usage::store::{Change, Counters};
-use crate::users::profile::{Account, AccountTenant, Preferences, Profile, ProfileChange, ProfileMember, store};
-use crate::users::{self, User};
+use crate::users::profile::stored::Stored;
+use crate::users::profile::{Account, Avatar, AvatarDigest, ProfileChange, store};
 
 /// The caller's account.
 pub async fn get(env: &Env, caller: &Caller) -> Result<Account> {
@@ -39,176 +34,101 @@ pub async fn change(
     expected: impl Fn(u64) -> bool + Sync,
 ) -> Result<Account> {
     let expected = &expected;
+    apply(env, caller, None, None, |stored| {
+        if !expected(stored.account().version()?) {
+            return Err(Error::PreconditionFailed);
+        }
+        stored.changed(change, caller.at())
+    })
+    .await
+}
+
+/// A caller who was verified before their picture is decoded.
+pub struct VerifiedUpload(Snapshot);
+
+/// Verifies the caller before their picture is decoded, and counts the upload. Otherwise a token whose login has ended
+/// could use the processor. Fails with [`Error::TooManyAttempts`] if the user has sent too many.
+pub async fn verify_upload(env: &Env, caller: &Caller) -> Result<VerifiedUpload> {
+    let check = env.in_tenant_with_snapshot(caller, Permission::ManageAccount, |_, _| async { Ok(()) });
+    let ((), snapshot) = check.await?;
+    if env.limits.quotas.is_some() {
+        env.uploads.count(caller.user(), env.clock.monotonic())?;
+    }
+    Ok(VerifiedUpload(snapshot))
+}
+
+/// Replaces the caller's picture.
+pub async fn set_avatar(env: &Env, caller: &Caller, upload: VerifiedUpload, avatar: &Avatar) -> Result<Account> {
+    let VerifiedUpload(snapshot) = upload;
+    apply(env, caller, Some(snapshot), Some(avatar), |stored| {
+        let mut changed = stored.clone();
+        changed.profile.avatar = Some(avatar.digest);
+        Ok(changed)
+    })
+    .await
+}
+
+/// Removes the caller's picture. Succeeds if there is none.
+pub async fn remove_avatar(env: &Env, caller: &Caller) -> Result<Account> {
+    apply(env, caller, None, None, |stored| {
+        let mut changed = stored.clone();
+        changed.profile.avatar = None;
+        Ok(changed)
+    })
+    .await
+}
+
+/// The picture with this digest as JPEG; [`Error::NotFound`] if no user has it. Pictures are public.
+pub async fn avatar(env: &Env, digest: &AvatarDigest) -> Result<Vec<u8>> {
+    let found = env.db.run(|txn| async move { store::find_avatar(&txn, digest).await });
+    found.await?.ok_or(Error::NotFound)
+}
+
+/// Changes the caller's account with `change`, whose result has the picture `avatar` if it is a new one. Reads from the
+/// `snapshot` of an earlier transaction, if there is one.
+async fn apply(
+    env: &Env,
+    caller: &Caller,
+    snapshot: Option<Snapshot>,
+    avatar: Option<&Avatar>,
+    change: impl Fn(&Stored) -> Result<Stored> + Send + Sync,
+) -> Result<Account> {
     let own = TenantScope::own(caller.user());
-    let changing = env.in_tenant_then(
-        caller,
-        Permission::ManageAccount,
-        |txn, scope| async move {
-            let (stored, counters) = try_join!(
-                Stored::read(&txn, caller, scope),
-                Counters::peek(&txn, own, caller.at(), env.limits.quotas.as_ref())
-            )?;
-            if !expected(stored.account().version()?) {
-                return Err(Error::PreconditionFailed);
+    let change = &change;
+    let read = |txn: Txn, scope: TenantScope| async move {
+        let (stored, counters) = try_join!(
+            Stored::read(&txn, caller, scope),
+            Counters::peek(&txn, own, caller.at(), env.limits.quotas.as_ref())
+        )?;
+        let changed = change(&stored)?;
+        if changed != stored {
+            // It uses nothing but the audit event.
+            counters.charge(&txn, &Change::default()).await?;
+        }
+        Ok((stored, changed))
+    };
+    let write = |txn: &Txn, _: TenantScope, (stored, changed): (Stored, Stored)| {
+        let members = stored.members_changed_in(&changed);
+        if !members.is_empty() {
+            changed.write(txn, &stored)?;
+            if let Some(avatar) = avatar {
+                store::put_avatar(txn, caller.user(), avatar)?;
             }
-            let changed = stored.changed(change, caller.at())?;
-            if changed != stored {
-                // It uses nothing but the audit event.
-                counters.charge(&txn, &Change::default()).await?;
+            let action = Action::ProfileChanged { changed: members };
+            audit::store::add(txn, own, &Event::by(caller, action))?;
+        }
+        Ok(changed.account())
+    };
+    let permission = Permission::ManageAccount;
+    let changing = async {
+        match snapshot {
+            Some(snapshot) => {
+                let changing = env.in_tenant_then_reading_from(snapshot, caller, permission, read, write);
+                changing.await
             }
-            Ok((stored, changed))
-        },
-        |txn, _, (stored, changed)| {
-            let members = stored.members_changed_in(&changed);
-            if !members.is_empty() {
-                changed.write(txn, &stored)?;
-                let action = Action::ProfileChanged { changed: members };
-                audit::store::add(txn, own, &Event::by(caller, action))?;
-            }
-            Ok(changed.account())
-        },
-    );
+            None => env.in_tenant_then(caller, permission, read, write).await,
+        }
+    };
     // Boxed because two accounts, before and after, make it large.
     env.limit_writes(own.tenant(), Box::pin(changing)).await
-}
-
-/// The records of an account.
-#[derive(Clone, PartialEq)]
-struct Stored {
-    user: User,
-    /// Whether nothing is sent to the user's email.
-    email_suppressed: bool,
-    profile: Profile,
-    /// The membership in the user's own tenant.
-    own: Membership,
-    own_tenant: Tenant,
-    /// The other memberships, each with its tenant.
-    others: Vec<(Membership, Tenant)>,
-}
-
-impl Stored {
-    /// Reads the account of a caller in the tenant of `scope`. The second round reads what the first one names: the
-    /// suppression of the email, and a third tenant.
-    async fn read(txn: &Txn, caller: &Caller, scope: TenantScope) -> Result<Self> {
-        let own_scope = TenantScope::own(caller.user());
-        let find_current = async {
-            if scope.tenant() == own_scope.tenant() {
-                return Ok(None);
-            }
-            tenants::store::find(txn, scope).await
-        };
-        let (user, profile, memberships, own_tenant, current) = try_join!(
-            users::store::find(txn, caller.user()),
-            store::find(txn, caller.user()),
-            tenants::store::memberships(txn, caller.user()),
-            tenants::store::find(txn, own_scope),
-            find_current
-        )?;
-        let is_own = |membership: &Membership| membership.tenant == own_scope.tenant();
-        let (mut own, others): (Vec<_>, Vec<_>) = memberships.into_iter().partition(is_own);
-        let current = &current;
-        let others = others.into_iter().map(|membership| async move {
-            let tenant = match current {
-                Some(current) if current.id == membership.tenant => Some(current.clone()),
-                _ => tenants::store::find(txn, TenantScope::of_membership(&membership)).await?,
-            };
-            Ok::<_, Error>(tenant.map(|tenant| (membership, tenant)))
-        });
-        // Without them the account is gone, whatever the concurrent check of the caller finds.
-        let user = user.ok_or(Error::Revoked)?;
-        let suppression = suppressions::store::find(txn, &user.email);
-        let (others, suppression) = try_join!(try_join_all(others), suppression)?;
-        let others = others.into_iter().flatten().collect();
-        let (own, own_tenant) = own.pop().zip(own_tenant).ok_or(Error::Revoked)?;
-        Ok(Self {
-            user,
-            email_suppressed: suppression.is_some(),
-            profile,
-            own,
-            own_tenant,
-            others,
-        })
-    }
-
-    fn account(&self) -> Account {
-        let others = self.others.iter().map(|(membership, tenant)| (membership, tenant));
-        let all = [(&self.own, &self.own_tenant)].into_iter().chain(others);
-        // A suspended member has no access.
-        let accessible = all.filter(|(membership, _)| membership.suspended_at.is_none());
-        let tenants = accessible.map(|(membership, tenant)| AccountTenant {
-            id: tenant.id,
-            name: tenant.name.clone(),
-            kind: tenant.kind,
-            role: membership.role,
-        });
-        Account {
-            id: self.user.id,
-            email: self.user.email.clone(),
-            email_suppressed: self.email_suppressed,
-            first_name: self.user.first_name.clone(),
-            last_name: self.user.last_name.clone(),
-            company: self.own.company.clone(),
-            avatar: self.profile.avatar,
-            preferences: self.profile.preferences.clone(),
-            tenants: tenants.collect(),
-            created_at: self.user.created_at,
-        }
-    }
-
-    /// The account after a change `now`.
-    fn changed(&self, change: &ProfileChange, now: Timestamp) -> Result<Self> {
-        let mut changed = self.clone();
-        let user = &mut changed.user;
-        user.first_name = change.first_name.applied_to(&self.user.first_name);
-        user.last_name = change.last_name.applied_to(&self.user.last_name);
-        if *user != self.user {
-            user.updated_at = now.max(self.user.updated_at);
-        }
-        changed.own.company = change.company.applied_to(&self.own.company);
-        if self.own_tenant.name == Tenant::own_name(&self.user, self.own.company.as_ref()) {
-            changed.own_tenant.name = Tenant::own_name(&changed.user, changed.own.company.as_ref());
-        }
-        let preferences = &self.profile.preferences;
-        changed.profile.preferences = match &change.preferences {
-            Patch::Keep => preferences.clone(),
-            Patch::Remove => Preferences::default(),
-            Patch::Set(patch) => preferences.merged(patch).map_err(Error::PreferencesRejected)?,
-        };
-        Ok(changed)
-    }
-
-    /// The members that differ in the `changed` account.
-    fn members_changed_in(&self, changed: &Self) -> Vec<ProfileMember> {
-        let members = [
-            (
-                self.user.first_name != changed.user.first_name,
-                ProfileMember::FirstName,
-            ),
-            (self.user.last_name != changed.user.last_name, ProfileMember::LastName),
-            (self.own.company != changed.own.company, ProfileMember::Company),
-            (
-                self.profile.preferences != changed.profile.preferences,
-                ProfileMember::Preferences,
-            ),
-        ];
-        let differing = members.into_iter().filter(|(differs, _)| *differs);
-        differing.map(|(_, member)| member).collect()
-    }
-
-    /// Writes the records that differ from the `stored` ones.
-    fn write(&self, txn: &Txn, stored: &Self) -> Result<()> {
-        if self.user != stored.user {
-            users::store::put(txn, &self.user)?;
-        }
-        if self.own != stored.own {
-            tenants::store::put_membership(txn, &self.own)?;
-        }
-        if self.own_tenant != stored.own_tenant {
-            tenants::store::put(txn, TenantScope::own(self.user.id), &self.own_tenant)?;
-        }
-        if self.profile != stored.profile {
-            store::put(txn, self.user.id, &self.profile)?;
-        }
-        Ok(())
-    }
 }
