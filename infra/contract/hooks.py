@@ -4,7 +4,9 @@ No hook disables a check. Negative test cases are sent unchanged.
 """
 
 import os
+from base64 import b64decode
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from unicodedata import normalize
 
@@ -41,6 +43,13 @@ class Account:
         response = self._call("GET", path, params={**filter, "limit": 1})
         return response.json()["data"]["nextCursor"] if response.status_code == 200 else None
 
+    def make_room_for_a_token(self) -> None:
+        """Revokes the personal access tokens when their number nears the limit, which is no quota that can be off."""
+        tokens = self._call("GET", "/users/me/tokens").json()["data"]["tokens"]
+        if len(tokens) > 40:
+            for token in tokens:
+                self._call("DELETE", f"/users/me/tokens/{token['id']}")
+
     def _sign_in(self, how: str) -> str:
         response = self._call("POST", f"/auth/{how}", json={"email": self.email, "password": self.password})
         response.raise_for_status()
@@ -70,6 +79,11 @@ def page(context: Any, response: Response) -> str:
     return response.content.decode()
 
 
+@schemathesis.deserializer("image/jpeg")
+def picture(context: Any, response: Response) -> str:
+    return response.content.decode("latin-1")
+
+
 def is_meant_to_succeed(case: Case) -> bool:
     return case.meta is not None and case.meta.generation.mode.is_positive
 
@@ -79,6 +93,7 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
     if is_meant_to_succeed(case):
         give_cursor(case)
         give_password(case)
+        give_expiry(case)
         give_fresh_key(case)
 
 
@@ -102,6 +117,41 @@ def give_password(case: Case) -> None:
             case.body["newPassword"] = f"not {account.email}" if new == account.email else account.email
     if case.path == "/auth/reauthenticate" and isinstance(case.body, dict) and "password" in case.body:
         case.body["password"] = account.password
+
+
+TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def give_expiry(case: Case) -> None:
+    """The document allows any time; the API accepts one of the next year, and a limited number of tokens."""
+    if (case.method, case.path) == ("POST", "/users/me/tokens") and isinstance(case.body, dict):
+        if isinstance(case.body.get("expiresAt"), str):
+            case.body["expiresAt"] = TOMORROW
+        account.live_token()
+        account.make_room_for_a_token()
+
+
+# One pixel in each format.
+PICTURES = {
+    "image/jpeg": b64decode(
+        "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAP//////////////////////////////////////////////////////////////////////////"
+        "////////////2wBDAf//////////////////////////////////////////////////////////////////////////////////////wAAR"
+        "CAABAAEDASIAAhEBAxEB/8QAFAABAAAAAAAAAAAAAAAAAAAAAP/EABQQAQAAAAAAAAAAAAAAAAAAAAD/xAAUAQEAAAAAAAAAAAAAAAAAAAAB"
+        "/8QAFBEBAAAAAAAAAAAAAAAAAAAAAP/aAAwDAQACEQMRAD8AAEP/2Q=="
+    ),
+    "image/png": b64decode(
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGMIqDgBAAKsAZH3/1VIAAAAAElFTkSuQmCC"
+    ),
+    "image/webp": b64decode("UklGRh4AAABXRUJQVlA4TBEAAAAvAAAAAAdQvEIVuf+BiOh/AAA="),
+}
+
+
+@schemathesis.serializer("image/jpeg", "image/png", "image/webp")
+def serialized_picture(context: Any, value: Any) -> bytes:
+    """The document allows any bytes; the API accepts pictures."""
+    if is_meant_to_succeed(context.case):
+        return PICTURES[context.case.media_type]
+    return value if isinstance(value, bytes) else str(value).encode()
 
 
 @schemathesis.hook

@@ -118,7 +118,8 @@ impl Client {
             user_agent: None,
             request_id: mark(number),
         };
-        let outcome = timeout(patience, self.perform(number, &client, &call)).await;
+        // Boxed, because the operations' futures are large.
+        let outcome = timeout(patience, Box::pin(self.perform(number, &client, &call))).await;
         let reply = match outcome {
             Ok(result) => result.unwrap_or_else(Reply::from),
             Err(_) => Reply::Unknown,
