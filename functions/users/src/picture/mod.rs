@@ -85,18 +85,18 @@ pub(crate) fn convert(file: &[u8], format: Format) -> Result<Vec<u8>, Rejection>
     let (picture, orientation) = match format {
         Format::Png => {
             let decoder = PngDecoder::with_limits(input, limits()).map_err(undecodable)?;
-            let is_animated = decoder.is_apng().map_err(undecodable)?;
-            decode(decoder, is_animated)?
+            if decoder.is_apng().map_err(undecodable)? {
+                return Err(Rejection::because("must not be animated"));
+            }
+            decode(decoder)?
         }
         Format::Jpeg => {
             jpeg::check(file)?;
-            decode(JpegDecoder::new(input).map_err(undecodable)?, false)?
+            decode(JpegDecoder::new(input).map_err(undecodable)?)?
         }
         Format::WebP => {
             webp::check(file)?;
-            let decoder = WebPDecoder::new(input).map_err(undecodable)?;
-            let is_animated = decoder.has_animation();
-            decode(decoder, is_animated)?
+            decode(WebPDecoder::new(input).map_err(undecodable)?)?
         }
     };
     let mut small = DynamicImage::ImageRgb8(square(&picture, SIDE));
@@ -115,12 +115,9 @@ fn limits() -> Limits {
     limits
 }
 
-fn decode(mut decoder: impl ImageDecoder, is_animated: bool) -> Result<(DynamicImage, Orientation), Rejection> {
+fn decode(mut decoder: impl ImageDecoder) -> Result<(DynamicImage, Orientation), Rejection> {
     let (width, height) = decoder.dimensions();
     check_dimensions(width, height)?;
-    if is_animated {
-        return Err(Rejection::because("must not be animated"));
-    }
     decoder.set_limits(limits()).map_err(undecodable)?;
     // Damaged metadata is no reason to reject a picture.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);

@@ -225,6 +225,30 @@ fn webp_files_that_make_the_decoder_allocate_too_much_are_rejected() {
     }
 }
 
+#[test]
+fn webp_files_that_hide_chunks_in_frames_of_an_animation_are_rejected_before_they_are_decoded() {
+    let chunk = |name: &[u8; 4], stated: usize, content: &[u8]| {
+        let stated = u32::try_from(stated).unwrap();
+        [&name[..], &stated.to_le_bytes(), content].concat()
+    };
+    // 64 × 64 pixels, not animated, and nothing else.
+    let canvas = chunk(b"VP8X", 10, b"\0\0\0\0\x3f\0\0\x3f\0\0");
+    let pixels = &file!("plain.webp")[12..];
+    let file = |hidden: &[u8]| {
+        let chunks = [&canvas, pixels, hidden].concat();
+        let length = u32::try_from(chunks.len() + 4).unwrap();
+        [b"RIFF", &length.to_le_bytes()[..], b"WEBP", &chunks].concat()
+    };
+    assert!(convert(&file(b""), Format::WebP).is_ok());
+    let frame = |content: &[u8]| chunk(b"ANMF", 16 + content.len(), &[&[0; 16], content].concat());
+    // Metadata that states a length of 4 GiB, and more lossless data than is decoded.
+    let metadata = frame(&chunk(b"EXIF", usize::try_from(u32::MAX).unwrap(), &[0; 16]));
+    let lossless = frame(&chunk(b"VP8L", 2_000_000, &b"\0".repeat(2_000_000)));
+    for hidden in [metadata, lossless, chunk(b"ANIM", 6, &[0; 6])] {
+        assert_rejected(&file(&hidden), Format::WebP, "must not be animated");
+    }
+}
+
 /// The checksum of PNG chunks.
 fn crc32(bytes: &[u8]) -> u32 {
     let crc = bytes.iter().fold(u32::MAX, |crc, byte| {

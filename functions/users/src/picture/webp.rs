@@ -4,6 +4,8 @@
 //!   could hide a frame of 16,383 × 16,383 pixels.
 //! - It keeps a table of 4 KiB for every code of lossless data, and about twelve bytes of a file make one.
 //! - It allocates the length that a chunk of metadata states, whether the file has as many bytes or not.
+//! - It takes pixels and metadata from the first frame of an animation, even if the file does not say that it is
+//!   animated. So those chunks would escape the other limits.
 
 use domain::text::Rejection;
 
@@ -12,8 +14,7 @@ use super::dimensions::check_dimensions;
 /// The maximum length of lossless data in bytes: the tables of its codes then take at most 200 MB.
 const MAX_LOSSLESS_BYTES: usize = 512 * 1024;
 
-/// Rejects a file that exceeds these limits. The frames of an animation are not examined, because animations are
-/// rejected.
+/// Rejects a file that exceeds these limits, and every animation. The decoder skips chunks that it does not know.
 pub(super) fn check(file: &[u8]) -> Result<(), Rejection> {
     // `RIFF`, the length of the file, `WEBP`; then chunks: a name, a length, and as many bytes, padded to an even
     // number.
@@ -26,6 +27,7 @@ pub(super) fn check(file: &[u8]) -> Result<(), Rejection> {
             return Err(Rejection::because("is damaged"));
         };
         match name {
+            b"ANIM" | b"ANMF" => return Err(Rejection::because("must not be animated")),
             b"VP8 " => check_frame(content)?,
             b"VP8L" | b"ALPH" if length > MAX_LOSSLESS_BYTES => {
                 let max = MAX_LOSSLESS_BYTES;
