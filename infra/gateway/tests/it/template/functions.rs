@@ -59,6 +59,17 @@ fn a_schedule_invokes_the_jobs_and_requests_invoke_the_other_functions() {
     }
 }
 
+/// The next run of a schedule is the retry of a failed one. Bounces and complaints arrive once.
+#[test]
+fn a_failed_invocation_with_bounces_and_complaints_is_repeated() {
+    let template = template();
+    for folder in jobs() {
+        let (retries, seconds) = if folder == "mailer" { (2, 21_600) } else { (0, 300) };
+        let wanted = json!({ "MaximumRetryAttempts": retries, "MaximumEventAgeInSeconds": seconds });
+        assert_eq!(function(&template, &folder)["EventInvokeConfig"], wanted, "{folder}");
+    }
+}
+
 /// The sources in which the configuration reads environment variables.
 fn config_sources() -> String {
     fn append(path: &Path, sources: &mut String) {
