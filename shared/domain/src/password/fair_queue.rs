@@ -2,21 +2,26 @@
 //! among accounts.
 //!
 //! The queue is a tree: networks of 48, 56 and 64 bits, then accounts ([`Path`]). An IPv4 address is one network at all
-//! three levels. Every node serves its children in turn (round robin; every hash costs the same), so a client that
-//! sends many requests delays only itself.
+//! three levels. Every node serves its children in turn (round robin; every hash costs the same). So, at
+//! each level, a request waits for one turn of each sibling, however many requests the sibling has waiting.
 //!
 //! **A full queue makes room.** The *load* of a node is the number of its waiting requests and of its requests among
 //! the last [`RECENT_PER_PLACE`] times as many that were served as may wait. A request that finds the queue full takes
-//! the place of another one, if that evens the loads out: at the widest level at which a sibling has a load of at least
-//! two more. There the account with the highest load loses its newest request. This is push-out of the longest queue,
-//! as in shared switch buffers. So:
+//! the place of another one, if that evens the loads out: at the widest level at which a sibling that has a request
+//! waiting has a load of at least two more. In the sibling with the highest load, the account with the highest load
+//! loses its newest request. This is push-out of the longest queue, as in shared switch buffers. So:
 //!
-//! - A request is rejected only if, at each level, every sibling that could lose a request has a load of at most one
+//! - A request is rejected only if, at each level, every sibling that has a request waiting has a load of at most one
 //!   more than the request's own node.
-//! - In particular, an account that has no request waiting and was not served lately is rejected only if all requests
-//!   that wait from its network are of different accounts that were not served lately either. How many requests an
-//!   account sends does not matter.
-//! - An account's only request is never removed, unless the account was served lately.
+//! - *Among networks:* a request from a network of 48 bits that has none waiting and was not served lately is rejected
+//!   only if all waiting requests are from different networks, none of which was served lately. How many requests and
+//!   accounts a network uses does not matter.
+//! - *Among the accounts of a network* that does have requests waiting: a request of an account that has none waiting
+//!   and was not served lately is rejected only if all these requests are of different accounts, none of which was
+//!   served lately. How many requests an account sends does not matter. How many accounts send them does: with more
+//!   accounts than requests that count as served lately, a client can keep the other accounts of its network out.
+//! - An account's only request is never removed for another account of its network, unless the account was served
+//!   lately. It is removed for a client elsewhere, if its network has the highest load.
 //!
 //! **Before they wait**, requests read their account, and afterwards they write. Then they hold no place of the queue,
 //! but they are admitted. The number of admitted requests is limited, too, and leaves room for others without knowing
@@ -201,24 +206,13 @@ impl<T> Node<T> {
         self.position(key).map(|index| &self.children[index])
     }
 
-    /// Whether an account here has a waiting request, and not only this one lately.
-    fn can_lose_a_request(&self) -> bool {
-        if self.children.is_empty() {
-            !self.items.is_empty() && self.load() >= UNEVEN
-        } else {
-            self.waiting > 0 && self.children.iter().any(Self::can_lose_a_request)
-        }
-    }
-
-    /// The child with the highest load of those that can lose a request, except the one with this key.
+    /// The child with the highest load of those that have a request waiting, except the one with this key. Of several,
+    /// the one whose turn is last.
     fn heaviest_child(&self, except: Option<u128>) -> Option<&Self> {
-        let mut heaviest: Option<&Self> = None;
-        for child in self.children.iter().filter(|child| Some(child.key) != except) {
-            if heaviest.is_none_or(|other| child.load() > other.load()) && child.can_lose_a_request() {
-                heaviest = Some(child);
-            }
-        }
-        heaviest
+        let waiting = self.children.iter().filter(|child| child.waiting > 0);
+        waiting
+            .filter(|child| Some(child.key) != except)
+            .max_by_key(|child| child.load())
     }
 
     /// Changes this node and those at `path` below it, which are created, and removed if nothing is left of them.
@@ -397,14 +391,15 @@ mod tests {
         assert_eq!(displace(&mut queue, at(1, 1), 13), None, "its address has most");
         assert_eq!(
             displace(&mut queue, at(3, 2), 41),
-            None,
-            "the address with most has only single requests"
+            Some(50),
+            "the newest one of the address with most, though each is of another account"
         );
-        assert_eq!(order(queue), [10, 30, 40, 20, 31, 50]);
+        assert_eq!(displace(&mut queue, at(3, 3), 42), None, "no address has more");
+        assert_eq!(order(queue), [10, 30, 40, 20, 31, 41]);
     }
 
     #[test]
-    fn the_only_request_of_an_account_keeps_its_place_unless_the_account_was_served_lately() {
+    fn in_its_network_the_only_request_of_an_account_keeps_its_place_unless_it_was_served_lately() {
         let mut queue = FairQueue::new(3);
         push(&mut queue, at(1, 1), [10]);
         assert_eq!(queue.pop(), Some(10));
@@ -413,46 +408,72 @@ mod tests {
         push(&mut queue, at(1, 3), [30]);
         assert_eq!(displace(&mut queue, at(1, 4), 40), Some(11));
         assert_eq!(displace(&mut queue, at(1, 5), 50), None);
-        assert_eq!(displace(&mut queue, at(2, 1), 60), None);
-        assert_eq!(order(queue), [20, 30, 40]);
+        assert_eq!(displace(&mut queue, at(2, 1), 60), Some(40), "from elsewhere");
+        assert_eq!(order(queue), [20, 60, 30]);
     }
 
-    #[test]
-    fn an_account_that_seldom_logs_in_is_never_rejected_however_many_others_log_in_all_the_time() {
-        const BUSY: u32 = 300;
+    /// Serves 2,000 requests while so many accounts of address 1 keep the queue full, each with one request at a time.
+    /// Every 97 rounds an account logs in that does so for the first time, from `address`. Returns the rounds in which
+    /// such an account was rejected, or lost its place, and how many were served.
+    fn newcomers_among(accounts: u32, address: u128) -> (Vec<u32>, usize) {
+        const FIRST_NEWCOMER: u32 = 1_000_000;
         let mut queue = FairQueue::new(PLACES);
-        let path = |account: u32| at(1, account.into());
-        let send = |queue: &mut FairQueue<u32>, account| {
-            if !queue.admit(&path(account)) {
-                return false;
-            }
-            if let Some(displaced) = queue.push(&path(account), account).unwrap().removed {
-                queue.leave(&path(displaced));
-            }
-            true
+        let path = |account: u32| {
+            let address = if account < FIRST_NEWCOMER { 1 } else { address };
+            at(address, account.into())
         };
-        let mut busy = (1..=BUSY).cycle();
-        let (mut sent_at, mut served) = (0, 0);
-        for round in 1..2000 {
-            while queue.root.waiting < PLACES {
-                send(&mut queue, busy.next().unwrap());
-            }
-            send(&mut queue, busy.next().unwrap());
-            if round % 600 == 0 {
-                assert!(send(&mut queue, 0), "rejected in round {round}");
-                sent_at = round;
+        let (mut rejected, mut served) = (Vec::new(), 0);
+        let mut idle: VecDeque<u32> = (0..accounts).collect();
+        for round in 1..=2000 {
+            let newcomer = (round % 97 == 0).then_some(FIRST_NEWCOMER + round);
+            // The accounts fill the queue, and one more request of them is rejected or displaces another one.
+            let busy: Vec<u32> = idle.drain(..=PLACES - queue.root.waiting).collect();
+            for account in busy.into_iter().chain(newcomer) {
+                let mut refused = Some(account);
+                if queue.admit(&path(account)) {
+                    refused = queue.push(&path(account), account).unwrap().removed;
+                    if let Some(displaced) = refused {
+                        queue.leave(&path(displaced));
+                    }
+                }
+                match refused {
+                    Some(account) if account < FIRST_NEWCOMER => idle.push_back(account),
+                    Some(_) => rejected.push(round),
+                    None => {}
+                }
             }
             let account = queue.pop().unwrap();
             queue.leave(&path(account));
-            if account == 0 {
+            if account < FIRST_NEWCOMER {
+                idle.push_back(account);
+            } else {
                 served += 1;
-                assert!(
-                    round - sent_at <= PLACES,
-                    "it waits for one request of each account that waits"
-                );
             }
         }
-        assert_eq!(served, 3);
+        (rejected, served)
+    }
+
+    #[test]
+    fn the_accounts_of_one_network_never_keep_another_network_out_however_many_they_are() {
+        for accounts in [300, 2000] {
+            assert_eq!(newcomers_among(accounts, 2), (vec![], 20), "{accounts} accounts");
+        }
+    }
+
+    #[test]
+    fn a_new_account_finds_room_in_its_network_among_as_many_accounts_as_count_as_served_lately() {
+        let recent = u32::try_from(PLACES * RECENT_PER_PLACE).unwrap();
+        let (rejected, served) = newcomers_among(300, 1);
+        assert!(
+            rejected.iter().all(|round| *round < recent),
+            "{rejected:?}: only until each of the others was served"
+        );
+        assert!(served >= 15, "{served}");
+        let (rejected, _) = newcomers_among(2000, 1);
+        assert!(
+            rejected.iter().any(|round| *round > recent),
+            "the documentation says that more accounts keep it out"
+        );
     }
 
     #[test]
@@ -484,6 +505,13 @@ mod tests {
         ]
     }
 
+    /// The level at which two paths part; the last one if they are the same.
+    fn first_difference(one: &Path, other: &Path) -> usize {
+        (0..LEVELS)
+            .find(|&level| one[level] != other[level])
+            .unwrap_or(LEVELS - 1)
+    }
+
     fn nodes<T>(node: &Node<T>) -> usize {
         1 + node.children.iter().map(nodes).sum::<usize>()
     }
@@ -507,9 +535,8 @@ mod tests {
                         };
                         if !queue.admit(&path) {
                             prop_assert_eq!(waiting.len(), places);
-                            for (other, ..) in waiting.iter().filter(|(other, ..)| load(other) >= UNEVEN) {
-                                let level = (0..LEVELS).find(|&level| other[level] != path[level]);
-                                let level = level.unwrap_or(LEVELS - 1);
+                            for (other, ..) in &waiting {
+                                let level = first_difference(other, &path);
                                 prop_assert!(load(&other[..=level]) < load(&path[..=level]) + UNEVEN, "{other:?}");
                             }
                             continue;
@@ -519,7 +546,14 @@ mod tests {
                             prop_assert_eq!(waiting.len(), places);
                             let index = waiting.iter().position(|(_, _, waiting)| *waiting == item).unwrap();
                             let (displaced, ..) = waiting[index];
-                            prop_assert!(load(&displaced) >= UNEVEN, "{displaced:?}");
+                            let level = first_difference(&displaced, &path);
+                            prop_assert!(load(&displaced[..=level]) >= load(&path[..=level]) + UNEVEN);
+                            for (other, ..) in waiting.iter().filter(|(other, ..)| other[..=level] != path[..=level]) {
+                                let level = first_difference(other, &displaced).max(level);
+                                if other[..level] == displaced[..level] {
+                                    prop_assert!(load(&other[..=level]) <= load(&displaced[..=level]), "{other:?}");
+                                }
+                            }
                             let mut of_account = waiting.iter().filter(|(path, ..)| *path == displaced);
                             prop_assert!(of_account.all(|(_, _, other)| *other <= item), "the newest one");
                             waiting.remove(index);

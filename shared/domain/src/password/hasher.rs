@@ -106,8 +106,8 @@ impl Hasher {
     /// share of the client's networks or of the account is full.
     ///
     /// A request does this before it reads or counts anything, so a rejection costs nothing and reveals nothing about
-    /// an account. Few are rejected later, with the same error: requests of a client or an account with so many others
-    /// that one of another account took their place.
+    /// an account. Few are rejected later, with the same error: requests of a network or an account with so many
+    /// others that one of another network or account took their place.
     pub fn admit(&self, client: &Client, account: impl Hash) -> Result<Admission> {
         let Some(queue) = &self.queue else {
             return Ok(Admission(None));
