@@ -2,8 +2,8 @@
 //! among accounts.
 //!
 //! The queue is a tree: networks of 48, 56 and 64 bits, then accounts ([`Path`]). An IPv4 address is one network at all
-//! three levels. Every node serves its children in turn (round robin; every hash costs the same). So, at
-//! each level, a request waits for one turn of each sibling, however many requests the sibling has waiting.
+//! three levels. Every node serves its children in turn (round robin; every hash costs the same). So, at each level, a
+//! request waits for one turn of each sibling, however many requests the sibling has waiting.
 //!
 //! **A full queue makes room.** The *load* of a node is the number of its waiting requests and of its requests among
 //! the last [`RECENT_PER_PLACE`] times as many that were served as may wait. A request that finds the queue full takes
@@ -163,8 +163,8 @@ impl<T> FairQueue<T> {
         for (level, key) in path.iter().enumerate() {
             let current = node?;
             let own = current.child(*key);
-            let heaviest = current.heaviest_child(Some(*key));
-            if let Some(other) = heaviest
+            // If that is the request's own node, no sibling has a higher load.
+            if let Some(other) = current.heaviest_child()
                 && other.load() >= own.map_or(0, Node::load) + UNEVEN
             {
                 let mut account = *path;
@@ -172,7 +172,7 @@ impl<T> FairQueue<T> {
                 for key in &mut account[level..] {
                     let Some(node) = next else { break };
                     *key = node.key;
-                    next = node.heaviest_child(None);
+                    next = node.heaviest_child();
                 }
                 return Some(account);
             }
@@ -206,13 +206,10 @@ impl<T> Node<T> {
         self.position(key).map(|index| &self.children[index])
     }
 
-    /// The child with the highest load of those that have a request waiting, except the one with this key. Of several,
-    /// the one whose turn is last.
-    fn heaviest_child(&self, except: Option<u128>) -> Option<&Self> {
+    /// The child with the highest load of those that have a request waiting. Of several, the one whose turn is last.
+    fn heaviest_child(&self) -> Option<&Self> {
         let waiting = self.children.iter().filter(|child| child.waiting > 0);
-        waiting
-            .filter(|child| Some(child.key) != except)
-            .max_by_key(|child| child.load())
+        waiting.max_by_key(|child| child.load())
     }
 
     /// Changes this node and those at `path` below it, which are created, and removed if nothing is left of them.
