@@ -101,6 +101,11 @@ impl Details {
             | Action::RefreshReplayed
             | Action::ReuseDetected
             | Action::LoggedOut
+            | Action::EmailVerified
+            | Action::RecoveryRequested
+            | Action::EmailChangeRequested
+            | Action::EmailChanged
+            | Action::RecoveryLinkCreated { .. }
             | Action::Resumed { .. }
             | Action::MailSuppressed { .. }
             | Action::MailUnsuppressed { .. }
@@ -111,6 +116,8 @@ impl Details {
             }
             Action::LoggedOutEverywhere { ended }
             | Action::PasswordChanged { ended }
+            | Action::PasswordRecovered { ended }
+            | Action::EmailChangeUndone { ended }
             | Action::Suspended { ended, .. }
             | Action::LoginsRevoked { ended, .. } => Self::Ended { ended },
             Action::ProfileChanged { ref changed } => Self::Changed {
@@ -138,6 +145,28 @@ impl Details {
         }
     }
 }
+
+/// The types of events without details.
+const PLAIN: [&str; 10] = [
+    "user.registered",
+    "login.opened",
+    "login.refreshed",
+    "login.refresh_replayed",
+    "login.reuse_detected",
+    "login.closed",
+    "email.verified",
+    "password.recovery_requested",
+    "email.change_requested",
+    "email.changed",
+];
+
+/// The types of events that count the logins which they ended.
+const ENDED_LOGINS: [&str; 4] = [
+    "login.ended_all",
+    "password.changed",
+    "password.recovered",
+    "email.change_undone",
+];
 
 /// One schema for each set of details, with the event types that have it.
 impl PartialSchema for EventBody {
@@ -183,14 +212,6 @@ impl PartialSchema for EventBody {
             .max_length(Some(UnknownAction::NAME_MAX))
             .extensions(Some([("not", known)].into_iter().collect()));
         let session = ["session.created", "session.changed", "session.deleted"];
-        let plain = [
-            "user.registered",
-            "login.opened",
-            "login.refreshed",
-            "login.refresh_replayed",
-            "login.reuse_detected",
-            "login.closed",
-        ];
         let ended_login = || Some(("endedLoginId", reference::<Id>()));
         let ended = || Some(("ended", count(MAX_LOGINS)));
         let limit = ObjectBuilder::new()
@@ -224,10 +245,10 @@ impl PartialSchema for EventBody {
                  token.",
             ))
             .item(of_user(&session, Some(("sessionId", reference::<Id>()))))
-            .item(of_user(&plain, None))
+            .item(of_user(&PLAIN, None))
             .item(of_user(&["login.refused"], Some(("attempts", count(4_294_967_295)))))
             .item(of_user(&["login.ended", "login.evicted"], ended_login()))
-            .item(of_user(&["login.ended_all", "password.changed"], ended()))
+            .item(of_user(&ENDED_LOGINS, ended()))
             .item(form(one_of(&["access_token.created"]), &created_token()))
             .item(of_user(
                 &["access_token.revoked"],
@@ -235,7 +256,12 @@ impl PartialSchema for EventBody {
             ))
             .item(of_user(&["user.profile_changed"], Some(("changed", changed_members()))))
             .item(by_operator(
-                &["user.resumed", "mail.suppressed", "mail.unsuppressed"],
+                &[
+                    "user.resumed",
+                    "user.recovery_link_created",
+                    "mail.suppressed",
+                    "mail.unsuppressed",
+                ],
                 None,
             ))
             .item(by_operator(&["login.revoked"], ended_login()))
@@ -362,9 +388,8 @@ mod tests {
     }
 
     #[test]
-    fn every_action_adds_its_details() {
+    fn every_action_of_a_user_adds_its_details() {
         let session = id();
-        let operator = || Name::parse("ops").unwrap();
         for (action, expected) in [
             (Action::Registered, json!({})),
             (Action::LoggedIn, json!({})),
@@ -399,9 +424,28 @@ mod tests {
                 Action::AccessTokenRevoked { revoked: id() },
                 json!({ "revokedAccessTokenId": ID }),
             ),
+            (Action::EmailVerified, json!({})),
+            (Action::RecoveryRequested, json!({})),
+            (Action::PasswordRecovered { ended: 2 }, json!({ "ended": 2 })),
+            (Action::EmailChangeRequested, json!({})),
+            (Action::EmailChanged, json!({})),
+            (Action::EmailChangeUndone { ended: 2 }, json!({ "ended": 2 })),
             (Action::SessionCreated { session }, json!({ "sessionId": ID })),
             (Action::SessionChanged { session }, json!({ "sessionId": ID })),
             (Action::SessionDeleted { session }, json!({ "sessionId": ID })),
+        ] {
+            assert_eq!(details(action.clone()), expected, "{action:?}");
+        }
+    }
+
+    #[test]
+    fn every_action_of_an_operator_adds_its_details() {
+        let operator = || Name::parse("ops").unwrap();
+        for (action, expected) in [
+            (
+                Action::RecoveryLinkCreated { operator: operator() },
+                json!({ "operator": "ops" }),
+            ),
             (
                 Action::Suspended {
                     operator: operator(),

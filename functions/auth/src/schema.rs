@@ -47,6 +47,13 @@ api::schemas! {
     /// The transport of a page.
     CookieTransport = text().enum_values(Some(["cookie"]));
 
+    /// The token of an email.
+    MailToken = text()
+        .description(Some("The secret in the link of an email, which is used once. Opaque."))
+        .min_length(Some(1))
+        .max_length(Some(1024))
+        .examples(["coditect_mt_AZDQoHw-ehGPPgEjRWeJqwABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"]);
+
     /// A refresh token.
     RefreshToken = text()
         .description(Some("A secret that a client exchanges for new tokens, once. Opaque."))

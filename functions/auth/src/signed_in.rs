@@ -57,6 +57,8 @@ struct UserBody {
     /// The email to log in with.
     #[schema(value_type = schema::Email)]
     email: String,
+    /// Whether the user has verified the email.
+    email_verified: bool,
     /// The user's first name.
     #[schema(required, min_length = 1, max_length = 200, example = "Test")]
     first_name: Option<String>,
@@ -119,6 +121,7 @@ impl SignedInBody {
             user: UserBody {
                 id: user.id,
                 email: user.email.to_string(),
+                email_verified: user.email_verified_at.is_some(),
                 first_name: user.first_name.as_ref().map(ToString::to_string),
                 last_name: user.last_name.as_ref().map(ToString::to_string),
                 created_at: user.created_at,

@@ -39,6 +39,8 @@ pub(crate) enum Unwritable {
     Recipient(#[from] lettre::address::AddressError),
     #[error("the email is not valid: {0}")]
     Message(#[from] lettre::error::Error),
+    #[error("the link has expired")]
+    LinkExpired,
 }
 
 impl Writer {
@@ -51,7 +53,7 @@ impl Writer {
 
     /// The same email and the same Message-ID at every attempt.
     pub(crate) fn write(&self, mail: &Mail) -> Result<Message, Unwritable> {
-        let letter = text::letter(&mail.message, &self.public_url);
+        let letter = text::letter(&mail.message, &self.public_url).ok_or(Unwritable::LinkExpired)?;
         let created = std::time::UNIX_EPOCH
             + std::time::Duration::from_millis(u64::try_from(mail.created_at.as_millis()).unwrap_or(0));
         let message = Message::builder()

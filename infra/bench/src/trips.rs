@@ -59,6 +59,19 @@ pub(crate) const LOWER_BOUNDS: &[Count] = &[
     ("create session, with a token", 3),
     ("revoke a token", 3),
     ("end a login", 3),
+    // Begin, the account and its tokens, commit.
+    ("send the verification", 3),
+    ("verify the email", 3),
+    // Begin, account and counters, commit; then, without a second begin, both again, commit.
+    ("change the email", 5),
+    // Begin, account and tokens, both addresses, commit.
+    ("confirm the email", 4),
+    ("undo the email", 4),
+    // Begin, email and counters, the account's tokens, commit.
+    ("request recovery", 4),
+    ("request recovery, unknown email", 4),
+    // Begin, account and tokens; then, without a second begin, both again, commit.
+    ("complete recovery", 4),
     // Begin, the login, commit.
     ("log out", 3),
     ("log out everywhere", 3),
@@ -166,19 +179,7 @@ async fn call_every_endpoint() -> (Vec<Count>, Vec<Value>) {
     timed(&mut counts, "delete session", deleting).await.ok();
     let listing = app.get("/v5/audit").bearer(&token).send();
     timed(&mut counts, "list events", listing).await.ok();
-    let reading = app.get("/v5/users/me/usage").bearer(&token).send();
-    timed(&mut counts, "usage", reading).await.ok();
-    let reading = app.get("/v5/users/me").bearer(&token).send();
-    timed(&mut counts, "own account", reading).await.ok();
-    let body = json!({ "company": "A", "preferences": { "theme": "dark" } });
-    let changing = app.patch("/v5/users/me").bearer(&token).json(&body).send();
-    timed(&mut counts, "change own account", changing).await.ok();
-    let uploading = app.put("/v5/users/me/avatar").bearer(&token).content(&picture()).send();
-    let account = timed(&mut counts, "set avatar", uploading).await.ok();
-    let getting = app.get(&text(&account["avatarUrl"])).send();
-    timed(&mut counts, "get avatar", getting).await;
-    let removing = app.delete("/v5/users/me/avatar").bearer(&token).send();
-    timed(&mut counts, "remove avatar", removing).await.ok();
+    call_profile(app, &mut counts, &token).await;
     let body = json!({ "currentPassword": "password123", "newPassword": "password456" });
     let changing = app.post("/v5/auth/password").bearer(&token).json(&body).send();
     let changed = timed(&mut counts, "change password", changing).await.ok();
@@ -187,20 +188,8 @@ async fn call_every_endpoint() -> (Vec<Count>, Vec<Value>) {
     let proving = app.post("/v5/auth/reauthenticate").bearer(&token).json(&body).send();
     timed(&mut counts, "reauthenticate", proving).await.ok();
     use_a_personal_access_token(app, &mut counts, &token).await;
-    let account = json!({ "email": "a@example.com", "password": "password456" });
-    let mut tokens = Vec::new();
-    for _ in 0..3 {
-        let logged_in = app.post("/v5/auth/login").json(&account).send().await.ok();
-        tokens.push(text(&logged_in["token"]));
-    }
-    let logins = app.get("/v5/auth/logins").bearer(&token).send().await.ok();
-    let other = format!("/v5/auth/logins/{}", text(&logins["logins"][0]["id"]));
-    let ending = app.delete(&other).bearer(&token).send();
-    timed(&mut counts, "end a login", ending).await.ok();
-    let logging_out = app.post("/v5/auth/logout").bearer(&token).send();
-    timed(&mut counts, "log out", logging_out).await.ok();
-    let logging_out = app.post("/v5/auth/logout-all").bearer(&tokens[0]).send();
-    timed(&mut counts, "log out everywhere", logging_out).await.ok();
+    call_emails(app, &mut counts, &token).await;
+    end_logins(app, &mut counts).await;
     let checking = app.get("/v5/ready").send();
     timed(&mut counts, "ready", checking).await.ok();
     let checking = app.get("/v5/health").send();
@@ -214,6 +203,40 @@ async fn call_every_endpoint() -> (Vec<Count>, Vec<Value>) {
     let reading = app.get("/v5/docs").send();
     timed(&mut counts, "documentation page", reading).await;
     (counts, app.log_lines())
+}
+
+async fn call_profile(app: &TestApp, counts: &mut Vec<Count>, token: &str) {
+    let reading = app.get("/v5/users/me/usage").bearer(token).send();
+    timed(counts, "usage", reading).await.ok();
+    let reading = app.get("/v5/users/me").bearer(token).send();
+    timed(counts, "own account", reading).await.ok();
+    let body = json!({ "company": "A", "preferences": { "theme": "dark" } });
+    let changing = app.patch("/v5/users/me").bearer(token).json(&body).send();
+    timed(counts, "change own account", changing).await.ok();
+    let uploading = app.put("/v5/users/me/avatar").bearer(token).content(&picture()).send();
+    let account = timed(counts, "set avatar", uploading).await.ok();
+    let getting = app.get(&text(&account["avatarUrl"])).send();
+    timed(counts, "get avatar", getting).await;
+    let removing = app.delete("/v5/users/me/avatar").bearer(token).send();
+    timed(counts, "remove avatar", removing).await.ok();
+}
+
+async fn end_logins(app: &TestApp, counts: &mut Vec<Count>) {
+    let account = json!({ "email": "a@example.com", "password": "password789" });
+    let mut tokens = Vec::new();
+    let token = text(&app.post("/v5/auth/login").json(&account).send().await.ok()["token"]);
+    for _ in 0..3 {
+        let logged_in = app.post("/v5/auth/login").json(&account).send().await.ok();
+        tokens.push(text(&logged_in["token"]));
+    }
+    let logins = app.get("/v5/auth/logins").bearer(&token).send().await.ok();
+    let other = format!("/v5/auth/logins/{}", text(&logins["logins"][0]["id"]));
+    let ending = app.delete(&other).bearer(&token).send();
+    timed(counts, "end a login", ending).await.ok();
+    let logging_out = app.post("/v5/auth/logout").bearer(&token).send();
+    timed(counts, "log out", logging_out).await.ok();
+    let logging_out = app.post("/v5/auth/logout-all").bearer(&tokens[0]).send();
+    timed(counts, "log out everywhere", logging_out).await.ok();
 }
 
 async fn use_a_personal_access_token(app: &TestApp, counts: &mut Vec<Count>, token: &str) {
@@ -236,6 +259,38 @@ async fn use_a_personal_access_token(app: &TestApp, counts: &mut Vec<Count>, tok
     let path = format!("/v5/users/me/tokens/{}", text(&created["id"]));
     let revoking = app.delete(&path).bearer(token).send();
     timed(counts, "revoke a token", revoking).await.ok();
+}
+
+/// Calls the endpoints whose emails contain tokens, as the user with this access token.
+async fn call_emails(app: &TestApp, counts: &mut Vec<Count>, token: &str) {
+    let mail_token = async |to: &str, kind: &str| json!({ "token": app.mail_token(to, kind).await });
+    let sending = app.post("/v5/auth/email/verification").bearer(token).send();
+    timed(counts, "send the verification", sending).await.accepted();
+    let body = mail_token("a@example.com", "email.verification").await;
+    let verifying = app.post("/v5/auth/email/verify").json(&body).send();
+    timed(counts, "verify the email", verifying).await.ok();
+
+    let body = json!({ "email": "c@example.com", "password": "password456" });
+    let changing = app.post("/v5/users/me/email").bearer(token).json(&body).send();
+    timed(counts, "change the email", changing).await.accepted();
+    let body = mail_token("c@example.com", "email.change").await;
+    let confirming = app.post("/v5/auth/email/confirm").json(&body).send();
+    timed(counts, "confirm the email", confirming).await.ok();
+    let body = mail_token("a@example.com", "email.changed").await;
+    let undoing = app.post("/v5/auth/email/undo").json(&body).send();
+    timed(counts, "undo the email", undoing).await.ok();
+
+    for (name, email) in [
+        ("request recovery", "a@example.com"),
+        ("request recovery, unknown email", "b@example.com"),
+    ] {
+        let requesting = app.post("/v5/auth/recovery").json(&json!({ "email": email })).send();
+        timed(counts, name, requesting).await.accepted();
+    }
+    let mut body = mail_token("a@example.com", "password.recovery").await;
+    body["password"] = "password789".into();
+    let completing = app.post("/v5/auth/recovery/complete").json(&body).send();
+    timed(counts, "complete recovery", completing).await.ok();
 }
 
 async fn timed(

@@ -31,6 +31,11 @@ pub enum Failure {
     Stopped,
 }
 
+/// `PUBLIC_URL`, the base of links; `None` if it is not set and has no default.
+pub fn public_url() -> Result<Option<String>, ConfigError> {
+    Ok(Config::from_env(TokenUse::Ignores)?.public_url)
+}
+
 /// The store that the environment names.
 pub fn store_settings() -> Result<Settings, ConfigError> {
     Ok(Config::from_env(TokenUse::Ignores)?.store)

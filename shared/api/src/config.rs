@@ -67,6 +67,8 @@ pub struct Config {
     pub audit_retention: Duration,
     /// `PASSWORD_POLICY`, `PASSWORD_MIN_LENGTH`.
     pub passwords: Policy,
+    /// `EMAIL_VERIFICATION`: whether users whose email is not verified can use only their own account.
+    pub requires_verified_email: bool,
     /// `MAIL`, `MAIL_FROM`, `MAIL_CA_FILE`.
     pub mail: Mail,
     /// `SWEEP_SECONDS`: how often a server runs its jobs; `None` if it never does.
@@ -105,6 +107,7 @@ impl Config {
         let mode = server::mode(&vars)?;
         let store = store::settings(&vars)?;
         let public_url = mail::public_url(&vars)?;
+        let mail = mail::mail(&vars, public_url.clone())?;
         Ok(Self {
             metrics: server::metrics(&vars, mode)?,
             traces: traces::traces(&vars, mode, store.engine.name())?,
@@ -120,7 +123,8 @@ impl Config {
             quotas: quotas::quotas(&vars, mode)?,
             audit_retention: quotas::audit_retention(&vars)?,
             passwords: accounts::passwords(&vars)?,
-            mail: mail::mail(&vars, public_url.clone())?,
+            requires_verified_email: accounts::requires_verified_email(&vars, token_use, &mail)?,
+            mail,
             public_url,
             sweep_interval: server::sweep_interval(&vars)?,
             logs: logging::logs(&vars, mode, on_terminal)?,
@@ -220,6 +224,9 @@ mod tests {
             ("METRICS_HOST", "localhost"),
             ("LOG_FORMAT", "xml"),
             ("LOG_CLIENT_ADDRESS", "on"),
+            ("EMAIL_VERIFICATION", "on"),
+            ("THROTTLE_EMAILS", "1/2"),
+            ("THROTTLE_RECIPIENT", "0/1/1"),
         ] {
             let error = read(&[SECRET, (variable, value)]).expect_err(value).to_string();
             assert!(error.starts_with(&format!("{variable} ")), "{error}");

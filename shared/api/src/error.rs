@@ -30,7 +30,7 @@ pub struct Violation {
     #[schema(format = "json-pointer", max_length = 200, example = "/name")]
     pub pointer: String,
     /// The reason, as the rest of a sentence about the value.
-    #[schema(min_length = 1, max_length = 500, example = "is required")]
+    #[schema(min_length = 1, max_length = 2000, example = "is required")]
     pub message: String,
 }
 
@@ -180,6 +180,20 @@ impl From<domain::Error> for ApiError {
                     quota: Some(Box::new(usage.into())),
                     ..Self::new(Code::QuotaExceeded, detail)
                 }
+            }
+            Error::EmailNotVerified => Self::new(
+                Code::EmailNotVerified,
+                "Open the link in the email that was sent to the account's address. `POST /auth/email/verification` \
+                 sends it again.",
+            ),
+            Error::InvalidMailToken => Self::new(
+                Code::NotFound,
+                "The token is unknown or has expired, was used before, or a newer email has replaced it. Request a new \
+                 email.",
+            ),
+            Error::SameEmail => {
+                let reason = Rejection("must differ from the current email".to_owned());
+                Self::invalid(vec![Violation::new("/email", &reason)])
             }
             Error::EmailTaken => Self::new(Code::EmailTaken, "An account with this email exists."),
             Error::NotFound | Error::ForeignId => {

@@ -64,7 +64,7 @@ pub use app::{App, app};
 pub use caller::{Authenticated, LOGOUT_AFTER_EXPIRY, LogoutCaller};
 pub use client::ClientInfo;
 pub use cookies::Cookies;
-pub use error::{ApiError, Code};
+pub use error::{ApiError, Code, Violation};
 pub use file::File;
 pub use function::Function;
 pub use idempotency::IdempotencyKey;

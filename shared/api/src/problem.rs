@@ -32,7 +32,7 @@ pub(crate) struct Problem<'a> {
     /// What happened in this case, for people.
     #[schema(
         min_length = 1,
-        max_length = 500,
+        max_length = 2000,
         example = "No resource with this id is available to this token."
     )]
     detail: &'a str,

@@ -73,6 +73,14 @@ impl<T> Reply<T> {
         }
     }
 
+    /// A response with the status 202: an email follows.
+    pub fn accepted(data: T) -> Self {
+        Self {
+            status: StatusCode::ACCEPTED,
+            ..Self::ok(data)
+        }
+    }
+
     /// Marks the response as a replay: the response to an earlier request with the same idempotency key.
     #[must_use]
     pub fn replayed(self, replayed: bool) -> Self {

@@ -66,6 +66,7 @@ impl AppState {
             quotas: config.quotas,
             audit_retention: config.audit_retention,
             passwords: config.passwords,
+            requires_verified_email: config.requires_verified_email,
         };
         let ids = Arc::new(domain::IdGenerator::new(clock.clone(), rng.clone()));
         let env = Env {

@@ -57,4 +57,6 @@ pub struct Limits {
     pub audit_retention: Duration,
     /// The requirements on a new password.
     pub passwords: Policy,
+    /// Whether a user whose email is not verified can use only their own account.
+    pub requires_verified_email: bool,
 }

@@ -25,7 +25,7 @@ pub enum Error {
     /// The body is no picture, or one that is not accepted.
     #[error("the picture was rejected: {0}")]
     PictureRejected(Rejection),
-    /// Login: the password is right, but an operator has suspended the user.
+    /// Login and recovery: the password or the token is right, but an operator has suspended the user.
     #[error("the account is suspended")]
     Suspended,
     /// Refreshing: the token is unknown, has expired, or was used before. Deliberately one error for all; operators
@@ -43,6 +43,16 @@ pub enum Error {
     /// The operation would exceed this quota of the tenant.
     #[error("the tenant uses {} of {} of its quota `{}`", .0.used, .0.limit.unwrap_or_default(), .0.quota.as_str())]
     QuotaExceeded(Usage),
+    /// The token of an email is unknown, has expired or was used, or a newer email has replaced it. Deliberately one
+    /// error for all.
+    #[error("the token of the email is not valid")]
+    InvalidMailToken,
+    /// The new email is the one that the account has.
+    #[error("the account has this email already")]
+    SameEmail,
+    /// The account's email has not been verified, and the deployment requires it.
+    #[error("the email has not been verified")]
+    EmailNotVerified,
     /// Registration: another account has this email.
     #[error("an account with this email exists")]
     EmailTaken,
@@ -124,6 +134,9 @@ impl Error {
             Self::PreferencesRejected(_)
             | Self::PictureRejected(_)
             | Self::EmailTaken
+            | Self::InvalidMailToken
+            | Self::SameEmail
+            | Self::EmailNotVerified
             | Self::NotFound
             | Self::PreconditionFailed
             | Self::ReauthenticationRequired

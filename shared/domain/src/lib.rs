@@ -25,6 +25,7 @@ pub mod idempotency;
 mod keys;
 pub mod logins;
 pub mod mail;
+pub mod mail_tokens;
 pub mod operator;
 pub mod page;
 pub mod password;

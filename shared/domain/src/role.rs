@@ -19,7 +19,7 @@ pub enum Permission {
     ReadAudit,
     /// Read how much of its quotas the tenant uses.
     ReadUsage,
-    /// See and change one's own account, with its logins, its personal access tokens and its password.
+    /// See and change one's own account, with its logins, its personal access tokens its password and its email.
     ManageAccount,
 }
 
@@ -31,6 +31,14 @@ impl Permission {
             Self::WriteSessions => Some(Scope::WriteSessions),
             Self::ReadAudit => Some(Scope::ReadAudit),
             Self::ReadUsage | Self::ManageAccount => None,
+        }
+    }
+
+    /// Whether it is about the user's own account, which needs no verified email.
+    pub fn is_about_own_account(self) -> bool {
+        match self {
+            Self::ManageAccount | Self::ReadUsage => true,
+            Self::ReadSessions | Self::WriteSessions | Self::ReadAudit => false,
         }
     }
 }

@@ -47,6 +47,10 @@ pub enum SecurityEvent {
     ThrottledByAddress,
     /// A registration that the rule `registration` delays: too many from one site.
     ThrottledByRegistration,
+    /// A request for an email that the rule `emails` delays: too many from one site.
+    ThrottledByEmails,
+    /// A request for an email that the rule `recipient` delays: too many to one recipient.
+    ThrottledByRecipient,
     /// A request whose share of the hashing queue is full.
     ThrottledByHashing,
     /// A write of a tenant that writes too much, or a login of a user who logs in too often.
@@ -100,6 +104,8 @@ impl SecurityEvent {
             | Self::PasswordRejected
             | Self::ThrottledByPair
             | Self::ThrottledByRegistration
+            | Self::ThrottledByEmails
+            | Self::ThrottledByRecipient
             | Self::ThrottledByHashing
             | Self::ThrottledByWrites
             | Self::ThrottledByUploads

@@ -2,10 +2,13 @@
 
 use std::fmt::Debug;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::access_tokens::{AccessToken, LastUse, Scope, Scopes, TokenDigest, TokenRights};
 use domain::audit::{Action, Event};
 use domain::id::Id;
 use domain::logins::{Login, LoginExpiry, TokenFamily};
+use domain::mail_tokens::{Purpose, StoredToken};
 use domain::page::CursorKey;
 use domain::password::PasswordHash;
 use domain::record::{self, NewerMembers, Projection, Record};
@@ -15,11 +18,19 @@ use domain::tenants::{Kind, MemberRole, Membership, Tenant};
 use domain::text::Name;
 use domain::usage::{OwnLimits, Quota};
 use domain::users::profile::{AvatarDigest, Preferences, Profile, ProfileMember};
-use domain::users::{Email, User};
+use domain::users::{Email, FormerEmail, User};
 use domain::{AccessTokenId, Address, LoginId, Role, SessionId, SystemRng, TenantId, Timestamp, UserAgent, UserId};
 use kv::{Key, Range};
 use proptest::prelude::*;
 use uuid::Uuid;
+
+const PURPOSES: [Purpose; 5] = [
+    Purpose::Verification,
+    Purpose::Recovery,
+    Purpose::OperatorRecovery,
+    Purpose::EmailChange,
+    Purpose::EmailUndo,
+];
 
 fn id<I: Id + Debug>() -> impl Strategy<Value = I> {
     any::<u128>().prop_map(|bits| I::from_uuid(Uuid::from_u128(bits)))
@@ -77,11 +88,18 @@ fn action() -> impl Strategy<Value = Action> {
             expires_at,
         }),
         id().prop_map(|revoked| Action::AccessTokenRevoked { revoked }),
+        Just(Action::EmailVerified),
+        Just(Action::RecoveryRequested),
+        any::<usize>().prop_map(|ended| Action::PasswordRecovered { ended }),
+        Just(Action::EmailChangeRequested),
+        Just(Action::EmailChanged),
+        any::<usize>().prop_map(|ended| Action::EmailChangeUndone { ended }),
         id().prop_map(|session| Action::SessionCreated { session }),
         id().prop_map(|session| Action::SessionChanged { session }),
         id().prop_map(|session| Action::SessionDeleted { session }),
         (name(), any::<usize>()).prop_map(|(operator, ended)| Action::Suspended { operator, ended }),
         name().prop_map(|operator| Action::Resumed { operator }),
+        name().prop_map(|operator| Action::RecoveryLinkCreated { operator }),
         (name(), id()).prop_map(|(operator, ended)| Action::LoginRevoked { operator, ended }),
         (name(), any::<usize>()).prop_map(|(operator, ended)| Action::LoginsRevoked { operator, ended }),
         (name(), prop::sample::select(&Quota::ALL[..]), any::<Option<u64>>())
@@ -123,21 +141,36 @@ proptest! {
     fn users_round_trip(
         id in id::<UserId>(), email in email(), password_hash in hash(), first_name in prop::option::of(name()),
         last_name in prop::option::of(name()), created_at in time(), updated_at in time(),
+        email_verified_at in prop::option::of(time()),
     ) {
+        round_trips(&FormerEmail { user: id, expires_at: updated_at })?;
         let newer = NewerMembers::default();
-        round_trips(&User { id, email, password_hash, first_name, last_name, created_at, updated_at, newer })?;
+        round_trips(&User {
+            id, email, email_verified_at, password_hash, first_name, last_name, created_at, updated_at, newer,
+        })?;
+    }
+
+    #[test]
+    fn mail_tokens_round_trip(
+        user in id::<UserId>(), email in email(), created_at in time(), expires_at in time(), digest: [u8; 32],
+        purpose in prop::sample::select(&PURPOSES[..]),
+    ) {
+        let digest = serde_json::from_value(URL_SAFE_NO_PAD.encode(digest).into()).expect("a digest is base64");
+        round_trips(&StoredToken { purpose, user, email, digest, created_at, expires_at })?;
     }
 
     #[test]
     fn tenants_and_memberships_round_trip(
         id in id::<TenantId>(), user in id::<UserId>(), name in "\\PC{0,401}", own: bool, role in role(),
         company in prop::option::of(name()), joined_at in time(), suspended_at in prop::option::of(time()),
+        email_verified_at in prop::option::of(time()),
     ) {
         let kind = if own { Kind::Own } else { Kind::Organization };
         let newer = NewerMembers::default();
         round_trips(&Tenant { id, name, kind, cursor_key: CursorKey::draw(&SystemRng), newer })?;
         let membership = Membership {
-            user, tenant: id, role, company, joined_at, suspended_at, newer: NewerMembers::default(),
+            user, tenant: id, role, company, joined_at, suspended_at, email_verified_at,
+            newer: NewerMembers::default(),
         };
         round_trips(&membership)?;
         prop_assert_eq!(project::<MemberRole>(&membership), membership.into());

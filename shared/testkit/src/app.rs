@@ -33,6 +33,7 @@ use tower::ServiceExt as _;
 use crate::actor::Actor;
 use crate::client::{self, client};
 use crate::clock::TestClock;
+use crate::emails::mail_token;
 use crate::log_line::check_request_log_line;
 use crate::request::{Target, TestRequest};
 use crate::response::TestResponse;
@@ -160,6 +161,7 @@ impl TestApp {
                 }),
                 audit_retention: Duration::from_secs(365 * 86_400),
                 passwords: Policy::BASIC,
+                requires_verified_email: false,
             },
         };
         change(&mut env);
@@ -278,6 +280,14 @@ impl TestApp {
             Creation::Fresh(token, text) => (token.id, text.reveal().to_owned()),
             Creation::Replayed(_) => unreachable!("the request has no idempotency key"),
         }
+    }
+
+    /// The token in the newest email of this type to this address that waits in the store.
+    ///
+    /// # Panics
+    /// If there is no such email.
+    pub async fn mail_token(&self, to: &str, kind: &str) -> String {
+        mail_token(&self.env.db, to, kind).await
     }
 
     /// All entries of the store in key order, including the commit markers of engines that write them.

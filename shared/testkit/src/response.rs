@@ -115,6 +115,12 @@ impl TestResponse {
         self.data(StatusCode::CREATED)
     }
 
+    /// Asserts a 202 and returns the envelope's `data`.
+    #[track_caller]
+    pub fn accepted(self) -> Value {
+        self.data(StatusCode::ACCEPTED)
+    }
+
     /// Asserts a 200 and returns the whole body, for responses without an envelope.
     #[track_caller]
     pub fn document(self) -> Value {

@@ -4,6 +4,7 @@
 
 mod bodies;
 mod cookies;
+mod email_change;
 mod fairness;
 mod front_doors;
 mod idempotency;
@@ -14,11 +15,13 @@ mod logins;
 mod logout;
 mod password;
 mod reauthentication;
+mod recovery;
 mod refresh;
 mod register;
 mod source;
 mod suspension;
 mod throttle;
+mod verification;
 
 use domain::password::Policy;
 use serde_json::Value;

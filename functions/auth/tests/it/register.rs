@@ -39,6 +39,7 @@ async fn registering_creates_an_account_with_its_own_tenant() {
             "user": {
                 "id": "…",
                 "email": "test@example.com",
+                "emailVerified": false,
                 "firstName": "Test",
                 "lastName": "User",
                 "createdAt": "2026-01-01T00:00:00.000Z",
@@ -132,8 +133,8 @@ async fn of_64_concurrent_registrations_of_one_email_exactly_one_succeeds() {
     };
     assert_eq!(
         keys.len(),
-        7,
-        "user, email index, membership, login, tenant, audit event and its counter: {keys:#?}"
+        8,
+        "user, email index, membership, login, token of an email, tenant, audit event and its counter: {keys:#?}"
     );
     count(&["by_email"], 1);
     count(&["users", "tenants"], 1);

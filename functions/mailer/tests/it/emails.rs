@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use api::config::{MailSettings, MailTransport};
 use domain::access_tokens::Scope;
+use domain::mail::Failure;
 use domain::mail::ops::{self, Delivered, deliver};
 use mailer::Mailer;
 use serde_json::json;
@@ -37,6 +38,13 @@ async fn a_password_change_and_a_stolen_token_send_one_email_each() {
     let app = TestApp::start(auth::router());
     let folder = tempfile::tempdir().unwrap();
     let alice = app.register("alice@example.com").await;
+    let run = mailer(folder.path()).run(app.env.clone(), Duration::MAX).await;
+    assert_eq!(
+        serde_json::to_value(run.unwrap()).unwrap()["sent"],
+        1,
+        "the verification"
+    );
+    fs::remove_dir_all(folder.path()).unwrap();
     let wrong = json!({ "currentPassword": "not this one", "newPassword": "another password" });
     app.post("/v5/auth/password").by(&alice).json(&wrong).send().await;
     assert_eq!(ops::waiting(&app.env).await.unwrap(), 0, "nothing was changed");
@@ -91,6 +99,8 @@ async fn the_first_rejected_replay_of_a_refresh_token_sends_an_email() {
     let app = TestApp::start(auth::router());
     let folder = tempfile::tempdir().unwrap();
     let alice = app.register("alice@example.com").await;
+    mailer(folder.path()).run(app.env.clone(), Duration::MAX).await.unwrap();
+    fs::remove_dir_all(folder.path()).unwrap();
     let copied = json!({ "refreshToken": alice.refresh_token() });
     let refresh = || app.post("/v5/auth/refresh").json(&copied).send();
     for _ in 0..3 {
@@ -115,6 +125,8 @@ async fn a_new_personal_access_token_sends_an_email_without_the_token() {
     let app = TestApp::start(auth::router());
     let folder = tempfile::tempdir().unwrap();
     let alice = app.register("alice@example.com").await;
+    mailer(folder.path()).run(app.env.clone(), Duration::MAX).await.unwrap();
+    fs::remove_dir_all(folder.path()).unwrap();
     let (_, token) = app
         .access_token(&alice, [Scope::ReadSessions], Duration::from_hours(1))
         .await;
@@ -133,6 +145,77 @@ async fn a_new_personal_access_token_sends_an_email_without_the_token() {
         !email.contains("coditect_pat_") && !email.contains(&token[13..40]),
         "{email}"
     );
+}
+
+#[tokio::test]
+async fn an_email_with_a_link_has_it_in_both_parts_and_its_token_is_gone_when_it_is_sent() {
+    let app = TestApp::start(auth::router());
+    let folder = tempfile::tempdir().unwrap();
+    app.register("alice@example.com").await;
+    let body = json!({ "email": "alice@example.com" });
+    app.post("/v5/auth/recovery").json(&body).send().await.accepted();
+    let token = app.mail_token("alice@example.com", "password.recovery").await;
+    let is_stored = async || {
+        let entries = app.all_entries().await;
+        let found = entries
+            .iter()
+            .filter(|entry| String::from_utf8_lossy(&entry.value).contains(&token[12..]));
+        found.count()
+    };
+    assert_eq!(is_stored().await, 1, "only the email contains the token");
+    mailer(folder.path()).run(app.env.clone(), Duration::MAX).await.unwrap();
+    assert_eq!(is_stored().await, 0);
+    let emails = files(folder.path());
+    let email = emails
+        .iter()
+        .find(|email| email.contains("Choose a new Coditect password"));
+    let email = crate::decoded(email.unwrap());
+    let link = format!("https://ide.example.org/app/recover#token={token}");
+    assert_eq!(
+        email.matches(&link).count(),
+        3,
+        "the text, and the address and text of the link: {email}"
+    );
+    assert!(email.contains(&format!("<a href=\"{link}\">")), "{email}");
+    assert!(!email.contains("<img") && !email.contains("http://"), "{email}");
+}
+
+#[tokio::test]
+async fn a_dead_letter_has_no_token_and_cannot_be_sent_again() {
+    let app = TestApp::start(auth::router());
+    app.register("alice@example.com").await;
+    let gone = Err(Failure::Permanent("550 5.1.1 no such mailbox".to_owned()));
+    assert_eq!(crate::send(&app.env, gone).await.0.dead, 1);
+    let letters = ops::dead_letters(&app.env, None, 10).await.unwrap();
+    assert_eq!(letters[0].message.link().unwrap().token, None);
+    assert!(ops::retry(&app.env, letters[0].id).await.is_err());
+    assert_eq!(ops::waiting(&app.env).await.unwrap(), 0);
+    // An email that could not be sent in time becomes one, too.
+    app.register("bob@example.com").await;
+    let temporary = Err(Failure::Temporary("try later".to_owned()));
+    crate::send(&app.env, temporary).await;
+    app.clock.advance(Duration::from_secs(24 * 3600));
+    assert_eq!(crate::send(&app.env, Ok(())).await.0.dead, 1);
+    let entries = app.all_entries().await;
+    let has_token = |entry: &&kv::Entry| String::from_utf8_lossy(&entry.value).contains("coditect_mt_");
+    assert_eq!(entries.iter().filter(has_token).count(), 0);
+}
+
+#[tokio::test]
+async fn emails_with_links_do_not_use_up_the_notifications_of_a_recipient() {
+    let app = TestApp::start(auth::router());
+    let alice = app.register("0@example.com").await;
+    let mut sent = 0;
+    for _ in 0..60 {
+        let body = json!({ "email": "0@example.com" });
+        app.post("/v5/auth/recovery").json(&body).send().await.accepted();
+        sent += crate::send(&app.env, Ok(())).await.0.sent;
+        app.clock.advance(Duration::from_secs(1200));
+    }
+    assert!(sent > 20, "{sent}");
+    let body = json!({ "currentPassword": "password123", "newPassword": "another password" });
+    app.post("/v5/auth/password").by(&alice).json(&body).send().await.ok();
+    assert_eq!(crate::send(&app.env, Ok(())).await.0.sent, 1);
 }
 
 #[tokio::test]

@@ -47,3 +47,9 @@ async fn send(env: &Env, outcome: Result<(), Failure>) -> (Delivered, Vec<String
     sent.sort();
     (delivered, sent)
 }
+
+/// The text of an email, whose long lines are encoded as quoted-printable (RFC 2045).
+fn decoded(email: &str) -> String {
+    let joined = email.replace("=\r\n", "").replace("=\n", "");
+    joined.replace("=3D", "=")
+}

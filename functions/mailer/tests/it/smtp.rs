@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use api::config::{MailSettings, MailTransport};
+use axum::http::Method;
 use domain::Env;
 use domain::mail::{Mail, Message, Source, ops, store};
 use domain::suppressions::ops as suppressions;
@@ -13,7 +14,7 @@ use domain::users::Email;
 use mailer::Mailer;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testkit::TestApp;
+use testkit::{Target as _, TestApp};
 
 /// A running server; it stops when this is dropped.
 struct Server {
@@ -137,6 +138,91 @@ async fn emails_arrive_over_starttls_and_final_responses_are_final() {
         letters.len() == 1 && reason.contains("550") && reason.contains("no such mailbox"),
         "{reason}"
     );
+}
+
+/// The addresses in an email, in the order in which they appear.
+fn addresses(email: &str) -> Vec<String> {
+    let email = crate::decoded(email);
+    let starts = email.match_indices("https://").map(|(start, _)| &email[start..]);
+    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>');
+    starts
+        .map(|rest| rest.split(ends).next().unwrap().trim_end_matches(['.', ',']).to_owned())
+        .collect()
+}
+
+/// Opens every address in the emails, as mail scanners do, with the token wherever they might put it.
+async fn scan(app: &TestApp, emails: &[String]) -> usize {
+    let mut scanned = 0;
+    for address in emails.iter().flat_map(|email| addresses(email)) {
+        let path = address.strip_prefix("https://ide.example.org").unwrap();
+        let (page, token) = path.split_once("#token=").unwrap_or((path, ""));
+        let paths = [
+            format!("{page}?"),
+            format!("{page}?token={token}"),
+            format!("/v5/auth/email/verify?token={token}"),
+            format!("/v5/auth/email/confirm?token={token}"),
+            format!("/v5/auth/email/undo?token={token}"),
+            format!("/v5/auth/recovery/complete?token={token}"),
+        ];
+        for path in &paths {
+            for method in [Method::GET, Method::HEAD] {
+                let path = if path.starts_with('?') { "/" } else { path };
+                let response = app.request(method, path).send().await;
+                assert!(response.status.is_client_error(), "{path}: {}", response.status);
+            }
+        }
+        scanned += usize::from(!token.is_empty());
+    }
+    scanned
+}
+
+/// The token of the page in the newest email that has one.
+fn token(emails: &[String], page: &str) -> String {
+    let start = format!("https://ide.example.org/app/{page}#token=");
+    let all = emails.iter().flat_map(|email| addresses(email));
+    let mut found = all.filter_map(|address| address.strip_prefix(&start).map(str::to_owned));
+    found
+        .next_back()
+        .unwrap_or_else(|| panic!("no email has a link to {page}"))
+}
+
+#[tokio::test]
+#[ignore = "needs aiosmtpd: run `make test-mail`"]
+async fn a_scanner_that_opens_every_link_first_uses_no_token() {
+    let app = TestApp::start(auth::router());
+    let office = Office::new();
+    let server = office.serve(0);
+    let sender = office.mailer(&url(server.port));
+    let alice = app.register("alice@example.com").await;
+    // Sends the emails, has them scanned, and uses the token of the newest one.
+    let use_link = async |page: &str, path: &str, more: Value| {
+        run(&sender, &app.env).await;
+        let emails = office.accepted();
+        assert!(scan(&app, &emails).await >= 2, "each link is in both parts");
+        let mut body = more;
+        body["token"] = token(&emails, page).into();
+        let response = app.post(path).json(&body).send().await;
+        assert_eq!(response.status, 200, "{page}: {}", response.body);
+        response.ok()
+    };
+    use_link("verify", "/v5/auth/email/verify", json!({})).await;
+    let body = json!({ "email": "new@example.com", "password": "password123" });
+    let change = app.post("/v5/users/me/email").by(&alice).json(&body);
+    change.send().await.accepted();
+    use_link("confirm-email", "/v5/auth/email/confirm", json!({})).await;
+    use_link("undo-email", "/v5/auth/email/undo", json!({})).await;
+    run(&sender, &app.env).await;
+    let body = json!({ "email": "alice@example.com" });
+    app.post("/v5/auth/recovery").json(&body).send().await.accepted();
+    let password = json!({ "password": "another password" });
+    let data = use_link("recover", "/v5/auth/recovery/complete", password).await;
+    assert_eq!(
+        (&data["user"]["email"], &data["user"]["emailVerified"]),
+        (&json!("alice@example.com"), &json!(true))
+    );
+    run(&sender, &app.env).await;
+    let last = office.accepted().pop().unwrap();
+    assert!(last.contains("Your Coditect password was changed"), "{last}");
 }
 
 #[tokio::test]

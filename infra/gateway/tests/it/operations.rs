@@ -7,7 +7,7 @@ use axum::http::Method;
 use domain::Role;
 use domain::access_tokens::Scope;
 use serde_json::{Value, json};
-use testkit::{Content, picture};
+use testkit::{Content, Target, mail_token, picture};
 
 /// One operation.
 pub struct Operation {
@@ -19,6 +19,8 @@ pub struct Operation {
     pub scope: Option<Scope>,
     /// The kind of resource that `{id}` or `{digest}` in the path identifies.
     pub resource: Option<Resource>,
+    /// The email that contains the token for the body.
+    pub mail_token: Option<MailToken>,
     /// The request body, if the operation has one.
     pub body: Option<fn(&Person) -> Content>,
     /// The status of success.
@@ -51,6 +53,44 @@ pub enum Resource {
     Avatar,
 }
 
+/// The emails that contain a token.
+#[derive(Clone, Copy)]
+pub enum MailToken {
+    Verification,
+    Recovery,
+    EmailChange,
+    EmailUndo,
+}
+
+impl MailToken {
+    /// Causes the email to the account of this person, who has just registered and has this access token. Returns the
+    /// token in the email, which waits in the store.
+    pub async fn obtain(self, target: &impl Target, db: &kv::Db, person: &Person, token: &str) -> String {
+        let send = async |path: &str, body: Value| {
+            let response = target.post(path).bearer(token).json(&body).send().await;
+            assert!(response.status.is_success(), "{path}: {}", response.body);
+        };
+        let change = json!({ "email": person.new_email, "password": person.password });
+        match self {
+            Self::Verification => mail_token(db, &person.email, "email.verification").await,
+            Self::Recovery => {
+                send("/v5/auth/recovery", json!({ "email": person.email })).await;
+                mail_token(db, &person.email, "password.recovery").await
+            }
+            Self::EmailChange => {
+                send("/v5/users/me/email", change).await;
+                mail_token(db, &person.new_email, "email.change").await
+            }
+            Self::EmailUndo => {
+                send("/v5/users/me/email", change).await;
+                let confirmation = mail_token(db, &person.new_email, "email.change").await;
+                send("/v5/auth/email/confirm", json!({ "token": confirmation })).await;
+                mail_token(db, &person.email, "email.changed").await
+            }
+        }
+    }
+}
+
 /// The values from which the body of a request is made.
 pub struct Person {
     /// An address without an account.
@@ -60,6 +100,8 @@ pub struct Person {
     /// Another password.
     pub new_password: String,
     pub refresh_token: String,
+    /// The token of an email; empty unless the operation needs one.
+    pub mail_token: String,
     /// The value of free text fields.
     pub text: String,
 }
@@ -78,6 +120,7 @@ impl Operation {
             access,
             scope: None,
             resource: None,
+            mail_token: None,
             body: None,
             success,
         }
@@ -93,6 +136,13 @@ impl Operation {
     fn with_id_of(self, resource: Resource) -> Self {
         Self {
             resource: Some(resource),
+            ..self
+        }
+    }
+
+    fn with_mail_token(self, mail_token: MailToken) -> Self {
+        Self {
+            mail_token: Some(mail_token),
             ..self
         }
     }
@@ -138,6 +188,22 @@ pub fn operations() -> Vec<Operation> {
         }),
         post("/auth/reauthenticate", OWN_ACCOUNT, 200)
             .with_body(|who| Content::json(&json!({ "password": who.password }))),
+        post("/auth/recovery", Public, 202).with_body(|who| Content::json(&json!({ "email": who.email }))),
+        post("/auth/recovery/complete", Public, 200)
+            .with_body(|who| Content::json(&json!({ "token": who.mail_token, "password": who.new_password })))
+            .with_mail_token(MailToken::Recovery),
+        post("/auth/email/verify", Public, 200)
+            .with_body(|who| Content::json(&json!({ "token": who.mail_token })))
+            .with_mail_token(MailToken::Verification),
+        post("/auth/email/verification", OWN_ACCOUNT, 202),
+        post("/auth/email/confirm", Public, 200)
+            .with_body(|who| Content::json(&json!({ "token": who.mail_token })))
+            .with_mail_token(MailToken::EmailChange),
+        post("/auth/email/undo", Public, 200)
+            .with_body(|who| Content::json(&json!({ "token": who.mail_token })))
+            .with_mail_token(MailToken::EmailUndo),
+        post("/users/me/email", OWN_ACCOUNT, 202)
+            .with_body(|who| Content::json(&json!({ "email": who.new_email, "password": who.password }))),
         get("/.well-known/jwks.json", Public),
         get("/audit", OWN_TENANT).with_scope(Scope::ReadAudit),
         get("/users/me", OWN_ACCOUNT),

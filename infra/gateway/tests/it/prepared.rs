@@ -47,14 +47,18 @@ impl<'a> Prepared<'a> {
             let upload = app.put("/v5/users/me/avatar").by(&actor).content(&picture());
             upload.send().await.ok();
         }
-        let person = Person {
+        let mut person = Person {
             new_email: format!("new-{number}@example.com"),
             email,
             password: "password123".to_owned(),
             new_password: "password456".to_owned(),
             refresh_token: actor.signed_in.refresh_token.reveal(),
+            mail_token: String::new(),
             text: "text".to_owned(),
         };
+        if let Some(email) = operation.mail_token {
+            person.mail_token = email.obtain(app, &app.env.db, &person, &actor.token).await;
+        }
         Self {
             app,
             operation,

@@ -32,6 +32,7 @@ fn config(tokens: &jwt::Settings) -> Config {
         throttle: None,
         quotas: None,
         audit_retention: Duration::ZERO,
+        requires_verified_email: false,
         mail: Mail::default(),
         sweep_interval: None,
         trusted_proxies: 0,

@@ -75,6 +75,10 @@ fn register<'a>(app: &'a TestApp, email: &str, password: &str) -> TestRequest<'a
     app.post("/v5/auth/register").json(&body)
 }
 
+fn recover<'a>(app: &'a TestApp, email: &str) -> TestRequest<'a, TestApp> {
+    app.post("/v5/auth/recovery").json(&json!({ "email": email }))
+}
+
 fn refresh<'a>(app: &'a TestApp, token: &str) -> TestRequest<'a, TestApp> {
     app.post("/v5/auth/refresh").json(&json!({ "refreshToken": token }))
 }
@@ -207,8 +211,8 @@ async fn rejections(seen: &mut Seen) {
 
 async fn throttling(seen: &mut Seen) {
     use SecurityEvent::{
-        ThrottledByAccount, ThrottledByAddress, ThrottledByHashing, ThrottledByKnown, ThrottledByPair,
-        ThrottledByRegistration,
+        ThrottledByAccount, ThrottledByAddress, ThrottledByEmails, ThrottledByHashing, ThrottledByKnown,
+        ThrottledByPair, ThrottledByRecipient, ThrottledByRegistration,
     };
     const ALICE: &str = "alice@example.com";
     const ELSEWHERE: &str = "198.51.100.1";
@@ -247,6 +251,17 @@ async fn throttling(seen: &mut Seen) {
         ThrottledByRegistration,
     )
     .await;
+
+    let app = start(|rules| rules.emails = ONE);
+    assert_event(&app, &recover(&app, ALICE).send().await, None);
+    seen.send(&app, recover(&app, "bob@example.com"), 429, ThrottledByEmails)
+        .await;
+
+    let app = start(|rules| rules.recipient = ONE);
+    let alice = app.register(ALICE).await;
+    let verify = || app.post("/v5/auth/email/verification").by(&alice);
+    assert_event(&app, &verify().send().await, None);
+    seen.send(&app, verify(), 429, ThrottledByRecipient).await;
 
     let app = start(|_| {});
     let client = Client {

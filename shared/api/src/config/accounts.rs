@@ -1,10 +1,12 @@
-//! The lifetime of logins and the policy for new passwords.
+//! The lifetime of logins, the policy for new passwords, and the verification of emails.
 
 use std::time::Duration;
 
 use domain::logins::Lifetime;
 use domain::password::{self, Policy};
 
+use super::mail::Mail;
+use super::tokens::TokenUse;
 use super::variables::{ConfigError, DAY_SECONDS, Variables};
 
 pub(super) fn login(vars: &Variables<'_>) -> Result<Lifetime, ConfigError> {
@@ -33,9 +35,51 @@ pub(super) fn passwords(vars: &Variables<'_>) -> Result<Policy, ConfigError> {
     Ok(min_length.map_or(policy, |min_length| policy.with_min_length(min_length)))
 }
 
+/// Whether users whose email is not verified can use only their own account.
+pub(super) fn requires_verified_email(
+    vars: &Variables<'_>,
+    token_use: TokenUse,
+    mail: &Mail,
+) -> Result<bool, ConfigError> {
+    const VARIABLE: &str = "EMAIL_VERIFICATION";
+    match vars.text(VARIABLE)?.as_deref() {
+        None | Some("optional") => Ok(false),
+        // The process that registers users writes the emails.
+        Some("required") if token_use == TokenUse::Signs && !mail.is_written => {
+            let problem = "must be `optional` as long as MAIL is `off`, because nobody could verify an email";
+            Err(ConfigError::new(VARIABLE, problem))
+        }
+        Some("required") => Ok(true),
+        Some(other) => {
+            let problem = format!("must be `optional` or `required`, but is `{other}`");
+            Err(ConfigError::new(VARIABLE, problem))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_verified_email_can_be_required_where_emails_are_written() {
+        let required = |value, token_use, is_written| {
+            let vars = Variables::of(&[("EMAIL_VERIFICATION", value)]);
+            let mail = Mail {
+                is_written,
+                ..Mail::default()
+            };
+            requires_verified_email(&vars, token_use, &mail).map_err(|error| error.to_string())
+        };
+        assert_eq!(required("", TokenUse::Signs, false), Ok(false));
+        assert_eq!(required("optional", TokenUse::Signs, true), Ok(false));
+        assert_eq!(required("required", TokenUse::Signs, true), Ok(true));
+        assert_eq!(required("required", TokenUse::Verifies, false), Ok(true));
+        let error = required("required", TokenUse::Signs, false).unwrap_err();
+        assert!(error.starts_with("EMAIL_VERIFICATION must be `optional`"), "{error}");
+        let error = required("on", TokenUse::Signs, true).unwrap_err();
+        assert!(error.starts_with("EMAIL_VERIFICATION must be"), "{error}");
+    }
 
     #[test]
     fn a_login_lives_thirty_days_without_a_refresh_and_ninety_in_total() {

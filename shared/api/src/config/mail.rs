@@ -69,15 +69,14 @@ pub(super) fn public_url(vars: &Variables<'_>) -> Result<Option<String>, ConfigE
 pub(super) fn mail(vars: &Variables<'_>, public_url: Option<String>) -> Result<Mail, ConfigError> {
     let from = vars.text("MAIL_FROM")?;
     let authority = vars.text("MAIL_CA_FILE")?.map(PathBuf::from);
+    let unsent = |is_written| Mail {
+        is_written,
+        settings: None,
+    };
     let mail = vars.text("MAIL")?;
     let (transport, is_local) = match mail.as_deref() {
-        None | Some("off") => return Ok(Mail::default()),
-        Some("outbox") => {
-            return Ok(Mail {
-                is_written: true,
-                settings: None,
-            });
-        }
+        None | Some("off") => return Ok(unsent(false)),
+        Some("outbox") => return Ok(unsent(true)),
         Some(mail) => match mail.split_once(':') {
             Some(("file", folder)) if !folder.is_empty() => (MailTransport::File(folder.into()), true),
             Some(("smtp" | "smtps", _)) => {

@@ -18,6 +18,8 @@ pub(super) fn rules(vars: &Variables<'_>, mode: Mode) -> Result<Option<Rules>, C
         account: rule(vars, "THROTTLE_ACCOUNT", defaults.account)?,
         address: rule(vars, "THROTTLE_ADDRESS", defaults.address)?,
         registration: rule(vars, "THROTTLE_REGISTRATION", defaults.registration)?,
+        emails: rule(vars, "THROTTLE_EMAILS", defaults.emails)?,
+        recipient: rule(vars, "THROTTLE_RECIPIENT", defaults.recipient)?,
     };
     match (vars.text(VARIABLE)?.as_deref(), mode) {
         (None | Some("on"), _) => Ok(Some(rules)),

@@ -71,6 +71,8 @@ codes! {
     InsufficientScope = "INSUFFICIENT_SCOPE", FORBIDDEN, "The token's scopes do not allow this";
     /// The password is right, but an operator has suspended the account.
     AccountSuspended = "ACCOUNT_SUSPENDED", FORBIDDEN, "The account is suspended";
+    /// The deployment requires a verified email, and the account's is not.
+    EmailNotVerified = "EMAIL_NOT_VERIFIED", FORBIDDEN, "The email is not verified";
     /// The password was not entered lately.
     ReauthenticationRequired = "REAUTHENTICATION_REQUIRED", FORBIDDEN, "The password is required again";
     /// The request uses cookies, and its origin may not.

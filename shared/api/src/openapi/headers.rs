@@ -107,17 +107,20 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
     headers.insert(IMMUTABLE.to_owned(), immutable().into());
     headers.insert("Idempotency-Replayed".to_owned(), replayed().into());
     headers.insert("Set-Cookie".to_owned(), set_cookie().into());
-    let policy = "max-age=31536000";
     headers.insert(
         "Strict-Transport-Security".to_owned(),
-        header(
-            "Present if the client used TLS: for a year, browsers use nothing else.",
-            text().enum_values(Some([policy])).examples([policy]).build(),
-            false,
-        )
-        .into(),
+        strict_transport_security().into(),
     );
     headers
+}
+
+fn strict_transport_security() -> Header {
+    let policy = "max-age=31536000";
+    header(
+        "Present if the client used TLS: for a year, browsers use nothing else.",
+        text().enum_values(Some([policy])).examples([policy]).build(),
+        false,
+    )
 }
 
 fn set_cookie() -> Header {

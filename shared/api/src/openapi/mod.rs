@@ -223,6 +223,11 @@ fn implied_codes(operation: &Operation, writes: bool) -> BTreeSet<Code> {
             codes.extend(problems::TOKEN);
             codes.insert(Code::InsufficientScope);
             codes.insert(Code::StoreUnavailable);
+            let is_about_own_account =
+                |tags: &Vec<String>| tags.iter().any(|tag| matches!(&**tag, "authentication" | "users"));
+            if !operation.tags.as_ref().is_some_and(is_about_own_account) {
+                codes.insert(Code::EmailNotVerified);
+            }
             if writes {
                 codes.insert(Code::StoreFull);
             }

@@ -190,6 +190,7 @@ fn sample(code: Code) -> ApiError {
         Code::OriginNotAllowed => crate::cookies::origin_not_allowed("an example"),
         Code::NotFound => Error::NotFound.into(),
         Code::EmailTaken => Error::EmailTaken.into(),
+        Code::EmailNotVerified => Error::EmailNotVerified.into(),
         Code::PreconditionFailed => Error::PreconditionFailed.into(),
         Code::IdempotencyMismatch => Error::IdempotencyMismatch.into(),
         Code::TooManyAttempts => {

@@ -126,6 +126,25 @@ actions! {
         /// The token.
         revoked: AccessTokenId
     },
+    /// The user's address was verified.
+    "email.verified" => EmailVerified,
+    /// An email to recover the account was requested.
+    "password.recovery_requested" => RecoveryRequested,
+    /// A new password was chosen with the token of an email or of an operator, which ended all logins. The new one has
+    /// an event of its own.
+    "password.recovered" => PasswordRecovered {
+        /// The number of logins that were alive.
+        ended: usize
+    },
+    /// The user requested a change of the email.
+    "email.change_requested" => EmailChangeRequested,
+    /// The new address was confirmed, and is the account's.
+    "email.changed" => EmailChanged,
+    /// The old address undid a change of the email, which ended all logins.
+    "email.change_undone" => EmailChangeUndone {
+        /// The number of logins that were alive.
+        ended: usize
+    },
     /// A session was created.
     "session.created" => SessionCreated {
         /// The session.
@@ -166,6 +185,11 @@ actions! {
         operator: Name,
         /// The number of logins that were alive.
         ended: usize
+    },
+    /// An operator made a link with which the user can choose a new password.
+    "user.recovery_link_created" => RecoveryLinkCreated {
+        /// The operator.
+        operator: Name
     },
     /// An operator changed a limit of the tenant.
     "tenant.limit_changed" => LimitChanged {
@@ -208,6 +232,7 @@ impl Action {
         match self {
             Self::Suspended { operator, .. }
             | Self::Resumed { operator }
+            | Self::RecoveryLinkCreated { operator }
             | Self::LoginRevoked { operator, .. }
             | Self::LoginsRevoked { operator, .. }
             | Self::LimitChanged { operator, .. }

@@ -11,6 +11,7 @@ use crate::id::{LoginId, MailId, TenantId, UserId};
 use crate::idempotency;
 use crate::logins::Login;
 use crate::mail::{self, Mail};
+use crate::mail_tokens::{self, StoredToken};
 use crate::record::{self, Record};
 use crate::role::Role;
 use crate::scope::TenantScope;
@@ -23,7 +24,7 @@ use crate::usage::store::Counted;
 use crate::usage::{self, OwnLimits, Quota};
 use crate::users::ops::Registered;
 use crate::users::profile::{AvatarDigest, Profile};
-use crate::users::{self, Email, User};
+use crate::users::{self, Email, FormerEmail, User};
 
 use super::place::Place;
 
@@ -102,6 +103,8 @@ impl Check<'_> {
         match place {
             Place::User(id) => self.user(id).await,
             Place::Email(email) => self.email(&email).await,
+            Place::FormerEmail(email) => self.former_email(&email).await,
+            Place::MailToken(user) => self.mail_token(user).await,
             Place::Login(user, id) => self.login(user, id).await,
             Place::Membership(user, tenant) => self.membership(user, tenant).await,
             Place::Profile(user) => self.profile(user).await,
@@ -235,10 +238,14 @@ impl Check<'_> {
         };
         let is_right = membership.user == user && membership.tenant == tenant;
         self.expect(is_right, "it is another membership's record");
-        let has_user = self.exists(&users::keys::user(user)).await?;
-        self.expect(has_user, "its user does not exist");
+        let stored = self.find::<User>(&users::keys::user(user)).await?;
+        self.expect(stored.is_some(), "its user does not exist");
         let has_tenant = self.exists(&tenants::keys::tenant(scope(tenant))).await?;
         self.expect(has_tenant, "its tenant does not exist");
+        if let Some(Ok(user)) = stored {
+            let agrees = user.email_verified_at == membership.email_verified_at;
+            self.expect(agrees, "its user's email was verified at another time");
+        }
         Ok(())
     }
 
@@ -274,6 +281,28 @@ impl Check<'_> {
         let is_named = user.is_some_and(|user| user.map_or(true, |user| user.email.as_str() == email));
         self.expect(is_named, "the user that it names has another email, or does not exist");
         Ok(())
+    }
+
+    async fn former_email(&mut self, email: &str) -> Result<()> {
+        let Some(former) = self.decode::<FormerEmail>() else {
+            return Ok(());
+        };
+        let is_canonical = Email::parse(email).is_ok_and(|parsed| parsed.as_str() == email);
+        self.expect(is_canonical, "its email is not in the form that emails are stored in");
+        let has_user = self.exists(&users::keys::user(former.user)).await?;
+        self.expect(has_user, "its user does not exist");
+        self.listed(former.expires_at.as_millis()).await.map(drop)
+    }
+
+    async fn mail_token(&mut self, user: UserId) -> Result<()> {
+        let Some(token) = self.decode::<StoredToken>() else {
+            return Ok(());
+        };
+        let is_at_its_place = token.user == user && mail_tokens::keys::token(&token) == self.entry.key;
+        self.expect(is_at_its_place, "it is another token's record");
+        let has_user = self.exists(&users::keys::user(user)).await?;
+        self.expect(has_user, "its user does not exist");
+        self.listed(token.expires_at.as_millis()).await.map(drop)
     }
 
     async fn session_index(&mut self, id: crate::id::SessionId) -> Result<()> {
@@ -373,7 +402,7 @@ impl Check<'_> {
         Ok(note)
     }
 
-    /// An entry of the expiry index: its key expires at that time, or is a login that has ended.
+    /// An entry of the expiry index: its key expires at that time, or was a login or a removed user's.
     async fn expiry(&mut self, millis: i64, key: &Key) -> Result<()> {
         let is_at_its_place = expiry::entry_of(key, millis) == self.entry.key;
         self.expect(is_at_its_place, "it is in another shard than its key's");
@@ -381,7 +410,11 @@ impl Check<'_> {
         let place = Place::of(key);
         let Some(value) = value else {
             // Only a key that is never written again may be removed before its expiry.
-            let may_be_gone = matches!(place, Some(Place::Login(..)));
+            let may_be_gone = match place {
+                Some(Place::Login(..)) => true,
+                Some(Place::MailToken(user)) => !self.exists(&users::keys::user(user)).await?,
+                _ => false,
+            };
             self.expect(may_be_gone, "its key does not exist");
             return Ok(());
         };
@@ -397,6 +430,8 @@ impl Check<'_> {
             Some(Place::TokenCreation) => idempotency::stored_expiry::<Created>(&value),
             Some(Place::Registration) => idempotency::stored_expiry::<Registered>(&value),
             Some(Place::Throttle) => throttle::stored_expiry(&value),
+            Some(Place::MailToken(_)) => record::decode::<StoredToken>(&value).map(|token| token.expires_at),
+            Some(Place::FormerEmail(_)) => record::decode::<FormerEmail>(&value).map(|former| former.expires_at),
             Some(Place::Recipient(day)) => Ok(mail::keys::recipient_expiry(day)),
             Some(Place::DeadLetter(_)) => record::decode::<Mail>(&value).map(|letter| letter.expires_at),
             _ => {

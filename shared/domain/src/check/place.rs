@@ -3,12 +3,17 @@
 use kv::{Element, Key};
 
 use crate::id::{AccessTokenId, Id as _, LoginId, MailId, SessionId, TenantId, UserId};
+use crate::mail_tokens::Purpose;
 use crate::users::profile::AvatarDigest;
 
 /// The kind of a key, and the ids in it.
 pub(super) enum Place {
     User(UserId),
     Email(String),
+    /// The reservation of an email.
+    FormerEmail(String),
+    /// A token of a user.
+    MailToken(UserId),
     Login(UserId, LoginId),
     Membership(UserId, TenantId),
     Profile(UserId),
@@ -91,7 +96,16 @@ impl Place {
                 _ => None,
             },
             "outbox" => match rest {
+                [kind, Element::Int(0..256)] if text(kind) == Some("no_account") => Some(Self::Opaque),
                 [Element::Int(_), Element::Int(_), Element::Uuid(mail)] => Some(Self::Outbox(MailId::from_uuid(*mail))),
+                _ => None,
+            },
+            "mail_tokens" => match rest {
+                [kind, Element::Int(0..256), below @ ..] if text(kind) == Some("no_account") => match below {
+                    [] => Some(Self::Opaque),
+                    [last] if matches!(text(last), Some("entry" | "previous")) => Some(Self::Opaque),
+                    _ => None,
+                },
                 _ => None,
             },
             "dead_letters" => match rest {
@@ -133,6 +147,18 @@ impl Place {
                 Some(Self::Profile(UserId::from_uuid(*user)))
             }
             [kind, Element::String(email)] if text(kind) == Some("by_email") => Some(Self::Email(email.to_string())),
+            [kind, Element::String(email)] if text(kind) == Some("former_emails") => {
+                Some(Self::FormerEmail(email.to_string()))
+            }
+            [Element::Uuid(user), kind, purpose, digest @ ..] if text(kind) == Some("mail_tokens") => {
+                let purpose: Purpose = text(purpose)?.parse().ok()?;
+                let is_right = match digest {
+                    [] => purpose != Purpose::EmailUndo,
+                    [Element::Bytes(digest)] => purpose == Purpose::EmailUndo && digest.len() == 32,
+                    _ => false,
+                };
+                is_right.then(|| Self::MailToken(UserId::from_uuid(*user)))
+            }
             [Element::Uuid(user), kind, Element::Uuid(id)] => {
                 let user = UserId::from_uuid(*user);
                 match text(kind)? {
@@ -200,7 +226,11 @@ fn is_throttle(rest: &[Element<'_>]) -> bool {
         (Some("pair"), [Element::Bytes(_), Element::String(_)])
             | (Some("device"), [Element::Bytes(_), Element::Bytes(_)])
             | (Some("known" | "account"), [Element::Bytes(_)])
-            | (Some("address" | "registration"), [Element::String(_)])
+            | (
+                Some("address" | "registration" | "email_requests"),
+                [Element::String(_)]
+            )
+            | (Some("recipient"), [Element::Bytes(_) | Element::Uuid(_)])
             | (
                 Some("login"),
                 [Element::Uuid(_)] | [Element::Uuid(_), Element::String(_)]
@@ -240,6 +270,9 @@ mod tests {
             Key::of(&("users", id, "profile", id)),
             Key::of(&("users", "by_email", 1)),
             Key::of(&("access_tokens", &b"x"[..])),
+            Key::of(&("users", id, "mail_tokens", "other")),
+            Key::of(&("users", id, "mail_tokens", "emailUndo")),
+            Key::of(&("mail_tokens", "no_account", 256)),
             Key::of(&("tenants", "x")),
             Key::of(&("tenants", id, "audit", id)),
             Key::of(&("tenants", id, "idempotency", id, "other", &b"x"[..])),

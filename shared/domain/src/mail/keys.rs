@@ -1,6 +1,7 @@
 //! `outbox / {shard} / {milliseconds} / {mail_id}` → an email, to be sent from this time on;
 //! `dead_letters / {mail_id}` → an email that could not be sent;
-//! `recipients / {email digest} / {day}` → the number of emails of this day (UTC) to this address.
+//! `recipients / {email digest} / {day}` → the number of notifications of this day (UTC) to this address;
+//! `outbox / no_account / {shard}` → as many bytes as the email would have that an account gets; never read.
 //!
 //! Claiming an email moves it to the end of the lease, and a failed attempt moves it to the next attempt. The shard
 //! spreads the writers of one moment over the storage servers of a cluster.
@@ -9,7 +10,7 @@ use kv::{Key, Range};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use crate::id::{Id as _, MailId};
+use crate::id::{Id as _, MailId, UserId};
 use crate::time::Timestamp;
 use crate::users::Email;
 
@@ -19,6 +20,13 @@ pub const SHARDS: u8 = 8;
 /// The email `id`, to be sent at `due`.
 pub(super) fn outbox(id: MailId, due: Timestamp) -> Key {
     shard_prefix(shard_of(id)).child(&(due.as_millis(), id.uuid()))
+}
+
+/// In place of an email about an absent user. There are 256, so that requests for invented emails neither fill the
+/// store nor write one hot key.
+pub(super) fn no_account(absent: UserId) -> Key {
+    let [shard, ..] = *absent.as_bytes();
+    Key::of(&("outbox", "no_account", i64::from(shard)))
 }
 
 /// The emails of a shard that are to be sent at `now` or earlier.

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::{Address, Client};
 use crate::id::MailId;
+use crate::mail_tokens::MailToken;
 use crate::record::{NewerMembers, Record, keeps_newer_members};
 use crate::time::Timestamp;
 use crate::users::Email;
@@ -33,7 +34,7 @@ pub const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 /// How long the mailer tries to send a notification.
 pub const NOTIFICATION_LIFETIME: Duration = Duration::from_hours(72);
 
-/// How long a dead letter is kept.
+/// How long a dead letter is kept. It contains no token.
 pub const DEAD_LETTER_LIFETIME: Duration = Duration::from_hours(30 * 24);
 
 /// The maximum number of emails to one recipient per day (UTC). Anyone can register an address and cause notifications
@@ -62,6 +63,68 @@ pub enum Message {
     /// A personal access token was created.
     #[serde(rename = "access_token.created")]
     AccessTokenCreated(Source),
+    /// A link to verify the account's address.
+    #[serde(rename = "email.verification")]
+    VerifyEmail(Link),
+    /// A link to choose a new password.
+    #[serde(rename = "password.recovery")]
+    RecoverPassword(Link),
+    /// A link to make this address the account's.
+    #[serde(rename = "email.change")]
+    ConfirmEmail(Link),
+    /// The account has another address; a link to undo that.
+    #[serde(rename = "email.changed")]
+    EmailChanged(Link),
+    /// The account has this address again; a link to choose a new password.
+    #[serde(rename = "email.change_undone")]
+    EmailChangeUndone(Link),
+}
+
+impl Message {
+    /// The link, if the message has one.
+    pub fn link(&self) -> Option<&Link> {
+        match self {
+            Self::PasswordChanged(_)
+            | Self::NewDevice(_)
+            | Self::ReuseDetected(_)
+            | Self::ReplaysRejected(_)
+            | Self::AccessTokenCreated(_) => None,
+            Self::VerifyEmail(link)
+            | Self::RecoverPassword(link)
+            | Self::ConfirmEmail(link)
+            | Self::EmailChanged(link)
+            | Self::EmailChangeUndone(link) => Some(link),
+        }
+    }
+
+    /// The message without the token of its link.
+    fn without_token(self) -> Self {
+        let without = |link: Link| Link { token: None, ..link };
+        match self {
+            Self::PasswordChanged(_)
+            | Self::NewDevice(_)
+            | Self::ReuseDetected(_)
+            | Self::ReplaysRejected(_)
+            | Self::AccessTokenCreated(_) => self,
+            Self::VerifyEmail(link) => Self::VerifyEmail(without(link)),
+            Self::RecoverPassword(link) => Self::RecoverPassword(without(link)),
+            Self::ConfirmEmail(link) => Self::ConfirmEmail(without(link)),
+            Self::EmailChanged(link) => Self::EmailChanged(without(link)),
+            Self::EmailChangeUndone(link) => Self::EmailChangeUndone(without(link)),
+        }
+    }
+}
+
+/// A link with a token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Link {
+    /// The token. A dead letter has none: it is kept for longer than the token is valid.
+    pub token: Option<MailToken>,
+    /// When the token expires.
+    pub expires_at: Timestamp,
+    /// The request that caused the email.
+    pub source: Source,
 }
 
 impl Message {
@@ -73,13 +136,7 @@ impl Message {
 
     /// When the link in the email ends; `None` if it has none.
     pub fn useful_until(&self) -> Option<Timestamp> {
-        match self {
-            Self::PasswordChanged(_)
-            | Self::NewDevice(_)
-            | Self::ReuseDetected(_)
-            | Self::ReplaysRejected(_)
-            | Self::AccessTokenCreated(_) => None,
-        }
+        self.link().map(|link| link.expires_at)
     }
 }
 
@@ -144,6 +201,14 @@ impl Mail {
             attempts: 0,
             failure: None,
             newer: NewerMembers::default(),
+        }
+    }
+
+    /// An email with a link. It is too late to send it when its token has expired.
+    pub fn with_link(id: MailId, to: Email, message: Message, now: Timestamp, expires_at: Timestamp) -> Self {
+        Self {
+            expires_at,
+            ..Self::notification(id, to, message, now)
         }
     }
 

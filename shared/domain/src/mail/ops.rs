@@ -148,8 +148,10 @@ async fn claim(env: &Env, key: &Key, due: Timestamp) -> Result<Claim> {
                 return Ok(Claim::Expired);
             }
             let count = async {
-                // Later attempts count with the first.
-                Ok::<_, Error>(mail.attempts > 0 || store::count_recipient(&txn, &mail.to, now).await?)
+                // Later attempts count with the first. Emails with links are limited when they are requested: if they
+                // counted, an attacker could use up the recipient's notifications.
+                let counts = mail.attempts == 0 && mail.message.link().is_none();
+                Ok::<_, Error>(!counts || store::count_recipient(&txn, &mail.to, now).await?)
             };
             let (is_within, suppression) = try_join!(count, suppressions::store::find(&txn, &mail.to))?;
             if !is_within {
@@ -236,12 +238,16 @@ pub async fn dead_letters(env: &Env, after: Option<MailId>, limit: usize) -> Res
         .await
 }
 
-/// Moves a dead letter back to the outbox, due now, with a new lifetime. Fails with [`Error::NotFound`].
+/// Moves a dead letter back to the outbox, due now, with a new lifetime. Fails with [`Error::NotFound`], and with
+/// [`Error::InvalidMailToken`] for an email with a link, which has lost its token.
 pub async fn retry(env: &Env, id: MailId) -> Result<()> {
     let now = env.clock.now();
     env.db
         .run(|txn| async move {
             let letter = store::take_dead_letter(&txn, id).await?.ok_or(Error::NotFound)?;
+            if letter.message.link().is_some() {
+                return Err(Error::InvalidMailToken);
+            }
             store::put_again(&txn, letter, now)
         })
         .await
@@ -259,10 +265,11 @@ pub async fn drop(env: &Env, id: MailId) -> Result<()> {
 }
 
 impl Mail {
-    /// The email as a dead letter.
+    /// The email as a dead letter, which no longer contains the token of a link.
     fn dead(self, now: Timestamp) -> Self {
         Self {
             expires_at: now.plus(DEAD_LETTER_LIFETIME),
+            message: self.message.without_token(),
             ..self
         }
     }

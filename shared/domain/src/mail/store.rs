@@ -4,7 +4,7 @@ use kv::{Key, Order, Query, Range, Txn};
 
 use crate::error::Result;
 use crate::expiry::{self, ExpiryChange};
-use crate::id::MailId;
+use crate::id::{MailId, UserId};
 use crate::mail::{MAX_PER_DAY, Mail, NOTIFICATION_LIFETIME, keys};
 use crate::record;
 use crate::time::Timestamp;
@@ -15,12 +15,21 @@ pub fn add(txn: &Txn, mail: &Mail) -> Result<()> {
     put(txn, mail, mail.created_at)
 }
 
+/// Does the work of [`add`] for an email without an account, which gets no email: otherwise the time of a request would
+/// reveal accounts.
+pub(crate) fn add_for_no_account(txn: &Txn, absent: UserId, mail: &Mail) -> Result<()> {
+    // Other bytes of the same number: the address may be anyone's, so it is not stored.
+    let len = record::encode(mail)?.len();
+    let value: Vec<u8> = mail.id.as_bytes().iter().copied().cycle().take(len).collect();
+    Ok(txn.set(&keys::no_account(absent), value)?)
+}
+
 /// Writes an email of the outbox under the time of its next attempt.
 pub(super) fn put(txn: &Txn, mail: &Mail, due: Timestamp) -> Result<()> {
     Ok(txn.set(&keys::outbox(mail.id, due), record::encode(mail)?)?)
 }
 
-/// Counts an email to this address today; `false` if there were as many as [allowed](MAX_PER_DAY).
+/// Counts a notification to this address today; `false` if there were as many as [allowed](MAX_PER_DAY).
 pub(super) async fn count_recipient(txn: &Txn, to: &Email, now: Timestamp) -> Result<bool> {
     let day = now.as_days();
     let key = keys::recipient(to, day);

@@ -108,8 +108,9 @@ pub async fn retry(env: &Env, operator: &Operator, id: MailId) -> Result<Retried
         .db
         .run(|txn| async move {
             let letter = mails::find_dead_letter(&txn, id).await?.ok_or(Error::NotFound)?;
-            if let Some(end) = letter.message.useful_until().filter(|end| *end <= now) {
-                return Ok::<_, Error>(Retried::Ended(end));
+            // A dead letter has lost its token, even if the token has not expired.
+            if let Some(end) = letter.message.useful_until() {
+                return Ok::<_, Error>(Retried::Ended(end.min(now)));
             }
             if let Some(suppression) = suppressions::store::find(&txn, &letter.to).await? {
                 return Ok(Retried::Suppressed(letter.to, suppression));

@@ -1,4 +1,4 @@
-//! Showing and suspending users, and ending their logins.
+//! Showing, suspending and recovering users, and ending their logins.
 
 use futures_util::future::try_join_all;
 use futures_util::try_join;
@@ -9,8 +9,10 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::{LoginId, TenantId, UserId};
 use crate::logins::{self, Login};
+use crate::mail_tokens::{self, MailToken, Purpose, StoredToken};
 use crate::operator::{Operator, UserName};
 use crate::page::Limit;
+use crate::rng::random_bytes;
 use crate::scope::TenantScope;
 use crate::tenants::{self, Membership, Tenant};
 use crate::text::Name;
@@ -24,6 +26,8 @@ pub struct Account {
     pub id: UserId,
     /// The email to log in with.
     pub email: Email,
+    /// When the user verified the email.
+    pub email_verified_at: Option<Timestamp>,
     /// The first name.
     pub first_name: Option<Name>,
     /// The last name.
@@ -40,6 +44,7 @@ impl Account {
             suspended_at,
             id: user.id,
             email: user.email,
+            email_verified_at: user.email_verified_at,
             first_name: user.first_name,
             last_name: user.last_name,
             created_at: user.created_at,
@@ -213,6 +218,44 @@ pub async fn resume(env: &Env, operator: &Operator, user: &UserName) -> Result<b
                 audit::store::add(&txn, TenantScope::for_operator(membership.tenant), &event)?;
             }
             Ok::<_, Error>(suspension(&memberships).is_some())
+        })
+        .await
+}
+
+/// A link's token, for an operator to hand over.
+#[derive(Clone, Debug)]
+pub struct RecoveryLink {
+    /// The token. The store has only its digest, so it cannot be shown again.
+    pub token: MailToken,
+    /// When it expires.
+    pub expires_at: Timestamp,
+}
+
+/// Makes a token with which a user chooses a new password, in place of an earlier one of an operator. Requests for
+/// emails do not replace it. Fails with [`Error::Suspended`], because a suspended user cannot use it.
+pub async fn create_recovery_link(env: &Env, operator: &Operator, user: &UserName) -> Result<RecoveryLink> {
+    let (now, secret) = (env.clock.now(), random_bytes(&*env.rng));
+    env.db
+        .run(|txn| async move {
+            let user = user.find(&txn).await?;
+            let (tokens, memberships) = try_join!(
+                mail_tokens::store::list(&txn, user.id),
+                tenants::store::memberships(&txn, user.id)
+            )?;
+            if suspension(&memberships).is_some() {
+                return Err(Error::Suspended);
+            }
+            let token = MailToken::new(user.id, secret);
+            let stored = StoredToken::new(&token, Purpose::OperatorRecovery, user.email, now);
+            mail_tokens::store::put(&txn, &tokens, &stored)?;
+            let operator_name = operator.name.clone();
+            let action = Action::RecoveryLinkCreated {
+                operator: operator_name,
+            };
+            let event = operator.event(Some(user.id), now, action);
+            audit::store::add(&txn, TenantScope::own(user.id), &event)?;
+            let expires_at = stored.expires_at;
+            Ok::<_, Error>(RecoveryLink { token, expires_at })
         })
         .await
 }

@@ -12,14 +12,15 @@ use crate::dump::progress::Progress;
 use crate::idempotency::Stored;
 use crate::logins::Login;
 use crate::mail::Mail;
+use crate::mail_tokens::StoredToken;
 use crate::sessions::{SearchText, Session};
 use crate::suppressions::Suppression;
 use crate::tenants::{Membership, Tenant};
 use crate::throttle::Counter;
 use crate::usage::OwnLimits;
-use crate::users::User;
 use crate::users::ops::Registered;
 use crate::users::profile::Profile;
+use crate::users::{FormerEmail, User};
 
 /// A kind of record.
 struct Kind {
@@ -57,9 +58,11 @@ fn kinds() -> Vec<Kind> {
         Kind::of::<Counter>("throttle"),
         Kind::of::<Event>("audit event"),
         Kind::of::<Mail>("email"),
+        Kind::of::<FormerEmail>("former email"),
         Kind::of::<Progress>("import"),
         Kind::of::<OwnLimits>("limits"),
         Kind::of::<Login>("login"),
+        Kind::of::<StoredToken>("mail token"),
         Kind::of::<Membership>("membership"),
         Kind::of::<Profile>("profile"),
         Kind::of::<SearchText>("search text"),

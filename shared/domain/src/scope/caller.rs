@@ -42,6 +42,14 @@ pub struct Caller {
     client: Client,
 }
 
+/// What an operation requires of its caller.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Requirement {
+    pub(super) permission: Permission,
+    /// Whether the caller's email must be verified.
+    pub(super) verified_email: bool,
+}
+
 #[derive(Clone, Debug)]
 enum Proof {
     Login(LoginId),
@@ -158,12 +166,12 @@ impl Caller {
     ///
     /// The check costs no store trip of its own, because its reads go out together with the operation's. A failed check
     /// cancels the operation and takes precedence over its result; the error then discards what the operation wrote.
-    pub(super) async fn enter<T, F, Fut>(&self, txn: Txn, permission: Permission, operation: F) -> Result<T>
+    pub(super) async fn enter<T, F, Fut>(&self, txn: Txn, required: Requirement, operation: F) -> Result<T>
     where
         F: FnOnce(Txn, TenantScope) -> Fut,
         Fut: Future<Output = Result<T>>,
     {
-        let check = pin!(self.check(&txn, permission));
+        let check = pin!(self.check(&txn, required));
         let operation = pin!(operation(txn.clone(), self.scope()));
         match select(check, operation).await {
             Either::Left((allowed, operation)) => {
@@ -177,21 +185,21 @@ impl Caller {
         }
     }
 
-    /// Checks that the credential is valid, that the user is not suspended, and that role and scopes grant the
-    /// permission.
-    async fn check(&self, txn: &Txn, permission: Permission) -> Result<()> {
+    /// Checks that the credential is valid, that the user is not suspended, that their email is verified if it must be,
+    /// and that role and scopes grant the permission.
+    async fn check(&self, txn: &Txn, required: Requirement) -> Result<()> {
         match &self.proof {
-            Proof::Login(login) => self.check_login(txn, *login, permission).await?,
+            Proof::Login(login) => self.check_login(txn, *login, required).await?,
             Proof::AccessToken { id, digest, check } => {
-                self.check_access_token(txn, *id, digest, check, permission).await?;
+                self.check_access_token(txn, *id, digest, check, required).await?;
             }
         }
         rate::count_write();
         Ok(())
     }
 
-    /// Decodes only the login's expiry and the member's role and suspension; nothing else affects the decision.
-    async fn check_login(&self, txn: &Txn, login: LoginId, permission: Permission) -> Result<()> {
+    /// Decodes only the login's expiry and a part of the membership; nothing else affects the decision.
+    async fn check_login(&self, txn: &Txn, login: LoginId, required: Requirement) -> Result<()> {
         let (expiry, role) = join!(
             logins::store::expiry(txn, self.user, login),
             tenants::store::role(txn, self.user, self.tenant)
@@ -199,7 +207,10 @@ impl Caller {
         let login = expiry?.filter(|expiry| expiry.is_alive(self.at));
         let member = role?.filter(|member| member.suspended_at.is_none());
         match (login, member) {
-            (Some(_), Some(member)) if member.role.allows(permission) => Ok(()),
+            (Some(_), Some(member)) if required.verified_email && member.email_verified_at.is_none() => {
+                Err(Error::EmailNotVerified)
+            }
+            (Some(_), Some(member)) if member.role.allows(required.permission) => Ok(()),
             (Some(_), Some(_)) => Err(Error::Forbidden),
             // The login has ended or expired, or the user is suspended, or no longer a member of the tenant.
             _ => Err(Error::Revoked),
@@ -213,7 +224,7 @@ impl Caller {
         id: AccessTokenId,
         digest: &TokenDigest,
         check: &TokenCheck,
-        permission: Permission,
+        required: Requirement,
     ) -> Result<()> {
         let (token, role) = join!(
             access_tokens::store::rights_and_last_use(txn, digest, self.user, id),
@@ -231,11 +242,14 @@ impl Caller {
         let member = role?.filter(|member| member.suspended_at.is_none());
         // The user is suspended, or no longer a member of the tenant.
         let member = member.ok_or(Error::Revoked)?;
-        let scope = permission.scope();
+        let scope = required.permission.scope();
         if !scope.is_some_and(|scope| rights.scopes.contains(scope)) {
             return Err(Error::InsufficientScope(scope));
         }
-        if !member.role.allows(permission) {
+        if required.verified_email && member.email_verified_at.is_none() {
+            return Err(Error::EmailNotVerified);
+        }
+        if !member.role.allows(required.permission) {
             return Err(Error::Forbidden);
         }
         check.is_use_due.store(last_use.is_due(self.at), Ordering::Relaxed);

@@ -10,17 +10,25 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::role::Permission;
 use crate::scope::TenantScope;
-use crate::scope::caller::Caller;
+use crate::scope::caller::{Caller, Requirement};
 
 impl Env {
+    /// What an operation that needs this permission requires of its caller.
+    fn required(&self, permission: Permission) -> Requirement {
+        Requirement {
+            permission,
+            verified_email: self.limits.requires_verified_email && !permission.is_about_own_account(),
+        }
+    }
+
     /// Runs `operation` as one transaction in the caller's tenant, if the caller's login or personal access token is
     /// valid, and their role and the token's scopes grant the `permission`.
     ///
     /// The check reads in the same transaction, concurrently with the operation: it costs no store trip, and the first
     /// request after a revocation fails. A failed check takes precedence over the operation's result and discards its
     /// writes. Fails with [`Revoked`](Error::Revoked), [`InvalidToken`](Error::InvalidToken),
-    /// [`ExpiredToken`](Error::ExpiredToken), [`InsufficientScope`](Error::InsufficientScope) or
-    /// [`Forbidden`](Error::Forbidden).
+    /// [`ExpiredToken`](Error::ExpiredToken), [`InsufficientScope`](Error::InsufficientScope),
+    /// [`Forbidden`](Error::Forbidden) or [`EmailNotVerified`](Error::EmailNotVerified).
     ///
     /// `operation` may run several times ([`kv::Db::run`]). It must not write the caller's own login or membership,
     /// because the check may read them after that: such an operation uses [`in_tenant_then`](Self::in_tenant_then).
@@ -30,7 +38,8 @@ impl Env {
         F: Fn(Txn, TenantScope) -> Fut + Send + Sync,
         Fut: Future<Output = Result<T>> + Send,
     {
-        let result = self.db.run(|txn| caller.enter(txn, permission, &operation)).await;
+        let required = self.required(permission);
+        let result = self.db.run(|txn| caller.enter(txn, required, &operation)).await;
         if !matches!(result, Err(Error::Store(_)))
             && let Some(token) = caller.take_due_use()
         {
@@ -59,7 +68,7 @@ impl Env {
         Fut: Future<Output = Result<R>> + Send,
         W: Fn(&Txn, TenantScope, R) -> Result<T> + Send + Sync,
     {
-        Self::enter_then(&self.db, caller, permission, read, write).await
+        Self::enter_then(&self.db, caller, self.required(permission), read, write).await
     }
 
     /// Like [`in_tenant_then`](Self::in_tenant_then), but reads from an earlier transaction's `snapshot`, which saves
@@ -80,13 +89,13 @@ impl Env {
         W: Fn(&Txn, TenantScope, R) -> Result<T> + Send + Sync,
     {
         let db = self.db.reading_from(snapshot);
-        Self::enter_then(&db, caller, permission, read, write).await
+        Self::enter_then(&db, caller, self.required(permission), read, write).await
     }
 
     async fn enter_then<R, T, F, Fut, W>(
         db: &Db,
         caller: &Caller,
-        permission: Permission,
+        required: Requirement,
         read: F,
         write: W,
     ) -> Result<T>
@@ -99,7 +108,7 @@ impl Env {
     {
         let (read, write) = (&read, &write);
         db.run(|txn| async move {
-            let found = caller.enter(txn.clone(), permission, read).await?;
+            let found = caller.enter(txn.clone(), required, read).await?;
             write(&txn, caller.scope(), found)
         })
         .await
@@ -118,8 +127,9 @@ impl Env {
         F: Fn(Txn, TenantScope) -> Fut + Send + Sync,
         Fut: Future<Output = Result<T>> + Send,
     {
+        let required = self.required(permission);
         self.db
-            .run_with_snapshot(|txn| caller.enter(txn, permission, &operation))
+            .run_with_snapshot(|txn| caller.enter(txn, required, &operation))
             .await
     }
 }

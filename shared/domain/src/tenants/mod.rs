@@ -71,16 +71,17 @@ pub struct Membership {
     pub company: Option<Name>,
     /// When the membership began.
     pub joined_at: Timestamp,
-    /// When an operator suspended the user, who has no access until the suspension ends. Absent from the record of a
-    /// user who is not suspended, so that older versions of the program read it.
+    /// When an operator suspended the user, who has no access until the suspension ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended_at: Option<Timestamp>,
+    /// When the user's email was verified, as in the user's own record. Here because each request reads it.
+    pub email_verified_at: Option<Timestamp>,
     /// Further members of a newer version of the record.
     #[serde(skip)]
     pub newer: NewerMembers,
 }
 
-/// A member's role and suspension: all that a request needs of its caller's membership.
+/// A member's role, suspension and verification: all that a request needs of its caller's membership.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberRole {
@@ -89,6 +90,9 @@ pub struct MemberRole {
     /// When an operator suspended the user.
     #[serde(default)]
     pub suspended_at: Option<Timestamp>,
+    /// When the user's email was verified.
+    #[serde(default)]
+    pub email_verified_at: Option<Timestamp>,
 }
 
 impl Projection for MemberRole {
@@ -100,6 +104,7 @@ impl From<Membership> for MemberRole {
         Self {
             role: membership.role,
             suspended_at: membership.suspended_at,
+            email_verified_at: membership.email_verified_at,
         }
     }
 }
@@ -139,8 +144,41 @@ impl From<TenantV1> for Tenant {
 
 impl Record for Membership {
     const KIND: &'static str = "membership";
+    const VERSION: u32 = 2;
+
+    fn from_version(version: u32, data: &str) -> Option<serde_json::Result<Self>> {
+        (version == 1).then(|| serde_json::from_str::<MembershipV1>(data).map(Self::from))
+    }
 
     keeps_newer_members!();
+}
+
+/// Version 1 of the record, from before emails were verified.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct MembershipV1 {
+    user: UserId,
+    tenant: TenantId,
+    role: Role,
+    company: Option<Name>,
+    joined_at: Timestamp,
+    #[serde(default)]
+    suspended_at: Option<Timestamp>,
+}
+
+impl From<MembershipV1> for Membership {
+    fn from(membership: MembershipV1) -> Self {
+        Self {
+            user: membership.user,
+            tenant: membership.tenant,
+            role: membership.role,
+            company: membership.company,
+            joined_at: membership.joined_at,
+            suspended_at: membership.suspended_at,
+            email_verified_at: None,
+            newer: NewerMembers::default(),
+        }
+    }
 }
 
 impl Tenant {
@@ -176,6 +214,7 @@ impl Membership {
             company,
             joined_at: user.created_at,
             suspended_at: None,
+            email_verified_at: user.email_verified_at,
             newer: NewerMembers::default(),
         }
     }

@@ -9,6 +9,7 @@ use crate::page::CursorKey;
 use crate::record;
 use crate::scope::TenantScope;
 use crate::tenants::{MemberRole, Membership, Tenant, keys};
+use crate::time::Timestamp;
 use crate::users::User;
 
 /// More memberships than a user has.
@@ -46,6 +47,18 @@ pub async fn memberships(txn: &Txn, user: UserId) -> Result<Vec<Membership>> {
 pub fn put_membership(txn: &Txn, membership: &Membership) -> Result<()> {
     let key = keys::membership(membership.user, membership.tenant);
     Ok(txn.set(&key, record::encode(membership)?)?)
+}
+
+/// Records in each of the user's memberships when their email was verified.
+pub fn set_email_verified(txn: &Txn, memberships: &[Membership], at: Option<Timestamp>) -> Result<()> {
+    for membership in memberships {
+        let changed = Membership {
+            email_verified_at: at,
+            ..membership.clone()
+        };
+        put_membership(txn, &changed)?;
+    }
+    Ok(())
 }
 
 /// The role of `user` in `tenant`, if they are a member.

@@ -6,7 +6,9 @@
 //! `throttles / address / {site}` from a site, at any account;
 //! `throttles / login / {login_id}` at the password of the user behind a login;
 //! `throttles / login / {login_id} / {network}` the same, from one network;
-//! `throttles / registration / {site}` to register, from a site.
+//! `throttles / registration / {site}` to register, from a site;
+//! `throttles / email_requests / {site}` to have an email sent, from a site;
+//! `throttles / recipient / {email digest}` and `throttles / recipient / {user_id}` to have one sent to this recipient.
 //!
 //! The digests are SHA-256: most emails that are tried belong to no account, and are not stored; the store cannot
 //! reveal device tokens. A network is that of one subscriber as text, a site is an IPv4 address or 48 bits of an IPv6
@@ -16,7 +18,7 @@ use kv::Key;
 use sha2::{Digest as _, Sha256};
 
 use crate::client::{Address, Client};
-use crate::id::LoginId;
+use crate::id::{LoginId, UserId};
 use crate::throttle::device::DeviceToken;
 use crate::users::Email;
 
@@ -50,6 +52,18 @@ pub(super) fn login_from(login: LoginId, client: &Client) -> Key {
 
 pub(super) fn registration(client: &Client) -> Key {
     Key::of(&("throttles", "registration", site_text(client)))
+}
+
+pub(super) fn email_requests(client: &Client) -> Key {
+    Key::of(&("throttles", "email_requests", site_text(client)))
+}
+
+pub(super) fn recipient(email: &Email) -> Key {
+    Key::of(&("throttles", "recipient", &digest(email)[..]))
+}
+
+pub(super) fn recipient_user(user: UserId) -> Key {
+    Key::of(&("throttles", "recipient", user.uuid()))
 }
 
 fn digest(email: &Email) -> [u8; 32] {

@@ -20,6 +20,8 @@
 //!
 //! **A password change** forgets known addresses and revokes device tokens ([`TrustedClients`]).
 //!
+//! **Requests for emails** are counted for the site that sends them and for the recipient ([`EmailRequestCounters`]).
+//!
 //! **Limits of this design.** From an address that several users share, an attacker has the pair's attempts at each
 //! account that knows the address. Once the address's counter is used up, the attacker can tell these accounts from
 //! others. An attempt counts as failed while it is hashed. If more attempts arrive at the same time than are free, the
@@ -27,6 +29,7 @@
 
 mod counter;
 mod device;
+mod email_requests;
 mod keys;
 mod rules;
 mod store;
@@ -36,6 +39,7 @@ mod trusted;
 #[cfg(test)]
 pub(crate) use self::counter::Counter;
 pub use self::device::DeviceToken;
+pub(crate) use self::email_requests::{EmailRequestCounters, Recipient};
 pub use self::rules::{Rule, Rules};
 pub(crate) use self::store::{AttemptCounters, RegistrationCounter, Reservation};
 pub(crate) use self::stored::expiry as stored_expiry;

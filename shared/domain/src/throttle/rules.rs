@@ -26,6 +26,11 @@ pub struct Rules {
     pub address: Rule,
     /// For registrations from a site.
     pub registration: Rule,
+    /// For requests for emails from an address.
+    pub emails: Rule,
+    /// For requests for emails to one recipient. An attempt is forgotten when the token in its email has expired, so
+    /// that a recipient whose requests are used up by others has a valid one.
+    pub recipient: Rule,
 }
 
 impl Default for Rules {
@@ -44,6 +49,8 @@ impl Default for Rules {
             account: rule(20, 900, 900),
             address: rule(50, 30, 60),
             registration: rule(100, 60, 300),
+            emails: rule(50, 60, 300),
+            recipient: rule(3, 3600, 3600),
         }
     }
 }

@@ -90,6 +90,11 @@ impl TrustedClients {
         self
     }
 
+    /// Forgets all clients of the account, this one included.
+    pub(crate) fn forget_all(self, txn: &Txn, trust: &Trust<'_>) -> Result<()> {
+        self.forget(trust).account.write(txn)
+    }
+
     /// Trusts this client: its address, and its device.
     pub(crate) fn add(mut self, txn: &Txn, trust: &Trust<'_>) -> Result<()> {
         let until = trust.until(&self.account, self.now);

@@ -13,6 +13,7 @@ use crate::idempotency::{self, IdempotencyKey, Outcome, Slot};
 use crate::logins::attempt::{Attempt, Target, trust, trusted_clients};
 use crate::logins::{self, Login, SignedIn};
 use crate::mail::{self, Mail, Message, Source};
+use crate::mail_tokens::{self, Purpose, Tokens};
 use crate::page::CursorKey;
 use crate::password::{Context, Password, Verdict};
 use crate::record::{NewerMembers, Record};
@@ -23,6 +24,7 @@ use crate::tenants::{self, Membership, Tenant};
 use crate::text::{Name, Rejection};
 use crate::throttle::{RegistrationCounter, Reservation};
 use crate::time::Timestamp;
+use crate::users::links::NewLink;
 use crate::users::{Email, User, store};
 
 /// The values of a new account.
@@ -70,6 +72,7 @@ pub async fn register(
     let user = User {
         id: env.ids.next(),
         email: registration.email.clone(),
+        email_verified_at: None,
         password_hash,
         first_name: registration.first_name.clone(),
         last_name: registration.last_name.clone(),
@@ -99,6 +102,8 @@ pub async fn register(
     };
     let new = &signed_in;
     let device = &signed_in.refresh_token.device_token();
+    let link = &NewLink::draw(env, client, now);
+    let verification = (Purpose::Verification, Message::VerifyEmail as fn(_) -> _);
     let db = match snapshot {
         Some(snapshot) => env.db.reading_from(snapshot),
         None => env.db.clone(),
@@ -108,7 +113,7 @@ pub async fn register(
             let email = &new.user.email;
             let (slot, holder, trusted) = try_join!(
                 read_slot(&txn, key, email, now),
-                store::find_id_by_email(&txn, email),
+                store::find_holder(&txn, email, now),
                 trusted_clients(env, &txn, email, client, now)
             )?;
             // The same request, sent twice, may have been faster. A retry after an unknown commit finds its own record.
@@ -126,16 +131,18 @@ pub async fn register(
                 trusted.add(&txn, &trust(env, email, Some(device)))?;
             }
             audit::store::add(&txn, TenantScope::own(new.user.id), event)?;
+            link.send(&txn, &Tokens::default(), new.user.id, email, verification)?;
             if let Some(slot) = slot {
                 slot.store(&txn, record, now)?;
             }
             Ok::<_, Error>(None)
         })
         .await?;
-    match earlier {
-        Some(registered) => Box::pin(replay(env, client, &registration, &registered)).await,
-        None => Ok(Outcome::Fresh(signed_in)),
+    if let Some(registered) = earlier {
+        return Box::pin(replay(env, client, &registration, &registered)).await;
     }
+    env.outbox.wake();
+    Ok(Outcome::Fresh(signed_in))
 }
 
 /// The stored outcome of a registration. It contains no token, and no digest of the password, which would allow fast
@@ -192,7 +199,7 @@ async fn begin_registration(
             };
             let (slot, holder, counter) = try_join!(
                 read_slot(&txn, key, email, now),
-                store::find_id_by_email(&txn, email),
+                store::find_holder(&txn, email, now),
                 read_counter
             )?;
             if let Some(counter) = counter {
@@ -275,11 +282,6 @@ pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new
         env.limit_logins(tenant.id)?;
         let password_hash = env.hasher.hash(&admission, &new).await?;
         let now = env.clock.now();
-        let changed = User {
-            password_hash,
-            updated_at: now.max(user.updated_at),
-            ..user.clone()
-        };
         let (login, refresh_token) = Login::open(env, user.id, tenant.id, client, now);
         let opened = Event::of(user.id, Some(login.id), client, now, Action::LoggedIn);
         let source = Source::of(client, now);
@@ -289,9 +291,9 @@ pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new
             Message::PasswordChanged(source),
             now,
         );
-        let (verified, renewed, new_login, opened) = (&user, &changed, &login, &opened);
+        let (verified, new_hash, new_login, opened) = (&user, &password_hash, &login, &opened);
         let (email, device) = (&user.email, &refresh_token.device_token());
-        let is_changed = env
+        let changed = env
             .in_tenant_then_reading_from(
                 snapshot,
                 caller,
@@ -299,22 +301,33 @@ pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new
                 |txn, _| async move {
                     try_join!(
                         store::find(&txn, caller.user()),
+                        mail_tokens::store::list(&txn, caller.user()),
                         logins::store::list(&txn, caller.user()),
                         attempt.counters(&txn, now),
                         trusted_clients(env, &txn, email, client, now)
                     )
                 },
-                |txn, scope, (stored, logins, counters, trusted)| {
-                    if stored.as_ref() != Some(verified) {
-                        return Ok(false);
-                    }
+                |txn, scope, (stored, tokens, logins, counters, trusted)| {
+                    let is_verified = |stored: &User| {
+                        (&stored.password_hash, &stored.email) == (&verified.password_hash, &verified.email)
+                    };
+                    let Some(stored) = stored.filter(is_verified) else {
+                        return Ok(None);
+                    };
                     attempt.succeed(txn, verified.id, counters, reservation, None, now)?;
                     if let Some(trusted) = trusted {
                         // An attacker who knew the old password may have logged in from some of the others.
                         let trust = trust(env, email, Some(device));
                         trusted.forget(&trust).add(txn, &trust)?;
                     }
-                    store::put(txn, renewed)?;
+                    let changed = User {
+                        password_hash: new_hash.clone(),
+                        updated_at: now.max(stored.updated_at),
+                        ..stored
+                    };
+                    store::put(txn, &changed)?;
+                    // A thief who knew the old password may have requested a recovery, or a change of the email.
+                    mail_tokens::store::remove_changes(txn, &tokens)?;
                     let ended = logins::ops::end_all(txn, caller, logins)?;
                     logins::store::add(txn, new_login)?;
                     audit::store::add(txn, scope, &Event::by(caller, Action::PasswordChanged { ended }))?;
@@ -322,14 +335,14 @@ pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new
                     if env.outbox.is_open() {
                         mail::store::add(txn, mail)?;
                     }
-                    Ok(true)
+                    Ok(Some(changed))
                 },
             )
             .await?;
-        if is_changed {
+        if let Some(user) = changed {
             env.outbox.wake();
             return Ok(SignedIn {
-                user: changed,
+                user,
                 tenant,
                 membership,
                 login,

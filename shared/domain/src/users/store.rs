@@ -1,12 +1,15 @@
 //! Storage of users on a given transaction.
 
+use futures_util::try_join;
 use kv::{Order, Query, Range, Txn};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
+use crate::expiry::{self, ExpiryChange};
 use crate::id::{Id as _, UserId};
 use crate::record;
-use crate::users::{Email, User, keys};
+use crate::time::Timestamp;
+use crate::users::{Email, FormerEmail, User, keys};
 
 /// The user with this id.
 pub async fn find(txn: &Txn, id: UserId) -> Result<Option<User>> {
@@ -23,6 +26,58 @@ pub async fn find_id_by_email(txn: &Txn, email: &Email) -> Result<Option<UserId>
         return Ok(None);
     };
     id_of_entry(&bytes).map(Some)
+}
+
+/// The account that has this email, or had it until lately: no other one may get it.
+pub async fn find_holder(txn: &Txn, email: &Email, now: Timestamp) -> Result<Option<UserId>> {
+    let (holder, former) = try_join!(find_id_by_email(txn, email), find_former_email(txn, email))?;
+    let former = former.filter(|former| now < former.expires_at);
+    Ok(holder.or(former.map(|former| former.user)))
+}
+
+/// The reservation of this email, which may have expired.
+pub async fn find_former_email(txn: &Txn, email: &Email) -> Result<Option<FormerEmail>> {
+    txn.get(&keys::former_email(email))
+        .await?
+        .as_deref()
+        .map(record::decode)
+        .transpose()
+}
+
+/// Gives the account another email, and reserves the old one for it until `reserved_until`. `former` are the
+/// reservations of the old email and of the new one.
+pub(crate) fn change_email(
+    txn: &Txn,
+    old: &Email,
+    changed: &User,
+    reserved_until: Option<Timestamp>,
+    former: [Option<&FormerEmail>; 2],
+) -> Result<()> {
+    let [former_old, former_new] = former;
+    txn.clear(&keys::by_email(old))?;
+    txn.set(&keys::by_email(&changed.email), changed.id.as_bytes())?;
+    if let Some(former) = former_new {
+        release(txn, &changed.email, former)?;
+    }
+    match (reserved_until, former_old) {
+        (Some(expires_at), _) => {
+            let user = changed.id;
+            let key = keys::former_email(old);
+            txn.set(&key, record::encode(&FormerEmail { user, expires_at })?)?;
+            let from = former_old.map(|former| former.expires_at);
+            expiry::update(txn, &key, ExpiryChange { from, to: expires_at })?;
+        }
+        (None, Some(former)) => release(txn, old, former)?,
+        (None, None) => {}
+    }
+    put(txn, changed)
+}
+
+/// Ends the reservation of an email.
+pub(crate) fn release(txn: &Txn, email: &Email, former: &FormerEmail) -> Result<()> {
+    let key = keys::former_email(email);
+    txn.clear(&key)?;
+    expiry::remove(txn, &key, former.expires_at)
 }
 
 /// The ids of up to `limit` accounts in the order of their emails, after the email `after`.
@@ -54,7 +109,7 @@ pub fn absent_id(email: &Email) -> UserId {
     UserId::from_uuid(Uuid::new_v5(&Uuid::nil(), email.as_str().as_bytes()))
 }
 
-/// Adds `user`. Fails with [`Error::EmailTaken`] if `holder`, the result of [`find_id_by_email`], is another account.
+/// Adds `user`. Fails with [`Error::EmailTaken`] if `holder`, the result of [`find_holder`], is another account.
 ///
 /// Safe to retry: after an unknown commit the index already names `user.id`.
 pub fn insert(txn: &Txn, user: &User, holder: Option<UserId>) -> Result<()> {

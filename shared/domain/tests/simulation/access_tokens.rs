@@ -217,6 +217,7 @@ fn run(folder: &Path, seed: u64) -> (Vec<Event>, Stored) {
             quotas: None,
             audit_retention: Duration::from_secs(365 * 86_400),
             passwords: Policy::BASIC,
+            requires_verified_email: false,
         };
         let processes = [(); 2].map(|()| scenario.process(&db, start, &limits));
         let (user, login) = register(&processes[0].serve()).await;

@@ -173,6 +173,8 @@ impl Scenario {
             account: strict(5),
             address: strict(5),
             registration: strict(6),
+            emails: strict(6),
+            recipient: strict(3),
         };
         let throttle = match self.rng.u32(..3) {
             0 => None,
@@ -185,6 +187,7 @@ impl Scenario {
             quotas: self.quotas(),
             audit_retention: seconds(365 * 86_400),
             passwords: Policy::BASIC,
+            requires_verified_email: false,
         }
     }
 

@@ -42,6 +42,17 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Print a link with which a user chooses a new password. It works once, within an hour, and is not shown again
+    ///
+    /// Make sure who the user is before you hand it over: it opens the account.
+    RecoveryLink {
+        /// The user's id or email
+        user: String,
+        #[command(flatten)]
+        actor: Actor,
+        #[command(flatten)]
+        output: Output,
+    },
     /// End the suspension of a user, who has to log in again
     Resume {
         /// The user's id or email
@@ -58,6 +69,7 @@ pub(super) fn run(command: Command) -> Result<()> {
         Command::List { limit, after, output } => list(&limit, after.as_deref(), output),
         Command::Show { user, output } => show(&user, output),
         Command::Suspend { user, actor, output } => suspend(&user, &actor, output),
+        Command::RecoveryLink { user, actor, output } => recovery_link(&user, &actor, output),
         Command::Resume { user, actor, output } => resume(&user, &actor, output),
     }
 }
@@ -93,6 +105,27 @@ fn suspend(name: &str, actor: &Actor, output: Output) -> Result<()> {
     })
 }
 
+fn recovery_link(name: &str, actor: &Actor, output: Output) -> Result<()> {
+    let user = &user(name)?;
+    let base = api::command::public_url()?;
+    let base = base.ok_or_else(|| Failure("the variable PUBLIC_URL is not set: links begin with it".to_owned()))?;
+    let link = api::command::on_existing_store(async |env| {
+        let link = users::create_recovery_link(&env, &actor.operator(&env)?, user).await;
+        link.map_err(|error| match error {
+            domain::Error::Suspended => Failure(format!("the user {user} is suspended: resume them first")),
+            error => failure(error, user),
+        })
+    })?;
+    output.print(&RecoveryLinkBody {
+        link: format!(
+            "{}/app/recover#token={}",
+            base.trim_end_matches('/'),
+            link.token.reveal()
+        ),
+        expires_at: link.expires_at,
+    })
+}
+
 fn resume(name: &str, actor: &Actor, output: Output) -> Result<()> {
     let user = &user(name)?;
     let resumed = api::command::on_existing_store(async |env| {
@@ -121,6 +154,19 @@ impl fmt::Display for SuspensionBody {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RecoveryLinkBody {
+    link: String,
+    expires_at: Timestamp,
+}
+
+impl fmt::Display for RecoveryLinkBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\nvalid until {}", self.link, self.expires_at)
+    }
+}
+
+#[derive(Serialize)]
 struct ResumptionBody {
     /// Whether the user was suspended.
     resumed: bool,
@@ -141,6 +187,7 @@ impl fmt::Display for ResumptionBody {
 struct AccountBody {
     id: UserId,
     email: Email,
+    email_verified: bool,
     first_name: Option<Name>,
     last_name: Option<Name>,
     created_at: Timestamp,
@@ -152,6 +199,7 @@ impl From<Account> for AccountBody {
         Self {
             id: account.id,
             email: account.email,
+            email_verified: account.email_verified_at.is_some(),
             first_name: account.first_name,
             last_name: account.last_name,
             created_at: account.created_at,
@@ -246,7 +294,8 @@ impl fmt::Display for DetailsBody {
             .map(Name::as_str)
             .collect();
         writeln!(f, "id         {}", account.id)?;
-        writeln!(f, "email      {}", account.email)?;
+        let state = if account.email_verified { "" } else { "  not verified" };
+        writeln!(f, "email      {}{state}", account.email)?;
         writeln!(f, "name       {}", names.join(" "))?;
         writeln!(f, "created    {}", account.created_at)?;
         if let Some(at) = account.suspended_at {

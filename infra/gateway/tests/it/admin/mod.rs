@@ -3,6 +3,7 @@
 mod bad_input;
 mod logins;
 mod mail;
+mod recovery;
 mod suspension;
 mod tenants;
 mod users;

@@ -18,7 +18,7 @@ async fn a_list_pages_through_every_account_in_the_order_of_the_emails() {
         let arguments: Vec<_> = ["users", "list", "--limit", "3"].into_iter().chain(more).collect();
         let page = json(&gateway.store, &arguments);
         for user in page["users"].as_array().unwrap() {
-            assert_eq!(user.as_object().unwrap().len(), 6, "{user}");
+            assert_eq!(user.as_object().unwrap().len(), 7, "{user}");
             listed.push(user["email"].as_str().unwrap().to_owned());
         }
         let Some(next) = page["next"].as_str() else { break };
@@ -49,6 +49,7 @@ async fn an_account_is_shown_with_its_tenant_and_logins_but_without_secrets() {
         json!({
             "id": id,
             "email": "alice@example.com",
+            "emailVerified": false,
             "firstName": null,
             "lastName": null,
             "createdAt": shown["createdAt"],
@@ -60,7 +61,7 @@ async fn an_account_is_shown_with_its_tenant_and_logins_but_without_secrets() {
     assert_eq!(json(&gateway.store, &["users", "show", id]), shown);
     let text = text(&gateway.store, &["users", "show", id]);
     assert!(
-        text.contains("email      alice@example.com\n") && text.contains("logins     2, last used"),
+        text.contains("email      alice@example.com  not verified\n") && text.contains("logins     2, last used"),
         "{text}"
     );
     assert!(!text.contains("argon2"), "{text}");

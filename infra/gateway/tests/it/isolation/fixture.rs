@@ -114,6 +114,10 @@ pub struct Observed {
 
 impl Fixture {
     pub async fn new() -> Self {
+        Box::pin(Self::build()).await
+    }
+
+    async fn build() -> Self {
         // With latency, the work that an operation does concurrently with its permission check proceeds as far as it
         // can.
         let plan = Plan {
@@ -235,16 +239,29 @@ impl Fixture {
         }
     }
 
-    /// The body with which the operation succeeds for `actor`.
-    pub fn body(&self, operation: &Operation, actor: &Actor) -> Option<Content> {
-        let person = Person {
+    /// The body with which the operation succeeds for `actor`. The token of an email is that of a new account.
+    pub async fn body(&self, operation: &Operation, actor: &Actor) -> Option<Content> {
+        let new_actor = match operation.mail_token {
+            Some(_) => {
+                let email = format!("{}@example.com", self.app.env.ids.next::<TokenId>());
+                Some(self.app.register(&email).await)
+            }
+            None => None,
+        };
+        let actor = new_actor.as_ref().unwrap_or(actor);
+        let mut person = Person {
             new_email: format!("{}@example.com", self.app.env.ids.next::<TokenId>()),
             email: actor.signed_in.user.email.to_string(),
             password: "password123".to_owned(),
             new_password: "password456".to_owned(),
             refresh_token: actor.refresh_token(),
+            mail_token: String::new(),
             text: "text".to_owned(),
         };
+        if let Some(email) = operation.mail_token {
+            let obtained = email.obtain(&self.app, &self.app.env.db, &person, &actor.token);
+            person.mail_token = obtained.await;
+        }
         operation.body.map(|body| body(&person))
     }
 

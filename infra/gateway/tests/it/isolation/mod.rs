@@ -86,7 +86,7 @@ async fn every_operation_accepts_or_rejects_each_kind_of_token_as_the_contract_s
                     Access::RefreshToken => &fixture.app.sign_in(&fixture.bob).await,
                     _ => &fixture.alice,
                 };
-                let body = fixture.body(&operation, actor);
+                let body = fixture.body(&operation, actor).await;
                 let path = operation.path_with(prefix, id);
                 let request = RequestCase {
                     method: &method,
@@ -117,7 +117,7 @@ async fn every_operation_accepts_or_rejects_each_kind_of_token_as_the_contract_s
 
         // The same request with the right token.
         let path = operation.path_with("/v5", id);
-        let body = fixture.body(&operation, &fixture.alice);
+        let body = fixture.body(&operation, &fixture.alice).await;
         let request = RequestCase {
             method: &operation.method,
             path: &path,
@@ -153,7 +153,7 @@ async fn every_operation_succeeds_for_the_allowed_roles_and_is_forbidden_for_the
                     fixture.resource(&operation, &fixture.bob).await,
                     fixture.app.env.ids.next::<TokenId>().to_string(),
                 ];
-                let body = fixture.body(&operation, actor);
+                let body = fixture.body(&operation, actor).await;
                 let mut rejections = Vec::new();
                 for id in &ids {
                     let path = operation.path_with("/v5", id);
@@ -195,7 +195,7 @@ async fn a_resource_of_another_tenant_is_indistinguishable_from_an_unknown_one()
         let fixture = Fixture::new().await;
         let foreign = fixture.resource(&operation, &fixture.alice).await;
         let unknown = fixture.app.env.ids.next::<TokenId>().to_string();
-        let body = fixture.body(&operation, &fixture.bob);
+        let body = fixture.body(&operation, &fixture.bob).await;
         for method in methods(&operation) {
             let mut responses = Vec::new();
             for id in [&foreign, &unknown] {
@@ -252,7 +252,7 @@ async fn operations_without_an_id_neither_return_nor_change_data_of_another_tena
 
         let before = entries_of_alice().await;
         assert!(before.len() > ids.len(), "{before:?}");
-        let body = fixture.body(&operation, &fixture.bob);
+        let body = fixture.body(&operation, &fixture.bob).await;
         let path = operation.path_with("/v5", "");
         let request = RequestCase {
             method: &operation.method,

@@ -17,7 +17,7 @@ async fn a_personal_access_token_may_do_exactly_what_its_scopes_allow() {
         let fixture = Fixture::new().await;
         let id = &fixture.resource(&operation, &fixture.alice).await;
         let path = operation.path_with("/v5", id);
-        let body = fixture.body(&operation, &fixture.alice);
+        let body = fixture.body(&operation, &fixture.alice).await;
         let others = Scope::all().filter(|scope| Some(*scope) != operation.scope);
         let (_, lacking) = fixture.app.access_token(&fixture.alice, others, LONG).await;
         for method in methods(&operation) {
@@ -59,7 +59,7 @@ async fn a_personal_access_token_may_do_no_more_than_the_role_of_its_user() {
         let fixture = Fixture::new().await;
         for (role, actor) in fixture.members() {
             let id = &fixture.resource(&operation, &fixture.alice).await;
-            let body = fixture.body(&operation, actor);
+            let body = fixture.body(&operation, actor).await;
             let path = operation.path_with("/v5", id);
             let (_, token) = fixture.app.access_token(actor, Scope::all(), LONG).await;
             let request = RequestCase {

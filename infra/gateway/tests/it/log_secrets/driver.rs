@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use testkit::{Browser, Content, Target, TestApp, TestRequest, TestResponse, picture};
 
 use super::secrets::{ENCODED_MARK, MARK, Secrets};
-use crate::operations::{Access, Operation, Person, Resource, avatar_of, operations};
+use crate::operations::{Access, MailToken, Operation, Person, Resource, avatar_of, operations};
 
 const PASSWORD: &str = "marked-passphrase";
 const NEW_PASSWORD: &str = "another-marked-passphrase";
@@ -33,7 +33,7 @@ const HEADERS: [&str; 15] = [
 ];
 
 /// Invalid bodies: broken JSON, unexpected types, repeated members, invalid values.
-const BODIES: [&[u8]; 10] = [
+const BODIES: [&[u8]; 11] = [
     br#"{"email":"marked@example.com","password":"marked"#,
     br#"{"password":marked}"#,
     br#"["marked"]"#,
@@ -46,12 +46,16 @@ const BODIES: [&[u8]; 10] = [
       \"name\":\"marked\\u0000\",\"workspacePath\":\"marked\"}",
     br#"{"email":"marked@example.com","password":"marked","currentPassword":"marked","newPassword":"marked"}"#,
     br#"{"email":"marked@example.com","password":"\ud800marked","currentPassword":1,"newPassword":"marked"}"#,
+    br#"{"token":"coditect_mt_marked","password":"marked"}"#,
 ];
 
 /// Sends every operation in every way. Returns the ids of the requests, and the secrets that were issued.
-pub async fn drive_every_operation(target: &impl Target) -> (BTreeSet<String>, Secrets) {
+///
+/// `db` is the store of the target, from which it takes the tokens of emails.
+pub async fn drive_every_operation(target: &impl Target, db: &kv::Db) -> (BTreeSet<String>, Secrets) {
     let mut driver = Driver {
         target,
+        db,
         secrets: Secrets::default(),
         people: 0,
         request_ids: BTreeSet::new(),
@@ -67,6 +71,7 @@ pub async fn drive_every_operation(target: &impl Target) -> (BTreeSet<String>, S
 
 struct Driver<'a, T> {
     target: &'a T,
+    db: &'a kv::Db,
     secrets: Secrets,
     people: usize,
     request_ids: BTreeSet<String>,
@@ -88,21 +93,27 @@ impl<T: Target> Driver<'_, T> {
     }
 
     /// Registers an account, and returns the `data` of the response with it.
-    async fn person(&mut self) -> (Person, Value) {
+    async fn person(&mut self, mail_token: Option<MailToken>) -> (Person, Value) {
         let email = self.email();
         let account = json!({
             "email": email, "password": PASSWORD, "firstName": "marked", "lastName": "marked", "company": "marked",
         });
         let call = self.target.post("/v5/auth/register").json(&account);
         let data = self.send(call).await.created();
-        let person = Person {
+        let mut person = Person {
             new_email: self.email(),
             email,
             password: PASSWORD.to_owned(),
             new_password: NEW_PASSWORD.to_owned(),
             refresh_token: text(&data["refreshToken"]),
+            mail_token: String::new(),
             text: MARK.to_owned(),
         };
+        if let Some(email) = mail_token {
+            let token = text(&data["token"]);
+            person.mail_token = email.obtain(self.target, self.db, &person, &token).await;
+            self.secrets.learn_mail_token(&person.mail_token);
+        }
         (person, data)
     }
 
@@ -138,7 +149,7 @@ impl<T: Target> Driver<'_, T> {
 
     /// Sends the operation with invalid input of every kind, then correctly, then a second time, then after a logout.
     async fn drive(&mut self, operation: &Operation) {
-        let (person, data) = self.person().await;
+        let (person, data) = self.person(operation.mail_token).await;
         let token = text(&data["token"]);
         let id = self.resource(operation, &person, &token).await;
         let path = operation.path_with("/v5", &id);
@@ -155,7 +166,7 @@ impl<T: Target> Driver<'_, T> {
         }
 
         // A new account, on which the requests above had no effect.
-        let (person, data) = self.person().await;
+        let (person, data) = self.person(operation.mail_token).await;
         let token = text(&data["token"]);
         let id = self.resource(operation, &person, &token).await;
         let path = operation.path_with("/v5", &id);
@@ -282,7 +293,7 @@ impl<T: Target> Driver<'_, T> {
 
     /// Sends wrong passwords until the throttle rejects them.
     async fn exhaust_the_throttle(&mut self) {
-        let (person, _) = self.person().await;
+        let (person, _) = self.person(None).await;
         let wrong = json!({ "email": person.email, "password": "marked, and wrong" });
         loop {
             let call = self.target.post("/v5/auth/login").json(&wrong);

@@ -11,7 +11,9 @@ use std::net::{Shutdown, TcpStream};
 use axum::body::Body;
 use axum::http::{Request, header};
 use serde_json::{Value, json};
-use testkit::{Process, RuntimeApi, Target as _, TestResponse, TestStore, check_job_log_line, check_request_log_line};
+use testkit::{
+    Process, RuntimeApi, Target as _, TestApp, TestResponse, TestStore, check_job_log_line, check_request_log_line,
+};
 
 use self::driver::{drive_every_operation, text};
 use self::secrets::Secrets;
@@ -20,10 +22,13 @@ use crate::operations::operations;
 use crate::process::gateway;
 use crate::sweep::put_keys;
 
-/// All requests come from one address, so its limits are off. The limits of each account stay.
-const NO_ADDRESS_LIMITS: [(&str, &str); 2] = [
+/// All requests come from one address, so its limits are off. The limits of each account stay. Emails wait in the
+/// store, from which the test takes their tokens.
+const ENVIRONMENT: [(&str, &str); 4] = [
     ("THROTTLE_ADDRESS", "10000/1/1"),
     ("THROTTLE_REGISTRATION", "10000/1/1"),
+    ("THROTTLE_EMAILS", "10000/1/1"),
+    ("MAIL", "outbox"),
 ];
 
 /// Sends bytes that are not HTTP, and requests that the server rejects before a handler sees them.
@@ -85,9 +90,9 @@ async fn log_of_a_gateway(format: &str) -> Log {
     command
         .env("RUST_LOG", "trace")
         .env("LOG_FORMAT", format)
-        .envs(NO_ADDRESS_LIMITS);
+        .envs(ENVIRONMENT);
     let process = Process::start(command);
-    let (request_ids, secrets) = drive_every_operation(&process.remote()).await;
+    let (request_ids, secrets) = drive_every_operation(&process.remote(), &store.open()).await;
     send_malformed_requests(process.address());
     process.terminate();
     let (status, lines) = process.wait();
@@ -149,10 +154,10 @@ async fn the_text_log_of_the_gateway_contains_no_secret_and_every_request() {
 #[tokio::test]
 async fn the_log_of_every_function_under_lambda_contains_no_secret() {
     let store = TestStore::new();
-    let mut env = NO_ADDRESS_LIMITS.to_vec();
+    let mut env = ENVIRONMENT.to_vec();
     env.push(("RUST_LOG", "trace"));
     let functions = FunctionProcesses::start(&store, &env).await;
-    let (_, secrets) = drive_every_operation(&functions).await;
+    let (_, secrets) = drive_every_operation(&functions, &store.open()).await;
     // Sent without the contract check, because the document describes no 413 for an operation without a body.
     let gateway = gateway::router();
     for operation in operations() {
@@ -231,6 +236,9 @@ async fn the_log_of_every_job_under_lambda_contains_no_secret() {
         kv::Key::of(&("outbox", 0, 0, id.uuid())),
     ];
     let mail = format!("file:{}", store.folder().join("mail").display());
+    // An email with a token, which the mailer sends.
+    let app = TestApp::alongside_processes(gateway::router(), store.open());
+    app.register("marked@example.com").await;
     for job in gateway::jobs() {
         let command = FunctionProcesses::command(job.name(), &store, &[("RUST_LOG", "trace"), ("MAIL", &mail)]).await;
         let function = RuntimeApi::start(command).await;

@@ -45,6 +45,11 @@ impl Secrets {
         }
     }
 
+    /// Adds the token of an email.
+    pub fn learn_mail_token(&mut self, token: &str) {
+        self.0.extend(token.strip_prefix("coditect_mt_").map(str::to_owned));
+    }
+
     /// The lines that contain a secret.
     pub fn leaks(&self, lines: &[String]) -> Vec<String> {
         let known = [
@@ -53,6 +58,7 @@ impl Secrets {
             "coditect_rt_",
             "coditect_dt_",
             "coditect_pat_",
+            "coditect_mt_",
             "$argon2",
             "only these tests sign with",
             "passwordHash",
@@ -74,6 +80,7 @@ fn leaks_finds_marks_and_every_part_of_an_issued_token() {
         "refreshToken": "coditect_rt_rest",
         "deviceToken": "coditect_dt_device",
     }));
+    secrets.learn_mail_token("coditect_mt_mail-token");
     let mut headers = HeaderMap::new();
     for cookie in [
         "a=coditect_rt_baked; Path=/",
@@ -93,6 +100,7 @@ fn leaks_finds_marks_and_every_part_of_an_issued_token() {
         "coditect_dt_",
         "baked",
         "a crumb",
+        "the mail-token",
         "MARKED-1@example.com",
         "Basic bWFya2VkOnBhc3N3b3Jk",
         "$argon2id$v=19",

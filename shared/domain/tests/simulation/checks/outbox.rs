@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::audit::Action;
-use domain::mail::{Failure, Mail, Message};
+use domain::mail::{DEAD_LETTER_LIFETIME, Failure, LONGEST_PAUSE, Mail, Message};
 
 use super::problems::Problems;
 use super::run::Run;
@@ -82,9 +82,18 @@ fn fate(run: Run<'_>, mail: &Mail, problems: &mut Problems) {
         format!("email {id} is stored {waiting} times in the outbox and {dead} times as a dead letter")
     });
     problems.unless(waiting + dead == 1 || is_sent, || format!("email {id} was lost"));
-    problems.unless(dead == 0 || has_failed, || {
-        format!("email {id} is a dead letter, and no attempt failed for ever")
+    let letter = run.records.dead_letters.iter().find(|letter| letter.id == id);
+    let is_too_late = letter.is_some_and(|letter| {
+        let died_at = letter.expires_at.minus(DEAD_LETTER_LIFETIME);
+        // The attempt after the longest pause would be too late.
+        let too_late = died_at.plus(LONGEST_PAUSE);
+        letter.message.useful_until().is_some_and(|until| until <= too_late)
     });
+    problems.unless(dead == 0 || has_failed || is_too_late, || {
+        format!("email {id} is a dead letter, no attempt failed for ever, and its link was valid for long")
+    });
+    let has_token = letter.is_some_and(|letter| letter.message.link().is_some_and(|link| link.token.is_some()));
+    problems.unless(!has_token, || format!("dead letter {id} contains a token"));
     for pair in sendings.windows(2) {
         problems.unless(pair[0].ended < pair[1].started, || {
             format!("two mailers sent email {id} at the same time")

@@ -1,0 +1,269 @@
+//! Changing the email of an account.
+//!
+//! Nothing changes until a person who reads the emails to the new address confirms it. For a week, the old address can
+//! undo the change. Until then no other account can have it ([`FormerEmail`](crate::users::FormerEmail)), so an undo
+//! always succeeds. Each old address has a token of its own: a thief cannot replace the first one by changing the email
+//! a second time. An undo ends all logins, and sends the old address an email to choose a new password, because whoever
+//! changed the email knew the password.
+//!
+//! Counters of attempts belong to an email, not to an account. The account starts with new ones, and trusts no client
+//! at either address: another account may have had the new one, or may get the old one.
+
+use std::time::Duration;
+
+use futures_util::try_join;
+use kv::Snapshot;
+
+use crate::access_tokens;
+use crate::audit::{self, Action, Event};
+use crate::client::Client;
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::logins;
+use crate::logins::attempt::{Attempt, Target, trust, trusted_clients};
+use crate::mail::Message;
+use crate::mail_tokens::{self, MAX_UNDOS, MailToken, Purpose, Tokens};
+use crate::password::{Password, Verdict};
+use crate::role::Permission;
+use crate::scope::TenantScope;
+use crate::scope::caller::Caller;
+use crate::security::SecurityEvent;
+use crate::tenants;
+use crate::throttle::{EmailRequestCounters, Recipient, Reservation};
+use crate::time::Timestamp;
+use crate::users::links::NewLink;
+use crate::users::{Email, User, store};
+
+/// The longest wait that a response states.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
+/// Verifies the caller's password, and sends the address `new` an email to confirm it. The token in the email replaces
+/// that of an earlier request.
+///
+/// Fails with [`Error::SameEmail`], with [`Error::InvalidCredentials`] if the password is wrong, and with
+/// [`Error::TooManyAttempts`] for too many attempts at the password, or too many emails to the address or from the
+/// client's. Whether another account has the address is checked when it is confirmed, and only its owner learns that.
+pub async fn request(env: &Env, caller: &Caller, password: &Password, new: &Email) -> Result<()> {
+    let client = caller.client();
+    let admission = env.hasher.admit(client, caller.user())?;
+    let attempt = Attempt {
+        env,
+        client,
+        target: Target::Caller(caller),
+    };
+    let rules = env.limits.throttle.as_ref();
+    let purpose = (Purpose::EmailChange, Message::ConfirmEmail as fn(_) -> _);
+    let mut earlier = None;
+    loop {
+        let ((user, reservation), snapshot) = begin(attempt, caller, new, earlier).await?;
+        let hash = Some(&user.password_hash);
+        if env.hasher.verify(&admission, password, hash).await? == Verdict::Wrong {
+            attempt.reject(Some(user.id), reservation, snapshot).await?;
+            return Err(Error::InvalidCredentials);
+        }
+        let (now, verified) = (env.clock.now(), &user);
+        let link = &NewLink::draw(env, client, now);
+        let is_requested = env
+            .in_tenant_then_reading_from(
+                snapshot,
+                caller,
+                Permission::ManageAccount,
+                |txn, _| async move {
+                    let read_counters = async {
+                        match rules {
+                            Some(rules) => {
+                                let recipient = Recipient::Email(new);
+                                let counters = EmailRequestCounters::read(&txn, rules, client, recipient, now).await;
+                                counters.map(Some)
+                            }
+                            None => Ok(None),
+                        }
+                    };
+                    try_join!(
+                        store::find(&txn, caller.user()),
+                        mail_tokens::store::list(&txn, caller.user()),
+                        attempt.counters(&txn, now),
+                        read_counters
+                    )
+                },
+                |txn, scope, (stored, tokens, attempts, emails)| {
+                    if stored.is_none_or(|stored| stored.password_hash != verified.password_hash) {
+                        return Ok(false);
+                    }
+                    if let Some(emails) = emails {
+                        emails.reserve(txn)?;
+                    }
+                    attempt.succeed(txn, verified.id, attempts, reservation, None, now)?;
+                    link.send(txn, &tokens, verified.id, new, purpose)?;
+                    audit::store::add(txn, scope, &Event::by(caller, Action::EmailChangeRequested))?;
+                    Ok(true)
+                },
+            )
+            .await?;
+        if is_requested {
+            env.outbox.wake();
+            return Ok(());
+        }
+        // Another request changed the password while the old one was verified. Verify again, as the same attempt.
+        earlier = reservation;
+    }
+}
+
+/// Reads the caller's account and reserves the attempt, unless an `earlier` round has.
+async fn begin(
+    attempt: Attempt<'_>,
+    caller: &Caller,
+    new: &Email,
+    earlier: Option<Reservation>,
+) -> Result<((User, Option<Reservation>), Snapshot)> {
+    let env = attempt.env;
+    let now = env.clock.now();
+    env.in_tenant_with_snapshot(caller, Permission::ManageAccount, |txn, _| async move {
+        let (user, counters) = try_join!(store::find(&txn, caller.user()), attempt.counters(&txn, now))?;
+        let user = user.ok_or(Error::Revoked)?;
+        // Before the reservation, so that it costs no attempt.
+        if user.email == *new {
+            return Err(Error::SameEmail);
+        }
+        let reservation = Attempt::reserve(&txn, counters, earlier)?;
+        Ok((user, reservation))
+    })
+    .await
+}
+
+/// Makes the address to which the email with this token was sent the account's, and sends the old address an email to
+/// undo that.
+///
+/// Fails with [`Error::InvalidMailToken`]; with [`Error::EmailTaken`] if another account has the address, or had it
+/// until lately; with [`Error::Suspended`]; and with [`Error::TooManyAttempts`] after too many changes in a week.
+pub async fn confirm(env: &Env, client: &Client, token: &MailToken) -> Result<()> {
+    let (now, id) = (env.clock.now(), token.user());
+    let undo = &NewLink::draw(env, client, now);
+    let purpose = (Purpose::EmailUndo, Message::EmailChanged as fn(_) -> _);
+    let event = &Event::of(id, None, client, now, Action::EmailChanged);
+    env.db
+        .run(|txn| async move {
+            let (tokens, user, memberships) = try_join!(
+                mail_tokens::store::list(&txn, id),
+                store::find(&txn, id),
+                tenants::store::memberships(&txn, id)
+            )?;
+            let found = tokens.find(token, &[Purpose::EmailChange], now);
+            let (Some(found), Some(user)) = (found, user) else {
+                return Err(Error::InvalidMailToken);
+            };
+            if memberships.iter().any(|membership| membership.suspended_at.is_some()) {
+                return Err(Error::Suspended);
+            }
+            limit_changes(&tokens, &user.email, now)?;
+            let (old, new) = (&user.email, &found.email);
+            let (holder, former_old, former_new, trusted_old, trusted_new) = try_join!(
+                store::find_id_by_email(&txn, new),
+                store::find_former_email(&txn, old),
+                store::find_former_email(&txn, new),
+                trusted_clients(env, &txn, old, client, now),
+                trusted_clients(env, &txn, new, client, now)
+            )?;
+            let former = former_new.as_ref().filter(|former| now < former.expires_at);
+            let holder = holder.or(former.map(|former| former.user));
+            if holder.is_some_and(|holder| holder != id) {
+                return Err(Error::EmailTaken);
+            }
+            let changed = User {
+                email: new.clone(),
+                email_verified_at: Some(now),
+                updated_at: now.max(user.updated_at),
+                ..user.clone()
+            };
+            // Without emails, there is no undo.
+            let reserved_until = env.outbox.is_open().then(|| now.plus(Purpose::EmailUndo.lifetime()));
+            let former = [former_old.as_ref(), former_new.as_ref()];
+            store::change_email(&txn, old, &changed, reserved_until, former)?;
+            tenants::store::set_email_verified(&txn, &memberships, changed.email_verified_at)?;
+            mail_tokens::store::remove_changes(&txn, &tokens)?;
+            undo.send(&txn, &tokens, id, old, purpose)?;
+            for (trusted, email) in [(trusted_old, old), (trusted_new, new)] {
+                if let Some(trusted) = trusted {
+                    trusted.forget_all(&txn, &trust(env, email, None))?;
+                }
+            }
+            audit::store::add(&txn, TenantScope::own(id), event)
+        })
+        .await?;
+    env.outbox.wake();
+    Ok(())
+}
+
+/// Fails with [`Error::TooManyAttempts`] if as many old addresses as [allowed](MAX_UNDOS) can undo a change.
+fn limit_changes(tokens: &Tokens, email: &Email, now: Timestamp) -> Result<()> {
+    let others = || {
+        tokens
+            .alive(Purpose::EmailUndo, now)
+            .filter(|undo| undo.email != *email)
+    };
+    let first = others().map(|undo| undo.expires_at).min();
+    match first {
+        Some(first) if others().count() >= MAX_UNDOS => Err(Error::TooManyAttempts {
+            wait: first.since(now).min(LONGEST_WAIT),
+            event: SecurityEvent::ThrottledByRecipient,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Makes the address to which the email with this token was sent the account's again, ends all logins, and sends it an
+/// email to choose a new password. Fails with [`Error::InvalidMailToken`].
+///
+/// Changes that were made since cannot be undone any more; earlier ones can. A suspension stays.
+pub async fn undo(env: &Env, client: &Client, token: &MailToken) -> Result<()> {
+    let (now, id) = (env.clock.now(), token.user());
+    let recovery = &NewLink::draw(env, client, now);
+    let purpose = (Purpose::Recovery, Message::EmailChangeUndone as fn(_) -> _);
+    env.db
+        .run(|txn| async move {
+            // An error discards the removal of the personal access tokens.
+            let (tokens, user, memberships, logins, _) = try_join!(
+                mail_tokens::store::list(&txn, id),
+                store::find(&txn, id),
+                tenants::store::memberships(&txn, id),
+                logins::store::list(&txn, id),
+                access_tokens::store::remove_all(&txn, id)
+            )?;
+            let found = tokens.find(token, &[Purpose::EmailUndo], now);
+            let (Some(found), Some(user)) = (found, user) else {
+                return Err(Error::InvalidMailToken);
+            };
+            let (current, old) = (&user.email, &found.email);
+            let (holder, former_current, former_old) = try_join!(
+                store::find_id_by_email(&txn, old),
+                store::find_former_email(&txn, current),
+                store::find_former_email(&txn, old)
+            )?;
+            // Only a version of the program that does not know reservations gives the address to another account.
+            if holder.is_some_and(|holder| holder != id) {
+                return Err(Error::EmailTaken);
+            }
+            let restored = User {
+                email: old.clone(),
+                email_verified_at: Some(now),
+                updated_at: now.max(user.updated_at),
+                ..user.clone()
+            };
+            let former = [former_current.as_ref(), former_old.as_ref()];
+            store::change_email(&txn, current, &restored, None, former)?;
+            tenants::store::set_email_verified(&txn, &memberships, restored.email_verified_at)?;
+            mail_tokens::store::remove_changes(&txn, &tokens)?;
+            mail_tokens::store::remove_undos_since(&txn, &tokens, found.created_at)?;
+            let mut ended = 0;
+            for login in &logins {
+                logins::store::end(&txn, id, login.id)?;
+                ended += usize::from(login.is_alive(now));
+            }
+            recovery.send(&txn, &tokens, id, old, purpose)?;
+            let event = Event::of(id, None, client, now, Action::EmailChangeUndone { ended });
+            audit::store::add(&txn, TenantScope::own(id), &event)
+        })
+        .await?;
+    env.outbox.wake();
+    Ok(())
+}
