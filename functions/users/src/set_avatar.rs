@@ -40,7 +40,7 @@ pub async fn handle(
 ) -> Result<Reply<AccountBody>, ApiError> {
     let format = Format::of_media_type(file.media_type(&Format::MEDIA_TYPES)?);
     // Before the body is read: the places bound the memory that bodies take.
-    let upload = app.env.uploads.admit(caller.client(), caller.user())?;
+    let upload = ops::admit_upload(&app.env, &caller).await?;
     let bytes = file.read(picture::MAX_BYTES).await?;
     let verified = ops::verify_upload(&app.env, &caller).await?;
     let jpeg = upload.process(move || picture::convert(&bytes, format)).await?;

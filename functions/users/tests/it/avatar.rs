@@ -1,9 +1,15 @@
 //! Pictures: uploading, showing and removing them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+
 use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, IF_NONE_MATCH};
+use domain::access_tokens::TokenText;
 use domain::users::profile;
-use serde_json::Value;
+use domain::{Address, Client};
+use serde_json::{Value, json};
 use testkit::{
     Actor, Code, Content, FRONT_DOORS, Process, RuntimeApi, Target, TestApp, TestResponse, TestStore, picture,
 };
@@ -230,6 +236,51 @@ async fn a_token_whose_login_has_ended_decodes_nothing() {
             .assert_problem(401, Code::RevokedToken);
     }
     upload(&app, &alice, &jpeg()).await.ok();
+}
+
+#[tokio::test]
+async fn a_personal_access_token_takes_no_place_and_its_body_is_not_read() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let (user, tenant) = (alice.signed_in.user.id, alice.signed_in.tenant.id);
+    let draft = json!({ "name": "CI", "scopes": ["sessions:read"] });
+    let created = app.post("/v5/users/me/tokens").by(&alice).json(&draft).send().await;
+    let genuine = created.created()["token"].as_str().unwrap().to_owned();
+    let forged = TokenText::draw(&*app.env.rng, user, tenant);
+    let (_, was_read) = send_observed(&app, &alice.token).await;
+    assert!(was_read, "the body of a login is read");
+    // The user's share of the places is full.
+    let client = Client {
+        address: Some(Address::new(TestApp::ADDRESS)),
+        ..Client::default()
+    };
+    let admitted = std::iter::from_fn(|| app.env.uploads.admit(&client, user).ok());
+    let _places: Vec<_> = admitted.take(1000).collect();
+    let (response, was_read) = send_observed(&app, &alice.token).await;
+    response.assert_problem(429, Code::TooManyAttempts);
+    assert!(!was_read);
+    for (token, status, code) in [
+        (forged.reveal(), 401, Code::InvalidToken),
+        (&genuine, 403, Code::InsufficientScope),
+    ] {
+        let (response, was_read) = send_observed(&app, token).await;
+        response.assert_problem(status, code);
+        assert!(!was_read, "{code:?}");
+    }
+}
+
+/// Sends an empty body with a token. Returns the response, and whether the body was read.
+async fn send_observed(app: &TestApp, token: &str) -> (TestResponse, bool) {
+    let was_read = Arc::new(AtomicBool::new(false));
+    let reading = was_read.clone();
+    let end = futures_util::stream::poll_fn(move |_| {
+        reading.store(true, Ordering::Relaxed);
+        Poll::Ready(None::<std::io::Result<Vec<u8>>>)
+    });
+    let request = app.put("/v5/users/me/avatar").bearer(token);
+    let request = request.header(CONTENT_TYPE, "image/jpeg").body(Body::from_stream(end));
+    let response = request.send().await;
+    (response, was_read.load(Ordering::Relaxed))
 }
 
 #[tokio::test]

@@ -8,10 +8,10 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::role::Permission;
 use crate::scope::TenantScope;
-use crate::scope::caller::Caller;
+use crate::scope::caller::{Caller, Credential};
 use crate::usage::store::{Change, Counters};
 use crate::users::profile::stored::Stored;
-use crate::users::profile::{Account, Avatar, AvatarDigest, ProfileChange, store};
+use crate::users::profile::{Account, Avatar, AvatarDigest, ProfileChange, Upload, store};
 
 /// The caller's account.
 pub async fn get(env: &Env, caller: &Caller) -> Result<Account> {
@@ -41,6 +41,19 @@ pub async fn change(
         stored.changed(change, caller.at())
     })
     .await
+}
+
+/// Admits an upload of the caller. A handler does this before it reads the body. Fails with
+/// [`Error::TooManyAttempts`] if the share of the client's networks or of the user is full.
+///
+/// A personal access token is checked first, and always rejected, because only a login has the permission. Its user is
+/// a claim until then: with invented tokens, an attacker without an account could take the places of others.
+pub async fn admit_upload(env: &Env, caller: &Caller) -> Result<Upload> {
+    if let Credential::AccessToken(_) = caller.credential() {
+        let check = env.in_tenant(caller, Permission::ManageAccount, |_, _| async { Ok(()) });
+        check.await?;
+    }
+    env.uploads.admit(caller.client(), caller.user())
 }
 
 /// A caller who was verified before their picture is decoded.

@@ -48,8 +48,8 @@ impl Default for Uploads {
 pub struct Upload(Place);
 
 impl Uploads {
-    /// Admits an upload of this user. A request does this before it reads its body. Fails with
-    /// [`Error::TooManyAttempts`] if the share of the client's networks or of the user is full.
+    /// Admits an upload of this user. Fails with [`Error::TooManyAttempts`] if the share of the client's networks or of
+    /// the user is full.
     pub fn admit(&self, client: &Client, user: UserId) -> Result<Upload> {
         let place = self.gate.admit(client, user);
         place.map(Upload).ok_or_else(|| too_many(RETRY_AFTER))
