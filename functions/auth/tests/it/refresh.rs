@@ -397,7 +397,7 @@ async fn tokens_of_a_removed_account_are_rejected() {
     let user = &alice.signed_in.user;
     app.env
         .db
-        .run(|txn| async move { users::store::remove(&txn, user) })
+        .run(|txn| async move { users::store::remove(&txn, user).await })
         .await
         .unwrap();
     assert!(!is_alive(&app, &alice.token).await);

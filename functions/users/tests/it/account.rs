@@ -208,7 +208,10 @@ async fn a_removed_account_is_a_revoked_token() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let user = &alice.signed_in.user;
-    let removal = app.env.db.run(|txn| async move { users::store::remove(&txn, user) });
+    let removal = app
+        .env
+        .db
+        .run(|txn| async move { users::store::remove(&txn, user).await });
     removal.await.unwrap();
     get(&app, &alice).await.assert_problem(401, Code::RevokedToken);
     change(&app, &alice, &json!({}))

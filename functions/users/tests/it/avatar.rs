@@ -7,7 +7,7 @@ use std::task::Poll;
 use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, IF_NONE_MATCH};
 use domain::access_tokens::TokenText;
-use domain::users::profile;
+use domain::users::{self, profile};
 use domain::{Address, Client};
 use serde_json::{Value, json};
 use testkit::{
@@ -100,11 +100,11 @@ async fn a_picture_is_kept_until_the_last_user_who_has_it_removes_it() {
     app.get(&shared).send().await.assert_problem(404, Code::NotFound);
     assert_eq!(app.get(&other).send().await.status, 200);
     assert_eq!(copies(&app).await, 1);
-    let user = bob.signed_in.user.id;
+    let user = &bob.signed_in.user;
     let removal = app
         .env
         .db
-        .run(|txn| async move { profile::store::remove(&txn, user).await });
+        .run(|txn| async move { users::store::remove(&txn, user).await });
     removal.await.unwrap();
     app.get(&other).send().await.assert_problem(404, Code::NotFound);
     assert_eq!(copies(&app).await, 0);

@@ -9,7 +9,7 @@ use crate::expiry::{self, ExpiryChange};
 use crate::id::{Id as _, UserId};
 use crate::record;
 use crate::time::Timestamp;
-use crate::users::{Email, FormerEmail, User, keys};
+use crate::users::{Email, FormerEmail, User, keys, profile};
 
 /// The user with this id.
 pub async fn find(txn: &Txn, id: UserId) -> Result<Option<User>> {
@@ -126,9 +126,10 @@ pub fn put(txn: &Txn, user: &User) -> Result<()> {
     Ok(txn.set(&keys::user(user.id), record::encode(user)?)?)
 }
 
-/// Removes the account with its logins and memberships, so that the next request with one of its tokens fails. The data
-/// of its own tenant stays, unreachable.
-pub fn remove(txn: &Txn, user: &User) -> Result<()> {
+/// Removes the account with its logins, memberships and picture, so that the next request with one of its tokens fails.
+/// The data of its own tenant stays, unreachable.
+pub async fn remove(txn: &Txn, user: &User) -> Result<()> {
+    profile::store::remove(txn, user.id).await?;
     txn.clear(&keys::by_email(&user.email))?;
     txn.clear(&keys::user(user.id))?;
     Ok(txn.clear_range(&Range::below(&keys::user(user.id)))?)
