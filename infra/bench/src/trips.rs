@@ -40,14 +40,16 @@ pub(crate) const LOWER_BOUNDS: &[Count] = &[
     ("delete session", 3),
     ("list events", 2),
     ("usage", 2),
-    // All records of a user with one tenant are read concurrently, except the suppression of the email, which the
-    // user's record names.
+    // Begin, the records of the account, then the suppression of its email, which only the user's record names. A copy
+    // of the suppression under the user's id would save this trip, but then two places could contradict each other.
     ("own account", 3),
+    // Also the commit.
     ("change own account", 4),
-    // As a change of the account, with login and role before the picture is decoded, and without a second begin.
-    ("set avatar", 5),
+    // The same trips: login, role and email before the picture is decoded, and the rest without a second begin.
+    ("set avatar", 4),
     ("get avatar", 2),
-    ("remove avatar", 4),
+    // Begin, the profile, commit.
+    ("remove avatar", 3),
     // Begin, account and the login's counter, commit; then, without a second begin, both again, commit.
     ("change password", 5),
     ("reauthenticate", 5),

@@ -11,12 +11,13 @@ use crate::scope::TenantScope;
 use crate::scope::caller::{Caller, Credential};
 use crate::usage::store::{Change, Counters};
 use crate::users::profile::stored::Stored;
-use crate::users::profile::{Account, Avatar, AvatarDigest, ProfileChange, Upload, store};
+use crate::users::profile::{Account, Avatar, AvatarDigest, Profile, ProfileChange, ProfileMember, Upload, store};
+use crate::users::{self, Email};
 
 /// The caller's account.
 pub async fn get(env: &Env, caller: &Caller) -> Result<Account> {
     env.in_tenant(caller, Permission::ManageAccount, |txn, scope| async move {
-        Ok(Stored::read(&txn, caller, scope).await?.account())
+        Ok(Stored::read(&txn, caller, scope, None).await?.account())
     })
     .await
 }
@@ -34,7 +35,7 @@ pub async fn change(
     expected: impl Fn(u64) -> bool + Sync,
 ) -> Result<Account> {
     let expected = &expected;
-    apply(env, caller, None, None, |stored| {
+    apply(env, caller, None, |stored| {
         if !expected(stored.account().version()?) {
             return Err(Error::PreconditionFailed);
         }
@@ -57,23 +58,29 @@ pub async fn admit_upload(env: &Env, caller: &Caller) -> Result<Upload> {
 }
 
 /// A caller who was verified before their picture is decoded.
-pub struct VerifiedUpload(Snapshot);
+pub struct VerifiedUpload {
+    snapshot: Snapshot,
+    /// The user's email, which saves a store trip.
+    email: Email,
+}
 
 /// Verifies the caller before their picture is decoded, and counts the upload. Otherwise a token whose login has ended
 /// could use the processor. Fails with [`Error::TooManyAttempts`] if the user has sent too many.
 pub async fn verify_upload(env: &Env, caller: &Caller) -> Result<VerifiedUpload> {
-    let check = env.in_tenant_with_snapshot(caller, Permission::ManageAccount, |_, _| async { Ok(()) });
-    let ((), snapshot) = check.await?;
+    let check = env.in_tenant_with_snapshot(caller, Permission::ManageAccount, |txn, _| async move {
+        users::store::find(&txn, caller.user()).await?.ok_or(Error::Revoked)
+    });
+    let (user, snapshot) = check.await?;
     if env.limits.quotas.is_some() {
         env.uploads.count(caller.user(), env.clock.monotonic())?;
     }
-    Ok(VerifiedUpload(snapshot))
+    let email = user.email;
+    Ok(VerifiedUpload { snapshot, email })
 }
 
 /// Replaces the caller's picture.
 pub async fn set_avatar(env: &Env, caller: &Caller, upload: VerifiedUpload, avatar: &Avatar) -> Result<Account> {
-    let VerifiedUpload(snapshot) = upload;
-    apply(env, caller, Some(snapshot), Some(avatar), |stored| {
+    apply(env, caller, Some((upload, avatar)), |stored| {
         let mut changed = stored.clone();
         changed.profile.avatar = Some(avatar.digest);
         Ok(changed)
@@ -81,14 +88,33 @@ pub async fn set_avatar(env: &Env, caller: &Caller, upload: VerifiedUpload, avat
     .await
 }
 
-/// Removes the caller's picture. Succeeds if there is none.
-pub async fn remove_avatar(env: &Env, caller: &Caller) -> Result<Account> {
-    apply(env, caller, None, None, |stored| {
-        let mut changed = stored.clone();
-        changed.profile.avatar = None;
-        Ok(changed)
-    })
-    .await
+/// Removes the caller's picture. Succeeds if there is none. Reads only the profile, because nothing else is shown.
+pub async fn remove_avatar(env: &Env, caller: &Caller) -> Result<()> {
+    let (user, own) = (caller.user(), TenantScope::own(caller.user()));
+    let read = |txn: Txn, _: TenantScope| async move {
+        let (profile, counters) = try_join!(
+            store::find(&txn, user),
+            Counters::peek(&txn, own, caller.at(), env.limits.quotas.as_ref())
+        )?;
+        if profile.avatar.is_some() {
+            counters.charge(&txn, &Change::default()).await?;
+        }
+        Ok(profile)
+    };
+    let write = |txn: &Txn, _: TenantScope, profile: Profile| {
+        let Some(digest) = profile.avatar else {
+            return Ok(());
+        };
+        store::remove_avatar(txn, user, &digest)?;
+        let changed = Profile {
+            avatar: None,
+            ..profile
+        };
+        store::put(txn, user, &changed)?;
+        add_event(txn, caller, vec![ProfileMember::Avatar])
+    };
+    let removing = env.in_tenant_then(caller, Permission::ManageAccount, read, write);
+    env.limit_writes(own.tenant(), removing).await
 }
 
 /// The picture with this digest as JPEG; [`Error::NotFound`] if no user has it. Pictures are public.
@@ -97,20 +123,21 @@ pub async fn avatar(env: &Env, digest: &AvatarDigest) -> Result<Vec<u8>> {
     found.await?.ok_or(Error::NotFound)
 }
 
-/// Changes the caller's account with `change`, whose result has the picture `avatar` if it is a new one. Reads from the
-/// `snapshot` of an earlier transaction, if there is one.
+/// Changes the caller's account with `change`. Its result has the picture of the `upload`, if there is one.
 async fn apply(
     env: &Env,
     caller: &Caller,
-    snapshot: Option<Snapshot>,
-    avatar: Option<&Avatar>,
+    upload: Option<(VerifiedUpload, &Avatar)>,
     change: impl Fn(&Stored) -> Result<Stored> + Send + Sync,
 ) -> Result<Account> {
     let own = TenantScope::own(caller.user());
     let change = &change;
+    let (upload, avatar) = upload.unzip();
+    let (snapshot, email) = upload.map(|upload| (upload.snapshot, upload.email)).unzip();
+    let known_email = email.as_ref();
     let read = |txn: Txn, scope: TenantScope| async move {
         let (stored, counters) = try_join!(
-            Stored::read(&txn, caller, scope),
+            Stored::read(&txn, caller, scope, known_email),
             Counters::peek(&txn, own, caller.at(), env.limits.quotas.as_ref())
         )?;
         let changed = change(&stored)?;
@@ -127,8 +154,7 @@ async fn apply(
             if let Some(avatar) = avatar {
                 store::put_avatar(txn, caller.user(), avatar)?;
             }
-            let action = Action::ProfileChanged { changed: members };
-            audit::store::add(txn, own, &Event::by(caller, action))?;
+            add_event(txn, caller, members)?;
         }
         Ok(changed.account())
     };
@@ -144,4 +170,10 @@ async fn apply(
     };
     // Boxed because two accounts, before and after, make it large.
     env.limit_writes(own.tenant(), Box::pin(changing)).await
+}
+
+/// Adds the event of a change to the log of the user's own tenant.
+fn add_event(txn: &Txn, caller: &Caller, changed: Vec<ProfileMember>) -> Result<()> {
+    let event = Event::by(caller, Action::ProfileChanged { changed });
+    audit::store::add(txn, TenantScope::own(caller.user()), &event)
 }

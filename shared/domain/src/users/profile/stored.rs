@@ -12,7 +12,7 @@ use crate::suppressions;
 use crate::tenants::{self, Membership, Tenant};
 use crate::time::Timestamp;
 use crate::users::profile::{Account, AccountTenant, Preferences, Profile, ProfileChange, ProfileMember, store};
-use crate::users::{self, User};
+use crate::users::{self, Email, User};
 
 /// The records of an account.
 #[derive(Clone, PartialEq)]
@@ -30,8 +30,13 @@ pub(super) struct Stored {
 
 impl Stored {
     /// Reads the account of a caller in the tenant of `scope`. The second round reads what the first one names: the
-    /// suppression of the email, and a third tenant.
-    pub(super) async fn read(txn: &Txn, caller: &Caller, scope: TenantScope) -> Result<Self> {
+    /// suppression of the email, unless the email is the `known_email`, and a third tenant.
+    pub(super) async fn read(
+        txn: &Txn,
+        caller: &Caller,
+        scope: TenantScope,
+        known_email: Option<&Email>,
+    ) -> Result<Self> {
         let own_scope = TenantScope::own(caller.user());
         let find_current = async {
             if scope.tenant() == own_scope.tenant() {
@@ -39,12 +44,19 @@ impl Stored {
             }
             tenants::store::find(txn, scope).await
         };
-        let (user, profile, memberships, own_tenant, current) = try_join!(
+        let find_known = async {
+            match known_email {
+                Some(email) => suppressions::store::find(txn, email).await,
+                None => Ok(None),
+            }
+        };
+        let (user, profile, memberships, own_tenant, current, known) = try_join!(
             users::store::find(txn, caller.user()),
             store::find(txn, caller.user()),
             tenants::store::memberships(txn, caller.user()),
             tenants::store::find(txn, own_scope),
-            find_current
+            find_current,
+            find_known
         )?;
         let is_own = |membership: &Membership| membership.tenant == own_scope.tenant();
         let (mut own, others): (Vec<_>, Vec<_>) = memberships.into_iter().partition(is_own);
@@ -58,8 +70,13 @@ impl Stored {
         });
         // Without them the account is gone, whatever the concurrent check of the caller finds.
         let user = user.ok_or(Error::Revoked)?;
-        let suppression = suppressions::store::find(txn, &user.email);
-        let (others, suppression) = try_join!(try_join_all(others), suppression)?;
+        let find_suppression = async {
+            if known_email == Some(&user.email) {
+                return Ok(known);
+            }
+            suppressions::store::find(txn, &user.email).await
+        };
+        let (others, suppression) = try_join!(try_join_all(others), find_suppression)?;
         let others = others.into_iter().flatten().collect();
         let (own, own_tenant) = own.pop().zip(own_tenant).ok_or(Error::Revoked)?;
         Ok(Self {
