@@ -9,6 +9,9 @@ use api::config::{MailSettings, MailTransport};
 use domain::access_tokens::Scope;
 use domain::mail::Failure;
 use domain::mail::ops::{self, Delivered, deliver};
+use domain::operator::Operator;
+use domain::operator::mails::{self, Retried};
+use domain::text::Name;
 use mailer::Mailer;
 use serde_json::json;
 use testkit::{Target as _, TestApp};
@@ -188,7 +191,9 @@ async fn a_dead_letter_has_no_token_and_cannot_be_sent_again() {
     assert_eq!(crate::send(&app.env, gone).await.0.dead, 1);
     let letters = ops::dead_letters(&app.env, None, 10).await.unwrap();
     assert_eq!(letters[0].message.link().unwrap().token, None);
-    assert!(ops::retry(&app.env, letters[0].id).await.is_err());
+    let operator = Operator::new(&app.env, Name::parse("ops").unwrap());
+    let retried = mails::retry(&app.env, &operator, letters[0].id).await.unwrap();
+    assert_eq!(retried, Retried::Ended(app.env.clock.now()));
     assert_eq!(ops::waiting(&app.env).await.unwrap(), 0);
     // An email that could not be sent in time becomes one, too.
     app.register("bob@example.com").await;

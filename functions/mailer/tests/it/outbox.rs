@@ -7,6 +7,9 @@ use std::time::Duration;
 use domain::Timestamp;
 use domain::mail::ops::{self, Delivered, deliver};
 use domain::mail::{DEAD_LETTER_LIFETIME, FIRST_PAUSE, Failure, LEASE, MAX_PER_DAY, NOTIFICATION_LIFETIME};
+use domain::operator::Operator;
+use domain::operator::mails::{self, Retried};
+use domain::text::Name;
 use kv::{Key, Range};
 use testkit::TestApp;
 use tokio::sync::Notify;
@@ -117,27 +120,30 @@ async fn an_email_becomes_a_dead_letter_when_it_is_too_late() {
 #[tokio::test]
 async fn a_final_failure_makes_a_dead_letter_that_can_be_retried_or_dropped() {
     let app = start();
-    let mails = add(&app.env, 2).await;
+    let operator = Operator::new(&app.env, Name::parse("ops").unwrap());
+    let retry = |id| mails::retry(&app.env, &operator, id);
+    let added = add(&app.env, 2).await;
     let refused = Err(Failure::Permanent("no such mailbox".to_owned()));
     assert_eq!(send(&app.env, refused.clone()).await.0.dead, 2);
     let letters = ops::dead_letters(&app.env, None, 10).await.unwrap();
     let ids: Vec<_> = letters.iter().map(|letter| letter.id).collect();
-    assert_eq!(ids, [mails[0].id, mails[1].id]);
+    assert_eq!(ids, [added[0].id, added[1].id]);
     assert_eq!(ops::dead_letters(&app.env, Some(ids[0]), 10).await.unwrap().len(), 1);
 
     // A letter that dies again lives as long as the first time.
     app.clock.advance(DEAD_LETTER_LIFETIME / 2);
-    ops::retry(&app.env, ids[0]).await.unwrap();
+    assert_eq!(retry(ids[0]).await.unwrap(), Retried::Now { is_late: true });
     assert_eq!(send(&app.env, refused).await.0.dead, 1);
     app.clock.advance(DEAD_LETTER_LIFETIME / 2 + Duration::from_secs(61));
     domain::sweep::sweep(&app.env, Duration::MAX).await.unwrap();
     let letters = ops::dead_letters(&app.env, None, 10).await.unwrap();
     assert_eq!(letters.iter().map(|letter| letter.id).collect::<Vec<_>>(), [ids[0]]);
 
-    ops::retry(&app.env, ids[0]).await.unwrap();
+    retry(ids[0]).await.unwrap();
     assert_eq!(send(&app.env, Ok(())).await, (SENT, vec!["0@example.com".to_owned()]));
-    assert!(ops::retry(&app.env, ids[0]).await.is_err());
-    assert!(ops::drop(&app.env, ids[1]).await.is_err(), "it has expired");
+    assert!(retry(ids[0]).await.is_err());
+    let dropped = mails::drop(&app.env, &operator, ids[1]).await;
+    assert!(dropped.is_err(), "it has expired");
 }
 
 #[tokio::test]

@@ -238,32 +238,6 @@ pub async fn dead_letters(env: &Env, after: Option<MailId>, limit: usize) -> Res
         .await
 }
 
-/// Moves a dead letter back to the outbox, due now, with a new lifetime. Fails with [`Error::NotFound`], and with
-/// [`Error::InvalidMailToken`] for an email with a link, which has lost its token.
-pub async fn retry(env: &Env, id: MailId) -> Result<()> {
-    let now = env.clock.now();
-    env.db
-        .run(|txn| async move {
-            let letter = store::take_dead_letter(&txn, id).await?.ok_or(Error::NotFound)?;
-            if letter.message.link().is_some() {
-                return Err(Error::InvalidMailToken);
-            }
-            store::put_again(&txn, letter, now)
-        })
-        .await
-}
-
-/// Removes a dead letter. Fails with [`Error::NotFound`].
-pub async fn drop(env: &Env, id: MailId) -> Result<()> {
-    env.db
-        .run(|txn| async move {
-            txn.use_reserve();
-            store::take_dead_letter(&txn, id).await?.ok_or(Error::NotFound)?;
-            Ok(())
-        })
-        .await
-}
-
 impl Mail {
     /// The email as a dead letter, which no longer contains the token of a link.
     fn dead(self, now: Timestamp) -> Self {
