@@ -151,11 +151,10 @@ pub async fn suppress(env: &Env, operator: &Operator, email: &Email, reason: Rea
     let at = env.clock.now();
     env.db
         .run(|txn| async move {
-            if let Some(older) = suppressions::store::find(&txn, email).await? {
+            let suppression = Suppression { reason, at };
+            if let Some(older) = suppressions::store::add(&txn, email, &suppression).await? {
                 return Ok::<_, Error>((older, false));
             }
-            let suppression = Suppression { reason, at };
-            suppressions::store::add(&txn, email, &suppression).await?;
             let action = Action::MailSuppressed {
                 operator: operator.name.clone(),
             };

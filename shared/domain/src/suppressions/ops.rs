@@ -16,11 +16,11 @@ pub async fn suppress(env: &Env, emails: &[Email], reason: Reason) -> Result<usi
     let suppression = &Suppression { reason, at };
     let mut added = 0;
     for batch in emails.chunks(BATCH) {
-        let changed = env.db.run(|txn| async move {
+        let older = env.db.run(|txn| async move {
             let adds = batch.iter().map(|email| store::add(&txn, email, suppression));
             try_join_all(adds).await
         });
-        added += changed.await?.into_iter().filter(|changed| *changed).count();
+        added += older.await?.iter().filter(|older| older.is_none()).count();
     }
     Ok(added)
 }

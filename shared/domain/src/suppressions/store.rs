@@ -13,13 +13,13 @@ pub async fn find(txn: &Txn, email: &Email) -> Result<Option<Suppression>> {
     bytes.as_deref().map(record::decode).transpose()
 }
 
-/// Suppresses the address, unless it is suppressed already. Returns whether this changed anything.
-pub(crate) async fn add(txn: &Txn, email: &Email, suppression: &Suppression) -> Result<bool> {
-    if find(txn, email).await?.is_some() {
-        return Ok(false);
+/// Suppresses the address, unless it is suppressed already. Returns the older suppression, which then stays.
+pub(crate) async fn add(txn: &Txn, email: &Email, suppression: &Suppression) -> Result<Option<Suppression>> {
+    let older = find(txn, email).await?;
+    if older.is_none() {
+        txn.set(&keys::suppression(email), record::encode(suppression)?)?;
     }
-    txn.set(&keys::suppression(email), record::encode(suppression)?)?;
-    Ok(true)
+    Ok(older)
 }
 
 /// Ends the suppression of the address.
