@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::Timestamp;
 use domain::mail::ops::{Delivered, deliver};
 use domain::mail::{Failure, Mail, Message, NOTIFICATION_LIFETIME, Source, store};
 use domain::users::Email;
@@ -47,7 +48,10 @@ async fn emails_that_could_not_be_sent_are_listed_without_their_contents() {
     let first = mails[0].id.to_string();
     assert_eq!((&page["waiting"], &page["next"]), (&value!(0), &value!(first)));
     let letter = &page["deadLetters"][0];
-    let failed_at = letter["failedAt"].as_str().unwrap().to_owned();
+    let [failed_at, kept_until] =
+        ["failedAt", "keptUntil"].map(|name| Timestamp::parse(letter[name].as_str().unwrap()).unwrap());
+    assert!(failed_at >= mails[0].created_at);
+    assert_eq!(kept_until.since(failed_at), Duration::from_secs(30 * 86_400));
     assert_eq!(
         *letter,
         value!({
@@ -56,7 +60,7 @@ async fn emails_that_could_not_be_sent_are_listed_without_their_contents() {
             "to": "alice@example.com",
             "createdAt": mails[0].created_at,
             "failedAt": failed_at,
-            "keptUntil": letter["keptUntil"],
+            "keptUntil": kept_until,
             "attempts": 1,
             "failure": "permanent error: 554 5.7.1\n(link) is listed",
         })
