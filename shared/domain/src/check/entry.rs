@@ -47,11 +47,12 @@ pub(super) struct Checked {
     pub(super) share: Share,
 }
 
-/// Checks one entry in the transaction that has read it.
-pub(super) async fn check(txn: &Txn, entry: &Entry) -> Result<Checked> {
+/// Checks one entry, at the time `now`, in the transaction that has read it.
+pub(super) async fn check(txn: &Txn, entry: &Entry, now: Timestamp) -> Result<Checked> {
     let mut check = Check {
         txn,
         entry,
+        now,
         checked: Checked::default(),
     };
     match Place::of(&entry.key) {
@@ -64,6 +65,7 @@ pub(super) async fn check(txn: &Txn, entry: &Entry) -> Result<Checked> {
 pub(super) struct Check<'a> {
     txn: &'a Txn,
     pub(super) entry: &'a Entry,
+    pub(super) now: Timestamp,
     checked: Checked,
 }
 

@@ -13,11 +13,13 @@ mod place;
 mod tenant;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 use kv::{Entry, Key, Order, Query, Range};
 
 pub(crate) use self::place::space;
+use crate::clock::Clock;
 use crate::env::Env;
 use crate::error::Result;
 use crate::view::View;
@@ -61,6 +63,7 @@ impl Summary {
 pub async fn check(env: &Env, limit: usize, progress: impl FnMut(&Summary)) -> Result<Summary> {
     let mut check = Check {
         view: View::open(&env.db)?,
+        clock: env.clock.clone(),
         limit,
         progress,
         summary: Summary::default(),
@@ -83,6 +86,7 @@ fn end_of(prefix: &Key) -> Key {
 /// A check in progress.
 struct Check<P> {
     view: View,
+    clock: Arc<dyn Clock>,
     limit: usize,
     progress: P,
     summary: Summary,
@@ -107,10 +111,12 @@ impl<P: FnMut(&Summary)> Check<P> {
 
     /// Reads and checks a page of entries at one moment.
     async fn page(&self, query: &Query) -> Result<Page> {
+        let clock = &self.clock;
         self.view
             .step(|txn| async move {
+                let now = clock.now();
                 let page = txn.range(query).await?;
-                let checked = try_join_all(page.entries.iter().map(|entry| entry::check(&txn, entry))).await?;
+                let checked = try_join_all(page.entries.iter().map(|entry| entry::check(&txn, entry, now))).await?;
                 Ok(Page {
                     entries: page.entries.into_iter().zip(checked).collect(),
                     next: page.next,

@@ -52,10 +52,10 @@ impl<P: FnMut(&Summary)> Check<P> {
                     key: key.clone(),
                     value,
                 };
-                let checked = &entry;
+                let (checked, now) = (&entry, self.clock.now());
                 let Checked { problems, .. } = self
                     .view
-                    .step(|txn| async move { super::entry::check(&txn, checked).await })
+                    .step(|txn| async move { super::entry::check(&txn, checked, now).await })
                     .await?;
                 self.report(&entry, &problems);
             }

@@ -4,6 +4,7 @@ mod bad_input;
 mod creation;
 mod last_use;
 mod requests;
+mod sweep;
 
 use std::time::Duration;
 
