@@ -52,6 +52,7 @@ enum Details {
     },
     CreatedToken {
         created_access_token_id: AccessTokenId,
+        created_for_tenant_id: TenantId,
         scopes: Scopes,
         expires_at: Timestamp,
     },
@@ -125,10 +126,12 @@ impl Details {
             },
             Action::AccessTokenCreated {
                 created,
+                tenant,
                 ref scopes,
                 expires_at,
             } => Self::CreatedToken {
                 created_access_token_id: created,
+                created_for_tenant_id: tenant,
                 scopes: scopes.clone(),
                 expires_at,
             },
@@ -332,7 +335,7 @@ fn changed_members() -> RefOr<Schema> {
 }
 
 /// The details of a created personal access token.
-fn created_token() -> [(&'static str, RefOr<Schema>); 4] {
+fn created_token() -> [(&'static str, RefOr<Schema>); 5] {
     let scopes = ArrayBuilder::new()
         .items(schema::text().enum_values(Some(Scope::NAMES.iter().copied())))
         .min_items(Some(1))
@@ -340,6 +343,7 @@ fn created_token() -> [(&'static str, RefOr<Schema>); 4] {
     [
         ("userId", reference::<Id>()),
         ("createdAccessTokenId", reference::<Id>()),
+        ("createdForTenantId", reference::<Id>()),
         ("scopes", scopes.into()),
         ("expiresAt", reference::<Time>()),
     ]
@@ -411,11 +415,13 @@ mod tests {
             (
                 Action::AccessTokenCreated {
                     created: id(),
+                    tenant: id(),
                     scopes: Scopes::new([Scope::ReadAudit]).unwrap(),
                     expires_at: Timestamp::from_millis(0),
                 },
                 json!({
                     "createdAccessTokenId": ID,
+                    "createdForTenantId": ID,
                     "scopes": ["audit:read"],
                     "expiresAt": "1970-01-01T00:00:00.000Z",
                 }),

@@ -82,8 +82,9 @@ fn action() -> impl Strategy<Value = Action> {
         any::<usize>().prop_map(|ended| Action::PasswordChanged { ended }),
         prop::collection::vec(prop::sample::select(&MEMBERS[..]), 1..5)
             .prop_map(|changed| Action::ProfileChanged { changed }),
-        (id(), scopes(), time()).prop_map(|(created, scopes, expires_at)| Action::AccessTokenCreated {
+        (id(), id(), scopes(), time()).prop_map(|(created, tenant, scopes, expires_at)| Action::AccessTokenCreated {
             created,
+            tenant,
             scopes,
             expires_at,
         }),

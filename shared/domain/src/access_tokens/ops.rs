@@ -106,6 +106,7 @@ pub async fn create(env: &Env, caller: &Caller, draft: Draft, key: Option<&Idemp
         caller,
         Action::AccessTokenCreated {
             created: new.id,
+            tenant,
             scopes: new.scopes.clone(),
             expires_at: new.expires_at,
         },

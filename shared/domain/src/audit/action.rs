@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::access_tokens::Scopes;
-use crate::id::{AccessTokenId, LoginId, SessionId};
+use crate::id::{AccessTokenId, LoginId, SessionId, TenantId};
 use crate::text::Name;
 use crate::time::Timestamp;
 use crate::usage::Quota;
@@ -116,6 +116,8 @@ actions! {
     "access_token.created" => AccessTokenCreated {
         /// The token.
         created: AccessTokenId,
+        /// The tenant in which it acts; the event is in the log of the tenant of the user's login.
+        tenant: TenantId,
         /// What it may do at most.
         scopes: Scopes,
         /// When it expires.

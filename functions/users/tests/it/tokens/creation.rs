@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::access_tokens::{EXPIRED_KEPT, MAX_TOKENS};
-use domain::{Timestamp, sweep};
+use domain::{Role, Timestamp, sweep};
 use serde_json::{Value, json};
 use testkit::{Code, Target as _, TestApp};
 
@@ -257,4 +257,24 @@ async fn the_audit_log_names_the_created_and_the_revoked_token() {
         Timestamp::parse(text(&created["expiresAt"])).unwrap().to_string(),
         text(&created["expiresAt"])
     );
+}
+
+#[tokio::test]
+async fn the_audit_log_names_the_tenant_of_a_token_for_another_tenant() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let bob = app.register("bob@example.com").await;
+    app.add_member(&alice, &bob, Role::Member).await;
+    let (own, host) = (json!(alice.signed_in.tenant.id), json!(bob.signed_in.tenant.id));
+    let draft = json!({ "name": "CI", "scopes": ["sessions:read"], "tenantId": host });
+    let created = app.post(TOKENS).by(&alice).json(&draft).send().await.created();
+    let log = app
+        .get("/v5/audit?type=access_token.created")
+        .by(&alice)
+        .send()
+        .await
+        .ok();
+    let event = &log["events"][0];
+    assert_eq!(event["createdAccessTokenId"], created["id"]);
+    assert_eq!([&event["tenantId"], &event["createdForTenantId"]], [&own, &host]);
 }
