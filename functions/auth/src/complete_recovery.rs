@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::signed_in::SignedInBody;
-use crate::transport::Transport;
+use crate::transport::RequestedTransport;
 use crate::{mail_token, schema};
 
 /// The token of an email, and the new password.
@@ -31,11 +31,11 @@ pub struct CompleteRecoveryBody {
 
 impl CompleteRecoveryBody {
     /// Leaves the password unchecked, because the policy depends on the account.
-    fn parse(self) -> Result<(MailToken, String, Transport), ApiError> {
+    fn parse(self) -> Result<(MailToken, String, RequestedTransport), ApiError> {
         let mut checks = Checks::new();
         let token = checks.required("token", self.token, schema::bounded);
         let password = checks.required("password", self.password, Ok::<_, Rejection>);
-        let transport = checks.optional("transport", self.transport, |text| Transport::parse(&text));
+        let transport = checks.optional("transport", self.transport, |text| RequestedTransport::parse(&text));
         match (token, password, transport) {
             (Some(token), Some(password), Some(transport)) => {
                 Ok((mail_token::parse(&token)?, password, transport.unwrap_or_default()))
@@ -82,7 +82,7 @@ pub async fn handle(
     Body(body): Body<CompleteRecoveryBody>,
 ) -> Result<Reply<SignedInBody>, ApiError> {
     let (token, password, transport) = body.parse()?;
-    transport.check(&cookies)?;
+    let transport = transport.check(&cookies)?;
     let recovered = recovery::complete(&app.env, &client, &token, &password).await;
     let signed_in = recovered.map_err(|error| match error {
         domain::Error::PasswordRejected(reasons) => rejected(&reasons),

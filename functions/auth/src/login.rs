@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::schema;
 use crate::signed_in::SignedInBody;
-use crate::transport::Transport;
+use crate::transport::RequestedTransport;
 
 /// Email and password.
 #[derive(Deserialize, ToSchema)]
@@ -38,7 +38,7 @@ pub struct LoginBody {
 }
 
 impl LoginBody {
-    fn parse(self) -> Result<(Email, Password, Option<DeviceToken>, Transport), ApiError> {
+    fn parse(self) -> Result<(Email, Password, Option<DeviceToken>, RequestedTransport), ApiError> {
         let mut checks = Checks::new();
         let email = checks.required("email", self.email, |text| Email::parse(&text));
         let password = checks.required("password", self.password, |text| Password::claimed(&text));
@@ -46,7 +46,7 @@ impl LoginBody {
         let device = checks.optional("deviceToken", self.device_token, |text| {
             schema::bounded(text).map(|text| DeviceToken::parse(&text))
         });
-        let transport = checks.optional("transport", self.transport, |text| Transport::parse(&text));
+        let transport = checks.optional("transport", self.transport, |text| RequestedTransport::parse(&text));
         match (email, password, device, transport) {
             (Some(email), Some(password), Some(device), Some(transport)) => {
                 Ok((email, password, device.flatten(), transport.unwrap_or_default()))
@@ -106,6 +106,7 @@ pub async fn handle(
 ) -> Result<Reply<SignedInBody>, ApiError> {
     let (email, password, device, transport) = body.parse()?;
     logged_email.record(&app, &email);
+    let transport = transport.check(&cookies)?;
     let device = transport.device(device, &cookies)?;
     let signed_in = ops::log_in(&app.env, &client, &email, &password, device.as_ref()).await?;
     SignedInBody::reply(Reply::ok, &app, &signed_in, transport)

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::schema;
 use crate::signed_in::SignedInBody;
-use crate::transport::Transport;
+use crate::transport::RequestedTransport;
 
 /// The current and the new password.
 #[derive(Deserialize, ToSchema)]
@@ -31,13 +31,13 @@ pub struct PasswordBody {
 
 impl PasswordBody {
     /// Leaves the new password unchecked, because the policy depends on the account.
-    fn parse(self) -> Result<(Password, String, Transport), ApiError> {
+    fn parse(self) -> Result<(Password, String, RequestedTransport), ApiError> {
         let mut checks = Checks::new();
         let current = checks.required("currentPassword", self.current_password, |text| {
             Password::claimed(&text)
         });
         let new = checks.required("newPassword", self.new_password, Ok::<_, Rejection>);
-        let transport = checks.optional("transport", self.transport, |text| Transport::parse(&text));
+        let transport = checks.optional("transport", self.transport, |text| RequestedTransport::parse(&text));
         match (current, new, transport) {
             (Some(current), Some(new), Some(transport)) => Ok((current, new, transport.unwrap_or_default())),
             _ => Err(checks.into_error()),
@@ -79,7 +79,7 @@ pub async fn handle(
     Body(body): Body<PasswordBody>,
 ) -> Result<Reply<SignedInBody>, ApiError> {
     let (current, new, transport) = body.parse()?;
-    transport.check(&cookies)?;
+    let transport = transport.check(&cookies)?;
     let signed_in = ops::change_password(&app.env, &caller, &current, &new).await?;
     SignedInBody::reply(Reply::ok, &app, &signed_in, transport)
 }

@@ -15,7 +15,7 @@ use utoipa::openapi::{Ref, RefOr, Schema};
 
 use crate::schema;
 use crate::signed_in::SignedInBody;
-use crate::transport::Transport;
+use crate::transport::{RequestedTransport, Transport};
 
 /// The refresh token of a login.
 #[derive(Deserialize, ToSchema)]
@@ -66,24 +66,24 @@ impl RefreshBody {
     fn parse(self, cookies: &Cookies) -> Result<(RefreshToken, Transport), ApiError> {
         let mut checks = Checks::new();
         let text = checks.optional("refreshToken", self.refresh_token, Ok::<_, Rejection>);
-        let transport = checks.optional("transport", self.transport, |text| Transport::parse(&text));
+        let transport = checks.optional("transport", self.transport, |text| RequestedTransport::parse(&text));
         let (Some(text), Some(transport)) = (text, transport) else {
             return Err(checks.into_error());
         };
-        transport.unwrap_or_default().check(cookies)?;
+        let checked = transport.unwrap_or_default().check(cookies)?;
         let (text, used) = match (text, transport) {
-            (Some(text), _) => (Some(text), transport.unwrap_or_default()),
-            (None, Some(Transport::Body)) => (None, Transport::Body),
+            (Some(text), _) => (text, checked),
             // A script cannot move the token of a cookie to a body, where it could read it.
-            (None, _) => (cookies.get(cookies::REFRESH)?, Transport::Cookie),
+            (None, Some(RequestedTransport::Body)) => return Err(token_required()),
+            (None, _) => match cookies.get(cookies::REFRESH)? {
+                Some(text) => (text, RequestedTransport::Cookie.check(cookies)?),
+                // A page cannot know whether the browser has the cookie.
+                None if checked.is_cookie() => return Err(Error::InvalidRefreshToken(None).into()),
+                None => return Err(token_required()),
+            },
         };
-        let token = match text {
-            Some(text) => RefreshToken::parse(&text),
-            // A page cannot know whether the browser has the cookie.
-            None if transport == Some(Transport::Cookie) => None,
-            None => return Err(token_required()),
-        };
-        Ok((token.ok_or(Error::InvalidRefreshToken(None))?, used))
+        let token = RefreshToken::parse(&text).ok_or(Error::InvalidRefreshToken(None))?;
+        Ok((token, used))
     }
 }
 

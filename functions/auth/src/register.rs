@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use crate::schema;
 use crate::signed_in::SignedInBody;
-use crate::transport::Transport;
+use crate::transport::RequestedTransport;
 
 /// An account to register.
 #[derive(Deserialize, ToSchema)]
@@ -43,7 +43,7 @@ pub struct RegisterBody {
 }
 
 impl RegisterBody {
-    fn parse(self, passwords: Policy) -> Result<(Registration, Transport), ApiError> {
+    fn parse(self, passwords: Policy) -> Result<(Registration, RequestedTransport), ApiError> {
         let mut checks = Checks::new();
         let email = checks.required("email", self.email, |text| Email::parse(&text));
         let mut name = |pointer, field: Field<String>| {
@@ -54,7 +54,7 @@ impl RegisterBody {
         let first_name = name("firstName", self.first_name);
         let last_name = name("lastName", self.last_name);
         let company = name("company", self.company);
-        let transport = checks.optional("transport", self.transport, |text| Transport::parse(&text));
+        let transport = checks.optional("transport", self.transport, |text| RequestedTransport::parse(&text));
         // Last, because the policy compares the password with the other members. If one of them is invalid, the request
         // is rejected anyway, and only the length is checked.
         let names = [&first_name, &last_name, &company];
@@ -131,7 +131,7 @@ pub async fn handle(
 ) -> Result<Reply<SignedInBody>, ApiError> {
     let (registration, transport) = body.parse(app.env.limits.passwords)?;
     logged_email.record(&app, &registration.email);
-    transport.check(&cookies)?;
+    let transport = transport.check(&cookies)?;
     let (signed_in, replayed) = match ops::register(&app.env, &client, registration, key.as_ref()).await? {
         Outcome::Fresh(signed_in) => (signed_in, false),
         Outcome::Replayed(signed_in) => (signed_in, true),

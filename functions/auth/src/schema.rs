@@ -42,7 +42,7 @@ api::schemas! {
             "`cookie` stores the refresh token and the device token in cookies, which scripts cannot read, instead of \
              the body. The request must come from a page whose `Origin` may use cookies.",
         ))
-        .enum_values(Some(transport::Transport::NAMES));
+        .enum_values(Some(transport::RequestedTransport::NAMES));
 
     /// The transport of a page.
     CookieTransport = text().enum_values(Some(["cookie"]));

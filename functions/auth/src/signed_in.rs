@@ -80,14 +80,13 @@ impl SignedInBody {
     ) -> Result<Reply<Self>, ApiError> {
         let (identity, security) = (Identity::from(signed_in), signed_in.security);
         let mut body = Self::sign(app, signed_in)?;
-        let reply = match transport {
-            Transport::Body => {
-                let token = &signed_in.refresh_token;
-                body.refresh_token = Some(token.reveal());
-                body.device_token = Some(token.device_token().reveal());
-                success(body)
-            }
-            Transport::Cookie => Transport::add_cookies(success(body), signed_in, app.env.limits.login)?,
+        let reply = if transport.is_cookie() {
+            Transport::add_cookies(success(body), signed_in, app.env.limits.login)?
+        } else {
+            let token = &signed_in.refresh_token;
+            body.refresh_token = Some(token.reveal());
+            body.device_token = Some(token.device_token().reveal());
+            success(body)
         };
         Ok(reply.issued_to(identity).security(security))
     }

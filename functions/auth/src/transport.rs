@@ -6,9 +6,9 @@ use domain::logins::{Lifetime, SignedIn};
 use domain::text::Rejection;
 use domain::throttle::DeviceToken;
 
-/// Where the tokens of a response are.
+/// The transport that a request asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Transport {
+pub enum RequestedTransport {
     /// In the body.
     #[default]
     Body,
@@ -16,7 +16,12 @@ pub enum Transport {
     Cookie,
 }
 
-impl Transport {
+/// Where the tokens of a response are. Only [`RequestedTransport::check`] makes one, and no response has tokens without
+/// one: an endpoint cannot forget the check.
+#[derive(Clone, Copy, Debug)]
+pub struct Transport(RequestedTransport);
+
+impl RequestedTransport {
     /// The names in requests.
     pub const NAMES: [&str; 2] = ["body", "cookie"];
 
@@ -30,20 +35,26 @@ impl Transport {
     }
 
     /// Rejects a request for cookies from a page that may not use them. To be called before any effect.
-    pub fn check(self, cookies: &Cookies) -> Result<(), ApiError> {
-        match self {
-            Self::Body => Ok(()),
-            Self::Cookie => cookies.check_origin(),
+    pub fn check(self, cookies: &Cookies) -> Result<Transport, ApiError> {
+        if self == Self::Cookie {
+            cookies.check_origin()?;
         }
+        Ok(Transport(self))
+    }
+}
+
+impl Transport {
+    /// Whether the tokens are in cookies.
+    pub fn is_cookie(self) -> bool {
+        self.0 == RequestedTransport::Cookie
     }
 
     /// The device token in the body, or else in the cookie. A damaged token must not keep a user out.
     pub fn device(self, in_body: Option<DeviceToken>, cookies: &Cookies) -> Result<Option<DeviceToken>, ApiError> {
-        self.check(cookies)?;
-        match (self, in_body) {
-            (Self::Cookie, None) => Ok(cookies.get(cookies::DEVICE)?.as_deref().and_then(DeviceToken::parse)),
-            (_, in_body) => Ok(in_body),
+        if self.is_cookie() && in_body.is_none() {
+            return Ok(cookies.get(cookies::DEVICE)?.as_deref().and_then(DeviceToken::parse));
         }
+        Ok(in_body)
     }
 
     /// Adds the tokens of a login to a response whose body has none.
