@@ -58,7 +58,7 @@ async fn a_rejected_request_is_no_use() {
 }
 
 #[tokio::test]
-async fn concurrent_uses_disturb_no_request_and_write_the_use_once() {
+async fn concurrent_requests_with_one_token_succeed() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let (_, token) = app.access_token(&alice, Scope::all(), DAY).await;
