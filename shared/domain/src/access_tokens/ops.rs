@@ -114,21 +114,13 @@ pub async fn create(env: &Env, caller: &Caller, draft: Draft, key: Option<&Idemp
     let mail_id = env.ids.next();
     let creation = env.in_tenant(caller, Permission::ManageAccount, |txn, scope| async move {
         let own = caller.login()?;
-        let read_slot = async {
-            match key {
-                Some(key) => {
-                    let slot_key = idempotency::keys::request(scope, caller.user(), CREATE, key);
-                    Slot::<Created>::read(&txn, slot_key, now).await.map(Some)
-                }
-                None => Ok(None),
-            }
-        };
+        let slot_key = key.map(|key| idempotency::keys::request(scope, caller.user(), CREATE, key));
         let (login, user, member, tokens, slot, counters) = try_join!(
             logins::store::find(&txn, caller.user(), own),
             users::store::find(&txn, caller.user()),
             tenants::store::role(&txn, caller.user(), tenant),
             store::list(&txn, caller.user()),
-            read_slot,
+            Slot::<Created>::read(&txn, slot_key, now),
             Counters::peek(&txn, scope, event.at, env.limits.quotas.as_ref())
         )?;
         login.ok_or(Error::Revoked)?.require_password(caller.at())?;

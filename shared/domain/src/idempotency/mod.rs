@@ -132,16 +132,19 @@ pub(crate) struct Slot<T> {
 }
 
 impl<T: Record + Clone> Slot<T> {
-    /// Reads the slot at `key`, which is one of [`keys`].
-    pub(crate) async fn read(txn: &Txn, key: Key, now: Timestamp) -> Result<Self> {
+    /// Reads the slot at `key`, which is one of [`keys`]; none for a request without an idempotency key.
+    pub(crate) async fn read(txn: &Txn, key: Option<Key>, now: Timestamp) -> Result<Option<Self>> {
+        let Some(key) = key else {
+            return Ok(None);
+        };
         let stored: Option<Stored<T>> = txn.get(&key).await?.as_deref().map(record::decode).transpose()?;
         let expires_at = stored.as_ref().map(|stored| stored.expires_at);
         let alive = stored.filter(|stored| now < stored.expires_at);
-        Ok(Self {
+        Ok(Some(Self {
             key,
             expires_at,
             outcome: alive.map(|stored| stored.outcome),
-        })
+        }))
     }
 
     /// Stores `outcome` for [`KEY_LIFETIME`] from `now`.

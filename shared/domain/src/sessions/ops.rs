@@ -59,17 +59,9 @@ pub async fn create(
     let new = &Session::open(env.ids.next(), caller, draft, now);
     let event = &Event::by(caller, Action::SessionCreated { session: new.id });
     let creation = env.in_tenant(caller, Permission::WriteSessions, |txn, scope| async move {
-        let read_slot = async {
-            match key {
-                Some(key) => {
-                    let slot_key = idempotency::keys::request(scope, caller.user(), CREATE, key);
-                    Slot::<Session>::read(&txn, slot_key, now).await.map(Some)
-                }
-                None => Ok(None),
-            }
-        };
+        let slot_key = key.map(|key| idempotency::keys::request(scope, caller.user(), CREATE, key));
         let (slot, counters) = try_join!(
-            read_slot,
+            Slot::<Session>::read(&txn, slot_key, now),
             Counters::peek(&txn, scope, event.at, env.limits.quotas.as_ref())
         )?;
         let mut change = match slot {

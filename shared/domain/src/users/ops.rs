@@ -1,7 +1,7 @@
 //! Registering an account, and changing its password.
 
 use futures_util::try_join;
-use kv::{Snapshot, Txn};
+use kv::Snapshot;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{self, Action, Event};
@@ -23,7 +23,6 @@ use crate::scope::caller::Caller;
 use crate::tenants::{self, Membership, Tenant};
 use crate::text::{Name, Rejection};
 use crate::throttle::{RegistrationCounter, Reservation};
-use crate::time::Timestamp;
 use crate::users::links::NewLink;
 use crate::users::{Email, User, store};
 
@@ -111,8 +110,9 @@ pub async fn register(
     let earlier = db
         .run(|txn| async move {
             let email = &new.user.email;
+            let slot_key = key.map(|key| idempotency::keys::registration(email, key));
             let (slot, holder, trusted) = try_join!(
-                read_slot(&txn, key, email, now),
+                Slot::<Registered>::read(&txn, slot_key, now),
                 store::find_holder(&txn, email, now),
                 trusted_clients(env, &txn, email, client, now)
             )?;
@@ -197,8 +197,9 @@ async fn begin_registration(
                     None => Ok(None),
                 }
             };
+            let slot_key = key.map(|key| idempotency::keys::registration(email, key));
             let (slot, holder, counter) = try_join!(
-                read_slot(&txn, key, email, now),
+                Slot::<Registered>::read(&txn, slot_key, now),
                 store::find_holder(&txn, email, now),
                 read_counter
             )?;
@@ -212,21 +213,6 @@ async fn begin_registration(
         (Some(registered), _) => Ok(BegunRegistration::Replay(registered)),
         (None, Some(_)) => Err(Error::EmailTaken),
         (None, None) => Ok(BegunRegistration::New(Some(snapshot))),
-    }
-}
-
-async fn read_slot(
-    txn: &Txn,
-    key: Option<&IdempotencyKey>,
-    email: &Email,
-    now: Timestamp,
-) -> Result<Option<Slot<Registered>>> {
-    match key {
-        Some(key) => {
-            let slot_key = idempotency::keys::registration(email, key);
-            Slot::read(txn, slot_key, now).await.map(Some)
-        }
-        None => Ok(None),
     }
 }
 
