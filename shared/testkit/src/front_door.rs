@@ -114,6 +114,11 @@ impl FrontDoor<'_> {
         base.map_or("", |base| base.trim_end_matches('/'))
     }
 
+    /// The event of a request without a body, for a test that changes it.
+    pub fn event_of(&self, request: Request<()>) -> Value {
+        self.event(&request.into_parts().0, &Bytes::new())
+    }
+
     /// The sample with its request replaced by this one.
     fn event(&self, parts: &Parts, body: &Bytes) -> Value {
         let mut event = self.sample.clone();
