@@ -17,7 +17,7 @@ pub struct Identity {
     #[serde(rename = "login_id", skip_serializing_if = "Option::is_none")]
     pub login: Option<LoginId>,
     /// The personal access token.
-    #[serde(rename = "token_id", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "access_token_id", skip_serializing_if = "Option::is_none")]
     pub token: Option<AccessTokenId>,
 }
 

@@ -123,7 +123,7 @@ impl FinishedRequest {
                     tenant_id = self.identity.map(|identity| field::display(identity.tenant)),
                     user_id = self.identity.map(|identity| field::display(identity.user)),
                     login_id = self.identity.and_then(|identity| identity.login).map(field::display),
-                    token_id = self.identity.and_then(|identity| identity.token).map(field::display),
+                    access_token_id = self.identity.and_then(|identity| identity.token).map(field::display),
                     email_digest = self.email_digest.map(field::display),
                     security = self.security.map(SecurityEvent::as_str),
                     store_trips = self.store_trips,

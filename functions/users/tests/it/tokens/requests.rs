@@ -11,7 +11,7 @@ use super::{create_token, list_tokens, revoke, sessions, text};
 use crate::{start, with_quotas};
 
 fn ids_on(line: &Value) -> [&Value; 4] {
-    ["tenant_id", "user_id", "login_id", "token_id"].map(|name| &line[name])
+    ["tenant_id", "user_id", "login_id", "access_token_id"].map(|name| &line[name])
 }
 
 #[tokio::test]
