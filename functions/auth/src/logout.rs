@@ -32,7 +32,9 @@ impl LogoutBody {
 /// Ends the login of the access token, and that of the refresh token in the body or else in the cookie (RFC 7009).
 /// Succeeds without effect if there is no token, if a login has ended already, or if the refresh token is not valid. An
 /// access token may have expired up to an hour ago; one that expired earlier ends nothing and is rejected, unless there
-/// is a refresh token. If the token came from the cookie, the response removes the cookie; that of the device stays.
+/// is a refresh token. A personal access token belongs to no login: it returns 403 `INSUFFICIENT_SCOPE`, stays valid,
+/// and nothing ends, not even the login of a refresh token. If the refresh token came from the cookie, the response
+/// removes the cookie; that of the device stays.
 #[utoipa::path(
     post,
     path = "/auth/logout",

@@ -49,7 +49,7 @@ pub struct TokenBody {
     /// When the token expires, or has expired. An expired token is listed for 30 days.
     #[schema(value_type = Time)]
     expires_at: Timestamp,
-    /// When the token was last used, to the hour; null if it never was.
+    /// A time when the token was used, less than an hour before its last use; null if it never was.
     #[schema(value_type = Option<Time>, required)]
     last_used_at: Option<Timestamp>,
     /// The token as clients send it, in the response that creates it and nowhere else. It is absent from the response

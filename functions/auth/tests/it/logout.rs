@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use api::LOGOUT_AFTER_EXPIRY;
 use axum::http::header;
+use domain::access_tokens::Scope;
 use domain::logins::TokenFamily;
 use serde_json::json;
 use testkit::{Actor, Code, Target as _, TestApp};
@@ -172,4 +173,17 @@ async fn logging_out_with_an_invalid_token_is_rejected() {
         .send()
         .await
         .assert_problem(401, Code::InvalidToken);
+}
+
+#[tokio::test]
+async fn a_personal_access_token_ends_nothing_not_even_the_login_of_a_refresh_token() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let (_, token) = app.access_token(&alice, Scope::all(), TTL).await;
+    for body in [json!({}), json!({ "refreshToken": alice.refresh_token() })] {
+        let request = app.post("/v5/auth/logout").bearer(&token).json(&body);
+        request.send().await.assert_problem(403, Code::InsufficientScope);
+    }
+    app.get("/v5/sessions").by(&alice).send().await.ok();
+    app.get("/v5/sessions").bearer(&token).send().await.ok();
 }

@@ -55,7 +55,7 @@ pub struct AccessToken {
     pub created_at: Timestamp,
     /// When it expires.
     pub expires_at: Timestamp,
-    /// When it was used, at most [`LAST_USE_INTERVAL`] before its last use.
+    /// A time when it was used, less than [`LAST_USE_INTERVAL`] before its last use.
     pub last_used_at: Option<Timestamp>,
     /// The digest under which its rights are stored.
     pub digest: TokenDigest,
