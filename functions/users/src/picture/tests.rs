@@ -188,14 +188,19 @@ fn with_dimensions(file: &[u8], place: usize, dimensions: [u8; 4]) -> Vec<u8> {
     file
 }
 
+/// A PNG with the right checksum of its header.
+fn with_checksum(mut png: Vec<u8>) -> Vec<u8> {
+    let checksum = crc32(&png[12..29]);
+    png[29..33].copy_from_slice(&checksum.to_be_bytes());
+    png
+}
+
 #[test]
 fn a_small_file_that_claims_many_pixels_is_rejected_before_they_are_allocated() {
-    // A PNG with 4,294,967,295 pixels in a row, and the right checksum of its header.
+    // A PNG with 4,294,967,295 pixels in a row.
     let mut bomb = file!("rotated.png").to_vec();
     bomb[16..24].copy_from_slice(&[0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff]);
-    let checksum = crc32(&bomb[12..29]);
-    bomb[29..33].copy_from_slice(&checksum.to_be_bytes());
-    assert!(convert(&bomb, Format::Png).is_err());
+    assert!(convert(&with_checksum(bomb), Format::Png).is_err());
 
     // A JPEG with 65,500 lines and columns in its frame header.
     let file = file!("rotated.jpg");
@@ -210,6 +215,31 @@ fn a_small_file_that_claims_many_pixels_is_rejected_before_they_are_allocated() 
     let canvas = b"VP8X\x0a\0\0\0\0\0\0\0\0\0\0\0\0\0";
     let hidden = [b"RIFF\0\0\x10\0WEBP", &canvas[..], &bomb[12..]].concat();
     assert_rejected(&hidden, Format::WebP, "4096 × 4096 pixels");
+    // 16,383 in lossless data.
+    let lossless = b"RIFF\x12\0\0\0WEBPVP8L\x06\0\0\0\x2f\xfe\xbf\xff\x0f\0";
+    assert_rejected(lossless, Format::WebP, "4096 × 4096 pixels");
+}
+
+#[test]
+fn a_file_without_pixels_is_rejected() {
+    let jpeg = file!("rotated.jpg");
+    let frame = jpeg.windows(2).position(|marker| marker == b"\xff\xc2").unwrap();
+    for dimensions in [[0, 0, 0, 64], [0, 64, 0, 0]] {
+        assert_rejected(
+            &with_dimensions(jpeg, frame + 5, dimensions),
+            Format::Jpeg,
+            "is damaged",
+        );
+        let webp = with_dimensions(file!("plain.webp"), 26, dimensions);
+        assert_rejected(&webp, Format::WebP, "must have at least one pixel");
+    }
+    for place in [16, 20] {
+        let png = with_checksum(with_dimensions(file!("rotated.png"), place, [0; 4]));
+        assert_rejected(&png, Format::Png, "is damaged");
+    }
+    // The decoder takes 16,384 in lossless data for 0: it adds one to what the file contains, and keeps 14 bits.
+    let lossless = b"RIFF\x12\0\0\0WEBPVP8L\x06\0\0\0\x2f\xff\xff\xff\x0f\0";
+    assert_rejected(lossless, Format::WebP, "must have at least one pixel");
 }
 
 #[test]
