@@ -115,7 +115,7 @@ def give_password(case: Case) -> None:
         new = case.body.get("newPassword")
         if isinstance(new, str) and normalize("NFKC", new) == normalize("NFKC", account.password):
             case.body["newPassword"] = f"not {account.email}" if new == account.email else account.email
-    proves_password = case.path in ("/auth/reauthenticate", "/users/me/email")
+    proves_password = case.path in ("/auth/reauthenticate", "/users/me/email", "/users/me/deletion")
     if proves_password and isinstance(case.body, dict) and "password" in case.body:
         case.body["password"] = account.password
 

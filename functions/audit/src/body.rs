@@ -72,6 +72,9 @@ enum Details {
     Mail {
         mail: String,
     },
+    Deletion {
+        deletes_at: Timestamp,
+    },
 }
 
 impl EventBody {
@@ -107,10 +110,16 @@ impl Details {
             | Action::EmailChangeRequested
             | Action::EmailChanged
             | Action::RecoveryLinkCreated { .. }
+            | Action::DeletionCancelled
+            | Action::AccountDeleted
+            | Action::DeletionRevoked { .. }
             | Action::Resumed { .. }
             | Action::MailSuppressed { .. }
             | Action::MailUnsuppressed { .. }
             | Action::Unknown(_) => Self::None {},
+            Action::DeletionScheduled { due_at } | Action::DeletionOrdered { due_at, .. } => {
+                Self::Deletion { deletes_at: due_at }
+            }
             Action::LoginRefused { attempts } => Self::Attempts { attempts },
             Action::LoginEnded { ended } | Action::LoginEvicted { ended } | Action::LoginRevoked { ended, .. } => {
                 Self::EndedLogin { ended_login_id: ended }
@@ -149,8 +158,8 @@ impl Details {
     }
 }
 
-/// The types of events without details.
-const PLAIN: [&str; 10] = [
+/// The types of the events without further members that a user causes.
+const PLAIN: [&str; 12] = [
     "user.registered",
     "login.opened",
     "login.refreshed",
@@ -161,6 +170,17 @@ const PLAIN: [&str; 10] = [
     "password.recovery_requested",
     "email.change_requested",
     "email.changed",
+    "user.deletion_cancelled",
+    "user.deleted",
+];
+
+/// The same, caused by an operator.
+const PLAIN_BY_OPERATOR: [&str; 5] = [
+    "user.resumed",
+    "user.recovery_link_created",
+    "user.deletion_revoked",
+    "mail.suppressed",
+    "mail.unsuppressed",
 ];
 
 /// The types of events that count the logins which they ended.
@@ -215,6 +235,7 @@ impl PartialSchema for EventBody {
             .max_length(Some(UnknownAction::NAME_MAX))
             .extensions(Some([("not", known)].into_iter().collect()));
         let session = ["session.created", "session.changed", "session.deleted"];
+        let deletes_at = || Some(("deletesAt", reference::<Time>()));
         let ended_login = || Some(("endedLoginId", reference::<Id>()));
         let ended = || Some(("ended", count(MAX_LOGINS)));
         let limit = ObjectBuilder::new()
@@ -250,6 +271,7 @@ impl PartialSchema for EventBody {
             .item(of_user(&session, Some(("sessionId", reference::<Id>()))))
             .item(of_user(&PLAIN, None))
             .item(of_user(&["login.refused"], Some(("attempts", count(4_294_967_295)))))
+            .item(of_user(&["user.deletion_scheduled"], deletes_at()))
             .item(of_user(&["login.ended", "login.evicted"], ended_login()))
             .item(of_user(&ENDED_LOGINS, ended()))
             .item(form(one_of(&["access_token.created"]), &created_token()))
@@ -258,15 +280,8 @@ impl PartialSchema for EventBody {
                 Some(("revokedAccessTokenId", reference::<Id>())),
             ))
             .item(of_user(&["user.profile_changed"], Some(("changed", changed_members()))))
-            .item(by_operator(
-                &[
-                    "user.resumed",
-                    "user.recovery_link_created",
-                    "mail.suppressed",
-                    "mail.unsuppressed",
-                ],
-                None,
-            ))
+            .item(by_operator(&PLAIN_BY_OPERATOR, None))
+            .item(by_operator(&["user.deletion_ordered"], deletes_at()))
             .item(by_operator(&["login.revoked"], ended_login()))
             .item(by_operator(&["user.suspended", "login.revoked_all"], ended()))
             .item(by_operator(&["mail.retried", "mail.dropped"], mail()))
@@ -504,6 +519,33 @@ mod tests {
                 },
                 json!({ "operator": "ops", "mail": "password.changed" }),
             ),
+        ] {
+            assert_eq!(details(action.clone()), expected, "{action:?}");
+        }
+    }
+
+    #[test]
+    fn every_action_of_a_deletion_adds_its_details() {
+        let time = Timestamp::from_millis(0);
+        let operator = || Name::parse("ops").unwrap();
+        for (action, expected) in [
+            (
+                Action::DeletionScheduled { due_at: time },
+                json!({ "deletesAt": "1970-01-01T00:00:00.000Z" }),
+            ),
+            (Action::DeletionCancelled, json!({})),
+            (
+                Action::DeletionOrdered {
+                    operator: operator(),
+                    due_at: time,
+                },
+                json!({ "operator": "ops", "deletesAt": "1970-01-01T00:00:00.000Z" }),
+            ),
+            (
+                Action::DeletionRevoked { operator: operator() },
+                json!({ "operator": "ops" }),
+            ),
+            (Action::AccountDeleted, json!({})),
         ] {
             assert_eq!(details(action.clone()), expected, "{action:?}");
         }

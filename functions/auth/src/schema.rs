@@ -1,6 +1,6 @@
 //! Schemas that several bodies share.
 
-pub(crate) use api::openapi::schema::{Email, PersonName};
+pub(crate) use api::openapi::schema::{Email, Password, PersonName};
 use api::openapi::schema::{formatted, text};
 use domain::text::Rejection;
 use domain::{logins, password, throttle};
@@ -10,12 +10,6 @@ use crate::transport;
 api::schemas! {
     /// The access token's authentication scheme.
     TokenType = text().enum_values(Some(["Bearer"]));
-
-    /// An existing password.
-    Password = formatted("password")
-        .description(Some("A password of at most 1,024 bytes."))
-        .max_length(Some(password::MAX_BYTES))
-        .examples(["password123"]);
 
     /// A new password.
     NewPassword = formatted("password")

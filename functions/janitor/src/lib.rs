@@ -13,6 +13,12 @@ pub struct SweptBody {
     expired: usize,
     audit_events: usize,
     markers: usize,
+    /// Present only if accounts were deleted.
+    #[serde(skip_serializing_if = "is_zero")]
+    deleted_accounts: usize,
+    /// Present only if deletions were postponed, because an organisation would lose its last owner.
+    #[serde(skip_serializing_if = "is_zero")]
+    postponed_deletions: usize,
     /// Present only if the time budget did not suffice; the next run continues.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     cut_short: bool,
@@ -24,9 +30,16 @@ impl From<Swept> for SweptBody {
             expired: swept.expired,
             audit_events: swept.audit_events,
             markers: swept.markers,
+            deleted_accounts: swept.deleted_accounts,
+            postponed_deletions: swept.postponed_deletions,
             cut_short: swept.cut_short,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// The job of this function.

@@ -1,5 +1,6 @@
 //! What the emails say.
 
+use domain::Timestamp;
 use domain::mail::{Link, Message, Source};
 
 /// An email as paragraphs, from which both of its parts are made.
@@ -144,6 +145,7 @@ pub(crate) fn letter(message: &Message, public_url: &str) -> Option<Letter> {
                 details(&link.source),
             ],
         ),
+        Message::DeletionScheduled { source, due_at } => deletion_scheduled(source, *due_at, public_url),
     };
     Some(Letter { subject, paragraphs })
 }
@@ -228,6 +230,23 @@ fn access_token_created(source: &Source, public_url: &str) -> (&'static str, Vec
                 "If you did not create it, another person has access to your account. Sign in at {public_url}, \
                  revoke the token, and change your password. A new password signs out all devices, but revokes no \
                  token."
+            )),
+        ],
+    )
+}
+
+fn deletion_scheduled(source: &Source, due_at: Timestamp, public_url: &str) -> (&'static str, Vec<Paragraph>) {
+    (
+        "Your Coditect account will be deleted",
+        vec![
+            text(format!(
+                "Your Coditect account and everything in it will be deleted after {due_at} (UTC). Until then you can \
+                 use the account as before, and you can cancel the deletion at {public_url}."
+            )),
+            details(source),
+            text(format!(
+                "If you did not request this, another person may know your password. Sign in at {public_url}, cancel \
+                 the deletion and change the password. If you cannot sign in, ask there for a new password."
             )),
         ],
     )

@@ -3,11 +3,15 @@
 mod account;
 mod avatar;
 mod body;
+mod cancel_deletion;
 mod change_account;
 mod create_token;
+mod deletion;
+mod get_deletion;
 mod picture;
 mod remove_avatar;
 mod revoke_token;
+mod schedule_deletion;
 mod schema;
 mod set_avatar;
 mod token_body;
@@ -16,7 +20,7 @@ mod usage;
 
 api::function! {
     tag: "users",
-    description: "The caller's account, their personal access tokens, and what their tenant uses.",
+    description: "The caller's account, its deletion, their personal access tokens, and what their tenant uses.",
     tokens: Verifies,
     endpoints: [
         account,
@@ -28,5 +32,8 @@ api::function! {
         create_token,
         tokens,
         revoke_token,
+        get_deletion,
+        schedule_deletion,
+        cancel_deletion,
     ],
 }

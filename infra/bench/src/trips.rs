@@ -51,6 +51,10 @@ pub(crate) const LOWER_BOUNDS: &[Count] = &[
     // Begin, the profile, commit.
     ("remove avatar", 3),
     // Begin, account and the login's counter, commit; then, without a second begin, both again, commit.
+    ("schedule deletion", 5),
+    ("get deletion", 2),
+    ("cancel deletion", 3),
+    // Begin, account and the login's counter, commit; then, without a second begin, both again, commit.
     ("change password", 5),
     ("reauthenticate", 5),
     // Begin, the login and the user's tokens, commit.
@@ -182,6 +186,7 @@ async fn call_every_endpoint() -> (Vec<Count>, Vec<Value>) {
     let listing = app.get("/v5/audit").bearer(&token).send();
     timed(&mut counts, "list events", listing).await.ok();
     call_profile(app, &mut counts, &token).await;
+    delete_account(app, &mut counts, &token).await;
     let body = json!({ "currentPassword": "password123", "newPassword": "password456" });
     let changing = app.post("/v5/auth/password").bearer(&token).json(&body).send();
     let changed = timed(&mut counts, "change password", changing).await.ok();
@@ -293,6 +298,17 @@ async fn call_emails(app: &TestApp, counts: &mut Vec<Count>, token: &str) {
     body["password"] = "password789".into();
     let completing = app.post("/v5/auth/recovery/complete").json(&body).send();
     timed(counts, "complete recovery", completing).await.ok();
+}
+
+async fn delete_account(app: &TestApp, counts: &mut Vec<Count>, token: &str) {
+    let deletion = "/v5/users/me/deletion";
+    let body = json!({ "password": "password123" });
+    let scheduling = app.post(deletion).bearer(token).json(&body).send();
+    timed(counts, "schedule deletion", scheduling).await.accepted();
+    let reading = app.get(deletion).bearer(token).send();
+    timed(counts, "get deletion", reading).await.ok();
+    let cancelling = app.delete(deletion).bearer(token).send();
+    timed(counts, "cancel deletion", cancelling).await.ok();
 }
 
 async fn timed(

@@ -65,6 +65,8 @@ pub struct Config {
     pub quotas: Option<Quotas>,
     /// `AUDIT_RETENTION_DAYS`.
     pub audit_retention: Duration,
+    /// `ACCOUNT_DELETION_DAYS`.
+    pub deletion_delay: Duration,
     /// `PASSWORD_POLICY`, `PASSWORD_MIN_LENGTH`.
     pub passwords: Policy,
     /// `EMAIL_VERIFICATION`: whether users whose email is not verified can use only their own account.
@@ -122,6 +124,7 @@ impl Config {
             throttle: throttle::rules(&vars, mode)?,
             quotas: quotas::quotas(&vars, mode)?,
             audit_retention: quotas::audit_retention(&vars)?,
+            deletion_delay: accounts::deletion_delay(&vars)?,
             passwords: accounts::passwords(&vars)?,
             requires_verified_email: accounts::requires_verified_email(&vars, token_use, &mail)?,
             mail,

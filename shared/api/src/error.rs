@@ -20,6 +20,7 @@ use domain::usage::Quota;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::organization::OrganizationBody;
 use crate::quota::QuotaBody;
 
 /// One bad value of a request.
@@ -56,6 +57,7 @@ pub struct ApiError {
     pub(crate) quota: Option<Box<QuotaBody>>,
     /// The scope that a personal access token lacks.
     pub(crate) scope: Option<Scope>,
+    pub(crate) organizations: Vec<OrganizationBody>,
 }
 
 impl ApiError {
@@ -71,6 +73,7 @@ impl ApiError {
             security: None,
             quota: None,
             scope: None,
+            organizations: Vec::new(),
         }
     }
 
@@ -168,19 +171,7 @@ impl From<domain::Error> for ApiError {
                     "Too many attempts. Wait for the number of seconds in the header `Retry-After`.",
                 )
             },
-            Error::QuotaExceeded(usage) => {
-                let detail = format!(
-                    "The tenant uses {} of its quota `{}` of {}, and this request needs more. {}",
-                    usage.used,
-                    usage.quota.as_str(),
-                    usage.limit.unwrap_or_default(),
-                    advice(usage.quota),
-                );
-                Self {
-                    quota: Some(Box::new(usage.into())),
-                    ..Self::new(Code::QuotaExceeded, detail)
-                }
-            }
+            Error::QuotaExceeded(usage) => quota_exceeded(usage),
             Error::EmailNotVerified => Self::new(
                 Code::EmailNotVerified,
                 "Open the link in the email that was sent to the account's address. `POST /auth/email/verification` \
@@ -196,6 +187,7 @@ impl From<domain::Error> for ApiError {
                 Self::invalid(vec![Violation::new("/email", &reason)])
             }
             Error::EmailTaken => Self::new(Code::EmailTaken, "An account with this email exists."),
+            Error::LastOwner(organizations) => last_owner(organizations),
             Error::NotFound | Error::ForeignId => {
                 Self::new(Code::NotFound, "No resource with this id is available to this token.")
             }
@@ -257,6 +249,31 @@ pub(crate) fn expired_token() -> ApiError {
         Code::ExpiredToken,
         "The access token has expired. Get a new one with the refresh token, or log in again.",
     )
+}
+
+fn quota_exceeded(usage: domain::usage::Usage) -> ApiError {
+    let detail = format!(
+        "The tenant uses {} of its quota `{}` of {}, and this request needs more. {}",
+        usage.used,
+        usage.quota.as_str(),
+        usage.limit.unwrap_or_default(),
+        advice(usage.quota),
+    );
+    ApiError {
+        quota: Some(Box::new(usage.into())),
+        ..ApiError::new(Code::QuotaExceeded, detail)
+    }
+}
+
+fn last_owner(organizations: Vec<(domain::TenantId, String)>) -> ApiError {
+    ApiError {
+        organizations: organizations.into_iter().map(OrganizationBody::from).collect(),
+        ..ApiError::new(
+            Code::LastOwner,
+            "Organisations would lose their last owner; see `organizations`. Make another member an owner, or delete \
+             them.",
+        )
+    }
 }
 
 /// The error for a personal access token that lacks this scope; `None` if only a login may do it.

@@ -40,6 +40,7 @@ pub mod merge_patch;
 mod metrics;
 mod observer;
 pub mod openapi;
+mod organization;
 pub mod path;
 pub mod preconditions;
 mod probe;

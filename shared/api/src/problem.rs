@@ -6,6 +6,7 @@ use utoipa::openapi::{RefOr, Schema};
 
 use crate::error::{ApiError, Code, Violation};
 use crate::openapi::schema;
+use crate::organization::OrganizationBody;
 use crate::quota::QuotaBody;
 
 /// A failure, as a problem document (RFC 9457).
@@ -50,6 +51,10 @@ pub(crate) struct Problem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = QuotaBody, required = false)]
     quota: Option<QuotaBody>,
+    /// The organisations that would lose their last owner; present only with `LAST_OWNER`.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(value_type = Vec<OrganizationBody>, required = false, min_items = 1, max_items = 1000)]
+    organizations: &'a [OrganizationBody],
 }
 
 fn constant_false() -> RefOr<Schema> {
@@ -68,6 +73,7 @@ impl<'a> Problem<'a> {
             request_id,
             errors: &error.violations,
             quota: error.quota.as_deref().copied(),
+            organizations: &error.organizations,
         }
     }
 }

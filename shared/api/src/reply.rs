@@ -73,7 +73,7 @@ impl<T> Reply<T> {
         }
     }
 
-    /// A response with the status 202: an email follows.
+    /// A response with the status 202.
     pub fn accepted(data: T) -> Self {
         Self {
             status: StatusCode::ACCEPTED,

@@ -65,6 +65,7 @@ impl AppState {
             throttle: config.throttle,
             quotas: config.quotas,
             audit_retention: config.audit_retention,
+            deletion_delay: config.deletion_delay,
             passwords: config.passwords,
             requires_verified_email: config.requires_verified_email,
         };

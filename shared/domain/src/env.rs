@@ -55,6 +55,8 @@ pub struct Limits {
     pub quotas: Option<Quotas>,
     /// How long the audit log keeps events, to the day.
     pub audit_retention: Duration,
+    /// The time from the request to delete an account until its deletion.
+    pub deletion_delay: Duration,
     /// The requirements on a new password.
     pub passwords: Policy,
     /// Whether a user whose email is not verified can use only their own account.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::access_tokens::Scope;
+use crate::id::TenantId;
 use crate::security::SecurityEvent;
 use crate::text::Rejection;
 use crate::usage::Usage;
@@ -56,6 +57,9 @@ pub enum Error {
     /// Registration: another account has this email.
     #[error("an account with this email exists")]
     EmailTaken,
+    /// These organisations, with their names, would lose their last owner.
+    #[error("{} organisations would lose their last owner", .0.len())]
+    LastOwner(Vec<(TenantId, String)>),
     /// The resource does not exist in the caller's tenant.
     #[error("not found")]
     NotFound,
@@ -137,6 +141,7 @@ impl Error {
             | Self::InvalidMailToken
             | Self::SameEmail
             | Self::EmailNotVerified
+            | Self::LastOwner(_)
             | Self::NotFound
             | Self::PreconditionFailed
             | Self::ReauthenticationRequired

@@ -15,6 +15,7 @@ mod bytes;
 pub mod check;
 pub mod client;
 pub mod clock;
+pub mod deletion;
 pub mod dump;
 pub mod env;
 pub mod error;

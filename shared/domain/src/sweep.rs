@@ -1,4 +1,5 @@
-//! The sweep: removes expired keys, old audit events, and commit markers of processes that are gone.
+//! The sweep: removes expired keys, old audit events, deleted accounts with their data, and commit markers of processes
+//! that are gone.
 
 use std::time::Duration;
 
@@ -6,10 +7,13 @@ use kv::Key;
 use tokio::time::timeout;
 
 use crate::audit;
+use crate::deletion::execution::{self, Executed};
+use crate::deletion::removal;
 use crate::dump::progress;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::expiry::{self, DueEntry};
+use crate::id::UserId;
 use crate::scope::TenantScope;
 use crate::time::Timestamp;
 use crate::usage::store::Counted;
@@ -30,6 +34,10 @@ pub struct Swept {
     pub expired: usize,
     /// The number of removed audit events.
     pub audit_events: usize,
+    /// The number of deleted accounts.
+    pub deleted_accounts: usize,
+    /// The number of deletions of accounts that were postponed, because an organisation would lose its last owner.
+    pub postponed_deletions: usize,
     /// The number of removed commit markers.
     pub markers: usize,
     /// Whether the time ran out. The next sweep continues. The transaction that was cut off is not counted, even if it
@@ -37,8 +45,8 @@ pub struct Swept {
     pub cut_short: bool,
 }
 
-/// Removes all expired keys, and the audit events that are older than their retention, one batch per transaction. Stops
-/// after `time_budget`.
+/// Removes all expired keys, and the audit events that are older than their retention, one batch per transaction.
+/// Deletes the accounts whose deletion is due, and removes the data of deleted accounts. Stops after `time_budget`.
 ///
 /// Any number of processes may sweep concurrently, at any time. Batches conflict with each other and with a request
 /// that renews a lifetime, so a key is either renewed or removed.
@@ -80,6 +88,12 @@ impl Sweep<'_> {
             if let Err(error) = self.shard(shard).await {
                 self.fail(error);
             }
+        }
+        if let Err(error) = self.deletions().await {
+            self.fail(error);
+        }
+        if let Err(error) = self.removals().await {
+            self.fail(error);
         }
         let before = self.env.clock.now().minus(self.env.limits.audit_retention).as_days();
         for shard in 0..audit::keys::DAY_SHARDS {
@@ -133,6 +147,58 @@ impl Sweep<'_> {
                 Ok(batch)
             })
             .await
+    }
+
+    /// Deletes the accounts whose deletion is due.
+    async fn deletions(&mut self) -> Result<()> {
+        let (env, now) = (self.env, self.now);
+        let mut last = None;
+        loop {
+            let after = last.as_ref();
+            let due = env
+                .db
+                .run(|txn| async move { execution::due(&txn, now, after, BATCH).await })
+                .await?;
+            for entry in &due {
+                match execution::execute(env, entry).await {
+                    Ok(Executed::Deleted) => self.swept.deleted_accounts += 1,
+                    Ok(Executed::Postponed) => self.swept.postponed_deletions += 1,
+                    Ok(Executed::Obsolete) => {}
+                    Err(error) => self.fail(error),
+                }
+            }
+            if due.len() < BATCH {
+                return Ok(());
+            }
+            last = due.into_iter().next_back();
+        }
+    }
+
+    /// Removes the data of deleted accounts.
+    async fn removals(&mut self) -> Result<()> {
+        let env = self.env;
+        let mut last = None;
+        loop {
+            let after = last;
+            let users = env
+                .db
+                .run(|txn| async move { removal::in_progress(&txn, after, BATCH).await })
+                .await?;
+            for user in &users {
+                if let Err(error) = self.removal(*user).await {
+                    self.fail(error);
+                }
+            }
+            if users.len() < BATCH {
+                return Ok(());
+            }
+            last = users.last().copied();
+        }
+    }
+
+    async fn removal(&self, user: UserId) -> Result<()> {
+        while removal::continue_removal(self.env, user).await? {}
+        Ok(())
     }
 
     /// Removes the events of the days before `before` from the logs of a shard's tenants.

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::access_tokens::{AccessToken, LastUse, Scope, Scopes, TokenDigest, TokenRights};
 use domain::audit::{Action, Event};
+use domain::deletion::{DeletedAccount, Deletion};
 use domain::id::Id;
 use domain::logins::{Login, LoginExpiry, TokenFamily};
 use domain::mail_tokens::{Purpose, StoredToken};
@@ -18,7 +19,7 @@ use domain::tenants::{Kind, MemberRole, Membership, Tenant};
 use domain::text::Name;
 use domain::usage::{OwnLimits, Quota};
 use domain::users::profile::{AvatarDigest, Preferences, Profile, ProfileMember};
-use domain::users::{Email, FormerEmail, User};
+use domain::users::{Email, FormerEmail, PastEmail, User};
 use domain::{AccessTokenId, Address, LoginId, Role, SessionId, SystemRng, TenantId, Timestamp, UserAgent, UserId};
 use kv::{Key, Range};
 use proptest::prelude::*;
@@ -101,6 +102,11 @@ fn action() -> impl Strategy<Value = Action> {
         (name(), any::<usize>()).prop_map(|(operator, ended)| Action::Suspended { operator, ended }),
         name().prop_map(|operator| Action::Resumed { operator }),
         name().prop_map(|operator| Action::RecoveryLinkCreated { operator }),
+        time().prop_map(|due_at| Action::DeletionScheduled { due_at }),
+        Just(Action::DeletionCancelled),
+        (name(), time()).prop_map(|(operator, due_at)| Action::DeletionOrdered { operator, due_at }),
+        name().prop_map(|operator| Action::DeletionRevoked { operator }),
+        Just(Action::AccountDeleted),
         (name(), id()).prop_map(|(operator, ended)| Action::LoginRevoked { operator, ended }),
         (name(), any::<usize>()).prop_map(|(operator, ended)| Action::LoginsRevoked { operator, ended }),
         (name(), prop::sample::select(&Quota::ALL[..]), any::<Option<u64>>())
@@ -142,12 +148,14 @@ proptest! {
     fn users_round_trip(
         id in id::<UserId>(), email in email(), password_hash in hash(), first_name in prop::option::of(name()),
         last_name in prop::option::of(name()), created_at in time(), updated_at in time(),
-        email_verified_at in prop::option::of(time()),
+        email_verified_at in prop::option::of(time()), past in prop::collection::vec(email(), 0..3),
     ) {
         round_trips(&FormerEmail { user: id, expires_at: updated_at })?;
         let newer = NewerMembers::default();
+        let past_emails = past.into_iter().map(|email| PastEmail { email, forgotten_at: created_at }).collect();
         round_trips(&User {
-            id, email, email_verified_at, password_hash, first_name, last_name, created_at, updated_at, newer,
+            id, email, email_verified_at, past_emails, password_hash, first_name, last_name, created_at, updated_at,
+            newer,
         })?;
     }
 
@@ -283,6 +291,16 @@ proptest! {
     }
 
     #[test]
+    fn deletions_round_trip(
+        user in id::<UserId>(), requested_at in time(), due_at in time(), expires_at in time(),
+        operator in prop::option::of(name()),
+    ) {
+        let deleted = DeletedAccount { user, requested_at, deleted_at: due_at, operator: operator.clone(), expires_at };
+        round_trips(&deleted)?;
+        round_trips(&Deletion { user, requested_at, due_at, operator, newer: NewerMembers::default() })?;
+    }
+
+    #[test]
     fn sessions_round_trip(
         id in id::<SessionId>(), tenant in id::<TenantId>(), owner in id::<UserId>(), name in name(),
         workspace_path in path(), created_at in time(), updated_at in time(), version: u64,
@@ -303,6 +321,7 @@ proptest! {
             domain::logins::keys::login(user, login),
             domain::users::profile::keys::profile(user),
             domain::access_tokens::keys::token(user, token),
+            domain::deletion::keys::deletion(user),
         ];
         let index = domain::users::keys::by_email(&email);
         for (key, foreign) in all(one).iter().zip(all(other).iter()) {

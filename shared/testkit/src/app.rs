@@ -160,6 +160,7 @@ impl TestApp {
                     ..Quotas::default()
                 }),
                 audit_retention: Duration::from_secs(365 * 86_400),
+                deletion_delay: Duration::from_secs(14 * 86_400),
                 passwords: Policy::BASIC,
                 requires_verified_email: false,
             },
@@ -307,7 +308,8 @@ impl TestApp {
         entries
     }
 
-    fn actor(&self, signed_in: SignedIn) -> Actor {
+    /// The actor with this login, which an operation below HTTP has returned.
+    pub fn actor(&self, signed_in: SignedIn) -> Actor {
         let lifetime = signed_in.login.expires_at.since(signed_in.at).as_secs();
         let mut actor = Actor {
             token: String::new(),

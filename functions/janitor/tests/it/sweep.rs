@@ -57,10 +57,17 @@ async fn a_refreshed_login_is_kept_until_its_new_expiry() {
 }
 
 #[tokio::test]
-async fn the_rest_of_an_ended_login_is_swept_after_its_original_expiry() {
+async fn an_ended_login_leaves_no_entry_and_the_rest_of_an_older_version_is_swept() {
     let app = start();
     let alice = app.register("alice@example.com").await;
+    let login = &alice.signed_in.login;
     logins::ops::log_out(&app.env, &alice.caller()).await.unwrap();
+    assert_eq!(expiry_index(&app.env).await, []);
+
+    // Earlier versions removed the login alone.
+    let old = app.sign_in(&alice).await.signed_in.login;
+    let key = &keys::login(login.user, old.id);
+    app.env.db.run(|txn| async move { txn.clear(key) }).await.unwrap();
     assert_eq!(expiry_index(&app.env).await.len(), 1);
     app.clock.advance(IDLE + MARGIN);
     assert_eq!(sweep(&app.env).await["expired"], 1);

@@ -4,6 +4,7 @@
 
 mod account;
 mod avatar;
+mod deletion;
 mod exact;
 mod front_doors;
 mod legacy;

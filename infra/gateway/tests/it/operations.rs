@@ -217,6 +217,10 @@ pub fn operations() -> Vec<Operation> {
             .with_body(|who| Content::json(&json!({ "name": who.text, "scopes": ["sessions:read"] }))),
         get("/users/me/tokens", OWN_ACCOUNT),
         delete("/users/me/tokens/{id}", OWN_ACCOUNT).with_id_of(AccessToken),
+        post("/users/me/deletion", OWN_ACCOUNT, 202)
+            .with_body(|who| Content::json(&json!({ "password": who.password }))),
+        get("/users/me/deletion", OWN_ACCOUNT),
+        delete("/users/me/deletion", OWN_ACCOUNT),
         get("/auth/logins", OWN_ACCOUNT),
         delete("/auth/logins/{id}", OWN_ACCOUNT).with_id_of(Login),
         post("/sessions", WRITE_TENANT, 201)

@@ -47,6 +47,15 @@ impl<'a> Prepared<'a> {
             let upload = app.put("/v5/users/me/avatar").by(&actor).content(&picture());
             upload.send().await.ok();
         }
+        if (&operation.method, operation.path) == (&Method::DELETE, "/users/me/deletion") {
+            let body = json!({ "password": "password123" });
+            app.post("/v5/users/me/deletion")
+                .by(&actor)
+                .json(&body)
+                .send()
+                .await
+                .accepted();
+        }
         let mut person = Person {
             new_email: format!("new-{number}@example.com"),
             email,

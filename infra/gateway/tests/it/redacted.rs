@@ -33,6 +33,7 @@ fn config(tokens: &jwt::Settings) -> Config {
         quotas: None,
         audit_retention: Duration::ZERO,
         requires_verified_email: false,
+        deletion_delay: Duration::ZERO,
         mail: Mail::default(),
         sweep_interval: None,
         trusted_proxies: 0,

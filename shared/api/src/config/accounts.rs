@@ -20,6 +20,11 @@ pub(super) fn login(vars: &Variables<'_>) -> Result<Lifetime, ConfigError> {
     })
 }
 
+pub(super) fn deletion_delay(vars: &Variables<'_>) -> Result<Duration, ConfigError> {
+    let days = vars.number("ACCOUNT_DELETION_DAYS", 1..=365)?;
+    Ok(Duration::from_secs(days.unwrap_or(14) * DAY_SECONDS))
+}
+
 pub(super) fn passwords(vars: &Variables<'_>) -> Result<Policy, ConfigError> {
     let policy = match vars.text("PASSWORD_POLICY")?.as_deref() {
         None => Policy::default(),
@@ -95,6 +100,18 @@ mod tests {
             .to_string();
         assert!(
             error.starts_with("LOGIN_TTL_SECONDS must be a whole number from 60"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn an_account_is_deleted_fourteen_days_after_the_request() {
+        let days = |pairs: &[_]| deletion_delay(&Variables::of(pairs)).map(|delay| delay.as_secs() / DAY_SECONDS);
+        assert_eq!(days(&[]).unwrap(), 14);
+        assert_eq!(days(&[("ACCOUNT_DELETION_DAYS", "30")]).unwrap(), 30);
+        let error = days(&[("ACCOUNT_DELETION_DAYS", "0")]).unwrap_err().to_string();
+        assert!(
+            error.starts_with("ACCOUNT_DELETION_DAYS must be a whole number from 1"),
             "{error}"
         );
     }

@@ -81,6 +81,8 @@ codes! {
     NotFound = "NOT_FOUND", NOT_FOUND, "Not found";
     /// Another account has this email.
     EmailTaken = "EMAIL_TAKEN", CONFLICT, "Email already registered";
+    /// Organisations would lose their last owner.
+    LastOwner = "LAST_OWNER", CONFLICT, "An organisation would lose its last owner";
     /// The resource's version does not meet the request's preconditions.
     PreconditionFailed = "PRECONDITION_FAILED", PRECONDITION_FAILED, "The resource has another version";
     /// The idempotency key belongs to another request.

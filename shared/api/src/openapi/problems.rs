@@ -34,6 +34,7 @@ problems! {
     Forbidden
     InvalidCredentials
     InvalidRefreshToken
+    LastOwner
     NotFound
     OriginNotAllowed
     QuotaExceeded
@@ -128,6 +129,7 @@ pub(super) fn response(codes: &[Code]) -> Response {
     let members = match codes {
         [Code::ValidationFailed] => members.required("errors"),
         [Code::QuotaExceeded] => members.required("quota"),
+        [Code::LastOwner] => members.required("organizations"),
         _ => members,
     };
     let schema = AllOfBuilder::new()
@@ -191,6 +193,10 @@ fn sample(code: Code) -> ApiError {
         Code::NotFound => Error::NotFound.into(),
         Code::EmailTaken => Error::EmailTaken.into(),
         Code::EmailNotVerified => Error::EmailNotVerified.into(),
+        Code::LastOwner => {
+            let id = domain::id::Id::from_uuid(uuid::uuid!("0190d0a0-7c3e-7a11-8f3e-0123456789ab"));
+            Error::LastOwner(vec![(id, "Example Inc.".to_owned())]).into()
+        }
         Code::PreconditionFailed => Error::PreconditionFailed.into(),
         Code::IdempotencyMismatch => Error::IdempotencyMismatch.into(),
         Code::TooManyAttempts => {

@@ -1,6 +1,7 @@
 //! The schemas that several functions use. Their types have no values: wire types refer to them with `value_type`.
 
 use domain::page::{self, Limit};
+use domain::password;
 use domain::tenants::Kind;
 use domain::text::NAME_MAX;
 use domain::users;
@@ -107,6 +108,12 @@ schemas! {
 
     /// A user's role in a tenant.
     Role = text().enum_values(Some(domain::Role::NAMES.iter().copied()));
+
+    /// An existing password.
+    Password = formatted("password")
+        .description(Some("A password of at most 1,024 bytes."))
+        .max_length(Some(password::MAX_BYTES))
+        .examples(["password123"]);
 
     /// The largest number of entries in a page.
     PageLimit = ObjectBuilder::new()

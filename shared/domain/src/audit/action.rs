@@ -147,6 +147,16 @@ actions! {
         /// The number of logins that were alive.
         ended: usize
     },
+    /// The user scheduled the deletion of their account.
+    "user.deletion_scheduled" => DeletionScheduled {
+        /// From when on the account may be deleted.
+        due_at: Timestamp
+    },
+    /// The user cancelled the deletion of their account.
+    "user.deletion_cancelled" => DeletionCancelled,
+    /// The account of a member was deleted. Only the audit logs of organisations have this event: the user's own log is
+    /// deleted, too.
+    "user.deleted" => AccountDeleted,
     /// A session was created.
     "session.created" => SessionCreated {
         /// The session.
@@ -171,6 +181,18 @@ actions! {
     },
     /// An operator ended the suspension of the user.
     "user.resumed" => Resumed {
+        /// The operator.
+        operator: Name
+    },
+    /// An operator scheduled the deletion of the user's account.
+    "user.deletion_ordered" => DeletionOrdered {
+        /// The operator.
+        operator: Name,
+        /// From when on the account may be deleted.
+        due_at: Timestamp
+    },
+    /// An operator cancelled the deletion of the user's account.
+    "user.deletion_revoked" => DeletionRevoked {
         /// The operator.
         operator: Name
     },
@@ -235,6 +257,8 @@ impl Action {
             Self::Suspended { operator, .. }
             | Self::Resumed { operator }
             | Self::RecoveryLinkCreated { operator }
+            | Self::DeletionOrdered { operator, .. }
+            | Self::DeletionRevoked { operator }
             | Self::LoginRevoked { operator, .. }
             | Self::LoginsRevoked { operator, .. }
             | Self::LimitChanged { operator, .. }

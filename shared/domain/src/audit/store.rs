@@ -25,6 +25,18 @@ pub fn add_for_no_account(txn: &Txn, absent: UserId, event: &Event) -> Result<()
     Ok(txn.set(&keys::no_account(absent), &record::encode(event)?)?)
 }
 
+/// Removes the last event of [`add_for_no_account`] for this absent user, unless another one has replaced it.
+pub(crate) async fn remove_for_no_account(txn: &Txn, absent: UserId) -> Result<()> {
+    let key = keys::no_account(absent);
+    if let Some(value) = txn.get(&key).await? {
+        let event: Event = record::decode(&value)?;
+        if event.user == Some(absent) {
+            txn.clear(&key)?;
+        }
+    }
+    Ok(())
+}
+
 /// An event as it is stored. Decoding takes time, so a long list does it in steps.
 pub struct Stored {
     /// The event's position.

@@ -1,10 +1,14 @@
 //! The rules for one entry, and for the entries that must exist because of it.
 
+mod deletions;
+mod memberships;
+
 use kv::{Entry, Key, Txn};
 
 use crate::access_tokens::ops::Created;
 use crate::access_tokens::{self, AccessToken, TokenRights};
 use crate::audit::{self, Event};
+use crate::deletion::DeletedAccount;
 use crate::error::{Error, Result};
 use crate::expiry;
 use crate::id::{LoginId, MailId, TenantId, UserId};
@@ -109,6 +113,8 @@ impl Check<'_> {
             Place::MailToken(user) => self.mail_token(user).await,
             Place::Login(user, id) => self.login(user, id).await,
             Place::Membership(user, tenant) => self.membership(user, tenant).await,
+            Place::Deletion(user) => self.deletion(user).await,
+            Place::Member(user) => self.member(user).await,
             Place::Profile(user) => self.profile(user).await,
             Place::AccessToken(user, id) => self.access_token(user, id).await,
             Place::TokenRights => self.token_rights().await,
@@ -182,6 +188,9 @@ impl Check<'_> {
                 self.decode::<Suppression>();
                 Ok(())
             }
+            Place::ScheduledDeletion(due_at, user) => self.scheduled_deletion(due_at, user).await,
+            Place::Removal(user) => self.removal(user).await,
+            Place::DeletedAccount(user) => self.deleted_account(user).await,
             Place::Expiry(expiry, key) => self.expiry(expiry, &key).await,
             Place::AuditDay(day, tenant) => self.audit_day(day, tenant).await,
             Place::NoAccount => {
@@ -231,23 +240,6 @@ impl Check<'_> {
         }
         let has_user = self.exists(&users::keys::user(user)).await?;
         self.expect(has_user, "its user does not exist");
-        Ok(())
-    }
-
-    async fn membership(&mut self, user: UserId, tenant: TenantId) -> Result<()> {
-        let Some(membership) = self.decode::<Membership>() else {
-            return Ok(());
-        };
-        let is_right = membership.user == user && membership.tenant == tenant;
-        self.expect(is_right, "it is another membership's record");
-        let stored = self.find::<User>(&users::keys::user(user)).await?;
-        self.expect(stored.is_some(), "its user does not exist");
-        let has_tenant = self.exists(&tenants::keys::tenant(scope(tenant))).await?;
-        self.expect(has_tenant, "its tenant does not exist");
-        if let Some(Ok(user)) = stored {
-            let agrees = user.email_verified_at == membership.email_verified_at;
-            self.expect(agrees, "its user's email was verified at another time");
-        }
         Ok(())
     }
 
@@ -435,6 +427,9 @@ impl Check<'_> {
             Some(Place::MailToken(_)) => record::decode::<StoredToken>(&value).map(|token| token.expires_at),
             Some(Place::FormerEmail(_)) => record::decode::<FormerEmail>(&value).map(|former| former.expires_at),
             Some(Place::Recipient(day)) => Ok(mail::keys::recipient_expiry(day)),
+            Some(Place::DeletedAccount(_)) => {
+                record::decode::<DeletedAccount>(&value).map(|account| account.expires_at)
+            }
             Some(Place::DeadLetter(_)) => record::decode::<Mail>(&value).map(|letter| letter.expires_at),
             _ => {
                 self.problem("its key is of a kind that does not expire");

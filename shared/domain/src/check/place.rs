@@ -23,7 +23,11 @@ pub(super) enum Place {
     TokenRights,
     /// A user's copy of a picture.
     Avatar(AvatarDigest, UserId),
+    /// The scheduled deletion of an account.
+    Deletion(UserId),
     Tenant(TenantId),
+    /// An entry in the index of an organisation's members.
+    Member(UserId),
     Event,
     SessionIndex(SessionId),
     SearchText(SessionId),
@@ -47,6 +51,12 @@ pub(super) enum Place {
     Recipient(i64),
     /// Why nothing is sent to an address.
     Suppression,
+    /// An entry in the index of scheduled deletions: the time in milliseconds, and the user.
+    ScheduledDeletion(i64, UserId),
+    /// The removal of a deleted account's data.
+    Removal(UserId),
+    /// A deleted account.
+    DeletedAccount(UserId),
     /// An entry of the expiry index: the expiry in milliseconds, and the key that expires.
     Expiry(i64, Key),
     /// The day and the tenant.
@@ -112,6 +122,7 @@ impl Place {
                 [Element::Uuid(mail)] => Some(Self::DeadLetter(MailId::from_uuid(*mail))),
                 _ => None,
             },
+            "deletions" => Self::of_deletions(rest),
             "recipients" => match rest {
                 [Element::Bytes(digest), Element::Int(day)] if digest.len() == 32 => Some(Self::Recipient(*day)),
                 _ => None,
@@ -159,6 +170,9 @@ impl Place {
                 };
                 is_right.then(|| Self::MailToken(UserId::from_uuid(*user)))
             }
+            [Element::Uuid(user), kind] if text(kind) == Some("deletion") => {
+                Some(Self::Deletion(UserId::from_uuid(*user)))
+            }
             [Element::Uuid(user), kind, Element::Uuid(id)] => {
                 let user = UserId::from_uuid(*user);
                 match text(kind)? {
@@ -168,6 +182,18 @@ impl Place {
                     _ => None,
                 }
             }
+            _ => None,
+        }
+    }
+
+    fn of_deletions(rest: &[Element<'_>]) -> Option<Self> {
+        let (kind, rest) = rest.split_first()?;
+        match (text(kind)?, rest) {
+            ("scheduled", [Element::Int(due_at), Element::Uuid(user)]) => {
+                Some(Self::ScheduledDeletion(*due_at, UserId::from_uuid(*user)))
+            }
+            ("removals", [Element::Uuid(user)]) => Some(Self::Removal(UserId::from_uuid(*user))),
+            ("done", [Element::Uuid(user)]) => Some(Self::DeletedAccount(UserId::from_uuid(*user))),
             _ => None,
         }
     }
@@ -182,6 +208,7 @@ impl Place {
         match (text(kind)?, rest) {
             ("audit", [Element::Versionstamp(_)]) => Some(Self::Event),
             ("sessions", [Element::Uuid(session)]) => Some(Self::SessionIndex(SessionId::from_uuid(*session))),
+            ("members", [Element::Uuid(user)]) => Some(Self::Member(UserId::from_uuid(*user))),
             ("search", [Element::Uuid(session)]) => Some(Self::SearchText(SessionId::from_uuid(*session))),
             ("idempotency", [Element::Uuid(user), operation, Element::Bytes(_)]) => {
                 let user = UserId::from_uuid(*user);
@@ -281,6 +308,8 @@ mod tests {
             Key::of(&("audit", "no_account", 256)),
             Key::of(&("suppressions", &b"x"[..])),
             Key::of(&("ready", 1)),
+            Key::of(&("deletions", "scheduled", id)),
+            Key::of(&("deletions", "other", id)),
             Key::of(&("elsewhere", 1)),
             Key::from_bytes([0xfe]),
         ] {

@@ -8,8 +8,8 @@
 //! - A key that may be written again is overwritten, and each write names the previous expiry ([`ExpiryChange::from`]),
 //!   or it is removed together with its entry ([`remove`]). Otherwise the old entry would end the next record before
 //!   its time.
-//! - A key that is never written again, such as a login's, may be removed without its entry. The entry then points to
-//!   nothing, and the sweep removes it.
+//! - A key that is never written again may be removed without its entry. The entry then points to nothing, and the
+//!   sweep removes it. Earlier versions ended logins in this way.
 
 mod keys;
 

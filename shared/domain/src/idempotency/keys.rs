@@ -18,6 +18,16 @@ pub fn request(scope: TenantScope, user: UserId, operation: &str, key: &Idempote
     tenants::keys::tenant(scope).child(&("idempotency", user.uuid(), operation, &digest[..]))
 }
 
+/// The prefix of the outcomes of a user's requests in a tenant.
+pub(crate) fn of_user(scope: TenantScope, user: UserId) -> Key {
+    tenants::keys::tenant(scope).child(&("idempotency", user.uuid()))
+}
+
+/// The prefix of the outcomes of registrations.
+pub(crate) fn registrations() -> Key {
+    Key::of(&("idempotency", "register"))
+}
+
 /// The outcome of a registration with this email and this idempotency key.
 pub fn registration(email: &Email, key: &IdempotencyKey) -> Key {
     // An address contains no line break, so different pairs have different inputs.
@@ -26,7 +36,7 @@ pub fn registration(email: &Email, key: &IdempotencyKey) -> Key {
         .chain_update("\n")
         .chain_update(key.as_str())
         .finalize();
-    Key::of(&("idempotency", "register", &digest[..]))
+    registrations().child(&(&digest[..],))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use kv::{Key, Txn};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::expiry::{self, ExpiryChange};
 use crate::record::{self, Record};
 use crate::scope::TenantScope;
@@ -120,6 +120,24 @@ pub(crate) fn decode<T: Record>(value: &[u8]) -> Result<(Timestamp, T)> {
 /// The expiry of a stored outcome.
 pub(crate) fn stored_expiry<T: Record>(value: &[u8]) -> Result<Timestamp> {
     Ok(decode::<T>(value)?.0)
+}
+
+/// The expiry of the stored outcome of any operation.
+pub(crate) fn expiry_of_any(value: &[u8]) -> Result<Timestamp> {
+    #[derive(Deserialize)]
+    struct Envelope {
+        data: Expiry,
+    }
+    #[derive(Deserialize)]
+    struct Expiry {
+        until: Timestamp,
+    }
+    let envelope: Envelope = serde_json::from_slice(value).map_err(|error| Error::Corrupt {
+        kind: "idempotency record",
+        // Without the text of the error, which may quote the value.
+        why: format!("it is not JSON with an expiry, at column {}", error.column()),
+    })?;
+    Ok(envelope.data.until)
 }
 
 /// The place in the store for a request's outcome.

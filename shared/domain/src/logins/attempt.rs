@@ -78,7 +78,7 @@ impl Attempt<'_> {
 
     /// Settles an attempt with a wrong password: it stays counted, and the account's audit log gets an event, one for
     /// many attempts. Without a `user`, the owner of the email, the event is written elsewhere, so that both cases do
-    /// the same work.
+    /// the same work. If the account was deleted meanwhile, nothing is written: no data of it may appear again.
     pub(crate) async fn reject(
         self,
         user: Option<UserId>,
@@ -93,7 +93,9 @@ impl Attempt<'_> {
             .db
             .reading_from(snapshot)
             .run(|txn| async move {
-                let Some(counters) = self.counters(&txn, now).await? else {
+                let looked_up = user.unwrap_or_else(|| self.absent());
+                let (counters, account) = try_join!(self.counters(&txn, now), users::store::find(&txn, looked_up))?;
+                let Some(counters) = counters.filter(|_| user.is_none() || account.is_some()) else {
                     return Ok(());
                 };
                 let unreported = counters.fail(&txn, reservation)?;
@@ -128,15 +130,23 @@ impl Attempt<'_> {
         let Some(attempts) = unreported else {
             return Ok(());
         };
-        let (login, absent) = match self.target {
-            Target::Email { email, .. } => (None, users::store::absent_id(email)),
-            Target::Caller(caller) => (Some(caller.login()?), caller.user()),
+        let login = match self.target {
+            Target::Email { .. } => None,
+            Target::Caller(caller) => Some(caller.login()?),
         };
         let action = Action::LoginRefused { attempts };
-        let event = Event::of(user.unwrap_or(absent), login, self.client, now, action);
+        let event = Event::of(user.unwrap_or_else(|| self.absent()), login, self.client, now, action);
         match user {
             Some(user) => audit::store::add(txn, TenantScope::own(user), &event),
-            None => audit::store::add_for_no_account(txn, absent, &event),
+            None => audit::store::add_for_no_account(txn, self.absent(), &event),
+        }
+    }
+
+    /// The user in place of one who does not exist.
+    fn absent(self) -> UserId {
+        match self.target {
+            Target::Email { email, .. } => users::store::absent_id(email),
+            Target::Caller(caller) => caller.user(),
         }
     }
 }

@@ -66,12 +66,17 @@ pub async fn log_in(
         target: Target::Email { email, device },
     };
     let mut earlier = None;
+    let mut was_found = false;
     loop {
         let BegunAttempt {
             account,
             reservation,
             snapshot,
         } = begin(attempt, email, earlier).await?;
+        if was_found && account.is_none() {
+            // The account was deleted after the right password. Its address must not appear in a counter again.
+            return Err(Error::InvalidCredentials);
+        }
         let hash = account.as_ref().map(|account| &account.user.password_hash);
         let verdict = env.hasher.verify(&admission, password, hash).await?;
         let (account, rehashed) = match (verdict, account) {
@@ -93,6 +98,7 @@ pub async fn log_in(
         // The password was changed, or its hash renewed, while the old one was verified. Verify again, as the same
         // attempt.
         earlier = reservation;
+        was_found = true;
     }
 }
 
@@ -216,7 +222,7 @@ fn make_room(txn: &Txn, mut logins: Vec<Login>, new: &Login, client: &Client) ->
     logins.sort_by_key(|login| (login.is_alive(now), login.used_at));
     let surplus = (logins.len() + 1).saturating_sub(MAX_LOGINS);
     for login in logins.iter().take(surplus) {
-        store::end(txn, login.user, login.id)?;
+        store::end(txn, login)?;
         if login.is_alive(now) {
             let evicted = Action::LoginEvicted { ended: login.id };
             let event = Event::of(new.user, Some(new.id), client, now, evicted);
@@ -281,7 +287,7 @@ async fn exchange(env: &Env, client: &Client, token: &RefreshToken) -> Result<Si
                 Presented::Foreign => return Ok(Refreshed::Rejected(Some(SecurityEvent::InvalidToken))),
                 Presented::Stolen => {
                     txn.use_reserve();
-                    store::end(&txn, login.user, login.id)?;
+                    store::end(&txn, &login)?;
                     audit::store::add(&txn, scope, stolen)?;
                     if env.outbox.is_open() {
                         let message = Message::ReuseDetected(Source::of(client, now));
@@ -344,10 +350,10 @@ pub async fn log_out(env: &Env, caller: &Caller) -> Result<()> {
         .in_tenant_then(
             caller,
             Permission::ManageAccount,
-            |_, _| async { Ok(()) },
-            |txn, scope, ()| {
+            |txn, _| async move { store::find(&txn, caller.user(), caller.login()?).await },
+            |txn, scope, login| {
                 txn.use_reserve();
-                store::end(txn, caller.user(), caller.login()?)?;
+                store::end(txn, &login.ok_or(Error::Revoked)?)?;
                 audit::store::add(txn, scope, event)
             },
         )
@@ -388,7 +394,7 @@ pub async fn log_out_with_token(env: &Env, client: &Client, token: &RefreshToken
                 TokenStatus::Current | TokenStatus::Superseded => (closed, None),
             };
             txn.use_reserve();
-            store::end(&txn, login.user, login.id)?;
+            store::end(&txn, &login)?;
             audit::store::add(&txn, scope, event)?;
             // A theft is rare, so that only it pays for reading the account.
             if security.is_some()
@@ -438,7 +444,7 @@ pub async fn end(env: &Env, caller: &Caller, id: LoginId) -> Result<()> {
                 return Err(Error::NotFound);
             };
             txn.use_reserve();
-            store::end(txn, login.user, login.id)?;
+            store::end(txn, &login)?;
             audit::store::add(txn, scope, event)
         },
     )
@@ -469,7 +475,7 @@ pub async fn log_out_everywhere(env: &Env, caller: &Caller) -> Result<usize> {
 pub(crate) fn end_all(txn: &Txn, caller: &Caller, logins: impl IntoIterator<Item = Login>) -> Result<usize> {
     let mut alive = 0;
     for login in logins {
-        store::end(txn, login.user, login.id)?;
+        store::end(txn, &login)?;
         alive += usize::from(login.is_alive(caller.at()));
     }
     Ok(alive)

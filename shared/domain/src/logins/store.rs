@@ -59,8 +59,10 @@ fn write(txn: &Txn, login: &Login, old: Option<&Login>) -> Result<()> {
     expiry::update(txn, &key, change)
 }
 
-/// Ends the login. Its entry in the expiry index stays, which is harmless because no login is stored under the id
-/// again.
-pub fn end(txn: &Txn, user: UserId, id: LoginId) -> Result<()> {
-    Ok(txn.clear(&keys::login(user, id))?)
+/// Ends a login that [`find`] or [`list`] has returned.
+pub fn end(txn: &Txn, login: &Login) -> Result<()> {
+    let key = keys::login(login.user, login.id);
+    // The entry contains the user's id, which must not outlive the account.
+    expiry::remove(txn, &key, login.expires_at)?;
+    Ok(txn.clear(&key)?)
 }

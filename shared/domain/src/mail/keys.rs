@@ -29,6 +29,11 @@ pub(super) fn no_account(absent: UserId) -> Key {
     Key::of(&("outbox", "no_account", i64::from(shard)))
 }
 
+/// The emails of all shards.
+pub(crate) fn all() -> Range {
+    Range::below(&Key::of(&("outbox",)))
+}
+
 /// The emails of a shard that are to be sent at `now` or earlier.
 pub(super) fn due(shard: u8, now: Timestamp) -> Range {
     let prefix = shard_prefix(shard);
@@ -37,7 +42,12 @@ pub(super) fn due(shard: u8, now: Timestamp) -> Range {
 
 /// The counter of the emails to this address on this day. The digest is SHA-256, as in the counters of attempts.
 pub(super) fn recipient(email: &Email, day: i64) -> Key {
-    Key::of(&("recipients", &Sha256::digest(email.as_str())[..], day))
+    recipient_days(email).child(&(day,))
+}
+
+/// The prefix of the counters of the emails to this address.
+pub(super) fn recipient_days(email: &Email) -> Key {
+    Key::of(&("recipients", &Sha256::digest(email.as_str())[..]))
 }
 
 /// When the counter of a day is not needed any more.
@@ -46,7 +56,7 @@ pub(crate) fn recipient_expiry(day: i64) -> Timestamp {
 }
 
 /// The dead letters, in order of creation.
-pub(super) fn dead_letters() -> Key {
+pub(crate) fn dead_letters() -> Key {
     Key::of(&("dead_letters",))
 }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::client::{Address, Client};
-use crate::id::MailId;
+use crate::id::{MailId, UserId};
 use crate::mail_tokens::MailToken;
 use crate::record::{NewerMembers, Record, keeps_newer_members};
 use crate::time::Timestamp;
@@ -78,6 +78,14 @@ pub enum Message {
     /// The account has this address again; a link to choose a new password.
     #[serde(rename = "email.change_undone")]
     EmailChangeUndone(Link),
+    /// The account is to be deleted.
+    #[serde(rename = "account.deletion_scheduled")]
+    DeletionScheduled {
+        /// The request, without an address if an operator made it.
+        source: Source,
+        /// From when on the account may be deleted.
+        due_at: Timestamp,
+    },
 }
 
 impl Message {
@@ -88,7 +96,8 @@ impl Message {
             | Self::NewDevice(_)
             | Self::ReuseDetected(_)
             | Self::ReplaysRejected(_)
-            | Self::AccessTokenCreated(_) => None,
+            | Self::AccessTokenCreated(_)
+            | Self::DeletionScheduled { .. } => None,
             Self::VerifyEmail(link)
             | Self::RecoverPassword(link)
             | Self::ConfirmEmail(link)
@@ -105,7 +114,8 @@ impl Message {
             | Self::NewDevice(_)
             | Self::ReuseDetected(_)
             | Self::ReplaysRejected(_)
-            | Self::AccessTokenCreated(_) => self,
+            | Self::AccessTokenCreated(_)
+            | Self::DeletionScheduled { .. } => self,
             Self::VerifyEmail(link) => Self::VerifyEmail(without(link)),
             Self::RecoverPassword(link) => Self::RecoverPassword(without(link)),
             Self::ConfirmEmail(link) => Self::ConfirmEmail(without(link)),
@@ -128,6 +138,23 @@ pub struct Link {
 }
 
 impl Message {
+    /// Whether the email is about an account, and pointless without it.
+    fn is_about_account(&self) -> bool {
+        match self {
+            Self::PasswordChanged(_)
+            | Self::NewDevice(_)
+            | Self::ReuseDetected(_)
+            | Self::ReplaysRejected(_)
+            | Self::AccessTokenCreated(_)
+            | Self::VerifyEmail(_)
+            | Self::RecoverPassword(_)
+            | Self::ConfirmEmail(_)
+            | Self::EmailChanged(_)
+            | Self::EmailChangeUndone(_)
+            | Self::DeletionScheduled { .. } => true,
+        }
+    }
+
     /// The kind of the email, such as `password.changed`.
     pub fn kind(&self) -> String {
         let stored = serde_json::to_value(self).unwrap_or_default();
@@ -209,6 +236,15 @@ impl Mail {
         Self {
             expires_at,
             ..Self::notification(id, to, message, now)
+        }
+    }
+
+    /// Whether it is about the account of this user, given the addresses that no other account has. A token names its
+    /// user; without one, the recipient tells.
+    pub(crate) fn is_about(&self, user: UserId, emails: &[&Email]) -> bool {
+        match self.message.link().and_then(|link| link.token.as_ref()) {
+            Some(token) => token.user() == user,
+            None => emails.contains(&&self.to) && self.message.is_about_account(),
         }
     }
 

@@ -54,6 +54,19 @@ pub(crate) fn put_again(txn: &Txn, letter: Mail, now: Timestamp) -> Result<()> {
     put(txn, &mail, now)
 }
 
+/// Removes up to `limit` counters of the emails to this address, and returns their number.
+pub(crate) async fn remove_recipient(txn: &Txn, to: &Email, limit: usize) -> Result<usize> {
+    let prefix = keys::recipient_days(to);
+    let (range, order) = (Range::below(&prefix), Order::Ascending);
+    let entries = txn.range(&Query { range, order, limit }).await?.entries;
+    for entry in &entries {
+        let (day,) = entry.key.unpack_after(&prefix)?;
+        expiry::remove(txn, &entry.key, keys::recipient_expiry(day))?;
+        txn.clear(&entry.key)?;
+    }
+    Ok(entries.len())
+}
+
 /// The keys of up to `limit` emails of a shard that are due, oldest first.
 pub(super) async fn due(txn: &Txn, shard: u8, now: Timestamp, after: Option<&Key>, limit: usize) -> Result<Vec<Key>> {
     let mut range = keys::due(shard, now);

@@ -117,6 +117,11 @@ impl Tokens {
             .filter(move |stored| stored.purpose == purpose && stored.is_alive(now))
     }
 
+    /// The addresses that the tokens are for.
+    pub(crate) fn emails(&self) -> impl Iterator<Item = &Email> {
+        self.0.iter().map(|stored| &stored.email)
+    }
+
     /// The address that the user has asked to make the account's, and that has not confirmed it yet.
     pub fn pending_email(&self, now: Timestamp) -> Option<&Email> {
         self.alive(Purpose::EmailChange, now).next().map(|stored| &stored.email)

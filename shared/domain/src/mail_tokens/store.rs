@@ -55,6 +55,11 @@ pub(crate) fn remove(txn: &Txn, token: &StoredToken) -> Result<()> {
     expiry::remove(txn, &key, token.expires_at)
 }
 
+/// Removes all tokens of a user.
+pub(crate) fn remove_all(txn: &Txn, tokens: &Tokens) -> Result<()> {
+    tokens.0.iter().try_for_each(|token| remove(txn, token))
+}
+
 /// Removes the tokens that would change the password or the email: a thief of the account, or of a mailbox, may have
 /// requested them.
 pub(crate) fn remove_changes(txn: &Txn, tokens: &Tokens) -> Result<()> {

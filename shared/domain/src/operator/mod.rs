@@ -3,6 +3,7 @@
 //! An operation changes one user or tenant in one transaction, which also writes an audit event. The event contains the
 //! [`Operator`]'s name, and no member of a user's event can contain one: so no user can act in an operator's name.
 
+pub mod deletion;
 pub mod mails;
 pub mod tenants;
 pub mod users;

@@ -5,6 +5,7 @@ use futures_util::try_join;
 use kv::Txn;
 
 use crate::audit::{self, Action};
+use crate::deletion::{self, Deletion};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::{LoginId, TenantId, UserId};
@@ -72,6 +73,8 @@ pub struct Details {
     pub logins: usize,
     /// When a login was last opened or refreshed.
     pub last_used_at: Option<Timestamp>,
+    /// The scheduled deletion of the account.
+    pub deletion: Option<Deletion>,
 }
 
 /// A page of all accounts: those whose emails come after `after`.
@@ -114,9 +117,10 @@ pub async fn show(env: &Env, user: &UserName) -> Result<Details> {
     env.db
         .run(|txn| async move {
             let user = user.find(&txn).await?;
-            let (memberships, logins) = try_join!(
+            let (memberships, logins, deletion) = try_join!(
                 tenants::store::memberships(&txn, user.id),
-                logins::store::list(&txn, user.id)
+                logins::store::list(&txn, user.id),
+                deletion::store::find(&txn, user.id)
             )?;
             let suspended_at = suspension(&memberships);
             let find = |membership: Membership| {
@@ -134,6 +138,7 @@ pub async fn show(env: &Env, user: &UserName) -> Result<Details> {
                 tenants: tenants.into_iter().flatten().collect(),
                 logins: alive.clone().count(),
                 last_used_at: alive.map(|login| login.used_at).max(),
+                deletion,
             })
         })
         .await
@@ -285,11 +290,11 @@ pub async fn end_login(env: &Env, operator: &Operator, user: &UserName, id: Logi
         .run(|txn| async move {
             let user = user.find(&txn).await?;
             let login = logins::store::find(&txn, user.id, id).await?;
-            if !login.is_some_and(|login| login.is_alive(now)) {
+            let Some(login) = login.filter(|login| login.is_alive(now)) else {
                 return Ok::<_, Error>(false);
-            }
+            };
             txn.use_reserve();
-            logins::store::end(&txn, user.id, id)?;
+            logins::store::end(&txn, &login)?;
             let operator_name = operator.name.clone();
             let action = Action::LoginRevoked {
                 operator: operator_name,
@@ -305,7 +310,7 @@ pub async fn end_login(env: &Env, operator: &Operator, user: &UserName, id: Logi
 /// Ends the logins of a user. Returns how many were alive.
 fn end_all(txn: &Txn, logins: &[Login], now: Timestamp) -> Result<usize> {
     for login in logins {
-        logins::store::end(txn, login.user, login.id)?;
+        logins::store::end(txn, login)?;
     }
     Ok(logins.iter().filter(|login| login.is_alive(now)).count())
 }

@@ -8,6 +8,7 @@ use super::*;
 use crate::access_tokens::ops::Created;
 use crate::access_tokens::{AccessToken, TokenRights};
 use crate::audit::Event;
+use crate::deletion::{DeletedAccount, Deletion, Removal};
 use crate::dump::progress::Progress;
 use crate::idempotency::Stored;
 use crate::logins::Login;
@@ -57,6 +58,8 @@ fn kinds() -> Vec<Kind> {
         Kind::of::<TokenRights>("access token rights"),
         Kind::of::<Counter>("throttle"),
         Kind::of::<Event>("audit event"),
+        Kind::of::<DeletedAccount>("deleted account"),
+        Kind::of::<Deletion>("deletion"),
         Kind::of::<Mail>("email"),
         Kind::of::<FormerEmail>("former email"),
         Kind::of::<Progress>("import"),
@@ -69,6 +72,7 @@ fn kinds() -> Vec<Kind> {
         Kind::of::<Session>("session"),
         Kind::of::<Stored<Created>>("access token creation"),
         Kind::of::<Stored<Registered>>("registration"),
+        Kind::of::<Removal>("removal"),
         Kind::of::<Stored<Session>>("idempotency record"),
         Kind::of::<Suppression>("suppression"),
         Kind::of::<Tenant>("tenant"),
@@ -139,11 +143,13 @@ fn every_record_is_readable_with_a_further_member_in_the_next_version() {
     // The other kinds are never rewritten.
     let rewritten = [
         "access token",
+        "deletion",
         "email",
         "limits",
         "login",
         "membership",
         "profile",
+        "removal",
         "session",
         "tenant",
         "throttle",

@@ -36,6 +36,11 @@ impl TenantScope {
         Self { tenant }
     }
 
+    /// The own tenant of a deleted account, or one of which the user was a member.
+    pub(crate) fn of_deleted_account(tenant: TenantId) -> Self {
+        Self { tenant }
+    }
+
     /// Any tenant, for operators, who act for every tenant.
     pub(crate) fn for_operator(tenant: TenantId) -> Self {
         Self { tenant }

@@ -38,6 +38,11 @@ pub(super) fn account(email: &Email) -> Key {
     Key::of(&("throttles", "account", &digest(email)[..]))
 }
 
+/// The prefixes of the counters of an account from one network, and from one device.
+pub(super) fn prefixes(email: &Email) -> [Key; 2] {
+    ["pair", "device"].map(|kind| Key::of(&("throttles", kind, &digest(email)[..])))
+}
+
 pub(super) fn site(client: &Client) -> Key {
     Key::of(&("throttles", "address", site_text(client)))
 }

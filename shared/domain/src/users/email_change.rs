@@ -256,7 +256,7 @@ pub async fn undo(env: &Env, client: &Client, token: &MailToken) -> Result<()> {
             mail_tokens::store::remove_undos_since(&txn, &tokens, found.created_at)?;
             let mut ended = 0;
             for login in &logins {
-                logins::store::end(&txn, id, login.id)?;
+                logins::store::end(&txn, login)?;
                 ended += usize::from(login.is_alive(now));
             }
             recovery.send(&txn, &tokens, id, old, purpose)?;

@@ -10,6 +10,8 @@ pub mod recovery;
 pub mod store;
 pub mod verification;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 pub use self::email::Email;
@@ -29,6 +31,9 @@ pub struct User {
     pub email: Email,
     /// When the user proved that they read the emails to this address.
     pub email_verified_at: Option<Timestamp>,
+    /// The addresses that the account had, oldest first, so that its deletion finds what is stored about them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub past_emails: Vec<PastEmail>,
     /// The hash of the password.
     pub password_hash: PasswordHash,
     /// The first name.
@@ -74,6 +79,7 @@ impl From<UserV1> for User {
             id: user.id,
             email: user.email,
             email_verified_at: None,
+            past_emails: Vec::new(),
             password_hash: user.password_hash,
             first_name: user.first_name,
             last_name: user.last_name,
@@ -81,6 +87,38 @@ impl From<UserV1> for User {
             updated_at: user.updated_at,
             newer: NewerMembers::default(),
         }
+    }
+}
+
+/// An address that the account had.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PastEmail {
+    /// The address.
+    pub email: Email,
+    /// When nothing is stored about it any more, not even a counter of attempts.
+    pub forgotten_at: Timestamp,
+}
+
+/// Longer than a counter of attempts or a dead letter is kept.
+const PAST_EMAIL_LIFETIME: Duration = Duration::from_hours(24 * 400);
+
+/// The maximum number of past addresses of an account. A person who changes the email more often loses the oldest ones.
+const MAX_PAST_EMAILS: usize = 50;
+
+impl User {
+    /// Adds an address that the account no longer has since `now` to the past ones.
+    pub(crate) fn leave_email(&mut self, email: Email, now: Timestamp) {
+        let current = &self.email;
+        self.past_emails
+            .retain(|past| now < past.forgotten_at && past.email != email && past.email != *current);
+        if self.past_emails.len() == MAX_PAST_EMAILS {
+            self.past_emails.remove(0);
+        }
+        self.past_emails.push(PastEmail {
+            email,
+            forgotten_at: now.plus(PAST_EMAIL_LIFETIME),
+        });
     }
 }
 

@@ -72,6 +72,7 @@ pub async fn register(
         id: env.ids.next(),
         email: registration.email.clone(),
         email_verified_at: None,
+        past_emails: Vec::new(),
         password_hash,
         first_name: registration.first_name.clone(),
         last_name: registration.last_name.clone(),
@@ -161,6 +162,11 @@ impl Record for Registered {
 }
 
 impl Registered {
+    /// The user that the registration created.
+    pub(crate) fn user(&self) -> UserId {
+        self.user
+    }
+
     fn has_names_of(&self, registration: &Registration) -> bool {
         (&self.first_name, &self.last_name, &self.company)
             == (&registration.first_name, &registration.last_name, &registration.company)

@@ -146,7 +146,7 @@ pub async fn complete(env: &Env, client: &Client, token: &MailToken, new: &str) 
             mail_tokens::store::remove_changes(&txn, &tokens)?;
             let mut ended = 0;
             for login in &logins {
-                logins::store::end(&txn, id, login.id)?;
+                logins::store::end(&txn, login)?;
                 ended += usize::from(login.is_alive(now));
             }
             logins::store::add(&txn, new_login)?;

@@ -70,7 +70,9 @@ pub(crate) fn change_email(
         (None, Some(former)) => release(txn, old, former)?,
         (None, None) => {}
     }
-    put(txn, changed)
+    let mut changed = changed.clone();
+    changed.leave_email(old.clone(), changed.updated_at);
+    put(txn, &changed)
 }
 
 /// Ends the reservation of an email.

@@ -216,6 +216,7 @@ fn run(folder: &Path, seed: u64) -> (Vec<Event>, Stored) {
             throttle: None,
             quotas: None,
             audit_retention: Duration::from_secs(365 * 86_400),
+            deletion_delay: Duration::from_secs(14 * 86_400),
             passwords: Policy::BASIC,
             requires_verified_email: false,
         };

@@ -77,13 +77,21 @@ pub(crate) struct Sending {
     pub(crate) outcome: Result<(), mail::Failure>,
 }
 
-/// All events of a run, by number, and the limits that were in force.
+/// The events of a run in the order of their numbers, and the limits that were in force.
 #[derive(Debug)]
 pub(crate) struct History {
     pub(crate) limits: Limits,
     pub(crate) events: Vec<Event>,
     /// In the order of their ends.
     pub(crate) sendings: Vec<Sending>,
+}
+
+impl History {
+    /// The event with this number, unless the history is without it.
+    pub(crate) fn event(&self, number: usize) -> Option<&Event> {
+        let index = self.events.binary_search_by_key(&number, |event| event.number);
+        self.events.get(index.ok()?)
+    }
 }
 
 impl fmt::Display for History {

@@ -1,8 +1,7 @@
 //! The content of the store after a run, decoded and sorted by kind of record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use domain::Timestamp;
 use domain::audit::Event;
 use domain::logins::Login;
 use domain::mail::Mail;
@@ -11,6 +10,7 @@ use domain::sessions::Session;
 use domain::tenants::{Membership, Tenant};
 use domain::users::User;
 use domain::users::profile::Profile;
+use domain::{TenantId, Timestamp, UserId};
 use kv::{Element, Entry};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -60,6 +60,26 @@ impl Records {
             records.add(entry);
         }
         records
+    }
+
+    /// Removes the data of these users.
+    pub(crate) fn remove(&mut self, users: &BTreeSet<UserId>) {
+        let ids: BTreeSet<Uuid> = users.iter().map(|user| user.uuid()).collect();
+        let tenants: BTreeSet<Uuid> = users.iter().map(|user| TenantId::own(*user).uuid()).collect();
+        self.users.retain(|id, _| !ids.contains(id));
+        self.profiles.retain(|user, _| !ids.contains(user));
+        self.logins.retain(|_, login| !users.contains(&login.user));
+        self.sessions.retain(|_, session| !users.contains(&session.owner));
+        self.emails.retain(|_, id| !ids.contains(id));
+        self.tenants.retain(|id, _| !tenants.contains(id));
+        self.memberships.retain(|(user, _), _| !ids.contains(user));
+        self.audit_logs.retain(|tenant, _| !tenants.contains(tenant));
+        self.kept_creations.retain(|(user, _), _| !ids.contains(user));
+        self.kept_registrations.retain(|_, record| {
+            let user = record.outcome["user"].as_str().and_then(UserId::parse);
+            user.is_none_or(|user| !users.contains(&user))
+        });
+        self.counters.retain(|(tenant, _), _| !tenants.contains(tenant));
     }
 
     fn add(&mut self, Entry { key, value }: &Entry) {

@@ -186,8 +186,17 @@ impl Scenario {
             throttle,
             quotas: self.quotas(),
             audit_retention: seconds(365 * 86_400),
+            deletion_delay: self.deletion_delay(),
             passwords: Policy::BASIC,
             requires_verified_email: false,
+        }
+    }
+
+    /// In a quarter of the runs, a scheduled deletion is executed during the run.
+    fn deletion_delay(&mut self) -> Duration {
+        match self.rng.u32(..4) {
+            0 => Duration::from_millis(self.rng.u64(..5000)),
+            _ => Duration::from_secs(LONGER_THAN_A_RUN),
         }
     }
 

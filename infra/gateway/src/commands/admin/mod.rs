@@ -3,6 +3,7 @@
 //! Each command is one operation of `domain::operator`.
 
 mod arguments;
+mod deletion;
 mod logins;
 mod mail;
 mod tenants;

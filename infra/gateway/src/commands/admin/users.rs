@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::super::failure::{Failure, Result};
 use super::super::output::Output;
 use super::arguments::{Actor, failure, user};
+use super::deletion::{self, DeletionBody};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
@@ -53,6 +54,10 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Schedule the deletion of an account, or delete it at once, with all data of the user and of their own tenant
+    Delete(deletion::Delete),
+    /// Cancel the scheduled deletion of an account
+    Keep(deletion::Keep),
     /// End the suspension of a user, who has to log in again
     Resume {
         /// The user's id or email
@@ -68,6 +73,8 @@ pub(super) fn run(command: Command) -> Result<()> {
     match command {
         Command::List { limit, after, output } => list(&limit, after.as_deref(), output),
         Command::Show { user, output } => show(&user, output),
+        Command::Delete(command) => deletion::delete(&command),
+        Command::Keep(command) => deletion::keep(&command),
         Command::Suspend { user, actor, output } => suspend(&user, &actor, output),
         Command::RecoveryLink { user, actor, output } => recovery_link(&user, &actor, output),
         Command::Resume { user, actor, output } => resume(&user, &actor, output),
@@ -87,8 +94,9 @@ fn list(limit: &str, after: Option<&str>, output: Output) -> Result<()> {
 
 fn show(name: &str, output: Output) -> Result<()> {
     let user = &user(name)?;
-    let details = api::command::on_existing_store(async |env| {
-        users::show(&env, user).await.map_err(|error| failure(error, user))
+    let details = api::command::on_existing_store(async |env| match users::show(&env, user).await {
+        Err(domain::Error::NotFound) => Err(deletion::missing(&env, user).await),
+        shown => shown.map_err(Failure::from),
     })?;
     output.print(&DetailsBody::from(details))
 }
@@ -249,6 +257,7 @@ struct DetailsBody {
     account: AccountBody,
     tenants: Vec<TenantBody>,
     logins: LoginsBody,
+    deletion: Option<DeletionBody>,
 }
 
 #[derive(Serialize)]
@@ -281,6 +290,7 @@ impl From<Details> for DetailsBody {
                 last_used_at: details.last_used_at,
             },
             account: details.account.into(),
+            deletion: details.deletion.map(DeletionBody::from),
         }
     }
 }
@@ -300,6 +310,9 @@ impl fmt::Display for DetailsBody {
         writeln!(f, "created    {}", account.created_at)?;
         if let Some(at) = account.suspended_at {
             writeln!(f, "suspended  {at}")?;
+        }
+        if let Some(deletion) = &self.deletion {
+            writeln!(f, "deletion   {deletion}")?;
         }
         for TenantBody { id, name, role } in &self.tenants {
             writeln!(f, "tenant     {id}  {role}  {name}")?;

@@ -28,6 +28,9 @@ async fn bad_input_is_one_sentence_and_has_no_effect() {
         (&["users", "list", "--after", ""], "the email must not be empty"),
         (&["users", "suspend", unknown], &no_user),
         (&["users", "resume", unknown], &no_user),
+        (&["users", "delete", unknown, "--confirm", unknown], &no_user),
+        (&["users", "delete", unknown, "--confirm", unknown, "--now"], &no_user),
+        (&["users", "keep", unknown], &no_user),
         (&["tenants", "usage", unknown], &no_tenant),
         (
             &["tenants", "usage", "alice"],

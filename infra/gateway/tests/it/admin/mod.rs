@@ -1,6 +1,7 @@
 //! `gateway admin` as a process, beside a running gateway on the same store.
 
 mod bad_input;
+mod deletion;
 mod logins;
 mod mail;
 mod recovery;

@@ -56,6 +56,7 @@ async fn an_account_is_shown_with_its_tenant_and_logins_but_without_secrets() {
             "suspendedAt": null,
             "tenants": [{ "id": tenant["id"], "name": "alice@example.com", "role": "owner" }],
             "logins": { "count": 2, "lastUsedAt": newest },
+            "deletion": null,
         })
     );
     assert_eq!(json(&gateway.store, &["users", "show", id]), shown);

@@ -45,7 +45,9 @@ impl Attempt<'_> {
     /// The login of an authenticated attempt. Such attempts are counted per login.
     pub(super) fn login(&self) -> Option<LoginId> {
         match &self.event.call {
-            Call::ChangePassword { caller, .. } | Call::Reauthenticate { caller, .. } => Some(login_of(caller)),
+            Call::ChangePassword { caller, .. }
+            | Call::Reauthenticate { caller, .. }
+            | Call::ScheduleDeletion { caller, .. } => Some(login_of(caller)),
             _ => None,
         }
     }

@@ -51,7 +51,8 @@ fn actions(run: Run<'_>, event: &Event, problems: &mut Problems) {
         // Already logged out, a rejected refresh, or an unchanged session: the checks of logins, refresh tokens and
         // sessions decide that.
         (Call::Refresh { .. }, Reply::SignedIn(_)) => 1..=1,
-        (Call::LogOut { .. } | Call::Refresh { .. }, _)
+        // A deletion is scheduled, or not, already.
+        (Call::LogOut { .. } | Call::Refresh { .. } | Call::ScheduleDeletion { .. } | Call::CancelDeletion { .. }, _)
         // A suspension of a user who is suspended already.
         | (Call::Suspend { .. }, Reply::Ended(0))
         | (Call::Change { .. }, Reply::Session(_))
@@ -72,6 +73,8 @@ fn may_log(event: &Event, action: &Action) -> bool {
         | (Call::Refresh { .. }, Action::Refreshed)
         | (Call::ChangePassword { .. }, Action::PasswordChanged { .. } | Action::LoggedIn)
         | (Call::ChangeProfile { .. }, Action::ProfileChanged { .. })
+        | (Call::ScheduleDeletion { .. }, Action::DeletionScheduled { .. })
+        | (Call::CancelDeletion { .. }, Action::DeletionCancelled)
         | (Call::LogOut { .. }, Action::LoggedOut) => event.may_have_executed(),
         (Call::Register { key: Some(_), .. }, Action::LoginRefused { .. }) => {
             event.may_have_executed() || matches!(event.reply, Reply::IdempotencyMismatch)
@@ -84,7 +87,10 @@ fn may_log(event: &Event, action: &Action) -> bool {
         }
         // The next correct password also logs earlier wrong ones that are not logged yet.
         (
-            Call::LogIn { .. } | Call::ChangePassword { .. } | Call::Reauthenticate { .. },
+            Call::LogIn { .. }
+            | Call::ChangePassword { .. }
+            | Call::Reauthenticate { .. }
+            | Call::ScheduleDeletion { .. },
             Action::LoginRefused { .. },
         ) => event.may_have_executed() || matches!(event.reply, Reply::InvalidCredentials),
         (Call::EndLogin { id, .. }, Action::LoginEnded { ended }) => id == ended && event.may_have_executed(),
@@ -145,7 +151,9 @@ fn acting_caller(call: &Call) -> Option<&Caller> {
         | Call::Delete { caller, .. }
         | Call::ChangeProfile { caller, .. }
         | Call::ChangePassword { caller, .. }
-        | Call::Reauthenticate { caller, .. } => Some(caller),
+        | Call::Reauthenticate { caller, .. }
+        | Call::ScheduleDeletion { caller, .. }
+        | Call::CancelDeletion { caller } => Some(caller),
         _ => None,
     }
 }
@@ -170,7 +178,9 @@ fn wrong_passwords(history: &History, entries: &[(&Event, &audit::Event)], probl
             key: Some(_),
             ..
         } => Some(of) == email,
-        Call::ChangePassword { caller, .. } | Call::Reauthenticate { caller, .. } => Some(caller.user()) == user,
+        Call::ChangePassword { caller, .. }
+        | Call::Reauthenticate { caller, .. }
+        | Call::ScheduleDeletion { caller, .. } => Some(caller.user()) == user,
         _ => false,
     });
     let may_be_wrong = attempts.filter(|event| {

@@ -35,7 +35,7 @@ impl<'h> AuditTrail<'h> {
                 // An operator's request id is not that of a request, and the event has marked the name instead.
                 let mark = entry.action.operator().map_or(&*entry.request_id, Name::as_str);
                 let number = writer_of(mark);
-                let Some(event) = number.and_then(|number| history.events.get(number)) else {
+                let Some(event) = number.and_then(|number| history.event(number)) else {
                     problems.add(format!("no request wrote {entry:?}"));
                     continue;
                 };

@@ -13,6 +13,7 @@
 //! | [`store`] | the records alone |
 //! | [`audit_log`] | audit events and their order |
 //! | [`audit_readers`] | readers of the audit log, in both orders |
+//! | [`deletions`] | deleted accounts: nothing of them remains, and the other rules hold for all others |
 //! | [`emails`] | one account per email |
 //! | [`logins`], [`refresh_tokens`] | active and ended logins, token rotation |
 //! | [`password_proofs`] | operations that require the password again |
@@ -28,6 +29,7 @@ mod attempt;
 mod audit_log;
 mod audit_readers;
 mod audit_trail;
+mod deletions;
 mod emails;
 mod idempotency;
 mod known_login;
@@ -49,6 +51,7 @@ mod throttle;
 mod usage;
 
 use self::audit_trail::AuditTrail;
+use self::deletions::Deletions;
 use self::problems::Problems;
 use self::run::Run;
 use crate::history::{History, Reply};
@@ -57,9 +60,19 @@ use crate::scenario::Stored;
 
 /// Every contradiction in this history and the store that it left behind.
 pub(crate) fn check(history: &History, stored: &Stored) -> Vec<String> {
-    let records = Records::read(stored);
+    let mut records = Records::read(stored);
     let mut problems = Problems::default();
     store::check(stored, &records, &mut problems);
+    let rest;
+    let deleted = Deletions::of(history, &records);
+    deleted.check(stored, &mut problems);
+    let history = if deleted.is_empty() {
+        history
+    } else {
+        // The other rules hold for accounts whose email never belonged to a deleted one.
+        rest = deleted.without(&mut records);
+        &rest
+    };
     for event in &history.events {
         if let Reply::Unexpected(error) = &event.reply {
             problems.add(format!("#{} failed: {error}", event.number));
@@ -70,6 +83,7 @@ pub(crate) fn check(history: &History, stored: &Stored) -> Vec<String> {
         history,
         records: &records,
         trail: &trail,
+        is_complete: deleted.is_empty(),
     };
     emails::check(run, &mut problems);
     audit_log::check(run, &mut problems);

@@ -21,9 +21,12 @@ pub(super) fn check(run: Run<'_>, problems: &mut Problems) {
         one_account(&own.collect::<Vec<_>>(), &setters, problems);
     }
     for attempt in &attempts {
-        verified_once(attempt, &attempts, problems);
+        verified_once(attempt, &attempts, run, problems);
     }
-    throttle::check(run.history, &attempts, problems);
+    // The counters of an address also count attempts at other accounts.
+    if run.is_complete {
+        throttle::check(run.history, &attempts, problems);
+    }
 }
 
 /// Every request that sends the password of an existing account.
@@ -34,7 +37,9 @@ fn attempts(run: Run<'_>) -> Vec<Attempt<'_>> {
         let (email, password) = match &event.call {
             Call::LogIn { email, password, .. } => (email.as_str(), *password),
             Call::ChangePassword { caller, current } => (*emails.get(&caller.user())?, *current),
-            Call::Reauthenticate { caller, password } => (*emails.get(&caller.user())?, *password),
+            Call::Reauthenticate { caller, password } | Call::ScheduleDeletion { caller, password } => {
+                (*emails.get(&caller.user())?, *password)
+            }
             // A repeated registration verifies the password of the account.
             Call::Register {
                 email,
@@ -96,8 +101,8 @@ fn one_account(attempts: &[&Attempt<'_>], setters: &[&Event], problems: &mut Pro
     }
 }
 
-/// An attempt verifies one password, and once more for each concurrent replacement of the account's hash.
-fn verified_once(attempt: &Attempt<'_>, attempts: &[Attempt<'_>], problems: &mut Problems) {
+/// An attempt verifies one password, and once more for each concurrent change of the account.
+fn verified_once(attempt: &Attempt<'_>, attempts: &[Attempt<'_>], run: Run<'_>, problems: &mut Problems) {
     let replacements = attempts.iter().filter(|other| {
         other.email == attempt.email
             && other.event.number != attempt.event.number
@@ -105,7 +110,14 @@ fn verified_once(attempt: &Attempt<'_>, attempts: &[Attempt<'_>], problems: &mut
             && other.event.called < attempt.event.replied
             && other.event.executed_by() > attempt.event.called
     });
-    let most = 1 + replacements.count() as u64;
+    // A change of the profile changes the account's record, too.
+    let profile_changes = run.history.events.iter().filter(|other| {
+        matches!(other.call, Call::ChangeProfile { .. })
+            && other.may_have_executed()
+            && other.called < attempt.event.replied
+            && other.executed_by() > attempt.event.called
+    });
+    let most = 1 + (replacements.count() + profile_changes.count()) as u64;
     problems.unless(attempt.event.verifications <= most, || {
         format!("#{} verified a password more than {most} times", attempt.event.number)
     });

@@ -17,6 +17,8 @@ pub(super) struct Run<'h> {
     pub(super) history: &'h History,
     pub(super) records: &'h Records,
     pub(super) trail: &'h AuditTrail<'h>,
+    /// Whether the history has all events of the run.
+    pub(super) is_complete: bool,
 }
 
 impl Run<'_> {

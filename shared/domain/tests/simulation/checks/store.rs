@@ -1,5 +1,5 @@
-//! Checks of the store alone: the invariants that `gateway check` also checks, and those that hold as long as no
-//! account was ever removed.
+//! Checks of the store alone: the invariants that `gateway check` also checks, and those that hold as long as
+//! no user is a member of another tenant.
 
 use super::problems::Problems;
 use crate::records::Records;

@@ -71,12 +71,17 @@ impl Client {
             3 => Some(rng.u64(..version)),
             _ => None,
         });
-        match (rng.u32(..32), id) {
+        match (rng.u32(..34), id) {
             (28, _) => Call::GetAccount { caller },
             (29..32, _) => Call::ChangeProfile {
                 expects: self.last_account.get(&caller.user()).copied().filter(|_| rng.bool()),
                 caller,
             },
+            (32, _) => Call::ScheduleDeletion {
+                password: knowledge.choose_password(rng, &caller),
+                caller,
+            },
+            (33, _) => Call::CancelDeletion { caller },
             (0, _) => Call::LogOut { caller },
             (1..3, _) => Call::ListLogins { caller },
             (3, _) => {
@@ -85,10 +90,7 @@ impl Client {
             }
             (4, _) if rng.bool() => Call::LogOutEverywhere { caller },
             (4..6, _) => {
-                let email = &knowledge.emails[&caller.user()];
-                let known = knowledge.passwords.iter().filter(|(of, _)| of == email);
-                let known: Vec<_> = known.map(|(_, number)| *number).collect();
-                let current = rng.choice(&known[known.len().saturating_sub(3)..]).copied();
+                let current = knowledge.choose_password(rng, &caller);
                 if rng.bool() {
                     return Call::Reauthenticate {
                         caller,
@@ -123,6 +125,14 @@ impl Knowledge {
         let devices: Vec<_> = self.devices.iter().filter(|(of, _)| of == email).collect();
         let device = rng.choice(devices).map(|(_, token)| token.clone());
         device.filter(|_| rng.bool())
+    }
+
+    /// One of the last passwords that the caller's account may have.
+    fn choose_password(&self, rng: &mut Rng, caller: &Caller) -> Option<usize> {
+        let email = &self.emails[&caller.user()];
+        let known = self.passwords.iter().filter(|(of, _)| of == email);
+        let known: Vec<_> = known.map(|(_, number)| *number).collect();
+        rng.choice(&known[known.len().saturating_sub(3)..]).copied()
     }
 
     /// A new registration, or mostly an earlier one of the same email: unchanged, or with another key, name or

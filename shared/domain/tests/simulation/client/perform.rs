@@ -13,7 +13,7 @@ use domain::text::Name;
 use domain::users::Email;
 use domain::users::ops::Registration;
 use domain::users::profile::{self, PreferencesPatch, ProfileChange};
-use domain::{Caller, Env, Result, audit, logins, sessions, sweep, users};
+use domain::{Caller, Env, Result, audit, deletion, logins, sessions, sweep, users};
 
 use super::Client;
 use crate::history::{Call, Reply, login_of, mark, preference};
@@ -77,6 +77,10 @@ impl Client {
                 let account = profile::ops::change(env, &calling(caller), &change, expected(*expects)).await?;
                 Reply::Account(account.into())
             }
+            Call::ScheduleDeletion { caller, password: set } => {
+                done(deletion::ops::schedule(env, &calling(caller), &password(*set)).await)?
+            }
+            Call::CancelDeletion { caller } => done(deletion::ops::cancel(env, &calling(caller)).await)?,
             Call::ReadAudit { caller, listing, .. } => {
                 let page = audit::ops::list(env, &calling(caller), listing).await?;
                 let reader = (caller.tenant(), (listing.direction, listing.action));
@@ -91,10 +95,7 @@ impl Client {
                 caller,
                 key: used,
                 draft,
-            } => match sessions::ops::create(env, &calling(caller), session_draft(*draft), key(used).as_ref()).await? {
-                Outcome::Fresh(session) => Reply::Session(session.into()),
-                Outcome::Replayed(session) => Reply::SessionReplayed(session.into()),
-            },
+            } => create(env, &calling(caller), *draft, key(used)).await?,
             Call::Get { caller, id } => Reply::Session(sessions::ops::get(env, &calling(caller), *id).await?.into()),
             Call::List { caller } => Reply::Sessions(first_page(env, &calling(caller)).await?),
             Call::Change {
@@ -116,6 +117,18 @@ impl Client {
             Call::Deliver => self.deliver().await?,
         })
     }
+}
+
+fn done<T>(result: Result<T>) -> Result<Reply> {
+    result.map(|_| Reply::Done)
+}
+
+async fn create(env: &Env, caller: &Caller, number: usize, key: Option<IdempotencyKey>) -> Result<Reply> {
+    let draft = session_draft(number);
+    Ok(match sessions::ops::create(env, caller, draft, key.as_ref()).await? {
+        Outcome::Fresh(session) => Reply::Session(session.into()),
+        Outcome::Replayed(session) => Reply::SessionReplayed(session.into()),
+    })
 }
 
 fn registration(email: &str, names: usize, set: usize) -> Registration {

@@ -56,6 +56,14 @@ pub(crate) enum Call {
     GetAccount {
         caller: Caller,
     },
+    /// `password` is the event that set the password sent.
+    ScheduleDeletion {
+        caller: Caller,
+        password: Option<usize>,
+    },
+    CancelDeletion {
+        caller: Caller,
+    },
     /// Sets the last name and the company to the event's mark, and a preference of the event's own. `expects` is the
     /// version in `If-Match`.
     ChangeProfile {
@@ -126,6 +134,8 @@ impl Call {
             | Self::ChangePassword { caller, .. }
             | Self::Reauthenticate { caller, .. }
             | Self::GetAccount { caller }
+            | Self::ScheduleDeletion { caller, .. }
+            | Self::CancelDeletion { caller }
             | Self::ChangeProfile { caller, .. }
             | Self::ReadAudit { caller, .. } => Some(caller),
             Self::Register { .. }

@@ -1,0 +1,320 @@
+//! Removing the data of an account that is gone, in bounded transactions that any sweep can continue.
+//!
+//! Each transaction reads the [`Removal`], removes a batch of its step, and writes where the next one continues. So
+//! concurrent sweeps conflict, and none repeats a part. Most steps find what they have to do at the start of a range,
+//! because they have removed what was there.
+//!
+//! **Addresses.** Once the account is gone, another one may register its email. Everything that is stored under an
+//! address, without a user's id, belongs to that account then, and stays.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use kv::{Entry, Key, Order, Query, Range, Txn};
+
+use crate::audit;
+use crate::deletion::{PackedKey, Removal, Step, keys};
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::expiry;
+use crate::id::{SessionId, TenantId, UserId};
+use crate::idempotency::{self, KEY_LIFETIME};
+use crate::mail;
+use crate::record;
+use crate::scope::TenantScope;
+use crate::sessions;
+use crate::tenants;
+use crate::throttle;
+use crate::usage;
+use crate::usage::store::Counted;
+use crate::users::ops::Registered;
+use crate::users::{self, Email};
+
+/// The maximum number of entries that one transaction removes.
+const BATCH: usize = 100;
+
+/// The maximum number of entries that one transaction examines to find those that it removes. Up to this number, the
+/// emails that wait are one consistent read: none can move past it.
+const SCAN: usize = 1000;
+
+/// By how much clocks may differ.
+const CLOCK_DIFFERENCE: Duration = Duration::from_hours(1);
+
+/// The users of up to `limit` removals in progress, after the user `after`.
+pub(crate) async fn in_progress(txn: &Txn, after: Option<UserId>, limit: usize) -> Result<Vec<UserId>> {
+    let mut range = Range::below(&keys::removals());
+    if let Some(after) = after {
+        range = range.after(&keys::removal(after));
+    }
+    let entries = read(txn, range, limit).await?;
+    let users = entries.iter().map(|entry| {
+        let id: uuid::Uuid = entry.key.last()?;
+        Ok(crate::id::Id::from_uuid(id))
+    });
+    users.collect()
+}
+
+/// Whether a removal of the data of this user's tenant is in progress.
+pub(crate) async fn is_of_tenant(txn: &Txn, tenant: TenantId) -> Result<bool> {
+    let mut after = None;
+    loop {
+        let users = in_progress(txn, after, SCAN).await?;
+        if users.iter().any(|user| TenantId::own(*user) == tenant) {
+            return Ok(true);
+        }
+        if users.len() < SCAN {
+            return Ok(false);
+        }
+        after = users.last().copied();
+    }
+}
+
+/// Executes one transaction of the removal of this user's data. Returns whether another one is needed.
+pub(crate) async fn continue_removal(env: &Env, user: UserId) -> Result<bool> {
+    let key = &keys::removal(user);
+    env.db
+        .run(|txn| async move {
+            txn.use_reserve();
+            let Some(value) = txn.get(key).await? else {
+                return Ok::<_, Error>(false);
+            };
+            let removal: Removal = record::decode(&value)?;
+            let progress = Batch {
+                txn: &txn,
+                removal: &removal,
+            }
+            .remove()
+            .await?;
+            let (step, after) = match progress {
+                Progress::More(after) => (Some(removal.step), after.map(PackedKey)),
+                Progress::Done => (removal.step.next(), None),
+            };
+            let Some(step) = step else {
+                txn.clear(key)?;
+                return Ok(false);
+            };
+            let next = Removal {
+                step,
+                after,
+                ..removal.clone()
+            };
+            if next != removal {
+                txn.set(key, record::encode(&next)?)?;
+            }
+            Ok(true)
+        })
+        .await
+}
+
+/// What a transaction leaves to the next one.
+enum Progress {
+    /// The step is not done. It continues after this key, or at the start of its range.
+    More(Option<Key>),
+    Done,
+}
+
+impl Progress {
+    /// The step is done if fewer entries were found than one transaction handles.
+    fn after_batch(found: usize) -> Self {
+        if found < BATCH { Self::Done } else { Self::More(None) }
+    }
+}
+
+/// One transaction of a removal.
+struct Batch<'a> {
+    txn: &'a Txn,
+    removal: &'a Removal,
+}
+
+impl Batch<'_> {
+    async fn remove(&self) -> Result<Progress> {
+        match self.removal.step {
+            Step::Sessions => self.sessions().await,
+            Step::IdempotencyKeys => self.idempotency_keys().await,
+            Step::AuditLog => self.audit_log().await,
+            Step::AuditDays => self.audit_days().await,
+            Step::Registration => self.registration().await,
+            Step::Outbox => self.outbox().await,
+            Step::DeadLetters => self.dead_letters().await,
+            Step::Counters => self.counters().await,
+            Step::Rest => self.rest(),
+        }
+    }
+
+    /// The user's own tenant.
+    fn own(&self) -> TenantScope {
+        TenantScope::own(self.removal.user)
+    }
+
+    async fn sessions(&self) -> Result<Progress> {
+        let scope = self.own();
+        let entries = read(self.txn, Range::below(&sessions::keys::index(scope)), BATCH).await?;
+        for entry in &entries {
+            let id: SessionId = crate::id::Id::from_uuid(entry.key.last()?);
+            self.txn.clear(&sessions::keys::session(scope, id))?;
+            self.txn.clear(&sessions::keys::search_text(scope, id))?;
+            self.txn.clear(&entry.key)?;
+        }
+        Ok(Progress::after_batch(entries.len()))
+    }
+
+    async fn idempotency_keys(&self) -> Result<Progress> {
+        let own = self.own().tenant();
+        for tenant in [own].iter().chain(&self.removal.tenants) {
+            let scope = TenantScope::of_deleted_account(*tenant);
+            let range = Range::below(&idempotency::keys::of_user(scope, self.removal.user));
+            let entries = read(self.txn, range, BATCH).await?;
+            if entries.is_empty() {
+                continue;
+            }
+            try_join_all(entries.iter().map(|entry| self.idempotency_key(entry, *tenant != own))).await?;
+            return Ok(Progress::More(None));
+        }
+        Ok(Progress::Done)
+    }
+
+    /// Removes one outcome. A tenant that stays no longer counts it.
+    async fn idempotency_key(&self, entry: &Entry, is_counted: bool) -> Result<()> {
+        let expires_at = idempotency::expiry_of_any(&entry.value)?;
+        if is_counted
+            && let Some(counted) = Counted::from_bytes(&expiry::note(self.txn, &entry.key, expires_at).await?)?
+        {
+            counted.subtract(self.txn)?;
+        }
+        expiry::remove(self.txn, &entry.key, expires_at)?;
+        Ok(self.txn.clear(&entry.key)?)
+    }
+
+    async fn audit_log(&self) -> Result<Progress> {
+        let entries = read(self.txn, Range::below(&audit::keys::log(self.own())), BATCH).await?;
+        let mut logins = BTreeSet::new();
+        for entry in &entries {
+            let event: audit::Event = record::decode(&entry.value)?;
+            logins.extend(event.login);
+            self.txn.clear(&entry.key)?;
+        }
+        try_join_all(logins.iter().map(|login| throttle::remove_login(self.txn, *login))).await?;
+        Ok(Progress::after_batch(entries.len()))
+    }
+
+    /// Each counter of a day has an entry in the index.
+    async fn audit_days(&self) -> Result<Progress> {
+        let scope = self.own();
+        let prefix = usage::keys::counter(scope, usage::Quota::AuditEvents);
+        let entries = read(self.txn, Range::below(&prefix), BATCH).await?;
+        for entry in &entries {
+            let (day,): (i64,) = entry.key.unpack_after(&prefix)?;
+            self.txn.clear(&audit::keys::day_entry(scope, day))?;
+            self.txn.clear(&entry.key)?;
+        }
+        Ok(Progress::after_batch(entries.len()))
+    }
+
+    /// Its key is a digest of the address and of a key that only the client knows. So this examines the outcomes of all
+    /// registrations, if that of this account can be among them.
+    async fn registration(&self) -> Result<Progress> {
+        let gone_by = self.removal.registered_at.plus(KEY_LIFETIME).plus(CLOCK_DIFFERENCE);
+        if self.removal.deleted_at > gone_by {
+            return Ok(Progress::Done);
+        }
+        self.scan(Range::below(&idempotency::keys::registrations()), |entry| {
+            let (expires_at, registered) = idempotency::decode::<Registered>(&entry.value)?;
+            if registered.user() == self.removal.user {
+                expiry::remove(self.txn, &entry.key, expires_at)?;
+                self.txn.clear(&entry.key)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn outbox(&self) -> Result<Progress> {
+        let emails = self.free_emails().await?;
+        self.scan(mail::keys::all(), |entry| {
+            // A newer version of the program has written an email that cannot be decoded; it sends or drops it.
+            let Ok(mail) = record::decode::<mail::Mail>(&entry.value) else {
+                return Ok(());
+            };
+            if mail.is_about(self.removal.user, &emails) {
+                self.txn.clear(&entry.key)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn dead_letters(&self) -> Result<Progress> {
+        let emails = self.free_emails().await?;
+        self.scan(Range::below(&mail::keys::dead_letters()), |entry| {
+            let Ok(letter) = record::decode::<mail::Mail>(&entry.value) else {
+                return Ok(());
+            };
+            if letter.is_about(self.removal.user, &emails) {
+                expiry::remove(self.txn, &entry.key, letter.expires_at)?;
+                self.txn.clear(&entry.key)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn counters(&self) -> Result<Progress> {
+        throttle::remove_user(self.txn, self.removal.user).await?;
+        let mut rest = BATCH;
+        for email in self.free_emails().await? {
+            rest -= throttle::remove_email(self.txn, email, rest).await?;
+            rest -= mail::store::remove_recipient(self.txn, email, rest).await?;
+            if rest == 0 {
+                return Ok(Progress::More(None));
+            }
+            audit::store::remove_for_no_account(self.txn, users::store::absent_id(email)).await?;
+        }
+        Ok(Progress::Done)
+    }
+
+    /// Nothing below these keys has a counterpart elsewhere any more.
+    fn rest(&self) -> Result<Progress> {
+        for key in [users::keys::user(self.removal.user), tenants::keys::tenant(self.own())] {
+            self.txn.clear_range(&Range::below(&key))?;
+            self.txn.clear(&key)?;
+        }
+        Ok(Progress::Done)
+    }
+
+    /// The account's addresses that no other account has. A registration of one of them conflicts.
+    async fn free_emails(&self) -> Result<Vec<&Email>> {
+        let emails = &self.removal.emails;
+        let holders = try_join_all(
+            emails
+                .iter()
+                .map(|email| users::store::find_id_by_email(self.txn, email)),
+        );
+        let free = emails.iter().zip(holders.await?);
+        Ok(free
+            .filter(|(_, holder)| holder.is_none())
+            .map(|(email, _)| email)
+            .collect())
+    }
+
+    /// Passes the next entries of a range to `examine`.
+    async fn scan(&self, range: Range, examine: impl Fn(&Entry) -> Result<()>) -> Result<Progress> {
+        let range = match &self.removal.after {
+            Some(PackedKey(after)) => range.after(after),
+            None => range,
+        };
+        let entries = read(self.txn, range, SCAN).await?;
+        for entry in &entries {
+            examine(entry)?;
+        }
+        match entries.last() {
+            Some(last) if entries.len() == SCAN => Ok(Progress::More(Some(last.key.clone()))),
+            _ => Ok(Progress::Done),
+        }
+    }
+}
+
+async fn read(txn: &Txn, range: Range, limit: usize) -> Result<Vec<Entry>> {
+    let order = Order::Ascending;
+    Ok(txn.range(&Query { range, order, limit }).await?.entries)
+}
