@@ -53,8 +53,10 @@ pub enum SecurityEvent {
     ThrottledByRecipient,
     /// A request whose share of the hashing queue is full.
     ThrottledByHashing,
-    /// A write of a tenant that writes too much, or a login of a user who logs in too often.
+    /// A write of a tenant that writes too much.
     ThrottledByWrites,
+    /// A login or a password change of a user who logs in too often.
+    ThrottledByLogins,
     /// A picture of a user who sends too many, or whose share of the queue is full.
     ThrottledByUploads,
     /// A request that would exceed a quota of its tenant.
@@ -108,6 +110,7 @@ impl SecurityEvent {
             | Self::ThrottledByRecipient
             | Self::ThrottledByHashing
             | Self::ThrottledByWrites
+            | Self::ThrottledByLogins
             | Self::ThrottledByUploads
             | Self::QuotaExceeded => None,
         }

@@ -277,7 +277,7 @@ async fn throttling(seen: &mut Seen) {
 }
 
 async fn quotas(seen: &mut Seen) {
-    use SecurityEvent::{QuotaExceeded, ThrottledByWrites};
+    use SecurityEvent::{QuotaExceeded, ThrottledByLogins, ThrottledByWrites};
     for (quotas, status, event) in [
         (
             Quotas {
@@ -305,6 +305,16 @@ async fn quotas(seen: &mut Seen) {
         }
         seen.send(&app, create(), status, event).await;
     }
+
+    let quotas = Quotas {
+        logins_per_day: 1,
+        ..Quotas::default()
+    };
+    let app = TestApp::with_limits(gateway::router(), |limits| limits.quotas = Some(quotas));
+    app.register("alice@example.com").await;
+    let log_in = || login(&app, "alice@example.com", RIGHT);
+    log_in().send().await.ok();
+    seen.send(&app, log_in(), 429, ThrottledByLogins).await;
 }
 
 async fn uploads(seen: &mut Seen) {

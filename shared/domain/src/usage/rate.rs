@@ -1,4 +1,5 @@
-//! Rates of a tenant in this process: its writes per second, and its logins per day. Each has a bucket per tenant.
+//! Rates of a tenant in this process: its writes per second, and its user's logins per day and pictures per minute.
+//! Each has a bucket per tenant.
 //!
 //! Under Lambda each execution has its own buckets; there the function's concurrency limits the total.
 
@@ -17,13 +18,14 @@ const PRUNE_AT: usize = 1024;
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// The size of a bucket, and how fast it fills.
+/// The size of a bucket, how fast it fills, and what an empty one means.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bucket {
     /// The time in which one flows back.
     interval: Duration,
     /// The time in which an empty bucket fills.
     size: Duration,
+    event: SecurityEvent,
 }
 
 impl Bucket {
@@ -32,6 +34,7 @@ impl Bucket {
         Self {
             interval: Duration::from_secs(1) / per_second.max(1),
             size: Duration::from_secs(10),
+            event: SecurityEvent::ThrottledByWrites,
         }
     }
 
@@ -40,6 +43,7 @@ impl Bucket {
         Self {
             interval: DAY / per_day.max(1),
             size: DAY,
+            event: SecurityEvent::ThrottledByLogins,
         }
     }
 
@@ -48,6 +52,7 @@ impl Bucket {
         Self {
             interval: Duration::from_secs(6),
             size: Duration::from_secs(60),
+            event: SecurityEvent::ThrottledByUploads,
         }
     }
 }
@@ -75,13 +80,20 @@ impl TenantRate {
         } else {
             Err(Error::TooManyAttempts {
                 wait,
-                event: SecurityEvent::ThrottledByWrites,
+                event: bucket.event,
             })
         }
     }
 
-    /// Takes one from the tenant's bucket. Concurrent operations can take more than it contains; it then needs longer
-    /// to fill.
+    /// Takes one from the tenant's bucket. Fails with [`Error::TooManyAttempts`] if it is empty.
+    pub(crate) fn take(&self, tenant: TenantId, bucket: Bucket, now: Duration) -> Result<()> {
+        self.check(tenant, bucket, now)?;
+        self.count(tenant, bucket, now);
+        Ok(())
+    }
+
+    /// Takes one from the tenant's bucket, even if it is empty. Concurrent operations can take more than it contains;
+    /// it then needs longer to fill.
     pub(crate) fn count(&self, tenant: TenantId, bucket: Bucket, now: Duration) {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let full_at = buckets.full_at.entry(tenant).or_default();
@@ -159,10 +171,7 @@ mod tests {
     }
 
     fn write(rate: &TenantRate, number: u128, now: Duration) -> Result<()> {
-        let bucket = Bucket::of_writes(RATE);
-        rate.check(tenant(number), bucket, now)?;
-        rate.count(tenant(number), bucket, now);
-        Ok(())
+        rate.take(tenant(number), Bucket::of_writes(RATE), now)
     }
 
     #[test]
@@ -193,11 +202,7 @@ mod tests {
     fn a_user_has_the_logins_of_a_day_at_once_and_then_their_rate() {
         let (rate, bucket) = (TenantRate::default(), Bucket::of_logins(24));
         let now = DAY * 10;
-        let log_in = |now| {
-            rate.check(tenant(1), bucket, now)?;
-            rate.count(tenant(1), bucket, now);
-            Ok::<_, Error>(())
-        };
+        let log_in = |now| rate.take(tenant(1), bucket, now);
         assert!((0..24).all(|_| log_in(now).is_ok()));
         let Err(Error::TooManyAttempts { wait, .. }) = log_in(now) else {
             panic!("the bucket is empty");
@@ -205,6 +210,19 @@ mod tests {
         assert_eq!(wait, Duration::from_hours(1));
         log_in(now + wait).unwrap();
         log_in(now + wait).unwrap_err();
+    }
+
+    #[test]
+    fn an_empty_bucket_reports_what_there_was_too_much_of() {
+        for (bucket, event) in [
+            (Bucket::of_writes(1), SecurityEvent::ThrottledByWrites),
+            (Bucket::of_logins(1), SecurityEvent::ThrottledByLogins),
+            (Bucket::of_uploads(), SecurityEvent::ThrottledByUploads),
+        ] {
+            let rate = TenantRate::default();
+            let error = (0..20).find_map(|_| rate.take(tenant(1), bucket, DAY).err());
+            assert_eq!(error.unwrap().security_event(), Some(event));
+        }
     }
 
     #[tokio::test]

@@ -32,9 +32,8 @@ impl Env {
     /// writes, which a stolen token can use up.
     pub(crate) fn limit_logins(&self, tenant: TenantId) -> Result<()> {
         if let Some(quotas) = &self.limits.quotas {
-            let (bucket, now) = (Bucket::of_logins(quotas.logins_per_day), self.clock.monotonic());
-            self.logins.check(tenant, bucket, now)?;
-            self.logins.count(tenant, bucket, now);
+            let bucket = Bucket::of_logins(quotas.logins_per_day);
+            self.logins.take(tenant, bucket, self.clock.monotonic())?;
         }
         Ok(())
     }

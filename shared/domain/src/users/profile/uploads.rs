@@ -52,19 +52,13 @@ impl Uploads {
     /// the user is full.
     pub fn admit(&self, client: &Client, user: UserId) -> Result<Upload> {
         let place = self.gate.admit(client, user);
-        place.map(Upload).ok_or_else(|| too_many(RETRY_AFTER))
+        place.map(Upload).ok_or_else(too_many)
     }
 
     /// Counts an upload of a user who was verified, at this time of a monotonic clock. Fails with
     /// [`Error::TooManyAttempts`] if the user has sent too many.
     pub(super) fn count(&self, user: UserId, now: Duration) -> Result<()> {
-        let (tenant, bucket) = (TenantId::own(user), Bucket::of_uploads());
-        self.rate.check(tenant, bucket, now).map_err(|error| match error {
-            Error::TooManyAttempts { wait, .. } => too_many(wait),
-            other => other,
-        })?;
-        self.rate.count(tenant, bucket, now);
-        Ok(())
+        self.rate.take(TenantId::own(user), Bucket::of_uploads(), now)
     }
 }
 
@@ -79,9 +73,9 @@ impl Upload {
         decode: impl FnOnce() -> Result<T, Rejection> + Send + 'static,
     ) -> Result<T> {
         let Ok(slot) = timeout(LONGEST, self.0.slot()).await else {
-            return Err(too_many(RETRY_AFTER));
+            return Err(too_many());
         };
-        let slot = slot.map_err(|_| too_many(RETRY_AFTER))?;
+        let slot = slot.map_err(|_| too_many())?;
         let decoding = spawn_blocking(move || {
             let decoded = decode();
             drop(slot);
@@ -96,9 +90,9 @@ impl Upload {
     }
 }
 
-fn too_many(wait: Duration) -> Error {
+fn too_many() -> Error {
     Error::TooManyAttempts {
-        wait,
+        wait: RETRY_AFTER,
         event: SecurityEvent::ThrottledByUploads,
     }
 }
