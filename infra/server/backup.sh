@@ -22,12 +22,15 @@ cd "$backups"
 day='[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]'
 names="${day}T[0-9][0-9][0-9][0-9][0-9][0-9]Z"
 
-# A folder without data.mdb is of a backup that was interrupted, or that is running: that one has locked its file.
+# A folder without data.mdb is of a backup that was interrupted, or that is running: that one has locked its file. With
+# the lock, the script looks again: the backup may have completed before, and flock may have created the file anew.
+remove_interrupted='if [ -e "$1/data.mdb" ]; then rm -f "$1/data.mdb.partial"; else rm -rf "$1"; fi'
 for folder in $names; do
     if [ -e "$folder/data.mdb" ]; then
         continue
     elif [ -e "$folder/data.mdb.partial" ]; then
-        flock --nonblock "$folder/data.mdb.partial" rm -rf "$folder" || echo "left $folder, which is in use" >&2
+        flock --nonblock "$folder/data.mdb.partial" sh -c "$remove_interrupted" sh "$folder" ||
+            echo "left $folder, which is in use" >&2
     else
         rmdir "$folder" || echo "left $folder, which is no backup" >&2
     fi

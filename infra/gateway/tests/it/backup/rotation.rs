@@ -1,6 +1,7 @@
 //! `infra/server/backup.sh`, which a timer runs: a new backup, and then only the newest ones.
 
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,6 +14,10 @@ use crate::layout::ROOT;
 use crate::process::gateway;
 
 fn run(store: &TestStore, backups: &Path, keep: &str) -> Output {
+    script(store, backups, keep).output().unwrap()
+}
+
+fn script(store: &TestStore, backups: &Path, keep: &str) -> Command {
     let mut command = Command::new("sh");
     command
         .arg(Path::new(ROOT).join("infra/server/backup.sh"))
@@ -22,7 +27,7 @@ fn run(store: &TestStore, backups: &Path, keep: &str) -> Output {
         .env("GATEWAY", env!("CARGO_BIN_EXE_gateway"))
         .env("BACKUPS", backups)
         .env("KEEP", keep);
-    command.output().unwrap()
+    command
 }
 
 /// The start of a day, counted from 1970.
@@ -101,4 +106,28 @@ fn the_new_backup_stays_even_if_all_others_are_from_the_future() {
     let left = names(&backups);
     assert_eq!(left.len(), 1, "{left:?}");
     assert!(backups.join(&left[0]).join(DATA_FILE).metadata().unwrap().len() > 0);
+}
+
+#[test]
+fn a_backup_that_completes_while_the_script_locks_its_file_stays() {
+    let store = TestStore::lmdb();
+    drop(Process::start(gateway(&store)));
+    let backups = store.folder().join("backups");
+    let other = backups.join("20260106T000000Z");
+    fs::create_dir_all(&other).unwrap();
+    fs::write(other.join(PARTIAL), "").unwrap();
+    // In place of `flock`: the other backup completes just before.
+    let programs = store.folder().join("programs");
+    fs::create_dir(&programs).unwrap();
+    let flock = programs.join("flock");
+    fs::write(
+        &flock,
+        "#!/bin/sh\nmv \"$2\" \"${2%.partial}\"\nPATH=/usr/bin:/bin exec flock \"$@\"\n",
+    )
+    .unwrap();
+    fs::set_permissions(&flock, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", programs.display());
+    let output = script(&store, &backups, "2").env("PATH", path).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(names(&other), [DATA_FILE]);
 }
