@@ -39,7 +39,7 @@ pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
 /// fail with 503 until it succeeds.
 pub(super) async fn connect(env: &domain::Env) {
     if let Err(error) = domain::ready::require_usable(env).await {
-        tracing::warn!(cause = %error, "the store does not respond yet");
+        tracing::warn!(cause = %error, "the store does not respond yet, or an import has not finished");
     }
 }
 
