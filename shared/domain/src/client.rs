@@ -52,8 +52,8 @@ impl Address {
         self.prefix(Self::SITE_BITS)
     }
 
-    /// The networks of 48, 56 and 64 bits, from which providers assign a subscriber one (RFC 6177). An IPv4 address is
-    /// a network at each level.
+    /// The networks of 48, 56 and 64 bits, in this order, from which providers assign a subscriber one (RFC 6177). An
+    /// IPv4 address is a network at each level.
     #[must_use]
     pub fn networks(self) -> [Self; 3] {
         [Self::SITE_BITS, 56, Self::SUBSCRIBER_BITS].map(|bits| self.prefix(bits))

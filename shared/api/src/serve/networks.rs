@@ -10,8 +10,11 @@ use domain::Address;
 /// bits, or one of 56 or 48 bits (RFC 6177).
 const SITE_FACTOR: usize = 2;
 
-/// A network, with its prefix length: networks of several lengths can have the same first address.
-type Network = (u8, Address);
+/// A network, with its level in [`Address::networks`]: networks of several levels can have the same first address.
+type Network = (usize, Address);
+
+/// The level of the smallest network that a subscriber has.
+const SUBSCRIBER: usize = 2;
 
 /// Counts what client networks hold. Nothing is kept of a network that holds nothing.
 #[derive(Debug)]
@@ -44,7 +47,7 @@ impl NetworkCounts {
     /// Whether the limit of no network of this address is reached.
     pub(super) fn has_room(&self, address: IpAddr) -> bool {
         networks(address).all(|network| {
-            let factor = if network.0 < SUBSCRIBER_BITS { SITE_FACTOR } else { 1 };
+            let factor = if network.0 < SUBSCRIBER { SITE_FACTOR } else { 1 };
             let held = self.counts.get(&network).copied().unwrap_or_default();
             held < self.limit.saturating_mul(factor)
         })
@@ -68,17 +71,11 @@ impl NetworkCounts {
     }
 }
 
-/// The prefix length of the smallest network that a subscriber has.
-const SUBSCRIBER_BITS: u8 = 64;
-
-/// The networks of an address, of 48, 56 and 64 bits. An IPv4 address is one network.
+/// The networks of an address, the widest first. An IPv4 address is one network.
 fn networks(address: IpAddr) -> impl Iterator<Item = Network> {
     let address = Address::new(address);
-    let skipped = if address.is_ipv4() { 2 } else { 0 };
-    [48, 56, SUBSCRIBER_BITS]
-        .into_iter()
-        .zip(address.networks())
-        .skip(skipped)
+    let skipped = if address.is_ipv4() { SUBSCRIBER } else { 0 };
+    address.networks().into_iter().enumerate().skip(skipped)
 }
 
 /// The limit of requests that a client network has in progress. Connections do not limit them behind a proxy, which
