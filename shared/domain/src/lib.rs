@@ -20,6 +20,7 @@ pub mod dump;
 pub mod env;
 pub mod error;
 pub mod expiry;
+mod fairness;
 pub mod id;
 pub mod id_generator;
 pub mod idempotency;

@@ -1,4 +1,4 @@
-//! Admission to hashing: a request is admitted first, and waits in the queue for a slot when it hashes.
+//! Admission to scarce work: a request is admitted first, and waits in the queue for a slot when it needs one.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use crate::client::{Address, Client};
-use crate::password::fair_queue::{FairQueue, Path, Pushed, Ticket};
+use crate::fairness::queue::{FairQueue, Path, Pushed, Ticket};
 
 /// The places and the slots, shared fairly ([`FairQueue`]).
 pub(crate) struct Gate {
@@ -21,17 +21,13 @@ struct State {
     free_slots: usize,
 }
 
-/// An admission to hashing, released on drop.
-#[must_use]
-pub struct Admission(pub(super) Option<Place>);
-
-/// An admission by a gate.
+/// An admission by a gate, released on drop.
 pub(crate) struct Place {
     gate: Arc<Gate>,
     path: Path,
 }
 
-/// The right to hash, released on drop.
+/// The right to work, released on drop.
 pub(crate) struct Slot(Arc<Gate>);
 
 /// The queue is full, or became full of requests that are to be served first.
@@ -39,7 +35,7 @@ pub(crate) struct Slot(Arc<Gate>);
 pub(crate) struct Displaced;
 
 impl Gate {
-    /// A gate for at most `places` waiting requests and `slots` concurrent hashes.
+    /// A gate for at most `places` waiting requests and `slots` concurrent ones.
     pub(crate) fn new(places: usize, slots: usize) -> Self {
         Self {
             state: Mutex::new(State {

@@ -1,9 +1,9 @@
-//! The order in which waiting requests hash, and how many may wait: shared fairly among networks, and within a network
-//! among accounts.
+//! The order in which waiting requests are served, and how many may wait: shared fairly among networks, and within a
+//! network among accounts.
 //!
 //! The queue is a tree: networks of 48, 56 and 64 bits, then accounts ([`Path`]). An IPv4 address is one network at all
-//! three levels. Every node serves its children in turn (round robin; every hash costs the same). So, at each level, a
-//! request waits for one turn of each sibling, however many requests the sibling has waiting.
+//! three levels. Every node serves its children in turn (round robin; every request costs the same). So, at each
+//! level, a request waits for one turn of each sibling, however many requests the sibling has waiting.
 //!
 //! **A full queue makes room.** The *load* of a node is the number of its waiting requests and of its requests among
 //! the last [`RECENT_PER_PLACE`] times as many that were served as may wait. A request that finds the queue full takes
@@ -37,7 +37,7 @@ use std::collections::VecDeque;
 const LEVELS: usize = 4;
 
 /// How many requests may be admitted for each that may wait: the others read or write the store.
-pub(super) const ADMITTED_PER_PLACE: usize = 16;
+pub(crate) const ADMITTED_PER_PLACE: usize = 16;
 
 /// How many served requests count in the load, for each that may wait.
 const RECENT_PER_PLACE: usize = 8;

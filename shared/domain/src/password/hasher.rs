@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 
 use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::password::admission::{Admission, Displaced, Gate};
+use crate::fairness::{Displaced, Gate, Place};
 use crate::password::hash::{PasswordHash, Verdict};
 use crate::password::input::Password;
 use crate::rng::{Rng, random_bytes};
@@ -42,6 +42,10 @@ pub struct Hasher {
     params: Params,
     verifications: Arc<AtomicU64>,
 }
+
+/// An admission to hashing, released on drop.
+#[must_use]
+pub struct Admission(Option<Place>);
 
 struct Queue {
     gate: Arc<Gate>,
@@ -185,7 +189,7 @@ mod tests {
     use argon2::{Algorithm, Argon2, Version};
 
     use super::*;
-    use crate::password::fair_queue::ADMITTED_PER_PLACE;
+    use crate::fairness::ADMITTED_PER_PLACE;
     use crate::rng::SystemRng;
 
     fn hasher() -> Hasher {

@@ -4,10 +4,8 @@
 //! first (NIST SP 800-63B-4, section 3.1.1.2). The policy applies to [new passwords](Password::chosen), never to
 //! [passwords to verify](Password::claimed).
 
-mod admission;
 mod common;
 mod context;
-mod fair_queue;
 mod hash;
 mod hasher;
 mod input;
@@ -18,11 +16,9 @@ mod policy;
 #[cfg(test)]
 mod tests;
 
-pub use self::admission::Admission;
-pub(crate) use self::admission::{Gate, Place};
 pub use self::context::Context;
 pub use self::hash::{PasswordHash, Verdict};
-pub use self::hasher::Hasher;
+pub use self::hasher::{Admission, Hasher};
 pub use self::input::{MAX_BYTES, Password};
 pub use self::measure::MIN_LENGTH;
 pub use self::policy::{MIN_LENGTH_MAX, Policy};

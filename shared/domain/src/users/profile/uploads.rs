@@ -8,8 +8,8 @@ use tokio::time::timeout;
 
 use crate::client::Client;
 use crate::error::{Error, Result};
+use crate::fairness::{Gate, Place};
 use crate::id::{TenantId, UserId};
-use crate::password::{Gate, Place};
 use crate::security::SecurityEvent;
 use crate::text::Rejection;
 use crate::usage::rate::{Bucket, TenantRate};
