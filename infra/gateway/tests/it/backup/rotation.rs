@@ -41,9 +41,9 @@ fn a_new_backup_replaces_the_oldest_ones_and_a_failed_backup_replaces_none() {
     let backups = store.folder().join("backups");
     // The names do not say which one is the newest: a clock was wrong.
     for (name, age) in [
-        ("20260101T000000Z", 1),
-        ("20260102T000000Z", 2),
-        ("29990101T000000Z", 3),
+        ("20260101T000000Z", 3),
+        ("20260102T000000Z", 1),
+        ("29990101T000000Z", 2),
         ("other", 0),
         ("manual20T260103Z", 0),
     ] {
@@ -88,7 +88,7 @@ fn a_new_backup_replaces_the_oldest_ones_and_a_failed_backup_replaces_none() {
     left.remove(new.expect("the new backup stays"));
     assert_eq!(
         left,
-        ["20260101T000000Z", "20260106T000000Z", "manual20T260103Z", "other"]
+        ["20260102T000000Z", "20260106T000000Z", "manual20T260103Z", "other"]
     );
 }
 
