@@ -37,6 +37,26 @@ async fn count(db: &Db) -> u32 {
     count
 }
 
+/// Appends an entry to a log.
+async fn append(db: &Db, value: &[u8]) {
+    let appended = db.run(|txn| async move { txn.append(&Key::of(&("log",)), value) });
+    appended.await.map_err(|error: Error| error).expect("committed");
+}
+
+/// The values of the log, in its order.
+async fn log(db: &Db) -> Vec<Vec<u8>> {
+    let query = &Query {
+        range: Range::below(&Key::of(&("log",))),
+        order: Order::Ascending,
+        limit: usize::MAX,
+    };
+    let page = db
+        .run(|txn| async move { txn.range(query).await })
+        .await
+        .expect("a read");
+    page.entries.into_iter().map(|entry| entry.value).collect()
+}
+
 /// A second store that contains `bytes`.
 fn store_with(bytes: &[u8]) -> Harness {
     let copied = Harness::lmdb("copied");
@@ -64,6 +84,7 @@ async fn a_copy_has_the_acknowledged_writes_before_it_and_none_after_it() {
     while before < 40 {
         before = add(&db, value).await.expect("committed");
     }
+    append(&db, b"earlier").await;
     let mut copy = db.copy().expect("it starts").expect("this is LMDB");
     // Once a part was read, the snapshot is fixed, and the pipe is too short for the rest.
     let mut bytes = vec![0; 20_000];
@@ -75,7 +96,9 @@ async fn a_copy_has_the_acknowledged_writes_before_it_and_none_after_it() {
 
     let copied = open(&store_with(&bytes), &harness.root);
     assert_eq!(count(&copied).await, before);
-    // The copy continues the ids of its transactions, so appended entries stay in order.
+    // The copy continues the ids of its transactions, so later entries are appended after the earlier ones.
+    append(&copied, b"later").await;
+    assert_eq!(log(&copied).await, [&b"earlier"[..], b"later"]);
     assert_eq!(add(&copied, value).await, Ok(before + 1));
     assert_eq!(count(&db).await, before + 40);
 }
@@ -185,6 +208,8 @@ async fn every_root_of_a_store_is_found_once() {
         for _ in 0..3 {
             add(&db, root.as_bytes()).await.expect("committed");
         }
+        let last = db.run(|txn| async move { txn.set(&Key::of(&(i64::MAX,)), []) });
+        last.await.map_err(|error: Error| error).expect("committed");
     }
     let db = open(&harness, "empty");
     let found = db.every_root().await.expect("a read").expect("this is LMDB");
