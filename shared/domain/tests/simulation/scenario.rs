@@ -127,12 +127,8 @@ impl Scenario {
         // In a third of the runs, the sweep never runs.
         let calls = self.rng.usize(..3);
         running.spawn(Client { calls, ..sweeper }.run_sweeps());
-        // In three quarters of the runs, no operator does anything.
-        let calls = if self.rng.u32(..4) == 0 {
-            self.rng.usize(3..12)
-        } else {
-            0
-        };
+        // In half of the runs, no operator does anything.
+        let calls = if self.rng.bool() { self.rng.usize(5..25) } else { 0 };
         running.spawn(Client { calls, ..operator }.run_operator());
         for mailer in mailers {
             let calls = self.rng.usize(..4);

@@ -71,6 +71,21 @@ proptest! {
 }
 
 #[test]
+fn entries_in_another_order_are_rejected() {
+    for pair in 0..3 {
+        let mut entries = sample();
+        entries.swap(pair, pair + 1);
+        let read = read(&dump(&entries), 50);
+        // Entries of one log have the order of their lines.
+        assert_eq!(read.is_ok(), pair == 1, "{read:?}");
+    }
+    let mut twice = sample();
+    twice.push(twice[3].clone());
+    let error = read(&dump(&twice), 50).unwrap_err().to_string();
+    assert!(error.contains("line 6 is not in the order of the keys"), "{error}");
+}
+
+#[test]
 fn errors_name_the_reason() {
     let good = String::from_utf8(dump(&sample())).unwrap();
     let error = |text: &str| read(text.as_bytes(), 50).unwrap_err().to_string();

@@ -19,7 +19,7 @@ impl Client {
         let mut suspended = None;
         for count in 0..self.calls {
             self.sleep_after(count).await;
-            sleep(Duration::from_millis(self.rng.u64(..400))).await;
+            sleep(Duration::from_millis(self.rng.u64(..150))).await;
             let call = match suspended.take().filter(|_| self.rng.u32(..4) > 0) {
                 Some(email) => Call::Resume { email },
                 None => self.choose_operation(),
@@ -35,8 +35,8 @@ impl Client {
         let rng = &mut self.rng;
         let email = format!("user{}@example.com", rng.usize(..self.emails));
         match rng.u32(..8) {
-            0..3 => Call::Suspend { email },
-            3..5 => Call::Resume { email },
+            0 => Call::Suspend { email },
+            1 => Call::Resume { email },
             _ => Call::SetLimit {
                 email,
                 // Mostly the quota of which the audit log shows every change.
@@ -48,7 +48,7 @@ impl Client {
                         Quota::AuditEvents,
                     ])
                     .expect("a quota"),
-                limit: (rng.u32(..3) > 0).then(|| rng.u64(..6)),
+                limit: (rng.u32(..3) > 0).then(|| rng.u64(..4)),
             },
         }
     }
