@@ -21,6 +21,12 @@ pub struct AccountBody {
     /// The email to log in with.
     #[schema(value_type = Email)]
     email: String,
+    /// Whether the user has proved that they read the emails to it.
+    #[schema(example = true)]
+    email_verified: bool,
+    /// The address that the user has asked to make the account's, until it confirms that or the request expires.
+    #[schema(required, value_type = Option<Email>)]
+    pending_email: Option<String>,
     /// Whether nothing is sent to the email: emails bounced, or were reported as spam. An operator can end that.
     #[schema(example = false)]
     email_suppressed: bool,
@@ -55,6 +61,8 @@ impl AccountBody {
         let body = Self {
             id: account.id,
             email: account.email.to_string(),
+            email_verified: account.email_verified,
+            pending_email: account.pending_email.map(|email| email.to_string()),
             email_suppressed: account.email_suppressed,
             first_name: account.first_name.map(|name| name.to_string()),
             last_name: account.last_name.map(|name| name.to_string()),

@@ -1,5 +1,7 @@
 //! `GET` and `PATCH /users/me`: names, company, tenants, and bad input.
 
+use std::time::Duration;
+
 use axum::http::header::{CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
 use domain::operator::{self, Operator, UserName};
 use domain::suppressions::Reason;
@@ -45,6 +47,8 @@ async fn an_account_is_shown_with_its_tenant() {
         json!({
             "id": registered["user"]["id"],
             "email": "alice@example.com",
+            "emailVerified": false,
+            "pendingEmail": null,
             "emailSuppressed": false,
             "firstName": "Alice",
             "lastName": "Example",
@@ -71,6 +75,60 @@ async fn an_account_whose_emails_bounce_says_so() {
     assert_eq!(response.ok()["emailSuppressed"], true);
     let changed = change(&app, &alice, &json!({ "firstName": "Alice", "emailSuppressed": false })).await;
     assert_eq!(changed.ok()["emailSuppressed"], true);
+}
+
+#[tokio::test]
+async fn an_account_says_whether_its_email_is_verified_and_which_one_is_to_replace_it() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let bob = app.register("bob@example.com").await;
+    let shown = async || {
+        let response = get(&app, &alice).await;
+        let (version, account) = (etag(&response), response.ok());
+        let [email, verified, pending] = ["email", "emailVerified", "pendingEmail"].map(|name| account[name].clone());
+        (json!([email, verified, pending]), version)
+    };
+    let (before, first) = shown().await;
+    assert_eq!(before, json!(["alice@example.com", false, null]));
+    let token = app.mail_token("alice@example.com", "email.verification").await;
+    let body = json!({ "token": token });
+    app.post("/v5/auth/email/verify").json(&body).send().await.ok();
+    let (verified, second) = shown().await;
+    assert_eq!(verified, json!(["alice@example.com", true, null]));
+
+    let body = json!({ "email": "new@example.com", "password": "password123" });
+    app.post("/v5/users/me/email")
+        .by(&alice)
+        .json(&body)
+        .send()
+        .await
+        .accepted();
+    let (pending, third) = shown().await;
+    assert_eq!(pending, json!(["alice@example.com", true, "new@example.com"]));
+    assert_eq!(get(&app, &bob).await.ok()["pendingEmail"], json!(null));
+    let changed = change(&app, &alice, &json!({ "firstName": "Alice", "pendingEmail": null })).await;
+    assert_eq!(changed.ok()["pendingEmail"], "new@example.com");
+    let token = app.mail_token("new@example.com", "email.change").await;
+    let body = json!({ "token": token });
+    app.post("/v5/auth/email/confirm").json(&body).send().await.ok();
+    let (confirmed, fourth) = shown().await;
+    assert_eq!(confirmed, json!(["new@example.com", true, null]));
+    let versions = std::collections::HashSet::from([first, second, third, fourth]);
+    assert_eq!(versions.len(), 4, "{versions:?}");
+
+    let body = json!({ "email": "other@example.com", "password": "password123" });
+    app.post("/v5/users/me/email")
+        .by(&alice)
+        .json(&body)
+        .send()
+        .await
+        .accepted();
+    app.clock.advance(Duration::from_secs(24 * 3600 - 1));
+    let alice = app.refresh(&alice).await;
+    let pending = async || get(&app, &alice).await.ok()["pendingEmail"].clone();
+    assert_eq!(pending().await, "other@example.com");
+    app.clock.advance(Duration::from_secs(1));
+    assert_eq!(pending().await, json!(null));
 }
 
 #[tokio::test]

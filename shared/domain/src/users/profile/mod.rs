@@ -67,6 +67,10 @@ pub struct Account {
     pub id: UserId,
     /// The email to log in with.
     pub email: Email,
+    /// Whether the user has proved that they read the emails to it.
+    pub email_verified: bool,
+    /// The address that the user has asked to make the account's, and that has not confirmed it yet.
+    pub pending_email: Option<Email>,
     /// Whether nothing is sent to the email.
     pub email_suppressed: bool,
     /// The first name.

@@ -5,6 +5,7 @@ use futures_util::try_join;
 use kv::Txn;
 
 use crate::error::{Error, Result};
+use crate::mail_tokens;
 use crate::patch::Patch;
 use crate::scope::TenantScope;
 use crate::scope::caller::Caller;
@@ -20,6 +21,8 @@ pub(super) struct Stored {
     user: User,
     /// Whether nothing is sent to the user's email.
     email_suppressed: bool,
+    /// The address that the user has asked to make the account's.
+    pending_email: Option<Email>,
     pub(super) profile: Profile,
     /// The membership in the user's own tenant.
     own: Membership,
@@ -50,8 +53,9 @@ impl Stored {
                 None => Ok(None),
             }
         };
-        let (user, profile, memberships, own_tenant, current, known) = try_join!(
+        let (user, tokens, profile, memberships, own_tenant, current, known) = try_join!(
             users::store::find(txn, caller.user()),
+            mail_tokens::store::list(txn, caller.user()),
             store::find(txn, caller.user()),
             tenants::store::memberships(txn, caller.user()),
             tenants::store::find(txn, own_scope),
@@ -82,6 +86,7 @@ impl Stored {
         Ok(Self {
             user,
             email_suppressed: suppression.is_some(),
+            pending_email: tokens.pending_email(caller.at()).cloned(),
             profile,
             own,
             own_tenant,
@@ -103,6 +108,8 @@ impl Stored {
         Account {
             id: self.user.id,
             email: self.user.email.clone(),
+            email_verified: self.user.email_verified_at.is_some(),
+            pending_email: self.pending_email.clone(),
             email_suppressed: self.email_suppressed,
             first_name: self.user.first_name.clone(),
             last_name: self.user.last_name.clone(),
