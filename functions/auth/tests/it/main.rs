@@ -5,6 +5,7 @@
 mod bodies;
 mod cookies;
 mod email_change;
+mod email_limits;
 mod fairness;
 mod front_doors;
 mod idempotency;

@@ -252,7 +252,7 @@ fn is_throttle(rest: &[Element<'_>]) -> bool {
         (text(kind), rest),
         (Some("pair"), [Element::Bytes(_), Element::String(_)])
             | (Some("device"), [Element::Bytes(_), Element::Bytes(_)])
-            | (Some("known" | "account"), [Element::Bytes(_)])
+            | (Some("known" | "account" | "email_change"), [Element::Bytes(_)])
             | (
                 Some("address" | "registration" | "email_requests"),
                 [Element::String(_)]

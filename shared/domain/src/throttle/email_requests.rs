@@ -16,8 +16,11 @@ use crate::users::Email;
 /// Who gets the email.
 #[derive(Clone, Copy)]
 pub(crate) enum Recipient<'a> {
-    /// The owner of this address, who may have no account.
-    Email(&'a Email),
+    /// The owner of this address, who may have no account, to recover it.
+    Recovery(&'a Email),
+    /// The owner of this address, to make it the account's. Counted apart, so that nobody uses up the recoveries of
+    /// another person by changes to their address.
+    EmailChange(&'a Email),
     /// The caller, at their own address.
     User(UserId),
 }
@@ -39,7 +42,8 @@ impl EmailRequestCounters {
         now: Timestamp,
     ) -> Result<Self> {
         let recipient = match recipient {
-            Recipient::Email(email) => keys::recipient(email),
+            Recipient::Recovery(email) => keys::recipient(email),
+            Recipient::EmailChange(email) => keys::email_change(email),
             Recipient::User(user) => keys::recipient_user(user),
         };
         let (site, recipient) = try_join!(

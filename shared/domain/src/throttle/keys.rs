@@ -8,7 +8,8 @@
 //! `throttles / login / {login_id} / {network}` the same, from one network;
 //! `throttles / registration / {site}` to register, from a site;
 //! `throttles / email_requests / {site}` to have an email sent, from a site;
-//! `throttles / recipient / {email digest}` and `throttles / recipient / {user_id}` to have one sent to this recipient.
+//! `throttles / recipient / {email digest}` and `throttles / recipient / {user_id}` to have one sent to this recipient;
+//! `throttles / email_change / {email digest}` to have one sent that makes this address an account's.
 //!
 //! The digests are SHA-256: most emails that are tried belong to no account, and are not stored; the store cannot
 //! reveal device tokens. A network is that of one subscriber as text, a site is an IPv4 address or 48 bits of an IPv6
@@ -69,6 +70,10 @@ pub(super) fn recipient(email: &Email) -> Key {
 
 pub(super) fn recipient_user(user: UserId) -> Key {
     Key::of(&("throttles", "recipient", user.uuid()))
+}
+
+pub(super) fn email_change(email: &Email) -> Key {
+    Key::of(&("throttles", "email_change", &digest(email)[..]))
 }
 
 fn digest(email: &Email) -> [u8; 32] {

@@ -16,7 +16,8 @@ pub(crate) async fn remove_email(txn: &Txn, email: &Email, limit: usize) -> Resu
     for prefix in keys::prefixes(email) {
         removed += remove_below(txn, &prefix, limit - removed).await?;
     }
-    for key in [keys::known(email), keys::account(email), keys::recipient(email)] {
+    let others = [keys::known, keys::account, keys::recipient, keys::email_change];
+    for key in others.map(|key| key(email)) {
         if removed < limit {
             removed += remove(txn, &key).await?;
         }

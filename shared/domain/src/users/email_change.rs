@@ -72,7 +72,7 @@ pub async fn request(env: &Env, caller: &Caller, password: &Password, new: &Emai
                     let read_counters = async {
                         match rules {
                             Some(rules) => {
-                                let recipient = Recipient::Email(new);
+                                let recipient = Recipient::EmailChange(new);
                                 let counters = EmailRequestCounters::read(&txn, rules, client, recipient, now).await;
                                 counters.map(Some)
                             }

@@ -46,7 +46,7 @@ pub async fn request(env: &Env, client: &Client, email: &Email) -> Result<()> {
             let read_counters = async {
                 match rules {
                     Some(rules) => {
-                        let recipient = Recipient::Email(email);
+                        let recipient = Recipient::Recovery(email);
                         let counters = EmailRequestCounters::read(&txn, rules, client, recipient, now).await;
                         counters.map(Some)
                     }

@@ -1,0 +1,52 @@
+//! The limits of requests for emails: whom a client can keep from an email, and to whom it can have one sent.
+
+use serde_json::json;
+use testkit::{Actor, Target as _, TestApp, TestResponse, waiting_emails};
+
+use crate::start;
+
+const ALICE: &str = "alice@example.com";
+const RECOVERY: &str = "password.recovery";
+
+async fn recover(app: &TestApp, email: &str) -> TestResponse {
+    let body = json!({ "email": email });
+    app.post("/v5/auth/recovery").json(&body).send().await
+}
+
+async fn change(app: &TestApp, actor: &Actor, email: &str) -> TestResponse {
+    let body = json!({ "email": email, "password": "password123" });
+    app.post("/v5/users/me/email").by(actor).json(&body).send().await
+}
+
+/// The number of emails of this type that wait for this address.
+async fn count(app: &TestApp, to: &str, kind: &str) -> usize {
+    let emails = waiting_emails(&app.env.db).await;
+    let found = emails
+        .iter()
+        .filter(|email| email["to"] == to && email["message"]["type"] == kind);
+    found.count()
+}
+
+#[tokio::test]
+async fn changes_to_an_address_do_not_keep_its_owner_from_a_recovery() {
+    let app = start();
+    app.register(ALICE).await;
+    for number in 0..4 {
+        let eve = app.register(&format!("eve-{number}@example.com")).await;
+        let response = change(&app, &eve, ALICE).await;
+        assert_eq!(response.status, if number < 3 { 202 } else { 429 });
+    }
+    recover(&app, ALICE).await.accepted();
+    assert_eq!(count(&app, ALICE, RECOVERY).await, 1);
+}
+
+#[tokio::test]
+async fn recoveries_of_an_address_do_not_keep_an_account_from_a_change_to_it() {
+    let app = start();
+    let alice = app.register(ALICE).await;
+    for _ in 0..10 {
+        recover(&app, "new@example.com").await.accepted();
+    }
+    change(&app, &alice, "new@example.com").await.accepted();
+    assert_eq!(count(&app, "new@example.com", "email.change").await, 1);
+}
