@@ -7,8 +7,8 @@ use domain::users::email_change;
 
 use crate::mail_token::MailTokenBody;
 
-/// Makes a new address the account's, with the token of the email that was sent to it. The old address gets an email
-/// with which it can undo that for seven days.
+/// Makes a new address the account's, with the token of the email that was sent to it. The old address, if it
+/// was verified, gets an email with which it can undo that for seven days.
 #[utoipa::path(
     post,
     path = "/auth/email/confirm",

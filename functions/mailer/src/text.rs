@@ -81,6 +81,7 @@ pub(crate) fn letter(message: &Message, public_url: &str) -> Option<Letter> {
         Message::ReplaysRejected(source) => replays_rejected(source, public_url),
         Message::ReuseDetected(source) => reuse_detected(source, public_url),
         Message::AccessTokenCreated(source) => access_token_created(source, public_url),
+        Message::EmailReplaced(source) => email_replaced(source, public_url),
         Message::VerifyEmail(link) => (
             "Confirm your email address for Coditect",
             vec![
@@ -248,6 +249,23 @@ fn deletion_scheduled(source: &Source, due_at: Timestamp, public_url: &str) -> (
                 "If you did not request this, another person may know your password. Sign in at {public_url}, cancel \
                  the deletion and change the password. If you cannot sign in, ask there for a new password."
             )),
+        ],
+    )
+}
+
+fn email_replaced(source: &Source, public_url: &str) -> (&'static str, Vec<Paragraph>) {
+    (
+        "A Coditect account has another email address",
+        vec![
+            text(format!(
+                "A Coditect account at {public_url} had your email address, which was never confirmed. It has another \
+                 one now, and does not use yours any more."
+            )),
+            details(source),
+            text(
+                "If the account is not yours, you need not do anything. If it is yours and you did not change its \
+                 email address, another person knows your password: ask those who run the service for help.",
+            ),
         ],
     )
 }

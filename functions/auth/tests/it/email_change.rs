@@ -9,32 +9,40 @@ use testkit::{Actor, Code, Target as _, TestApp, TestResponse, waiting_emails};
 
 use crate::start;
 
-const OLD: &str = "alice@example.com";
-const NEW: &str = "new@example.com";
+pub const OLD: &str = "alice@example.com";
+pub const NEW: &str = "new@example.com";
 
 async fn change(app: &TestApp, actor: &Actor, email: &str, password: &str) -> TestResponse {
     let body = json!({ "email": email, "password": password });
     app.post("/v5/users/me/email").by(actor).json(&body).send().await
 }
 
-async fn send(app: &TestApp, what: &str, token: &str) -> TestResponse {
+pub async fn send(app: &TestApp, what: &str, token: &str) -> TestResponse {
     let body = json!({ "token": token });
     app.post(&format!("/v5/auth/email/{what}")).json(&body).send().await
 }
 
-async fn log_in(app: &TestApp, email: &str) -> TestResponse {
+pub async fn log_in(app: &TestApp, email: &str) -> TestResponse {
     let body = json!({ "email": email, "password": "password123" });
     app.post("/v5/auth/login").json(&body).send().await
 }
 
+/// Registers an account, and verifies its address.
+pub async fn register_verified(app: &TestApp, email: &str) -> Actor {
+    let actor = app.register(email).await;
+    let token = app.mail_token(email, "email.verification").await;
+    send(app, "verify", &token).await.ok();
+    actor
+}
+
 /// Requests the change, and returns the token of the email to the new address.
-async fn requested(app: &TestApp, actor: &Actor, email: &str) -> String {
+pub async fn requested(app: &TestApp, actor: &Actor, email: &str) -> String {
     change(app, actor, email, "password123").await.accepted();
     app.mail_token(email, "email.change").await
 }
 
-/// Changes the email, and returns the token with which the old one undoes that.
-async fn changed(app: &TestApp, actor: &Actor, from: &str, to: &str) -> String {
+/// Changes the email from a verified address, and returns the token with which the old one undoes that.
+pub async fn changed(app: &TestApp, actor: &Actor, from: &str, to: &str) -> String {
     let token = requested(app, actor, to).await;
     send(app, "confirm", &token).await.ok();
     app.mail_token(from, "email.changed").await
@@ -112,7 +120,7 @@ async fn only_the_owner_of_a_taken_address_learns_that_it_is_taken() {
 #[tokio::test]
 async fn the_old_address_undoes_the_change_for_seven_days_and_ends_every_login() {
     let app = start();
-    let alice = app.register(OLD).await;
+    let alice = register_verified(&app, OLD).await;
     let undo = changed(&app, &alice, OLD, NEW).await;
     let thief = log_in(&app, NEW).await.ok();
     app.clock.advance(Duration::from_secs(7 * 24 * 3600 - 1));
@@ -137,7 +145,7 @@ async fn the_old_address_undoes_the_change_for_seven_days_and_ends_every_login()
 #[tokio::test]
 async fn an_undo_ends_the_logins_that_are_alive() {
     let app = start();
-    let alice = app.register(OLD).await;
+    let alice = register_verified(&app, OLD).await;
     let undo = changed(&app, &alice, OLD, NEW).await;
     send(&app, "undo", &undo).await.ok();
     let response = app.get("/v5/auth/logins").by(&alice).send().await;
@@ -147,7 +155,7 @@ async fn an_undo_ends_the_logins_that_are_alive() {
 #[tokio::test]
 async fn after_seven_days_there_is_no_undo_and_the_old_address_is_free() {
     let app = start();
-    let alice = app.register(OLD).await;
+    let alice = register_verified(&app, OLD).await;
     let undo = changed(&app, &alice, OLD, NEW).await;
     let account = json!({ "email": OLD, "password": "password123" });
     let register = || app.post("/v5/auth/register").json(&account).send();
@@ -165,7 +173,7 @@ async fn after_seven_days_there_is_no_undo_and_the_old_address_is_free() {
 #[tokio::test]
 async fn a_second_change_does_not_take_the_first_undo_away() {
     let app = start();
-    let alice = app.register(OLD).await;
+    let alice = register_verified(&app, OLD).await;
     let first = changed(&app, &alice, OLD, NEW).await;
     app.clock.advance(Duration::from_secs(1));
     let second = changed(&app, &alice, NEW, "third@example.com").await;
@@ -178,7 +186,7 @@ async fn a_second_change_does_not_take_the_first_undo_away() {
 #[tokio::test]
 async fn an_undo_of_the_last_change_keeps_the_earlier_ones() {
     let app = start();
-    let alice = app.register(OLD).await;
+    let alice = register_verified(&app, OLD).await;
     let first = changed(&app, &alice, OLD, NEW).await;
     app.clock.advance(Duration::from_secs(1));
     let second = changed(&app, &alice, NEW, "third@example.com").await;
@@ -191,7 +199,7 @@ async fn an_undo_of_the_last_change_keeps_the_earlier_ones() {
 #[tokio::test]
 async fn a_user_can_change_back_to_an_old_address_and_changes_are_limited() {
     let app = start();
-    let alice = app.register(OLD).await;
+    let alice = register_verified(&app, OLD).await;
     changed(&app, &alice, OLD, NEW).await;
     changed(&app, &alice, NEW, OLD).await;
     log_in(&app, OLD).await.ok();
@@ -222,7 +230,7 @@ async fn recovery_and_a_password_change_cancel_a_requested_change() {
 #[tokio::test]
 async fn a_recovery_token_of_the_old_address_ends_with_the_change() {
     let app = start();
-    let alice = app.register(OLD).await;
+    let alice = register_verified(&app, OLD).await;
     let body = json!({ "email": OLD });
     app.post("/v5/auth/recovery").json(&body).send().await.accepted();
     let recovery = app.mail_token(OLD, "password.recovery").await;
@@ -236,11 +244,11 @@ async fn a_recovery_token_of_the_old_address_ends_with_the_change() {
 async fn the_account_trusts_no_device_at_the_new_address() {
     let app = start();
     // Bob had the address before.
-    let bob = app.register(NEW).await;
+    let bob = register_verified(&app, NEW).await;
     let device = bob.signed_in.refresh_token.device_token().reveal();
     changed(&app, &bob, NEW, "bob@example.com").await;
     app.clock.advance(Duration::from_secs(7 * 24 * 3600));
-    let alice = app.register(OLD).await;
+    let alice = register_verified(&app, OLD).await;
     changed(&app, &alice, OLD, NEW).await;
     let attempt = |device: Option<&str>| {
         let body = json!({ "email": NEW, "password": "a wrong one", "deviceToken": device });
@@ -255,7 +263,7 @@ async fn the_account_trusts_no_device_at_the_new_address() {
 #[tokio::test]
 async fn a_suspended_user_cannot_confirm_and_can_undo() {
     let app = start();
-    let alice = app.register(OLD).await;
+    let alice = register_verified(&app, OLD).await;
     let undo = changed(&app, &alice, OLD, NEW).await;
     let token = requested(&app, &alice, "third@example.com").await;
     let operator = Operator::new(&app.env, Name::parse("ops").unwrap());

@@ -6,6 +6,7 @@ mod bodies;
 mod cookies;
 mod email_change;
 mod email_limits;
+mod email_undo;
 mod fairness;
 mod front_doors;
 mod idempotency;

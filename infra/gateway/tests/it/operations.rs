@@ -82,6 +82,9 @@ impl MailToken {
                 mail_token(db, &person.new_email, "email.change").await
             }
             Self::EmailUndo => {
+                // Only a verified address can undo a change.
+                let verification = mail_token(db, &person.email, "email.verification").await;
+                send("/v5/auth/email/verify", json!({ "token": verification })).await;
                 send("/v5/users/me/email", change).await;
                 let confirmation = mail_token(db, &person.new_email, "email.change").await;
                 send("/v5/auth/email/confirm", json!({ "token": confirmation })).await;

@@ -63,6 +63,9 @@ pub enum Message {
     /// A personal access token was created.
     #[serde(rename = "access_token.created")]
     AccessTokenCreated(Source),
+    /// The account has another address. This one was never verified, so it cannot undo that.
+    #[serde(rename = "email.replaced")]
+    EmailReplaced(Source),
     /// A link to verify the account's address.
     #[serde(rename = "email.verification")]
     VerifyEmail(Link),
@@ -97,6 +100,7 @@ impl Message {
             | Self::ReuseDetected(_)
             | Self::ReplaysRejected(_)
             | Self::AccessTokenCreated(_)
+            | Self::EmailReplaced(_)
             | Self::DeletionScheduled { .. } => None,
             Self::VerifyEmail(link)
             | Self::RecoverPassword(link)
@@ -115,6 +119,7 @@ impl Message {
             | Self::ReuseDetected(_)
             | Self::ReplaysRejected(_)
             | Self::AccessTokenCreated(_)
+            | Self::EmailReplaced(_)
             | Self::DeletionScheduled { .. } => self,
             Self::VerifyEmail(link) => Self::VerifyEmail(without(link)),
             Self::RecoverPassword(link) => Self::RecoverPassword(without(link)),
@@ -146,6 +151,7 @@ impl Message {
             | Self::ReuseDetected(_)
             | Self::ReplaysRejected(_)
             | Self::AccessTokenCreated(_)
+            | Self::EmailReplaced(_)
             | Self::VerifyEmail(_)
             | Self::RecoverPassword(_)
             | Self::ConfirmEmail(_)

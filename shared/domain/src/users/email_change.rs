@@ -2,7 +2,8 @@
 //!
 //! Nothing changes until a person who reads the emails to the new address confirms it. For a week, the old address can
 //! undo the change. Until then no other account can have it ([`FormerEmail`](crate::users::FormerEmail)), so an undo
-//! always succeeds. Each old address has a token of its own: a thief cannot replace the first one by changing the email
+//! always succeeds. An old address that was never verified is free at once, and cannot undo the change: it may be
+//! another person's, who would be kept from it. Each old address has a token of its own: a thief cannot replace the first one by changing the email
 //! a second time. An undo ends all logins, and sends the old address an email to choose a new password, because whoever
 //! changed the email knew the password.
 //!
@@ -132,7 +133,7 @@ async fn begin(
 }
 
 /// Makes the address to which the email with this token was sent the account's, and sends the old address an email to
-/// undo that.
+/// undo that, or only a notification if it was never verified.
 ///
 /// Fails with [`Error::InvalidMailToken`]; with [`Error::EmailTaken`] if another account has the address, or had it
 /// until lately; with [`Error::Suspended`]; and with [`Error::TooManyAttempts`] after too many changes in a week.
@@ -175,13 +176,19 @@ pub async fn confirm(env: &Env, client: &Client, token: &MailToken) -> Result<()
                 updated_at: now.max(user.updated_at),
                 ..user.clone()
             };
+            let is_verified = user.email_verified_at.is_some();
             // Without emails, there is no undo.
-            let reserved_until = env.outbox.is_open().then(|| now.plus(Purpose::EmailUndo.lifetime()));
+            let has_undo = is_verified && env.outbox.is_open();
+            let reserved_until = has_undo.then(|| now.plus(Purpose::EmailUndo.lifetime()));
             let former = [former_old.as_ref(), former_new.as_ref()];
             store::change_email(&txn, old, &changed, reserved_until, former)?;
             tenants::store::set_email_verified(&txn, &memberships, changed.email_verified_at)?;
             mail_tokens::store::remove_changes(&txn, &tokens)?;
-            undo.send(&txn, &tokens, id, old, purpose)?;
+            if is_verified {
+                undo.send(&txn, &tokens, id, old, purpose)?;
+            } else {
+                undo.notify(&txn, old, Message::EmailReplaced)?;
+            }
             for (trusted, email) in [(trusted_old, old), (trusted_new, new)] {
                 if let Some(trusted) = trusted {
                     trusted.forget_all(&txn, &trust(env, email, None))?;

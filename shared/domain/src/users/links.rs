@@ -51,6 +51,16 @@ impl<'a> NewLink<'a> {
         mail::store::add(txn, &mail)
     }
 
+    /// Sends `email` a notification in place of the link. Does nothing if the deployment sends no emails.
+    pub(super) fn notify(&self, txn: &Txn, email: &Email, message: fn(Source) -> Message) -> Result<()> {
+        if !self.env.outbox.is_open() {
+            return Ok(());
+        }
+        let message = message(self.source.clone());
+        let mail = Mail::notification(self.mail_id, email.clone(), message, self.now);
+        mail::store::add(txn, &mail)
+    }
+
     /// Does the work of [`send`](Self::send) for an email without an account.
     pub(super) fn send_to_no_account(
         &self,
