@@ -93,6 +93,12 @@ impl TestApp {
         Self::with_tokens(router, db, Self::token_settings())
     }
 
+    /// Starts `router` on a store that the test has opened, with changed limits.
+    pub fn on_with_limits(router: api::Router, db: kv::Db, change: impl FnOnce(&mut Limits)) -> Self {
+        let settings = Self::token_settings();
+        Self::assemble(router, db, &Origins::Any, settings, |env| change(&mut env.limits))
+    }
+
     /// Starts `router` on a store that other processes use too. The app's clock starts at their time, so that they
     /// accept each other's logins and tokens.
     pub fn alongside_processes(router: api::Router, db: kv::Db) -> Self {

@@ -4,6 +4,7 @@
 
 mod fixture;
 mod scopes;
+mod unverified;
 
 use api::router::PREFIXES;
 use axum::http::Method;
