@@ -8,7 +8,7 @@ use domain::users::email_change;
 use crate::mail_token::MailTokenBody;
 
 /// Makes an old address the account's again, with the token of the email that was sent to it. Ends all logins of the
-/// user, and sends the address an email to choose a new password, because whoever changed the email knew the password.
+/// user and the password, which whoever changed the email knew, and sends the address an email to choose a new one.
 #[utoipa::path(
     post,
     path = "/auth/email/undo",

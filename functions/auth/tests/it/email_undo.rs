@@ -1,15 +1,22 @@
 //! What an undone change of the email leaves behind, and changes of an address that was never verified.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::{Code, Target as _, TestApp, TestResponse, waiting_emails};
 
-use crate::email_change::{NEW, OLD, changed, requested, send};
+use crate::email_change::{NEW, OLD, changed, log_in, register_verified, requested, send};
 use crate::start;
 
 async fn register(app: &TestApp, email: &str) -> TestResponse {
     let body = json!({ "email": email, "password": "password123" });
     let request = app.post("/v5/auth/register").json(&body);
     request.from_address("198.51.100.7").send().await
+}
+
+/// Recovers the account with the token of an email of this type to the old address.
+async fn recover(app: &TestApp, kind: &str) -> Value {
+    let token = app.mail_token(OLD, kind).await;
+    let body = json!({ "token": token, "password": "another password" });
+    app.post("/v5/auth/recovery/complete").json(&body).send().await.ok()
 }
 
 /// The types of the emails to this address.
@@ -34,4 +41,31 @@ async fn an_address_that_was_never_verified_is_free_after_a_change_and_cannot_un
     let undo = changed(&app, &eve, NEW, "third@example.com").await;
     register(&app, NEW).await.assert_problem(409, Code::EmailTaken);
     send(&app, "undo", &undo).await.ok();
+}
+
+#[tokio::test]
+async fn after_an_undo_only_the_email_to_the_restored_address_opens_the_account() {
+    let app = start();
+    let alice = register_verified(&app, OLD).await;
+    let undo = changed(&app, &alice, OLD, NEW).await;
+    send(&app, "undo", &undo).await.ok();
+    // The password of whoever changed the email.
+    log_in(&app, OLD).await.assert_problem(401, Code::InvalidCredentials);
+    assert_eq!(recover(&app, "email.change_undone").await["user"]["email"], OLD);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_during_an_undo_ends_with_it() {
+    for _ in 0..4 {
+        let app = start();
+        let alice = register_verified(&app, OLD).await;
+        let undo = changed(&app, &alice, OLD, NEW).await;
+        let (login, undone) = tokio::join!(log_in(&app, NEW), send(&app, "undo", &undo));
+        undone.ok();
+        if login.status == 200 {
+            let token = login.body["data"]["token"].as_str().unwrap();
+            let response = app.get("/v5/auth/logins").bearer(token).send().await;
+            response.assert_problem(401, Code::RevokedToken);
+        }
+    }
 }

@@ -35,17 +35,25 @@ pub enum Verdict {
 impl PasswordHash {
     /// Hashes `password` with `salt` and `params`.
     pub(super) fn compute(password: &Password, salt: &[u8], params: &Params) -> Result<Self> {
-        let (algorithm, version) = (Algorithm::Argon2id, Version::V0x13);
-        let argon = Argon2::new(algorithm, version, params.clone());
+        let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
         let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+        Self::of_output(salt, output(&argon, password, salt, length)?, params)
+    }
+
+    fn of_output(salt: &[u8], output: phc::Output, params: &Params) -> Result<Self> {
         let hash = phc::PasswordHash {
-            algorithm: algorithm.ident(),
-            version: Some(version.into()),
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
             params: params.try_into().map_err(failed)?,
             salt: Some(phc::Salt::new(salt).map_err(failed)?),
-            hash: Some(output(&argon, password, salt, length)?),
+            hash: Some(output),
         };
         Ok(Self(hash.to_string()))
+    }
+
+    /// The hash of no known password: its `output` is random. To verify it takes as long as to verify any other.
+    pub(super) fn of_no_password(salt: &[u8], output: &[u8], params: &Params) -> Result<Self> {
+        Self::of_output(salt, phc::Output::new(output).map_err(failed)?, params)
     }
 
     /// Verifies `password`. `params` are today's parameters.

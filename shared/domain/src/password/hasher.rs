@@ -131,6 +131,13 @@ impl Hasher {
             .await
     }
 
+    /// A random hash, which no known password has. It takes no hashing, so it needs no admission.
+    pub fn hash_of_no_password(&self) -> Result<PasswordHash> {
+        let salt: [u8; SALT_LEN] = random_bytes(&*self.rng);
+        let output: [u8; Params::DEFAULT_OUTPUT_LEN] = random_bytes(&*self.rng);
+        PasswordHash::of_no_password(&salt, &output, &self.params)
+    }
+
     /// Verifies `password`. Without a hash it does the same work and returns [`Verdict::Wrong`], so that timing does
     /// not reveal whether an account exists.
     pub async fn verify(
@@ -219,6 +226,18 @@ mod tests {
         ] {
             assert_eq!(hasher.verify(admission, &password(text), hash).await.unwrap(), verdict);
         }
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_no_password_looks_like_any_other_and_every_password_is_wrong() {
+        let hasher = hasher();
+        let admission = &admit(&hasher);
+        let none = hasher.hash_of_no_password().unwrap();
+        let some = hasher.hash(admission, &password("password123")).await.unwrap();
+        assert_eq!(none.0.len(), some.0.len());
+        assert_ne!(none, hasher.hash_of_no_password().unwrap());
+        let verdict = hasher.verify(admission, &password("password123"), Some(&none)).await;
+        assert_eq!(verdict.unwrap(), Verdict::Wrong);
     }
 
     #[tokio::test]

@@ -3,9 +3,9 @@
 //! Nothing changes until a person who reads the emails to the new address confirms it. For a week, the old address can
 //! undo the change. Until then no other account can have it ([`FormerEmail`](crate::users::FormerEmail)), so an undo
 //! always succeeds. An old address that was never verified is free at once, and cannot undo the change: it may be
-//! another person's, who would be kept from it. Each old address has a token of its own: a thief cannot replace the first one by changing the email
-//! a second time. An undo ends all logins, and sends the old address an email to choose a new password, because whoever
-//! changed the email knew the password.
+//! another person's, who would be kept from it. Each old address has a token of its own: a thief cannot replace the
+//! first one by changing the email a second time. An undo ends all logins and the password, because whoever changed the
+//! email knew it, and sends the old address an email to choose a new one.
 //!
 //! Counters of attempts belong to an email, not to an account. The account starts with new ones, and trusts no client
 //! at either address: another account may have had the new one, or may get the old one.
@@ -218,13 +218,17 @@ fn limit_changes(tokens: &Tokens, email: &Email, now: Timestamp) -> Result<()> {
     }
 }
 
-/// Makes the address to which the email with this token was sent the account's again, ends all logins, and sends it an
-/// email to choose a new password. Fails with [`Error::InvalidMailToken`].
+/// Makes the address to which the email with this token was sent the account's again, ends all logins and the password,
+/// and sends it an email to choose a new one. Fails with [`Error::InvalidMailToken`].
+///
+/// No password is right from then on. Otherwise whoever changed the email could log in with the old one, and change it,
+/// which would end the token in this email. A login whose password is verified meanwhile fails, too.
 ///
 /// Changes that were made since cannot be undone any more; earlier ones can. A suspension stays.
 pub async fn undo(env: &Env, client: &Client, token: &MailToken) -> Result<()> {
     let (now, id) = (env.clock.now(), token.user());
     let recovery = &NewLink::draw(env, client, now);
+    let no_password = &env.hasher.hash_of_no_password()?;
     let purpose = (Purpose::Recovery, Message::EmailChangeUndone as fn(_) -> _);
     env.db
         .run(|txn| async move {
@@ -253,6 +257,7 @@ pub async fn undo(env: &Env, client: &Client, token: &MailToken) -> Result<()> {
             let restored = User {
                 email: old.clone(),
                 email_verified_at: Some(now),
+                password_hash: no_password.clone(),
                 updated_at: now.max(user.updated_at),
                 ..user.clone()
             };
