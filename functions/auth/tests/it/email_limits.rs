@@ -1,7 +1,7 @@
 //! The limits of requests for emails: whom a client can keep from an email, and to whom it can have one sent.
 
 use serde_json::json;
-use testkit::{Actor, Target as _, TestApp, TestResponse, waiting_emails};
+use testkit::{Actor, Code, Target as _, TestApp, TestResponse, waiting_emails};
 
 use crate::start;
 
@@ -49,4 +49,29 @@ async fn recoveries_of_an_address_do_not_keep_an_account_from_a_change_to_it() {
     }
     change(&app, &alice, "new@example.com").await.accepted();
     assert_eq!(count(&app, "new@example.com", "email.change").await, 1);
+}
+
+#[tokio::test]
+async fn recoveries_from_a_site_do_not_limit_its_signed_in_users() {
+    let app = start();
+    let alice = app.register(ALICE).await;
+    for number in 0..50 {
+        recover(&app, &format!("nobody-{number}@example.com")).await.accepted();
+    }
+    let response = recover(&app, "somebody@example.com").await;
+    response.assert_problem(429, Code::TooManyAttempts);
+    let verification = app.post("/v5/auth/email/verification").by(&alice);
+    verification.send().await.accepted();
+    change(&app, &alice, "new@example.com").await.accepted();
+}
+
+#[tokio::test]
+async fn signed_in_users_do_not_limit_the_recoveries_from_their_site() {
+    let app = start();
+    for number in 0..50 {
+        let user = app.register(&format!("user-{number}@example.com")).await;
+        let response = change(&app, &user, &format!("new-{number}@example.com")).await;
+        response.accepted();
+    }
+    recover(&app, "user-0@example.com").await.accepted();
 }

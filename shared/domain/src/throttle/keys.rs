@@ -7,7 +7,7 @@
 //! `throttles / login / {login_id}` at the password of the user behind a login;
 //! `throttles / login / {login_id} / {network}` the same, from one network;
 //! `throttles / registration / {site}` to register, from a site;
-//! `throttles / email_requests / {site}` to have an email sent, from a site;
+//! `throttles / email_requests / {site}` to recover an account, from a site;
 //! `throttles / recipient / {email digest}` and `throttles / recipient / {user_id}` to have one sent to this recipient;
 //! `throttles / email_change / {email digest}` to have one sent that makes this address an account's.
 //!

@@ -26,7 +26,7 @@ pub struct Rules {
     pub address: Rule,
     /// For registrations from a site.
     pub registration: Rule,
-    /// For requests for emails from an address.
+    /// For requests for recoveries from a site.
     pub emails: Rule,
     /// For requests for emails to one recipient. An attempt is forgotten when the token in its email has expired, so
     /// that a recipient whose requests are used up by others has a valid one.

@@ -30,7 +30,7 @@ use crate::scope::TenantScope;
 use crate::scope::caller::Caller;
 use crate::security::SecurityEvent;
 use crate::tenants;
-use crate::throttle::{EmailRequestCounters, Recipient, Reservation};
+use crate::throttle::{CallerEmailCounters, Reservation};
 use crate::time::Timestamp;
 use crate::users::links::NewLink;
 use crate::users::{Email, User, store};
@@ -42,8 +42,7 @@ const LONGEST_WAIT: Duration = Duration::from_hours(24);
 /// that of an earlier request.
 ///
 /// Fails with [`Error::SameEmail`], with [`Error::InvalidCredentials`] if the password is wrong, and with
-/// [`Error::TooManyAttempts`] for too many attempts at the password, or too many emails to the address or from the
-/// client's. Whether another account has the address is checked when it is confirmed, and only its owner learns that.
+/// [`Error::TooManyAttempts`] for too many attempts at the password, or too many emails to the address. Whether another account has the address is checked when it is confirmed, and only its owner learns that.
 pub async fn request(env: &Env, caller: &Caller, password: &Password, new: &Email) -> Result<()> {
     let client = caller.client();
     let admission = env.hasher.admit(client, caller.user())?;
@@ -70,21 +69,11 @@ pub async fn request(env: &Env, caller: &Caller, password: &Password, new: &Emai
                 caller,
                 Permission::ManageAccount,
                 |txn, _| async move {
-                    let read_counters = async {
-                        match rules {
-                            Some(rules) => {
-                                let recipient = Recipient::EmailChange(new);
-                                let counters = EmailRequestCounters::read(&txn, rules, client, recipient, now).await;
-                                counters.map(Some)
-                            }
-                            None => Ok(None),
-                        }
-                    };
                     try_join!(
                         store::find(&txn, caller.user()),
                         mail_tokens::store::list(&txn, caller.user()),
                         attempt.counters(&txn, now),
-                        read_counters
+                        CallerEmailCounters::to_new_address(&txn, rules, new, now)
                     )
                 },
                 |txn, scope, (stored, tokens, attempts, emails)| {

@@ -25,7 +25,7 @@ use crate::mail_tokens::{self, MailToken, Purpose};
 use crate::password::{Context, Password};
 use crate::scope::TenantScope;
 use crate::tenants::{self, Tenant};
-use crate::throttle::{EmailRequestCounters, Recipient};
+use crate::throttle::RecoveryCounters;
 use crate::users::links::NewLink;
 use crate::users::{Email, User, store};
 
@@ -43,19 +43,12 @@ pub async fn request(env: &Env, client: &Client, email: &Email) -> Result<()> {
     let purpose = (Purpose::Recovery, Message::RecoverPassword as fn(_) -> _);
     env.db
         .run(|txn| async move {
-            let read_counters = async {
-                match rules {
-                    Some(rules) => {
-                        let recipient = Recipient::Recovery(email);
-                        let counters = EmailRequestCounters::read(&txn, rules, client, recipient, now).await;
-                        counters.map(Some)
-                    }
-                    None => Ok(None),
-                }
-            };
-            let (id, counters) = try_join!(store::find_id_by_email(&txn, email), read_counters)?;
+            let (id, counters) = try_join!(
+                store::find_id_by_email(&txn, email),
+                RecoveryCounters::read(&txn, rules, client, email, now)
+            )?;
             let is_allowed = match counters {
-                Some(counters) => counters.reserve_silently(&txn)?,
+                Some(counters) => counters.reserve(&txn)?,
                 None => true,
             };
             let absent = store::absent_id(email);

@@ -12,7 +12,7 @@ use crate::role::Permission;
 use crate::scope::TenantScope;
 use crate::scope::caller::Caller;
 use crate::tenants;
-use crate::throttle::{EmailRequestCounters, Recipient};
+use crate::throttle::CallerEmailCounters;
 use crate::users::links::NewLink;
 use crate::users::{User, store};
 
@@ -53,26 +53,16 @@ pub async fn verify(env: &Env, client: &Client, token: &MailToken) -> Result<()>
 
 /// Sends the caller another email to verify their address, unless it is verified. Its token replaces the older one.
 ///
-/// Fails with [`Error::TooManyAttempts`] if the caller or the client address has requested too many emails.
+/// Fails with [`Error::TooManyAttempts`] if the caller has requested too many emails.
 pub async fn send_again(env: &Env, caller: &Caller) -> Result<()> {
     let (now, client) = (env.clock.now(), caller.client());
     let link = &NewLink::draw(env, client, now);
     let rules = env.limits.throttle.as_ref();
     env.in_tenant(caller, Permission::ManageAccount, |txn, _| async move {
-        let read_counters = async {
-            match rules {
-                Some(rules) => {
-                    let recipient = Recipient::User(caller.user());
-                    let counters = EmailRequestCounters::read(&txn, rules, client, recipient, now).await;
-                    counters.map(Some)
-                }
-                None => Ok(None),
-            }
-        };
         let (user, tokens, counters) = try_join!(
             store::find(&txn, caller.user()),
             mail_tokens::store::list(&txn, caller.user()),
-            read_counters
+            CallerEmailCounters::to_own_address(&txn, rules, caller.user(), now)
         )?;
         let user = user.ok_or(Error::Revoked)?;
         if user.email_verified_at.is_some() {
