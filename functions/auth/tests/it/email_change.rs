@@ -9,6 +9,9 @@ use testkit::{Actor, Code, Target as _, TestApp, TestResponse, waiting_emails};
 
 use crate::start;
 
+/// The time after which an account can have another email sent.
+const HOUR: Duration = Duration::from_hours(1);
+
 pub const OLD: &str = "alice@example.com";
 pub const NEW: &str = "new@example.com";
 
@@ -216,11 +219,14 @@ async fn a_user_can_change_back_to_an_old_address_and_changes_are_limited() {
     let mut from = OLD.to_owned();
     for number in 0..3 {
         let to = format!("{number}@example.com");
+        app.clock.advance(HOUR);
         changed(&app, &alice, &from, &to).await;
         from = to;
     }
     // The addresses that can undo a change: the first two, and three of the others.
+    app.clock.advance(HOUR);
     changed(&app, &alice, &from, "last@example.com").await;
+    app.clock.advance(HOUR);
     let token = requested(&app, &alice, "beyond@example.com").await;
     send(&app, "confirm", &token)
         .await

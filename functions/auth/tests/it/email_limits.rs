@@ -75,3 +75,21 @@ async fn signed_in_users_do_not_limit_the_recoveries_from_their_site() {
     }
     recover(&app, "user-0@example.com").await.accepted();
 }
+
+#[tokio::test]
+async fn an_account_can_have_only_a_few_strangers_sent_an_email() {
+    let app = start();
+    let [alice, bob] = [app.register(ALICE).await, app.register("bob@example.com").await];
+    for number in 0..3 {
+        let response = change(&app, &alice, &format!("stranger-{number}@example.com")).await;
+        response.accepted();
+    }
+    let response = change(&app, &alice, "stranger-3@example.com").await;
+    assert_eq!(response.header("retry-after"), Some("1"));
+    response.assert_problem(429, Code::TooManyAttempts);
+    assert_eq!(count(&app, "stranger-3@example.com", "email.change").await, 0);
+    // Emails to the own address have a limit of their own, and so has another account.
+    let verification = app.post("/v5/auth/email/verification").by(&alice);
+    verification.send().await.accepted();
+    change(&app, &bob, "stranger-3@example.com").await.accepted();
+}

@@ -252,12 +252,15 @@ fn is_throttle(rest: &[Element<'_>]) -> bool {
         (text(kind), rest),
         (Some("pair"), [Element::Bytes(_), Element::String(_)])
             | (Some("device"), [Element::Bytes(_), Element::Bytes(_)])
-            | (Some("known" | "account" | "email_change"), [Element::Bytes(_)])
+            | (Some("known" | "account"), [Element::Bytes(_)])
             | (
                 Some("address" | "registration" | "email_requests"),
                 [Element::String(_)]
             )
-            | (Some("recipient"), [Element::Bytes(_) | Element::Uuid(_)])
+            | (
+                Some("recipient" | "email_change"),
+                [Element::Bytes(_) | Element::Uuid(_)]
+            )
             | (
                 Some("login"),
                 [Element::Uuid(_)] | [Element::Uuid(_), Element::String(_)]

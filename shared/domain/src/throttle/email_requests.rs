@@ -77,15 +77,18 @@ impl CallerEmailCounters {
         Self::read(txn, rules, vec![keys::recipient_user(user)], now).await
     }
 
-    /// Reads the counters of changes to this address, which may be a stranger's; `None` if throttling is off. Recoveries
-    /// are counted apart, so that nobody uses up those of another person by changes to their address.
+    /// Reads the counters of the user's changes, and of changes to this address, which may be a stranger's; `None` if
+    /// throttling is off. Recoveries are counted apart, so that nobody uses up those of another person by changes to
+    /// their address.
     pub(crate) async fn to_new_address(
         txn: &Txn,
         rules: Option<&Rules>,
+        user: UserId,
         email: &Email,
         now: Timestamp,
     ) -> Result<Option<Self>> {
-        Self::read(txn, rules, vec![keys::email_change(email)], now).await
+        let keys = vec![keys::email_changes(user), keys::email_change(email)];
+        Self::read(txn, rules, keys, now).await
     }
 
     async fn read(txn: &Txn, rules: Option<&Rules>, keys: Vec<Key>, now: Timestamp) -> Result<Option<Self>> {

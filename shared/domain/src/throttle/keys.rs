@@ -9,7 +9,8 @@
 //! `throttles / registration / {site}` to register, from a site;
 //! `throttles / email_requests / {site}` to recover an account, from a site;
 //! `throttles / recipient / {email digest}` and `throttles / recipient / {user_id}` to have one sent to this recipient;
-//! `throttles / email_change / {email digest}` to have one sent that makes this address an account's.
+//! `throttles / email_change / {email digest}` to have one sent that makes this address an account's;
+//! `throttles / email_change / {user_id}` to have one sent that changes this account's address.
 //!
 //! The digests are SHA-256: most emails that are tried belong to no account, and are not stored; the store cannot
 //! reveal device tokens. A network is that of one subscriber as text, a site is an IPv4 address or 48 bits of an IPv6
@@ -74,6 +75,10 @@ pub(super) fn recipient_user(user: UserId) -> Key {
 
 pub(super) fn email_change(email: &Email) -> Key {
     Key::of(&("throttles", "email_change", &digest(email)[..]))
+}
+
+pub(super) fn email_changes(user: UserId) -> Key {
+    Key::of(&("throttles", "email_change", user.uuid()))
 }
 
 fn digest(email: &Email) -> [u8; 32] {

@@ -25,9 +25,10 @@ pub(crate) async fn remove_email(txn: &Txn, email: &Email, limit: usize) -> Resu
     Ok(removed)
 }
 
-/// Removes the counter of the emails that this user has requested.
+/// Removes the counters of the emails that this user has requested.
 pub(crate) async fn remove_user(txn: &Txn, user: UserId) -> Result<()> {
-    remove(txn, &keys::recipient_user(user)).await.map(drop)
+    let (own, changes) = (keys::recipient_user(user), keys::email_changes(user));
+    try_join!(remove(txn, &own), remove(txn, &changes)).map(drop)
 }
 
 /// Removes the counters of attempts within this login.

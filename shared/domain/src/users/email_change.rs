@@ -42,7 +42,8 @@ const LONGEST_WAIT: Duration = Duration::from_hours(24);
 /// that of an earlier request.
 ///
 /// Fails with [`Error::SameEmail`], with [`Error::InvalidCredentials`] if the password is wrong, and with
-/// [`Error::TooManyAttempts`] for too many attempts at the password, or too many emails to the address. Whether another account has the address is checked when it is confirmed, and only its owner learns that.
+/// [`Error::TooManyAttempts`] for too many attempts at the password, or too many emails to the address or of
+/// the caller. Whether another account has the address is checked when it is confirmed, and only its owner learns that.
 pub async fn request(env: &Env, caller: &Caller, password: &Password, new: &Email) -> Result<()> {
     let client = caller.client();
     let admission = env.hasher.admit(client, caller.user())?;
@@ -73,7 +74,7 @@ pub async fn request(env: &Env, caller: &Caller, password: &Password, new: &Emai
                         store::find(&txn, caller.user()),
                         mail_tokens::store::list(&txn, caller.user()),
                         attempt.counters(&txn, now),
-                        CallerEmailCounters::to_new_address(&txn, rules, new, now)
+                        CallerEmailCounters::to_new_address(&txn, rules, caller.user(), new, now)
                     )
                 },
                 |txn, scope, (stored, tokens, attempts, emails)| {
