@@ -69,3 +69,23 @@ async fn a_login_during_an_undo_ends_with_it() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_tenant_with_the_name_of_the_email_is_renamed_with_it() {
+    let app = start();
+    let alice = register_verified(&app, OLD).await;
+    let undo = changed(&app, &alice, OLD, NEW).await;
+    assert_eq!(log_in(&app, NEW).await.ok()["tenant"]["name"], NEW);
+    send(&app, "undo", &undo).await.ok();
+    assert_eq!(recover(&app, "email.change_undone").await["tenant"]["name"], OLD);
+
+    let body = json!({ "email": "bob@example.com", "password": "password123", "company": "Example Co" });
+    let bob = app.post("/v5/auth/register").json(&body).send().await.created();
+    let body = json!({ "email": "robert@example.com", "password": "password123" });
+    let change = app.post("/v5/users/me/email").bearer(bob["token"].as_str().unwrap());
+    change.json(&body).send().await.accepted();
+    let token = app.mail_token("robert@example.com", "email.change").await;
+    send(&app, "confirm", &token).await.ok();
+    let data = log_in(&app, "robert@example.com").await.ok();
+    assert_eq!(data["tenant"]["name"], "Example Co");
+}

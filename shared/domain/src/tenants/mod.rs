@@ -193,6 +193,16 @@ impl Tenant {
         }
     }
 
+    /// The tenant with the name that registering the user would give it `after` a change, if it has the name from
+    /// `before`; `None` if the name stays. `company` stays, too.
+    pub(crate) fn renamed(&self, before: &User, after: &User, company: Option<&Name>) -> Option<Self> {
+        let [old, new] = [before, after].map(|user| Self::own_name(user, company));
+        (self.name == old && old != new).then(|| Self {
+            name: new,
+            ..self.clone()
+        })
+    }
+
     /// The name of a user's own tenant: the company, the person's names, or else the email.
     pub fn own_name(user: &User, company: Option<&Name>) -> String {
         match (company, &user.first_name, &user.last_name) {

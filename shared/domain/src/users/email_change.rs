@@ -9,11 +9,13 @@
 //!
 //! Counters of attempts belong to an email, not to an account. The account starts with new ones, and trusts no client
 //! at either address: another account may have had the new one, or may get the old one.
+//!
+//! A tenant that is named after the email is renamed with it.
 
 use std::time::Duration;
 
 use futures_util::try_join;
-use kv::Snapshot;
+use kv::{Snapshot, Txn};
 
 use crate::access_tokens;
 use crate::audit::{self, Action, Event};
@@ -29,7 +31,7 @@ use crate::role::Permission;
 use crate::scope::TenantScope;
 use crate::scope::caller::Caller;
 use crate::security::SecurityEvent;
-use crate::tenants;
+use crate::tenants::{self, Membership, Tenant};
 use crate::throttle::{CallerEmailCounters, Reservation};
 use crate::time::Timestamp;
 use crate::users::links::NewLink;
@@ -134,10 +136,11 @@ pub async fn confirm(env: &Env, client: &Client, token: &MailToken) -> Result<()
     let event = &Event::of(id, None, client, now, Action::EmailChanged);
     env.db
         .run(|txn| async move {
-            let (tokens, user, memberships) = try_join!(
+            let (tokens, user, memberships, tenant) = try_join!(
                 mail_tokens::store::list(&txn, id),
                 store::find(&txn, id),
-                tenants::store::memberships(&txn, id)
+                tenants::store::memberships(&txn, id),
+                tenants::store::find(&txn, TenantScope::own(id))
             )?;
             let found = tokens.find(token, &[Purpose::EmailChange], now);
             let (Some(found), Some(user)) = (found, user) else {
@@ -173,6 +176,7 @@ pub async fn confirm(env: &Env, client: &Client, token: &MailToken) -> Result<()
             let former = [former_old.as_ref(), former_new.as_ref()];
             store::change_email(&txn, old, &changed, reserved_until, former)?;
             tenants::store::set_email_verified(&txn, &memberships, changed.email_verified_at)?;
+            rename_tenant(&txn, tenant.as_ref(), &memberships, [&user, &changed])?;
             mail_tokens::store::remove_changes(&txn, &tokens)?;
             if is_verified {
                 undo.send(&txn, &tokens, id, old, purpose)?;
@@ -189,6 +193,24 @@ pub async fn confirm(env: &Env, client: &Client, token: &MailToken) -> Result<()
         .await?;
     env.outbox.wake();
     Ok(())
+}
+
+/// Renames the user's own tenant if it is named after the email that the user had `before`.
+fn rename_tenant(
+    txn: &Txn,
+    tenant: Option<&Tenant>,
+    memberships: &[Membership],
+    [before, after]: [&User; 2],
+) -> Result<()> {
+    let scope = TenantScope::own(after.id);
+    let own = memberships
+        .iter()
+        .find(|membership| membership.tenant == scope.tenant());
+    let company = own.and_then(|membership| membership.company.as_ref());
+    match tenant.and_then(|tenant| tenant.renamed(before, after, company)) {
+        Some(renamed) => tenants::store::put(txn, scope, &renamed),
+        None => Ok(()),
+    }
 }
 
 /// Fails with [`Error::TooManyAttempts`] if as many old addresses as [allowed](MAX_UNDOS) can undo a change.
@@ -223,10 +245,11 @@ pub async fn undo(env: &Env, client: &Client, token: &MailToken) -> Result<()> {
     env.db
         .run(|txn| async move {
             // An error discards the removal of the personal access tokens.
-            let (tokens, user, memberships, logins, _) = try_join!(
+            let (tokens, user, memberships, tenant, logins, _) = try_join!(
                 mail_tokens::store::list(&txn, id),
                 store::find(&txn, id),
                 tenants::store::memberships(&txn, id),
+                tenants::store::find(&txn, TenantScope::own(id)),
                 logins::store::list(&txn, id),
                 access_tokens::store::remove_all(&txn, id)
             )?;
@@ -254,6 +277,7 @@ pub async fn undo(env: &Env, client: &Client, token: &MailToken) -> Result<()> {
             let former = [former_current.as_ref(), former_old.as_ref()];
             store::change_email(&txn, current, &restored, None, former)?;
             tenants::store::set_email_verified(&txn, &memberships, restored.email_verified_at)?;
+            rename_tenant(&txn, tenant.as_ref(), &memberships, [&user, &restored])?;
             mail_tokens::store::remove_changes(&txn, &tokens)?;
             mail_tokens::store::remove_undos_since(&txn, &tokens, found.created_at)?;
             let mut ended = 0;
