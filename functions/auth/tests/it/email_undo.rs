@@ -1,7 +1,10 @@
 //! What an undone change of the email leaves behind, and changes of an address that was never verified.
 
+use std::time::Duration;
+
+use domain::access_tokens::Scope;
 use serde_json::{Value, json};
-use testkit::{Code, Target as _, TestApp, TestResponse, waiting_emails};
+use testkit::{Actor, Code, Target as _, TestApp, TestResponse, waiting_emails};
 
 use crate::email_change::{NEW, OLD, changed, log_in, register_verified, requested, send};
 use crate::start;
@@ -88,4 +91,37 @@ async fn a_tenant_with_the_name_of_the_email_is_renamed_with_it() {
     send(&app, "confirm", &token).await.ok();
     let data = log_in(&app, "robert@example.com").await.ok();
     assert_eq!(data["tenant"]["name"], "Example Co");
+}
+
+#[tokio::test]
+async fn an_undo_revokes_personal_access_tokens() {
+    let app = start();
+    let alice = register_verified(&app, OLD).await;
+    let undo = changed(&app, &alice, OLD, NEW).await;
+    assert_revoked_by(&app, &alice, async || {
+        send(&app, "undo", &undo).await.ok();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_recovery_revokes_personal_access_tokens() {
+    let app = start();
+    let alice = app.register(OLD).await;
+    let body = json!({ "email": OLD });
+    app.post("/v5/auth/recovery").json(&body).send().await.accepted();
+    assert_revoked_by(&app, &alice, async || {
+        recover(&app, "password.recovery").await;
+    })
+    .await;
+}
+
+/// Checks that `end` revokes a personal access token. No operation here accepts one, so a live one lacks the scope.
+async fn assert_revoked_by(app: &TestApp, actor: &Actor, end: impl AsyncFnOnce()) {
+    let scopes = [Scope::ReadSessions];
+    let (_, token) = app.access_token(actor, scopes, Duration::from_hours(24)).await;
+    let call = || app.get("/v5/auth/logins").bearer(&token).send();
+    call().await.assert_problem(403, Code::InsufficientScope);
+    end().await;
+    call().await.assert_problem(401, Code::InvalidToken);
 }
