@@ -237,9 +237,18 @@ async fn a_user_can_change_back_to_an_old_address_and_changes_are_limited() {
 async fn recovery_and_a_password_change_cancel_a_requested_change() {
     let app = start();
     let alice = app.register(OLD).await;
+    let bob = app.register("bob@example.com").await;
     let token = requested(&app, &alice, NEW).await;
     let body = json!({ "currentPassword": "password123", "newPassword": "another password" });
     app.post("/v5/auth/password").by(&alice).json(&body).send().await.ok();
+    send(&app, "confirm", &token).await.assert_problem(404, Code::NotFound);
+
+    let token = requested(&app, &bob, "robert@example.com").await;
+    let body = json!({ "email": "bob@example.com" });
+    app.post("/v5/auth/recovery").json(&body).send().await.accepted();
+    let recovery = app.mail_token("bob@example.com", "password.recovery").await;
+    let body = json!({ "token": recovery, "password": "another password" });
+    app.post("/v5/auth/recovery/complete").json(&body).send().await.ok();
     send(&app, "confirm", &token).await.assert_problem(404, Code::NotFound);
 }
 
