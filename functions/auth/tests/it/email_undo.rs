@@ -125,3 +125,21 @@ async fn assert_revoked_by(app: &TestApp, actor: &Actor, end: impl AsyncFnOnce()
     end().await;
     call().await.assert_problem(401, Code::InvalidToken);
 }
+
+#[tokio::test]
+async fn an_undo_makes_devices_unknown_at_the_address_that_it_frees() {
+    let app = start();
+    let alice = register_verified(&app, OLD).await;
+    let undo = changed(&app, &alice, OLD, NEW).await;
+    let device = log_in(&app, NEW).await.ok()["deviceToken"].clone();
+    send(&app, "undo", &undo).await.ok();
+    register(&app, NEW).await.created();
+    let attempt = |device: Option<&Value>| {
+        let body = json!({ "email": NEW, "password": "a wrong one", "deviceToken": device });
+        app.post("/v5/auth/login").json(&body).send()
+    };
+    for _ in 0..10 {
+        attempt(None).await;
+    }
+    attempt(Some(&device)).await.assert_problem(429, Code::TooManyAttempts);
+}

@@ -258,10 +258,11 @@ pub async fn undo(env: &Env, client: &Client, token: &MailToken) -> Result<()> {
                 return Err(Error::InvalidMailToken);
             };
             let (current, old) = (&user.email, &found.email);
-            let (holder, former_current, former_old) = try_join!(
+            let (holder, former_current, former_old, trusted) = try_join!(
                 store::find_id_by_email(&txn, old),
                 store::find_former_email(&txn, current),
-                store::find_former_email(&txn, old)
+                store::find_former_email(&txn, old),
+                trusted_clients(env, &txn, current, client, now)
             )?;
             // Only a version of the program that does not know reservations gives the address to another account.
             if holder.is_some_and(|holder| holder != id) {
@@ -284,6 +285,10 @@ pub async fn undo(env: &Env, client: &Client, token: &MailToken) -> Result<()> {
             for login in &logins {
                 logins::store::end(&txn, login)?;
                 ended += usize::from(login.is_alive(now));
+            }
+            // The account has trusted no client at the old address since it changed from it.
+            if let Some(trusted) = trusted {
+                trusted.forget_all(&txn, &trust(env, current, None))?;
             }
             recovery.send(&txn, &tokens, id, old, purpose)?;
             let event = Event::of(id, None, client, now, Action::EmailChangeUndone { ended });
