@@ -143,3 +143,17 @@ async fn an_undo_makes_devices_unknown_at_the_address_that_it_frees() {
     }
     attempt(Some(&device)).await.assert_problem(429, Code::TooManyAttempts);
 }
+
+#[tokio::test]
+async fn an_undo_frees_the_addresses_of_later_changes() {
+    let app = start();
+    let alice = register_verified(&app, OLD).await;
+    let undo = changed(&app, &alice, OLD, NEW).await;
+    app.clock.advance(Duration::from_secs(1));
+    changed(&app, &alice, NEW, "third@example.com").await;
+    register(&app, NEW).await.assert_problem(409, Code::EmailTaken);
+    send(&app, "undo", &undo).await.ok();
+    for email in [NEW, "third@example.com"] {
+        register(&app, email).await.created();
+    }
+}

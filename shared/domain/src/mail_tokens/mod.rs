@@ -122,6 +122,12 @@ impl Tokens {
         self.0.iter().map(|stored| &stored.email)
     }
 
+    /// The tokens that undo a change of the email made at `since` or later.
+    pub(crate) fn undos_since(&self, since: Timestamp) -> impl Iterator<Item = &StoredToken> {
+        let undos = self.0.iter().filter(|stored| stored.purpose == Purpose::EmailUndo);
+        undos.filter(move |stored| stored.created_at >= since)
+    }
+
     /// The address that the user has asked to make the account's, and that has not confirmed it yet.
     pub fn pending_email(&self, now: Timestamp) -> Option<&Email> {
         self.alive(Purpose::EmailChange, now).next().map(|stored| &stored.email)

@@ -73,9 +73,5 @@ pub(crate) fn remove_changes(txn: &Txn, tokens: &Tokens) -> Result<()> {
 
 /// Removes the tokens that undo a change of the email made at `since` or later.
 pub(crate) fn remove_undos_since(txn: &Txn, tokens: &Tokens, since: Timestamp) -> Result<()> {
-    let undos = tokens.0.iter().filter(|token| token.purpose == Purpose::EmailUndo);
-    for token in undos.filter(|token| token.created_at >= since) {
-        remove(txn, token)?;
-    }
-    Ok(())
+    tokens.undos_since(since).try_for_each(|token| remove(txn, token))
 }

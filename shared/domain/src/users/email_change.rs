@@ -14,6 +14,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use futures_util::try_join;
 use kv::{Snapshot, Txn};
 
@@ -236,7 +237,8 @@ fn limit_changes(tokens: &Tokens, email: &Email, now: Timestamp) -> Result<()> {
 /// No password is right from then on. Otherwise whoever changed the email could log in with the old one, and change it,
 /// which would end the token in this email. A login whose password is verified meanwhile fails, too.
 ///
-/// Changes that were made since cannot be undone any more; earlier ones can. A suspension stays.
+/// Changes that were made since cannot be undone any more, and their addresses are free; earlier ones can. A suspension
+/// stays.
 pub async fn undo(env: &Env, client: &Client, token: &MailToken) -> Result<()> {
     let (now, id) = (env.clock.now(), token.user());
     let recovery = &NewLink::draw(env, client, now);
@@ -258,11 +260,14 @@ pub async fn undo(env: &Env, client: &Client, token: &MailToken) -> Result<()> {
                 return Err(Error::InvalidMailToken);
             };
             let (current, old) = (&user.email, &found.email);
-            let (holder, former_current, former_old, trusted) = try_join!(
+            let undone = tokens.undos_since(found.created_at).map(|undo| &undo.email);
+            let between: Vec<_> = undone.filter(|email| ![current, old].contains(email)).collect();
+            let (holder, former_current, former_old, trusted, former_between) = try_join!(
                 store::find_id_by_email(&txn, old),
                 store::find_former_email(&txn, current),
                 store::find_former_email(&txn, old),
-                trusted_clients(env, &txn, current, client, now)
+                trusted_clients(env, &txn, current, client, now),
+                try_join_all(between.iter().map(|email| store::find_former_email(&txn, email)))
             )?;
             // Only a version of the program that does not know reservations gives the address to another account.
             if holder.is_some_and(|holder| holder != id) {
@@ -281,6 +286,11 @@ pub async fn undo(env: &Env, client: &Client, token: &MailToken) -> Result<()> {
             rename_tenant(&txn, tenant.as_ref(), &memberships, [&user, &restored])?;
             mail_tokens::store::remove_changes(&txn, &tokens)?;
             mail_tokens::store::remove_undos_since(&txn, &tokens, found.created_at)?;
+            for (email, former) in between.into_iter().zip(former_between) {
+                if let Some(former) = former.filter(|former| former.user == id) {
+                    store::release(&txn, email, &former)?;
+                }
+            }
             let mut ended = 0;
             for login in &logins {
                 logins::store::end(&txn, login)?;
