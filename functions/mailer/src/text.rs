@@ -229,7 +229,7 @@ fn access_token_created(source: &Source, public_url: &str) -> (&'static str, Vec
             details(source),
             text(format!(
                 "If you did not create it, another person has access to your account. Sign in at {public_url}, \
-                 revoke the token, and change your password. A new password signs out all devices, but revokes no \
+                 revoke the token, and change your password. Changing it there signs out all devices, but revokes no \
                  token."
             )),
         ],
