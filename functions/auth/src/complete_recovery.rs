@@ -14,7 +14,7 @@ use crate::signed_in::SignedInBody;
 use crate::transport::RequestedTransport;
 use crate::{mail_token, schema};
 
-/// The token of an email, and the new password.
+/// A mail token, and the new password.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = CompleteRecovery)]
 pub struct CompleteRecoveryBody {
@@ -45,9 +45,9 @@ impl CompleteRecoveryBody {
     }
 }
 
-/// Chooses a new password with the token of an email. Verifies the address that the email was sent to, ends all
-/// logins of the user, revokes the personal access tokens, and opens a new login. If the policy rejects the password, the
-/// token stays valid. So it does if an operator has suspended the user, which is 403 `ACCOUNT_SUSPENDED`.
+/// Chooses a new password with a mail token. Verifies the address that the email was sent to, ends all
+/// logins of the user, revokes the personal access tokens, and opens a new login. If the policy rejects the password,
+/// the token stays valid. So it does if an operator has suspended the user, which is 403 `ACCOUNT_SUSPENDED`.
 #[utoipa::path(
     post,
     path = "/auth/recovery/complete",

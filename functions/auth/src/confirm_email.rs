@@ -7,7 +7,7 @@ use domain::users::email_change;
 
 use crate::mail_token::MailTokenBody;
 
-/// Makes a new address the account's, with the token of the email that was sent to it. The old address, if it
+/// Makes a new address the account's, with the mail token that was sent to it. The old address, if it
 /// was verified, gets an email with which it can undo that for seven days.
 #[utoipa::path(
     post,

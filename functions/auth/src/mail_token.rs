@@ -1,4 +1,4 @@
-//! The token of an email, as clients send it.
+//! A mail token, as clients send it.
 
 use api::{ApiError, Checks, Field};
 use domain::mail_tokens::MailToken;
@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::schema;
 
-/// The token of an email.
+/// A mail token.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = MailToken)]
 pub struct MailTokenBody {

@@ -41,7 +41,7 @@ api::schemas! {
     /// The transport of a page.
     CookieTransport = text().enum_values(Some(["cookie"]));
 
-    /// The token of an email.
+    /// A mail token: the token in the link of an email.
     MailToken = text()
         .description(Some("The secret in the link of an email, which is used once. Opaque."))
         .min_length(Some(1))

@@ -7,7 +7,7 @@ use domain::users::verification;
 
 use crate::mail_token::MailTokenBody;
 
-/// Verifies the account's address with the token of an email. `GET` and `HEAD` never use a token, so programs that open
+/// Verifies the account's address with a mail token. `GET` and `HEAD` never use a token, so programs that open
 /// every link of an email do no harm.
 #[utoipa::path(
     post,

@@ -44,9 +44,9 @@ pub enum Error {
     /// The operation would exceed this quota of the tenant.
     #[error("the tenant uses {} of {} of its quota `{}`", .0.used, .0.limit.unwrap_or_default(), .0.quota.as_str())]
     QuotaExceeded(Usage),
-    /// The token of an email is unknown, has expired or was used, or a newer email has replaced it. Deliberately one
+    /// The mail token is unknown, has expired or was used, or a newer email has replaced it. Deliberately one
     /// error for all.
-    #[error("the token of the email is not valid")]
+    #[error("the mail token is not valid")]
     InvalidMailToken,
     /// The new email is the one that the account has.
     #[error("the account has this email already")]

@@ -134,7 +134,7 @@ async fn of_64_concurrent_registrations_of_one_email_exactly_one_succeeds() {
     assert_eq!(
         keys.len(),
         8,
-        "user, email index, membership, login, token of an email, tenant, audit event and its counter: {keys:#?}"
+        "user, email index, membership, login, mail token, tenant, audit event and its counter: {keys:#?}"
     );
     count(&["by_email"], 1);
     count(&["users", "tenants"], 1);

@@ -211,7 +211,7 @@ async fn live(app: &TestApp) -> (Actor, Vec<Vec<u8>>) {
 }
 
 /// Lets Alice set what an account has beside sessions: preferences, a picture, a personal access token, another email,
-/// and tokens in emails. Returns what would betray her.
+/// and mail tokens. Returns what would betray her.
 async fn set_up_account(app: &TestApp, alice: &Actor) -> Vec<Vec<u8>> {
     let patch = json!({ "preferences": { "drink": "a bottle of shrinking" } });
     app.patch("/v5/users/me").by(alice).json(&patch).send().await.ok();

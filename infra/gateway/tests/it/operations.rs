@@ -20,7 +20,7 @@ pub struct Operation {
     /// The kind of resource that `{id}` or `{digest}` in the path identifies.
     pub resource: Option<Resource>,
     /// The email that contains the token for the body.
-    pub mail_token: Option<MailToken>,
+    pub mail_token: Option<TokenEmail>,
     /// The request body, if the operation has one.
     pub body: Option<fn(&Person) -> Content>,
     /// The status of success.
@@ -53,16 +53,16 @@ pub enum Resource {
     Avatar,
 }
 
-/// The emails that contain a token.
+/// The emails that contain a mail token.
 #[derive(Clone, Copy)]
-pub enum MailToken {
+pub enum TokenEmail {
     Verification,
     Recovery,
     EmailChange,
     EmailUndo,
 }
 
-impl MailToken {
+impl TokenEmail {
     /// Causes the email to the account of this person, who has just registered and has this access token. Returns the
     /// token in the email, which waits in the store.
     pub async fn obtain(self, target: &impl Target, db: &kv::Db, person: &Person, token: &str) -> String {
@@ -103,7 +103,7 @@ pub struct Person {
     /// Another password.
     pub new_password: String,
     pub refresh_token: String,
-    /// The token of an email; empty unless the operation needs one.
+    /// The mail token; empty unless the operation needs one.
     pub mail_token: String,
     /// The value of free text fields.
     pub text: String,
@@ -143,7 +143,7 @@ impl Operation {
         }
     }
 
-    fn with_mail_token(self, mail_token: MailToken) -> Self {
+    fn with_mail_token(self, mail_token: TokenEmail) -> Self {
         Self {
             mail_token: Some(mail_token),
             ..self
@@ -194,17 +194,17 @@ pub fn operations() -> Vec<Operation> {
         post("/auth/recovery", Public, 202).with_body(|who| Content::json(&json!({ "email": who.email }))),
         post("/auth/recovery/complete", Public, 200)
             .with_body(|who| Content::json(&json!({ "token": who.mail_token, "password": who.new_password })))
-            .with_mail_token(MailToken::Recovery),
+            .with_mail_token(TokenEmail::Recovery),
         post("/auth/email/verify", Public, 200)
             .with_body(|who| Content::json(&json!({ "token": who.mail_token })))
-            .with_mail_token(MailToken::Verification),
+            .with_mail_token(TokenEmail::Verification),
         post("/auth/email/verification", OWN_ACCOUNT, 202),
         post("/auth/email/confirm", Public, 200)
             .with_body(|who| Content::json(&json!({ "token": who.mail_token })))
-            .with_mail_token(MailToken::EmailChange),
+            .with_mail_token(TokenEmail::EmailChange),
         post("/auth/email/undo", Public, 200)
             .with_body(|who| Content::json(&json!({ "token": who.mail_token })))
-            .with_mail_token(MailToken::EmailUndo),
+            .with_mail_token(TokenEmail::EmailUndo),
         post("/users/me/email", OWN_ACCOUNT, 202)
             .with_body(|who| Content::json(&json!({ "email": who.new_email, "password": who.password }))),
         get("/.well-known/jwks.json", Public),

@@ -132,7 +132,7 @@ actions! {
     "email.verified" => EmailVerified,
     /// An email to recover the account was requested.
     "password.recovery_requested" => RecoveryRequested,
-    /// A new password was chosen with the token of an email or of an operator, which ended all logins. The new one has
+    /// A new password was chosen with a mail token or an operator's, which ended all logins. The new one has
     /// an event of its own.
     "password.recovered" => PasswordRecovered {
         /// The number of logins that were alive.

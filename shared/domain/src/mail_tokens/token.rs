@@ -1,4 +1,4 @@
-//! A token as its email contains it: `coditect_mt_`, then the user's id and 256 random bits in base64url.
+//! A mail token as its email contains it: `coditect_mt_`, then the user's id and 256 random bits in base64url.
 //!
 //! It names the user, so that everything is read concurrently and without an index.
 
@@ -27,7 +27,7 @@ impl TokenDigest {
     }
 }
 
-/// A token in an email.
+/// A mail token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MailToken {
     user: UserId,

@@ -239,7 +239,7 @@ impl Fixture {
         }
     }
 
-    /// The body with which the operation succeeds for `actor`. The token of an email is that of a new account.
+    /// The body with which the operation succeeds for `actor`. The mail token is that of a new account.
     pub async fn body(&self, operation: &Operation, actor: &Actor) -> Option<Content> {
         let new_actor = match operation.mail_token {
             Some(_) => {

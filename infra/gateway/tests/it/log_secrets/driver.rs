@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use testkit::{Browser, Content, Target, TestApp, TestRequest, TestResponse, picture};
 
 use super::secrets::{ENCODED_MARK, MARK, Secrets};
-use crate::operations::{Access, MailToken, Operation, Person, Resource, avatar_of, operations};
+use crate::operations::{Access, Operation, Person, Resource, TokenEmail, avatar_of, operations};
 
 const PASSWORD: &str = "marked-passphrase";
 const NEW_PASSWORD: &str = "another-marked-passphrase";
@@ -51,7 +51,7 @@ const BODIES: [&[u8]; 11] = [
 
 /// Sends every operation in every way. Returns the ids of the requests, and the secrets that were issued.
 ///
-/// `db` is the store of the target, from which it takes the tokens of emails.
+/// `db` is the store of the target, from which it takes the mail tokens.
 pub async fn drive_every_operation(target: &impl Target, db: &kv::Db) -> (BTreeSet<String>, Secrets) {
     let mut driver = Driver {
         target,
@@ -93,7 +93,7 @@ impl<T: Target> Driver<'_, T> {
     }
 
     /// Registers an account, and returns the `data` of the response with it.
-    async fn person(&mut self, mail_token: Option<MailToken>) -> (Person, Value) {
+    async fn person(&mut self, mail_token: Option<TokenEmail>) -> (Person, Value) {
         let email = self.email();
         let account = json!({
             "email": email, "password": PASSWORD, "firstName": "marked", "lastName": "marked", "company": "marked",

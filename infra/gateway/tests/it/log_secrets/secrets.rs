@@ -45,7 +45,7 @@ impl Secrets {
         }
     }
 
-    /// Adds the token of an email.
+    /// Adds a mail token.
     pub fn learn_mail_token(&mut self, token: &str) {
         self.0.extend(token.strip_prefix("coditect_mt_").map(str::to_owned));
     }
