@@ -30,7 +30,8 @@ fn caller_at(actor: &Actor, address: &str) -> Caller {
 
 async fn change(app: &TestApp, caller: &Caller, current: &str) -> Outcome {
     let current = Password::claimed(current).unwrap();
-    let changed: Result<_, Error> = users::ops::change_password(&app.env, caller, &current, "another password").await;
+    let changing = users::ops::change_password(&app.env, caller, &current, "another password");
+    let changed: Result<_, Error> = Box::pin(changing).await;
     outcome(changed)
 }
 
