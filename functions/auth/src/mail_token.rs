@@ -9,7 +9,7 @@ use crate::schema;
 
 /// A mail token.
 #[derive(Deserialize, ToSchema)]
-#[schema(as = MailToken)]
+#[schema(as = UseMailToken)]
 pub struct MailTokenBody {
     /// The token.
     #[schema(value_type = schema::MailToken)]
