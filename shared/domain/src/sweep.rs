@@ -55,13 +55,14 @@ pub struct Swept {
 /// decoded fails every sweep until an operator handles it. It stays, because it may be the only way to find its key,
 /// and another version of this program may decode it.
 pub async fn sweep(env: &Env, time_budget: Duration) -> Result<Swept> {
+    let now = env.clock.now().minus(MARGIN);
     // An import compares the store with its dump.
     env.db
         .run(|txn| async move { progress::require_none(&txn).await })
         .await?;
     let mut sweep = Sweep {
         env,
-        now: env.clock.now().minus(MARGIN),
+        now,
         swept: Swept::default(),
         error: None,
     };
