@@ -10,6 +10,7 @@ mod sweep;
 use std::time::Duration;
 
 use domain::logins::{self, Login, RefreshToken};
+use domain::mail::outbox::Outbox;
 use domain::{Client, Env, TenantId, Timestamp, UserId};
 use kv::{Entry, Key, Order, Query, Range};
 use serde_json::Value;
@@ -21,9 +22,11 @@ const IDLE: Duration = Duration::from_secs(30 * 86_400);
 /// The time from expiry to the first sweep that removes the entry.
 const MARGIN: Duration = Duration::from_secs(60);
 
-/// Starts the app without throttling, whose counters expire too and would be swept.
+/// Starts the app without throttling and without emails, whose counters and tokens expire too and would be swept.
 fn start() -> TestApp {
-    TestApp::with_limits(api::Router::new(), |limits| limits.throttle = None)
+    let mut app = TestApp::with_limits(api::Router::new(), |limits| limits.throttle = None);
+    app.env.outbox = Outbox::default();
+    app
 }
 
 async fn sweep(env: &Env) -> Value {
