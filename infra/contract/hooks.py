@@ -92,7 +92,7 @@ def is_meant_to_succeed(case: Case) -> bool:
 def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> None:
     if is_meant_to_succeed(case):
         give_cursor(case)
-        give_password(case)
+        give_change(case)
         give_expiry(case)
         give_fresh_key(case)
 
@@ -108,13 +108,17 @@ def give_cursor(case: Case) -> None:
             case.query["cursor"] = cursor
 
 
-def give_password(case: Case) -> None:
-    """The API changes the password only if the current one is right, and the new one differs from it."""
+def give_change(case: Case) -> None:
+    """The API changes the password or the email only if the password is right, and the new one differs."""
     if case.path == "/auth/password" and isinstance(case.body, dict) and "currentPassword" in case.body:
         case.body["currentPassword"] = account.password
         new = case.body.get("newPassword")
         if isinstance(new, str) and normalize("NFKC", new) == normalize("NFKC", account.password):
             case.body["newPassword"] = f"not {account.email}" if new == account.email else account.email
+    if case.path == "/users/me/email" and isinstance(case.body, dict):
+        new = case.body.get("email")
+        if isinstance(new, str) and new.strip().lower() == account.email:
+            case.body["email"] = f"new-{account.email}"
     proves_password = case.path in ("/auth/reauthenticate", "/users/me/email", "/users/me/deletion")
     if proves_password and isinstance(case.body, dict) and "password" in case.body:
         case.body["password"] = account.password
