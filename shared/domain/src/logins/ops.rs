@@ -74,7 +74,8 @@ pub async fn log_in(
             snapshot,
         } = begin(attempt, email, earlier).await?;
         if was_found && account.is_none() {
-            // The account was deleted after the right password. Its address must not appear in a counter again.
+            // The account was deleted after the right password, or has another email by now. Its old address must not
+            // appear in a counter again.
             return Err(Error::InvalidCredentials);
         }
         let hash = account.as_ref().map(|account| &account.user.password_hash);
@@ -95,8 +96,8 @@ pub async fn log_in(
         if let Some(signed_in) = open(attempt, account, reservation, snapshot, rehashed).await? {
             return Ok(signed_in);
         }
-        // The password was changed, or its hash renewed, while the old one was verified. Verify again, as the same
-        // attempt.
+        // The email or the password was changed, or its hash renewed, while the old one was verified. Verify again, as
+        // the same attempt.
         earlier = reservation;
         was_found = true;
     }
@@ -142,8 +143,8 @@ async fn begin(attempt: Attempt<'_>, email: &Email, earlier: Option<Reservation>
     })
 }
 
-/// Opens a login after the right password; `None` if the account no longer has the hash that was verified. Fails with
-/// [`Error::Suspended`] if an operator has suspended the user meanwhile.
+/// Opens a login after the right password; `None` if the account no longer has the email or the hash that was verified.
+/// Fails with [`Error::Suspended`] if an operator has suspended the user meanwhile.
 async fn open(
     attempt: Attempt<'_>,
     account: Account,
@@ -180,6 +181,10 @@ async fn open(
             };
             if member.suspended_at.is_some() {
                 return Err(Error::Suspended);
+            }
+            if user.email != verified.email {
+                // The account has another email since. The client did not log in with that one.
+                return Ok(None);
             }
             if user.password_hash == verified.password_hash {
                 if let Some(rehashed) = rehashed {

@@ -135,7 +135,8 @@ impl Records {
                 let counter = kv::counter(Some(value));
                 self.counters.insert((*tenant, (*quota).to_owned()), counter);
             }
-            ([Some("outbox"), ..], _) => self.outbox.push(decode(value)),
+            // What a recovery of an unknown email writes has a text in place of the shard.
+            ([Some("outbox"), None, ..], _) => self.outbox.push(decode(value)),
             ([Some("dead_letters"), ..], _) => self.dead_letters.push(decode(value)),
             // `domain::check` checks everything else.
             _ => {}
