@@ -1,6 +1,6 @@
 //! Storage of tokens on a given transaction.
 
-use kv::{Order, Query, Range, Txn};
+use kv::{Entry, Order, Query, Range, Txn};
 
 use crate::error::Result;
 use crate::expiry::{self, ExpiryChange};
@@ -14,6 +14,11 @@ const MAX_TOKENS: usize = 100;
 
 /// All tokens of the user.
 pub async fn list(txn: &Txn, user: UserId) -> Result<Tokens> {
+    read(txn, user).await?.decode()
+}
+
+/// All tokens of the user, not yet decoded: an email without an account has none, and the time must not reveal that.
+pub(crate) async fn read(txn: &Txn, user: UserId) -> Result<Encoded> {
     let page = txn
         .range(&Query {
             range: Range::below(&keys::tokens(user)),
@@ -21,8 +26,17 @@ pub async fn list(txn: &Txn, user: UserId) -> Result<Tokens> {
             limit: MAX_TOKENS,
         })
         .await?;
-    let tokens = page.entries.iter().map(|entry| record::decode(&entry.value));
-    tokens.collect::<Result<_>>().map(Tokens)
+    Ok(Encoded(page.entries))
+}
+
+/// Tokens as they are stored.
+pub(crate) struct Encoded(Vec<Entry>);
+
+impl Encoded {
+    pub(crate) fn decode(&self) -> Result<Tokens> {
+        let tokens = self.0.iter().map(|entry| record::decode(&entry.value));
+        tokens.collect::<Result<_>>().map(Tokens)
+    }
 }
 
 /// Stores a token in place of the user's older one, which `tokens` contains.

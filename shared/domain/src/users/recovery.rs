@@ -53,13 +53,13 @@ pub async fn request(env: &Env, client: &Client, email: &Email) -> Result<()> {
             };
             let absent = store::absent_id(email);
             let user = id.unwrap_or(absent);
-            let tokens = mail_tokens::store::list(&txn, user).await?;
+            let tokens = mail_tokens::store::read(&txn, user).await?;
             if !is_allowed {
                 return Ok(());
             }
             let event = Event::of(user, None, client, now, Action::RecoveryRequested);
             if id.is_some() {
-                link.send(&txn, &tokens, user, email, purpose)?;
+                link.send(&txn, &tokens.decode()?, user, email, purpose)?;
                 audit::store::add(&txn, TenantScope::own(user), &event)
             } else {
                 link.send_to_no_account(&txn, absent, email, purpose)?;
