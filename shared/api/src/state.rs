@@ -84,6 +84,7 @@ impl AppState {
             },
             writes: TenantRate::default(),
             logins: TenantRate::default(),
+            refreshes: TenantRate::default(),
             uploads: Uploads::default(),
             limits,
         };

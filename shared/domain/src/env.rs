@@ -36,8 +36,10 @@ pub struct Env {
     pub outbox: Outbox,
     /// The writes of each tenant, few per second.
     pub writes: TenantRate,
-    /// The logins of each user, by the user's own tenant, few per day.
+    /// The logins of each user, and other proofs of the password, by the user's own tenant, few per day.
     pub logins: TenantRate,
+    /// The refreshes of each tenant's logins, few per second.
+    pub refreshes: TenantRate,
     /// Admits pictures to decoding, few at a time.
     pub uploads: Uploads,
     /// The limits in force.

@@ -152,6 +152,7 @@ impl TestApp {
             outbox: Outbox::open(),
             writes: TenantRate::default(),
             logins: TenantRate::default(),
+            refreshes: TenantRate::default(),
             uploads: Uploads::default(),
             limits: Limits {
                 login: Lifetime {

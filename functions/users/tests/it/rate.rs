@@ -37,18 +37,19 @@ async fn a_tenant_that_writes_too_much_waits_as_long_as_the_response_says() {
         create(&app, &alice, "one", None).await,
         app.patch(&path).by(&alice).json(&json!({ "name": "x" })).send().await,
         app.delete(&path).by(&alice).send().await,
-        app.post("/v5/auth/refresh").json(&refresh).send().await,
     ] {
         assert_eq!(response.header("retry-after"), Some("1"));
         response.assert_problem(429, Code::TooManyAttempts);
     }
     create(&app, &bob, "one", None).await.created();
+    // A stolen access token does not keep the owner from refreshing the login.
+    app.post("/v5/auth/refresh").json(&refresh).send().await.ok();
     app.clock.advance(Duration::from_secs(1));
     create(&app, &alice, "one", None).await.created();
-    app.post("/v5/auth/refresh").json(&refresh).send().await.ok();
-    let response = create(&app, &alice, "two", None).await;
+    create(&app, &alice, "two", None).await.created();
+    let response = create(&app, &alice, "three", None).await;
     response.assert_problem(429, Code::TooManyAttempts);
-    assert_eq!(used(&app, &alice).await["sessions"], 21);
+    assert_eq!(used(&app, &alice).await["sessions"], 22);
 }
 
 #[tokio::test]
@@ -80,6 +81,26 @@ async fn a_user_who_logs_in_too_often_waits_and_wrong_passwords_use_up_nothing()
     app.clock.advance(Duration::from_secs(21_600));
     log_in("alice@example.com", "another password").await.ok();
     let response = log_in("alice@example.com", "another password").await;
+    response.assert_problem(429, Code::TooManyAttempts);
+}
+
+#[tokio::test]
+async fn a_right_password_of_a_login_counts_like_another_login() {
+    let app = with_quotas(Quotas {
+        logins_per_day: 4,
+        ..without_rate_limit()
+    });
+    let alice = app.register("alice@example.com").await;
+    let enter = |password: &str| {
+        let body = json!({ "password": password });
+        app.post("/v5/auth/reauthenticate").by(&alice).json(&body).send()
+    };
+    for _ in 0..4 {
+        enter("not this one").await.assert_problem(401, Code::InvalidCredentials);
+        enter("password123").await.ok();
+    }
+    let response = enter("password123").await;
+    assert_eq!(response.header("retry-after"), Some("21600"), "a quarter of a day");
     response.assert_problem(429, Code::TooManyAttempts);
 }
 

@@ -256,9 +256,9 @@ enum Refreshed {
 ///
 /// Every refresh writes an audit event. Once the tenant has used up the events of the day, each login is refreshed once
 /// a minute at most, and fails with [`Error::QuotaExceeded`] in between: so no owner is locked out, and no client fills
-/// the log.
+/// the log. Of the rejected replays of one token, only the first has an event then.
 pub async fn refresh(env: &Env, client: &Client, token: &RefreshToken) -> Result<SignedIn> {
-    env.limit_writes(token.tenant(), exchange(env, client, token)).await
+    env.limit_refreshes(token.tenant(), exchange(env, client, token)).await
 }
 
 async fn exchange(env: &Env, client: &Client, token: &RefreshToken) -> Result<SignedIn> {
@@ -301,8 +301,8 @@ async fn exchange(env: &Env, client: &Client, token: &RefreshToken) -> Result<Si
                     return Ok(Refreshed::Rejected(Some(SecurityEvent::TokenReuse)));
                 }
                 Presented::ReplayedTooOften { is_first } => {
-                    if let Some(usage) = used_up {
-                        return Err(Error::QuotaExceeded(usage));
+                    if used_up.is_some() && !is_first {
+                        return Ok(Refreshed::Rejected(Some(SecurityEvent::TokenReplay)));
                     }
                     if is_first && env.outbox.is_open() {
                         let message = Message::ReplaysRejected(Source::of(client, now));

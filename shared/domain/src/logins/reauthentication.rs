@@ -5,6 +5,7 @@ use kv::Snapshot;
 
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::id::TenantId;
 use crate::logins::attempt::{Attempt, Target};
 use crate::logins::{Login, store};
 use crate::password::{Password, Verdict};
@@ -15,8 +16,9 @@ use crate::users::{self, User};
 
 /// Verifies the caller's password, which then counts as entered for [`PASSWORD_PROOF`](crate::logins::PASSWORD_PROOF).
 ///
-/// Fails with [`InvalidCredentials`](Error::InvalidCredentials) if it is wrong. Attempts are throttled like those of a
-/// password change. Runs two transactions, because hashing takes too long for one.
+/// Fails with [`InvalidCredentials`](Error::InvalidCredentials) if it is wrong, and with
+/// [`TooManyAttempts`](Error::TooManyAttempts) if the user has entered it too often: wrong attempts are throttled like
+/// those of a password change, and a right one counts as a login. Runs two transactions, because hashing takes too long for one.
 pub async fn reauthenticate(env: &Env, caller: &Caller, password: &Password) -> Result<()> {
     let admission = env.hasher.admit(caller.client(), caller.user())?;
     let attempt = Attempt {
@@ -32,6 +34,7 @@ pub async fn reauthenticate(env: &Env, caller: &Caller, password: &Password) -> 
             attempt.reject(Some(user.id), reservation, snapshot).await?;
             return Err(Error::InvalidCredentials);
         }
+        env.limit_logins(TenantId::own(user.id))?;
         let (now, verified) = (env.clock.now(), &user);
         let is_proved = env
             .in_tenant_then_reading_from(

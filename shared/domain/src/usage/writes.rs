@@ -3,7 +3,7 @@
 use crate::env::Env;
 use crate::error::Result;
 use crate::id::TenantId;
-use crate::usage::rate::{self, Bucket};
+use crate::usage::rate::{self, Bucket, TenantRate};
 
 impl Env {
     /// Runs an `operation` that writes to `tenant`. Fails with [`TooManyAttempts`](crate::Error::TooManyAttempts),
@@ -16,16 +16,36 @@ impl Env {
         tenant: TenantId,
         operation: impl Future<Output = Result<T>>,
     ) -> Result<T> {
+        self.limit(&self.writes, tenant, operation).await
+    }
+
+    /// Runs a refresh of a login to `tenant`, which is limited like its writes. They are apart from each other, because
+    /// a stolen access token can use up the writes.
+    pub(crate) async fn limit_refreshes<T>(
+        &self,
+        tenant: TenantId,
+        operation: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        self.limit(&self.refreshes, tenant, operation).await
+    }
+
+    async fn limit<T>(
+        &self,
+        rate: &TenantRate,
+        tenant: TenantId,
+        operation: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         let Some(quotas) = &self.limits.quotas else {
             return operation.await;
         };
         let bucket = Bucket::of_writes(quotas.writes_per_second);
-        self.writes.check(tenant, bucket, self.clock.monotonic())?;
+        rate.check(tenant, bucket, self.clock.monotonic())?;
         // Boxed, because each layer around a future would make it larger.
-        rate::as_write(&self.writes, tenant, bucket, &self.clock, Box::pin(operation)).await
+        rate::as_write(rate, tenant, bucket, &self.clock, Box::pin(operation)).await
     }
 
-    /// Counts a login of the user who owns `tenant`, or a password change, which is a login as well. Fails with
+    /// Counts a login of the user who owns `tenant`, a password change, which is a login as well, or another proof of the
+    /// password. Fails with
     /// [`TooManyAttempts`](crate::Error::TooManyAttempts) if there were too many in this process.
     ///
     /// Called after the right password, so that no one else can use up the logins of a user. They are apart from the

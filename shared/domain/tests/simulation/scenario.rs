@@ -239,6 +239,7 @@ impl Scenario {
             outbox: domain::mail::outbox::Outbox::open(),
             writes: TenantRate::default(),
             logins: TenantRate::default(),
+            refreshes: TenantRate::default(),
             uploads: Uploads::default(),
             limits: *limits,
         };
