@@ -46,7 +46,8 @@ impl PasswordBody {
 }
 
 /// Changes the caller's password, ends all logins of the caller including the current one, and opens a new one. The new
-/// password must differ from the current one.
+/// password must differ from the current one. Wrong passwords are throttled; the network from which the login was
+/// refreshed last has attempts of its own. So a client in another network refreshes after 429, and tries again.
 #[utoipa::path(
     post,
     path = "/auth/password",

@@ -96,7 +96,9 @@ async fn a_right_password_of_a_login_counts_like_another_login() {
         app.post("/v5/auth/reauthenticate").by(&alice).json(&body).send()
     };
     for _ in 0..4 {
-        enter("not this one").await.assert_problem(401, Code::InvalidCredentials);
+        enter("not this one")
+            .await
+            .assert_problem(401, Code::InvalidCredentials);
         enter("password123").await.ok();
     }
     let response = enter("password123").await;

@@ -1,5 +1,6 @@
 //! Attempts at the password of a signed-in user.
 
+use domain::logins;
 use domain::logins::reauthentication::reauthenticate;
 use domain::password::Password;
 use domain::{Caller, Error, users};
@@ -51,6 +52,21 @@ async fn a_stolen_access_token_does_not_exhaust_the_owners_attempts() {
     assert_eq!(change(&app, &caller_at(&alice, "192.0.2.77"), RIGHT).await, Wait(1));
     assert_eq!(change(&app, &alice.caller(), "a wrong one").await, Wrong);
     assert_eq!(change(&app, &alice.caller(), RIGHT).await, Outcome::Accepted);
+}
+
+#[tokio::test]
+async fn an_owner_who_moved_to_another_network_refreshes_and_has_own_attempts() {
+    const MOVED: &str = "192.0.2.77";
+    let app = start(|rules| (rules.pair, rules.account) = (free(3), free(2)));
+    let alice = app.register(ALICE).await;
+    for _ in 0..2 {
+        assert_eq!(change(&app, &caller_at(&alice, ELSEWHERE), "a wrong one").await, Wrong);
+    }
+    assert_eq!(change(&app, &caller_at(&alice, MOVED), RIGHT).await, Wait(1));
+    let token = &alice.signed_in.refresh_token;
+    let refreshed = logins::ops::refresh(&app.env, &client_at(MOVED), token).await;
+    refreshed.unwrap();
+    assert_eq!(change(&app, &caller_at(&alice, MOVED), RIGHT).await, Outcome::Accepted);
 }
 
 async fn prove(app: &TestApp, caller: &Caller, password: &str) -> Outcome {
