@@ -49,6 +49,14 @@ test: $(CARGO_LAMBDA) ## run all tests on LMDB, including those under cargo-lamb
 	cargo test --workspace --locked
 	@echo "\`make test-fdb\` runs the tests on the FoundationDB cluster of FDB_CLUSTER_FILE; this run did not."
 
+.PHONY: test-full-disk
+test-full-disk: ## test the store on a full file system, where user namespaces may mount one
+	@if unshare --map-root-user --mount mount -t tmpfs tmpfs /mnt 2>/dev/null; then \
+		cargo test --locked -p kv --test lmdb -- --ignored a_full_file_system; \
+	else \
+		echo "The store was not tested on a full file system: this machine forbids mounting one."; \
+	fi
+
 # Each script starts a gateway and stops it.
 .PHONY: test-mail
 test-mail: ## test the mailer against a real SMTP server
