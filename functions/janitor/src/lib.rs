@@ -16,7 +16,8 @@ pub struct SweptBody {
     /// Present only if accounts were deleted.
     #[serde(skip_serializing_if = "is_zero")]
     deleted_accounts: usize,
-    /// Present only if deletions were postponed, because an organisation would lose its last owner.
+    /// Present only if deletions were postponed, because an organisation would lose its last owner, or because a change
+    /// of the account's email can still be undone.
     #[serde(skip_serializing_if = "is_zero")]
     postponed_deletions: usize,
     /// Present only if the time budget did not suffice; the next run continues.

@@ -147,6 +147,7 @@ pub(crate) fn letter(message: &Message, public_url: &str) -> Option<Letter> {
             ],
         ),
         Message::DeletionScheduled { source, due_at } => deletion_scheduled(source, *due_at, public_url),
+        Message::DeletionOrdered { source, due_at } => deletion_ordered(source, *due_at, public_url),
     };
     Some(Letter { subject, paragraphs })
 }
@@ -247,8 +248,30 @@ fn deletion_scheduled(source: &Source, due_at: Timestamp, public_url: &str) -> (
             details(source),
             text(format!(
                 "If you did not request this, another person may know your password. Sign in at {public_url}, cancel \
-                 the deletion and change the password. If you cannot sign in, ask there for a new password."
+                 the deletion and change the password. If you cannot sign in, ask there for a new password: choosing \
+                 it cancels the deletion, too."
             )),
+            text(
+                "If the email address of the account was changed and you did not do that either, open the page in the \
+                 email about the change first: it undoes the change and cancels the deletion.",
+            ),
+        ],
+    )
+}
+
+fn deletion_ordered(source: &Source, due_at: Timestamp, public_url: &str) -> (&'static str, Vec<Paragraph>) {
+    (
+        "Your Coditect account will be deleted",
+        vec![
+            text(format!(
+                "Those who run the service at {public_url} have ordered the deletion of your Coditect account. The \
+                 account and everything in it will be deleted after {due_at} (UTC)."
+            )),
+            details(source),
+            text(
+                "If you can still sign in, you can use the account until then, and you can cancel the deletion there. \
+                 If you cannot, or if you did not ask for this, write to those who run the service before that time.",
+            ),
         ],
     )
 }

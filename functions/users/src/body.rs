@@ -27,6 +27,9 @@ pub struct AccountBody {
     /// The address that the user has asked to make the account's, until it confirms that or the request expires.
     #[schema(required, value_type = Option<Email>)]
     pending_email: Option<String>,
+    /// From when on the account is deleted; null if no deletion is scheduled. Until then, it can be cancelled.
+    #[schema(required, value_type = Option<Time>)]
+    deletes_at: Option<Timestamp>,
     /// Whether nothing is sent to the email: emails bounced, or were reported as spam. An operator can end that.
     #[schema(example = false)]
     email_suppressed: bool,
@@ -63,6 +66,7 @@ impl AccountBody {
             email: account.email.to_string(),
             email_verified: account.email_verified,
             pending_email: account.pending_email.map(|email| email.to_string()),
+            deletes_at: account.deletes_at,
             email_suppressed: account.email_suppressed,
             first_name: account.first_name.map(|name| name.to_string()),
             last_name: account.last_name.map(|name| name.to_string()),

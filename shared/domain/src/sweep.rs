@@ -36,7 +36,8 @@ pub struct Swept {
     pub audit_events: usize,
     /// The number of deleted accounts.
     pub deleted_accounts: usize,
-    /// The number of deletions of accounts that were postponed, because an organisation would lose its last owner.
+    /// The number of deletions of accounts that were postponed, because an organisation would lose its last owner, or
+    /// because a change of the account's email can still be undone.
     pub postponed_deletions: usize,
     /// The number of removed commit markers.
     pub markers: usize,

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use api::config::{MailSettings, MailTransport};
 use domain::access_tokens::Scope;
-use domain::mail::Failure;
 use domain::mail::ops::{self, Delivered, deliver};
+use domain::mail::{Failure, Mail, Message, Source, store};
 use domain::operator::Operator;
 use domain::operator::mails::{self, Retried};
 use domain::text::Name;
+use domain::users::Email;
 use mailer::Mailer;
 use serde_json::json;
 use testkit::{Target as _, TestApp};
@@ -181,6 +182,36 @@ async fn an_email_with_a_link_has_it_in_both_parts_and_its_token_is_gone_when_it
     );
     assert!(email.contains(&format!("<a href=\"{link}\">")), "{email}");
     assert!(!email.contains("<img") && !email.contains("http://"), "{email}");
+}
+
+#[tokio::test]
+async fn the_notice_of_a_deletion_says_who_ordered_it_and_what_the_recipient_can_do() {
+    let app = TestApp::start(api::Router::new());
+    let folder = tempfile::tempdir().unwrap();
+    let now = app.env.clock.now();
+    let source = Source { at: now, address: None };
+    let scheduled = Message::DeletionScheduled {
+        source: source.clone(),
+        due_at: now,
+    };
+    let ordered = Message::DeletionOrdered { source, due_at: now };
+    for (message, says) in [
+        (scheduled, "choosing it cancels the deletion, too"),
+        (ordered, "have ordered the deletion of your Coditect account"),
+    ] {
+        let to = Email::parse("alice@example.com").unwrap();
+        let mail = &Mail::notification(app.env.ids.next(), app.env.ids.next(), to, message, now);
+        let added = app.env.db.run(|txn| async move { store::add(&txn, mail) });
+        added.await.unwrap();
+        mailer(folder.path()).run(app.env.clone(), Duration::MAX).await.unwrap();
+        let email = files(folder.path()).pop().unwrap();
+        // Quoted-printable breaks the lines.
+        let text = email.replace("=\r\n", "");
+        assert!(text.contains(says), "{text}");
+        let blames_a_thief = text.contains("another person may know your password");
+        assert_eq!(blames_a_thief, says.starts_with("choosing"), "{text}");
+        fs::remove_dir_all(folder.path()).unwrap();
+    }
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ async fn add(env: &Env, count: usize) -> Vec<Mail> {
         .map(|number| {
             let to = Email::parse(&format!("{number}@example.com")).unwrap();
             let message = Message::PasswordChanged(Source::of(&Client::default(), now));
-            Mail::notification(env.ids.next(), to, message, now)
+            Mail::notification(env.ids.next(), env.ids.next(), to, message, now)
         })
         .collect();
     let all = &mails;

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use domain::Timestamp;
 use domain::mail::ops::{self, Delivered, deliver};
-use domain::mail::{DEAD_LETTER_LIFETIME, FIRST_PAUSE, Failure, LEASE, MAX_PER_DAY, NOTIFICATION_LIFETIME};
+use domain::mail::{
+    DEAD_LETTER_LIFETIME, FIRST_PAUSE, Failure, LEASE, MAX_PER_DAY, Mail, Message, NOTIFICATION_LIFETIME, Source, store,
+};
 use domain::operator::Operator;
 use domain::operator::mails::{self, Retried};
 use domain::text::Name;
+use domain::users::Email;
 use kv::{Key, Range};
 use testkit::TestApp;
 use tokio::sync::Notify;
@@ -41,7 +44,7 @@ async fn concurrent_mailers_send_each_email_once() {
     for _ in 0..4 {
         let (env, counts) = (app.env.clone(), counts.clone());
         mailers.spawn(async move {
-            let send = |mail: domain::mail::Mail| {
+            let send = |mail: Mail| {
                 *counts.lock().unwrap().entry(mail.to.as_str().to_owned()).or_default() += 1;
                 async { Ok(()) }
             };
@@ -101,6 +104,33 @@ async fn a_recipient_gets_a_limited_number_of_emails_a_day() {
             .iter()
             .all(|entry| !Range::below(&counters).contains(&entry.key))
     );
+}
+
+#[tokio::test]
+async fn other_emails_of_the_day_do_not_prevent_the_notice_of_a_deletion() {
+    let app = start();
+    for _ in 0..MAX_PER_DAY {
+        add(&app.env, 1).await;
+    }
+    let now = app.env.clock.now();
+    let source = Source { at: now, address: None };
+    let messages = [
+        Message::DeletionScheduled {
+            source: source.clone(),
+            due_at: now,
+        },
+        Message::DeletionOrdered { source, due_at: now },
+    ];
+    let to = &Email::parse("0@example.com").unwrap();
+    assert_eq!(send(&app.env, Ok(())).await.0.sent, 20);
+    for message in messages {
+        let mail = &Mail::notification(app.env.ids.next(), app.env.ids.next(), to.clone(), message, now);
+        let added = app.env.db.run(|txn| async move { store::add(&txn, mail) });
+        added.await.unwrap();
+        assert_eq!(send(&app.env, Ok(())).await.0, SENT);
+    }
+    add(&app.env, 1).await;
+    assert_eq!(send(&app.env, Ok(())).await.0.dropped, 1);
 }
 
 #[tokio::test]
@@ -215,7 +245,7 @@ async fn an_email_that_cannot_be_decoded_stays_and_does_not_stop_the_others() {
         })
         .collect();
     let all = &keys;
-    let newer = r#"{"v":3,"data":{}}"#;
+    let newer = r#"{"v":4,"data":{}}"#;
     let add = app
         .env
         .db
@@ -228,7 +258,7 @@ async fn an_email_that_cannot_be_decoded_stays_and_does_not_stop_the_others() {
         async { Ok(()) }
     });
     let error = outcome.await.unwrap_err().to_string();
-    assert!(error.contains("version 3"), "{error}");
+    assert!(error.contains("version 4"), "{error}");
     assert_eq!(ops::waiting(&app.env).await.unwrap(), 8);
     assert_eq!(*sent.lock().unwrap(), 40);
 }

@@ -96,7 +96,7 @@ fn url(port: u16) -> String {
 async fn add(env: &Env, to: &str) -> Mail {
     let now = env.clock.now();
     let message = Message::PasswordChanged(Source { at: now, address: None });
-    let mail = Mail::notification(env.ids.next(), Email::parse(to).unwrap(), message, now);
+    let mail = Mail::notification(env.ids.next(), env.ids.next(), Email::parse(to).unwrap(), message, now);
     let added = &mail;
     env.db.run(|txn| async move { store::add(&txn, added) }).await.unwrap();
     mail

@@ -49,6 +49,7 @@ async fn an_account_is_shown_with_its_tenant() {
             "email": "alice@example.com",
             "emailVerified": false,
             "pendingEmail": null,
+            "deletesAt": null,
             "emailSuppressed": false,
             "firstName": "Alice",
             "lastName": "Example",

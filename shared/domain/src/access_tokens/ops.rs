@@ -145,7 +145,7 @@ pub async fn create(env: &Env, caller: &Caller, draft: Draft, key: Option<&Idemp
         if env.outbox.is_open() {
             let user = user.ok_or(Error::Revoked)?;
             let message = Message::AccessTokenCreated(Source::of(caller.client(), now));
-            mail::store::add(&txn, &Mail::notification(mail_id, user.email, message, now))?;
+            mail::store::add(&txn, &Mail::notification(mail_id, user.id, user.email, message, now))?;
         }
         Ok(None)
     });

@@ -152,7 +152,7 @@ actions! {
         /// From when on the account may be deleted.
         due_at: Timestamp
     },
-    /// The user cancelled the deletion of their account.
+    /// The user cancelled the deletion of their account, or got the account back, which cancels it, too.
     "user.deletion_cancelled" => DeletionCancelled,
     /// The account of a member was deleted. Only the audit logs of organisations have this event: the user's own log is
     /// deleted, too.

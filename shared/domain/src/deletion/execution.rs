@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::id::{TenantId, TokenId};
 use crate::logins;
 use crate::logins::attempt::{trust, trusted_clients};
-use crate::mail_tokens::{self, Tokens};
+use crate::mail_tokens::{self, Purpose, Tokens};
 use crate::record::{self, NewerMembers};
 use crate::scope::TenantScope;
 use crate::tenants;
@@ -31,7 +31,8 @@ const PAUSE: Duration = Duration::from_hours(24);
 pub(crate) enum Executed {
     /// The account is gone.
     Deleted,
-    /// An organisation would lose its last owner. The deletion is due again after [`PAUSE`].
+    /// An organisation would lose its last owner, so the deletion is due again after [`PAUSE`]; or a change of the
+    /// account's email can still be undone, so it is due when that ends.
     Postponed,
     /// The deletion was cancelled, postponed or executed meanwhile.
     Obsolete,
@@ -49,6 +50,9 @@ pub(crate) async fn due(txn: &Txn, now: Timestamp, after: Option<&Key>, limit: u
 }
 
 /// Executes the deletion with this key of [`due`], unless it was cancelled.
+///
+/// A deletion that the user scheduled waits until no change of the account's email can be undone any more: a thief may
+/// have made both.
 ///
 /// A suspended user's account is deleted like any other: a suspension keeps the user out, and is no reason to keep
 /// their data. An operator who needs the data can cancel the deletion.
@@ -71,6 +75,10 @@ pub(crate) async fn execute(env: &Env, entry: &Key) -> Result<Executed> {
                 txn.clear(entry)?;
                 return Ok(Executed::Obsolete);
             };
+            if let Some(until) = undo_end(&txn, &scheduled, now).await? {
+                store::postpone(&txn, &scheduled, until)?;
+                return Ok(Executed::Postponed);
+            }
             let execution = Execution {
                 env,
                 client,
@@ -86,6 +94,16 @@ pub(crate) async fn execute(env: &Env, entry: &Key) -> Result<Executed> {
         .await
 }
 
+/// Until when a change of the account's email can be undone, if the deletion waits for that.
+async fn undo_end(txn: &Txn, scheduled: &Deletion, now: Timestamp) -> Result<Option<Timestamp>> {
+    if scheduled.operator.is_some() {
+        return Ok(None);
+    }
+    let tokens = mail_tokens::store::list(txn, scheduled.user).await?;
+    let undos = tokens.alive(Purpose::EmailUndo, now);
+    Ok(undos.map(|undo| undo.expires_at).max())
+}
+
 /// The deletion of an account now.
 pub(crate) struct Execution<'a> {
     pub(crate) env: &'a Env,
@@ -99,8 +117,8 @@ pub(crate) struct Execution<'a> {
 impl Execution<'_> {
     /// Deletes the account. If organisations would lose their last owner, returns them and writes nothing.
     ///
-    /// Every request reads its login and its membership, so it takes effect before this transaction, or not at all.
-    /// What has no caller reads the user or the tenant.
+    /// Every request reads its login, or the rights of its personal access token, and its membership. So it takes
+    /// effect before this transaction, or not at all. What has no caller reads the user or the tenant.
     pub(crate) async fn delete(
         &self,
         txn: &Txn,

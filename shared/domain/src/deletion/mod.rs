@@ -9,6 +9,7 @@
 
 pub mod execution;
 pub mod keys;
+pub(crate) mod notices;
 pub mod ops;
 pub(crate) mod removal;
 pub mod store;

@@ -22,7 +22,7 @@ pub(super) fn notice(
     let is_new = env.outbox.is_open() && reservation.is_some_and(Reservation::is_of_unknown_client);
     is_new.then(|| {
         let message = Message::NewDevice(Source::of(client, now));
-        Mail::notification(env.ids.next(), user.email.clone(), message, now)
+        Mail::notification(env.ids.next(), user.id, user.email.clone(), message, now)
     })
 }
 

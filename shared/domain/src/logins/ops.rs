@@ -296,7 +296,7 @@ async fn exchange(env: &Env, client: &Client, token: &RefreshToken) -> Result<Si
                     audit::store::add(&txn, scope, stolen)?;
                     if env.outbox.is_open() {
                         let message = Message::ReuseDetected(Source::of(client, now));
-                        mail::store::add(&txn, &Mail::notification(mail_id, user.email, message, now))?;
+                        mail::store::add(&txn, &Mail::notification(mail_id, user.id, user.email, message, now))?;
                     }
                     return Ok(Refreshed::Rejected(Some(SecurityEvent::TokenReuse)));
                 }
@@ -306,7 +306,10 @@ async fn exchange(env: &Env, client: &Client, token: &RefreshToken) -> Result<Si
                     }
                     if is_first && env.outbox.is_open() {
                         let message = Message::ReplaysRejected(Source::of(client, now));
-                        mail::store::add(&txn, &Mail::notification(mail_id, user.email.clone(), message, now))?;
+                        mail::store::add(
+                            &txn,
+                            &Mail::notification(mail_id, user.id, user.email.clone(), message, now),
+                        )?;
                     }
                     (replayed, None, Some(SecurityEvent::TokenReplay))
                 }
@@ -407,7 +410,7 @@ pub async fn log_out_with_token(env: &Env, client: &Client, token: &RefreshToken
                 && let Some(user) = users::store::find(&txn, login.user).await?
             {
                 let message = Message::ReuseDetected(Source::of(client, now));
-                mail::store::add(&txn, &Mail::notification(mail_id, user.email, message, now))?;
+                mail::store::add(&txn, &Mail::notification(mail_id, user.id, user.email, message, now))?;
             }
             Ok::<_, Error>(security)
         })

@@ -7,6 +7,7 @@
 //! which operators can read, retry or drop.
 
 pub mod keys;
+mod message;
 pub mod ops;
 pub mod outbox;
 pub mod store;
@@ -15,9 +16,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::client::{Address, Client};
+pub use self::message::{Link, Message, Source};
 use crate::id::{MailId, UserId};
-use crate::mail_tokens::MailToken;
 use crate::record::{NewerMembers, Record, keeps_newer_members};
 use crate::time::Timestamp;
 use crate::users::Email;
@@ -44,155 +44,6 @@ pub const MAX_PER_DAY: i64 = 20;
 /// The longest reason of a failure that is stored, in bytes.
 const REASON_MAX_BYTES: usize = 500;
 
-/// What an email says. The mailer writes the text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all_fields = "camelCase", deny_unknown_fields)]
-pub enum Message {
-    /// The password was changed, which ended every login.
-    #[serde(rename = "password.changed")]
-    PasswordChanged(Source),
-    /// The user logged in from a new device. The only notification that a user can switch off.
-    #[serde(rename = "login.new_device")]
-    NewDevice(Source),
-    /// A refresh token was copied, so its login was ended.
-    #[serde(rename = "login.reuse_detected")]
-    ReuseDetected(Source),
-    /// Too many programs used a refresh token at the same time, and one was rejected. Its login goes on.
-    #[serde(rename = "login.replays_rejected")]
-    ReplaysRejected(Source),
-    /// A personal access token was created.
-    #[serde(rename = "access_token.created")]
-    AccessTokenCreated(Source),
-    /// The account has another address. This one was never verified, so it cannot undo that.
-    #[serde(rename = "email.replaced")]
-    EmailReplaced(Source),
-    /// A link to verify the account's address.
-    #[serde(rename = "email.verification")]
-    VerifyEmail(Link),
-    /// A link to choose a new password.
-    #[serde(rename = "password.recovery")]
-    RecoverPassword(Link),
-    /// A link to make this address the account's.
-    #[serde(rename = "email.change")]
-    ConfirmEmail(Link),
-    /// The account has another address; a link to undo that.
-    #[serde(rename = "email.changed")]
-    EmailChanged(Link),
-    /// The account has this address again; a link to choose a new password.
-    #[serde(rename = "email.change_undone")]
-    EmailChangeUndone(Link),
-    /// The account is to be deleted.
-    #[serde(rename = "account.deletion_scheduled")]
-    DeletionScheduled {
-        /// The request, without an address if an operator made it.
-        source: Source,
-        /// From when on the account may be deleted.
-        due_at: Timestamp,
-    },
-}
-
-impl Message {
-    /// The link, if the message has one.
-    pub fn link(&self) -> Option<&Link> {
-        match self {
-            Self::PasswordChanged(_)
-            | Self::NewDevice(_)
-            | Self::ReuseDetected(_)
-            | Self::ReplaysRejected(_)
-            | Self::AccessTokenCreated(_)
-            | Self::EmailReplaced(_)
-            | Self::DeletionScheduled { .. } => None,
-            Self::VerifyEmail(link)
-            | Self::RecoverPassword(link)
-            | Self::ConfirmEmail(link)
-            | Self::EmailChanged(link)
-            | Self::EmailChangeUndone(link) => Some(link),
-        }
-    }
-
-    /// The message without the token of its link.
-    fn without_token(self) -> Self {
-        let without = |link: Link| Link { token: None, ..link };
-        match self {
-            Self::PasswordChanged(_)
-            | Self::NewDevice(_)
-            | Self::ReuseDetected(_)
-            | Self::ReplaysRejected(_)
-            | Self::AccessTokenCreated(_)
-            | Self::EmailReplaced(_)
-            | Self::DeletionScheduled { .. } => self,
-            Self::VerifyEmail(link) => Self::VerifyEmail(without(link)),
-            Self::RecoverPassword(link) => Self::RecoverPassword(without(link)),
-            Self::ConfirmEmail(link) => Self::ConfirmEmail(without(link)),
-            Self::EmailChanged(link) => Self::EmailChanged(without(link)),
-            Self::EmailChangeUndone(link) => Self::EmailChangeUndone(without(link)),
-        }
-    }
-}
-
-/// A link with a token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Link {
-    /// The token. A dead letter has none: it is kept for longer than the token is valid.
-    pub token: Option<MailToken>,
-    /// When the token expires.
-    pub expires_at: Timestamp,
-    /// The request that caused the email.
-    pub source: Source,
-}
-
-impl Message {
-    /// Whether the email is about an account, and pointless without it.
-    fn is_about_account(&self) -> bool {
-        match self {
-            Self::PasswordChanged(_)
-            | Self::NewDevice(_)
-            | Self::ReuseDetected(_)
-            | Self::ReplaysRejected(_)
-            | Self::AccessTokenCreated(_)
-            | Self::EmailReplaced(_)
-            | Self::VerifyEmail(_)
-            | Self::RecoverPassword(_)
-            | Self::ConfirmEmail(_)
-            | Self::EmailChanged(_)
-            | Self::EmailChangeUndone(_)
-            | Self::DeletionScheduled { .. } => true,
-        }
-    }
-
-    /// The kind of the email, such as `password.changed`.
-    pub fn kind(&self) -> String {
-        let stored = serde_json::to_value(self).unwrap_or_default();
-        stored["type"].as_str().unwrap_or_default().to_owned()
-    }
-
-    /// When the link in the email ends; `None` if it has none.
-    pub fn useful_until(&self) -> Option<Timestamp> {
-        self.link().map(|link| link.expires_at)
-    }
-}
-
-/// The request that an email reports.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Source {
-    /// When.
-    pub at: Timestamp,
-    /// The client address.
-    pub address: Option<Address>,
-}
-
-impl Source {
-    /// A request of `client`.
-    pub fn of(client: &Client, at: Timestamp) -> Self {
-        Self {
-            at,
-            address: client.address,
-        }
-    }
-}
-
 /// An email in the outbox, or a dead letter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -201,6 +52,8 @@ pub struct Mail {
     pub id: MailId,
     /// The recipient.
     pub to: Email,
+    /// Whose account it is about. Unknown of an email that an earlier version has written.
+    pub user: Option<UserId>,
     /// What it says.
     pub message: Message,
     /// When the change was made that it reports.
@@ -218,16 +71,51 @@ pub struct Mail {
 
 impl Record for Mail {
     const KIND: &'static str = "email";
+    const VERSION: u32 = 2;
+
+    fn from_version(version: u32, data: &str) -> Option<serde_json::Result<Self>> {
+        (version == 1).then(|| serde_json::from_str::<MailV1>(data).map(Self::from))
+    }
 
     keeps_newer_members!();
 }
 
+/// Version 1 of the record, from before an email named its user.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct MailV1 {
+    id: MailId,
+    to: Email,
+    message: Message,
+    created_at: Timestamp,
+    expires_at: Timestamp,
+    attempts: u32,
+    failure: Option<String>,
+}
+
+impl From<MailV1> for Mail {
+    fn from(mail: MailV1) -> Self {
+        Self {
+            id: mail.id,
+            user: mail.message.user(),
+            to: mail.to,
+            message: mail.message,
+            created_at: mail.created_at,
+            expires_at: mail.expires_at,
+            attempts: mail.attempts,
+            failure: mail.failure,
+            newer: NewerMembers::default(),
+        }
+    }
+}
+
 impl Mail {
-    /// A notification.
-    pub fn notification(id: MailId, to: Email, message: Message, now: Timestamp) -> Self {
+    /// A notification about the account of `user`.
+    pub fn notification(id: MailId, user: UserId, to: Email, message: Message, now: Timestamp) -> Self {
         Self {
             id,
             to,
+            user: Some(user),
             message,
             created_at: now,
             expires_at: now.plus(NOTIFICATION_LIFETIME),
@@ -237,20 +125,18 @@ impl Mail {
         }
     }
 
-    /// An email with a link. It is too late to send it when its token has expired.
-    pub fn with_link(id: MailId, to: Email, message: Message, now: Timestamp, expires_at: Timestamp) -> Self {
-        Self {
-            expires_at,
-            ..Self::notification(id, to, message, now)
-        }
+    /// The email with the end of its link, from which on it is too late to send it.
+    #[must_use]
+    pub fn until(self, expires_at: Timestamp) -> Self {
+        Self { expires_at, ..self }
     }
 
-    /// Whether it is about the account of this user, given the addresses that no other account has. A token names its
-    /// user; without one, the recipient tells.
+    /// Whether it is about the account of this user, given the addresses that no other account has. The recipient tells
+    /// only for an email that names no user: another account may have had the address, or get it.
     pub(crate) fn is_about(&self, user: UserId, emails: &[&Email]) -> bool {
-        match self.message.link().and_then(|link| link.token.as_ref()) {
-            Some(token) => token.user() == user,
-            None => emails.contains(&&self.to) && self.message.is_about_account(),
+        match self.user {
+            Some(of) => of == user,
+            None => emails.contains(&&self.to),
         }
     }
 
@@ -317,10 +203,13 @@ mod tests {
             address: None,
         });
         let to = Email::parse("alice@example.com").unwrap();
-        let id = MailId::from_uuid(uuid::Uuid::nil());
+        let (id, user) = (
+            MailId::from_uuid(uuid::Uuid::nil()),
+            UserId::from_uuid(uuid::Uuid::nil()),
+        );
         Mail {
             attempts,
-            ..Mail::notification(id, to, message, Timestamp::from_millis(0))
+            ..Mail::notification(id, user, to, message, Timestamp::from_millis(0))
         }
     }
 

@@ -148,9 +148,8 @@ async fn claim(env: &Env, key: &Key, due: Timestamp) -> Result<Claim> {
                 return Ok(Claim::Expired);
             }
             let count = async {
-                // Later attempts count with the first. Emails with links are limited when they are requested: if they
-                // counted, an attacker could use up the recipient's notifications.
-                let counts = mail.attempts == 0 && mail.message.link().is_none();
+                // Later attempts count with the first.
+                let counts = mail.attempts == 0 && mail.message.is_counted();
                 Ok::<_, Error>(!counts || store::count_recipient(&txn, &mail.to, now).await?)
             };
             let (is_within, suppression) = try_join!(count, suppressions::store::find(&txn, &mail.to))?;

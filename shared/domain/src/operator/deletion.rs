@@ -1,14 +1,17 @@
 //! Deleting accounts.
 
+use futures_util::try_join;
 use kv::Txn;
 
 use crate::audit::{self, Action};
 use crate::deletion::execution::Execution;
+use crate::deletion::notices::Notices;
 use crate::deletion::{DeletedAccount, Deletion, store};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::UserId;
-use crate::mail::{self, Mail, Message, Source};
+use crate::mail::{Message, Source};
+use crate::mail_tokens;
 use crate::operator::{Operator, UserName};
 use crate::record::NewerMembers;
 use crate::scope::TenantScope;
@@ -16,29 +19,38 @@ use crate::tenants;
 use crate::users::User;
 
 /// Schedules the deletion of a user's account, after the time that a user would have to cancel it. One that is
-/// scheduled already keeps its time. Fails with [`Error::LastOwner`] if an organisation would lose its last owner.
+/// scheduled already keeps its time; one that the user has scheduled becomes the operator's, so that a recovery of the
+/// account does not cancel it. Fails with [`Error::LastOwner`] if an organisation would lose its last owner.
 pub async fn schedule(env: &Env, operator: &Operator, user: &UserName) -> Result<Deletion> {
     let now = env.clock.now();
-    let mail_id = env.ids.next();
+    let notices = &Notices::draw(env, now);
     let deletion = env
         .db
         .run(|txn| async move {
             let (user, scheduled) = find(&txn, user).await?;
-            if let Some(scheduled) = scheduled {
-                return Ok(scheduled);
-            }
-            let memberships = tenants::store::memberships(&txn, user.id).await?;
+            let operators = Some(operator.name.clone());
+            let deletion = match scheduled {
+                Some(scheduled) if scheduled.operator.is_some() => return Ok(scheduled),
+                Some(scheduled) => Deletion {
+                    operator: operators,
+                    ..scheduled
+                },
+                None => Deletion {
+                    user: user.id,
+                    requested_at: now,
+                    due_at: now.plus(env.limits.deletion_delay),
+                    operator: operators,
+                    newer: NewerMembers::default(),
+                },
+            };
+            let (memberships, tokens) = try_join!(
+                tenants::store::memberships(&txn, user.id),
+                mail_tokens::store::list(&txn, user.id)
+            )?;
             let owned_alone = tenants::store::owned_alone(&txn, user.id, &memberships).await?;
             if !owned_alone.is_empty() {
                 return Err(Error::LastOwner(owned_alone));
             }
-            let deletion = Deletion {
-                user: user.id,
-                requested_at: now,
-                due_at: now.plus(env.limits.deletion_delay),
-                operator: Some(operator.name.clone()),
-                newer: NewerMembers::default(),
-            };
             store::add(&txn, &deletion)?;
             let action = Action::DeletionOrdered {
                 operator: operator.name.clone(),
@@ -46,13 +58,11 @@ pub async fn schedule(env: &Env, operator: &Operator, user: &UserName) -> Result
             };
             let event = operator.event(Some(user.id), now, action);
             audit::store::add(&txn, TenantScope::own(user.id), &event)?;
-            if env.outbox.is_open() {
-                let message = Message::DeletionScheduled {
-                    source: Source::of(&operator.client, now),
-                    due_at: deletion.due_at,
-                };
-                mail::store::add(&txn, &Mail::notification(mail_id, user.email, message, now))?;
-            }
+            let message = Message::DeletionOrdered {
+                source: Source::of(&operator.client, now),
+                due_at: deletion.due_at,
+            };
+            notices.send(&txn, &user, &tokens, &message)?;
             Ok::<_, Error>(deletion)
         })
         .await?;

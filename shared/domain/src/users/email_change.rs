@@ -21,6 +21,7 @@ use kv::{Snapshot, Txn};
 use crate::access_tokens;
 use crate::audit::{self, Action, Event};
 use crate::client::Client;
+use crate::deletion;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::logins;
@@ -182,7 +183,7 @@ pub async fn confirm(env: &Env, client: &Client, token: &MailToken) -> Result<()
             if is_verified {
                 undo.send(&txn, &tokens, id, old, purpose)?;
             } else {
-                undo.notify(&txn, old, Message::EmailReplaced)?;
+                undo.notify(&txn, id, old, Message::EmailReplaced)?;
             }
             for (trusted, email) in [(trusted_old, old), (trusted_new, new)] {
                 if let Some(trusted) = trusted {
@@ -237,8 +238,8 @@ fn limit_changes(tokens: &Tokens, email: &Email, now: Timestamp) -> Result<()> {
 /// No password is right from then on. Otherwise whoever changed the email could log in with the old one, and change it,
 /// which would end the token in this email. A login whose password is verified meanwhile fails, too.
 ///
-/// Changes that were made since cannot be undone any more, and their addresses are free; earlier ones can. A suspension
-/// stays.
+/// Changes that were made since cannot be undone any more, and their addresses are free; earlier ones can. A deletion
+/// that the user scheduled is cancelled. A suspension stays, and so does a deletion that an operator ordered.
 pub async fn undo(env: &Env, client: &Client, token: &MailToken) -> Result<()> {
     let (now, id) = (env.clock.now(), token.user());
     let recovery = &NewLink::draw(env, client, now);
@@ -247,12 +248,13 @@ pub async fn undo(env: &Env, client: &Client, token: &MailToken) -> Result<()> {
     env.db
         .run(|txn| async move {
             // An error discards the removal of the personal access tokens.
-            let (tokens, user, memberships, tenant, logins, _) = try_join!(
+            let (tokens, user, memberships, tenant, logins, scheduled, _) = try_join!(
                 mail_tokens::store::list(&txn, id),
                 store::find(&txn, id),
                 tenants::store::memberships(&txn, id),
                 tenants::store::find(&txn, TenantScope::own(id)),
                 logins::store::list(&txn, id),
+                deletion::store::find(&txn, id),
                 access_tokens::store::remove_all(&txn, id)
             )?;
             let found = tokens.find(token, &[Purpose::EmailUndo], now);
@@ -302,7 +304,8 @@ pub async fn undo(env: &Env, client: &Client, token: &MailToken) -> Result<()> {
             }
             recovery.send(&txn, &tokens, id, old, purpose)?;
             let event = Event::of(id, None, client, now, Action::EmailChangeUndone { ended });
-            audit::store::add(&txn, TenantScope::own(id), &event)
+            audit::store::add(&txn, TenantScope::own(id), &event)?;
+            deletion::ops::cancel_as_recovered(&txn, id, scheduled.as_ref(), (client, now))
         })
         .await?;
     env.outbox.wake();

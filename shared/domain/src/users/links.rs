@@ -52,12 +52,12 @@ impl<'a> NewLink<'a> {
     }
 
     /// Sends `email` a notification in place of the link. Does nothing if the deployment sends no emails.
-    pub(super) fn notify(&self, txn: &Txn, email: &Email, message: fn(Source) -> Message) -> Result<()> {
+    pub(super) fn notify(&self, txn: &Txn, user: UserId, email: &Email, message: fn(Source) -> Message) -> Result<()> {
         if !self.env.outbox.is_open() {
             return Ok(());
         }
         let message = message(self.source.clone());
-        let mail = Mail::notification(self.mail_id, email.clone(), message, self.now);
+        let mail = Mail::notification(self.mail_id, user, email.clone(), message, self.now);
         mail::store::add(txn, &mail)
     }
 
@@ -85,7 +85,8 @@ impl<'a> NewLink<'a> {
             expires_at: stored.expires_at,
             source: self.source.clone(),
         };
-        let mail = Mail::with_link(self.mail_id, email.clone(), message(link), self.now, stored.expires_at);
+        let mail = Mail::notification(self.mail_id, user, email.clone(), message(link), self.now);
+        let mail = mail.until(stored.expires_at);
         (stored, mail)
     }
 }

@@ -279,6 +279,7 @@ pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new
         let source = Source::of(client, now);
         let mail = &Mail::notification(
             env.ids.next(),
+            user.id,
             user.email.clone(),
             Message::PasswordChanged(source),
             now,

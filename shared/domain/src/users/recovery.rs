@@ -16,6 +16,7 @@ use kv::Snapshot;
 use crate::access_tokens;
 use crate::audit::{self, Action, Event};
 use crate::client::Client;
+use crate::deletion;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::logins::attempt::{trust, trusted_clients};
@@ -72,7 +73,8 @@ pub async fn request(env: &Env, client: &Client, email: &Email) -> Result<()> {
     Ok(())
 }
 
-/// Sets a new password, ends all logins, and opens a new one.
+/// Sets a new password, ends all logins, and opens a new one. With a token from an email to the account's address, it
+/// also cancels the deletion of the account, unless an operator ordered it.
 ///
 /// Fails with [`Error::InvalidMailToken`], with [`Error::PasswordRejected`] if the policy rejects `new`, and with
 /// [`Error::Suspended`]; the token then stays valid. Fails with [`Error::TooManyAttempts`] if the client's share of the
@@ -92,18 +94,19 @@ pub async fn complete(env: &Env, client: &Client, token: &MailToken, new: &str) 
     let (login, refresh_token) = Login::open(env, id, tenant.id, client, now);
     let opened = &Event::of(id, Some(login.id), client, now, Action::LoggedIn);
     let message = Message::PasswordChanged(Source::of(client, now));
-    let mail = &Mail::notification(env.ids.next(), email.clone(), message, now);
+    let mail = &Mail::notification(env.ids.next(), id, email.clone(), message, now);
     let (new_login, device) = (&login, &refresh_token.device_token());
     let (user, membership) = env
         .db
         .reading_from(snapshot)
         .run(|txn| async move {
             // An error discards the removal of the personal access tokens.
-            let (tokens, user, memberships, logins, _, trusted) = try_join!(
+            let (tokens, user, memberships, logins, scheduled, _, trusted) = try_join!(
                 mail_tokens::store::list(&txn, id),
                 store::find(&txn, id),
                 tenants::store::memberships(&txn, id),
                 logins::store::list(&txn, id),
+                deletion::store::find(&txn, id),
                 access_tokens::store::remove_all(&txn, id),
                 trusted_clients(env, &txn, email, client, now)
             )?;
@@ -150,6 +153,9 @@ pub async fn complete(env: &Env, client: &Client, token: &MailToken, new: &str) 
             }
             let event = Event::of(id, None, client, now, Action::PasswordRecovered { ended });
             audit::store::add(&txn, scope, &event)?;
+            if is_proved {
+                deletion::ops::cancel_as_recovered(&txn, id, scheduled.as_ref(), (client, now))?;
+            }
             audit::store::add(&txn, scope, opened)?;
             if env.outbox.is_open() {
                 mail::store::add(&txn, mail)?;

@@ -22,7 +22,7 @@ async fn dead(store: &TestStore, recipients: &[&str], age: Duration) -> Vec<Mail
             let to = Email::parse(to).unwrap();
             Mail {
                 created_at: now.minus(age),
-                ..Mail::notification(app.env.ids.next(), to, message, now)
+                ..Mail::notification(app.env.ids.next(), app.env.ids.next(), to, message, now)
             }
         })
         .collect();

@@ -71,6 +71,10 @@ pub struct Account {
     pub email_verified: bool,
     /// The address that the user has asked to make the account's, and that has not confirmed it yet.
     pub pending_email: Option<Email>,
+    /// From when on the account is to be deleted; `None` if no deletion is scheduled. Then the version is that of a
+    /// program that does not know this member.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deletes_at: Option<Timestamp>,
     /// Whether nothing is sent to the email.
     pub email_suppressed: bool,
     /// The first name.

@@ -4,6 +4,7 @@ use futures_util::future::try_join_all;
 use futures_util::try_join;
 use kv::Txn;
 
+use crate::deletion;
 use crate::error::{Error, Result};
 use crate::mail_tokens;
 use crate::patch::Patch;
@@ -23,6 +24,8 @@ pub(super) struct Stored {
     email_suppressed: bool,
     /// The address that the user has asked to make the account's.
     pending_email: Option<Email>,
+    /// From when on the account is to be deleted.
+    deletes_at: Option<Timestamp>,
     pub(super) profile: Profile,
     /// The membership in the user's own tenant.
     own: Membership,
@@ -53,9 +56,10 @@ impl Stored {
                 None => Ok(None),
             }
         };
-        let (user, tokens, profile, memberships, own_tenant, current, known) = try_join!(
+        let (user, tokens, scheduled, profile, memberships, own_tenant, current, known) = try_join!(
             users::store::find(txn, caller.user()),
             mail_tokens::store::list(txn, caller.user()),
+            deletion::store::find(txn, caller.user()),
             store::find(txn, caller.user()),
             tenants::store::memberships(txn, caller.user()),
             tenants::store::find(txn, own_scope),
@@ -87,6 +91,7 @@ impl Stored {
             user,
             email_suppressed: suppression.is_some(),
             pending_email: tokens.pending_email(caller.at()).cloned(),
+            deletes_at: scheduled.map(|scheduled| scheduled.due_at),
             profile,
             own,
             own_tenant,
@@ -110,6 +115,7 @@ impl Stored {
             email: self.user.email.clone(),
             email_verified: self.user.email_verified_at.is_some(),
             pending_email: self.pending_email.clone(),
+            deletes_at: self.deletes_at,
             email_suppressed: self.email_suppressed,
             first_name: self.user.first_name.clone(),
             last_name: self.user.last_name.clone(),

@@ -100,7 +100,8 @@ fn applied_to_expected(run: Run<'_>, event: &Event, account: &Account, expected:
     });
 }
 
-/// A change was rejected because another one had been applied to the version that it expected.
+/// A change was rejected because another one had been applied to the version that it expected, or because the account
+/// was to be deleted since, or no longer.
 fn rejected(run: Run<'_>, event: &Event, changes: &[&Event], problems: &mut Problems) {
     let (number, expected) = (event.number, event.call.expected_version());
     let Some(user) = event.call.authority().map(domain::Caller::user) else {
@@ -111,7 +112,14 @@ fn rejected(run: Run<'_>, event: &Event, changes: &[&Event], problems: &mut Prob
         let mut others = changes.iter().filter(|change| !writers.contains(&change.number));
         others.any(|change| change.called < event.replied)
     });
-    problems.unless(has_changed, || {
+    let is_of_deletion = |other: &Event| {
+        let is_own = other.call.authority().is_some_and(|caller| caller.user() == user);
+        is_own && matches!(other.call, Call::ScheduleDeletion { .. } | Call::CancelDeletion { .. })
+    };
+    let mut others = run.history.events.iter();
+    let may_have_other_deletion =
+        others.any(|other| is_of_deletion(other) && other.may_have_executed() && other.called < event.replied);
+    problems.unless(has_changed || may_have_other_deletion, || {
         format!("#{number} was rejected, and nothing had changed the version {expected:?}")
     });
 }

@@ -1,12 +1,16 @@
 //! The deletion of an account, until nothing of it is left.
 
+mod theft;
+
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::http::HeaderName;
 use domain::access_tokens::Scope;
 use domain::audit::Listing;
-use domain::mail::ops::waiting;
+use domain::mail::Failure;
+use domain::mail::ops::{Delivered, deliver, waiting};
 use domain::operator::{Operator, UserName, deletion, users};
 use domain::page::CursorKey;
 use domain::record::NewerMembers;
@@ -134,6 +138,15 @@ fn register<'a>(app: &'a TestApp, email: &str, key: &str) -> TestRequest<'a, Tes
 
 /// Lets Alice do everything that stores something. Returns her and what would betray her.
 async fn live(app: &TestApp) -> (Actor, Vec<Vec<u8>>) {
+    // An attempt at an account that does not exist yet is stored under an id that is derived from the email.
+    let body = json!({ "email": ALICE, "password": "a wrong one" });
+    app.post("/v5/auth/login")
+        .json(&body)
+        .from_address("198.51.100.6")
+        .send()
+        .await;
+    let absent = domain::users::store::absent_id(&Email::parse(ALICE).unwrap());
+    assert!(!traces(app, &[absent.to_string().into_bytes()]).await.is_empty());
     let registered = register(app, ALICE, "the-first")
         .from_address("198.51.100.7")
         .send()
@@ -251,6 +264,9 @@ async fn set_up_account(app: &TestApp, alice: &Actor) -> Vec<Vec<u8>> {
         .accepted();
     let recovery = json!({ "email": "duchess@example.com" });
     app.post("/v5/auth/recovery").json(&recovery).send().await.accepted();
+    // Its notification counts for the recipient's maximum of the day.
+    app.access_token(&app.sign_in(alice).await, Scope::all(), DAY).await;
+    deliver_some_emails(app).await;
 
     let mut marks = vec![
         b"a bottle of shrinking".to_vec(),
@@ -267,6 +283,22 @@ async fn set_up_account(app: &TestApp, alice: &Actor) -> Vec<Vec<u8>> {
         assert!(!found.is_empty(), "{}", String::from_utf8_lossy(mark));
     }
     marks
+}
+
+/// Sends the emails that wait: one after the other succeeds, becomes a dead letter, and waits for another attempt.
+async fn deliver_some_emails(app: &TestApp) {
+    let (number, mut delivered) = (AtomicUsize::new(0), Delivered::default());
+    let send = |_| {
+        let outcome = match number.fetch_add(1, Ordering::Relaxed) % 3 {
+            0 => Ok(()),
+            1 => Err(Failure::Permanent("no such mailbox".to_owned())),
+            _ => Err(Failure::Temporary("try later".to_owned())),
+        };
+        async { outcome }
+    };
+    deliver(&app.env, &mut delivered, send).await.unwrap();
+    let counts = [delivered.sent, delivered.dead, delivered.postponed];
+    assert!(counts.iter().all(|count| *count > 0), "{delivered:?}");
 }
 
 /// The logins that the actor's audit log names.
