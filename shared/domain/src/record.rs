@@ -11,6 +11,7 @@ mod newer;
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::OnceLock;
 
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -223,6 +224,22 @@ fn redacted(error: &serde_json::Error) -> String {
             error.line(),
             error.column()
         ),
+    }
+}
+
+/// The first of several records that cannot be decoded, for work that goes on without them.
+#[derive(Debug, Default)]
+pub(crate) struct Unreadable(OnceLock<Error>);
+
+impl Unreadable {
+    /// The decoded value. Without one, remembers the error, unless there is an earlier one.
+    pub(crate) fn skip<T>(&self, decoded: Result<T, impl Into<Error>>) -> Option<T> {
+        decoded.map_err(|error| self.0.get_or_init(|| error.into())).ok()
+    }
+
+    /// The error.
+    pub(crate) fn into_error(self) -> Option<Error> {
+        self.0.into_inner()
     }
 }
 

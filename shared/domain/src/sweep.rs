@@ -1,6 +1,7 @@
 //! The sweep: removes expired keys, old audit events, deleted accounts with their data, and commit markers of processes
 //! that are gone.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use kv::Key;
@@ -26,6 +27,9 @@ const MARGIN: Duration = Duration::from_secs(60);
 
 /// The age from which a commit marker counts as one of a process that has ended.
 const MARKER_MAX_AGE: Duration = Duration::from_hours(24);
+
+/// The number of transactions of one removal before it is the turn of the next one.
+const TURN: usize = 10;
 
 /// The result of a sweep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,9 +98,6 @@ impl Sweep<'_> {
         if let Err(error) = self.deletions().await {
             self.fail(error);
         }
-        if let Err(error) = self.removals().await {
-            self.fail(error);
-        }
         let before = self.env.clock.now().minus(self.env.limits.audit_retention).as_days();
         for shard in 0..audit::keys::DAY_SHARDS {
             if let Err(error) = self.audit_days(shard, before).await {
@@ -106,6 +107,10 @@ impl Sweep<'_> {
         match self.env.db.sweep_markers(MARKER_MAX_AGE).await {
             Ok(markers) => self.swept.markers = markers,
             Err(error) => self.fail(error.into()),
+        }
+        // Last, because a large account takes long.
+        if let Err(error) = self.removals().await {
+            self.fail(error);
         }
     }
 
@@ -176,31 +181,55 @@ impl Sweep<'_> {
         }
     }
 
-    /// Removes the data of deleted accounts.
+    /// Removes the data of deleted accounts: some transactions of each, again and again, so that a large account does
+    /// not keep the others waiting.
     async fn removals(&mut self) -> Result<()> {
         let env = self.env;
-        let mut last = None;
+        let mut failed = BTreeSet::new();
         loop {
-            let after = last;
-            let users = env
-                .db
-                .run(|txn| async move { removal::in_progress(&txn, after, BATCH).await })
-                .await?;
-            for user in &users {
-                if let Err(error) = self.removal(*user).await {
-                    self.fail(error);
+            let mut is_done = true;
+            let mut last = None;
+            loop {
+                let after = last;
+                let users = env
+                    .db
+                    .run(|txn| async move { removal::in_progress(&txn, after, BATCH).await })
+                    .await?;
+                for user in &users {
+                    if failed.contains(user) {
+                        continue;
+                    }
+                    match self.removal(*user).await {
+                        Ok(is_removed) => is_done &= is_removed,
+                        Err(error) => {
+                            failed.insert(*user);
+                            self.fail(error);
+                        }
+                    }
                 }
+                if users.len() < BATCH {
+                    break;
+                }
+                last = users.last().copied();
             }
-            if users.len() < BATCH {
+            if is_done {
                 return Ok(());
             }
-            last = users.last().copied();
         }
     }
 
-    async fn removal(&self, user: UserId) -> Result<()> {
-        while removal::continue_removal(self.env, user).await? {}
-        Ok(())
+    /// Executes a turn of a removal. Returns whether nothing is left.
+    async fn removal(&mut self, user: UserId) -> Result<bool> {
+        for _ in 0..TURN {
+            let continued = removal::continue_removal(self.env, user).await?;
+            if let Some(error) = continued.unreadable {
+                self.fail(error);
+            }
+            if continued.is_done {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Removes the events of the days before `before` from the logs of a shard's tenants.

@@ -4,6 +4,7 @@
 
 mod process;
 mod races;
+mod removals;
 mod retention;
 mod sweep;
 

@@ -5,7 +5,7 @@ use kv::{Key, Order, Query, Range, Txn, Versionstamp};
 use crate::audit::{Direction, Event, EventTime, Position, keys};
 use crate::error::{Error, Result};
 use crate::id::{TenantId, UserId};
-use crate::record;
+use crate::record::{self, Unreadable};
 use crate::scope::TenantScope;
 use crate::usage;
 
@@ -26,11 +26,11 @@ pub fn add_for_no_account(txn: &Txn, absent: UserId, event: &Event) -> Result<()
 }
 
 /// Removes the last event of [`add_for_no_account`] for this absent user, unless another one has replaced it.
-pub(crate) async fn remove_for_no_account(txn: &Txn, absent: UserId) -> Result<()> {
+pub(crate) async fn remove_for_no_account(txn: &Txn, absent: UserId, unreadable: &Unreadable) -> Result<()> {
     let key = keys::no_account(absent);
     if let Some(value) = txn.get(&key).await? {
-        let event: Event = record::decode(&value)?;
-        if event.user == Some(absent) {
+        let event: Option<Event> = unreadable.skip(record::decode(&value));
+        if event.is_some_and(|event| event.user == Some(absent)) {
             txn.clear(&key)?;
         }
     }

@@ -4,6 +4,9 @@
 //! concurrent sweeps conflict, and none repeats a part. Most steps find what they have to do at the start of a range,
 //! because they have removed what was there.
 //!
+//! **Records that cannot be decoded** do not stop a removal. One of the account is removed all the same; its entry in
+//! the expiry index stays until its time. One that may be another account's stays. The sweep reports the first of them.
+//!
 //! **Addresses.** Once the account is gone, another one may register its email. Everything that is stored under an
 //! address, without a user's id, belongs to that account then, and stays.
 
@@ -21,7 +24,7 @@ use crate::expiry;
 use crate::id::{SessionId, TenantId, UserId};
 use crate::idempotency::{self, KEY_LIFETIME};
 use crate::mail;
-use crate::record;
+use crate::record::{self, Unreadable};
 use crate::scope::TenantScope;
 use crate::sessions;
 use crate::tenants;
@@ -35,7 +38,7 @@ use crate::users::{self, Email};
 const BATCH: usize = 100;
 
 /// The maximum number of entries that one transaction examines to find those that it removes. Up to this number, the
-/// emails that wait are one consistent read: none can move past it.
+/// emails that wait in a shard are one consistent read: none can move past it.
 const SCAN: usize = 1000;
 
 /// By how much clocks may differ.
@@ -70,19 +73,33 @@ pub(crate) async fn is_of_tenant(txn: &Txn, tenant: TenantId) -> Result<bool> {
     }
 }
 
-/// Executes one transaction of the removal of this user's data. Returns whether another one is needed.
-pub(crate) async fn continue_removal(env: &Env, user: UserId) -> Result<bool> {
+/// The result of one transaction of a removal.
+pub(crate) struct Continued {
+    /// Whether nothing is left.
+    pub(crate) is_done: bool,
+    /// The error of the first record that could not be decoded.
+    pub(crate) unreadable: Option<Error>,
+}
+
+/// Executes one transaction of the removal of this user's data.
+pub(crate) async fn continue_removal(env: &Env, user: UserId) -> Result<Continued> {
     let key = &keys::removal(user);
     env.db
         .run(|txn| async move {
             txn.use_reserve();
+            let unreadable = Unreadable::default();
+            let continued = |is_done, unreadable: Unreadable| Continued {
+                is_done,
+                unreadable: unreadable.into_error(),
+            };
             let Some(value) = txn.get(key).await? else {
-                return Ok::<_, Error>(false);
+                return Ok::<_, Error>(continued(true, unreadable));
             };
             let removal: Removal = record::decode(&value)?;
             let progress = Batch {
                 txn: &txn,
                 removal: &removal,
+                unreadable: &unreadable,
             }
             .remove()
             .await?;
@@ -92,7 +109,7 @@ pub(crate) async fn continue_removal(env: &Env, user: UserId) -> Result<bool> {
             };
             let Some(step) = step else {
                 txn.clear(key)?;
-                return Ok(false);
+                return Ok(continued(true, unreadable));
             };
             let next = Removal {
                 step,
@@ -102,7 +119,7 @@ pub(crate) async fn continue_removal(env: &Env, user: UserId) -> Result<bool> {
             if next != removal {
                 txn.set(key, record::encode(&next)?)?;
             }
-            Ok(true)
+            Ok(continued(false, unreadable))
         })
         .await
 }
@@ -125,6 +142,7 @@ impl Progress {
 struct Batch<'a> {
     txn: &'a Txn,
     removal: &'a Removal,
+    unreadable: &'a Unreadable,
 }
 
 impl Batch<'_> {
@@ -151,9 +169,11 @@ impl Batch<'_> {
         let scope = self.own();
         let entries = read(self.txn, Range::below(&sessions::keys::index(scope)), BATCH).await?;
         for entry in &entries {
-            let id: SessionId = crate::id::Id::from_uuid(entry.key.last()?);
-            self.txn.clear(&sessions::keys::session(scope, id))?;
-            self.txn.clear(&sessions::keys::search_text(scope, id))?;
+            if let Some(id) = self.unreadable.skip(entry.key.last()) {
+                let id: SessionId = crate::id::Id::from_uuid(id);
+                self.txn.clear(&sessions::keys::session(scope, id))?;
+                self.txn.clear(&sessions::keys::search_text(scope, id))?;
+            }
             self.txn.clear(&entry.key)?;
         }
         Ok(Progress::after_batch(entries.len()))
@@ -176,25 +196,31 @@ impl Batch<'_> {
 
     /// Removes one outcome. A tenant that stays no longer counts it.
     async fn idempotency_key(&self, entry: &Entry, is_counted: bool) -> Result<()> {
-        let expires_at = idempotency::expiry_of_any(&entry.value)?;
-        if is_counted
-            && let Some(counted) = Counted::from_bytes(&expiry::note(self.txn, &entry.key, expires_at).await?)?
-        {
-            counted.subtract(self.txn)?;
+        self.txn.clear(&entry.key)?;
+        let Some(expires_at) = self.unreadable.skip(idempotency::expiry_of_any(&entry.value)) else {
+            return Ok(());
+        };
+        if is_counted {
+            let note = expiry::note(self.txn, &entry.key, expires_at).await?;
+            if let Some(counted) = self.unreadable.skip(Counted::from_bytes(&note)).flatten() {
+                counted.subtract(self.txn)?;
+            }
         }
-        expiry::remove(self.txn, &entry.key, expires_at)?;
-        Ok(self.txn.clear(&entry.key)?)
+        expiry::remove(self.txn, &entry.key, expires_at)
     }
 
     async fn audit_log(&self) -> Result<Progress> {
         let entries = read(self.txn, Range::below(&audit::keys::log(self.own())), BATCH).await?;
         let mut logins = BTreeSet::new();
         for entry in &entries {
-            let event: audit::Event = record::decode(&entry.value)?;
-            logins.extend(event.login);
+            let event: Option<audit::Event> = self.unreadable.skip(record::decode(&entry.value));
+            logins.extend(event.and_then(|event| event.login));
             self.txn.clear(&entry.key)?;
         }
-        try_join_all(logins.iter().map(|login| throttle::remove_login(self.txn, *login))).await?;
+        let counters = logins
+            .iter()
+            .map(|login| throttle::remove_login(self.txn, *login, self.unreadable));
+        try_join_all(counters).await?;
         Ok(Progress::after_batch(entries.len()))
     }
 
@@ -204,8 +230,9 @@ impl Batch<'_> {
         let prefix = usage::keys::counter(scope, usage::Quota::AuditEvents);
         let entries = read(self.txn, Range::below(&prefix), BATCH).await?;
         for entry in &entries {
-            let (day,): (i64,) = entry.key.unpack_after(&prefix)?;
-            self.txn.clear(&audit::keys::day_entry(scope, day))?;
+            if let Some((day,)) = self.unreadable.skip(entry.key.unpack_after::<(i64,)>(&prefix)) {
+                self.txn.clear(&audit::keys::day_entry(scope, day))?;
+            }
             self.txn.clear(&entry.key)?;
         }
         Ok(Progress::after_batch(entries.len()))
@@ -219,8 +246,10 @@ impl Batch<'_> {
             return Ok(Progress::Done);
         }
         self.scan(Range::below(&idempotency::keys::registrations()), |entry| {
-            let (expires_at, registered) = idempotency::decode::<Registered>(&entry.value)?;
-            if registered.user() == self.removal.user {
+            let decoded = self.unreadable.skip(idempotency::decode::<Registered>(&entry.value));
+            if let Some((expires_at, registered)) = decoded
+                && registered.user() == self.removal.user
+            {
                 expiry::remove(self.txn, &entry.key, expires_at)?;
                 self.txn.clear(&entry.key)?;
             }
@@ -229,9 +258,13 @@ impl Batch<'_> {
         .await
     }
 
+    /// Shard by shard, because the mailer and every operation that sends an email write there.
     async fn outbox(&self) -> Result<Progress> {
         let emails = self.free_emails().await?;
-        self.scan(mail::keys::all(), |entry| {
+        let after = self.removal.after.as_ref();
+        let shard = after.and_then(|PackedKey(after)| mail::keys::shard_of_key(after));
+        let shard = shard.unwrap_or(0);
+        let progress = self.scan(Range::below(&mail::keys::shard_prefix(shard)), |entry| {
             // A newer version of the program has written an email that cannot be decoded; it sends or drops it.
             let Ok(mail) = record::decode::<mail::Mail>(&entry.value) else {
                 return Ok(());
@@ -240,8 +273,13 @@ impl Batch<'_> {
                 self.txn.clear(&entry.key)?;
             }
             Ok(())
-        })
-        .await
+        });
+        match progress.await? {
+            Progress::Done if shard + 1 < mail::keys::SHARDS => {
+                Ok(Progress::More(Some(mail::keys::shard_prefix(shard + 1))))
+            }
+            progress => Ok(progress),
+        }
     }
 
     async fn dead_letters(&self) -> Result<Progress> {
@@ -260,15 +298,16 @@ impl Batch<'_> {
     }
 
     async fn counters(&self) -> Result<Progress> {
-        throttle::remove_user(self.txn, self.removal.user).await?;
+        throttle::remove_user(self.txn, self.removal.user, self.unreadable).await?;
         let mut rest = BATCH;
         for email in self.free_emails().await? {
-            rest -= throttle::remove_email(self.txn, email, rest).await?;
-            rest -= mail::store::remove_recipient(self.txn, email, rest).await?;
+            rest -= throttle::remove_email(self.txn, email, rest, self.unreadable).await?;
+            rest -= mail::store::remove_recipient(self.txn, email, rest, self.unreadable).await?;
             if rest == 0 {
                 return Ok(Progress::More(None));
             }
-            audit::store::remove_for_no_account(self.txn, users::store::absent_id(email)).await?;
+            let absent = users::store::absent_id(email);
+            audit::store::remove_for_no_account(self.txn, absent, self.unreadable).await?;
         }
         Ok(Progress::Done)
     }

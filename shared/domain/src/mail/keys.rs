@@ -29,11 +29,6 @@ pub(super) fn no_account(absent: UserId) -> Key {
     Key::of(&("outbox", "no_account", i64::from(shard)))
 }
 
-/// The emails of all shards.
-pub(crate) fn all() -> Range {
-    Range::below(&Key::of(&("outbox",)))
-}
-
 /// The emails of a shard that are to be sent at `now` or earlier.
 pub(super) fn due(shard: u8, now: Timestamp) -> Range {
     let prefix = shard_prefix(shard);
@@ -82,6 +77,15 @@ fn shard_of(id: MailId) -> u8 {
     id.as_bytes()[15] % SHARDS
 }
 
-fn shard_prefix(shard: u8) -> Key {
+/// The shard of an email of the outbox with this key, or the shard with this prefix.
+pub(crate) fn shard_of_key(key: &Key) -> Option<u8> {
+    (0..SHARDS).find(|shard| {
+        let prefix = shard_prefix(*shard);
+        *key == prefix || Range::below(&prefix).contains(key)
+    })
+}
+
+/// The prefix of the emails of a shard.
+pub(crate) fn shard_prefix(shard: u8) -> Key {
     Key::of(&("outbox", i64::from(shard)))
 }

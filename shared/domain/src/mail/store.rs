@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::expiry::{self, ExpiryChange};
 use crate::id::{MailId, UserId};
 use crate::mail::{MAX_PER_DAY, Mail, NOTIFICATION_LIFETIME, keys};
-use crate::record;
+use crate::record::{self, Unreadable};
 use crate::time::Timestamp;
 use crate::users::Email;
 
@@ -55,13 +55,14 @@ pub(crate) fn put_again(txn: &Txn, letter: Mail, now: Timestamp) -> Result<()> {
 }
 
 /// Removes up to `limit` counters of the emails to this address, and returns their number.
-pub(crate) async fn remove_recipient(txn: &Txn, to: &Email, limit: usize) -> Result<usize> {
+pub(crate) async fn remove_recipient(txn: &Txn, to: &Email, limit: usize, unreadable: &Unreadable) -> Result<usize> {
     let prefix = keys::recipient_days(to);
     let (range, order) = (Range::below(&prefix), Order::Ascending);
     let entries = txn.range(&Query { range, order, limit }).await?.entries;
     for entry in &entries {
-        let (day,) = entry.key.unpack_after(&prefix)?;
-        expiry::remove(txn, &entry.key, keys::recipient_expiry(day))?;
+        if let Some((day,)) = unreadable.skip(entry.key.unpack_after(&prefix)) {
+            expiry::remove(txn, &entry.key, keys::recipient_expiry(day))?;
+        }
         txn.clear(&entry.key)?;
     }
     Ok(entries.len())

@@ -1,5 +1,6 @@
 //! The deletion of an account, until nothing of it is left.
 
+mod remains;
 mod theft;
 
 use std::collections::BTreeSet;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use domain::mail::Mail;
 use domain::{TenantId, UserId};
 use kv::{Element, Entry, Key};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::problems::Problems;
@@ -55,7 +56,7 @@ impl<'h> Deletions<'h> {
                 format!("user {user} is missing, and no deletion was due")
             });
             self.nothing_succeeds_later(*user, problems);
-            no_trace(*user, stored, problems);
+            no_trace(*user, &self.needles(*user), stored, problems);
         }
         self.successors_keep_their_sessions(problems);
     }
@@ -84,6 +85,39 @@ impl<'h> Deletions<'h> {
                     && (sweep.replied == END || sweep.replied_at().minus(SWEPT_AFTER) >= event.at.plus(delay))
             })
         })
+    }
+
+    /// What nothing in the store contains, once the data of this user is gone: the ids, and the digest of the email
+    /// unless a request may have counted an attempt at the email since.
+    fn needles(&self, user: UserId) -> Vec<Vec<u8>> {
+        let tenant = TenantId::own(user);
+        let mut needles = vec![
+            user.as_bytes().to_vec(),
+            user.to_string().into_bytes(),
+            tenant.as_bytes().to_vec(),
+            tenant.to_string().into_bytes(),
+        ];
+        let events = self.history.events.iter();
+        let is_schedule = |event: &&Event| {
+            let is_own = event.call.authority().is_some_and(|caller| caller.user() == user);
+            is_own && matches!(event.call, Call::ScheduleDeletion { .. })
+        };
+        let scheduled = events.clone().filter(is_schedule).map(|event| event.called).min();
+        let sweeps = events.clone().filter(|event| matches!(event.call, Call::Sweep));
+        let swept = sweeps
+            .map(|sweep| sweep.called)
+            .filter(|called| scheduled.is_some_and(|scheduled| scheduled < *called))
+            .min()
+            .unwrap_or(0);
+        let email = self.emails[&user];
+        let is_attempted_later = events.clone().any(|event| match &event.call {
+            Call::Register { email: of, .. } | Call::LogIn { email: of, .. } => of == email && event.replied > swept,
+            _ => false,
+        });
+        if !is_attempted_later {
+            needles.push(Sha256::digest(email).to_vec());
+        }
+        needles
     }
 
     /// Once another account has the email, no request of the deleted account succeeds.
@@ -160,20 +194,13 @@ impl<'h> Deletions<'h> {
 }
 
 /// No entry names the user or their own tenant, except the record for operators and its entry in the expiry index.
-fn no_trace(user: UserId, stored: &Stored, problems: &mut Problems) {
+fn no_trace(user: UserId, needles: &[Vec<u8>], stored: &Stored, problems: &mut Problems) {
     let done = domain::deletion::keys::done(user);
     let removal = domain::deletion::keys::removal(user);
     if stored.entries.iter().any(|entry| entry.key == removal) {
         // The next sweep continues.
         return;
     }
-    let tenant = TenantId::own(user);
-    let needles = [
-        user.as_bytes().to_vec(),
-        user.to_string().into_bytes(),
-        tenant.as_bytes().to_vec(),
-        tenant.to_string().into_bytes(),
-    ];
     let contains = |bytes: &[u8], needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
     for Entry { key, value } in &stored.entries {
         if *key == done || expiring_key(key).is_some_and(|key| key == done) {
