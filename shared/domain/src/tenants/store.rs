@@ -100,7 +100,7 @@ pub(crate) async fn owned_alone(
         .collect())
 }
 
-/// Whether the organisation has an owner beside this user.
+/// Whether the organisation has an owner beside this user. A suspended one cannot act as such.
 async fn has_other_owner(txn: &Txn, scope: TenantScope, user: UserId) -> Result<bool> {
     let mut next = Some(Query {
         range: Range::below(&keys::members(scope)),
@@ -117,7 +117,8 @@ async fn has_other_owner(txn: &Txn, scope: TenantScope, user: UserId) -> Result<
             .filter(|member| !matches!(member, Ok(member) if *member == user))
             .collect::<Result<_>>()?;
         let roles = try_join_all(others.iter().map(|other| role(txn, *other, scope.tenant()))).await?;
-        if roles.iter().flatten().any(|member| member.role == Role::Owner) {
+        let is_owner = |member: &MemberRole| member.role == Role::Owner && member.suspended_at.is_none();
+        if roles.iter().flatten().any(is_owner) {
             return Ok(true);
         }
         next = page.next;

@@ -165,12 +165,13 @@ pub async fn confirm(env: &Env, client: &Client, token: &MailToken) -> Result<()
             if holder.is_some_and(|holder| holder != id) {
                 return Err(Error::EmailTaken);
             }
-            let changed = User {
+            let mut changed = User {
                 email: new.clone(),
                 email_verified_at: Some(now),
                 updated_at: now.max(user.updated_at),
                 ..user.clone()
             };
+            changed.leave_email(old.clone(), changed.updated_at, env.limits.login.absolute);
             let is_verified = user.email_verified_at.is_some();
             // Without emails, there is no undo.
             let has_undo = is_verified && env.outbox.is_open();
@@ -275,13 +276,14 @@ pub async fn undo(env: &Env, client: &Client, token: &MailToken) -> Result<()> {
             if holder.is_some_and(|holder| holder != id) {
                 return Err(Error::EmailTaken);
             }
-            let restored = User {
+            let mut restored = User {
                 email: old.clone(),
                 email_verified_at: Some(now),
                 password_hash: no_password.clone(),
                 updated_at: now.max(user.updated_at),
                 ..user.clone()
             };
+            restored.leave_email(current.clone(), restored.updated_at, env.limits.login.absolute);
             let former = [former_current.as_ref(), former_old.as_ref()];
             store::change_email(&txn, current, &restored, None, former)?;
             tenants::store::set_email_verified(&txn, &memberships, restored.email_verified_at)?;

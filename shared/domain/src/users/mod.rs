@@ -19,6 +19,7 @@ use crate::id::UserId;
 use crate::password::PasswordHash;
 use crate::record::{NewerMembers, Record, keeps_newer_members};
 use crate::text::Name;
+use crate::throttle;
 use crate::time::Timestamp;
 
 /// A user's account.
@@ -61,7 +62,7 @@ impl Record for User {
 }
 
 /// Version 1 of the record, from before emails were verified. Code that writes it never changes an email.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct UserV1 {
     id: UserId,
@@ -100,15 +101,22 @@ pub struct PastEmail {
     pub forgotten_at: Timestamp,
 }
 
-/// Longer than a counter of attempts or a dead letter is kept.
+/// How long an address is a past one at least: longer than a dead letter or a counter of attempts is kept, except those
+/// of the clients that an account trusts.
 const PAST_EMAIL_LIFETIME: Duration = Duration::from_hours(24 * 400);
+
+/// How much longer than the counter of a client that an account trusts an address is a past one. Each time that the
+/// account forgets its clients, their counters may be kept for a minute longer.
+const BEYOND_TRUST: Duration = Duration::from_hours(24 * 10);
 
 /// The maximum number of past addresses of an account. A person who changes the email more often loses the oldest ones.
 const MAX_PAST_EMAILS: usize = 50;
 
 impl User {
-    /// Adds an address that the account no longer has since `now` to the past ones.
-    pub(crate) fn leave_email(&mut self, email: Email, now: Timestamp) {
+    /// Adds an address that the account no longer has since `now` to the past ones, where no login lives longer than
+    /// `login_lifetime`.
+    pub(crate) fn leave_email(&mut self, email: Email, now: Timestamp, login_lifetime: Duration) {
+        let trusted_for = throttle::trusted_for(login_lifetime).saturating_add(BEYOND_TRUST);
         let current = &self.email;
         self.past_emails
             .retain(|past| now < past.forgotten_at && past.email != email && past.email != *current);
@@ -117,7 +125,7 @@ impl User {
         }
         self.past_emails.push(PastEmail {
             email,
-            forgotten_at: now.plus(PAST_EMAIL_LIFETIME),
+            forgotten_at: now.plus(PAST_EMAIL_LIFETIME.max(trusted_for)),
         });
     }
 }
@@ -134,4 +142,31 @@ pub struct FormerEmail {
 
 impl Record for FormerEmail {
     const KIND: &'static str = "former email";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Id as _;
+
+    #[test]
+    fn a_past_email_is_kept_for_longer_than_the_counters_of_the_clients_that_an_account_trusts() {
+        let now = Timestamp::from_millis(0);
+        let email = |text| Email::parse(text).unwrap();
+        let v1 = UserV1 {
+            id: UserId::from_uuid(uuid::Uuid::nil()),
+            email: email("new@example.com"),
+            password_hash: serde_json::from_str(r#""none""#).unwrap(),
+            first_name: None,
+            last_name: None,
+            created_at: now,
+            updated_at: now,
+        };
+        let days = |login_days: u64| {
+            let mut user = User::from(v1.clone());
+            user.leave_email(email("old@example.com"), now, Duration::from_hours(24 * login_days));
+            user.past_emails[0].forgotten_at.since(now).as_secs() / 86_400
+        };
+        assert_eq!([90, 300, 301, 730].map(days), [400, 400, 401, 830]);
+    }
 }

@@ -44,8 +44,8 @@ pub async fn find_former_email(txn: &Txn, email: &Email) -> Result<Option<Former
         .transpose()
 }
 
-/// Gives the account another email, and reserves the old one for it until `reserved_until`. `former` are the
-/// reservations of the old email and of the new one.
+/// Gives the account another email: that of the `changed` user, among whose past ones the old one is. Reserves the old
+/// one for it until `reserved_until`. `former` are the reservations of the old email and of the new one.
 pub(crate) fn change_email(
     txn: &Txn,
     old: &Email,
@@ -70,9 +70,7 @@ pub(crate) fn change_email(
         (None, Some(former)) => release(txn, old, former)?,
         (None, None) => {}
     }
-    let mut changed = changed.clone();
-    changed.leave_email(old.clone(), changed.updated_at);
-    put(txn, &changed)
+    put(txn, changed)
 }
 
 /// Ends the reservation of an email.
@@ -128,8 +126,9 @@ pub fn put(txn: &Txn, user: &User) -> Result<()> {
     Ok(txn.set(&keys::user(user.id), record::encode(user)?)?)
 }
 
-/// Removes the account with its logins, memberships and picture, so that the next request with one of its tokens fails.
-/// The data of its own tenant stays, unreachable.
+/// Removes the user with everything below their key, and their picture: so the next request with one of their logins
+/// fails. What has entries elsewhere, such as memberships and personal access tokens, and the data of the own tenant
+/// stay: [`deletion`](crate::deletion) removes them.
 pub async fn remove(txn: &Txn, user: &User) -> Result<()> {
     profile::store::remove(txn, user.id).await?;
     txn.clear(&keys::by_email(&user.email))?;

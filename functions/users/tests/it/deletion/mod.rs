@@ -492,6 +492,23 @@ async fn the_last_owner_of_an_organisation_is_not_deleted() {
 }
 
 #[tokio::test]
+async fn a_suspended_owner_is_no_other_owner() {
+    let app = start();
+    let (alice, bob) = (app.register(ALICE).await, app.register("bob@example.com").await);
+    let shared = organisation(&app, "shared", &[(&alice, Role::Owner), (&bob, Role::Owner)]).await;
+    let name = UserName::Id(bob.signed_in.user.id);
+    users::suspend(&app.env, &operator(&app), &name).await.unwrap();
+    let response = schedule(&app, &alice, "password123").await;
+    assert_eq!(
+        response.body["organizations"],
+        json!([{ "id": shared, "name": "shared" }])
+    );
+    response.assert_problem(409, Code::LastOwner);
+    users::resume(&app.env, &operator(&app), &name).await.unwrap();
+    schedule(&app, &alice, "password123").await.accepted();
+}
+
+#[tokio::test]
 async fn a_deletion_that_would_orphan_an_organisation_is_postponed_and_members_leave_with_an_event() {
     let app = start();
     let (alice, bob) = (app.register(ALICE).await, app.register("bob@example.com").await);
