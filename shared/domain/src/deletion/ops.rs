@@ -44,6 +44,7 @@ pub async fn schedule(env: &Env, caller: &Caller, password: &Password) -> Result
             attempt.reject(Some(user.id), reservation, snapshot).await?;
             return Err(Error::InvalidCredentials);
         }
+        env.limit_logins(TenantId::own(user.id))?;
         match add(attempt, caller, &user, reservation, snapshot).await? {
             Scheduled::At(deletion) => {
                 env.outbox.wake();

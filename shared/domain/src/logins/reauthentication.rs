@@ -18,7 +18,8 @@ use crate::users::{self, User};
 ///
 /// Fails with [`InvalidCredentials`](Error::InvalidCredentials) if it is wrong, and with
 /// [`TooManyAttempts`](Error::TooManyAttempts) if the user has entered it too often: wrong attempts are throttled like
-/// those of a password change, and a right one counts as a login. Runs two transactions, because hashing takes too long for one.
+/// those of a password change, and a right one counts as a login. Runs two transactions, because hashing takes too long
+/// for one.
 pub async fn reauthenticate(env: &Env, caller: &Caller, password: &Password) -> Result<()> {
     let admission = env.hasher.admit(caller.client(), caller.user())?;
     let attempt = Attempt {

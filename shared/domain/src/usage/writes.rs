@@ -1,5 +1,7 @@
 //! The limits on the writes and the logins of a tenant.
 
+use std::pin::Pin;
+
 use crate::env::Env;
 use crate::error::Result;
 use crate::id::TenantId;
@@ -16,7 +18,7 @@ impl Env {
         tenant: TenantId,
         operation: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        self.limit(&self.writes, tenant, operation).await
+        self.limit(&self.writes, tenant, Box::pin(operation)).await
     }
 
     /// Runs a refresh of a login to `tenant`, which is limited like its writes. They are apart from each other, because
@@ -26,27 +28,27 @@ impl Env {
         tenant: TenantId,
         operation: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        self.limit(&self.refreshes, tenant, operation).await
+        self.limit(&self.refreshes, tenant, Box::pin(operation)).await
     }
 
+    /// The operation is boxed, because each layer around a future would make it larger.
     async fn limit<T>(
         &self,
         rate: &TenantRate,
         tenant: TenantId,
-        operation: impl Future<Output = Result<T>>,
+        operation: Pin<Box<impl Future<Output = Result<T>>>>,
     ) -> Result<T> {
         let Some(quotas) = &self.limits.quotas else {
             return operation.await;
         };
         let bucket = Bucket::of_writes(quotas.writes_per_second);
         rate.check(tenant, bucket, self.clock.monotonic())?;
-        // Boxed, because each layer around a future would make it larger.
-        rate::as_write(rate, tenant, bucket, &self.clock, Box::pin(operation)).await
+        rate::as_write(rate, tenant, bucket, &self.clock, operation).await
     }
 
-    /// Counts a login of the user who owns `tenant`, a password change, which is a login as well, or another proof of the
-    /// password. Fails with
-    /// [`TooManyAttempts`](crate::Error::TooManyAttempts) if there were too many in this process.
+    /// Counts a login of the user who owns `tenant`, a password change, which is a login as well, or another proof of
+    /// the password. Fails with [`TooManyAttempts`](crate::Error::TooManyAttempts) if there were too many in this
+    /// process.
     ///
     /// Called after the right password, so that no one else can use up the logins of a user. They are apart from the
     /// writes, which a stolen token can use up.

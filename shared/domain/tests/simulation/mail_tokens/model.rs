@@ -8,7 +8,7 @@ use domain::users::Email;
 use domain::{LoginId, TenantId, UserId, record};
 use kv::Element;
 
-use super::{Call, Number, Outcome, Received, Request, Run};
+use super::clients::{Call, Number, Outcome, Received, Request, Run};
 use crate::records::Records;
 use crate::scenario::Stored;
 
