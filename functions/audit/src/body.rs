@@ -113,6 +113,7 @@ impl Details {
             | Action::DeletionCancelled
             | Action::AccountDeleted
             | Action::DeletionRevoked { .. }
+            | Action::ExportRequested
             | Action::Resumed { .. }
             | Action::MailSuppressed { .. }
             | Action::MailUnsuppressed { .. }
@@ -159,13 +160,14 @@ impl Details {
 }
 
 /// The types of the events without further members that a user causes.
-const PLAIN: [&str; 12] = [
+const PLAIN: [&str; 13] = [
     "user.registered",
     "login.opened",
     "login.refreshed",
     "login.refresh_replayed",
     "login.reuse_detected",
     "login.closed",
+    "user.export_requested",
     "email.verified",
     "password.recovery_requested",
     "email.change_requested",

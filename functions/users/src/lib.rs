@@ -1,4 +1,4 @@
-//! `/users/me`: the caller's account. `/avatars`: the pictures of users.
+//! `/users/me`: the caller's account. `/avatars`: the pictures of users. `/exports`: the exports of accounts.
 
 mod account;
 mod avatar;
@@ -7,9 +7,13 @@ mod cancel_deletion;
 mod change_account;
 mod create_token;
 mod deletion;
+mod download_export;
+mod export_body;
+mod exports;
 mod get_deletion;
 mod picture;
 mod remove_avatar;
+mod request_export;
 mod revoke_token;
 mod schedule_deletion;
 mod schema;
@@ -20,7 +24,7 @@ mod usage;
 
 api::function! {
     tag: "users",
-    description: "The caller's account, its deletion, their personal access tokens, and what their tenant uses.",
+    description: "The caller's account, its export and deletion, their access tokens, and what their tenant uses.",
     tokens: Verifies,
     endpoints: [
         account,
@@ -35,5 +39,8 @@ api::function! {
         get_deletion,
         schedule_deletion,
         cancel_deletion,
+        request_export,
+        exports,
+        download_export,
     ],
 }

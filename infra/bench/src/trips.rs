@@ -50,6 +50,12 @@ pub(crate) const LOWER_BOUNDS: &[Count] = &[
     ("get avatar", 2),
     // Begin, the profile, commit.
     ("remove avatar", 3),
+    // Begin, reads, commit; then, without a second begin, everything, and what the profile and the index name; then,
+    // without a begin, the export again, commit.
+    ("request an export", 7),
+    ("list exports", 2),
+    // Begin, the export and the login, the first chunk of the part that the export names.
+    ("download an export", 3),
     // Begin, account and the login's counter, commit; then, without a second begin, both again, commit.
     ("schedule deletion", 5),
     ("get deletion", 2),
@@ -186,6 +192,7 @@ async fn call_every_endpoint() -> (Vec<Count>, Vec<Value>) {
     let listing = app.get("/v5/audit").bearer(&token).send();
     timed(&mut counts, "list events", listing).await.ok();
     call_profile(app, &mut counts, &token).await;
+    export_account(app, &mut counts, &token).await;
     delete_account(app, &mut counts, &token).await;
     let body = json!({ "currentPassword": "password123", "newPassword": "password456" });
     let changing = app.post("/v5/auth/password").bearer(&token).json(&body).send();
@@ -226,6 +233,15 @@ async fn call_profile(app: &TestApp, counts: &mut Vec<Count>, token: &str) {
     timed(counts, "get avatar", getting).await;
     let removing = app.delete("/v5/users/me/avatar").bearer(token).send();
     timed(counts, "remove avatar", removing).await.ok();
+}
+
+async fn export_account(app: &TestApp, counts: &mut Vec<Count>, token: &str) {
+    let requesting = app.post("/v5/users/me/exports").bearer(token).send();
+    let export = timed(counts, "request an export", requesting).await.accepted();
+    let listing = app.get("/v5/users/me/exports").bearer(token).send();
+    timed(counts, "list exports", listing).await.ok();
+    let downloading = app.get(&text(&export["downloadUrl"])).send();
+    timed(counts, "download an export", downloading).await;
 }
 
 async fn end_logins(app: &TestApp, counts: &mut Vec<Count>) {

@@ -30,7 +30,8 @@ pub const REQUEST_HEADERS: [&str; 8] = [
 ];
 
 /// The response headers that pages may read.
-pub const RESPONSE_HEADERS: [&str; 7] = [
+pub const RESPONSE_HEADERS: [&str; 8] = [
+    "content-disposition",
     "allow",
     "etag",
     "location",

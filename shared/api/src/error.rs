@@ -197,11 +197,9 @@ impl From<domain::Error> for ApiError {
                 Code::InvalidToken,
                 "This API did not issue the personal access token, or it was revoked.",
             ),
-            Error::ExpiredToken => Self::new(
-                Code::ExpiredToken,
-                "The personal access token has expired. Create another one.",
-            ),
+            Error::ExpiredToken => expired_personal_token(),
             Error::TooManyAccessTokens { used, limit } => too_many_access_tokens(used, limit),
+            Error::ExportTooLarge { what, used, limit } => export_too_large(what, used, limit),
             Error::ReauthenticationRequired => Self::new(
                 Code::ReauthenticationRequired,
                 "Enter the password at `POST /auth/reauthenticate`, and try again within ten minutes.",
@@ -276,6 +274,14 @@ fn last_owner(organizations: Vec<(domain::TenantId, String)>) -> ApiError {
     }
 }
 
+/// The error for a personal access token that was valid once.
+fn expired_personal_token() -> ApiError {
+    ApiError::new(
+        Code::ExpiredToken,
+        "The personal access token has expired. Create another one.",
+    )
+}
+
 /// The error for a personal access token that lacks this scope; `None` if only a login may do it.
 fn insufficient_scope(scope: Option<Scope>) -> ApiError {
     let detail = match scope {
@@ -298,8 +304,19 @@ fn insufficient_scope(scope: Option<Scope>) -> ApiError {
 fn too_many_access_tokens(used: usize, limit: usize) -> ApiError {
     let detail = format!("The user has {used} of {limit} personal access tokens. Revoke one that is not used.");
     ApiError {
-        quota: Some(Box::new(QuotaBody::access_tokens(used, limit))),
+        quota: Some(Box::new(QuotaBody::fixed("accessTokens", used, limit))),
         ..ApiError::new(Code::QuotaExceeded, detail)
+    }
+}
+
+/// The error for an account with more of something than an export can have.
+fn export_too_large(what: &'static str, used: usize, limit: usize) -> ApiError {
+    ApiError {
+        quota: Some(Box::new(QuotaBody::fixed(what, used, limit))),
+        ..ApiError::new(
+            Code::QuotaExceeded,
+            "The account has too much data for an export. Read the lists of sessions and events instead.",
+        )
     }
 }
 

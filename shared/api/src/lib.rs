@@ -13,7 +13,7 @@
 //! | parses the request with | [`Body`], [`PatchField`], [`File`], [`Query`], [`Id`], [`Preconditions`] |
 //! | lets clients repeat a request with | [`IdempotencyKey`] |
 //! | writes the path of another resource into a body with | [`Prefix`] |
-//! | responds with | [`Reply`], [`Bare`], [`Static`] or [`Immutable`], or fails with [`ApiError`] |
+//! | responds with | [`Reply`], [`Bare`], [`Static`], [`Immutable`] or [`Attachment`], or fails with [`ApiError`] |
 //!
 //! Work that runs on a schedule is a [`Job`]. The module [`openapi`] completes the description of all functions.
 
@@ -82,7 +82,7 @@ pub use probe::probe;
 pub use query::Query;
 pub use quota::QuotaBody;
 pub use release::{COMMIT, VERSION};
-pub use reply::{Bare, Empty, Immutable, Reply, Static};
+pub use reply::{Attachment, Bare, Empty, Immutable, Reply, Static};
 pub use request_context::RequestContext;
 pub use router::{Route, Router};
 pub use serve::{serve, serve_schedule, serve_with};

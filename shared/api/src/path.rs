@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
+use domain::exports::PresentedLink;
 use domain::users::profile::AvatarDigest;
 use domain::{AccessTokenId, LoginId, SessionId};
 
@@ -26,7 +27,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Prefix {
     }
 }
 
-/// The path's `{id}` or `{digest}`. Text that is not an id gets the same 404 as the id of an absent resource.
+/// The path's `{id}`, `{digest}` or `{token}`. Text that is not an id gets the same 404 as the id of an absent
+/// resource.
 #[derive(Clone, Copy, Debug)]
 pub struct Id<T>(pub T);
 
@@ -60,6 +62,12 @@ impl PathId for AvatarDigest {
     }
 }
 
+impl PathId for PresentedLink {
+    fn parse(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+}
+
 impl<S: Send + Sync, T: PathId> FromRequestParts<S> for Id<T> {
     type Rejection = ApiError;
 
@@ -69,7 +77,7 @@ impl<S: Send + Sync, T: PathId> FromRequestParts<S> for Id<T> {
             .map_err(|_| domain::Error::NotFound)?;
         let id = params
             .iter()
-            .find_map(|(name, value)| matches!(name, "id" | "digest").then(|| T::parse(value)));
+            .find_map(|(name, value)| matches!(name, "id" | "digest" | "token").then(|| T::parse(value)));
         id.flatten().map(Self).ok_or_else(|| domain::Error::NotFound.into())
     }
 }

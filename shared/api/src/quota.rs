@@ -12,8 +12,8 @@ use crate::openapi::schema;
 #[schema(as = Quota)]
 pub struct QuotaBody {
     /// The quota: the tenant's sessions, the bytes of their records and of idempotency records, its idempotency keys of
-    /// the last 24 hours, and the audit events of the current day (UTC); or the user's personal access tokens, which
-    /// have the same limit for every user.
+    /// the last 24 hours, and the audit events of the current day (UTC); or the user's personal access tokens, or
+    /// the sessions or parts of an export, which have the same limit for every user.
     #[schema(schema_with = names)]
     name: &'static str,
     /// The amount in use.
@@ -25,18 +25,18 @@ pub struct QuotaBody {
 }
 
 fn names() -> RefOr<Schema> {
-    let names = Quota::NAMES.iter().copied().chain([ACCESS_TOKENS]);
+    let names = Quota::NAMES.iter().copied().chain(FIXED);
     schema::text().enum_values(Some(names)).into()
 }
 
-/// The name of the limit on a user's personal access tokens, which is no quota of a tenant.
-const ACCESS_TOKENS: &str = "accessTokens";
+/// The names of the limits that are no quotas of a tenant.
+const FIXED: [&str; 3] = ["accessTokens", "exportedSessions", "exportParts"];
 
 impl QuotaBody {
-    /// The limit on a user's personal access tokens.
-    pub(crate) fn access_tokens(used: usize, limit: usize) -> Self {
+    /// A limit that is the same for every user, with one of the names in [`FIXED`].
+    pub(crate) fn fixed(name: &'static str, used: usize, limit: usize) -> Self {
         Self {
-            name: ACCESS_TOKENS,
+            name,
             used: used as u64,
             limit: Some(limit as u64),
         }

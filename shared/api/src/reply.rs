@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::SecurityEvent;
@@ -221,6 +222,33 @@ fn without_body(response: &Response) -> Response {
             .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     bare
+}
+
+/// A file that browsers save and do not show. Nobody may keep it.
+pub struct Attachment {
+    /// The media type of the body.
+    pub media_type: &'static str,
+    /// The name under which browsers save it: letters, digits, `.`, `-` and `_`.
+    pub name: String,
+    /// The length of the body in bytes.
+    pub len: usize,
+    /// The body. If it fails, the connection closes, and the length tells the client that something is missing.
+    pub body: Body,
+}
+
+impl IntoResponse for Attachment {
+    fn into_response(self) -> Response {
+        let disposition = HeaderValue::try_from(format!("attachment; filename=\"{}\"", self.name));
+        let Ok(disposition) = disposition else {
+            return ApiError::internal("the name of the file is no header value").into_response();
+        };
+        let headers = [
+            (header::CONTENT_TYPE, HeaderValue::from_static(self.media_type)),
+            (header::CONTENT_DISPOSITION, disposition),
+            (header::CONTENT_LENGTH, HeaderValue::from(self.len)),
+        ];
+        (headers, self.body).into_response()
+    }
 }
 
 fn json(status: StatusCode, document: &impl Serialize) -> Response {

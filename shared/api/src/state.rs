@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use domain::exports::Preparations;
 use domain::mail::outbox::Outbox;
 use domain::password::Hasher;
 use domain::readiness::Readiness;
@@ -86,6 +87,7 @@ impl AppState {
             logins: TenantRate::default(),
             refreshes: TenantRate::default(),
             uploads: Uploads::default(),
+            preparations: Preparations::default(),
             limits,
         };
         let tokens = Arc::new(Tokens::new(config.tokens.clone()));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::exports::Preparations;
 use crate::id_generator::IdGenerator;
 use crate::logins::Lifetime;
 use crate::mail::outbox::Outbox;
@@ -42,6 +43,8 @@ pub struct Env {
     pub refreshes: TenantRate,
     /// Admits pictures to decoding, few at a time.
     pub uploads: Uploads,
+    /// Admits exports of accounts to their preparation, few at a time.
+    pub preparations: Preparations,
     /// The limits in force.
     pub limits: Limits,
 }

@@ -95,6 +95,16 @@ pub enum Error {
         /// Their maximum number.
         limit: usize,
     },
+    /// An export would have more of something than one can have.
+    #[error("the export would have {used} {what}, and at most {limit} are possible")]
+    ExportTooLarge {
+        /// What there is too much of.
+        what: &'static str,
+        /// The number.
+        used: usize,
+        /// The largest number.
+        limit: usize,
+    },
     /// The caller has not entered the password lately, which the operation requires.
     #[error("the caller has to enter the password first")]
     ReauthenticationRequired,
@@ -127,7 +137,9 @@ impl Error {
             Self::PasswordRejected(_) => Some(SecurityEvent::PasswordRejected),
             Self::InvalidRefreshToken(event) => *event,
             Self::TooManyAttempts { event, .. } => Some(*event),
-            Self::QuotaExceeded(_) | Self::TooManyAccessTokens { .. } => Some(SecurityEvent::QuotaExceeded),
+            Self::QuotaExceeded(_) | Self::TooManyAccessTokens { .. } | Self::ExportTooLarge { .. } => {
+                Some(SecurityEvent::QuotaExceeded)
+            }
             Self::IdempotencyMismatch => Some(SecurityEvent::IdempotencyMismatch),
             Self::ForeignId => Some(SecurityEvent::ForeignId),
             Self::BadCursor => Some(SecurityEvent::ForeignCursor),

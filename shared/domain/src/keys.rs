@@ -47,4 +47,28 @@ mod tests {
             assert!(readme.contains(&row), "add a row to the key schema in README.md: {row}");
         }
     }
+
+    #[test]
+    fn an_export_contains_every_key_or_says_why_not() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+        let (schema, exports) = (read("README.md"), read("src/exports/README.md"));
+        let schema = schema
+            .split_once("## Key schema")
+            .unwrap()
+            .1
+            .split_once("## Changing a key")
+            .unwrap()
+            .0;
+        let rows = schema
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+        let mut keys: Vec<_> = rows.map(|(pattern, _)| pattern).collect();
+        assert!(keys.len() > 10, "{keys:?}");
+        keys.retain(|pattern| !exports.contains(&format!("| `{pattern}` |")));
+        assert!(
+            keys.is_empty(),
+            "add to src/exports/ and its README.md, or say there why it is left out: {keys:?}"
+        );
+    }
 }

@@ -20,6 +20,7 @@ pub mod dump;
 pub mod env;
 pub mod error;
 pub mod expiry;
+pub mod exports;
 mod fairness;
 pub mod id;
 pub mod id_generator;

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::access_tokens::{AccessToken, LastUse, Scope, Scopes, TokenDigest, TokenRights};
 use domain::audit::{Action, Event};
 use domain::deletion::{DeletedAccount, Deletion};
+use domain::exports::{Export, MAX_PART_BYTES, MAX_PARTS, Part};
 use domain::id::Id;
 use domain::logins::{Login, LoginExpiry, TokenFamily};
 use domain::mail_tokens::{Purpose, StoredToken};
@@ -77,6 +78,7 @@ fn action() -> impl Strategy<Value = Action> {
         Just(Action::RefreshReplayed),
         Just(Action::ReuseDetected),
         Just(Action::LoggedOut),
+        Just(Action::ExportRequested),
         id().prop_map(|ended| Action::LoginEnded { ended }),
         id().prop_map(|ended| Action::LoginEvicted { ended }),
         any::<usize>().prop_map(|ended| Action::LoggedOutEverywhere { ended }),
@@ -285,6 +287,20 @@ proptest! {
     }
 
     #[test]
+    fn exports_with_the_largest_number_of_parts_round_trip(
+        part in id(), login in id(), requested_at in time(), expires_at in time(),
+        taken_at in prop::option::of(time()), count in prop::sample::select(vec![0, 1, MAX_PARTS]),
+        text in "\\PC{0,20}",
+    ) {
+        let part = Part { id: part, bytes: MAX_PART_BYTES };
+        let link = TokenDigest::of(&text);
+        round_trips(&Export {
+            requested_at, expires_at, login, link, taken_at, rest: None, parts: vec![part; count],
+            newer: NewerMembers::default(),
+        })?;
+    }
+
+    #[test]
     fn own_limits_round_trip(limits in prop::collection::vec(any::<Option<u64>>(), 4)) {
         let quotas = Quota::ALL.into_iter().zip(limits);
         round_trips(&quotas.fold(OwnLimits::default(), |own, (quota, limit)| own.with(quota, limit)))?;
@@ -322,6 +338,8 @@ proptest! {
             domain::users::profile::keys::profile(user),
             domain::access_tokens::keys::token(user, token),
             domain::deletion::keys::deletion(user),
+            domain::exports::keys::export(user),
+            domain::exports::keys::chunk(user, Timestamp::from_millis(1), Uuid::nil(), 7),
         ];
         let index = domain::users::keys::by_email(&email);
         for (key, foreign) in all(one).iter().zip(all(other).iter()) {

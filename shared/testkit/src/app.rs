@@ -10,6 +10,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{Request, Response};
 use domain::access_tokens::ops::{Creation, Draft};
 use domain::access_tokens::{self, Scope, Scopes};
+use domain::exports::Preparations;
 use domain::logins::{self, Lifetime, Login, SignedIn};
 use domain::mail::outbox::Outbox;
 use domain::password::Policy;
@@ -154,6 +155,7 @@ impl TestApp {
             logins: TenantRate::default(),
             refreshes: TenantRate::default(),
             uploads: Uploads::default(),
+            preparations: Preparations::default(),
             limits: Limits {
                 login: Lifetime {
                     idle: Duration::from_secs(30 * 86_400),

@@ -241,13 +241,14 @@ fn response(event: &Value, output: &Value) -> Response<Bytes> {
         multiple
     };
     let body = output["body"].as_str().unwrap_or_default();
-    let is_picture = headers_of(headers, "content-type").any(|kind| kind.starts_with("image/"));
+    let is_binary = |kind: &str| kind.starts_with("image/") || kind == "application/zip";
+    let is_coded = headers_of(headers, "content-type").any(is_binary);
     assert_eq!(
         output["isBase64Encoded"],
-        is_picture && !body.is_empty(),
+        is_coded && !body.is_empty(),
         "only text is sent as it is: {output}"
     );
-    let body = if is_picture {
+    let body = if is_coded {
         STANDARD.decode(body).expect("the body is base64")
     } else {
         body.as_bytes().to_vec()

@@ -13,7 +13,7 @@ pub struct TestResponse {
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The JSON body, a string for a body of text or a picture, or null without a body.
+    /// The JSON body, a string for a body of text, a picture or a zip file, or null without a body.
     pub body: Value,
     /// The body as it was received.
     pub bytes: Vec<u8>,
@@ -38,7 +38,7 @@ impl TestResponse {
             None
         } else if header("content-type").is_some_and(|kind| kind.starts_with("text/")) {
             Some(str::from_utf8(body).expect("a text body is UTF-8").into())
-        } else if header("content-type").is_some_and(|kind| kind.starts_with("image/")) {
+        } else if header("content-type").is_some_and(|kind| kind.starts_with("image/") || kind == "application/zip") {
             Some(String::from_utf8_lossy(body).into())
         } else {
             Some(serde_json::from_slice(body).expect("a body that is not text is JSON"))

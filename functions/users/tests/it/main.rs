@@ -6,6 +6,7 @@ mod account;
 mod avatar;
 mod deletion;
 mod exact;
+mod exports;
 mod front_doors;
 mod legacy;
 mod new_device;

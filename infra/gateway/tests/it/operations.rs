@@ -17,7 +17,7 @@ pub struct Operation {
     pub access: Access,
     /// The scope with which a personal access token may do it; `None` if only a login may.
     pub scope: Option<Scope>,
-    /// The kind of resource that `{id}` or `{digest}` in the path identifies.
+    /// The kind of resource that `{id}`, `{digest}` or `{token}` in the path identifies.
     pub resource: Option<Resource>,
     /// The email that contains the token for the body.
     pub mail_token: Option<TokenEmail>,
@@ -51,6 +51,8 @@ pub enum Resource {
     AccessToken,
     /// A picture, which is public.
     Avatar,
+    /// A link to an export, which is its own credential.
+    Export,
 }
 
 /// The emails that contain a mail token.
@@ -157,16 +159,19 @@ impl Operation {
         }
     }
 
-    /// The path under a prefix, with `id` in place of `{id}` or `{digest}`.
+    /// The path under a prefix, with `id` in place of `{id}`, `{digest}` or `{token}`.
     pub fn path_with(&self, prefix: &str, id: &str) -> String {
-        format!("{prefix}{}", self.path.replace("{id}", id).replace("{digest}", id))
+        let path = ["{id}", "{digest}", "{token}"]
+            .into_iter()
+            .fold(self.path.to_owned(), |path, name| path.replace(name, id));
+        format!("{prefix}{path}")
     }
 }
 
 /// Every operation.
 pub fn operations() -> Vec<Operation> {
     use Access::{Logout, Public, RefreshToken};
-    use Resource::{AccessToken, Avatar, Login, Session};
+    use Resource::{AccessToken, Avatar, Export, Login, Session};
     let get = |path, access| Operation::new(Method::GET, path, access, 200);
     let post = |path, access, success| Operation::new(Method::POST, path, access, success);
     let put = |path, access| Operation::new(Method::PUT, path, access, 200);
@@ -224,6 +229,9 @@ pub fn operations() -> Vec<Operation> {
             .with_body(|who| Content::json(&json!({ "password": who.password }))),
         get("/users/me/deletion", OWN_ACCOUNT),
         delete("/users/me/deletion", OWN_ACCOUNT),
+        post("/users/me/exports", OWN_ACCOUNT, 202),
+        get("/users/me/exports", OWN_ACCOUNT),
+        get("/exports/{token}", Public).with_id_of(Export),
         get("/auth/logins", OWN_ACCOUNT),
         delete("/auth/logins/{id}", OWN_ACCOUNT).with_id_of(Login),
         post("/sessions", WRITE_TENANT, 201)
@@ -246,6 +254,12 @@ pub fn operations() -> Vec<Operation> {
 /// The digest of the picture in the data of an account.
 pub fn avatar_of(account: &Value) -> String {
     let path = account["avatarUrl"].as_str().expect("the account has a picture");
+    path.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+/// The token of the link in the data of an export.
+pub fn token_of(export: &Value) -> String {
+    let path = export["downloadUrl"].as_str().expect("the export has a link");
     path.rsplit('/').next().unwrap_or_default().to_owned()
 }
 

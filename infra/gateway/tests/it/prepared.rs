@@ -7,7 +7,7 @@ use domain::access_tokens::Scope;
 use serde_json::json;
 use testkit::{Actor, Target as _, TestApp, TestRequest, picture};
 
-use crate::operations::{Operation, Person, Resource, avatar_of};
+use crate::operations::{Operation, Person, Resource, avatar_of, token_of};
 
 /// The lifetime of a personal access token.
 const LIFETIME: Duration = Duration::from_hours(24);
@@ -34,6 +34,10 @@ impl<'a> Prepared<'a> {
             Some(Resource::Avatar) => {
                 let upload = app.put("/v5/users/me/avatar").by(&actor).content(&picture());
                 avatar_of(&upload.send().await.ok())
+            }
+            Some(Resource::Export) => {
+                let call = app.post("/v5/users/me/exports").by(&actor);
+                token_of(&call.send().await.accepted())
             }
             Some(Resource::Login) => app.sign_in(&actor).await.signed_in.login.id.to_string(),
             Some(Resource::AccessToken) => {

@@ -95,6 +95,15 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
             sample("GET,HEAD,POST", 50),
         ),
         (
+            "Content-Disposition",
+            "The name under which browsers save the response, which they do not show.",
+            text()
+                .max_length(Some(100))
+                .pattern(Some(r#"^attachment; filename="[0-9A-Za-z._-]+"$"#))
+                .examples(["attachment; filename=\"coditect-export-2026-11-27.zip\""])
+                .build(),
+        ),
+        (
             "Content-Security-Policy",
             "What the page may do: run its own script and get the document.",
             sample("default-src 'none'", 500),

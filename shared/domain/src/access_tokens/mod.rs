@@ -9,7 +9,7 @@ pub(crate) mod last_use;
 pub mod ops;
 mod scopes;
 pub mod store;
-mod token;
+pub(crate) mod token;
 
 use std::time::Duration;
 

@@ -62,22 +62,11 @@ pub struct PresentedToken {
 impl PresentedToken {
     /// Reads a token. `None` if it is malformed: truncated, mistyped, or no personal access token.
     pub fn parse(text: &str) -> Option<Self> {
-        let rest = text.strip_prefix(PREFIX)?;
-        let is_well_formed =
-            rest.len() == CONTENT_CHARS + CHECKSUM_CHARS && rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if !is_well_formed {
-            return None;
-        }
-        let (content, checksum) = rest.split_at(CONTENT_CHARS);
-        if number(checksum)? != self::checksum(content) {
-            return None;
-        }
-        let (user, rest) = content.split_at(WORD_CHARS);
-        let (tenant, _) = rest.split_at(WORD_CHARS);
+        let [user, tenant] = read(PREFIX, text)?;
         let digest = TokenDigest::of(text);
         Some(Self {
-            user: UserId::from_uuid(Uuid::from_u128(number(user)?)),
-            tenant: TenantId::from_uuid(Uuid::from_u128(number(tenant)?)),
+            user: UserId::from_uuid(user),
+            tenant: TenantId::from_uuid(tenant),
             id: AccessTokenId::of_digest(digest.as_bytes()),
             digest,
         })
@@ -111,18 +100,7 @@ pub struct TokenText(String);
 impl TokenText {
     /// A new token of this user for this tenant.
     pub fn draw(rng: &dyn Rng, user: UserId, tenant: TenantId) -> Self {
-        let mut text = String::with_capacity(PREFIX.len() + CONTENT_CHARS + CHECKSUM_CHARS);
-        text.push_str(PREFIX);
-        let secret = [(); 2].map(|()| u128::from_be_bytes(random_bytes(rng)));
-        for word in [user.uuid().as_u128(), tenant.uuid().as_u128()]
-            .into_iter()
-            .chain(secret)
-        {
-            push(&mut text, word, WORD_CHARS);
-        }
-        let checksum = checksum(&text[PREFIX.len()..]);
-        push(&mut text, checksum, CHECKSUM_CHARS);
-        Self(text)
+        Self(draw(PREFIX, rng, [user.uuid(), tenant.uuid()]))
     }
 
     /// The token as text, for the client only.
@@ -140,6 +118,36 @@ impl fmt::Debug for TokenText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TokenText(…)")
     }
+}
+
+/// A new token with this prefix and these ids, which are in its text, and a secret.
+pub(crate) fn draw(prefix: &str, rng: &dyn Rng, ids: [Uuid; 2]) -> String {
+    let mut text = String::with_capacity(prefix.len() + CONTENT_CHARS + CHECKSUM_CHARS);
+    text.push_str(prefix);
+    let secret = [(); 2].map(|()| u128::from_be_bytes(random_bytes(rng)));
+    for word in ids.map(|id| id.as_u128()).into_iter().chain(secret) {
+        push(&mut text, word, WORD_CHARS);
+    }
+    let checksum = checksum(&text[prefix.len()..]);
+    push(&mut text, checksum, CHECKSUM_CHARS);
+    text
+}
+
+/// The ids in a token with this prefix; `None` if it is malformed.
+pub(crate) fn read(prefix: &str, text: &str) -> Option<[Uuid; 2]> {
+    let rest = text.strip_prefix(prefix)?;
+    let is_well_formed =
+        rest.len() == CONTENT_CHARS + CHECKSUM_CHARS && rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if !is_well_formed {
+        return None;
+    }
+    let (content, checksum) = rest.split_at(CONTENT_CHARS);
+    if number(checksum)? != self::checksum(content) {
+        return None;
+    }
+    let (first, rest) = content.split_at(WORD_CHARS);
+    let (second, _) = rest.split_at(WORD_CHARS);
+    Some([Uuid::from_u128(number(first)?), Uuid::from_u128(number(second)?)])
 }
 
 /// Detects mistyped tokens. It does not protect against forgery: the 256-bit secret does.

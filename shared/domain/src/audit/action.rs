@@ -112,6 +112,8 @@ actions! {
         /// The members that were changed.
         changed: Vec<ProfileMember>
     },
+    /// The user requested an export of their account, or a new link to it.
+    "user.export_requested" => ExportRequested,
     /// The user created a personal access token.
     "access_token.created" => AccessTokenCreated {
         /// The token.

@@ -9,6 +9,7 @@
 
 mod access_tokens;
 mod entry;
+mod exports;
 mod place;
 mod tenant;
 

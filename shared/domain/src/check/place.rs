@@ -21,6 +21,10 @@ pub(super) enum Place {
     AccessToken(UserId, AccessTokenId),
     /// What a personal access token may do.
     TokenRights,
+    /// A user's export.
+    Export(UserId),
+    /// A chunk of an export with this expiry in milliseconds.
+    ExportChunk(i64),
     /// A user's copy of a picture.
     Avatar(AvatarDigest, UserId),
     /// The scheduled deletion of an account.
@@ -157,6 +161,14 @@ impl Place {
             [Element::Uuid(user), kind] if text(kind) == Some("profile") => {
                 Some(Self::Profile(UserId::from_uuid(*user)))
             }
+            [Element::Uuid(user), kind] if text(kind) == Some("export") => Some(Self::Export(UserId::from_uuid(*user))),
+            [
+                Element::Uuid(_),
+                kind,
+                Element::Int(expiry),
+                Element::Uuid(_),
+                Element::Int(_),
+            ] if text(kind) == Some("export_parts") => Some(Self::ExportChunk(*expiry)),
             [kind, Element::String(email)] if text(kind) == Some("by_email") => Some(Self::Email(email.to_string())),
             [kind, Element::String(email)] if text(kind) == Some("former_emails") => {
                 Some(Self::FormerEmail(email.to_string()))
@@ -298,6 +310,8 @@ mod tests {
             Key::of(&("avatars", &b"x"[..], id)),
             Key::of(&("avatars", &[0; 32][..])),
             Key::of(&("users", id, "profile", id)),
+            Key::of(&("users", id, "export", id)),
+            Key::of(&("users", id, "export_parts", 1, id)),
             Key::of(&("users", "by_email", 1)),
             Key::of(&("access_tokens", &b"x"[..])),
             Key::of(&("users", id, "mail_tokens", "other")),

@@ -12,6 +12,7 @@ use crate::client::Client;
 use crate::deletion::{DeletedAccount, Deletion, Removal, Step, keys, store};
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::exports;
 use crate::id::{TenantId, TokenId};
 use crate::logins;
 use crate::logins::attempt::{trust, trusted_clients};
@@ -160,6 +161,7 @@ impl Execution<'_> {
         if let Some(scheduled) = scheduled {
             store::remove(txn, scheduled)?;
         }
+        exports::store::remove_all(txn, account.id).await?;
         users::store::remove(txn, account).await?;
         // Operations that have no caller, such as those of operators, read it.
         txn.clear(&tenants::keys::tenant(own))?;

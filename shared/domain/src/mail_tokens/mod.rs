@@ -110,6 +110,11 @@ impl Tokens {
         found.find(|stored| purposes.contains(&stored.purpose) && stored.is_alive(now))
     }
 
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &StoredToken> {
+        self.0.iter()
+    }
+
     /// The live tokens for this purpose.
     pub fn alive(&self, purpose: Purpose, now: Timestamp) -> impl Iterator<Item = &StoredToken> {
         self.0

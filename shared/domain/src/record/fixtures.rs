@@ -10,6 +10,7 @@ use crate::access_tokens::{AccessToken, TokenRights};
 use crate::audit::Event;
 use crate::deletion::{DeletedAccount, Deletion, Removal};
 use crate::dump::progress::Progress;
+use crate::exports::Export;
 use crate::idempotency::Stored;
 use crate::logins::Login;
 use crate::mail::Mail;
@@ -62,6 +63,7 @@ fn kinds() -> Vec<Kind> {
         Kind::of::<Deletion>("deletion"),
         Kind::of::<Mail>("email"),
         Kind::of::<FormerEmail>("former email"),
+        Kind::of::<Export>("export"),
         Kind::of::<Progress>("import"),
         Kind::of::<OwnLimits>("limits"),
         Kind::of::<Login>("login"),
@@ -145,6 +147,7 @@ fn every_record_is_readable_with_a_further_member_in_the_next_version() {
         "access token",
         "deletion",
         "email",
+        "export",
         "limits",
         "login",
         "membership",

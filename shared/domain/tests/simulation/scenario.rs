@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use argon2::Params;
 use domain::check::{self, Finding};
+use domain::exports::Preparations;
 use domain::idempotency::KEY_LIFETIME;
 use domain::logins::Lifetime;
 use domain::password::{Hasher, Policy};
@@ -249,6 +250,7 @@ impl Scenario {
             logins: TenantRate::default(),
             refreshes: TenantRate::default(),
             uploads: Uploads::default(),
+            preparations: Preparations::default(),
             limits: *limits,
         };
         Process { env, params }

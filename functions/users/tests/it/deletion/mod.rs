@@ -158,6 +158,7 @@ async fn live(app: &TestApp) -> (Actor, Vec<Vec<u8>>) {
     let logins = app.get("/v5/auth/logins").bearer(token).send().await.ok();
     let first = logins["logins"][0]["id"].as_str().unwrap().to_owned();
 
+    app.post("/v5/users/me/exports").bearer(token).send().await.accepted();
     let mut ids = vec![first];
     for (name, key) in [("one", "a"), ("Grüße", "b"), ("three", "c")] {
         let draft = json!({ "name": name, "workspacePath": "/rabbit-hole" });
@@ -756,4 +757,17 @@ async fn a_removal_of_many_sessions_takes_several_transactions_and_survives_inte
     );
     assert_no_trace(&app, &marks_of(&alice), user).await;
     assert_eq!(check(&app).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_export_goes_with_its_account() {
+    let app = start();
+    let alice = app.register(ALICE).await;
+    let request = app.post("/v5/users/me/exports").by(&alice);
+    let export = request.send().await.accepted();
+    let user = alice.signed_in.user.id;
+    delete_now(&app, user).await;
+    let path = export["downloadUrl"].as_str().unwrap();
+    app.get(path).send().await.assert_problem(404, Code::NotFound);
+    assert_only_the_record_for_operators(traces(&app, &marks(ALICE, user, &[])).await, user);
 }

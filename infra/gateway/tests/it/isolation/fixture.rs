@@ -14,7 +14,7 @@ use kv::Entry;
 use kv::faulty::{Latency, Plan};
 use testkit::{Actor, Content, Target as _, TestApp, TestResponse, TestStore, picture};
 
-use crate::operations::{Operation, Person, Resource, avatar_of};
+use crate::operations::{Operation, Person, Resource, avatar_of, token_of};
 
 /// The tokens that must not give access to the tenant.
 #[derive(Clone, Copy, Debug)]
@@ -222,6 +222,10 @@ impl Fixture {
             Some(Resource::Avatar) => {
                 let upload = self.app.put("/v5/users/me/avatar").by(actor).content(&picture());
                 avatar_of(&upload.send().await.ok())
+            }
+            Some(Resource::Export) => {
+                let call = self.app.post("/v5/users/me/exports").by(actor);
+                token_of(&call.send().await.accepted())
             }
             Some(Resource::Login) => self.app.sign_in(actor).await.signed_in.login.id.to_string(),
             Some(Resource::AccessToken) => {

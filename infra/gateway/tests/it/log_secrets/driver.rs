@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use testkit::{Browser, Content, Target, TestApp, TestRequest, TestResponse, picture};
 
 use super::secrets::{ENCODED_MARK, MARK, Secrets};
-use crate::operations::{Access, Operation, Person, Resource, TokenEmail, avatar_of, operations};
+use crate::operations::{Access, Operation, Person, Resource, TokenEmail, avatar_of, operations, token_of};
 
 const PASSWORD: &str = "marked-passphrase";
 const NEW_PASSWORD: &str = "another-marked-passphrase";
@@ -134,6 +134,10 @@ impl<T: Target> Driver<'_, T> {
             Some(Resource::Avatar) => {
                 let call = self.target.put("/v5/users/me/avatar").bearer(token).content(&picture());
                 avatar_of(&self.send(call).await.ok())
+            }
+            Some(Resource::Export) => {
+                let call = self.target.post("/v5/users/me/exports").bearer(token);
+                token_of(&self.send(call).await.accepted())
             }
             Some(Resource::Login) => {
                 let credentials = json!({ "email": person.email, "password": person.password });

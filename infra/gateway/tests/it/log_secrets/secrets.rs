@@ -25,6 +25,10 @@ impl Secrets {
             let rest = token.strip_prefix("coditect_pat_").and_then(|rest| rest.get(44..88));
             self.0.extend(rest.map(str::to_owned));
         }
+        if let Some(link) = data["downloadUrl"].as_str() {
+            let (_, token) = link.split_once("coditect_export_").unwrap();
+            self.0.extend(token.get(44..88).map(str::to_owned));
+        }
         if let Some(token) = data["refreshToken"].as_str() {
             self.0.extend(token.strip_prefix("coditect_rt_").map(str::to_owned));
         }
@@ -59,6 +63,7 @@ impl Secrets {
             "coditect_dt_",
             "coditect_pat_",
             "coditect_mt_",
+            "coditect_export_",
             "$argon2",
             "only these tests sign with",
             "passwordHash",
@@ -79,6 +84,7 @@ fn leaks_finds_marks_and_every_part_of_an_issued_token() {
         "token": "head.claims.signature",
         "refreshToken": "coditect_rt_rest",
         "deviceToken": "coditect_dt_device",
+        "downloadUrl": format!("/v5/exports/coditect_export_{}secret", "0".repeat(82)),
     }));
     secrets.learn_mail_token("coditect_mt_mail-token");
     let mut headers = HeaderMap::new();
@@ -98,6 +104,7 @@ fn leaks_finds_marks_and_every_part_of_an_issued_token() {
         "coditect_rt_",
         "the device",
         "coditect_dt_",
+        "coditect_export_",
         "baked",
         "a crumb",
         "the mail-token",

@@ -1,0 +1,124 @@
+//! Exports of accounts: everything that the store has about a user and their own tenant, as of one instant. `README.md`
+//! describes the content and how the instant is kept.
+
+mod archive;
+mod content;
+pub mod keys;
+mod lines;
+mod link;
+pub mod ops;
+mod preparations;
+pub mod store;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::archive::MAX_PART_BYTES;
+pub use self::link::{LinkText, PREFIX, PresentedLink};
+pub use self::preparations::Preparations;
+use crate::access_tokens::TokenDigest;
+use crate::audit::Position;
+use crate::id::{ExportPartId, LoginId};
+use crate::page::{Cursor, CursorKey};
+use crate::record::{NewerMembers, Record, keeps_newer_members};
+use crate::time::Timestamp;
+
+/// How long an export is kept, and so the longest lifetime of a link to it.
+pub const LIFETIME: Duration = Duration::from_secs(60 * 60);
+
+/// How long after a request the next one gets the same export, with a new link. So a link is valid for half an hour at
+/// least. A later request replaces the export.
+pub const SAME_EXPORT: Duration = Duration::from_secs(30 * 60);
+
+/// The length of a chunk of a part in bytes, below that of a stored value.
+pub const CHUNK_BYTES: usize = 96_000;
+
+/// The largest number of parts, so that the record with their list stays below the length of a stored value.
+pub const MAX_PARTS: usize = 1000;
+
+/// The name of the audit log in the cursors of an export.
+const LIST: &str = "export";
+
+/// A user's export, in preparation or complete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Export {
+    /// When it was requested.
+    pub requested_at: Timestamp,
+    /// When it is removed.
+    pub expires_at: Timestamp,
+    /// The login that requested the link. The link ends with it.
+    pub login: LoginId,
+    /// The digest of the token in the link.
+    pub link: TokenDigest,
+    /// The instant whose data it contains; `None` until they were read.
+    pub taken_at: Option<Timestamp>,
+    /// What is still to be read; `None` before the first part, and when the export is complete.
+    pub rest: Option<Rest>,
+    /// The parts so far.
+    pub parts: Vec<Part>,
+    /// Further members of a newer version of the record.
+    #[serde(skip)]
+    pub newer: NewerMembers,
+}
+
+impl Record for Export {
+    const KIND: &'static str = "export";
+
+    keeps_newer_members!();
+}
+
+/// A part: a zip file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Part {
+    /// The id in the keys of its chunks.
+    pub id: ExportPartId,
+    /// Its length.
+    pub bytes: usize,
+}
+
+/// The events of the audit log that an export still lacks, as cursors: after an import, when the positions of all
+/// events are others, they are not valid any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rest {
+    /// The last event in the export.
+    after: String,
+    /// The last event of the instant.
+    end: String,
+}
+
+impl Rest {
+    pub(crate) fn new(key: &CursorKey, after: Position, end: Position) -> Self {
+        let cursor = |position: Position| Cursor::new(key, LIST, "", position.as_bytes()).encode();
+        Self {
+            after: cursor(after),
+            end: cursor(end),
+        }
+    }
+
+    /// The positions; `None` if the tenant's key is another one by now.
+    fn positions(&self, key: &CursorKey) -> Option<(Position, Position)> {
+        let position = |text: &str| {
+            let cursor = Cursor::parse(text).ok()?;
+            cursor.verify(key, LIST, "").ok()?;
+            Position::from_slice(cursor.position())
+        };
+        Some((position(&self.after)?, position(&self.end)?))
+    }
+}
+
+impl Export {
+    /// Whether all parts exist.
+    pub fn is_complete(&self) -> bool {
+        self.taken_at.is_some() && self.rest.is_none()
+    }
+
+    /// Whether it has not expired, and can be completed if it is not complete.
+    fn is_usable(&self, key: &CursorKey, now: Timestamp) -> bool {
+        let can_go_on = self.rest.as_ref().is_none_or(|rest| rest.positions(key).is_some());
+        now < self.expires_at && can_go_on
+    }
+}
