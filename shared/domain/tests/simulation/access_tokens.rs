@@ -244,7 +244,7 @@ fn run(folder: &Path, seed: u64) -> (Vec<Event>, Stored) {
 }
 
 /// Registers the user, however often the store fails.
-async fn register(env: &Env) -> (UserId, LoginId) {
+pub(crate) async fn register(env: &Env) -> (UserId, LoginId) {
     for number in 0.. {
         let registration = Registration {
             email: Email::parse(&format!("{number}@example.com")).expect("the email is valid"),

@@ -24,6 +24,7 @@
 mod access_tokens;
 mod checks;
 mod client;
+mod exports;
 mod history;
 mod mail_tokens;
 mod records;
