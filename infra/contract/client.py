@@ -1,10 +1,13 @@
 """A client as a user writes it: a generated package, and one walk through a login and a session."""
 
 import os
+from json import loads
+from zipfile import ZipFile
 
 from coditect_api_client import AuthenticatedClient, Client
 from coditect_api_client.api.authentication import log_out, refresh, register
 from coditect_api_client.api.sessions import change_session, create_session, delete_session, get_session, list_sessions
+from coditect_api_client.api.users import download_export, request_export
 from coditect_api_client.models.change_session import ChangeSession
 from coditect_api_client.models.change_session_response_200 import ChangeSessionResponse200
 from coditect_api_client.models.create_session import CreateSession
@@ -19,8 +22,10 @@ from coditect_api_client.models.refresh import Refresh
 from coditect_api_client.models.refresh_response_200 import RefreshResponse200
 from coditect_api_client.models.register_response_201 import RegisterResponse201
 from coditect_api_client.models.registration import Registration
+from coditect_api_client.models.request_export_response_202 import RequestExportResponse202
 from coditect_api_client.models.token_refused_problem import TokenRefusedProblem
 from coditect_api_client.models.token_refused_problem_code import TokenRefusedProblemCode
+from coditect_api_client.types import File
 
 url = os.environ["CONTRACT_URL"]
 public = Client(base_url=url)
@@ -41,6 +46,18 @@ version = got.headers["ETag"]
 listed = list_sessions.sync(client=api, limit=1)
 assert isinstance(listed, ListSessionsResponse200), listed
 assert [session.id for session in listed.data.sessions] == [id] and listed.data.next_cursor is None
+
+requested = request_export.sync(client=api)
+assert isinstance(requested, RequestExportResponse202), requested
+link = requested.data.download_url
+assert isinstance(link, str), "it is absent only from a list"
+export = download_export.sync(link.rsplit("/", 1)[-1], client=public)
+assert isinstance(export, File), export
+with ZipFile(export.payload) as archive:
+    assert archive.testzip() is None
+    account_line = loads(archive.read("account.jsonl"))
+    lines = [loads(line) for line in archive.read("sessions/0001.jsonl").splitlines()]
+assert account_line["email"] == account.email and [line["id"] for line in lines] == [str(id)], (account_line, lines)
 
 changed = change_session.sync(id, client=api, body=ChangeSession(name="Two"), if_match=version)
 assert isinstance(changed, ChangeSessionResponse200) and changed.data.name == "Two", changed
