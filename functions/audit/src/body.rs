@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 use api::openapi::schema::{self, Id, RequestId, Time};
-use domain::access_tokens::{Scope, Scopes};
-use domain::audit::{Action, Event, Position, UnknownAction};
+use domain::TenantId;
+use domain::access_tokens::Scope;
+use domain::audit::{Action, Event, EventLine, Position, UnknownAction};
 use domain::logins::MAX_LOGINS;
-use domain::text::{NAME_MAX, Name};
+use domain::text::NAME_MAX;
 use domain::usage::{Quota, Quotas};
 use domain::users::profile::ProfileMember;
-use domain::{AccessTokenId, Address, LoginId, SessionId, TenantId, Timestamp, UserId};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::openapi::schema::{AdditionalProperties, SchemaType};
@@ -18,144 +18,13 @@ use utoipa::{PartialSchema, ToSchema};
 
 /// An event: the common members, and the members of its type.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct EventBody {
-    id: String,
-    #[serde(rename = "type")]
-    kind: Cow<'static, str>,
-    at: Timestamp,
-    tenant_id: TenantId,
-    user_id: Option<UserId>,
-    login_id: Option<LoginId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    access_token_id: Option<AccessTokenId>,
-    ip: Option<Address>,
-    request_id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    operator: Option<Name>,
-    #[serde(flatten)]
-    details: Details,
-}
-
-#[derive(Serialize)]
-#[serde(untagged, rename_all_fields = "camelCase")]
-enum Details {
-    None {},
-    Attempts {
-        attempts: u32,
-    },
-    Ended {
-        ended: usize,
-    },
-    EndedLogin {
-        ended_login_id: LoginId,
-    },
-    CreatedToken {
-        created_access_token_id: AccessTokenId,
-        created_for_tenant_id: TenantId,
-        scopes: Scopes,
-        expires_at: Timestamp,
-    },
-    RevokedToken {
-        revoked_access_token_id: AccessTokenId,
-    },
-    Changed {
-        changed: Vec<ProfileMember>,
-    },
-    Session {
-        session_id: SessionId,
-    },
-    Limit {
-        quota: Quota,
-        limit: Option<u64>,
-    },
-    Mail {
-        mail: String,
-    },
-    Deletion {
-        deletes_at: Timestamp,
-    },
-}
+#[serde(transparent)]
+pub struct EventBody(EventLine);
 
 impl EventBody {
     /// The event at this position of the tenant's log.
     pub fn of(tenant: TenantId, position: Position, event: Event) -> Self {
-        Self {
-            id: position.id(),
-            kind: event.action.name(),
-            at: event.at,
-            tenant_id: tenant,
-            user_id: event.user,
-            login_id: event.login,
-            access_token_id: event.access_token,
-            ip: event.address,
-            request_id: event.request_id,
-            operator: event.action.operator().cloned(),
-            details: Details::of(&event.action),
-        }
-    }
-}
-
-impl Details {
-    fn of(action: &Action) -> Self {
-        match *action {
-            Action::Registered
-            | Action::LoggedIn
-            | Action::Refreshed
-            | Action::RefreshReplayed
-            | Action::ReuseDetected
-            | Action::LoggedOut
-            | Action::EmailVerified
-            | Action::RecoveryRequested
-            | Action::EmailChangeRequested
-            | Action::EmailChanged
-            | Action::RecoveryLinkCreated { .. }
-            | Action::DeletionCancelled
-            | Action::AccountDeleted
-            | Action::DeletionRevoked { .. }
-            | Action::ExportRequested
-            | Action::Resumed { .. }
-            | Action::MailSuppressed { .. }
-            | Action::MailUnsuppressed { .. }
-            | Action::Unknown(_) => Self::None {},
-            Action::DeletionScheduled { due_at } | Action::DeletionOrdered { due_at, .. } => {
-                Self::Deletion { deletes_at: due_at }
-            }
-            Action::LoginRefused { attempts } => Self::Attempts { attempts },
-            Action::LoginEnded { ended } | Action::LoginEvicted { ended } | Action::LoginRevoked { ended, .. } => {
-                Self::EndedLogin { ended_login_id: ended }
-            }
-            Action::LoggedOutEverywhere { ended }
-            | Action::PasswordChanged { ended }
-            | Action::PasswordRecovered { ended }
-            | Action::EmailChangeUndone { ended }
-            | Action::Suspended { ended, .. }
-            | Action::LoginsRevoked { ended, .. } => Self::Ended { ended },
-            Action::ProfileChanged { ref changed } => Self::Changed {
-                changed: changed.clone(),
-            },
-            Action::AccessTokenCreated {
-                created,
-                tenant,
-                ref scopes,
-                expires_at,
-            } => Self::CreatedToken {
-                created_access_token_id: created,
-                created_for_tenant_id: tenant,
-                scopes: scopes.clone(),
-                expires_at,
-            },
-            Action::AccessTokenRevoked { revoked } => Self::RevokedToken {
-                revoked_access_token_id: revoked,
-            },
-            Action::SessionCreated { session }
-            | Action::SessionChanged { session }
-            | Action::SessionDeleted { session } => Self::Session { session_id: session },
-            Action::LimitChanged { quota, limit, .. } => Self::Limit { quota, limit },
-            Action::MailRetried { ref mail, .. } | Action::MailDropped { ref mail, .. } => {
-                Self::Mail { mail: mail.clone() }
-            }
-        }
+        Self(EventLine::of(tenant, position, event))
     }
 }
 
@@ -377,8 +246,10 @@ fn or_null(schema: RefOr<Schema>) -> RefOr<Schema> {
 
 #[cfg(test)]
 mod tests {
-    use domain::Client;
+    use domain::access_tokens::Scopes;
     use domain::id::Id;
+    use domain::text::Name;
+    use domain::{Client, Timestamp, UserId};
     use serde::de::DeserializeOwned;
     use serde_json::Value;
 

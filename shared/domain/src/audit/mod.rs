@@ -5,6 +5,7 @@
 
 mod action;
 pub mod keys;
+mod line;
 mod listing;
 pub mod ops;
 pub mod store;
@@ -13,6 +14,7 @@ use kv::Versionstamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::action::{Action, UnknownAction};
+pub use self::line::EventLine;
 pub use self::listing::{ActionName, Direction, Listing};
 use crate::client::{Address, Client};
 use crate::id::{AccessTokenId, LoginId, UserId};
