@@ -1,12 +1,11 @@
 //! `GET /exports/{token}`
 
 use api::openapi::{parameters, problems};
-use api::{ApiError, AppState, Attachment, Id, Query};
-use axum::body::Body;
+use api::{ApiError, AppState, Attachment, ClientInfo, Id, Query};
+use axum::body::Bytes;
 use axum::extract::State;
 use domain::exports::{MAX_PARTS, PresentedLink, ops};
 use domain::text::Rejection;
-use futures_util::stream::try_unfold;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{ObjectBuilder, Type};
 
@@ -56,10 +55,12 @@ fn parse(text: &str) -> Result<usize, Rejection> {
             extensions(("x-bare" = json!(true)))
         ),
         problems::StoreUnavailable,
+        problems::TooManyAttempts,
     ),
 )]
 pub async fn handle(
     State(app): State<AppState>,
+    ClientInfo(client): ClientInfo,
     Id(link): Id<PresentedLink>,
     mut query: Query,
 ) -> Result<Attachment, ApiError> {
@@ -67,7 +68,7 @@ pub async fn handle(
         return Err(query.into_error());
     };
     let number = number.unwrap_or(1);
-    let download = ops::download(&app.env, &link, number).await?;
+    let download = ops::download(&app.env, &client, &link, number).await?;
     let date = download.taken_at.to_string();
     let date = date.split('T').next().unwrap_or_default();
     Ok(Attachment {
@@ -76,10 +77,7 @@ pub async fn handle(
             1 => format!("coditect-export-{date}.zip"),
             _ => format!("coditect-export-{date}-{number}.zip"),
         },
-        len: download.bytes(),
-        body: Body::from_stream(try_unfold(download, async |mut download| {
-            let chunk = download.chunk().await?;
-            Ok::<_, domain::Error>(chunk.map(|chunk| (chunk, download)))
-        })),
+        // With its place among the downloads, until the server has sent it.
+        body: Bytes::from_owner(download),
     })
 }

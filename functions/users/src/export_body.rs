@@ -3,13 +3,13 @@
 use api::Prefix;
 use api::openapi::schema::{Time, formatted, text};
 use domain::Timestamp;
-use domain::exports::{Export, LinkText, MAX_PART_BYTES};
+use domain::exports::{Export, LinkText, MAX_PART_BYTES, MAX_PARTS};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 api::schemas! {
     /// The state of an export.
-    ExportState = text().enum_values(Some(["preparing", "ready"]));
+    ExportState = text().enum_values(Some(["preparing", "ready", "tooManyParts"]));
 
     /// The token in the link to an export. The checksum of the example is wrong.
     ExportToken = text()
@@ -38,12 +38,16 @@ api::schemas! {
     ExportFile = formatted("binary").max_length(Some(MAX_PART_BYTES)).examples(["(zip)"]);
 }
 
+// The schema below repeats it.
+const _: () = assert!(MAX_PARTS == 2500);
+
 /// An export of an account: zip files of JSON lines.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Export)]
 pub struct ExportBody {
-    /// `preparing` while parts are missing.
+    /// `preparing` while parts are missing, and then `ready`. `tooManyParts` if the export has failed: the audit log is
+    /// too long, and the parts so far lack its newest events.
     #[schema(value_type = ExportState)]
     state: &'static str,
     /// When the export was requested.
@@ -56,7 +60,7 @@ pub struct ExportBody {
     #[schema(value_type = Time)]
     expires_at: Timestamp,
     /// The parts so far. Most exports have one.
-    #[schema(max_items = 1000)]
+    #[schema(max_items = 2500)]
     parts: Vec<PartBody>,
     /// The link, in the response to the request and nowhere else.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,7 +80,11 @@ pub struct PartBody {
 impl ExportBody {
     pub(crate) fn new(export: &Export) -> Self {
         Self {
-            state: if export.is_complete() { "ready" } else { "preparing" },
+            state: match export.failure {
+                Some(failure) => failure.as_str(),
+                None if export.is_complete() => "ready",
+                None => "preparing",
+            },
             requested_at: export.requested_at,
             taken_at: export.taken_at,
             expires_at: export.expires_at,

@@ -3,6 +3,7 @@
 use api::openapi::problems;
 use api::{ApiError, AppState, Authenticated, Reply};
 use axum::extract::State;
+use axum::http::Method;
 use domain::exports::ops;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -18,8 +19,9 @@ pub struct ExportsBody {
     exports: Vec<ExportBody>,
 }
 
-/// Lists the caller's newest export, without its link. While the export is not ready, each request prepares a further
-/// part: a client repeats the request until the state is `ready`.
+/// Lists the caller's newest export, without its link. While the export is `preparing`, each request prepares a further
+/// part, and counts as a write: a client repeats the request until the state is another one. Only one request at a time
+/// does so; others respond at once, with the state so far. `HEAD` prepares nothing.
 #[utoipa::path(
     get,
     path = "/users/me/exports",
@@ -30,13 +32,19 @@ pub struct ExportsBody {
         (status = 200, description = "The exports.", body = ExportsBody),
         problems::QuotaExceeded,
         problems::StoreFull,
+        problems::TooManyAttempts,
     ),
 )]
 pub async fn handle(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
+    method: Method,
 ) -> Result<Reply<ExportsBody>, ApiError> {
-    let export = ops::get(&app.env, &caller).await?;
+    let export = match method {
+        // It must have no effects, although it is routed as `GET`.
+        Method::HEAD => ops::find(&app.env, &caller).await?,
+        _ => ops::continued(&app.env, &caller).await?,
+    };
     Ok(Reply::ok(ExportsBody {
         exports: export.iter().map(ExportBody::new).collect(),
     }))

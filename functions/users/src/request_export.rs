@@ -11,8 +11,8 @@ use crate::export_body::ExportBody;
 /// tenant, as of one instant: zip files of JSON lines, without passwords and tokens. The caller must have entered the
 /// password in the current login within the last ten minutes. The response contains a link for a browser, which is
 /// valid for an hour at most, and only as long as this login. Within half an hour, a repeated request leads to the same
-/// export with a new link, and ends the earlier link. Most exports are ready at once; otherwise `GET` continues the
-/// preparation.
+/// export with a new link, and ends the earlier link. So it needs no `Idempotency-Key`, and the API does not store the
+/// link for one. Most exports are ready at once; otherwise `GET` continues the preparation.
 #[utoipa::path(
     post,
     path = "/users/me/exports",

@@ -199,7 +199,7 @@ impl From<domain::Error> for ApiError {
             ),
             Error::ExpiredToken => expired_personal_token(),
             Error::TooManyAccessTokens { used, limit } => too_many_access_tokens(used, limit),
-            Error::ExportTooLarge { what, used, limit } => export_too_large(what, used, limit),
+            Error::ExportTooLarge { used, limit } => export_too_large(used, limit),
             Error::ReauthenticationRequired => Self::new(
                 Code::ReauthenticationRequired,
                 "Enter the password at `POST /auth/reauthenticate`, and try again within ten minutes.",
@@ -309,13 +309,13 @@ fn too_many_access_tokens(used: usize, limit: usize) -> ApiError {
     }
 }
 
-/// The error for an account with more of something than an export can have.
-fn export_too_large(what: &'static str, used: usize, limit: usize) -> ApiError {
+/// The error for an account with more sessions than an export can have.
+fn export_too_large(used: usize, limit: usize) -> ApiError {
     ApiError {
-        quota: Some(Box::new(QuotaBody::fixed(what, used, limit))),
+        quota: Some(Box::new(QuotaBody::fixed("exportedSessions", used, limit))),
         ..ApiError::new(
             Code::QuotaExceeded,
-            "The account has too much data for an export. Read the lists of sessions and events instead.",
+            "The account has too many sessions for an export. Read the lists of sessions and events instead.",
         )
     }
 }

@@ -13,7 +13,7 @@ use crate::openapi::schema;
 pub struct QuotaBody {
     /// The quota: the tenant's sessions, the bytes of their records and of idempotency records, its idempotency keys of
     /// the last 24 hours, and the audit events of the current day (UTC); or the user's personal access tokens, or
-    /// the sessions or parts of an export, which have the same limit for every user.
+    /// the sessions of an export, which have the same limit for every user.
     #[schema(schema_with = names)]
     name: &'static str,
     /// The amount in use.
@@ -30,7 +30,7 @@ fn names() -> RefOr<Schema> {
 }
 
 /// The names of the limits that are no quotas of a tenant.
-const FIXED: [&str; 3] = ["accessTokens", "exportedSessions", "exportParts"];
+const FIXED: [&str; 2] = ["accessTokens", "exportedSessions"];
 
 impl QuotaBody {
     /// A limit that is the same for every user, with one of the names in [`FIXED`].

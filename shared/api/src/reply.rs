@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::Bytes;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::SecurityEvent;
@@ -230,10 +230,9 @@ pub struct Attachment {
     pub media_type: &'static str,
     /// The name under which browsers save it: letters, digits, `.`, `-` and `_`.
     pub name: String,
-    /// The length of the body in bytes.
-    pub len: usize,
-    /// The body. If it fails, the connection closes, and the length tells the client that something is missing.
-    pub body: Body,
+    /// The whole body, because the log shows a response that fails in the middle as a success, and Lambda's runtime
+    /// panics.
+    pub body: Bytes,
 }
 
 impl IntoResponse for Attachment {
@@ -245,7 +244,7 @@ impl IntoResponse for Attachment {
         let headers = [
             (header::CONTENT_TYPE, HeaderValue::from_static(self.media_type)),
             (header::CONTENT_DISPOSITION, disposition),
-            (header::CONTENT_LENGTH, HeaderValue::from(self.len)),
+            (header::CONTENT_LENGTH, HeaderValue::from(self.body.len())),
         ];
         (headers, self.body).into_response()
     }

@@ -95,12 +95,10 @@ pub enum Error {
         /// Their maximum number.
         limit: usize,
     },
-    /// An export would have more of something than one can have.
-    #[error("the export would have {used} {what}, and at most {limit} are possible")]
+    /// The tenant has more sessions than an export can have.
+    #[error("the export would have {used} sessions, and at most {limit} are possible")]
     ExportTooLarge {
-        /// What there is too much of.
-        what: &'static str,
-        /// The number.
+        /// The number of sessions, or of those that were read.
         used: usize,
         /// The largest number.
         limit: usize,

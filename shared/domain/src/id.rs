@@ -81,8 +81,8 @@ ids! {
     MailId,
     /// A personal access token.
     AccessTokenId,
-    /// A part of an export.
-    ExportPartId,
+    /// A step of an export.
+    ExportStepId,
     /// An access token, or a request to which the front door gave no id.
     TokenId,
 }

@@ -19,8 +19,8 @@ const SCAN_MAX_BYTES: usize = 500_000;
 /// The maximum time that one page of a filtered list spends on examining entries, without the time that it waits.
 const SCAN_MAX_TIME: Duration = Duration::from_millis(10);
 
-/// The number of bytes after which a scan lets other requests of its thread run: a fraction of a millisecond of work.
-const YIELD_BYTES: usize = 8_000;
+/// The number of bytes after which long work lets other requests of its thread run: a fraction of a millisecond.
+pub(crate) const YIELD_BYTES: usize = 8_000;
 
 /// The work that a scan has done so far.
 pub(crate) struct ScanBudget<'a> {

@@ -59,6 +59,8 @@ pub enum SecurityEvent {
     ThrottledByLogins,
     /// A picture of a user who sends too many, or whose share of the queue is full.
     ThrottledByUploads,
+    /// A download of an export whose share of the parts that are sent at a time is full.
+    ThrottledByDownloads,
     /// A request that would exceed a quota of its tenant.
     QuotaExceeded,
 }
@@ -112,6 +114,7 @@ impl SecurityEvent {
             | Self::ThrottledByWrites
             | Self::ThrottledByLogins
             | Self::ThrottledByUploads
+            | Self::ThrottledByDownloads
             | Self::QuotaExceeded => None,
         }
     }

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::access_tokens::{AccessToken, LastUse, Scope, Scopes, TokenDigest, TokenRights};
 use domain::audit::{Action, Event};
 use domain::deletion::{DeletedAccount, Deletion};
-use domain::exports::{Export, MAX_PART_BYTES, MAX_PARTS, Part};
+use domain::exports::{Export, Failure, MAX_PART_BYTES, MAX_PARTS, Part, Step};
 use domain::id::Id;
 use domain::logins::{Login, LoginExpiry, TokenFamily};
 use domain::mail_tokens::{Purpose, StoredToken};
@@ -288,14 +288,15 @@ proptest! {
 
     #[test]
     fn exports_with_the_largest_number_of_parts_round_trip(
-        part in id(), login in id(), requested_at in time(), expires_at in time(),
+        step in id(), login in id(), requested_at in time(), expires_at in time(),
         taken_at in prop::option::of(time()), count in prop::sample::select(vec![0, 1, MAX_PARTS]),
-        text in "\\PC{0,20}",
+        text in "\\PC{0,20}", is_failed: bool,
     ) {
-        let part = Part { id: part, bytes: MAX_PART_BYTES };
-        let link = TokenDigest::of(&text);
+        let part = Part { bytes: MAX_PART_BYTES };
+        let step = taken_at.map(|until| Step { id: step, until, parts: vec![part.clone(); 100] });
         round_trips(&Export {
-            requested_at, expires_at, login, link, taken_at, rest: None, parts: vec![part; count],
+            requested_at, expires_at, login, link: TokenDigest::of(&text), taken_at, rest: None,
+            parts: vec![part; count], step, failure: is_failed.then_some(Failure::TooManyParts),
             newer: NewerMembers::default(),
         })?;
     }
@@ -339,7 +340,7 @@ proptest! {
             domain::access_tokens::keys::token(user, token),
             domain::deletion::keys::deletion(user),
             domain::exports::keys::export(user),
-            domain::exports::keys::chunk(user, Timestamp::from_millis(1), Uuid::nil(), 7),
+            domain::exports::keys::chunk(user, Timestamp::from_millis(1), 3, 7),
         ];
         let index = domain::users::keys::by_email(&email);
         for (key, foreign) in all(one).iter().zip(all(other).iter()) {

@@ -74,6 +74,16 @@ impl TestApp {
         Self::on_new_store(router, &Origins::Any, |env| change(&mut env.limits))
     }
 
+    /// Starts `router` on a new store, in a changed environment.
+    pub fn with_env(router: api::Router, change: impl FnOnce(&mut Env)) -> Self {
+        Self::on_new_store(router, &Origins::Any, change)
+    }
+
+    /// Starts `router` on a store that the test has opened, in a changed environment.
+    pub fn on_with_env(router: api::Router, db: kv::Db, change: impl FnOnce(&mut Env)) -> Self {
+        Self::assemble(router, db, &Origins::Any, Self::token_settings(), change)
+    }
+
     /// Starts `router` on a new store, with these allowed origins.
     pub fn with_origins(router: api::Router, origins: &Origins) -> Self {
         Self::on_new_store(router, origins, |_| {})

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderName, Method, header};
 use domain::access_tokens::Scope;
+use domain::exports::{Preparations, Sizes};
 use domain::operator::{self, Operator, UserName};
 use domain::security::{Attack, SecurityEvent};
 use domain::text::Name;
@@ -91,6 +92,7 @@ async fn every_security_event_is_on_the_line_of_its_request() {
     throttling(&mut seen).await;
     quotas(&mut seen).await;
     uploads(&mut seen).await;
+    downloads(&mut seen).await;
     let all: BTreeSet<_> = SecurityEvent::all().map(SecurityEvent::as_str).collect();
     assert_eq!(seen.0, all, "left: the events of this test, right: all events");
 }
@@ -315,6 +317,20 @@ async fn quotas(seen: &mut Seen) {
     let log_in = || login(&app, "alice@example.com", RIGHT);
     log_in().send().await.ok();
     seen.send(&app, log_in(), 429, ThrottledByLogins).await;
+}
+
+async fn downloads(seen: &mut Seen) {
+    let app = TestApp::with_env(gateway::router(), |env| {
+        env.preparations = Preparations::with(Sizes {
+            downloads: 0,
+            ..Sizes::default()
+        });
+    });
+    let alice = app.register("alice@example.com").await;
+    let export = app.post("/v5/users/me/exports").by(&alice).send().await.accepted();
+    let link = export["downloadUrl"].as_str().unwrap();
+    seen.send(&app, app.get(link), 429, SecurityEvent::ThrottledByDownloads)
+        .await;
 }
 
 async fn uploads(seen: &mut Seen) {

@@ -398,8 +398,7 @@ impl Check<'_> {
         Ok(note)
     }
 
-    /// An entry of the expiry index: its key expires at that time, or was a login, a removed user's,
-    /// or a part of a removed export.
+    /// An entry of the expiry index: its key expires at that time, or was a login or a removed user's.
     async fn expiry(&mut self, millis: i64, key: &Key) -> Result<()> {
         let is_at_its_place = expiry::entry_of(key, millis) == self.entry.key;
         self.expect(is_at_its_place, "it is in another shard than its key's");
@@ -408,8 +407,8 @@ impl Check<'_> {
         let Some(value) = value else {
             // Only a key that is never written again may be removed before its expiry.
             let may_be_gone = match place {
-                Some(Place::Login(..) | Place::ExportChunk(_)) => true,
-                Some(Place::MailToken(user) | Place::Export(user)) => !self.exists(&users::keys::user(user)).await?,
+                Some(Place::Login(..)) => true,
+                Some(Place::MailToken(user)) => !self.exists(&users::keys::user(user)).await?,
                 _ => false,
             };
             self.expect(may_be_gone, "its key does not exist");
@@ -434,7 +433,7 @@ impl Check<'_> {
                 record::decode::<DeletedAccount>(&value).map(|account| account.expires_at)
             }
             Some(Place::Export(_)) => record::decode::<Export>(&value).map(|export| export.expires_at),
-            Some(Place::ExportChunk(expiry)) => Ok(Timestamp::from_millis(expiry)),
+            Some(Place::ExportChunk(chunk)) => Ok(Timestamp::from_millis(chunk.expiry)),
             Some(Place::DeadLetter(_)) => record::decode::<Mail>(&value).map(|letter| letter.expires_at),
             _ => {
                 self.problem("its key is of a kind that does not expire");

@@ -23,8 +23,8 @@ pub(super) enum Place {
     TokenRights,
     /// A user's export.
     Export(UserId),
-    /// A chunk of an export with this expiry in milliseconds.
-    ExportChunk(i64),
+    /// A chunk of an export.
+    ExportChunk(ExportChunk),
     /// A user's copy of a picture.
     Avatar(AvatarDigest, UserId),
     /// The scheduled deletion of an account.
@@ -70,6 +70,17 @@ pub(super) enum Place {
     Import,
     /// A value without invariants.
     Opaque,
+}
+
+/// The position of a chunk, as its key states it.
+#[derive(Clone, Copy)]
+pub(super) struct ExportChunk {
+    pub(super) user: UserId,
+    /// The expiry of its export in milliseconds.
+    pub(super) expiry: i64,
+    /// The number of its part, from 1.
+    pub(super) part: usize,
+    pub(super) number: usize,
 }
 
 impl Place {
@@ -163,12 +174,17 @@ impl Place {
             }
             [Element::Uuid(user), kind] if text(kind) == Some("export") => Some(Self::Export(UserId::from_uuid(*user))),
             [
-                Element::Uuid(_),
+                Element::Uuid(user),
                 kind,
                 Element::Int(expiry),
-                Element::Uuid(_),
-                Element::Int(_),
-            ] if text(kind) == Some("export_parts") => Some(Self::ExportChunk(*expiry)),
+                Element::Int(part),
+                Element::Int(number),
+            ] if text(kind) == Some("export_parts") => Some(Self::ExportChunk(ExportChunk {
+                user: UserId::from_uuid(*user),
+                expiry: *expiry,
+                part: usize::try_from(*part).ok()?,
+                number: usize::try_from(*number).ok()?,
+            })),
             [kind, Element::String(email)] if text(kind) == Some("by_email") => Some(Self::Email(email.to_string())),
             [kind, Element::String(email)] if text(kind) == Some("former_emails") => {
                 Some(Self::FormerEmail(email.to_string()))
@@ -312,6 +328,7 @@ mod tests {
             Key::of(&("users", id, "profile", id)),
             Key::of(&("users", id, "export", id)),
             Key::of(&("users", id, "export_parts", 1, id)),
+            Key::of(&("users", id, "export_parts", 1, -1, 0)),
             Key::of(&("users", "by_email", 1)),
             Key::of(&("access_tokens", &b"x"[..])),
             Key::of(&("users", id, "mail_tokens", "other")),

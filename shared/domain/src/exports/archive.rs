@@ -4,14 +4,13 @@ use std::io::{self, Cursor, Seek, SeekFrom, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
+use tokio::task::yield_now;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::error::{Error, Result};
+use crate::scan::YIELD_BYTES;
 use crate::time::Timestamp;
-
-/// The size from which a part is complete. Its last bytes follow: what the compressor holds back, and the directory.
-const PART_BYTES: usize = 600_000;
 
 /// More bytes than a part has. A load balancer passes on one MB of a function's response in base64.
 pub const MAX_PART_BYTES: usize = 750_000;
@@ -22,12 +21,17 @@ type Part = Vec<u8>;
 /// Writes lines into zip files. A file of lines that reaches into the next part continues there under another name.
 pub(super) struct Archive {
     at: DateTime,
+    /// The size from which a part is complete.
+    part_bytes: usize,
     /// The number of the current part, from 1.
     number: usize,
-    current: Option<ZipWriter<Sink>>,
+    /// Boxed because the compressor is large.
+    current: Option<Box<ZipWriter<Sink>>>,
     sink: Sink,
     finished: Vec<Part>,
     line: Vec<u8>,
+    /// The number of bytes that were compressed since the last pause.
+    pending: usize,
 }
 
 /// The bytes of a part, which the writer owns together with the archive, so that the archive knows their number.
@@ -35,16 +39,23 @@ pub(super) struct Archive {
 struct Sink(Arc<Mutex<Cursor<Vec<u8>>>>);
 
 impl Archive {
-    /// An archive of the instant `at`, whose first part has this number.
-    pub(super) fn new(at: Timestamp, first: usize) -> Self {
+    /// An archive of the instant `at`, whose first part has this number, and whose parts are complete at this size.
+    pub(super) fn new(at: Timestamp, first: usize, part_bytes: usize) -> Self {
         Self {
             at: date_time(at),
+            part_bytes,
             number: first,
             current: None,
             sink: Sink::default(),
             finished: Vec::new(),
             line: Vec::new(),
+            pending: 0,
         }
+    }
+
+    /// The number of the current part.
+    pub(super) fn number(&self) -> usize {
+        self.number
     }
 
     /// Adds a whole file.
@@ -66,16 +77,19 @@ impl Archive {
 
     /// Adds a line to the file in this folder. If the part is complete, the line is in the next one.
     pub(super) fn line(&mut self, folder: &str, line: &impl Serialize) -> Result<()> {
-        if self.is_part_complete() {
+        if self.sink.len() >= self.part_bytes {
             self.finish_part()?;
             self.begin_in(folder)?;
         }
         self.push(line)
     }
 
-    /// Whether the current part has its size.
-    pub(super) fn is_part_complete(&self) -> bool {
-        self.sink.len() >= PART_BYTES
+    /// Lets other requests of the thread run, if much was compressed since the last time.
+    pub(super) async fn pause(&mut self) {
+        if self.pending >= YIELD_BYTES {
+            self.pending = 0;
+            yield_now().await;
+        }
     }
 
     /// The parts.
@@ -89,7 +103,9 @@ impl Archive {
             .compression_method(CompressionMethod::Deflated)
             .last_modified_time(self.at);
         let sink = &self.sink;
-        let writer = self.current.get_or_insert_with(|| ZipWriter::new(sink.clone()));
+        let writer = self
+            .current
+            .get_or_insert_with(|| Box::new(ZipWriter::new(sink.clone())));
         writer.start_file(name, options).map_err(failed)
     }
 
@@ -104,6 +120,7 @@ impl Archive {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.pending += bytes.len();
         match &mut self.current {
             Some(writer) => writer.write_all(bytes).map_err(failed),
             None => Err(failed("no file was begun")),
@@ -198,7 +215,7 @@ mod tests {
     }
 
     fn archive() -> Archive {
-        Archive::new(Timestamp::parse("2026-11-27T10:20:31Z").unwrap(), 3)
+        Archive::new(Timestamp::parse("2026-11-27T10:20:31Z").unwrap(), 3, 600_000)
     }
 
     #[test]
@@ -217,7 +234,26 @@ mod tests {
         ];
         let expected = expected.map(|(name, text)| (name.to_owned(), text.to_owned()));
         assert_eq!(files(&parts[0]), expected);
-        assert!(Archive::new(Timestamp::from_millis(0), 1).finish().unwrap().is_empty());
+        let nothing = Archive::new(Timestamp::from_millis(0), 1, 600_000);
+        assert!(nothing.finish().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn others_run_while_much_is_compressed() {
+        let lines = async {
+            let mut archive = archive();
+            archive.begin_in("lines").unwrap();
+            for _ in 0..100 {
+                archive.line("lines", &"x".repeat(1000)).unwrap();
+                archive.pause().await;
+            }
+        };
+        let mut lines = std::pin::pin!(lines);
+        let mut pauses = 0;
+        while futures_util::poll!(lines.as_mut()).is_pending() {
+            pauses += 1;
+        }
+        assert_eq!(pauses, 100 / 8, "one after 8,000 bytes");
     }
 
     proptest! {

@@ -1,24 +1,26 @@
 //! Reading what an export contains, and writing it to the archive.
 
 use futures_util::try_join;
-use kv::{Db, Txn};
-use tokio::task::yield_now;
+use kv::Txn;
 
 use crate::access_tokens;
-use crate::audit::{self, Direction, Position};
+use crate::audit::{self, Direction, EventLine, Position};
 use crate::deletion::{self, Deletion};
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::exports::Sizes;
 use crate::exports::archive::Archive;
 use crate::exports::lines::{
-    AccessTokenLine, AccountLine, DeletionLine, EventLine, LoginLine, MailTokenLine, ManifestLine, MembershipLine,
-    SessionLine, TenantLine, UsageLine,
+    AccessTokenLine, AccountLine, DeletionLine, LoginLine, MailTokenLine, ManifestLine, MembershipLine, SessionLine,
+    TenantLine, UsageLine,
 };
 use crate::id::UserId;
 use crate::logins;
 use crate::mail_tokens;
 use crate::page::CursorKey;
+use crate::role::Permission;
 use crate::scope::TenantScope;
+use crate::scope::caller::Caller;
 use crate::sessions;
 use crate::suppressions::{self, Suppression};
 use crate::tenants::{self, Tenant};
@@ -33,15 +35,6 @@ const FORMAT: u32 = 1;
 /// The folders of the files that can reach into further parts.
 pub(super) const SESSIONS: &str = "sessions";
 pub(super) const AUDIT: &str = "audit";
-
-/// The largest number of sessions, so that one transaction can read all of them: twice their quota.
-const MAX_SESSIONS: usize = 20_000;
-
-/// The number of sessions or events that are read at a time.
-const PAGE: usize = 500;
-
-/// The number of events that one request reads, so that it takes no longer than a second on a third of a core.
-pub(super) const EVENTS_OF_A_STEP: usize = 20_000;
 
 /// The user's own records.
 struct Account {
@@ -130,6 +123,7 @@ pub(super) struct Start {
 /// Reads everything except the rest of the audit log.
 pub(super) async fn start(env: &Env, txn: &Txn, user: UserId, at: Timestamp) -> Result<Start> {
     let own = TenantScope::own(user);
+    let sizes = &env.preparations.sizes;
     let tokens = async {
         try_join!(
             access_tokens::store::list(txn, user),
@@ -144,9 +138,9 @@ pub(super) async fn start(env: &Env, txn: &Txn, user: UserId, at: Timestamp) -> 
         Counters::peek(txn, own, at, env.limits.quotas.as_ref()),
         logins::store::list(txn, user),
         tokens,
-        sessions::store::list(txn, own, None, PAGE),
+        sessions::store::list(txn, own, None, sizes.page),
         audit::store::list(txn, own, Direction::Descending, None, 1),
-        audit::store::list(txn, own, Direction::Ascending, None, PAGE)
+        audit::store::list(txn, own, Direction::Ascending, None, sizes.page)
     )?;
     let Tenant {
         id,
@@ -155,7 +149,7 @@ pub(super) async fn start(env: &Env, txn: &Txn, user: UserId, at: Timestamp) -> 
         cursor_key: key,
         newer: _,
     } = tenant.ok_or(Error::Revoked)?;
-    let mut archive = Archive::new(at, 1);
+    let mut archive = Archive::new(at, 1, sizes.part_bytes);
     let manifest = ManifestLine {
         format: FORMAT,
         user_id: user,
@@ -177,9 +171,11 @@ pub(super) async fn start(env: &Env, txn: &Txn, user: UserId, at: Timestamp) -> 
     let (access_tokens, mail_tokens) = tokens;
     archive.lines("access-tokens.jsonl", access_tokens.iter().map(AccessTokenLine::from))?;
     archive.lines("mail-tokens.jsonl", mail_tokens.iter().map(MailTokenLine::from))?;
-    write_sessions(&mut archive, txn, own, sessions).await?;
+    write_sessions(&mut archive, txn, own, sizes, sessions).await?;
     archive.begin_in(AUDIT)?;
-    let rest = write_events(&mut archive, &events)?.zip(newest.first().map(|newest| newest.position));
+    let rest = write_events(&mut archive, own, &events)
+        .await?
+        .zip(newest.first().map(|newest| newest.position));
     Ok(Start {
         archive,
         key,
@@ -191,61 +187,73 @@ async fn write_sessions(
     archive: &mut Archive,
     txn: &Txn,
     own: TenantScope,
+    sizes: &Sizes,
     mut page: Vec<sessions::store::Stored>,
 ) -> Result<()> {
     archive.begin_in(SESSIONS)?;
     let mut count = 0;
     loop {
+        count += page.len();
+        // Of a tenant from before the counters. Others were rejected without reading.
+        if count > sizes.sessions {
+            return Err(Error::ExportTooLarge {
+                used: count,
+                limit: sizes.sessions,
+            });
+        }
         for stored in &page {
             let session = sessions::store::decode(own, stored)?;
             archive.line(SESSIONS, &SessionLine::from(&session))?;
+            archive.pause().await;
         }
-        count += page.len();
-        let Some(last) = page.last().filter(|_| page.len() == PAGE) else {
+        let Some(last) = page.last().filter(|_| page.len() == sizes.page) else {
             return Ok(());
         };
-        if count >= MAX_SESSIONS {
-            return Err(Error::ExportTooLarge {
-                what: "exportedSessions",
-                used: count,
-                limit: MAX_SESSIONS,
-            });
-        }
-        yield_now().await;
-        page = sessions::store::list(txn, own, Some(last.id), PAGE).await?;
+        page = sessions::store::list(txn, own, Some(last.id), sizes.page).await?;
     }
 }
 
 /// Writes events, and returns the position of the last one.
-fn write_events(archive: &mut Archive, events: &[audit::store::Stored]) -> Result<Option<Position>> {
+async fn write_events(
+    archive: &mut Archive,
+    own: TenantScope,
+    events: &[audit::store::Stored],
+) -> Result<Option<Position>> {
     for stored in events {
-        archive.line(AUDIT, &EventLine::new(stored.position, &stored.decode()?))?;
+        let line = EventLine::of(own.tenant(), stored.position, stored.decode()?);
+        archive.line(AUDIT, &line)?;
+        archive.pause().await;
     }
     Ok(events.last().map(|last| last.position))
 }
 
-/// Writes the events beyond `after` up to `end`, or as many as one request may. Returns the last one if there are more.
+/// Writes the events beyond `after` up to `end`, or as many as one step and the number of parts allow. Returns the last
+/// one if there are more.
 ///
-/// Each page is read in a transaction of its own. Events are never changed, and no event is added before a position
-/// that was read, so the pages together are the log as of the moment when `end` was its last event. Only the retention
-/// removes events, from the start of the log.
+/// Each page is read in a transaction of its own, which also checks the caller. Events are never changed, and no event
+/// is added before a position that was read, so the pages together are the log as of the moment when `end` was its last
+/// event. Only the retention removes events, from the start of the log.
 pub(super) async fn log(
-    db: &Db,
-    own: TenantScope,
+    env: &Env,
+    caller: &Caller,
     archive: &mut Archive,
     mut after: Position,
     end: Position,
 ) -> Result<Option<Position>> {
-    for _ in 0..EVENTS_OF_A_STEP / PAGE {
-        let mut events = db
-            .run(|txn| async move { audit::store::list(&txn, own, Direction::Ascending, Some(after), PAGE).await })
-            .await?;
+    let (own, sizes) = (TenantScope::own(caller.user()), &env.preparations.sizes);
+    for _ in 0..sizes.events_of_a_step / sizes.page {
+        let page = env.in_tenant(caller, Permission::ManageAccount, |txn, _| async move {
+            audit::store::list(&txn, own, Direction::Ascending, Some(after), sizes.page).await
+        });
+        let mut events = page.await?;
         events.retain(|event| event.position <= end);
-        match write_events(archive, &events)? {
+        match write_events(archive, own, &events).await? {
             Some(last) if last < end => after = last,
             _ => return Ok(None),
         }
-        yield_now().await;
+        if archive.number() >= sizes.parts {
+            break;
+        }
     }
     Ok(Some(after))
 }

@@ -1,11 +1,10 @@
-//! `users / {user_id} / export` → the user's export; `users / {user_id} / export_parts / {milliseconds} / {part_id} /
+//! `users / {user_id} / export` → the user's export; `users / {user_id} / export_parts / {milliseconds} / {part} /
 //! {chunk}` → a chunk of a part's zip file.
 //!
-//! The milliseconds are the export's expiry. Each attempt to write a part has an id of its own, so that two concurrent
-//! ones do not mix, and no chunk is written again with other bytes.
+//! The milliseconds are the export's expiry, and parts have numbers from 1. So a repeated step overwrites what an
+//! earlier attempt has written, and the export's record names every chunk.
 
 use kv::Key;
-use uuid::Uuid;
 
 use crate::id::UserId;
 use crate::time::Timestamp;
@@ -20,7 +19,7 @@ pub fn parts(user: UserId) -> Key {
     Key::of(&("users", user.uuid(), "export_parts"))
 }
 
-/// A chunk, by its number.
-pub fn chunk(user: UserId, expires_at: Timestamp, part: Uuid, number: u32) -> Key {
-    parts(user).child(&(expires_at.as_millis(), part, i64::from(number)))
+/// A chunk of the part with this number, by its own number from 0.
+pub fn chunk(user: UserId, expires_at: Timestamp, part: usize, number: usize) -> Key {
+    parts(user).child(&(expires_at.as_millis(), part as u64, number as u64))
 }

@@ -1,4 +1,5 @@
-//! The lines of an export: one for each record, without secrets.
+//! The lines of an export: one for each record, without secrets. Those of events are [bodies of the
+//! API](crate::audit::EventLine).
 //!
 //! Each line is made from all members of its record, so that a new member does not compile until it is either in the
 //! line or left out on purpose.
@@ -6,7 +7,6 @@
 use serde::Serialize;
 
 use crate::access_tokens::{AccessToken, Scopes};
-use crate::audit::{Action, Event, Position};
 use crate::client::{Address, UserAgent};
 use crate::deletion::Deletion;
 use crate::id::{AccessTokenId, LoginId, SessionId, TenantId, UserId};
@@ -52,7 +52,7 @@ pub(super) struct AccountLine<'a> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct DeletionLine<'a> {
     pub(super) requested_at: Timestamp,
-    pub(super) due_at: Timestamp,
+    pub(super) deletes_at: Timestamp,
     pub(super) operator: Option<&'a Name>,
 }
 
@@ -78,7 +78,7 @@ pub(super) struct TenantLine<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct UsageLine {
-    pub(super) quota: &'static str,
+    pub(super) name: &'static str,
     pub(super) used: u64,
     pub(super) limit: Option<u64>,
 }
@@ -90,7 +90,7 @@ pub(super) struct LoginLine<'a> {
     pub(super) tenant_id: TenantId,
     pub(super) created_at: Timestamp,
     pub(super) password_at: Timestamp,
-    pub(super) used_at: Timestamp,
+    pub(super) last_used_at: Timestamp,
     pub(super) expires_at: Timestamp,
     pub(super) ip: Option<Address>,
     pub(super) user_agent: Option<&'a UserAgent>,
@@ -131,19 +131,6 @@ pub(super) struct SessionLine<'a> {
     pub(super) version: u64,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct EventLine<'a> {
-    pub(super) id: String,
-    pub(super) action: &'a Action,
-    pub(super) at: Timestamp,
-    pub(super) user_id: Option<UserId>,
-    pub(super) login_id: Option<LoginId>,
-    pub(super) access_token_id: Option<AccessTokenId>,
-    pub(super) ip: Option<Address>,
-    pub(super) request_id: &'a str,
-}
-
 impl<'a> From<&'a Deletion> for DeletionLine<'a> {
     fn from(deletion: &'a Deletion) -> Self {
         let Deletion {
@@ -155,7 +142,7 @@ impl<'a> From<&'a Deletion> for DeletionLine<'a> {
         } = deletion;
         Self {
             requested_at: *requested_at,
-            due_at: *due_at,
+            deletes_at: *due_at,
             operator: operator.as_ref(),
         }
     }
@@ -188,7 +175,7 @@ impl From<Usage> for UsageLine {
     fn from(usage: Usage) -> Self {
         let Usage { quota, used, limit } = usage;
         Self {
-            quota: quota.as_str(),
+            name: quota.as_str(),
             used,
             limit,
         }
@@ -216,7 +203,7 @@ impl<'a> From<&'a Login> for LoginLine<'a> {
             tenant_id: *tenant,
             created_at: *created_at,
             password_at: *password_at,
-            used_at: *used_at,
+            last_used_at: *used_at,
             expires_at: *expires_at,
             ip: *address,
             user_agent: user_agent.as_ref(),
@@ -293,30 +280,6 @@ impl<'a> From<&'a Session> for SessionLine<'a> {
             created_at: *created_at,
             updated_at: *updated_at,
             version: *version,
-        }
-    }
-}
-
-impl<'a> EventLine<'a> {
-    pub(super) fn new(position: Position, event: &'a Event) -> Self {
-        let Event {
-            action,
-            at,
-            user,
-            login,
-            access_token,
-            address,
-            request_id,
-        } = event;
-        Self {
-            id: position.id(),
-            action,
-            at: *at,
-            user_id: *user,
-            login_id: *login,
-            access_token_id: *access_token,
-            ip: *address,
-            request_id,
         }
     }
 }

@@ -8,18 +8,22 @@ mod lines;
 mod link;
 pub mod ops;
 mod preparations;
+mod sizes;
+mod steps;
 pub mod store;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 pub use self::archive::MAX_PART_BYTES;
 pub use self::link::{LinkText, PREFIX, PresentedLink};
 pub use self::preparations::Preparations;
+pub use self::sizes::{MAX_PARTS, Sizes};
 use crate::access_tokens::TokenDigest;
 use crate::audit::Position;
-use crate::id::{ExportPartId, LoginId};
+use crate::id::{ExportStepId, LoginId};
 use crate::page::{Cursor, CursorKey};
 use crate::record::{NewerMembers, Record, keeps_newer_members};
 use crate::time::Timestamp;
@@ -27,15 +31,8 @@ use crate::time::Timestamp;
 /// How long an export is kept, and so the longest lifetime of a link to it.
 pub const LIFETIME: Duration = Duration::from_secs(60 * 60);
 
-/// How long after a request the next one gets the same export, with a new link. So a link is valid for half an hour at
-/// least. A later request replaces the export.
-pub const SAME_EXPORT: Duration = Duration::from_secs(30 * 60);
-
 /// The length of a chunk of a part in bytes, below that of a stored value.
 pub const CHUNK_BYTES: usize = 96_000;
-
-/// The largest number of parts, so that the record with their list stays below the length of a stored value.
-pub const MAX_PARTS: usize = 1000;
 
 /// The name of the audit log in the cursors of an export.
 const LIST: &str = "export";
@@ -54,10 +51,14 @@ pub struct Export {
     pub link: TokenDigest,
     /// The instant whose data it contains; `None` until they were read.
     pub taken_at: Option<Timestamp>,
-    /// What is still to be read; `None` before the first part, and when the export is complete.
+    /// What is still to be read; `None` before the first part, and when the export has ended.
     pub rest: Option<Rest>,
     /// The parts so far.
     pub parts: Vec<Part>,
+    /// The step in progress, or one whose request ended without a result.
+    pub step: Option<Step>,
+    /// Why the export ended without being complete.
+    pub failure: Option<Failure>,
     /// Further members of a newer version of the record.
     #[serde(skip)]
     pub newer: NewerMembers,
@@ -73,10 +74,39 @@ impl Record for Export {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Part {
-    /// The id in the keys of its chunks.
-    pub id: ExportPartId,
     /// Its length.
     pub bytes: usize,
+}
+
+/// The step of a request, which keeps the steps of others out.
+///
+/// Each of its writes requires that the record still has the step. So a step that was replaced, because it took too
+/// long, writes nothing any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Step {
+    /// Tells it from every other step.
+    pub id: ExportStepId,
+    /// When another step may replace it.
+    pub until: Timestamp,
+    /// The parts that it has written and not completed: they follow those of the export.
+    pub parts: Vec<Part>,
+}
+
+/// Why an export is not complete and never will be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
+pub enum Failure {
+    /// The audit log needs more parts than an export can have. The export lacks its newest events.
+    TooManyParts,
+}
+
+impl Failure {
+    /// The name in the contract.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// The events of the audit log that an export still lacks, as cursors: after an import, when the positions of all
@@ -111,12 +141,29 @@ impl Rest {
 }
 
 impl Export {
-    /// Whether all parts exist.
-    pub fn is_complete(&self) -> bool {
+    /// Whether nothing is left to prepare.
+    pub fn has_ended(&self) -> bool {
         self.taken_at.is_some() && self.rest.is_none()
     }
 
-    /// Whether it has not expired, and can be completed if it is not complete.
+    /// Whether all parts exist.
+    pub fn is_complete(&self) -> bool {
+        self.has_ended() && self.failure.is_none()
+    }
+
+    /// The part with this number, from 1, also of a step that has not ended.
+    pub(crate) fn part(&self, number: usize) -> Option<&Part> {
+        let index = number.checked_sub(1)?;
+        let written = self.step.as_ref().map_or(&[][..], |step| &step.parts);
+        self.parts.get(index).or_else(|| written.get(index - self.parts.len()))
+    }
+
+    /// Whether a step is in progress that no other one may replace.
+    fn is_in_progress(&self, now: Timestamp) -> bool {
+        self.step.as_ref().is_some_and(|step| now < step.until)
+    }
+
+    /// Whether it has not expired, and can be continued if it has not ended.
     fn is_usable(&self, key: &CursorKey, now: Timestamp) -> bool {
         let can_go_on = self.rest.as_ref().is_none_or(|rest| rest.positions(key).is_some());
         now < self.expires_at && can_go_on

@@ -1,19 +1,16 @@
 //! Requesting, preparing and downloading the caller's export.
 
 use futures_util::try_join;
-use kv::{Db, Snapshot, Txn};
+use kv::Txn;
 
 use crate::audit::{self, Action, Event};
+use crate::client::Client;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::exports::archive::Archive;
-use crate::exports::content::{self, Start};
-use crate::exports::{
-    CHUNK_BYTES, Export, LIFETIME, LinkText, MAX_PARTS, Part, PresentedLink, Rest, SAME_EXPORT, store,
-};
-use crate::id::UserId;
+use crate::exports::preparations::Sending;
+use crate::exports::steps::{self, Beginning};
+use crate::exports::{Export, LIFETIME, LinkText, PresentedLink, store};
 use crate::logins;
-use crate::page::CursorKey;
 use crate::record::NewerMembers;
 use crate::role::Permission;
 use crate::scope::TenantScope;
@@ -22,8 +19,9 @@ use crate::tenants;
 use crate::time::Timestamp;
 use crate::usage::store::{Change, Counters};
 
-/// Requests an export, or a new link to the one that was requested within [`SAME_EXPORT`]. An earlier link ends.
-/// Prepares the first part, and with it most exports.
+/// Requests an export, or a new link to the one that was requested within
+/// [`same_export`](crate::exports::Sizes::same_export). An earlier link ends. Prepares the first part, and with it most
+/// exports, unless another request does.
 ///
 /// Fails with [`Error::ReauthenticationRequired`] unless the caller has entered the password lately: otherwise a stolen
 /// access token could get all data at once.
@@ -35,270 +33,164 @@ pub async fn request(env: &Env, caller: &Caller) -> Result<(Export, LinkText)> {
         });
         return check.await;
     };
-    let (now, user) = (env.clock.now(), caller.user());
-    let own = TenantScope::own(user);
+    let (user, own) = (caller.user(), TenantScope::own(caller.user()));
     let text = LinkText::draw(&*env.rng, user, login);
-    let new = &Export {
-        requested_at: now,
-        expires_at: now.plus(LIFETIME),
-        login,
-        link: text.digest(),
-        taken_at: None,
-        rest: None,
-        parts: Vec::new(),
-        newer: NewerMembers::default(),
-    };
-    let event = &Event::by(caller, Action::ExportRequested);
-    let requesting = env.in_tenant_with_snapshot(caller, Permission::ManageAccount, |txn, _| async move {
-        let (login, stored, key, counters) = try_join!(
-            logins::store::find(&txn, user, login),
-            store::find(&txn, user),
-            tenants::store::cursor_key(&txn, own),
-            Counters::peek(&txn, own, event.at, env.limits.quotas.as_ref())
-        )?;
-        login.ok_or(Error::Revoked)?.require_password(caller.at())?;
-        // It uses nothing but the audit event: a user has one export, for an hour.
-        counters.charge(&txn, &Change::default()).await?;
-        let from = stored.as_ref().map(|stored| stored.expires_at);
-        let is_same = |stored: &Export| stored.is_usable(&key, now) && now < stored.requested_at.plus(SAME_EXPORT);
-        let export = match stored {
-            Some(same) if is_same(&same) => Export {
-                login: new.login,
-                link: new.link,
-                ..same
-            },
-            Some(old) => {
-                store::remove_parts(&txn, user, &old)?;
-                new.clone()
-            }
-            None => new.clone(),
+    let (link, event) = (text.digest(), &Event::by(caller, Action::ExportRequested));
+    let requesting = async {
+        let turn = env.preparations.turn(caller.client(), user).await;
+        // After the wait, so that the export is not older than it says.
+        let beginning = &Beginning::now(env);
+        let now = beginning.at;
+        let (may_begin, same_export) = (turn.is_some(), env.preparations.sizes.same_export);
+        let new = &Export {
+            requested_at: now,
+            expires_at: now.plus(LIFETIME),
+            login,
+            link,
+            taken_at: None,
+            rest: None,
+            parts: Vec::new(),
+            step: None,
+            failure: None,
+            newer: NewerMembers::default(),
         };
-        store::put(&txn, user, &export, from)?;
-        audit::store::add(&txn, own, event)?;
-        Ok((export, key))
-    });
-    // Boxed because it reads much, concurrently.
-    let ((export, key), snapshot) = env.limit_writes(own.tenant(), Box::pin(requesting)).await?;
-    let db = env.db.reading_from(snapshot);
-    let export = Box::pin(prepare(env, &db, caller, export, &key)).await?;
+        let record = env.in_tenant_with_snapshot(caller, Permission::ManageAccount, |txn, _| async move {
+            let (login, stored, key, counters) = try_join!(
+                logins::store::find(&txn, user, login),
+                store::find(&txn, user),
+                tenants::store::cursor_key(&txn, own),
+                Counters::peek(&txn, own, event.at, env.limits.quotas.as_ref())
+            )?;
+            login.ok_or(Error::Revoked)?.require_password(caller.at())?;
+            // It uses nothing but the audit event: a user has one export, for an hour.
+            counters.charge(&txn, &Change::default()).await?;
+            let is_same = |stored: &Export| stored.is_usable(&key, now) && now < stored.requested_at.plus(same_export);
+            let (mut export, from) = match stored {
+                Some(same) if is_same(&same) => {
+                    let from = Some(same.expires_at);
+                    let (login, link) = (new.login, new.link);
+                    (Export { login, link, ..same }, from)
+                }
+                Some(old) => {
+                    store::remove(&txn, user, &old)?;
+                    (new.clone(), None)
+                }
+                None => (new.clone(), None),
+            };
+            steps::require_room(env, &export, &counters)?;
+            let has_begun = may_begin && beginning.begin(&txn, user, &mut export)?;
+            store::put(&txn, user, &export, from)?;
+            audit::store::add(&txn, own, event)?;
+            Ok((export, key, has_begun))
+        });
+        // Boxed because it reads much, concurrently.
+        let ((export, key, has_begun), snapshot) = Box::pin(record).await?;
+        if !has_begun {
+            return Ok(export);
+        }
+        let prepared = beginning.prepare(env, caller, export, &key, snapshot);
+        Box::pin(prepared).await?.ok_or(Error::Revoked)
+    };
+    let export = env.limit_writes(own.tenant(), requesting).await?;
     Ok((export, text))
 }
 
-/// The caller's export, if there is one. If it is not complete, prepares the next part first.
-pub async fn get(env: &Env, caller: &Caller) -> Result<Option<Export>> {
-    let (now, user) = (env.clock.now(), caller.user());
-    let found = env.in_tenant(caller, Permission::ManageAccount, |txn, _| async move {
-        let own = TenantScope::own(user);
-        let (export, key) = try_join!(store::find(&txn, user), tenants::store::cursor_key(&txn, own))?;
-        Ok(export
-            .filter(|export| export.is_usable(&key, now))
-            .map(|export| (export, key)))
-    });
-    let Some((export, key)) = found.await? else {
-        return Ok(None);
-    };
-    Box::pin(prepare(env, &env.db, caller, export, &key)).await.map(Some)
+/// The caller's export, if there is one.
+pub async fn find(env: &Env, caller: &Caller) -> Result<Option<Export>> {
+    let now = env.clock.now();
+    env.in_tenant(caller, Permission::ManageAccount, |txn, _| async move {
+        let own = TenantScope::own(caller.user());
+        let (export, key) = try_join!(store::find(&txn, caller.user()), tenants::store::cursor_key(&txn, own))?;
+        Ok(export.filter(|export| export.is_usable(&key, now)))
+    })
+    .await
 }
 
-/// Prepares the next part of an export. Returns it as it is if it is complete, or if it is not the caller's turn.
-async fn prepare(env: &Env, db: &Db, caller: &Caller, export: Export, key: &CursorKey) -> Result<Export> {
-    if export.is_complete() {
-        return Ok(export);
+/// The caller's export, if there is one. If it has not ended, prepares the next part first, unless another request
+/// does.
+pub async fn continued(env: &Env, caller: &Caller) -> Result<Option<Export>> {
+    let found = find(env, caller).await?;
+    let can_begin = |export: &Export| !export.has_ended() && !export.is_in_progress(env.clock.now());
+    if !found.as_ref().is_some_and(can_begin) {
+        return Ok(found);
     }
     let Some(_turn) = env.preparations.turn(caller.client(), caller.user()).await else {
-        return Ok(export);
+        return Ok(found);
     };
-    let step = match export.rest.as_ref().map(|rest| rest.positions(key)) {
-        // Boxed because it reads much, concurrently.
-        None => Box::pin(Step::first(env, db, caller.user())).await?,
-        Some(Some((after, end))) => {
-            let at = export.taken_at.unwrap_or(export.requested_at);
-            let mut archive = Archive::new(at, export.parts.len() + 1);
-            archive.begin_in(content::AUDIT)?;
-            let own = TenantScope::own(caller.user());
-            let last = content::log(&env.db, own, &mut archive, after, end).await?;
-            Step {
-                taken_at: at,
-                rest: last.map(|last| Rest::new(key, last, end)),
-                parts: archive.finish()?,
-                snapshot: None,
-            }
-        }
-        // An import has renewed the key meanwhile.
-        Some(None) => return Ok(export),
-    };
-    step.write(env, caller.user(), export).await
+    let own = TenantScope::own(caller.user());
+    // A step writes, and much.
+    env.limit_writes(own.tenant(), step(env, caller, own)).await
 }
 
-/// What one request prepares.
-struct Step {
-    taken_at: Timestamp,
-    rest: Option<Rest>,
-    parts: Vec<Vec<u8>>,
-    /// The state of the store after the reads, if it saves a trip.
-    snapshot: Option<Snapshot>,
-}
-
-impl Step {
-    /// Reads everything at one instant, except the rest of the audit log, and then a part of the rest.
-    async fn first(env: &Env, db: &Db, user: UserId) -> Result<Self> {
-        let taken_at = env.clock.now();
-        let reading = db.run_with_snapshot(|txn| async move { content::start(env, &txn, user, taken_at).await });
-        let (start, snapshot) = Box::pin(reading).await?;
-        let Start { mut archive, key, rest } = start;
-        let rest = match rest {
-            Some((after, end)) => {
-                let last = content::log(&env.db, TenantScope::own(user), &mut archive, after, end).await?;
-                last.map(|last| Rest::new(&key, last, end))
-            }
-            None => None,
+/// Prepares the next part.
+async fn step(env: &Env, caller: &Caller, own: TenantScope) -> Result<Option<Export>> {
+    let (user, beginning) = (caller.user(), &Beginning::now(env));
+    let begin = env.in_tenant_with_snapshot(caller, Permission::ManageAccount, |txn: Txn, _| async move {
+        let (stored, key, counters) = try_join!(
+            store::find(&txn, user),
+            tenants::store::cursor_key(&txn, own),
+            Counters::peek(&txn, own, beginning.at, env.limits.quotas.as_ref())
+        )?;
+        let Some(mut export) = stored.filter(|export| export.is_usable(&key, beginning.at)) else {
+            return Ok(None);
         };
-        Ok(Self {
-            taken_at,
-            rest,
-            parts: archive.finish()?,
-            snapshot: Some(snapshot),
-        })
-    }
-
-    /// Writes the parts, the last one together with the `export`. If another request has continued the export
-    /// meanwhile, the result is that export, and the parts expire unused.
-    async fn write(self, env: &Env, user: UserId, export: Export) -> Result<Export> {
-        let parts: Vec<_> = self
-            .parts
-            .iter()
-            .map(|bytes| Part {
-                id: env.ids.next(),
-                bytes: bytes.len(),
-            })
-            .collect();
-        let all = export.parts.len() + parts.len();
-        if all > MAX_PARTS {
-            return Err(Error::ExportTooLarge {
-                what: "exportParts",
-                used: all,
-                limit: MAX_PARTS,
-            });
+        steps::require_room(env, &export, &counters)?;
+        let has_begun = beginning.begin(&txn, user, &mut export)?;
+        if has_begun {
+            store::put(&txn, user, &export, Some(export.expires_at))?;
         }
-        let expires_at = export.expires_at;
-        let mut files = parts.iter().zip(&self.parts).peekable();
-        let mut last = None;
-        while let Some((part, bytes)) = files.next() {
-            if files.peek().is_none() {
-                last = Some((part, bytes));
-            } else {
-                env.db
-                    .run(|txn| async move {
-                        // Not after the account was removed.
-                        let stored = store::find(&txn, user).await?;
-                        stored
-                            .filter(|stored| stored.expires_at == expires_at)
-                            .ok_or(Error::Revoked)?;
-                        store::put_part(&txn, user, expires_at, part, bytes)
-                    })
-                    .await?;
-            }
-        }
-        let (export, parts, step) = (&export, &parts, &self);
-        let finish = |txn: Txn| async move {
-            let Some(stored) = store::find(&txn, user).await? else {
-                // The account was removed.
-                return Err(Error::Revoked);
-            };
-            let is_same = (stored.expires_at, stored.taken_at, &stored.rest)
-                == (export.expires_at, export.taken_at, &export.rest);
-            if !is_same {
-                return Ok(stored);
-            }
-            // With the stored link, which may be a newer one.
-            let mut next = Export {
-                taken_at: Some(step.taken_at),
-                rest: step.rest.clone(),
-                ..stored
-            };
-            next.parts.extend(parts.iter().cloned());
-            if let Some((part, bytes)) = last {
-                store::put_part(&txn, user, expires_at, part, bytes)?;
-            }
-            store::put(&txn, user, &next, Some(expires_at))?;
-            Ok(next)
-        };
-        match &self.snapshot {
-            Some(snapshot) => env.db.reading_from(snapshot.clone()).run(finish).await,
-            None => env.db.run(finish).await,
-        }
+        Ok(Some((export, key, has_begun)))
+    });
+    match begin.await? {
+        (None, _) => Ok(None),
+        (Some((export, _, false)), _) => Ok(Some(export)),
+        (Some((export, key, true)), snapshot) => Box::pin(beginning.prepare(env, caller, export, &key, snapshot)).await,
     }
 }
 
-/// A part of an export, to be read chunk by chunk, so that a slow client neither needs memory nor holds a transaction.
+/// The zip file of a part. It holds its place among the downloads, so the response keeps it until it is sent.
 pub struct Download {
-    db: Db,
-    user: UserId,
-    expires_at: Timestamp,
-    part: Part,
-    first: Option<Vec<u8>>,
-    next: u32,
+    bytes: Vec<u8>,
+    _place: Sending,
     /// The instant whose data the export contains.
     pub taken_at: Timestamp,
 }
 
-impl Download {
-    /// The length of the zip file.
-    pub fn bytes(&self) -> usize {
-        self.part.bytes
-    }
-
-    /// The next chunk; `None` at the end. Fails with [`Error::NotFound`] if the export has been removed meanwhile.
-    pub async fn chunk(&mut self) -> Result<Option<Vec<u8>>> {
-        let number = self.next;
-        if number as usize * CHUNK_BYTES >= self.part.bytes {
-            return Ok(None);
-        }
-        let chunk = if let Some(first) = self.first.take() {
-            first
-        } else {
-            let (user, expires_at, part) = (self.user, self.expires_at, &self.part);
-            let found = self
-                .db
-                .run(|txn| async move { store::chunk(&txn, user, expires_at, part, number).await });
-            found.await?.ok_or(Error::NotFound)?
-        };
-        self.next += 1;
-        Ok(Some(chunk))
+impl AsRef<[u8]> for Download {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
 /// The part with this number, from 1, of the export to which the link leads.
 ///
 /// Fails with [`Error::NotFound`] if the link is unknown, has expired, was replaced, or ended with its login, and if
-/// the part does not exist yet.
-pub async fn download(env: &Env, link: &PresentedLink, number: usize) -> Result<Download> {
+/// the part does not exist yet; with [`Error::TooManyAttempts`] if too much is being sent.
+pub async fn download(env: &Env, client: &Client, link: &PresentedLink, number: usize) -> Result<Download> {
+    let place = env.preparations.send(client, link.user)?;
     let now = env.clock.now();
-    env.db
-        .run(|txn| async move {
-            let (export, login) = try_join!(
-                store::find(&txn, link.user),
-                logins::store::expiry(&txn, link.user, link.login)
-            )?;
-            let export = export.filter(|export| export.link == link.digest && now < export.expires_at);
-            let login = login.filter(|login| login.is_alive(now));
-            let (Some(export), Some(_)) = (export, login) else {
-                return Err(Error::NotFound);
-            };
-            let part = number.checked_sub(1).and_then(|index| export.parts.get(index));
-            let (Some(part), Some(taken_at)) = (part, export.taken_at) else {
-                return Err(Error::NotFound);
-            };
-            let first = store::chunk(&txn, link.user, export.expires_at, part, 0).await?;
-            Ok(Download {
-                db: env.db.clone(),
-                user: link.user,
-                expires_at: export.expires_at,
-                part: part.clone(),
-                first: Some(first.ok_or(Error::NotFound)?),
-                next: 0,
-                taken_at,
-            })
-        })
-        .await
+    let read = env.db.run(|txn| async move {
+        let (export, login) = try_join!(
+            store::find(&txn, link.user),
+            logins::store::expiry(&txn, link.user, link.login)
+        )?;
+        let export = export.filter(|export| export.link == link.digest && now < export.expires_at);
+        let login = login.filter(|login| login.is_alive(now));
+        let (Some(export), Some(_)) = (export, login) else {
+            return Err(Error::NotFound);
+        };
+        let part = number.checked_sub(1).and_then(|index| export.parts.get(index));
+        let (Some(part), Some(taken_at)) = (part, export.taken_at) else {
+            return Err(Error::NotFound);
+        };
+        // In the same transaction, so that the file is whole, and that of the link.
+        let bytes = store::find_part(&txn, link.user, export.expires_at, number, part).await?;
+        Ok((bytes, taken_at))
+    });
+    let (bytes, taken_at) = read.await?;
+    Ok(Download {
+        bytes,
+        _place: place,
+        taken_at,
+    })
 }

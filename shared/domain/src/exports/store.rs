@@ -1,8 +1,9 @@
 //! Storage of exports on a given transaction.
 
+use futures_util::future::try_join_all;
 use kv::{Range, Txn};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::expiry::{self, ExpiryChange};
 use crate::exports::{CHUNK_BYTES, Export, Part, keys};
 use crate::id::UserId;
@@ -22,32 +23,45 @@ pub(super) fn put(txn: &Txn, user: UserId, export: &Export, from: Option<Timesta
     expiry::update(txn, &key, ExpiryChange { from, to })
 }
 
-/// Writes the zip file of a part.
-pub(super) fn put_part(txn: &Txn, user: UserId, to: Timestamp, part: &Part, bytes: &[u8]) -> Result<()> {
-    for (number, chunk) in (0..).zip(bytes.chunks(CHUNK_BYTES)) {
-        let key = keys::chunk(user, to, part.id.uuid(), number);
+/// Writes the zip file of the part with this number.
+pub(super) fn put_part(txn: &Txn, user: UserId, to: Timestamp, part: usize, bytes: &[u8]) -> Result<()> {
+    for (number, chunk) in bytes.chunks(CHUNK_BYTES).enumerate() {
+        let key = keys::chunk(user, to, part, number);
         txn.set(&key, chunk)?;
         expiry::update(txn, &key, ExpiryChange { from: None, to })?;
     }
     Ok(())
 }
 
-/// A chunk of a part; `None` if it was removed.
-pub(super) async fn chunk(
+/// The zip file of the part with this number.
+pub(super) async fn find_part(
     txn: &Txn,
     user: UserId,
     expires_at: Timestamp,
+    number: usize,
     part: &Part,
-    number: u32,
-) -> Result<Option<Vec<u8>>> {
-    Ok(txn.get(&keys::chunk(user, expires_at, part.id.uuid(), number)).await?)
+) -> Result<Vec<u8>> {
+    let keys = chunks_of(user, expires_at, number, part);
+    let chunks = try_join_all(keys.map(|key| async move { txn.get(&key).await })).await?;
+    let mut bytes = Vec::with_capacity(part.bytes);
+    for chunk in chunks {
+        // The sweep removes the chunks of an expired export one by one.
+        bytes.extend(chunk.ok_or(Error::NotFound)?);
+    }
+    Ok(bytes)
 }
 
-/// Removes the parts of an export: at most some thousand chunks.
-pub(super) fn remove_parts(txn: &Txn, user: UserId, export: &Export) -> Result<()> {
-    for part in &export.parts {
-        for number in (0..).take(part.bytes.div_ceil(CHUNK_BYTES)) {
-            let key = keys::chunk(user, export.expires_at, part.id.uuid(), number);
+/// The keys of a part's chunks.
+fn chunks_of(user: UserId, expires_at: Timestamp, number: usize, part: &Part) -> impl Iterator<Item = kv::Key> {
+    let count = part.bytes.div_ceil(CHUNK_BYTES);
+    (0..count).map(move |chunk| keys::chunk(user, expires_at, number, chunk))
+}
+
+/// Removes what the export's step has written, and the step.
+pub(super) fn remove_step(txn: &Txn, user: UserId, export: &mut Export) -> Result<()> {
+    let written = export.step.take().map(|step| step.parts).unwrap_or_default();
+    for (number, part) in (export.parts.len() + 1..).zip(&written) {
+        for key in chunks_of(user, export.expires_at, number, part) {
             txn.clear(&key)?;
             expiry::remove(txn, &key, export.expires_at)?;
         }
@@ -55,14 +69,23 @@ pub(super) fn remove_parts(txn: &Txn, user: UserId, export: &Export) -> Result<(
     Ok(())
 }
 
-/// Removes the user's export, and what a request that failed has left behind. The entries of the latter in the expiry
-/// index stay, which is harmless because no chunk is stored under the same key again.
-pub async fn remove_all(txn: &Txn, user: UserId) -> Result<()> {
-    if let Some(export) = find(txn, user).await? {
-        remove_parts(txn, user, &export)?;
-        let key = keys::export(user);
-        txn.clear(&key)?;
-        expiry::remove(txn, &key, export.expires_at)?;
+/// Removes an export. It has at most 20,000 chunks, and their entries in the expiry index fit into one transaction.
+pub(super) fn remove(txn: &Txn, user: UserId, export: &Export) -> Result<()> {
+    for (number, part) in (1..).map_while(|number| Some((number, export.part(number)?))) {
+        for key in chunks_of(user, export.expires_at, number, part) {
+            expiry::remove(txn, &key, export.expires_at)?;
+        }
     }
-    Ok(txn.clear_range(&Range::below(&keys::parts(user)))?)
+    txn.clear_range(&Range::below(&keys::parts(user)))?;
+    let key = keys::export(user);
+    txn.clear(&key)?;
+    expiry::remove(txn, &key, export.expires_at)
+}
+
+/// Removes the user's export, if there is one.
+pub async fn remove_all(txn: &Txn, user: UserId) -> Result<()> {
+    match find(txn, user).await? {
+        Some(export) => remove(txn, user, &export),
+        None => Ok(()),
+    }
 }

@@ -111,7 +111,8 @@ impl Counters {
         })
     }
 
-    fn used(&self, quota: Quota) -> i64 {
+    /// How much of a quota is used; at least zero.
+    pub(crate) fn used(&self, quota: Quota) -> i64 {
         self.used[quota as usize]
     }
 

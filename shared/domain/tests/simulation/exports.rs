@@ -1,5 +1,6 @@
-//! Exports: a user works and exports the account, on a store with injected faults. Every file that a client downloads
-//! is of one instant.
+//! Exports: a user works and exports the account, in small steps and parts, on a store with injected faults. Clients
+//! disconnect, steps take too long, and exports are replaced. Every file that a client downloads is of one instant, and
+//! no chunk is stored that the export does not list.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read as _};
@@ -7,7 +8,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::exports::{self, Export, LinkText, PresentedLink, ops};
+use domain::audit::{EventLine, Position};
+use domain::exports::{self, Export, LinkText, Preparations, PresentedLink, Sizes, ops};
 use domain::password::Policy;
 use domain::sessions::{self, Change, Draft, WorkspacePath};
 use domain::text::Name;
@@ -16,7 +18,7 @@ use fastrand::Rng;
 use serde_json::Value;
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use zip::ZipArchive;
 
 use crate::access_tokens::register;
@@ -25,10 +27,28 @@ use crate::scenario::{Scenario, Stored, settle};
 use crate::store_folder;
 
 /// The number of runs.
-const SEEDS: u64 = 100;
+const SEEDS: u64 = 150;
 
 /// The lines of each file of a downloaded export.
 type Files = BTreeMap<String, Vec<Value>>;
+
+/// An export that a client has downloaded.
+struct Download {
+    parts: usize,
+    /// Otherwise it has as many parts as it can have, and lacks the newest events.
+    is_complete: bool,
+    files: Files,
+}
+
+impl Download {
+    /// The lines of all files in a folder, in their order.
+    fn lines(&self, folder: &str) -> impl Iterator<Item = &Value> {
+        let files = self.files.iter();
+        files
+            .filter(move |(name, _)| name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
+            .flat_map(|(_, lines)| lines)
+    }
+}
 
 #[derive(Clone)]
 struct ExportClient {
@@ -37,16 +57,21 @@ struct ExportClient {
     user: UserId,
     login: LoginId,
     sessions: Arc<Mutex<Vec<SessionId>>>,
-    downloaded: Arc<Mutex<Vec<Files>>>,
+    downloaded: Arc<Mutex<Vec<Download>>>,
 }
 
 impl ExportClient {
     async fn run(mut self) {
-        for _ in 0..self.rng.usize(10..25) {
+        for _ in 0..self.rng.usize(15..30) {
             sleep(Duration::from_millis(self.rng.u64(..100))).await;
-            let result = match self.rng.u32(..10) {
-                0..6 => self.work().await,
-                6..9 => self.export().await,
+            let result = match self.rng.u32(..30) {
+                0..20 => self.work().await,
+                20..26 => self.export().await,
+                26..29 => {
+                    // The client disconnects.
+                    let patience = Duration::from_millis(self.rng.u64(..2000));
+                    timeout(patience, self.export()).await.unwrap_or(Ok(()))
+                }
                 _ => self.remove().await,
             };
             match result {
@@ -98,35 +123,36 @@ impl ExportClient {
     }
 
     async fn export(&mut self) -> domain::Result<()> {
-        let (mut export, link) = ops::request(&self.env, &self.caller()).await?;
-        while !export.is_complete() {
-            let Some(next) = ops::get(&self.env, &self.caller()).await? else {
+        let (mut export, _) = ops::request(&self.env, &self.caller()).await?;
+        while !export.has_ended() {
+            sleep(Duration::from_millis(self.rng.u64(..200))).await;
+            let Some(next) = ops::continued(&self.env, &self.caller()).await? else {
                 return Ok(());
             };
             export = next;
         }
+        // Another client may have a newer link by now.
+        let (export, link) = ops::request(&self.env, &self.caller()).await?;
+        if !export.has_ended() {
+            return Ok(());
+        }
         let files = self.download(&export, &link).await?;
-        self.downloaded
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(files);
+        let mut downloaded = self.downloaded.lock().unwrap_or_else(PoisonError::into_inner);
+        downloaded.extend(files);
         Ok(())
     }
 
-    async fn download(&self, export: &Export, link: &LinkText) -> domain::Result<Files> {
+    /// `None` if the link leads to another export by now.
+    async fn download(&self, export: &Export, link: &LinkText) -> domain::Result<Option<Download>> {
         let link = PresentedLink::parse(link.reveal()).expect("a new link is well-formed");
         let mut files = Files::new();
         for (number, part) in (1..).zip(&export.parts) {
-            let mut download = ops::download(&self.env, &link, number).await?;
-            let mut bytes = Vec::new();
-            while let Some(chunk) = download.chunk().await? {
-                bytes.extend(chunk);
+            let download = ops::download(&self.env, &Client::default(), &link, number).await?;
+            if Some(download.taken_at) != export.taken_at {
+                return Ok(None);
             }
-            // The link may lead to a newer export by now, whose parts have other lengths.
-            if bytes.len() == part.bytes {
-                assert_eq!(bytes.len(), download.bytes());
-            }
-            let mut archive = ZipArchive::new(Cursor::new(bytes)).expect("it is a zip file");
+            assert_eq!(download.as_ref().len(), part.bytes);
+            let mut archive = ZipArchive::new(Cursor::new(download.as_ref())).expect("it is a zip file");
             for index in 0..archive.len() {
                 let mut file = archive.by_index(index).expect("the file is readable");
                 let mut text = String::new();
@@ -142,7 +168,11 @@ impl ExportClient {
                 );
             }
         }
-        Ok(files)
+        Ok(Some(Download {
+            parts: export.parts.len(),
+            is_complete: export.is_complete(),
+            files,
+        }))
     }
 
     /// Removes the export, as removing the account does.
@@ -161,7 +191,7 @@ fn name(text: &str) -> Name {
 }
 
 /// Runs one seed. Returns the user, the exports, and the store afterwards.
-fn run(folder: &Path, seed: u64) -> (UserId, Vec<Files>, Stored) {
+fn run(folder: &Path, seed: u64) -> (UserId, Vec<Download>, Stored) {
     let mut scenario = Scenario::from_seed(folder, seed);
     fastrand::seed(seed);
     let runtime = Builder::new_current_thread()
@@ -183,7 +213,22 @@ fn run(folder: &Path, seed: u64) -> (UserId, Vec<Files>, Stored) {
             requires_verified_email: false,
             deletion_delay: Duration::from_secs(14 * 86_400),
         };
-        let processes = [(); 2].map(|()| scenario.process(&db, start, &limits));
+        let sizes = Sizes {
+            page: rng.usize(1..6),
+            events_of_a_step: rng.usize(6..20),
+            // Every line begins a part, or none does.
+            part_bytes: if rng.bool() { 1 } else { 600_000 },
+            parts: if rng.u32(..3) == 0 { rng.usize(3..12) } else { 1000 },
+            same_export: Duration::from_millis(rng.u64(..20_000)),
+            // Sometimes shorter than a step takes.
+            step: Duration::from_millis(rng.u64(..5000)),
+            ..Sizes::default()
+        };
+        let processes = [(); 2].map(|()| {
+            let mut process = scenario.process(&db, start, &limits);
+            process.env.preparations = Preparations::with(sizes);
+            process
+        });
         let (user, login) = register(&processes[0].serve()).await;
         let (sessions, downloaded) = (Arc::default(), Arc::default());
         let mut running = JoinSet::new();
@@ -208,25 +253,27 @@ fn run(folder: &Path, seed: u64) -> (UserId, Vec<Files>, Stored) {
 }
 
 /// Every contradiction between an export and the log of all events.
-fn check(files: &Files, log: &[Value]) -> Vec<String> {
+fn check(export: &Download, log: &[Value]) -> Vec<String> {
     let mut problems = Vec::new();
-    let events = &files["audit/0001.jsonl"];
-    let actions: Vec<_> = events.iter().map(|event| event["action"].clone()).collect();
-    if !log.starts_with(&actions) {
-        problems.push(format!("{actions:?} is not the start of the log"));
+    let events: Vec<_> = export.lines("audit").cloned().map(without_id).collect();
+    if !log.starts_with(&events) {
+        problems.push(format!("{events:?} is not the start of the log"));
+    }
+    if !export.is_complete {
+        return problems;
     }
     let mut expected: BTreeMap<&str, u64> = BTreeMap::new();
-    for action in &actions {
-        let session = action["session"].as_str().unwrap_or_default();
-        match action["type"].as_str() {
+    for event in &events {
+        let session = event["sessionId"].as_str().unwrap_or_default();
+        match event["type"].as_str() {
             Some("session.created") => drop(expected.insert(session, 1)),
             Some("session.changed") => *expected.entry(session).or_default() += 1,
             Some("session.deleted") => drop(expected.remove(session)),
             _ => {}
         }
     }
-    let sessions = files["sessions/0001.jsonl"].iter();
-    let exported: BTreeMap<_, _> = sessions
+    let exported: BTreeMap<_, _> = export
+        .lines("sessions")
         .map(|session| {
             let id = session["id"].as_str().unwrap_or_default();
             (id, session["version"].as_u64().unwrap_or_default())
@@ -237,17 +284,23 @@ fn check(files: &Files, log: &[Value]) -> Vec<String> {
             "the events leave {expected:?}, and the export has {exported:?}"
         ));
     }
-    let used = &files["usage.jsonl"][0]["used"];
+    let used = &export.files["usage.jsonl"][0]["used"];
     if *used != exported.len() {
         problems.push(format!("{used} sessions are counted of {}", exported.len()));
     }
     problems
 }
 
+/// An event without its id, which is its position.
+fn without_id(mut event: Value) -> Value {
+    event.as_object_mut().and_then(|event| event.remove("id"));
+    event
+}
+
 #[test]
 fn an_export_is_of_one_instant_under_every_store_fault() {
     let folder = store_folder();
-    let mut count = 0;
+    let (mut complete, mut cut, mut parts) = (0, 0, 0);
     for seed in 0..SEEDS {
         let (user, exports, stored) = run(folder.path(), seed);
         let mut problems: Vec<String> = stored
@@ -255,17 +308,24 @@ fn an_export_is_of_one_instant_under_every_store_fault() {
             .iter()
             .map(|finding| format!("{}: {}", finding.key, finding.problem))
             .collect();
-        let logs = Records::read(&stored).audit_logs;
+        let tenant = TenantId::own(user);
+        let mut logs = Records::read(&stored).audit_logs;
         // A registration whose outcome was unknown may have made another account.
-        let log = logs.get(&TenantId::own(user).uuid()).expect("the user has a log");
+        let log = logs.remove(&tenant.uuid()).expect("the user has a log").into_iter();
+        let position = Position::from_slice(&[0; 12]).expect("a position has 12 bytes");
         let log: Vec<_> = log
-            .iter()
-            .map(|event| serde_json::to_value(&event.action).expect("an action is JSON"))
+            .map(|event| {
+                let line = EventLine::of(tenant, position, event);
+                without_id(serde_json::to_value(line).expect("an event is JSON"))
+            })
             .collect();
-        problems.extend(exports.iter().flat_map(|files| check(files, &log)));
+        problems.extend(exports.iter().flat_map(|export| check(export, &log)));
         assert!(problems.is_empty(), "seed {seed}:\n{}", problems.join("\n"));
-        count += exports.len();
+        let whole = exports.iter().filter(|export| export.is_complete).count();
+        complete += whole;
+        cut += exports.len() - whole;
+        parts += exports.iter().map(|export| export.parts).sum::<usize>();
     }
-    println!("{count} exports");
-    assert!(count > 300, "{count}");
+    println!("{complete} complete exports, {cut} failed ones, {parts} parts");
+    assert!(complete > 200 && cut > 10 && parts > 500, "{complete} {cut} {parts}");
 }

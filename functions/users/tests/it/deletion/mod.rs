@@ -23,8 +23,11 @@ use domain::{Error, Role, SystemRng, TenantId, TokenId, UserId, audit, record};
 use kv::{Entry, Key};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use testkit::{Actor, Code, Target as _, TestApp, TestRequest, TestResponse, picture, waiting_emails};
+use testkit::{Actor, Code, Target as _, TestApp, TestRequest, TestResponse, TestStore, picture, waiting_emails};
+use tokio::time::timeout;
 
+use crate::exports::large::small;
+use crate::exports::steps::{during, large_account, recorded};
 use crate::{create, start};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -770,4 +773,19 @@ async fn an_export_goes_with_its_account() {
     let path = export["downloadUrl"].as_str().unwrap();
     app.get(path).send().await.assert_problem(404, Code::NotFound);
     assert_only_the_record_for_operators(traces(&app, &marks(ALICE, user, &[])).await, user);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_parts_of_a_step_that_has_not_ended_go_with_the_account() {
+    let store = TestStore::lmdb();
+    let (app, alice) = large_account(&store, small()).await;
+    let mut trips = 8..30;
+    while !matches!(recorded(&app, &alice).await, Some((_, Some(2)))) {
+        app.clock.advance(small().step);
+        let call = app.post("/v5/users/me/exports").by(&alice).send();
+        let _ = timeout(during(trips.next().unwrap()), call).await;
+    }
+    let user = alice.signed_in.user.id;
+    delete_now(&app, user).await;
+    assert_only_the_record_for_operators(traces(&app, &marks_of(&alice)).await, user);
 }

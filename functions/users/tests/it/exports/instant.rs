@@ -13,9 +13,8 @@ use crate::{create, start};
 fn replayed(files: &Files) -> BTreeMap<String, u64> {
     let mut sessions: BTreeMap<String, u64> = BTreeMap::new();
     for event in lines(files, "audit") {
-        let action = &event["action"];
-        let session = action["session"].as_str().unwrap_or_default().to_owned();
-        match action["type"].as_str().unwrap() {
+        let session = event["sessionId"].as_str().unwrap_or_default().to_owned();
+        match event["type"].as_str().unwrap() {
             "session.created" => assert_eq!(sessions.insert(session, 1), None),
             "session.changed" => *sessions.get_mut(&session).unwrap() += 1,
             "session.deleted" => assert!(sessions.remove(&session).is_some()),
@@ -42,7 +41,7 @@ fn assert_one_instant(files: &Files) {
     assert_eq!(usage[3]["used"], lines(files, "audit").len());
     let count = |kind| {
         let events = lines(files, "audit");
-        events.iter().filter(|event| event["action"]["type"] == kind).count()
+        events.iter().filter(|event| event["type"] == kind).count()
     };
     let tokens = count("access_token.created") - count("access_token.revoked");
     assert_eq!(lines(files, "access-tokens.jsonl").len(), tokens);

@@ -1,20 +1,47 @@
-//! Exports of much data, in steps and parts, and slow clients.
+//! Exports of much data, in steps and parts, and their limits.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use axum::http::Method;
 use domain::audit::{self, Action, Event};
-use domain::exports::{CHUNK_BYTES, MAX_PART_BYTES, PresentedLink, keys, ops};
+use domain::exports::{CHUNK_BYTES, MAX_PART_BYTES, Preparations, PresentedLink, Sizes, keys, ops};
 use domain::scope::caller::Caller;
 use domain::{Client, Error, TenantScope, sessions};
 use kv::{Range, Txn};
+use serde_json::Value;
 use testkit::{Actor, Code, Target as _, TestApp};
 
-use super::{EXPORTS, Files, download, lines, listed, requested, unzip, url};
-use crate::{create, start};
+use super::{EXPORTS, Files, download, lines, listed, request, requested, url};
+use crate::{create, router, start};
 
-/// The number of events that one step reads.
-const EVENTS_OF_A_STEP: usize = 20_000;
+/// Sizes with which few events make several steps, and parts of about 5 kB: the compressor holds that back.
+pub(crate) fn small() -> Sizes {
+    Sizes {
+        page: 200,
+        events_of_a_step: 400,
+        part_bytes: 1000,
+        ..Sizes::default()
+    }
+}
+
+/// The application with exports of these sizes.
+pub(super) fn with_sizes(sizes: Sizes) -> TestApp {
+    TestApp::with_env(router(), |env| env.preparations = Preparations::with(sizes))
+}
+
+/// Continues an export until it has ended.
+pub(super) async fn ended(app: &TestApp, actor: &Actor) -> Value {
+    loop {
+        let export = listed(app, actor).await.unwrap();
+        if export["state"] != "preparing" {
+            return export;
+        }
+    }
+}
+
+pub(super) async fn findings(app: &TestApp) -> Vec<domain::check::Finding> {
+    domain::check::check(&app.env, 10, |_| ()).await.unwrap().findings
+}
 
 /// Runs `write` with the scope of the actor's tenant, as only an operation of theirs can.
 async fn in_tenant(
@@ -32,7 +59,7 @@ async fn in_tenant(
     written.await.unwrap();
 }
 
-async fn add_events(app: &TestApp, actor: &Actor, count: usize) {
+pub(crate) async fn add_events(app: &TestApp, actor: &Actor, count: usize) {
     for start in (0..count).step_by(5000) {
         in_tenant(app, actor, |txn, scope| {
             (start..count.min(start + 5000)).try_for_each(|number| {
@@ -55,30 +82,40 @@ async fn add_events(app: &TestApp, actor: &Actor, count: usize) {
     }
 }
 
-/// The chunks in the store: their number, and the longest one.
-async fn chunks(app: &TestApp, actor: &Actor) -> (usize, usize) {
+/// The lengths of the chunks in the store.
+pub(super) async fn chunks(app: &TestApp, actor: &Actor) -> Vec<usize> {
     let below = Range::below(&keys::parts(actor.signed_in.user.id));
     let mut entries = app.all_entries().await;
     entries.retain(|entry| below.contains(&entry.key));
-    let longest = entries.iter().map(|entry| entry.value.len()).max();
-    (entries.len(), longest.unwrap_or(0))
+    entries.iter().map(|entry| entry.value.len()).collect()
+}
+
+fn uuid(number: u128) -> uuid::Uuid {
+    uuid::Uuid::from_u128((7 << 76) | (2 << 62) | number)
+}
+
+/// Stores sessions without counting them, as a version of the program did that had no counters.
+async fn add_uncounted_sessions(app: &TestApp, actor: &Actor, count: u128) {
+    let draft = |number: u128| {
+        let draft = sessions::Draft {
+            name: domain::text::Name::parse("a session").unwrap(),
+            workspace_path: sessions::WorkspacePath::parse("/workspace").unwrap(),
+        };
+        let id = domain::id::Id::from_uuid(uuid(number));
+        sessions::Session::open(id, &actor.caller(), draft, app.env.clock.now())
+    };
+    in_tenant(app, actor, |txn, scope| {
+        (0..count).try_for_each(|number| sessions::store::insert(txn, scope, &draft(number)).map(drop))
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_large_account_is_exported_in_steps_and_parts_as_of_the_first_step() {
-    let app = start();
+    let app = with_sizes(small());
     let alice = app.register("alice@example.com").await;
-    add_events(&app, &alice, 2 * EVENTS_OF_A_STEP).await;
-    let draft = |number: u128| sessions::Session {
-        id: domain::id::Id::from_uuid(uuid(number)),
-        ..template(&app, &alice)
-    };
-    for start in (0..3000).step_by(1000) {
-        in_tenant(&app, &alice, |txn, scope| {
-            (start..start + 1000).try_for_each(|number| sessions::store::insert(txn, scope, &draft(number)).map(drop))
-        })
-        .await;
-    }
+    add_events(&app, &alice, 1000).await;
+    add_uncounted_sessions(&app, &alice, 300).await;
     let first = requested(&app, &alice).await;
     assert_eq!(first["state"], "preparing");
     // What happens after the first step is not in the export.
@@ -92,119 +129,168 @@ async fn a_large_account_is_exported_in_steps_and_parts_as_of_the_first_step() {
         }
         assert!(export["parts"].as_array().unwrap().len() > first["parts"].as_array().unwrap().len());
     };
-    let parts = ready["parts"].as_array().unwrap();
-    let within = |part: &serde_json::Value| part["bytes"].as_u64().unwrap() < MAX_PART_BYTES as u64;
-    assert!(parts.len() > 2 && parts.iter().all(within), "{ready}");
-    let (count, longest) = chunks(&app, &alice).await;
-    assert!(count > 2 && longest <= CHUNK_BYTES);
+    assert!(ready["parts"].as_array().unwrap().len() > 5, "{ready}");
     let files: Files = download(&app, url(&first), &ready).await;
-    assert_eq!(lines(&files, "sessions").len(), 3000);
+    assert_eq!(lines(&files, "sessions").len(), 300);
     let events = lines(&files, "audit");
     let ids: BTreeSet<_> = events.iter().map(|event| event["id"].as_str().unwrap()).collect();
     // Also the registration and the request.
-    assert_eq!(
-        (ids.len(), events.len()),
-        (2 * EVENTS_OF_A_STEP + 2, 2 * EVENTS_OF_A_STEP + 2)
-    );
+    assert_eq!((ids.len(), events.len()), (1002, 1002));
     assert!(
         events.is_sorted_by_key(|event| event["id"].as_str().unwrap().to_owned()),
         "the order of the log"
     );
-    assert_eq!(events.last().unwrap()["action"]["type"], "user.export_requested");
-    let checked = domain::check::check(&app.env, 10, |_| ()).await.unwrap();
+    assert_eq!(events.last().unwrap()["type"], "user.export_requested");
+    let findings = findings(&app).await;
     // The sessions were stored without being counted.
     assert!(
-        checked.findings.iter().all(|finding| finding.key.contains("usage")),
-        "{:?}",
-        checked.findings
+        findings.iter().all(|finding| finding.key.contains("usage")),
+        "{findings:?}"
     );
 }
 
-fn uuid(number: u128) -> uuid::Uuid {
-    uuid::Uuid::from_u128((7 << 76) | (2 << 62) | number)
-}
-
-fn template(app: &TestApp, actor: &Actor) -> sessions::Session {
-    let draft = sessions::Draft {
-        name: domain::text::Name::parse("a session").unwrap(),
-        workspace_path: sessions::WorkspacePath::parse("/workspace").unwrap(),
-    };
-    sessions::Session::open(app.env.ids.next(), &actor.caller(), draft, app.env.clock.now())
-}
-
 #[tokio::test]
-async fn concurrent_steps_leave_one_export() {
+async fn parts_and_their_chunks_stay_below_their_sizes_and_go_with_the_export() {
     let app = start();
     let alice = app.register("alice@example.com").await;
-    add_events(&app, &alice, EVENTS_OF_A_STEP + 1000).await;
-    let first = requested(&app, &alice).await;
-    let lists = (0..4).map(|_| listed(&app, &alice));
-    futures_util::future::join_all(lists).await;
-    let ready = listed(&app, &alice).await.unwrap();
-    let files = download(&app, url(&first), &ready).await;
-    assert_eq!(lines(&files, "audit").len(), EVENTS_OF_A_STEP + 1002);
-    let checked = domain::check::check(&app.env, 10, |_| ()).await.unwrap();
-    assert_eq!(checked.findings, []);
-}
-
-#[tokio::test]
-async fn a_tenant_with_more_sessions_than_an_export_can_have_is_told_so() {
-    let app = start();
-    let alice = app.register("alice@example.com").await;
-    let session = |number: u128| sessions::Session {
-        id: domain::id::Id::from_uuid(uuid(number)),
-        ..template(&app, &alice)
-    };
-    for start in (0..20_000).step_by(5000) {
-        in_tenant(&app, &alice, |txn, scope| {
-            (start..start + 5000).try_for_each(|number| sessions::store::insert(txn, scope, &session(number)).map(drop))
-        })
-        .await;
-    }
-    let response = app.post(EXPORTS).by(&alice).send().await;
-    assert_eq!(response.body["quota"]["name"], "exportedSessions");
-    response.assert_problem(507, Code::QuotaExceeded);
-    // A request repeats the attempt when there are fewer.
-    app.get(EXPORTS)
-        .by(&alice)
-        .send()
-        .await
-        .assert_problem(507, Code::QuotaExceeded);
-    let path = format!("/v5/sessions/{}", uuid(1));
-    app.delete(&path).by(&alice).send().await.ok();
-    assert_eq!(listed(&app, &alice).await.unwrap()["state"], "ready");
-}
-
-#[tokio::test]
-async fn a_slow_client_gets_chunks_as_it_reads_and_holds_no_snapshot() {
-    let app = start();
-    let alice = app.register("alice@example.com").await;
-    add_events(&app, &alice, 8000).await;
+    add_events(&app, &alice, 15_000).await;
     let export = requested(&app, &alice).await;
-    let token = url(&export).rsplit('/').next().unwrap().to_owned();
-    let link = PresentedLink::parse(&token).unwrap();
-    let mut reading = ops::download(&app.env, &link, 1).await.unwrap();
-    assert!(reading.bytes() > 2 * CHUNK_BYTES, "{export}");
-    // Clients that disconnect leave nothing behind, however many.
-    for _ in 0..2000 {
-        drop(ops::download(&app.env, &link, 1).await.unwrap());
-    }
-    let first = reading.chunk().await.unwrap().unwrap();
-    let mut all = ops::download(&app.env, &link, 1).await.unwrap();
-    let mut bytes = Vec::new();
-    while let Some(chunk) = all.chunk().await.unwrap() {
-        bytes.extend(chunk);
-    }
-    assert!(bytes.starts_with(&first) && bytes.len() == all.bytes());
-    assert!(unzip(&bytes).contains_key("manifest.json"));
-    // The export ends while the client reads: the response ends too early, instead of other bytes.
+    let lengths = chunks(&app, &alice).await;
+    let parts: Vec<_> = export["parts"].as_array().unwrap().iter().collect();
+    let bytes: Vec<_> = parts.iter().map(|part| part["bytes"].as_u64().unwrap()).collect();
+    assert!(
+        bytes.len() > 1 && bytes.iter().all(|bytes| *bytes < MAX_PART_BYTES as u64),
+        "{bytes:?}"
+    );
+    assert!(lengths.len() > bytes.len() && lengths.iter().all(|length| *length <= CHUNK_BYTES));
+    assert_eq!(lengths.iter().sum::<usize>() as u64, bytes.iter().sum::<u64>());
+    download(&app, url(&export), &export).await;
+    assert_eq!(findings(&app).await, []);
+    app.clock.advance(Duration::from_secs(31 * 60));
+    let body = serde_json::json!({ "password": "password123" });
+    let proof = app.post("/v5/auth/reauthenticate").by(&alice).json(&body);
+    proof.send().await.ok();
+    let next = requested(&app, &alice).await;
+    assert_ne!(next["requestedAt"], export["requestedAt"]);
+    assert_eq!(findings(&app).await, []);
     let user = alice.signed_in.user.id;
     let removal = app
         .env
         .db
         .run(|txn| async move { domain::exports::store::remove_all(&txn, user).await });
     removal.await.unwrap();
-    assert!(matches!(reading.chunk().await, Err(Error::NotFound)));
-    let response = app.request(Method::HEAD, url(&export)).send().await;
-    assert_eq!(response.status, 404);
+    assert!(chunks(&app, &alice).await.is_empty());
+    assert_eq!(findings(&app).await, []);
+}
+
+#[tokio::test]
+async fn an_export_with_too_many_parts_fails_and_keeps_those_that_it_has() {
+    let sizes = Sizes {
+        page: 20,
+        parts: 4,
+        ..small()
+    };
+    let app = with_sizes(sizes);
+    let alice = app.register("alice@example.com").await;
+    add_events(&app, &alice, 1000).await;
+    let first = requested(&app, &alice).await;
+    let failed = ended(&app, &alice).await;
+    assert_eq!(failed["state"], "tooManyParts");
+    assert_eq!(failed["parts"].as_array().unwrap().len(), 4, "{failed}");
+    // No request repeats the work, and the parts contain the start of the log.
+    assert_eq!(listed(&app, &alice).await.unwrap(), failed);
+    assert_eq!(requested(&app, &alice).await["parts"], failed["parts"]);
+    let again = requested(&app, &alice).await;
+    let files = super::download_parts(&app, url(&again), &failed).await;
+    let events = lines(&files, "audit");
+    assert!((50..1000).contains(&events.len()), "{}", events.len());
+    assert_eq!(events[0]["type"], "user.registered");
+    assert_ne!(url(&first), url(&again));
+    assert_eq!(findings(&app).await, []);
+}
+
+#[tokio::test]
+async fn a_tenant_with_more_sessions_than_an_export_can_have_is_told_so() {
+    let sizes = Sizes {
+        sessions: 10,
+        ..small()
+    };
+    let app = with_sizes(sizes);
+    let alice = app.register("alice@example.com").await;
+    let mut last = Value::Null;
+    for number in 0..11 {
+        last = create(&app, &alice, &format!("{number}"), None).await.created();
+    }
+    let response = request(&app, &alice).await;
+    let quota = serde_json::json!({ "name": "exportedSessions", "used": 11, "limit": 10 });
+    assert_eq!(response.body["quota"], quota);
+    response.assert_problem(507, Code::QuotaExceeded);
+    // Nothing was read or stored, so no request repeats the attempt.
+    assert_eq!(listed(&app, &alice).await, None);
+    let path = format!("/v5/sessions/{}", last["id"].as_str().unwrap());
+    app.delete(&path).by(&alice).send().await.ok();
+    let export = requested(&app, &alice).await;
+    assert_eq!(
+        lines(&download(&app, url(&export), &export).await, "sessions").len(),
+        10
+    );
+}
+
+#[tokio::test]
+async fn sessions_that_were_never_counted_are_limited_too() {
+    let sizes = Sizes {
+        sessions: 20,
+        ..small()
+    };
+    for (count, status) in [(20, 202), (21, 507)] {
+        let app = with_sizes(sizes);
+        let alice = app.register("alice@example.com").await;
+        add_uncounted_sessions(&app, &alice, count).await;
+        assert_eq!(request(&app, &alice).await.status, status);
+        if status == 507 {
+            // The step keeps others out for a while, and then the next request fails like the first one.
+            assert_eq!(listed(&app, &alice).await.unwrap()["state"], "preparing");
+            app.clock.advance(sizes.step);
+            let response = app.get(EXPORTS).by(&alice).send().await;
+            assert_eq!(response.body["quota"]["used"], 21);
+            response.assert_problem(507, Code::QuotaExceeded);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_download_is_whole_and_keeps_its_place_until_it_was_sent() {
+    let app = start();
+    let alice = app.register("alice@example.com").await;
+    let export = requested(&app, &alice).await;
+    let token = url(&export).rsplit('/').next().unwrap();
+    let link = PresentedLink::parse(token).unwrap();
+    let caller = alice.caller();
+    let open = || ops::download(&app.env, caller.client(), &link, 1);
+    let mut held = Vec::new();
+    let refused = loop {
+        match open().await {
+            Ok(download) => held.push(download),
+            Err(error) => break error,
+        }
+        assert!(held.len() <= 64);
+    };
+    assert!(matches!(refused, Error::TooManyAttempts { .. }), "{refused}");
+    app.get(url(&export))
+        .send()
+        .await
+        .assert_problem(429, Code::TooManyAttempts);
+    drop(held);
+    let response = app.get(url(&export)).send().await;
+    assert_eq!(response.status, 200);
+    // A response that was sent has released its place.
+    for _ in 0..100 {
+        assert_eq!(app.get(url(&export)).send().await.status, 200);
+    }
+    // Without one of its chunks, nothing is sent.
+    let below = Range::below(&keys::parts(alice.signed_in.user.id));
+    let below = &below;
+    let removal = app.env.db.run(|txn| async move { txn.clear_range(below) });
+    removal.await.unwrap();
+    app.get(url(&export)).send().await.assert_problem(404, Code::NotFound);
 }

@@ -3,8 +3,9 @@
 
 mod content;
 mod instant;
-mod large;
+pub(crate) mod large;
 mod links;
+pub(crate) mod steps;
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read as _};
@@ -40,6 +41,11 @@ fn url(export: &Value) -> &str {
 /// Downloads all parts of a ready export.
 async fn download(app: &impl Target, url: &str, export: &Value) -> Files {
     assert_eq!(export["state"], "ready", "{export}");
+    download_parts(app, url, export).await
+}
+
+/// Downloads the parts of an export.
+async fn download_parts(app: &impl Target, url: &str, export: &Value) -> Files {
     let mut files = Files::new();
     for (number, part) in (1..).zip(export["parts"].as_array().unwrap()) {
         let response = app.get(&format!("{url}?part={number}")).send().await;
