@@ -28,8 +28,8 @@ impl ReauthenticateBody {
 }
 
 /// Verifies the caller's password again. For ten minutes, the current login may then perform operations that require
-/// it, such as ending logins. Attempts are throttled like those of a password change, and count together with them. Each
-/// right one counts as a login.
+/// it, such as ending logins. Attempts are throttled like those of a password change, and count together with them.
+/// Each right one counts as a login.
 #[utoipa::path(
     post,
     path = "/auth/reauthenticate",

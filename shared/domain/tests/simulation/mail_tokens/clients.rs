@@ -202,7 +202,7 @@ impl Person {
             shared.calls += 1;
             (shared.calls, shared.tick())
         };
-        let result = self.perform(number, &request, emails).await;
+        let result = Box::pin(self.perform(number, &request, emails)).await;
         let mut shared = self.shared();
         let replied = shared.tick();
         let outcome = match result {
