@@ -286,52 +286,52 @@ pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new
         );
         let (verified, new_hash, new_login, opened) = (&user, &password_hash, &login, &opened);
         let (email, device) = (&user.email, &refresh_token.device_token());
-        let changed = env
-            .in_tenant_then_reading_from(
-                snapshot,
-                caller,
-                Permission::ManageAccount,
-                |txn, _| async move {
-                    try_join!(
-                        store::find(&txn, caller.user()),
-                        mail_tokens::store::list(&txn, caller.user()),
-                        logins::store::list(&txn, caller.user()),
-                        attempt.counters(&txn, now),
-                        trusted_clients(env, &txn, email, client, now)
-                    )
-                },
-                |txn, scope, (stored, tokens, logins, counters, trusted)| {
-                    let is_verified = |stored: &User| {
-                        (&stored.password_hash, &stored.email) == (&verified.password_hash, &verified.email)
-                    };
-                    let Some(stored) = stored.filter(is_verified) else {
-                        return Ok(None);
-                    };
-                    attempt.succeed(txn, verified.id, counters, reservation, None, now)?;
-                    if let Some(trusted) = trusted {
-                        // An attacker who knew the old password may have logged in from some of the others.
-                        let trust = trust(env, email, Some(device));
-                        trusted.forget(&trust).add(txn, &trust)?;
-                    }
-                    let changed = User {
-                        password_hash: new_hash.clone(),
-                        updated_at: now.max(stored.updated_at),
-                        ..stored
-                    };
-                    store::put(txn, &changed)?;
-                    // A thief who knew the old password may have requested a recovery, or a change of the email.
-                    mail_tokens::store::remove_changes(txn, &tokens)?;
-                    let ended = logins::ops::end_all(txn, caller, logins)?;
-                    logins::store::add(txn, new_login)?;
-                    audit::store::add(txn, scope, &Event::by(caller, Action::PasswordChanged { ended }))?;
-                    audit::store::add(txn, scope, opened)?;
-                    if env.outbox.is_open() {
-                        mail::store::add(txn, mail)?;
-                    }
-                    Ok(Some(changed))
-                },
-            )
-            .await?;
+        let changing = env.in_tenant_then_reading_from(
+            snapshot,
+            caller,
+            Permission::ManageAccount,
+            |txn, _| async move {
+                try_join!(
+                    store::find(&txn, caller.user()),
+                    mail_tokens::store::list(&txn, caller.user()),
+                    logins::store::list(&txn, caller.user()),
+                    attempt.counters(&txn, now),
+                    trusted_clients(env, &txn, email, client, now)
+                )
+            },
+            |txn, scope, (stored, tokens, logins, counters, trusted)| {
+                let is_verified = |stored: &User| {
+                    (&stored.password_hash, &stored.email) == (&verified.password_hash, &verified.email)
+                };
+                let Some(stored) = stored.filter(is_verified) else {
+                    return Ok(None);
+                };
+                attempt.succeed(txn, verified.id, counters, reservation, None, now)?;
+                if let Some(trusted) = trusted {
+                    // An attacker who knew the old password may have logged in from some of the others.
+                    let trust = trust(env, email, Some(device));
+                    trusted.forget(&trust).add(txn, &trust)?;
+                }
+                let changed = User {
+                    password_hash: new_hash.clone(),
+                    updated_at: now.max(stored.updated_at),
+                    ..stored
+                };
+                store::put(txn, &changed)?;
+                // A thief who knew the old password may have requested a recovery, or a change of the email.
+                mail_tokens::store::remove_changes(txn, &tokens)?;
+                let ended = logins::ops::end_all(txn, caller, logins)?;
+                logins::store::add(txn, new_login)?;
+                audit::store::add(txn, scope, &Event::by(caller, Action::PasswordChanged { ended }))?;
+                audit::store::add(txn, scope, opened)?;
+                if env.outbox.is_open() {
+                    mail::store::add(txn, mail)?;
+                }
+                Ok(Some(changed))
+            },
+        );
+        // Boxed, because it is large.
+        let changed = Box::pin(changing).await?;
         if let Some(user) = changed {
             env.outbox.wake();
             return Ok(SignedIn {
