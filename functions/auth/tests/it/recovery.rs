@@ -183,6 +183,8 @@ async fn a_recovery_reads_and_writes_as_much_for_an_unknown_email_as_for_an_acco
     let (known, other) = (written(&app, known).await, written(&app, other).await);
     let sizes = |written: &(BTreeMap<String, usize>, usize)| {
         let mut sizes = written.0.clone();
+        // The marks of commits, which only FoundationDB has, are numbered.
+        sizes.retain(|kind, _| !kind.contains("_runs"));
         // Empty values: that of the account's new entry differs from none, and that for unknown emails is written
         // again.
         sizes.remove("expiry");
