@@ -32,14 +32,30 @@ pub(super) fn watched(alarm: &Value) -> (BTreeSet<String>, Option<String>) {
     (names.collect(), of)
 }
 
+/// Whether an operation of the function responds that a password is wrong.
+fn checks_a_password(router: &api::Router) -> bool {
+    let document: Value = serde_json::from_str(&gateway::document_text()).unwrap();
+    router.routes().iter().any(|route| {
+        let responses = &document["paths"][&route.path][route.method.to_lowercase()]["responses"];
+        let unauthorized = &responses["401"];
+        let component = unauthorized["$ref"].as_str().unwrap_or_default();
+        component.ends_with("/InvalidCredentials") || unauthorized.to_string().contains("INVALID_CREDENTIALS")
+    })
+}
+
 #[test]
 fn every_function_has_all_alarms() {
     let template = template();
-    let signing: BTreeSet<_> = gateway::functions()
+    // Attacks on passwords and refresh tokens show in the functions that check them.
+    let checking: BTreeSet<_> = gateway::functions()
         .iter()
-        .filter(|function| function.router.token_use() == TokenUse::Signs)
+        .filter(|function| function.router.token_use() == TokenUse::Signs || checks_a_password(&function.router))
         .map(|function| function.name)
         .collect();
+    assert!(
+        checking.contains("users") && !checking.contains("sessions"),
+        "{checking:?}"
+    );
     for folder in layout::functions() {
         let id = function_id(&folder);
         let mut watched_metrics = BTreeSet::new();
@@ -68,8 +84,7 @@ fn every_function_has_all_alarms() {
                 "Coditect/Api StoreUnavailable",
             ]
         };
-        // A function that signs tokens checks passwords and refresh tokens, so that attacks on them show there.
-        if signing.contains(&*folder) {
+        if checking.contains(&*folder) {
             wanted.extend([
                 "Coditect/Api Lockouts",
                 "Coditect/Api PasswordSpraying",
