@@ -20,8 +20,8 @@ pub struct ExportsBody {
 }
 
 /// Lists the caller's newest export, without its link. While the export is `preparing`, each request prepares a further
-/// part, and counts as a write: a client repeats the request until the state is another one. Only one request at a time
-/// does so; others respond at once, with the state so far. `HEAD` prepares nothing.
+/// part, and counts as a write: a client repeats the request, a second after each response, until the state is another
+/// one. Only one request at a time does so; others respond at once, with the state so far. `HEAD` prepares nothing.
 #[utoipa::path(
     get,
     path = "/users/me/exports",

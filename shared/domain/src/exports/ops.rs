@@ -88,8 +88,13 @@ pub async fn request(env: &Env, caller: &Caller) -> Result<(Export, LinkText)> {
         if !has_begun {
             return Ok(export);
         }
-        let prepared = beginning.prepare(env, caller, export, &key, snapshot);
-        Box::pin(prepared).await?.ok_or(Error::Revoked)
+        let prepared = beginning.prepare(env, caller, export.clone(), &key, snapshot);
+        match Box::pin(prepared).await {
+            Ok(prepared) => prepared.ok_or(Error::Revoked),
+            // Only this response has the link, which has replaced an earlier one. [`continued`] repeats the step.
+            Err(Error::Store(_)) => Ok(export),
+            Err(error) => Err(error),
+        }
     };
     let export = env.limit_writes(own.tenant(), requesting).await?;
     Ok((export, text))
