@@ -45,9 +45,10 @@ impl CompleteRecoveryBody {
     }
 }
 
-/// Chooses a new password with a mail token. Verifies the address that the email was sent to, ends all
-/// logins of the user, revokes the personal access tokens, and opens a new login. If the policy rejects the password,
-/// the token stays valid. So it does if an operator has suspended the user, which is 403 `ACCOUNT_SUSPENDED`.
+/// Chooses a new password with a mail token. Verifies the address that the email was sent to, ends all logins of the
+/// user, revokes the personal access tokens, cancels a deletion of the account unless an operator ordered it, and opens
+/// a new login. If the policy rejects the password, the token stays valid. So it does if an operator has suspended the
+/// user, which is 403 `ACCOUNT_SUSPENDED`.
 #[utoipa::path(
     post,
     path = "/auth/recovery/complete",

@@ -28,9 +28,11 @@ impl DeleteAccountBody {
 }
 
 /// Schedules the deletion of the caller's account, by default in 14 days. Until then, the account works as before, and
-/// the deletion can be cancelled. Then all logins end, and the user and the user's own tenant are deleted with all of
-/// their data. A deletion that is scheduled already keeps its time. Attempts at the password are throttled like those
-/// of `POST /auth/reauthenticate`, and count together with them.
+/// the deletion can be cancelled; a recovery of the account, or an undo of a change of its email, cancels it as well.
+/// Then all logins end, and the user and the user's own tenant are deleted with all of their data. A deletion that is
+/// scheduled already keeps its time. Attempts at the password are throttled like those of `POST /auth/reauthenticate`,
+/// and count together with them; a right one counts as a login. Each schedule sends an email; three are free, and one
+/// more each hour.
 #[utoipa::path(
     post,
     path = "/users/me/deletion",

@@ -153,9 +153,7 @@ pub async fn complete(env: &Env, client: &Client, token: &MailToken, new: &str) 
             }
             let event = Event::of(id, None, client, now, Action::PasswordRecovered { ended });
             audit::store::add(&txn, scope, &event)?;
-            if is_proved {
-                deletion::ops::cancel_as_recovered(&txn, id, scheduled.as_ref(), (client, now))?;
-            }
+            deletion::ops::cancel_as_recovered(&txn, id, scheduled.as_ref(), (client, now))?;
             audit::store::add(&txn, scope, opened)?;
             if env.outbox.is_open() {
                 mail::store::add(&txn, mail)?;
