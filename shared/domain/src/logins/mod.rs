@@ -6,6 +6,7 @@ pub mod keys;
 mod new_device;
 mod open;
 pub mod ops;
+pub(crate) mod proof;
 pub mod reauthentication;
 mod refresh;
 pub mod store;

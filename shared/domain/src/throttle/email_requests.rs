@@ -102,17 +102,22 @@ impl CallerEmailCounters {
 
     /// Counts the request. Fails with [`Error::TooManyAttempts`] if it comes too early for one of the counters.
     pub(crate) fn reserve(self, txn: &Txn) -> Result<()> {
+        self.reserve_or_reject(txn)?
+    }
+
+    /// Counts the request, or returns that it comes too early: for an operation that still commits then.
+    pub(crate) fn reserve_or_reject(self, txn: &Txn) -> Result<Result<()>> {
         let now = self.now;
         let waits = self.counters.iter().map(|counter| counter.wait(now));
         let wait = waits.max().unwrap_or_default();
         if !wait.is_zero() {
             let event = SecurityEvent::ThrottledByRecipient;
-            return Err(Error::TooManyAttempts { wait, event });
+            return Ok(Err(Error::TooManyAttempts { wait, event }));
         }
         for mut counter in self.counters {
             counter.add(now);
             counter.write(txn)?;
         }
-        Ok(())
+        Ok(Ok(()))
     }
 }

@@ -4,8 +4,8 @@
 //! undo the change. Until then no other account can have it ([`FormerEmail`](crate::users::FormerEmail)), so an undo
 //! always succeeds. An old address that was never verified is free at once, and cannot undo the change: it may be
 //! another person's, who would be kept from it. Each old address has a token of its own: a thief cannot replace the
-//! first one by changing the email a second time. An undo ends all logins and the password, because whoever changed the
-//! email knew it, and sends the old address an email to choose a new one.
+//! first one by changing the email a second time. An undo ends all logins and the password, because the person
+//! who changed the email knew it, and sends the old address an email to choose a new one.
 //!
 //! Counters of attempts belong to an email, not to an account. The account starts with new ones, and trusts no client
 //! at either address: another account may have had the new one, or may get the old one.
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use futures_util::try_join;
-use kv::{Snapshot, Txn};
+use kv::Txn;
 
 use crate::access_tokens;
 use crate::audit::{self, Action, Event};
@@ -25,16 +25,17 @@ use crate::deletion;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::logins;
-use crate::logins::attempt::{Attempt, Target, trust, trusted_clients};
+use crate::logins::attempt::{trust, trusted_clients};
+use crate::logins::proof::with_password;
 use crate::mail::Message;
 use crate::mail_tokens::{self, MAX_UNDOS, MailToken, Purpose, Tokens};
-use crate::password::{Password, Verdict};
+use crate::password::Password;
 use crate::role::Permission;
 use crate::scope::TenantScope;
 use crate::scope::caller::Caller;
 use crate::security::SecurityEvent;
 use crate::tenants::{self, Membership, Tenant};
-use crate::throttle::{CallerEmailCounters, Reservation};
+use crate::throttle::CallerEmailCounters;
 use crate::time::Timestamp;
 use crate::users::links::NewLink;
 use crate::users::{Email, User, store};
@@ -50,80 +51,50 @@ const LONGEST_WAIT: Duration = Duration::from_hours(24);
 /// the caller. Whether another account has the address is checked when it is confirmed, and only its owner learns that.
 pub async fn request(env: &Env, caller: &Caller, password: &Password, new: &Email) -> Result<()> {
     let client = caller.client();
-    let admission = env.hasher.admit(client, caller.user())?;
-    let attempt = Attempt {
-        env,
-        client,
-        target: Target::Caller(caller),
-    };
     let rules = env.limits.throttle.as_ref();
     let purpose = (Purpose::EmailChange, Message::ConfirmEmail as fn(_) -> _);
-    let mut earlier = None;
-    loop {
-        let ((user, reservation), snapshot) = begin(attempt, caller, new, earlier).await?;
-        let hash = Some(&user.password_hash);
-        if env.hasher.verify(&admission, password, hash).await? == Verdict::Wrong {
-            attempt.reject(Some(user.id), reservation, snapshot).await?;
-            return Err(Error::InvalidCredentials);
-        }
-        let (now, verified) = (env.clock.now(), &user);
-        let link = &NewLink::draw(env, client, now);
-        let is_requested = env
-            .in_tenant_then_reading_from(
-                snapshot,
-                caller,
-                Permission::ManageAccount,
-                |txn, _| async move {
-                    try_join!(
-                        store::find(&txn, caller.user()),
-                        mail_tokens::store::list(&txn, caller.user()),
-                        attempt.counters(&txn, now),
-                        CallerEmailCounters::to_new_address(&txn, rules, caller.user(), new, now)
-                    )
-                },
-                |txn, scope, (stored, tokens, attempts, emails)| {
-                    if stored.is_none_or(|stored| stored.password_hash != verified.password_hash) {
-                        return Ok(false);
-                    }
-                    if let Some(emails) = emails {
-                        emails.reserve(txn)?;
-                    }
-                    attempt.succeed(txn, verified.id, attempts, reservation, None, now)?;
-                    link.send(txn, &tokens, verified.id, new, purpose)?;
-                    audit::store::add(txn, scope, &Event::by(caller, Action::EmailChangeRequested))?;
-                    Ok(true)
-                },
-            )
-            .await?;
-        if is_requested {
-            env.outbox.wake();
-            return Ok(());
-        }
-        // Another request changed the password while the old one was verified. Verify again, as the same attempt.
-        earlier = reservation;
-    }
-}
-
-/// Reads the caller's account and reserves the attempt, unless an `earlier` round has.
-async fn begin(
-    attempt: Attempt<'_>,
-    caller: &Caller,
-    new: &Email,
-    earlier: Option<Reservation>,
-) -> Result<((User, Option<Reservation>), Snapshot)> {
-    let env = attempt.env;
-    let now = env.clock.now();
-    env.in_tenant_with_snapshot(caller, Permission::ManageAccount, |txn, _| async move {
-        let (user, counters) = try_join!(store::find(&txn, caller.user()), attempt.counters(&txn, now))?;
-        let user = user.ok_or(Error::Revoked)?;
-        // Before the reservation, so that it costs no attempt.
+    let is_other = |user: &User| {
         if user.email == *new {
-            return Err(Error::SameEmail);
+            Err(Error::SameEmail)
+        } else {
+            Ok(())
         }
-        let reservation = Attempt::reserve(&txn, counters, earlier)?;
-        Ok((user, reservation))
-    })
-    .await
+    };
+    let requested = with_password(env, caller, password, is_other, |proof, snapshot| async move {
+        let (now, proof) = (env.clock.now(), &proof);
+        let link = &NewLink::draw(env, client, now);
+        env.in_tenant_then_reading_from(
+            snapshot,
+            caller,
+            Permission::ManageAccount,
+            |txn, _| async move {
+                try_join!(
+                    store::find(&txn, caller.user()),
+                    mail_tokens::store::list(&txn, caller.user()),
+                    proof.counters(&txn, now),
+                    CallerEmailCounters::to_new_address(&txn, rules, caller.user(), new, now)
+                )
+            },
+            |txn, scope, (stored, tokens, attempts, emails)| {
+                if !stored.is_some_and(|stored| proof.holds(&stored)) {
+                    return Ok(None);
+                }
+                proof.settle(txn, attempts, now)?;
+                if let Some(emails) = emails
+                    && let Err(too_early) = emails.reserve_or_reject(txn)?
+                {
+                    return Ok(Some(Err(too_early)));
+                }
+                link.send(txn, &tokens, caller.user(), new, purpose)?;
+                audit::store::add(txn, scope, &Event::by(caller, Action::EmailChangeRequested))?;
+                Ok(Some(Ok(())))
+            },
+        )
+        .await
+    });
+    requested.await??;
+    env.outbox.wake();
+    Ok(())
 }
 
 /// Makes the address to which the email with this token was sent the account's, and sends the old address an email to
@@ -236,8 +207,8 @@ fn limit_changes(tokens: &Tokens, email: &Email, now: Timestamp) -> Result<()> {
 /// Makes the address to which the email with this token was sent the account's again, ends all logins and the password,
 /// and sends it an email to choose a new one. Fails with [`Error::InvalidMailToken`].
 ///
-/// No password is right from then on. Otherwise whoever changed the email could log in with the old one, and change it,
-/// which would end the token in this email. A login whose password is verified meanwhile fails, too.
+/// No password is right from then on. Otherwise the person who changed the email could log in with the old one, and
+/// change it, which would end the token in this email. A login whose password is verified meanwhile fails, too.
 ///
 /// Changes that were made since cannot be undone any more, and their addresses are free; earlier ones can. A deletion
 /// that the user scheduled is cancelled. A suspension stays, and so does a deletion that an operator ordered.
