@@ -8,8 +8,8 @@ use domain::users::email_change;
 use crate::mail_token::MailTokenBody;
 
 /// Makes an old address the account's again, with the mail token that was sent to it. Ends all logins of the
-/// user and the password, which whoever changed the email knew, revokes the personal access tokens, cancels a deletion
-/// of the account unless an operator ordered it, and sends the address an email to choose a new password.
+/// user and the password, which the person who changed the email knew, revokes the personal access tokens, cancels a
+/// deletion of the account unless an operator ordered it, and sends the address an email to choose a new password.
 #[utoipa::path(
     post,
     path = "/auth/email/undo",

@@ -53,7 +53,7 @@ async fn a_login_from_an_unknown_address_without_a_device_token_sends_one_email(
 async fn wrong_passwords_send_no_email() {
     let app = start();
     app.register("alice@example.com").await;
-    for email in ["alice@example.com", "nobody@example.com"] {
+    for email in ["alice@example.com", "unknown@example.com"] {
         let body = json!({ "email": email, "password": "a wrong one" });
         let request = app.post("/v5/auth/login").json(&body).from_address(ELSEWHERE);
         assert_eq!(request.send().await.status, 401);

@@ -173,7 +173,7 @@ async fn rejections(seen: &mut Seen) {
 
     seen.send(&app, login(&app, "alice@example.com", WRONG), 401, WrongPassword)
         .await;
-    seen.send(&app, login(&app, "nobody@example.com", WRONG), 401, WrongPassword)
+    seen.send(&app, login(&app, "unknown@example.com", WRONG), 401, WrongPassword)
         .await;
     let suspended = app.register("suspended@example.com").await;
     let operator = Operator::new(&app.env, Name::parse("ops").unwrap());

@@ -1,4 +1,4 @@
-//! Mail tokens: whoever sends one back reads the emails to its address.
+//! Mail tokens: a person who sends one back reads the emails to its address.
 //!
 //! A user has at most one live token for each [`Purpose`], and at most [`MAX_UNDOS`] old addresses that can undo a
 //! change. A newer token replaces the older one. A token is used once: the transaction of its effect removes it. The

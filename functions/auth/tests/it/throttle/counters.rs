@@ -156,7 +156,7 @@ async fn a_throttled_attempt_hashes_and_writes_nothing() {
     let app = start(|rules| (rules.pair, rules.registration) = (free(1), free(1)));
     let alice: Actor = app.register(ALICE).await;
     assert_eq!(outcome(register(&app.env, HOME, "bob@example.com").await), Accepted);
-    for (address, email) in [(HOME, ALICE), (HOME, "nobody@example.com")] {
+    for (address, email) in [(HOME, ALICE), (HOME, "unknown@example.com")] {
         assert_eq!(guess(&app, address, email).await, Wrong);
     }
     let wrong = &Password::claimed("a wrong one").unwrap();
@@ -165,7 +165,7 @@ async fn a_throttled_attempt_hashes_and_writes_nothing() {
 
     let everything = Key::of(&());
     let (before, verifications) = (stored(&app, &everything).await, app.env.hasher.verifications());
-    for email in [ALICE, "nobody@example.com"] {
+    for email in [ALICE, "unknown@example.com"] {
         assert_eq!(guess(&app, HOME, email).await, Wait(1));
         assert_eq!(log_in(&app, HOME, email, RIGHT).await, Wait(1));
     }
@@ -197,7 +197,7 @@ async fn attempts_at_an_unknown_email_are_counted_like_any_other() {
     });
     app.register(ALICE).await;
     let mut outcomes = Vec::new();
-    for email in [ALICE, "nobody@example.com"] {
+    for email in [ALICE, "unknown@example.com"] {
         let mut outcomes_of_email = Vec::new();
         for address in [HOME, ELSEWHERE, "198.51.100.2"] {
             for _ in 0..3 {

@@ -85,7 +85,7 @@ async fn a_retry_and_a_drop_are_audited_and_a_drop_is_confirmed_by_the_id() {
     let (store, remote, token) = (&gateway.store, &gateway.remote, &gateway.token);
     let mails = dead(
         store,
-        &["alice@example.com", "alice@example.com", "nobody@example.com"],
+        &["alice@example.com", "alice@example.com", "unknown@example.com"],
         Duration::ZERO,
     )
     .await;
