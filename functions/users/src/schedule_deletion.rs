@@ -1,31 +1,11 @@
 //! `POST /users/me/deletion`
 
-use api::openapi::{problems, schema};
-use api::{ApiError, AppState, Authenticated, Body, Checks, Field, Reply};
+use api::openapi::problems;
+use api::{ApiError, AppState, Authenticated, Body, PasswordBody, Reply};
 use axum::extract::State;
 use domain::deletion::ops;
-use domain::password::Password;
-use serde::Deserialize;
-use utoipa::ToSchema;
 
 use crate::deletion::DeletionBody;
-
-/// The caller's password.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = DeleteAccount)]
-pub struct DeleteAccountBody {
-    /// The current password.
-    #[schema(value_type = schema::Password)]
-    password: Field<String>,
-}
-
-impl DeleteAccountBody {
-    fn parse(self) -> Result<Password, ApiError> {
-        let mut checks = Checks::new();
-        let password = checks.required("password", self.password, |text| Password::claimed(&text));
-        password.ok_or_else(|| checks.into_error())
-    }
-}
 
 /// Schedules the deletion of the caller's account, by default in 14 days. Until then, the account works as before, and
 /// the deletion can be cancelled; a recovery of the account, or an undo of a change of its email, cancels it as well.
@@ -39,7 +19,7 @@ impl DeleteAccountBody {
     tag = "users",
     operation_id = "scheduleDeletion",
     security(("accessToken" = [])),
-    request_body = DeleteAccountBody,
+    request_body = PasswordBody,
     responses(
         (status = 202, description = "The deletion is scheduled.", body = DeletionBody),
         problems::InvalidCredentials,
@@ -50,7 +30,7 @@ impl DeleteAccountBody {
 pub async fn handle(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
-    Body(body): Body<DeleteAccountBody>,
+    Body(body): Body<PasswordBody>,
 ) -> Result<Reply<DeletionBody>, ApiError> {
     let deletion = ops::schedule(&app.env, &caller, &body.parse()?).await?;
     Ok(Reply::accepted(deletion.into()))
