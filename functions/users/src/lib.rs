@@ -11,7 +11,6 @@ mod download_export;
 mod export_body;
 mod exports;
 mod get_deletion;
-mod picture;
 mod remove_avatar;
 mod request_export;
 mod revoke_token;

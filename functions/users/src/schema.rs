@@ -42,7 +42,7 @@ api::schemas! {
     Picture = formatted("binary").max_length(Some(Avatar::MAX_BYTES)).examples(["(JPEG)"]);
 
     /// A picture, as a client sends it.
-    PictureUpload = formatted("binary").max_length(Some(crate::picture::MAX_BYTES)).examples(["(picture)"]);
+    PictureUpload = formatted("binary").max_length(Some(picture::MAX_BYTES)).examples(["(picture)"]);
 
     /// The path of a picture.
     AvatarUrl = formatted("uri-reference")

@@ -3,10 +3,11 @@
 use api::openapi::problems;
 use api::{ApiError, AppState, Authenticated, File, Prefix, Reply};
 use axum::extract::State;
+use domain::text::Rejection;
 use domain::users::profile::{Avatar, ops};
+use picture::Format;
 
 use crate::body::AccountBody;
-use crate::picture::{self, Format};
 use crate::schema;
 
 /// Replaces the caller's picture. The API shows a part of what the client sends: the square in the middle, upright, as
@@ -43,7 +44,10 @@ pub async fn handle(
     let upload = ops::admit_upload(&app.env, &caller).await?;
     let bytes = file.read(picture::MAX_BYTES).await?;
     let verified = ops::verify_upload(&app.env, &caller).await?;
-    let jpeg = upload.process(move || picture::convert(&bytes, format)).await?;
+    let convert = move || {
+        picture::convert(&bytes, format, Avatar::MAX_BYTES).map_err(|rejection| Rejection(rejection.to_string()))
+    };
+    let jpeg = upload.process(convert).await?;
     let account = ops::set_avatar(&app.env, &caller, verified, &Avatar::new(jpeg)).await?;
     // Without an `ETag`: it would be that of the picture, which is not stored as it was sent (RFC 9110, section 9.3.4).
     Ok(AccountBody::reply(account, prefix)?.without_version())

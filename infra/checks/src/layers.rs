@@ -20,7 +20,7 @@ const LAYERS: &[Layer] = &[
     // Handlers do not access the store, so they cannot depend on `kv`; their tests may inspect the store.
     Layer {
         folder: "functions/*",
-        program: &["shared/api", "shared/domain", "shared/jwt"],
+        program: &["shared/api", "shared/domain", "shared/jwt", "shared/picture"],
         tests: &["functions/*", "shared/kv", "shared/testkit"],
     },
     Layer {
@@ -40,6 +40,11 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         folder: "shared/kv",
+        program: &[],
+        tests: &[],
+    },
+    Layer {
+        folder: "shared/picture",
         program: &[],
         tests: &[],
     },
@@ -75,6 +80,7 @@ pub(crate) const PEER: &str = "infra/bench/peer";
 const OWNED: &[(&str, &str)] = &[
     ("foundationdb", "shared/kv"),
     ("heed", "shared/kv"),
+    ("image", "shared/picture"),
     ("lambda-extension", "shared/api"),
     ("lambda_http", "shared/api"),
     ("lambda_runtime", "shared/api"),
@@ -87,7 +93,7 @@ const OWNED: &[(&str, &str)] = &[
 ];
 
 /// Packages without HTTP, so that every front door can call them.
-const WITHOUT_HTTP: &[&str] = &["shared/domain", "shared/jwt", "shared/kv"];
+const WITHOUT_HTTP: &[&str] = &["shared/domain", "shared/jwt", "shared/kv", "shared/picture"];
 const HTTP: &[&str] = &[
     "axum",
     "http",
@@ -219,6 +225,7 @@ mod tests {
         for (folder, dependency) in [
             ("functions/auth", "shared/api"),
             ("functions/auth", "shared/domain"),
+            ("functions/users", "shared/picture"),
             ("shared/api", "shared/domain"),
             ("shared/api", "shared/jwt"),
             ("shared/api", "shared/kv"),
@@ -241,6 +248,7 @@ mod tests {
             ("shared/jwt", "shared/domain"),
             ("shared/domain", "shared/jwt"),
             ("shared/domain", "shared/api"),
+            ("shared/picture", "shared/domain"),
             ("shared/api", "functions/auth"),
             ("shared/testkit", "functions/auth"),
             ("functions/auth", "infra/gateway"),

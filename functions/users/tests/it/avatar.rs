@@ -19,7 +19,7 @@ use crate::{router, start};
 /// The largest picture, in bytes.
 const MAX: usize = 2 * 1024 * 1024;
 
-const JPEG: &[u8] = include_bytes!("../pictures/rotated.jpg");
+const JPEG: &[u8] = include_bytes!("../../../../shared/picture/tests/pictures/rotated.jpg");
 
 fn jpeg() -> Content {
     Content {

@@ -4,13 +4,13 @@
 //! - It limits the scans of progressive files only. Each scan may be a few bytes, and work on every block of the
 //!   picture.
 
-use domain::text::Rejection;
+use crate::rejection::Rejection;
 
 /// More scans than programs write.
 const MAX_SCANS: usize = 100;
 
 /// Rejects a file that is truncated or has too many scans.
-pub(super) fn check(file: &[u8]) -> Result<(), Rejection> {
+pub(crate) fn check(file: &[u8]) -> Result<(), Rejection> {
     let Some(scans) = scans(file).filter(|scans| is_complete(scans)) else {
         return Err(Rejection::because("is damaged or not complete"));
     };

@@ -1,12 +1,12 @@
 //! The limits of a picture's dimensions.
 
-use domain::text::Rejection;
+use crate::rejection::Rejection;
 
 /// The largest number of pixels in a row or column.
-pub(super) const MAX_SIDE: u32 = 4096;
+pub(crate) const MAX_SIDE: u32 = 4096;
 
 /// Rejects a picture with too many pixels, or none.
-pub(super) fn check_dimensions(width: u32, height: u32) -> Result<(), Rejection> {
+pub(crate) fn check_dimensions(width: u32, height: u32) -> Result<(), Rejection> {
     if width == 0 || height == 0 {
         return Err(Rejection::because("must have at least one pixel"));
     }
@@ -16,6 +16,6 @@ pub(super) fn check_dimensions(width: u32, height: u32) -> Result<(), Rejection>
     Ok(())
 }
 
-pub(super) fn too_many_pixels() -> Rejection {
+pub(crate) fn too_many_pixels() -> Rejection {
     Rejection(format!("must have at most {MAX_SIDE} × {MAX_SIDE} pixels"))
 }

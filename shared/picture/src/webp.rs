@@ -7,15 +7,14 @@
 //! - It takes pixels and metadata from the first frame of an animation, even if the file does not say that it is
 //!   animated. So those chunks would escape the other limits.
 
-use domain::text::Rejection;
-
-use super::dimensions::check_dimensions;
+use crate::dimensions::check_dimensions;
+use crate::rejection::Rejection;
 
 /// The maximum length of lossless data in bytes: the tables of its codes then take at most 200 MB.
 const MAX_LOSSLESS_BYTES: usize = 512 * 1024;
 
 /// Rejects a file that exceeds these limits, and every animation. The decoder skips chunks that it does not know.
-pub(super) fn check(file: &[u8]) -> Result<(), Rejection> {
+pub(crate) fn check(file: &[u8]) -> Result<(), Rejection> {
     // `RIFF`, the length of the file, `WEBP`; then chunks: a name, a length, and as many bytes, padded to an even
     // number.
     let mut rest = file.get(12..).unwrap_or_default();

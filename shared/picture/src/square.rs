@@ -34,7 +34,7 @@ fn on_white(colour: u8, alpha: u8) -> u8 {
 }
 
 /// The square in the middle of the picture, with `side` pixels in a row and a column.
-pub(super) fn square(picture: &DynamicImage, side: u32) -> RgbImage {
+pub(crate) fn square(picture: &DynamicImage, side: u32) -> RgbImage {
     let (width, height) = picture.dimensions();
     let full = width.min(height);
     let square = Square {

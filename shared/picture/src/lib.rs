@@ -7,13 +7,12 @@
 
 mod dimensions;
 mod jpeg;
+mod rejection;
 mod square;
 mod webp;
 
 use std::io::Cursor;
 
-use domain::text::Rejection;
-use domain::users::profile::Avatar;
 use image::codecs::jpeg::{JpegDecoder, JpegEncoder};
 use image::codecs::png::PngDecoder;
 use image::codecs::webp::WebPDecoder;
@@ -21,8 +20,9 @@ use image::error::LimitErrorKind;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, Limits};
 
-use self::dimensions::{MAX_SIDE, check_dimensions, too_many_pixels};
-use self::square::square;
+use crate::dimensions::{MAX_SIDE, check_dimensions, too_many_pixels};
+pub use crate::rejection::Rejection;
+use crate::square::square;
 
 /// The largest picture that a client may send, in bytes.
 pub const MAX_BYTES: usize = 2 * 1024 * 1024;
@@ -38,18 +38,21 @@ const QUALITIES: [u8; 4] = [85, 70, 50, 25];
 
 /// The formats that clients may send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
+pub enum Format {
+    /// `image/png`
     Png,
+    /// `image/jpeg`
     Jpeg,
+    /// `image/webp`
     WebP,
 }
 
 impl Format {
     /// The media types of all formats.
-    pub(crate) const MEDIA_TYPES: [&str; 3] = ["image/png", "image/jpeg", "image/webp"];
+    pub const MEDIA_TYPES: [&str; 3] = ["image/png", "image/jpeg", "image/webp"];
 
     /// The format with one of these media types.
-    pub(crate) fn of_media_type(media_type: &str) -> Self {
+    pub fn of_media_type(media_type: &str) -> Self {
         match media_type {
             "image/png" => Self::Png,
             "image/webp" => Self::WebP,
@@ -75,8 +78,9 @@ impl Format {
     }
 }
 
-/// The picture in a file of this format, as the API shows it: the square in the middle, upright, as a JPEG.
-pub(crate) fn convert(file: &[u8], format: Format) -> Result<Vec<u8>, Rejection> {
+/// The picture in a file of this format, as the API shows it: the square in the middle, upright, as a JPEG of at most
+/// `max_len` bytes.
+pub fn convert(file: &[u8], format: Format, max_len: usize) -> Result<Vec<u8>, Rejection> {
     if !format.has_signature(file) {
         let name = format.name();
         return Err(Rejection(format!("must be a {name} file, as its media type says")));
@@ -103,7 +107,7 @@ pub(crate) fn convert(file: &[u8], format: Format) -> Result<Vec<u8>, Rejection>
     // The large picture is not needed any more.
     drop(picture);
     small.apply_orientation(orientation);
-    encode(&small)
+    encode(&small, max_len)
 }
 
 /// Limits that the decoders observe. Those of JPEG and WebP observe only the dimensions, which are checked here, too.
@@ -135,12 +139,12 @@ fn undecodable(error: image::ImageError) -> Rejection {
     }
 }
 
-fn encode(picture: &DynamicImage) -> Result<Vec<u8>, Rejection> {
+fn encode(picture: &DynamicImage, max_len: usize) -> Result<Vec<u8>, Rejection> {
     for quality in QUALITIES {
-        let mut jpeg = Vec::with_capacity(Avatar::MAX_BYTES);
+        let mut jpeg = Vec::with_capacity(max_len);
         let encoder = JpegEncoder::new_with_quality(&mut jpeg, quality);
         picture.write_with_encoder(encoder).map_err(undecodable)?;
-        if jpeg.len() <= Avatar::MAX_BYTES {
+        if jpeg.len() <= max_len {
             return Ok(jpeg);
         }
     }
