@@ -189,8 +189,8 @@ bench: $(OHA) ## measure everything that has a bound, side by side, into target/
 	cargo run --release --quiet --locked --package bench -- all
 
 .PHONY: bench-quick
-bench-quick: ## measure one function and all store trips (a minute); fail when a bound is exceeded
-	cargo build --release --locked --package sessions
+bench-quick: ## measure one function, all zips and all store trips (a minute); fail when a bound is exceeded
+	cargo build --release --locked $(addprefix --package ,$(FUNCTIONS))
 	cargo build --release --locked --package peer
 	cargo build --locked --bin gateway --bin bench
 	cargo run --quiet --locked --bin bench -- quick

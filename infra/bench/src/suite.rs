@@ -57,7 +57,11 @@ pub(crate) fn full() -> ExitCode {
     {
         let account = account.get_or_insert_with(|| runtime.block_on(Account::with_sessions(60)));
         let measured = match *part {
-            "size" => functions::sizes(&functions::names(), &Bare::ON_LMDB),
+            "size" => [
+                functions::sizes(&functions::names(), &Bare::ON_LMDB),
+                functions::zips(&functions::names()),
+            ]
+            .concat(),
             "cold" => functions::cold_starts(account, &functions::names(), 40, &Bare::ON_LMDB),
             "memory" => functions::memory(account, 10_000),
             "warm" => functions::warm_calls(account, 30),
@@ -93,7 +97,7 @@ pub(crate) fn full() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The functions that the quick suite measures.
+/// The functions whose size, start, calls and memory the quick suite measures. Of the others, it measures the zip.
 const QUICK_FUNCTIONS: &[&str] = &["sessions"];
 
 /// Number of calls before the quick suite reads the memory.
@@ -115,11 +119,13 @@ const QUICK_GOALS: &[(&str, f64)] = &[
 
 /// One minute of measurements. A missed goal is a failure.
 pub(crate) fn quick() -> ExitCode {
-    functions::assert_built(&[QUICK_FUNCTIONS, &["peer-hello"]].concat());
+    let names = functions::names();
+    functions::assert_built(&[&names[..], &["peer-hello"]].concat());
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be built");
     let account = runtime.block_on(Account::with_sessions(60));
     let exact = [
         functions::sizes(QUICK_FUNCTIONS, &Bare::ON_LMDB),
+        functions::zips(&names),
         functions::memory(&account, QUICK_CALLS),
         trips::rows(),
     ]

@@ -48,7 +48,11 @@ pub(crate) fn run() -> ExitCode {
         .filter(|part| selected.is_empty() || selected.iter().any(|selected| selected == *part))
     {
         let measured = match *part {
-            "size" => functions::sizes(&functions::names(), &bare),
+            "size" => [
+                functions::sizes(&functions::names(), &bare),
+                functions::zips(&functions::names()),
+            ]
+            .concat(),
             "cold" => functions::cold_starts(&account, &functions::names(), 30, &bare),
             "endpoints" => endpoints::rows(&store, &mut raw, 15),
             "reads" => load::reads(&account, &mut raw, 5, 4),
