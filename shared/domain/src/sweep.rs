@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::expiry::{self, DueEntry};
 use crate::id::UserId;
 use crate::scope::TenantScope;
+use crate::tenants;
 use crate::time::Timestamp;
 use crate::usage::store::Counted;
 
@@ -143,7 +144,10 @@ impl Sweep<'_> {
                         Ok((key, counted)) => {
                             txn.clear(&key)?;
                             txn.clear(&entry)?;
-                            if let Some(counted) = counted {
+                            // The removal of an account has cleared the counters of its tenant.
+                            if let Some(counted) = counted
+                                && txn.get(&tenants::keys::tenant(counted.scope())).await?.is_some()
+                            {
                                 counted.subtract(&txn)?;
                             }
                             batch.removed += 1;

@@ -242,9 +242,14 @@ impl Counted {
         }
     }
 
+    /// The tenant that counts the key.
+    pub(crate) fn scope(&self) -> TenantScope {
+        TenantScope::of_expired_key(self.tenant)
+    }
+
     /// Subtracts the key from its tenant's usage, after its removal.
     pub(crate) fn subtract(&self, txn: &Txn) -> Result<()> {
-        let scope = TenantScope::of_expired_key(self.tenant);
+        let scope = self.scope();
         txn.add(&keys::counter(scope, Quota::IdempotencyKeys), -1)?;
         Ok(txn.add(&keys::counter(scope, Quota::StoredBytes), -self.bytes)?)
     }
