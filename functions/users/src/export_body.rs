@@ -39,7 +39,7 @@ api::schemas! {
 }
 
 // The schema below repeats it.
-const _: () = assert!(MAX_PARTS == 2500);
+const _: () = assert!(MAX_PARTS == 2000);
 
 /// An export of an account: zip files of JSON lines.
 #[derive(Serialize, ToSchema)]
@@ -60,7 +60,7 @@ pub struct ExportBody {
     #[schema(value_type = Time)]
     expires_at: Timestamp,
     /// The parts so far. Most exports have one.
-    #[schema(max_items = 2500)]
+    #[schema(max_items = 2000)]
     parts: Vec<PartBody>,
     /// The link, in the response to the request and nowhere else.
     #[serde(skip_serializing_if = "Option::is_none")]

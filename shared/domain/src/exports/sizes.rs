@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// The largest number of parts: `README.md` compares it with the quotas. The record with their list stays far below the
 /// length of a stored value, and one transaction can remove all of them.
-pub const MAX_PARTS: usize = 2500;
+pub const MAX_PARTS: usize = 2000;
 
 /// The sizes of exports. The program uses the default ones, and tests use smaller ones.
 #[derive(Clone, Copy, Debug)]
