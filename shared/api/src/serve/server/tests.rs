@@ -311,8 +311,8 @@ async fn an_unfinished_head_is_limited_in_size_and_time() {
     unfinished.write_all(head.as_bytes()).await.unwrap();
     // The server closes it without a response.
     assert_eq!(unfinished.read(&mut [0]).await.unwrap_or(0), 0);
-    let mut idle = TcpStream::connect(running.address).await.unwrap();
-    assert_eq!(idle.read(&mut [0]).await.unwrap_or(0), 0);
+    let mut silent = TcpStream::connect(running.address).await.unwrap();
+    assert_eq!(silent.read(&mut [0]).await.unwrap_or(0), 0);
 
     let running = start(Limits {
         discard: SHORT,
@@ -320,6 +320,21 @@ async fn an_unfinished_head_is_limited_in_size_and_time() {
     });
     let response = exchange(&running, &format!("{head}{}", "x".repeat(10_000))).await;
     assert!(response.starts_with("HTTP/1.1 431 "), "{response}");
+}
+
+#[tokio::test]
+async fn a_connection_without_a_next_request_is_closed() {
+    let running = start(Limits {
+        head: Duration::from_millis(500),
+        ..limits()
+    });
+    let mut client = TcpStream::connect(running.address).await.unwrap();
+    let request = "GET /v5/here HTTP/1.1\r\nhost: x\r\n\r\n";
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut received = String::new();
+    client.read_to_string(&mut received).await.unwrap();
+    assert!(received.starts_with("HTTP/1.1 204 "), "{received}");
+    assert!(!received.contains("connection: close"), "{received}");
 }
 
 #[tokio::test]
