@@ -13,21 +13,41 @@ use crate::report::{Goal, Row};
 use crate::stats::{count, millis, quantile_of};
 use crate::worst::health_times;
 
-/// Number of connections that log in to the greedy account, with its right password.
+/// Number of connections that log in to the greedy accounts, with the right passwords.
 const CONNECTIONS: usize = 150;
 
 /// The time between two logins of the other user.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Logs in to one account on many connections, and to another account now and then, each from its own address, with the
-/// default limits.
+/// The address of the other user.
+const MODEST: &str = "203.0.113.1";
+
+/// The load beside which another user logs in: its name, its number of accounts, and its address.
+const LOADS: [(&str, usize, &str); 3] = [
+    ("log in to one account", 1, "198.51.100.1"),
+    ("log in to one account from the other user's address", 1, MODEST),
+    ("log in to 8 accounts from the other user's address", 8, MODEST),
+];
+
+/// Logs in to some accounts on many connections, and to another account now and then, with the default limits.
 pub(crate) async fn logins(seconds: u64) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for load in LOADS {
+        rows.extend(beside(load, seconds).await);
+    }
+    rows
+}
+
+async fn beside((name, accounts, address): (&str, usize, &'static str), seconds: u64) -> Vec<Row> {
     let folder = temporary_folder();
     let gateway = Server::gateway(folder.path(), &[("TRUSTED_PROXIES", "1")]);
     let client = reqwest::Client::new();
     let account = |name| json!({ "email": format!("{name}@example.com"), "password": "password123" });
-    let (greedy, modest) = (account("greedy"), account("modest"));
-    for account in [&greedy, &modest] {
+    let greedy: Vec<_> = (0..accounts)
+        .map(|number| account(format!("greedy-{number}")))
+        .collect();
+    let modest = account("modest".to_owned());
+    for account in greedy.iter().chain([&modest]) {
         gateway.post(&client, "/v5/auth/register", None, account).await;
     }
     let is_over = Arc::new(AtomicBool::new(false));
@@ -41,11 +61,11 @@ pub(crate) async fn logins(seconds: u64) -> Vec<Row> {
     });
     let end = Instant::now() + Duration::from_secs(seconds);
     let mut load = JoinSet::new();
-    for _ in 0..CONNECTIONS {
+    for account in greedy.iter().cycle().take(CONNECTIONS) {
         let request = client
             .post(format!("{}/v5/auth/login", gateway.address()))
-            .header("x-forwarded-for", "198.51.100.1")
-            .json(&greedy);
+            .header("x-forwarded-for", address)
+            .json(account);
         load.spawn(async move {
             while Instant::now() < end {
                 let response = request.try_clone().expect("the body is in memory").send().await;
@@ -62,7 +82,7 @@ pub(crate) async fn logins(seconds: u64) -> Vec<Row> {
     gateway.stop();
     assert!(times.len() >= 20 && health.len() > 100, "too few requests");
 
-    let name = |figure: &str| format!("{CONNECTIONS} connections log in to one account, {figure}");
+    let name = |figure: &str| format!("{CONNECTIONS} connections {name}, {figure}");
     vec![
         Row::single(
             name("another user's accepted logins"),
@@ -94,7 +114,7 @@ fn modest_logins(address: &str, account: &str, is_over: &AtomicBool) -> (usize, 
     let (mut accepted, mut times) = (0, Vec::new());
     while !is_over.load(Relaxed) {
         let start = Instant::now();
-        let status = connection.post("/v5/auth/login", "x-forwarded-for: 203.0.113.1\r\n", account);
+        let status = connection.post("/v5/auth/login", &format!("x-forwarded-for: {MODEST}\r\n"), account);
         times.push(millis(start.elapsed()));
         accepted += usize::from(status == 200);
         #[expect(
