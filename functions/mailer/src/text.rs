@@ -138,8 +138,8 @@ pub(crate) fn letter(message: &Message, public_url: &str) -> Option<Letter> {
             "Your Coditect account has this email address again",
             vec![
                 text(
-                    "The change of your email address was undone, and all devices were signed out. Whoever changed it \
-                     knew your password. Open this page to choose a new one:",
+                    "The change of your email address was undone, and all devices were signed out. The person who \
+                     changed it knew your password. Open this page to choose a new one:",
                 ),
                 page("recover", link)?,
                 text("The link is valid for one hour, and works once. Give it to nobody."),

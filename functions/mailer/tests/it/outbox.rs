@@ -107,7 +107,7 @@ async fn a_recipient_gets_a_limited_number_of_emails_a_day() {
 }
 
 #[tokio::test]
-async fn other_emails_of_the_day_do_not_prevent_the_notice_of_a_deletion() {
+async fn emails_of_one_kind_do_not_prevent_those_of_another() {
     let app = start();
     for _ in 0..MAX_PER_DAY {
         add(&app.env, 1).await;
@@ -115,6 +115,9 @@ async fn other_emails_of_the_day_do_not_prevent_the_notice_of_a_deletion() {
     let now = app.env.clock.now();
     let source = Source { at: now, address: None };
     let messages = [
+        Message::NewDevice(source.clone()),
+        Message::ReuseDetected(source.clone()),
+        Message::AccessTokenCreated(source.clone()),
         Message::DeletionScheduled {
             source: source.clone(),
             due_at: now,

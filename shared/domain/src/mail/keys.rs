@@ -1,6 +1,7 @@
 //! `outbox / {shard} / {milliseconds} / {mail_id}` → an email, to be sent from this time on;
 //! `dead_letters / {mail_id}` → an email that could not be sent;
-//! `recipients / {email digest} / {day}` → the number of notifications of this day (UTC) to this address;
+//! `recipients / {email digest} / {day} / {kind}` → the number of notifications of this kind and day (UTC) to this
+//! address; from before the kinds had counters of their own, without the kind;
 //! `outbox / no_account / {shard}` → as many bytes as the email would have that an account gets; never read.
 //!
 //! Claiming an email moves it to the end of the lease, and a failed attempt moves it to the next attempt. The shard
@@ -35,9 +36,10 @@ pub(super) fn due(shard: u8, now: Timestamp) -> Range {
     Range::below(&prefix).before(&prefix.child(&(now.as_millis().saturating_add(1),)))
 }
 
-/// The counter of the emails to this address on this day. The digest is SHA-256, as in the counters of attempts.
-pub(super) fn recipient(email: &Email, day: i64) -> Key {
-    recipient_days(email).child(&(day,))
+/// The counter of the emails of this kind to this address on this day. The digest is SHA-256, as in the counters of
+/// attempts.
+pub(super) fn recipient(email: &Email, day: i64, kind: &str) -> Key {
+    recipient_days(email).child(&(day, kind))
 }
 
 /// The prefix of the counters of the emails to this address.

@@ -37,8 +37,9 @@ pub const NOTIFICATION_LIFETIME: Duration = Duration::from_hours(72);
 /// How long a dead letter is kept. It contains no token.
 pub const DEAD_LETTER_LIFETIME: Duration = Duration::from_hours(30 * 24);
 
-/// The maximum number of emails to one recipient per day (UTC). Anyone can register an address and cause notifications
-/// to it.
+/// The maximum number of notifications of one kind to one recipient per day (UTC). Anyone can register an address and
+/// cause notifications to it. Each kind has a counter of its own: otherwise a thief who logs in from many addresses
+/// could use up the notice that the password was changed.
 pub const MAX_PER_DAY: i64 = 20;
 
 /// The longest reason of a failure that is stored, in bytes.

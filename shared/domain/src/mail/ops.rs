@@ -31,7 +31,8 @@ pub struct Delivered {
     pub postponed: usize,
     /// The number of emails that became dead letters.
     pub dead: usize,
-    /// The number of emails that were dropped, because their recipient had as many as [allowed](super::MAX_PER_DAY).
+    /// The number of emails that were dropped, because their recipient had as many of their kind as
+    /// [allowed](super::MAX_PER_DAY).
     pub dropped: usize,
 }
 
@@ -122,7 +123,7 @@ enum Claim {
     Expired,
     /// Nothing is sent to the recipient: the email is a dead letter now.
     Suppressed,
-    /// The recipient had too many emails today. The email is gone.
+    /// The recipient had too many emails of this kind today. The email is gone.
     TooMany,
     ByAnother,
 }
@@ -150,7 +151,7 @@ async fn claim(env: &Env, key: &Key, due: Timestamp) -> Result<Claim> {
             let count = async {
                 // Later attempts count with the first.
                 let counts = mail.attempts == 0 && mail.message.is_counted();
-                Ok::<_, Error>(!counts || store::count_recipient(&txn, &mail.to, now).await?)
+                Ok::<_, Error>(!counts || store::count(&txn, &mail, now).await?)
             };
             let (is_within, suppression) = try_join!(count, suppressions::store::find(&txn, &mail.to))?;
             if !is_within {

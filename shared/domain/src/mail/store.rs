@@ -29,10 +29,10 @@ pub(super) fn put(txn: &Txn, mail: &Mail, due: Timestamp) -> Result<()> {
     Ok(txn.set(&keys::outbox(mail.id, due), record::encode(mail)?)?)
 }
 
-/// Counts a notification to this address today; `false` if there were as many as [allowed](MAX_PER_DAY).
-pub(super) async fn count_recipient(txn: &Txn, to: &Email, now: Timestamp) -> Result<bool> {
+/// Counts a notification today; `false` if there were as many of its kind to this address as [allowed](MAX_PER_DAY).
+pub(super) async fn count(txn: &Txn, mail: &Mail, now: Timestamp) -> Result<bool> {
     let day = now.as_days();
-    let key = keys::recipient(to, day);
+    let key = keys::recipient(&mail.to, day, &mail.message.kind());
     let stored = txn.get(&key).await?;
     if kv::counter(stored.as_deref()) >= MAX_PER_DAY {
         return Ok(false);
@@ -60,7 +60,9 @@ pub(crate) async fn remove_recipient(txn: &Txn, to: &Email, limit: usize, unread
     let (range, order) = (Range::below(&prefix), Order::Ascending);
     let entries = txn.range(&Query { range, order, limit }).await?.entries;
     for entry in &entries {
-        if let Some((day,)) = unreadable.skip(entry.key.unpack_after(&prefix)) {
+        let by_kind = entry.key.unpack_after(&prefix).map(|(day, _): (i64, String)| day);
+        let day = by_kind.or_else(|_| entry.key.unpack_after(&prefix).map(|(day,)| day));
+        if let Some(day) = unreadable.skip(day) {
             expiry::remove(txn, &entry.key, keys::recipient_expiry(day))?;
         }
         txn.clear(&entry.key)?;

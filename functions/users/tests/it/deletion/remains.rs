@@ -174,7 +174,11 @@ async fn more_counters_than_one_transaction_removes_are_removed() {
         let digest = &Sha256::digest(ALICE)[..];
         let pairs = Key::of(&("throttles", "pair", digest));
         let (_, counter) = first_below(&app, &pairs).await;
-        let days = (0..3).map(|day| (Key::of(&("recipients", digest, day)), 1_i64.to_le_bytes().to_vec()));
+        let of_kind = Key::of(&("recipients", digest, 2, "password.changed"));
+        let of_an_earlier_version = (0..2).map(|day| Key::of(&("recipients", digest, day)));
+        let days = of_an_earlier_version
+            .chain([of_kind])
+            .map(|key| (key, 1_i64.to_le_bytes().to_vec()));
         let counters = (0..count).map(|number| (pairs.child(&(format!("network {number}"),)), counter.clone()));
         let entries: Vec<_> = counters.chain(days).collect();
         put(&app, &entries).await;
