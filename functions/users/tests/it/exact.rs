@@ -7,7 +7,7 @@ use domain::operator::tenants::{self, TenantName};
 use domain::text::Name;
 use domain::usage::{Quota, Quotas};
 use serde_json::json;
-use testkit::{Code, Target as _, TestResponse};
+use testkit::{Code, Target as _, TestResponse, picture};
 
 use crate::{create, used, with_quotas, without_rate_limit};
 
@@ -136,6 +136,21 @@ async fn idempotency_keys_are_limited_and_replays_and_requests_without_a_key_are
     create(&app, &alice, "two", Some("two")).await.created();
     create(&app, &alice, "three", None).await.created();
     assert_eq!(used(&app, &alice).await["idempotencyKeys"], 2);
+}
+
+#[tokio::test]
+async fn a_picture_is_removed_also_when_the_events_of_the_day_are_used_up() {
+    let app = with_quotas(Quotas {
+        audit_events: 3,
+        ..without_rate_limit()
+    });
+    let alice = app.register("alice@example.com").await;
+    let uploading = app.put("/v5/users/me/avatar").by(&alice).content(&picture());
+    uploading.send().await.ok();
+    create(&app, &alice, "one", None).await.created();
+    assert_exceeded(&create(&app, &alice, "two", None).await, "auditEvents", 3, 3);
+    app.delete("/v5/users/me/avatar").by(&alice).send().await.ok();
+    assert_eq!(used(&app, &alice).await["auditEvents"], 4);
 }
 
 #[tokio::test]
