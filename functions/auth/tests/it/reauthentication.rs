@@ -1,7 +1,12 @@
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use domain::password::Hasher;
+use domain::{Clock, Timestamp, users};
+use kv::Key;
 use serde_json::{Value, json};
 use testkit::{Actor, Code, Target as _, TestApp, TestResponse};
+use tokio::runtime::Builder;
 
 use crate::start;
 
@@ -46,6 +51,70 @@ async fn ending_logins_requires_a_password_entered_within_the_last_ten_minutes()
     response.assert_problem(403, Code::ReauthenticationRequired);
     reauthenticate(&app, &alice, "password123").await.ok();
     assert_eq!(log_out_everywhere(&app, &alice).await.ok(), json!({ "ended": 1 }));
+}
+
+/// A clock that calls a function when it is read for the first time after a password was verified.
+struct Interruption {
+    clock: Arc<dyn Clock>,
+    hasher: Hasher,
+    call: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Clock for Interruption {
+    fn now(&self) -> Timestamp {
+        if self.hasher.verifications() > 0
+            && let Some(call) = self.call.lock().unwrap().take()
+        {
+            call();
+        }
+        self.clock.now()
+    }
+}
+
+#[tokio::test]
+async fn a_password_that_is_hashed_anew_meanwhile_is_verified_again_as_the_same_attempt() {
+    let app = start();
+    let (alice, bob) = (
+        app.register("alice@example.com").await,
+        app.register("bob@example.com").await,
+    );
+    reauthenticate(&app, &alice, "password123").await.ok();
+    let counters = async || {
+        let entries = app.all_entries().await.into_iter();
+        let counters = entries.filter(|entry| entry.key.strip_prefix(&Key::of(&("throttles",))).is_some());
+        counters.collect::<Vec<_>>()
+    };
+    let before = counters().await;
+
+    // Another hash of the same password.
+    let [key, other] = [&alice, &bob].map(|actor| users::keys::user(actor.signed_in.user.id));
+    let db = app.env.db.clone();
+    let hash_anew = async move {
+        let (key, other) = (&key, &other);
+        let written = db.run(|txn| async move {
+            let read = async |key: &Key| Ok::<_, domain::Error>(txn.get(key).await?.unwrap());
+            let [mut changed, other]: [Value; 2] =
+                [read(key).await?, read(other).await?].map(|value| serde_json::from_slice(&value).unwrap());
+            changed["data"]["passwordHash"] = other["data"]["passwordHash"].clone();
+            Ok::<_, domain::Error>(txn.set(key, serde_json::to_vec(&changed).unwrap())?)
+        });
+        written.await.unwrap();
+    };
+    // On a thread of its own, because the clock blocks that of the request.
+    let write = move || {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        std::thread::spawn(move || runtime.block_on(hash_anew)).join().unwrap();
+    };
+    let interrupted = TestApp::on_with_env(auth::router(), app.env.db.clone(), |env| {
+        env.clock = Arc::new(Interruption {
+            clock: env.clock.clone(),
+            hasher: env.hasher.clone(),
+            call: Mutex::new(Some(Box::new(write))),
+        });
+    });
+    reauthenticate(&interrupted, &alice, "password123").await.ok();
+    assert_eq!(interrupted.env.hasher.verifications(), 2);
+    assert!(counters().await == before);
 }
 
 #[tokio::test]

@@ -85,6 +85,31 @@ async fn a_user_who_logs_in_too_often_waits_and_wrong_passwords_use_up_nothing()
 }
 
 #[tokio::test]
+async fn a_right_password_for_a_new_email_or_a_deletion_counts_like_a_login() {
+    let app = with_quotas(Quotas {
+        logins_per_day: 4,
+        ..without_rate_limit()
+    });
+    let alice = app.register("alice@example.com").await;
+    let call = |path: &str, body: serde_json::Value| app.post(path).by(&alice).json(&body).send();
+    let change = || {
+        call(
+            "/v5/users/me/email",
+            json!({ "email": "new@example.com", "password": "password123" }),
+        )
+    };
+    let delete = || call("/v5/users/me/deletion", json!({ "password": "password123" }));
+    for _ in 0..2 {
+        change().await.accepted();
+        assert!(delete().await.status.is_success());
+    }
+    for response in [change().await, delete().await] {
+        assert_eq!(response.header("retry-after"), Some("21600"), "a quarter of a day");
+        response.assert_problem(429, Code::TooManyAttempts);
+    }
+}
+
+#[tokio::test]
 async fn a_right_password_of_a_login_counts_like_another_login() {
     let app = with_quotas(Quotas {
         logins_per_day: 4,

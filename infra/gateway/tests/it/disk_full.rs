@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, prlimit};
 use serde_json::json;
-use testkit::{Code, Process, Remote, Target as _, TestResponse, TestStore};
+use testkit::{Code, Process, Remote, Target as _, TestResponse, TestStore, picture};
 
 use crate::process::{listed, register};
 
@@ -29,6 +29,8 @@ async fn on_a_full_disk_writes_return_507_and_deletions_make_room() {
     let draft = json!({ "name": "x".repeat(200), "workspacePath": format!("/{}", "y".repeat(1000)) });
     let create = || remote.post("/v5/sessions").bearer(&token).json(&draft).send();
     until_ready(&remote, 200).await.ok();
+    let uploading = remote.put("/v5/users/me/avatar").bearer(&token).content(&picture());
+    uploading.send().await.ok();
 
     let mut created = Vec::new();
     let rejected = loop {
@@ -63,6 +65,17 @@ async fn on_a_full_disk_writes_return_507_and_deletions_make_room() {
         }
         assert!(count < 10_000, "the limit has no effect");
     }
+    // So do removing the picture, and what ends logins and the account, with the password that they require.
+    let password = json!({ "password": "password123" });
+    let path = "/v5/users/me/avatar";
+    remote.delete(path).bearer(&token).send().await.ok();
+    let path = "/v5/auth/reauthenticate";
+    remote.post(path).bearer(&token).json(&password).send().await.ok();
+    let path = "/v5/users/me/deletion";
+    let scheduling = remote.post(path).bearer(&token).json(&password).send();
+    scheduling.await.accepted();
+    remote.delete(path).bearer(&token).send().await.ok();
+    create().await.assert_problem(507, Code::StoreFull);
     remote.post("/v5/auth/logout").bearer(&token).send().await.ok();
     remote
         .get("/v5/sessions")

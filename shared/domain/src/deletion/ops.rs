@@ -10,7 +10,7 @@ use crate::deletion::{Deletion, store};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::UserId;
-use crate::logins::proof::with_password;
+use crate::logins::verified_password::with_password;
 use crate::mail::{Message, Source};
 use crate::mail_tokens;
 use crate::password::Password;
@@ -26,14 +26,15 @@ use crate::users;
 /// Schedules the deletion of the caller's account, and returns it. One that is scheduled already keeps its time.
 ///
 /// Fails with [`LastOwner`](Error::LastOwner) if an organisation would lose its last owner, with
-/// [`TooManyAttempts`](Error::TooManyAttempts) if the user has requested too many emails to their own address, and like
-/// each operation [`with_password`]. Without the limit of emails, an attacker who schedules and cancels could fill the
-/// mailbox of another person whose address they have registered.
+/// [`InvalidCredentials`](Error::InvalidCredentials) if the password is wrong, and with
+/// [`TooManyAttempts`](Error::TooManyAttempts) if the user has entered it, or requested emails to their own address,
+/// too often. Without the limit of emails, an attacker who schedules and cancels could fill the mailbox of another
+/// person whose address they have registered.
 pub async fn schedule(env: &Env, caller: &Caller, password: &Password) -> Result<Deletion> {
     let rules = env.limits.throttle.as_ref();
     let any = |_: &_| Ok(());
-    let scheduled = with_password(env, caller, password, any, |proof, snapshot| async move {
-        let (now, proof) = (env.clock.now(), &proof);
+    let scheduled = with_password(env, caller, password, any, |verified, snapshot| async move {
+        let (now, verified) = (env.clock.now(), &verified);
         let deletion = &Deletion {
             user: caller.user(),
             requested_at: now,
@@ -51,12 +52,13 @@ pub async fn schedule(env: &Env, caller: &Caller, password: &Password) -> Result
             caller,
             Permission::ManageAccount,
             |txn, _| async move {
+                txn.use_reserve();
                 let (user, scheduled, tokens, memberships, counters, emails) = try_join!(
                     users::store::find(&txn, caller.user()),
                     store::find(&txn, caller.user()),
                     mail_tokens::store::list(&txn, caller.user()),
                     tenants::store::memberships(&txn, caller.user()),
-                    proof.counters(&txn, now),
+                    verified.counters(&txn, now),
                     CallerEmailCounters::to_own_address(&txn, rules, caller.user(), now)
                 )?;
                 let owned_alone = tenants::store::owned_alone(&txn, caller.user(), &memberships).await?;
@@ -64,10 +66,10 @@ pub async fn schedule(env: &Env, caller: &Caller, password: &Password) -> Result
             },
             |txn, _, (user, scheduled, tokens, owned_alone, counters, emails)| {
                 let user = user.ok_or(Error::Revoked)?;
-                if !proof.holds(&user) {
+                if !verified.holds(&user) {
                     return Ok(None);
                 }
-                proof.settle(txn, counters, now)?;
+                verified.settle(txn, counters, now)?;
                 if let Some(scheduled) = scheduled {
                     return Ok(Some(Ok(scheduled)));
                 }

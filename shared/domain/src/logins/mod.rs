@@ -6,10 +6,10 @@ pub mod keys;
 mod new_device;
 mod open;
 pub mod ops;
-pub(crate) mod proof;
 pub mod reauthentication;
 mod refresh;
 pub mod store;
+pub(crate) mod verified_password;
 
 use std::time::Duration;
 

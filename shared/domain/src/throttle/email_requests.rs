@@ -105,7 +105,7 @@ impl CallerEmailCounters {
         self.reserve_or_reject(txn)?
     }
 
-    /// Counts the request, or returns that it comes too early: for an operation that still commits then.
+    /// Like [`reserve`](Self::reserve), but returns the rejection as a value, so that the transaction can commit.
     pub(crate) fn reserve_or_reject(self, txn: &Txn) -> Result<Result<()>> {
         let now = self.now;
         let waits = self.counters.iter().map(|counter| counter.wait(now));

@@ -26,7 +26,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::logins;
 use crate::logins::attempt::{trust, trusted_clients};
-use crate::logins::proof::with_password;
+use crate::logins::verified_password::with_password;
 use crate::mail::Message;
 use crate::mail_tokens::{self, MAX_UNDOS, MailToken, Purpose, Tokens};
 use crate::password::Password;
@@ -47,8 +47,9 @@ const LONGEST_WAIT: Duration = Duration::from_hours(24);
 /// that of an earlier request.
 ///
 /// Fails with [`Error::SameEmail`], with [`Error::InvalidCredentials`] if the password is wrong, and with
-/// [`Error::TooManyAttempts`] for too many attempts at the password, or too many emails to the address or of
-/// the caller. Whether another account has the address is checked when it is confirmed, and only its owner learns that.
+/// [`Error::TooManyAttempts`] for too many attempts at the password or logins of the user, or too many emails to the
+/// address or of the caller. Whether another account has the address is checked when it is confirmed, and only its
+/// owner learns that.
 pub async fn request(env: &Env, caller: &Caller, password: &Password, new: &Email) -> Result<()> {
     let client = caller.client();
     let rules = env.limits.throttle.as_ref();
@@ -60,8 +61,8 @@ pub async fn request(env: &Env, caller: &Caller, password: &Password, new: &Emai
             Ok(())
         }
     };
-    let requested = with_password(env, caller, password, is_other, |proof, snapshot| async move {
-        let (now, proof) = (env.clock.now(), &proof);
+    let requested = with_password(env, caller, password, is_other, |verified, snapshot| async move {
+        let (now, verified) = (env.clock.now(), &verified);
         let link = &NewLink::draw(env, client, now);
         env.in_tenant_then_reading_from(
             snapshot,
@@ -71,15 +72,15 @@ pub async fn request(env: &Env, caller: &Caller, password: &Password, new: &Emai
                 try_join!(
                     store::find(&txn, caller.user()),
                     mail_tokens::store::list(&txn, caller.user()),
-                    proof.counters(&txn, now),
+                    verified.counters(&txn, now),
                     CallerEmailCounters::to_new_address(&txn, rules, caller.user(), new, now)
                 )
             },
             |txn, scope, (stored, tokens, attempts, emails)| {
-                if !stored.is_some_and(|stored| proof.holds(&stored)) {
+                if !stored.is_some_and(|stored| verified.holds(&stored)) {
                     return Ok(None);
                 }
-                proof.settle(txn, attempts, now)?;
+                verified.settle(txn, attempts, now)?;
                 if let Some(emails) = emails
                     && let Err(too_early) = emails.reserve_or_reject(txn)?
                 {

@@ -1,4 +1,7 @@
 //! The password of a user who is signed in, for an operation that requires it.
+//!
+//! Changing the password has a loop of its own (`users/ops.rs`): it hashes the new password between the two
+//! transactions, and the first one reads what the policy needs.
 
 use futures_util::try_join;
 use kv::{Snapshot, Txn};
@@ -15,14 +18,14 @@ use crate::time::Timestamp;
 use crate::users::{self, User};
 
 /// The right password of a user, whose attempt is not settled yet.
-pub(crate) struct Proof<'a> {
+pub(crate) struct VerifiedPassword<'a> {
     attempt: Attempt<'a>,
     reservation: Option<Reservation>,
     /// The account with the password that was verified.
-    pub(crate) user: User,
+    user: User,
 }
 
-impl Proof<'_> {
+impl VerifiedPassword<'_> {
     /// The counters that throttle the attempt, at `now`; `None` if throttling is off.
     pub(crate) async fn counters(&self, txn: &Txn, now: Timestamp) -> Result<Option<AttemptCounters>> {
         self.attempt.counters(txn, now).await
@@ -41,8 +44,9 @@ impl Proof<'_> {
     }
 }
 
-/// Verifies the caller's password, and then runs `operation` in the transaction that begins with the snapshot. It
-/// returns `None` if the account no longer has this password, which is then verified again, as the same attempt.
+/// Verifies the caller's password, and then runs `operation` in the transaction that begins with the snapshot.
+/// `operation` returns `None` if the account no longer has this password, which is then verified again, as the same
+/// attempt.
 ///
 /// Before the attempt counts, `check` may reject the operation for this account. Fails with
 /// [`InvalidCredentials`](Error::InvalidCredentials) if the password is wrong, and with
@@ -56,7 +60,7 @@ pub(crate) async fn with_password<'a, T, F, Fut>(
     operation: F,
 ) -> Result<T>
 where
-    F: Fn(Proof<'a>, Snapshot) -> Fut + Send + Sync,
+    F: Fn(VerifiedPassword<'a>, Snapshot) -> Fut + Send + Sync,
     Fut: Future<Output = Result<Option<T>>> + Send,
     T: Send,
 {
@@ -74,13 +78,15 @@ where
             attempt.reject(Some(user.id), reservation, snapshot).await?;
             return Err(Error::InvalidCredentials);
         }
-        env.limit_logins(TenantId::own(user.id))?;
-        let proof = Proof {
+        if earlier.is_none() {
+            env.limit_logins(TenantId::own(user.id))?;
+        }
+        let verified = VerifiedPassword {
             attempt,
             reservation,
             user,
         };
-        if let Some(done) = operation(proof, snapshot).await? {
+        if let Some(done) = operation(verified, snapshot).await? {
             return Ok(done);
         }
         earlier = reservation;
@@ -97,6 +103,8 @@ async fn begin(
     let env = attempt.env;
     let now = env.clock.now();
     env.in_tenant_with_snapshot(caller, Permission::ManageAccount, |txn, _| async move {
+        // On a full disk, a user can still end logins and delete the account. The counters replace earlier ones.
+        txn.use_reserve();
         let (user, counters) = try_join!(users::store::find(&txn, caller.user()), attempt.counters(&txn, now))?;
         let user = user.ok_or(Error::Revoked)?;
         check(&user)?;
