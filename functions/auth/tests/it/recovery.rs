@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use domain::operator::{Operator, UserName, users};
 use domain::text::Name;
+use kv::faulty::{Latency, Plan};
 use serde_json::{Value, json};
-use testkit::{Code, Target as _, TestApp, TestResponse, waiting_emails};
+use testkit::{Code, Target as _, TestApp, TestResponse, TestStore, waiting_emails};
+use tokio::time::Instant;
 
 use crate::{start, strict};
 
@@ -67,6 +69,35 @@ async fn a_recovery_sets_the_password_ends_every_login_and_verifies_the_address(
         1,
         "{kinds:?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_takes_a_multiple_of_25_ms_unless_the_site_must_wait() {
+    for (trip, expected) in [(2, 25), (7, 50), (20, 100)] {
+        let store = TestStore::lmdb();
+        let plan = Plan {
+            latency: Latency::of(Duration::from_millis(trip)),
+            ..Plan::default()
+        };
+        let app = TestApp::on(auth::router(), store.open().with_faults(plan));
+        app.register(ALICE).await;
+        let timed = async |email: &str| {
+            let start = Instant::now();
+            (request(&app, email).await, start.elapsed())
+        };
+        for email in [ALICE, "unknown@example.com"] {
+            let (response, time) = timed(email).await;
+            response.accepted();
+            assert_eq!(time, Duration::from_millis(expected), "{email}");
+        }
+        let limited = loop {
+            let (response, time) = timed("unknown@example.com").await;
+            if response.status == 429 {
+                break time;
+            }
+        };
+        assert!(limited < Duration::from_millis(expected), "{limited:?}");
+    }
 }
 
 #[tokio::test]

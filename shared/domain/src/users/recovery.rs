@@ -1,8 +1,8 @@
 //! Recovering an account whose password is forgotten.
 //!
 //! **Equal behaviour.** A request for an unknown email causes the same reads, writes and response as one for an
-//! account, and takes as long: what an account's request writes about the account, the other one writes to a few keys
-//! that nothing reads.
+//! account: what an account's request writes about the account, the other one writes to a few keys that nothing reads.
+//! Some microseconds of difference remain, which a front door hides (`functions/auth/src/request_recovery.rs`).
 //!
 //! **Occupied addresses.** Recovery also works for an account that was never verified. So a person who registers
 //! another one's address gains nothing: its owner recovers the account, and all logins to it end.
