@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use kv::Key;
 use tokio::time::timeout;
 
@@ -16,7 +17,6 @@ use crate::error::{Error, Result};
 use crate::expiry::{self, DueEntry};
 use crate::id::UserId;
 use crate::scope::TenantScope;
-use crate::tenants;
 use crate::time::Timestamp;
 use crate::usage::store::Counted;
 
@@ -139,22 +139,20 @@ impl Sweep<'_> {
                 if due.len() == BATCH {
                     batch.last = due.last().map(|due| due.entry.clone());
                 }
+                let mut counted_keys = Vec::new();
                 for DueEntry { entry, key, note } in due {
                     match key.and_then(|key| Ok((key, Counted::from_bytes(&note)?))) {
                         Ok((key, counted)) => {
                             txn.clear(&key)?;
                             txn.clear(&entry)?;
-                            // The removal of an account has cleared the counters of its tenant.
-                            if let Some(counted) = counted
-                                && txn.get(&tenants::keys::tenant(counted.scope())).await?.is_some()
-                            {
-                                counted.subtract(&txn)?;
-                            }
+                            counted_keys.extend(counted);
                             batch.removed += 1;
                         }
                         Err(error) => batch.unreadable = batch.unreadable.or(Some(error)),
                     }
                 }
+                let subtracting = counted_keys.iter().map(|counted| counted.subtract_if_any(&txn));
+                try_join_all(subtracting).await?;
                 Ok(batch)
             })
             .await

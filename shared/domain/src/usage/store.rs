@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::id::{Id as _, TenantId};
 use crate::record;
 use crate::scope::TenantScope;
+use crate::tenants;
 use crate::time::Timestamp;
 use crate::usage::{OwnLimits, Quota, Quotas, Usage, keys};
 
@@ -198,8 +199,8 @@ pub(crate) async fn used_up_audit_events(
     }))
 }
 
-/// What an idempotency key was counted as. Its entry in the expiry index says it, so that the sweep needs no further
-/// read.
+/// What an idempotency key was counted as. Its entry in the expiry index says it, so that the sweep need not
+/// read the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counted {
     tenant: TenantId,
@@ -242,16 +243,20 @@ impl Counted {
         }
     }
 
-    /// The tenant that counts the key.
-    pub(crate) fn scope(&self) -> TenantScope {
-        TenantScope::of_expired_key(self.tenant)
-    }
-
     /// Subtracts the key from its tenant's usage, after its removal.
     pub(crate) fn subtract(&self, txn: &Txn) -> Result<()> {
-        let scope = self.scope();
+        let scope = TenantScope::of_expired_key(self.tenant);
         txn.add(&keys::counter(scope, Quota::IdempotencyKeys), -1)?;
         Ok(txn.add(&keys::counter(scope, Quota::StoredBytes), -self.bytes)?)
+    }
+
+    /// Subtracts the key if its tenant still exists: the removal of an account has cleared the counters of its tenant.
+    pub(crate) async fn subtract_if_any(&self, txn: &Txn) -> Result<()> {
+        let tenant = tenants::keys::tenant(TenantScope::of_expired_key(self.tenant));
+        match txn.get(&tenant).await? {
+            Some(_) => self.subtract(txn),
+            None => Ok(()),
+        }
     }
 }
 
