@@ -65,6 +65,11 @@ with zipfile.ZipFile(program + ".zip", "w") as archive, open(program, "rb") as f
     archive.writestr(entry, file.read(), compresslevel=9)
 END
     [ -z "${ARTIFACTS_DIR:-}" ] || cp "$program" "$ARTIFACTS_DIR/bootstrap"
+    # Larger programs start later: the platform loads and unpacks the zip before a cold start.
+    [ "$(bytes "$program.zip")" -le 3000000 ] || {
+        echo "$program.zip has $(bytes "$program.zip") bytes; a function's zip has at most 3,000,000." >&2
+        exit 1
+    }
     printf '%-10s %-7s %9s bytes, zipped %9s  %s\n' \
         "$name" "$arch" "$(bytes "$program")" "$(bytes "$program.zip")" "$program.zip"
 done
