@@ -55,7 +55,7 @@ const CASES: [Case; 4] = [
         status: 401,
         factor: 1,
     },
-    // The others take microseconds instead of milliseconds, so the clock sees smaller differences.
+    // It takes microseconds instead of milliseconds, so the clock sees smaller differences.
     Case {
         name: "failed login (throttled)",
         path: LOGIN,
@@ -68,14 +68,14 @@ const CASES: [Case; 4] = [
         path: RECOVERY,
         strict: None,
         status: 202,
-        factor: 5,
+        factor: 1,
     },
     Case {
         name: "recovery (too many emails)",
         path: RECOVERY,
         strict: Some(("THROTTLE_RECIPIENT", "1/86400/86400")),
         status: 202,
-        factor: 5,
+        factor: 1,
     },
 ];
 

@@ -80,7 +80,7 @@ async fn beside((name, accounts, address): (&str, usize, &'static str), seconds:
     let health = health.await.expect("the gateway responds to every request");
     let (accepted, times) = other.await.expect("the gateway responds to every login");
     gateway.stop();
-    assert!(times.len() >= 20 && health.len() > 100, "too few requests");
+    assert!(!times.is_empty() && health.len() > 100, "too few requests");
 
     let name = |figure: &str| format!("{CONNECTIONS} connections {name}, {figure}");
     vec![
