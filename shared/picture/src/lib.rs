@@ -80,6 +80,8 @@ impl Format {
 
 /// The picture in a file of this format, as the API shows it: the square in the middle, upright, as a JPEG of at most
 /// `max_len` bytes.
+// Inlined into a caller that is compiled for size, it would be, too.
+#[inline(never)]
 pub fn convert(file: &[u8], format: Format, max_len: usize) -> Result<Vec<u8>, Rejection> {
     if !format.has_signature(file) {
         let name = format.name();

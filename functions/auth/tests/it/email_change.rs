@@ -161,7 +161,7 @@ async fn the_old_address_undoes_the_change_for_seven_days_and_ends_every_login()
     assert_eq!(response.status, 401);
     log_in(&app, NEW).await.assert_problem(401, Code::InvalidCredentials);
     send(&app, "undo", &undo).await.assert_problem(404, Code::NotFound);
-    // Whoever changed the email knew the password.
+    // The person who changed the email knew the password.
     recovered(&app, OLD).await;
     // The other address is free.
     app.register(NEW).await;

@@ -69,7 +69,7 @@ pub(super) fn remove_step(txn: &Txn, user: UserId, export: &mut Export) -> Resul
     Ok(())
 }
 
-/// Removes an export. It has at most 20,000 chunks, and their entries in the expiry index fit into one transaction.
+/// Removes an export. It has at most 16,000 chunks, and their entries in the expiry index fit into one transaction.
 pub(super) fn remove(txn: &Txn, user: UserId, export: &Export) -> Result<()> {
     for (number, part) in (1..).map_while(|number| Some((number, export.part(number)?))) {
         for key in chunks_of(user, export.expires_at, number, part) {
