@@ -70,7 +70,7 @@ def check_api(template, document):
     body = document["Resources"]["Api"]["Properties"]["Body"]
     rules = {name[0].lower() + name[1:]: value for name, value in written["CorsConfiguration"]["Fn::If"][1].items()}
     found = body["x-amazon-apigateway-cors"]
-    if found != {"Fn::If": ["HasOrigins", rules, {"Ref": "AWS::NoValue"}]}:
+    if found != {"Fn::If": ["ApiRespondsToPreflight", rules, {"Ref": "AWS::NoValue"}]}:
         sys.exit(f"Api: SAM turns the CorsConfiguration into {found}")
     extension = "x-amazon-apigateway-endpoint-configuration"
     endpoints = [server[extension]["disableExecuteApiEndpoint"] for server in body["servers"]]

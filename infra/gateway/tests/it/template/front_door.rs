@@ -17,7 +17,10 @@ async fn the_http_api_and_the_functions_have_the_same_cross_origin_rules() {
         header.unwrap().split(',').map(str::trim).collect()
     }
     let template = template();
-    let cors = &resources(&template)["Api"]["Properties"]["CorsConfiguration"]["Fn::If"][1];
+    let [condition, cors, otherwise] =
+        [0, 1, 2].map(|index| &resources(&template)["Api"]["Properties"]["CorsConfiguration"]["Fn::If"][index]);
+    assert_eq!(condition, "ApiRespondsToPreflight");
+    assert_eq!(otherwise, &json!({"Ref": "AWS::NoValue"}));
     let origin = "https://app.example.com";
     let app = TestApp::with_origins(gateway::router(), &Origins::Listed(vec![origin.into()]));
 
@@ -77,17 +80,18 @@ fn the_template_accepts_only_origins_that_programs_accept() {
         ("https://app.example.com?query", false, false),
         ("https://user@app.example.com", false, false),
         ("https://App.example.com", false, false),
-        // An HTTP API accepts neither.
-        ("https://*.example.com", false, true),
-        ("tauri://localhost", false, true),
-        ("vscode-webview:", false, true),
+        // With `CorsPreflight=functions`.
+        ("https://*.example.com", true, true),
+        ("https://*.example.com:8443", true, true),
+        ("tauri://localhost", true, true),
+        ("vscode-webview:", true, true),
+        ("ws://app.example.com", true, true),
         ("https://*.com", false, false),
         ("https://a..example.com", false, false),
         ("https://.example.com", false, false),
         ("https://app.example.com:70000", false, false),
         ("https://app.example.com:08", false, false),
         ("app.example.com", false, false),
-        ("ws://app.example.com", false, true),
         ("https://", false, false),
         ("null", false, false),
     ] {
