@@ -1,12 +1,9 @@
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use domain::password::Hasher;
-use domain::{Clock, Timestamp, users};
+use domain::users;
 use kv::Key;
 use serde_json::{Value, json};
-use testkit::{Actor, Code, Target as _, TestApp, TestResponse};
-use tokio::runtime::Builder;
+use testkit::{Actor, Code, Target as _, TestApp, TestResponse, after_verification};
 
 use crate::start;
 
@@ -53,24 +50,6 @@ async fn ending_logins_requires_a_password_entered_within_the_last_ten_minutes()
     assert_eq!(log_out_everywhere(&app, &alice).await.ok(), json!({ "ended": 1 }));
 }
 
-/// A clock that calls a function when it is read for the first time after a password was verified.
-struct Interruption {
-    clock: Arc<dyn Clock>,
-    hasher: Hasher,
-    call: Mutex<Option<Box<dyn FnOnce() + Send>>>,
-}
-
-impl Clock for Interruption {
-    fn now(&self) -> Timestamp {
-        if self.hasher.verifications() > 0
-            && let Some(call) = self.call.lock().unwrap().take()
-        {
-            call();
-        }
-        self.clock.now()
-    }
-}
-
 #[tokio::test]
 async fn a_password_that_is_hashed_anew_meanwhile_is_verified_again_as_the_same_attempt() {
     let app = start();
@@ -100,17 +79,8 @@ async fn a_password_that_is_hashed_anew_meanwhile_is_verified_again_as_the_same_
         });
         written.await.unwrap();
     };
-    // On a thread of its own, because the clock blocks that of the request.
-    let write = move || {
-        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        std::thread::spawn(move || runtime.block_on(hash_anew)).join().unwrap();
-    };
     let interrupted = TestApp::on_with_env(auth::router(), app.env.db.clone(), |env| {
-        env.clock = Arc::new(Interruption {
-            clock: env.clock.clone(),
-            hasher: env.hasher.clone(),
-            call: Mutex::new(Some(Box::new(write))),
-        });
+        after_verification(env, hash_anew);
     });
     reauthenticate(&interrupted, &alice, "password123").await.ok();
     assert_eq!(interrupted.env.hasher.verifications(), 2);
