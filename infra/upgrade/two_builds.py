@@ -1,7 +1,7 @@
-"""two_builds.py COMMIT LAST CURRENT: runs two gateways, the last release's and the current one, on one store.
+"""two_builds.py COMMIT LAST CURRENT: runs two gateways, an earlier build and the current one, on one store.
 
 Each check is one record that one build writes and the other one reads or rewrites, as in a canary deployment or after a
-rollback. The program fails if a check fails that is not in KNOWN, and also if one of KNOWN succeeds.
+rollback. The program fails if a check fails that is not known to, and also if such a check succeeds.
 """
 
 import json
@@ -13,16 +13,6 @@ import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-
-# Checks that fail with this commit as the last release: it was the first one, and read only what it knew.
-KNOWN = {
-    "afc712a293289f4a52e2631739e4083d37daa69e": {
-        # It reads versions 1 and 2; the current build writes version 3.
-        "login: the last release reads the current build's",
-        # It fails a page with an action that it does not know.
-        "operator's audit action: the last release reads the current build's",
-    }
-}
 
 PASSWORD = "a password of 26 letters"
 
@@ -220,6 +210,18 @@ CHECKS_OF_NEW_RECORDS = {
 }
 
 
+CURRENT_READS = "the current build reads the earlier one's"
+EARLIER_READS = "the earlier build reads the current one's"
+
+# The first commit reads no version of a record after its own, and every account has records of later ones. So the
+# current build can follow it, but not run beside it.
+KNOWN = {
+    "afc712a293289f4a52e2631739e4083d37daa69e": {
+        f"{record}: {EARLIER_READS}" for record in CHECKS | CHECKS_OF_NEW_RECORDS
+    }
+}
+
+
 def main(commit, last_binary, current_binary):
     known = KNOWN.get(commit, set())
     problems = 0
@@ -233,12 +235,12 @@ def main(commit, last_binary, current_binary):
             gateways.append(current)
 
             def token_of(email):
-                """An account of the current build, with a login that both builds can read."""
-                return account(current, last, email)
+                """An account of the writer, with a login of the earlier build, which both builds can read."""
+                return account(writer, last, email)
 
             directions = (
-                ("the current build reads the last release's", last, current, CHECKS),
-                ("the last release reads the current build's", current, last, CHECKS | CHECKS_OF_NEW_RECORDS),
+                (CURRENT_READS, last, current, CHECKS),
+                (EARLIER_READS, current, last, CHECKS | CHECKS_OF_NEW_RECORDS),
             )
             for direction, writer, reader, checks in directions:
                 for number, (record, check) in enumerate(checks.items()):
