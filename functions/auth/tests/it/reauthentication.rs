@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use domain::throttle::{Rule, Rules};
+use domain::usage::Quotas;
 use domain::users;
 use kv::Key;
 use serde_json::{Value, json};
@@ -81,6 +83,15 @@ async fn a_password_that_is_hashed_anew_meanwhile_is_verified_again_as_the_same_
     };
     let interrupted = TestApp::on_with_env(auth::router(), app.env.db.clone(), |env| {
         after_verification(env, hash_anew);
+        // A second attempt would be rejected.
+        env.limits.throttle.as_mut().unwrap().pair = Rule {
+            free: 1,
+            ..Rules::default().pair
+        };
+        env.limits.quotas = Some(Quotas {
+            logins_per_day: 1,
+            ..Quotas::default()
+        });
     });
     reauthenticate(&interrupted, &alice, "password123").await.ok();
     assert_eq!(interrupted.env.hasher.verifications(), 2);
