@@ -38,6 +38,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Admin(admin::Command),
     /// Succeed if a gateway on HOST and PORT responds
+    ///
+    /// The exit code is the result, so there is no `--json`. A failure prints its reason.
     Health,
     /// Check all indexes and invariants of the store; fails if there are findings
     ///

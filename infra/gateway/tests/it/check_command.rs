@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use testkit::{Process, Target as _, TestStore};
 use tokio::task::JoinSet;
 
-use crate::process::{gateway, register, startup_error};
+use crate::process::{gateway, register};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -164,17 +164,4 @@ async fn a_sound_store_under_write_load_has_no_findings() {
         (&json!(0), &json!(0)),
         "{settled}"
     );
-}
-
-#[test]
-fn a_missing_store_is_one_sentence() {
-    let folder = TestStore::lmdb();
-    let mut command = gateway(&folder);
-    command.arg("check");
-    let text = startup_error(command);
-    assert!(
-        text.contains("there is no store in") && text.contains("STORE"),
-        "{text}"
-    );
-    assert!(!folder.folder().join("store").exists(), "nothing is created");
 }

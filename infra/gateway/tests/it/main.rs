@@ -43,4 +43,5 @@ mod sweep;
 mod template;
 mod throttle;
 mod traces;
+mod unusable_store;
 mod watch;

@@ -35,6 +35,19 @@ pub fn startup_error(mut command: Command) -> String {
     text
 }
 
+/// The command, when it may write files of at most 1 MB or 0.5 MB, depending on the shell's unit.
+pub fn with_little_disk(command: &Command) -> Command {
+    let mut limited = Command::new("sh");
+    limited
+        .args(["-c", "trap '' XFSZ; ulimit -S -f 1000; exec \"$0\" \"$@\""])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .env_clear()
+        .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .env("PATH", "/usr/bin:/bin");
+    limited
+}
+
 #[test]
 fn a_missing_or_short_secret_is_a_startup_error_that_says_how_to_create_one() {
     let store = TestStore::new();

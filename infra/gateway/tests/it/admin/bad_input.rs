@@ -2,7 +2,8 @@
 
 use testkit::{Process, Target as _, TestStore};
 
-use super::{command, failure, start};
+use super::{command, failure, json, start, text};
+use crate::process::{gateway, register, with_little_disk};
 
 #[tokio::test]
 async fn bad_input_is_one_sentence_and_has_no_effect() {
@@ -72,14 +73,18 @@ async fn bad_input_is_one_sentence_and_has_no_effect() {
         .ok();
 }
 
-#[test]
-fn a_missing_store_is_named() {
+#[tokio::test]
+async fn on_a_full_disk_a_change_is_one_sentence_and_has_no_effect() {
     let store = TestStore::lmdb();
-    let missing = store.folder().join("missing");
-    let mut command = Process::command(env!("CARGO_BIN_EXE_gateway"));
-    command.env("STORE", format!("lmdb:{}", missing.display()));
-    command.args(["admin", "users", "list"]);
-    let sentence = failure(command);
-    assert!(sentence.contains(&missing.display().to_string()), "{sentence}");
-    assert!(!missing.exists());
+    let server = Process::start(gateway(&store));
+    register(&server.remote(), "alice@example.com").await;
+    drop(server);
+    let usage = || json(&store, &["tenants", "usage", "alice@example.com"]);
+    let before = usage();
+    let limit = ["tenants", "limit", "alice@example.com", "sessions", "1"];
+    let sentence = failure(with_little_disk(&command(&store, &limit)));
+    assert!(sentence.contains("the store is full"), "{sentence}");
+    assert_eq!(usage(), before);
+    text(&store, &limit);
+    assert_ne!(usage(), before);
 }

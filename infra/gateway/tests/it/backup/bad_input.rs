@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use testkit::{Process, TestStore};
 
 use super::{MANIFEST, OtherStore, backup, command, names, store_folder, succeed};
-use crate::process::{gateway, register, startup_error};
+use crate::process::{gateway, register, startup_error, with_little_disk};
 
 /// A store with an account, and the folder for its backup.
 async fn prepared() -> (TestStore, std::path::PathBuf) {
@@ -26,19 +26,6 @@ fn reject(command: Command, what: &str, unchanged: &Path) {
     let text = startup_error(command);
     assert!(text.contains(what), "{text}");
     assert_eq!(unchanged.exists().then(|| names(unchanged)), before);
-}
-
-/// The command, when it may write files of at most 1 MB or 0.5 MB, depending on the shell's unit.
-fn with_little_disk(command: &Command) -> Command {
-    let mut limited = Command::new("sh");
-    limited
-        .args(["-c", "trap '' XFSZ; ulimit -S -f 1000; exec \"$0\" \"$@\""])
-        .arg(command.get_program())
-        .args(command.get_args())
-        .env_clear()
-        .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))))
-        .env("PATH", "/usr/bin:/bin");
-    limited
 }
 
 #[tokio::test]
