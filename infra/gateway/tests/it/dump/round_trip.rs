@@ -1,9 +1,17 @@
 //! Dumps that are imported again, on the same and on another engine.
 
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use testkit::{Process, Remote, Target as _, TestStore};
+use tokio::time::{sleep, timeout};
 
-use super::{command, content, export, succeed, text};
+use super::{LIMIT, command, content, export, succeed, text};
 use crate::process::{gateway, listed, register};
 
 /// The audit log from a cursor on: its events without their ids, and the last cursor.
@@ -102,33 +110,72 @@ async fn a_store_returns_from_a_dump_with_another_root_and_engine() {
     round_trip(&second, &third, &sessions).await;
 }
 
+/// Creates sessions, one after the other, until `stop`. Counts the acknowledged ones.
+async fn write(remote: Remote, token: String, acknowledged: Arc<AtomicUsize>, stop: Arc<AtomicBool>) {
+    let draft = json!({ "name": "a session", "workspacePath": format!("/{}", "x".repeat(1000)) });
+    while !stop.load(SeqCst) {
+        let create = remote.post("/v5/sessions").bearer(&token).json(&draft);
+        create.send().await.created();
+        acknowledged.fetch_add(1, SeqCst);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_under_write_load_is_of_one_moment() {
     let (from, to) = (TestStore::lmdb(), TestStore::lmdb());
     let mut server = gateway(&from);
     server.env("QUOTAS", "off");
     let process = Process::start(server);
-    let remote = process.remote();
-    let token = register(&remote, "test@example.com").await;
-    let writes = tokio::spawn(async move {
-        let draft = json!({ "name": "a session", "workspacePath": "/x" });
-        loop {
-            remote
-                .post("/v5/sessions")
-                .bearer(&token)
-                .json(&draft)
-                .send()
-                .await
-                .created();
+    let token = register(&process.remote(), "test@example.com").await;
+    let (acknowledged, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let mut writer = tokio::spawn(write(
+        process.remote(),
+        token.clone(),
+        acknowledged.clone(),
+        stop.clone(),
+    ));
+    // Fails if the writer ends, and with it the load.
+    let mut written = async |more: usize| {
+        let end = acknowledged.load(SeqCst) + more;
+        let growth = async {
+            while acknowledged.load(SeqCst) < end {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! {
+            ended = &mut writer => panic!("the writer has ended: {ended:?}"),
+            growth = timeout(LIMIT, growth) => growth.expect("the gateway serves the writer"),
         }
-    });
-    for number in 0..3 {
-        let file = from.folder().join(format!("dump-{number}"));
-        succeed(command(&from, "export", &file));
-    }
-    writes.abort();
-    succeed(command(&to, "import", &from.folder().join("dump-2")));
+    };
+
+    // More than the pipe of the export holds, so that the export cannot end before it is read.
+    written(100).await;
+    let before = acknowledged.load(SeqCst);
+    let mut export = command(&from, "export", Path::new("-")).spawn().unwrap();
+    let mut output = export.stdout.take().unwrap();
+    let mut dump = vec![0];
+    output.read_exact(&mut dump).unwrap();
+    // Its first page was read, so its moment is over.
+    let during = acknowledged.load(SeqCst);
+    written(50).await;
+    assert!(export.try_wait().unwrap().is_none(), "the writes fall into the export");
+    output.read_to_end(&mut dump).unwrap();
+    assert!(export.wait().unwrap().success());
+    written(1).await;
+    stop.store(true, SeqCst);
+    writer.await.unwrap();
+
+    let file = to.folder().join("dump");
+    fs::write(&file, dump).unwrap();
+    succeed(command(&to, "import", &file));
     let mut check = gateway(&to);
     check.arg("check");
     succeed(check);
+    let all = listed(&process.remote(), &token).await;
+    let imported = Process::start(gateway(&to));
+    let exported = listed(&imported.remote(), &token).await;
+    // Newest first. A session that was committed and not acknowledged yet may be there, too.
+    assert!(all.ends_with(&exported), "the first sessions without a gap");
+    let count = exported.len();
+    assert!(before <= count && count <= during + 1, "{before} {count} {during}");
 }
