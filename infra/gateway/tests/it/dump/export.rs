@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
+use std::process::Command;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 use testkit::{Process, TestStore};
 
@@ -18,16 +20,29 @@ async fn an_export_appears_when_it_is_complete_and_starts_over_after_an_interrup
     let file = store.folder().join("dump");
     let partial = store.folder().join("dump.partial");
 
-    // Killed while nothing reads its output.
-    let mut child = command(&store, "export", Path::new("-")).spawn().unwrap();
-    kill_process(Pid::from_child(&child), Signal::KILL).unwrap();
-    child.wait().unwrap();
-    fs::write(&partial, "what a killed export leaves").unwrap();
+    // The kernel kills it when its file would become longer than the limit, which is less than half of the dump.
+    let mut limited = Command::new("sh");
+    limited
+        .env_clear()
+        .envs(store.env())
+        .args(["-c", "ulimit -c 0; ulimit -f 400; exec \"$0\" export \"$1\""])
+        .arg(env!("CARGO_BIN_EXE_gateway"))
+        .arg(&file);
+    let killed = limited.output().unwrap();
+    assert_eq!(killed.status.signal(), Some(Signal::XFSZ.as_raw()), "{killed:?}");
+    assert!(!file.exists(), "a part of a dump has not the name of a dump");
+    let left = fs::read(&partial).unwrap();
+    assert!(left.len() > 100_000, "{} bytes", left.len());
+    let import = startup_error(command(&TestStore::lmdb(), "import", &partial));
+    assert!(import.contains("incomplete"), "{import}");
+
     let output = succeed(command(&store, "export", &file));
     assert!(text(&output.stderr).contains("starting over"), "{output:?}");
     assert!(!partial.exists());
     assert!(text(&output.stdout).contains("10000 many"), "{output:?}");
     let dump = fs::read(&file).unwrap();
+    assert!(dump.len() > 2 * left.len());
+    succeed(command(&TestStore::lmdb(), "import", &file));
 
     let exists = startup_error(command(&store, "export", &file));
     assert!(exists.contains("exists"), "{exists}");
