@@ -197,6 +197,7 @@ fn a_command_prints_its_result_as_text_or_as_json() {
     let json: Value = serde_json::from_str(&print(&["version", "--json"])).unwrap();
     assert_eq!(json["version"], api::VERSION);
     assert!(print(&["version"]).starts_with(&format!("{} ", api::VERSION)));
+    assert_eq!(print(&["--version"]), format!("gateway {}", print(&["version"])));
 }
 
 /// Each hashing thread keeps 19 MiB, so the serving threads share them instead of having their own.
