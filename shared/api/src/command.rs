@@ -20,6 +20,9 @@ pub enum Failure {
     /// The folder contains no store.
     #[error("there is no store in {} (set by STORE)", .0.display())]
     NoStore(PathBuf),
+    /// Another process has the store open.
+    #[error("another process uses the store in {} (set by STORE): stop the server first", .0.display())]
+    InUse(PathBuf),
     /// The store could not be opened or used.
     #[error(transparent)]
     Store(#[from] kv::Error),
@@ -80,6 +83,15 @@ where
     let env = AppState::open(&config).map_err(Failure::from)?.env.clone();
     let runtime = build_local(&mut Builder::new_current_thread()).map_err(Failure::from)?;
     runtime.block_on(until_stopped(command(env)))
+}
+
+/// Fails with [`Failure::InUse`] if another process has the LMDB store open. Succeeds on FoundationDB, whose clients do
+/// not know each other. Only for a process that does not have the store open.
+pub fn require_unused() -> Result<(), Failure> {
+    match store_settings()?.engine.used_folder() {
+        Some(folder) => Err(Failure::InUse(folder.to_owned())),
+        None => Ok(()),
+    }
 }
 
 async fn until_stopped<T, E: From<Failure>>(command: impl Future<Output = Result<T, E>>) -> Result<T, E> {

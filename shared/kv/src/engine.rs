@@ -50,6 +50,12 @@ impl Engine {
         self.folder()
             .filter(|folder| lmdb::exists(folder).is_ok_and(|exists| !exists))
     }
+
+    /// The LMDB folder, if another process has the store open. Only for a process that does not have it open: this
+    /// would release the process's locks. `None` for FoundationDB, whose clients do not know each other.
+    pub fn used_folder(&self) -> Option<&Path> {
+        self.folder().filter(|folder| lmdb::is_in_use(folder))
+    }
 }
 
 /// Stops the background threads of all engines.

@@ -27,6 +27,7 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
     let Arguments { file, output } = arguments;
     let name = &file.display().to_string();
     let failed = |error: io::Error| Failure(format!("cannot read {name}: {error}"));
+    api::command::require_unused()?;
     // Before the store is opened, which creates it.
     let (mut input, mut first) = if file == Path::new("-") {
         let mut input: Box<dyn Read + Send> = Box::new(io::stdin());
@@ -40,6 +41,8 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
     } else {
         (verified(&file, failed)?, None)
     };
+    // Once more, because the verification of a file takes a while.
+    api::command::require_unused()?;
     let totals: Totals = api::command::on_store(|env| async move {
         let mut import = Import::new(&env);
         let mut progress = Progress::new("imported");

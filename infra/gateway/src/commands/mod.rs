@@ -56,8 +56,8 @@ pub(crate) enum Command {
     Export(export::Arguments),
     /// Write a dump into an empty store
     ///
-    /// Start no server on the store before the import is complete. An import that was interrupted continues when it is
-    /// repeated with the same dump.
+    /// Stop the servers before it, and start none before it is complete: on LMDB, it does not begin while another
+    /// process uses the store. An import that was interrupted continues when it is repeated with the same dump.
     Import(import::Arguments),
     /// Print the version and the commit
     Version(Output),

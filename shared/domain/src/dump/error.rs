@@ -22,7 +22,9 @@ pub enum Error {
     #[error("another import into the same store is running")]
     Concurrent,
     /// The imported data is not the dump's.
-    #[error("the imported data differs from the dump, because another program wrote to the store; erase it and repeat")]
+    #[error(
+        "the store is not as the dump: another program wrote to it, or a damaged dump came before; erase it and repeat"
+    )]
     Mismatch,
     /// The input is not a dump.
     #[error("the input is no dump of this product")]

@@ -25,6 +25,22 @@ pub(crate) fn exists(folder: &Path) -> io::Result<bool> {
     folder.join(DATA_FILE).try_exists()
 }
 
+/// Whether another process has the store in the folder open. This process must not: closing the lock file releases its
+/// locks on it. A file that cannot be opened is in no use; opening the store reports the reason.
+pub(crate) fn is_in_use(folder: &Path) -> bool {
+    let Ok(file) = File::options().read(true).write(true).open(folder.join(LOCK_FILE)) else {
+        return false;
+    };
+    // LMDB keeps a shared lock of the first byte, in every process.
+    let lock = Flock {
+        start: 0,
+        length: 1,
+        ..FlockType::WriteLock.into()
+    };
+    // Where files have no locks, LMDB opens no store.
+    fcntl_getlk(&file, &lock).is_ok_and(|holder| holder.is_some())
+}
+
 /// Fails, with a sentence for the operator, if a restore into the folder was interrupted: an empty store in its place
 /// would go unnoticed.
 pub(super) fn require_finished_restore(folder: &Path) -> Result<(), String> {

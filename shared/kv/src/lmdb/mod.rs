@@ -40,7 +40,7 @@ mod vacant;
 
 pub use copy::StoreCopy;
 pub use files::DATA_FILE;
-pub(crate) use files::exists;
+pub(crate) use files::{exists, is_in_use};
 #[cfg(feature = "testing")]
 pub(crate) use in_place::HeldSnapshot;
 pub(crate) use store::Store;
