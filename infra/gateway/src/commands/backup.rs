@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::backup_folder::{FORMAT, Incomplete, Manifest, copy};
 use super::failure::{Failure, Result};
 use super::output::Output;
-use super::progress::bytes;
+use super::progress::{Interval, bytes};
 use super::thread;
 
 #[derive(clap::Args)]
@@ -17,6 +17,8 @@ pub(crate) struct Arguments {
     /// The folder for the backup, which must be empty or missing
     #[arg(value_name = "DIR")]
     folder: PathBuf,
+    #[command(flatten)]
+    interval: Interval,
     #[command(flatten)]
     output: Output,
 }
@@ -39,20 +41,26 @@ impl fmt::Display for Backup {
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let engine = api::command::store_settings()?.engine;
     let store = engine.folder().ok_or_else(Failure::on_fdb)?;
-    let backup = api::command::on_existing_store(|env| back_up(env, store, &arguments.folder))?;
+    let backup = api::command::on_existing_store(|env| back_up(env, store, arguments))?;
     arguments.output.print(&backup)
 }
 
-async fn back_up(env: Env, store: &Path, folder: &Path) -> Result<Backup> {
+async fn back_up(env: Env, store: &Path, arguments: &Arguments) -> Result<Backup> {
+    let (folder, interval) = (&arguments.folder, arguments.interval);
     let incomplete = Incomplete::create(folder)?;
     let created_at = env.clock.now();
     let copied = env.db.copy()?.ok_or_else(Failure::on_fdb)?;
     let expected_len = copied.expected_len();
     let file = incomplete.data_file(expected_len, store)?;
-    let paths = [store.to_owned(), folder.to_owned()];
+    let paths = [store.to_owned(), folder.clone()];
     let digest = thread::run(move || {
         let [store, folder] = paths;
-        let digest = copy("backed up", (copied, &store), (&file, &folder), expected_len)?;
+        let digest = copy(
+            ("backed up", interval),
+            (copied, &store),
+            (&file, &folder),
+            expected_len,
+        )?;
         // Returns the space that was allocated in excess.
         let synced = file.set_len(digest.bytes).and_then(|()| file.sync_all());
         synced.map_err(|error| Failure::of(&folder, &error))?;

@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::failure::{Failure, Result};
 use super::partial_file;
-use super::progress::{Progress, bytes};
+use super::progress::{Interval, Progress, bytes};
 
 /// The format that this program writes, and the only one that it reads.
 pub(super) const FORMAT: u32 = 1;
@@ -216,12 +216,12 @@ pub(super) struct Copied {
 
 /// Copies everything, and prints progress. The paths name the source and the target in errors.
 pub(super) fn copy(
-    action: &'static str,
+    (action, interval): (&'static str, Interval),
     (mut source, source_path): (impl Read, &Path),
     (mut target, target_path): (impl Write, &Path),
     expected_len: u64,
 ) -> Result<Copied> {
-    let mut progress = Progress::new(action);
+    let mut progress = Progress::new(action, interval);
     let mut digest = Sha256::new();
     let mut copied = 0;
     let mut buffer = vec![0; 256 << 10];

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::failure::{Failure, Result};
 use super::output::Output;
-use super::progress::Progress;
+use super::progress::{Interval, Progress};
 
 /// How many findings are printed by default.
 const FINDINGS: usize = 100;
@@ -18,6 +18,8 @@ pub(crate) struct Arguments {
     /// Print at most this many findings
     #[arg(long, value_name = "COUNT", default_value_t = FINDINGS)]
     findings: usize,
+    #[command(flatten)]
+    interval: Interval,
     #[command(flatten)]
     output: Output,
 }
@@ -74,7 +76,7 @@ impl fmt::Display for Report {
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let summary: Summary = api::command::on_existing_store(|env| async move {
-        let mut progress = Progress::new("checked");
+        let mut progress = Progress::new("checked", arguments.interval);
         let show = |summary: &Summary| progress.show(summary.total());
         Ok::<_, Failure>(check(&env, arguments.findings, show).await?)
     })?;

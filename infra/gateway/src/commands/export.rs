@@ -10,7 +10,7 @@ use super::dump_report::Report;
 use super::failure::{Failure, Result};
 use super::output::Output;
 use super::partial_file;
-use super::progress::Progress;
+use super::progress::{Interval, Progress};
 use super::thread;
 
 #[derive(clap::Args)]
@@ -21,6 +21,8 @@ pub(crate) struct Arguments {
     #[arg(long)]
     allow_empty: bool,
     #[command(flatten)]
+    interval: Interval,
+    #[command(flatten)]
     output: Output,
 }
 
@@ -28,6 +30,7 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
     let Arguments {
         file,
         allow_empty,
+        interval,
         output,
     } = arguments;
     let is_stdout = file == Path::new("-");
@@ -39,7 +42,7 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
                 "the store contains nothing under the root `{root}` (set by STORE_ROOT); --allow-empty exports that"
             )));
         }
-        let mut progress = Progress::new("exported");
+        let mut progress = Progress::new("exported", interval);
         if is_stdout {
             let mut out: Box<dyn Write + Send> = Box::new(io::stdout());
             while let Some(part) = export.next().await? {

@@ -9,7 +9,7 @@ use domain::dump::{Import, Totals, Verification};
 use super::dump_report::Report;
 use super::failure::{Failure, Result};
 use super::output::Output;
-use super::progress::Progress;
+use super::progress::{Interval, Progress};
 use super::thread;
 
 /// Bytes that are read at a time.
@@ -20,11 +20,13 @@ pub(crate) struct Arguments {
     /// The dump; `-` for standard input
     file: PathBuf,
     #[command(flatten)]
+    interval: Interval,
+    #[command(flatten)]
     output: Output,
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<()> {
-    let Arguments { file, output } = arguments;
+    let Arguments { file, interval, output } = arguments;
     let name = &file.display().to_string();
     let failed = |error: io::Error| Failure(format!("cannot read {name}: {error}"));
     api::command::require_unused()?;
@@ -39,13 +41,13 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
         }
         (input, Some(first))
     } else {
-        (verified(&file, failed)?, None)
+        (verified(&file, interval, failed)?, None)
     };
     // Once more, because the verification of a file takes a while.
     api::command::require_unused()?;
     let totals: Totals = api::command::on_store(|env| async move {
         let mut import = Import::new(&env);
-        let mut progress = Progress::new("imported");
+        let mut progress = Progress::new("imported", interval);
         let mut says_resumed = false;
         loop {
             let part = if let Some(part) = first.take() {
@@ -73,9 +75,9 @@ pub(super) fn run(arguments: Arguments) -> Result<()> {
 }
 
 /// The file, after all of it was verified.
-fn verified(path: &Path, failed: impl Fn(io::Error) -> Failure) -> Result<Box<dyn Read + Send>> {
+fn verified(path: &Path, interval: Interval, failed: impl Fn(io::Error) -> Failure) -> Result<Box<dyn Read + Send>> {
     let mut file = File::open(path).map_err(&failed)?;
-    let (mut verification, mut progress) = (Verification::default(), Progress::new("verified"));
+    let (mut verification, mut progress) = (Verification::default(), Progress::new("verified", interval));
     loop {
         let part = chunk(&mut file).map_err(&failed)?;
         if part.is_empty() {

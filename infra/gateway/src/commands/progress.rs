@@ -5,24 +5,38 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The time between two reports: on a terminal they replace each other, elsewhere each is a line.
+/// The time between two reports on a terminal, where they replace each other.
 const TERMINAL_INTERVAL: Duration = Duration::from_millis(200);
-const LINE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The option of every long command.
+#[derive(Clone, Copy, clap::Args)]
+pub(super) struct Interval {
+    /// Seconds between two lines of progress on standard error; 0 reports every step. A terminal shows the latest one
+    #[arg(long = "progress", value_name = "SECONDS", default_value_t = 10)]
+    seconds: u64,
+}
 
 /// Reports how much a command has done.
 pub(super) struct Progress {
     verb: &'static str,
     is_terminal: bool,
+    interval: Duration,
     reported: Instant,
     has_line: bool,
 }
 
 impl Progress {
     /// `verb` says what the command does with an entry or with bytes.
-    pub(super) fn new(verb: &'static str) -> Self {
+    pub(super) fn new(verb: &'static str, interval: Interval) -> Self {
+        let is_terminal = io::stderr().is_terminal();
         Self {
             verb,
-            is_terminal: io::stderr().is_terminal(),
+            is_terminal,
+            interval: if is_terminal {
+                TERMINAL_INTERVAL
+            } else {
+                Duration::from_secs(interval.seconds)
+            },
             reported: Instant::now(),
             has_line: false,
         }
@@ -35,12 +49,7 @@ impl Progress {
 
     /// Reports what the verb has been done with, if the last report was a while ago.
     pub(super) fn show_text(&mut self, done: impl FnOnce() -> String) {
-        let interval = if self.is_terminal {
-            TERMINAL_INTERVAL
-        } else {
-            LINE_INTERVAL
-        };
-        if self.reported.elapsed() < interval {
+        if self.reported.elapsed() < self.interval {
             return;
         }
         self.reported = Instant::now();

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::backup_folder::{self, Manifest, allocate, copy};
 use super::failure::{Failure, Result};
 use super::output::Output;
-use super::progress::{Progress, bytes};
+use super::progress::{Interval, Progress, bytes};
 use super::thread;
 
 #[derive(clap::Args)]
@@ -21,6 +21,8 @@ pub(crate) struct Arguments {
     /// The folder of a backup
     #[arg(value_name = "DIR")]
     folder: PathBuf,
+    #[command(flatten)]
+    interval: Interval,
     #[command(flatten)]
     output: Output,
 }
@@ -48,26 +50,33 @@ impl fmt::Display for Restored {
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let settings = api::command::store_settings()?;
-    let restored = api::command::without_store(restore(&arguments.folder, settings))?;
+    let restored = api::command::without_store(restore(arguments, settings))?;
     arguments.output.print(&restored)
 }
 
-async fn restore(backup: &Path, settings: Settings) -> Result<Restored> {
+async fn restore(arguments: &Arguments, settings: Settings) -> Result<Restored> {
+    let (backup, interval) = (&*arguments.folder, arguments.interval);
     let store = settings.engine.folder().ok_or_else(Failure::on_fdb)?.to_owned();
     let store = store.as_path();
     let manifest = Manifest::read(backup)?;
     let vacant = kv::VacantFolder::claim(store)?;
     // First without writing: a damaged backup is more likely than one that changes now.
-    verify("verified", backup, &manifest, None).await?;
+    verify(("verified", interval), backup, &manifest, None).await?;
     let failed = |error| Failure::of(store, &error);
     let file = vacant.data_file().map_err(failed)?;
     allocate(&file, manifest.bytes, store)?;
-    verify("restored", backup, &manifest, Some((file, store.to_owned()))).await?;
-    let renewed_cursor_keys = renew_cursor_keys(Settings {
+    verify(
+        ("restored", interval),
+        backup,
+        &manifest,
+        Some((file, store.to_owned())),
+    )
+    .await?;
+    let unfinished = Settings {
         engine: Engine::Lmdb(vacant.unfinished()),
         ..settings
-    })
-    .await?;
+    };
+    let renewed_cursor_keys = renew_cursor_keys(unfinished, interval).await?;
     vacant.install().map_err(failed)?;
     Ok(Restored {
         store: store.display().to_string(),
@@ -78,8 +87,11 @@ async fn restore(backup: &Path, settings: Settings) -> Result<Restored> {
 
 /// Renews the cursor keys of all tenants of all roots, before any server can use the store. A cursor from after the
 /// backup would skip the events that get the same positions once more.
-async fn renew_cursor_keys(settings: Settings) -> Result<u64> {
-    let (db, mut progress) = (Db::open(settings)?, Progress::new("renewed the cursor keys of"));
+async fn renew_cursor_keys(settings: Settings, interval: Interval) -> Result<u64> {
+    let (db, mut progress) = (
+        Db::open(settings)?,
+        Progress::new("renewed the cursor keys of", interval),
+    );
     let mut renewed = 0;
     for root in db.every_root().await?.unwrap_or_default() {
         let show = |count| progress.show_text(|| format!("{} tenants", renewed + count));
@@ -90,7 +102,7 @@ async fn renew_cursor_keys(settings: Settings) -> Result<u64> {
 
 /// Compares the data with the manifest, and writes it to `target`.
 async fn verify(
-    action: &'static str,
+    action: (&'static str, Interval),
     backup: &Path,
     manifest: &Manifest,
     target: Option<(File, PathBuf)>,

@@ -27,6 +27,7 @@ mod isolation;
 mod layout;
 mod log_output;
 mod log_secrets;
+mod long_commands;
 mod metrics;
 mod openapi;
 mod operations;

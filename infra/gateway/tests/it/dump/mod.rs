@@ -62,7 +62,7 @@ async fn content(store: &TestStore) -> Vec<(Key, Vec<u8>)> {
 }
 
 /// Entries that take several transactions, and appended ones among them.
-async fn fill_with_many(store: &TestStore) {
+pub async fn fill_with_many(store: &TestStore) {
     let db = store.open();
     for batch in 0..10_u32 {
         let put = db.run(|txn| async move {
