@@ -34,6 +34,8 @@ mod operations;
 mod prepared;
 mod probe;
 mod process;
+#[cfg(target_os = "linux")]
+mod process_ids;
 mod redacted;
 mod request_log;
 mod security_events;
