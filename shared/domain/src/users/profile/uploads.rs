@@ -100,7 +100,9 @@ fn too_many() -> Error {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
+    use std::task::Poll;
 
+    use tokio::time::advance;
     use uuid::Uuid;
 
     use super::*;
@@ -172,6 +174,40 @@ mod tests {
         );
         release.send(()).unwrap();
         assert_eq!(second.await.unwrap(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_picture_that_is_decoded_for_too_long_is_rejected_and_keeps_its_turn() {
+        const MOMENT: Duration = Duration::from_millis(10);
+        let uploads = Uploads::default();
+        let (release, released) = mpsc::channel::<()>();
+        let first = admit(&uploads, 1, "192.0.2.1").unwrap();
+        let mut first = std::pin::pin!(first.process(move || {
+            let _ = released.recv();
+            Ok(1)
+        }));
+        assert!(futures_util::poll!(first.as_mut()).is_pending());
+        advance(LONGEST.saturating_sub(MOMENT)).await;
+        assert!(futures_util::poll!(first.as_mut()).is_pending());
+        advance(MOMENT).await;
+        let Poll::Ready(Err(Error::PictureRejected(why))) = futures_util::poll!(first.as_mut()) else {
+            panic!("the picture takes too long");
+        };
+        assert_eq!(why, Rejection::because("takes too long to decode"));
+
+        let second = admit(&uploads, 2, "192.0.2.2").unwrap();
+        let mut second = std::pin::pin!(second.process(|| Ok(2)));
+        assert!(futures_util::poll!(second.as_mut()).is_pending());
+        advance(LONGEST).await;
+        let second = futures_util::poll!(second.as_mut());
+        assert!(
+            matches!(second, Poll::Ready(Err(Error::TooManyAttempts { .. }))),
+            "{second:?}"
+        );
+
+        release.send(()).unwrap();
+        let third = admit(&uploads, 3, "192.0.2.3").unwrap();
+        assert_eq!(third.process(|| Ok(3)).await.unwrap(), 3);
     }
 
     #[tokio::test]
