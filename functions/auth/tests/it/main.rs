@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test and names the line")]
 
 mod bodies;
+mod cookie_origins;
 mod cookies;
 mod email_change;
 mod email_limits;
