@@ -9,14 +9,24 @@ use testkit::{Actor, Code, Target as _, TestApp, TestRequest};
 use crate::cookies::{EMAIL, log_in, post, refresh, register};
 use crate::start;
 
+/// Requests a recovery of the account, and returns the token.
+async fn recovery(app: &TestApp) -> String {
+    post(app, "recovery", &json!({ "email": EMAIL }))
+        .send()
+        .await
+        .accepted();
+    app.mail_token(EMAIL, "password.recovery").await
+}
+
 /// Requests that use cookies, each with a name.
-fn uses<'a>(app: &'a TestApp, alice: &Actor) -> Vec<(&'static str, TestRequest<'a, TestApp>)> {
+fn uses<'a>(app: &'a TestApp, alice: &Actor, recovery: &str) -> Vec<(&'static str, TestRequest<'a, TestApp>)> {
     let cookie = format!("{REFRESH}={}; {DEVICE}=x", alice.refresh_token());
     let account = json!({ "email": "bob@example.com", "password": "password123", "transport": "cookie" });
     let moved = json!({ "refreshToken": alice.refresh_token(), "transport": "cookie" });
     let change = json!({
         "currentPassword": "password123", "newPassword": "password124", "transport": "cookie",
     });
+    let recovered = json!({ "token": recovery, "password": "password124", "transport": "cookie" });
     vec![
         ("register", post(app, "register", &account)),
         ("log in", log_in(app).header(header::COOKIE, &cookie)),
@@ -29,6 +39,7 @@ fn uses<'a>(app: &'a TestApp, alice: &Actor) -> Vec<(&'static str, TestRequest<'
         ("refresh without a cookie", refresh(app)),
         ("move the token", post(app, "refresh", &moved)),
         ("change the password", post(app, "password", &change).by(alice)),
+        ("complete a recovery", post(app, "recovery/complete", &recovered)),
         ("log out", app.post("/v5/auth/logout").header(header::COOKIE, &cookie)),
         (
             "log out with both",
@@ -47,6 +58,7 @@ async fn every_use_requires_an_origin_that_may_use_cookies_and_has_no_effect_oth
     for origins in [Origins::Any, named.clone()] {
         let app = TestApp::with_origins(auth::router(), &origins);
         let alice = app.register(EMAIL).await;
+        let recovery = recovery(&app).await;
         let before = app.all_entries().await;
         for origin in [
             None,
@@ -59,7 +71,7 @@ async fn every_use_requires_an_origin_that_may_use_cookies_and_has_no_effect_oth
             Some("vscode-webview://a"),
             Some("*"),
         ] {
-            for (name, request) in uses(&app, &alice) {
+            for (name, request) in uses(&app, &alice, &recovery) {
                 let request = match origin {
                     Some(origin) => request.header(header::ORIGIN, origin),
                     None => request,
@@ -83,7 +95,8 @@ async fn every_use_requires_an_origin_that_may_use_cookies_and_has_no_effect_oth
         for number in 0.. {
             let app = TestApp::with_origins(auth::router(), &named);
             let alice = app.register(EMAIL).await;
-            let Some((name, request)) = uses(&app, &alice).into_iter().nth(number) else {
+            let recovery = recovery(&app).await;
+            let Some((name, request)) = uses(&app, &alice, &recovery).into_iter().nth(number) else {
                 break;
             };
             let response = request.header(header::ORIGIN, origin).send().await;

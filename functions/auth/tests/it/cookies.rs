@@ -81,6 +81,15 @@ async fn every_sign_in_puts_its_tokens_into_cookies_if_asked() {
     let response = browser.send(post(&app, "password", &change).bearer(&token)).await;
     assert_only_in_cookies(&response, [30, 180]);
     browser.send(refresh(&app)).await.ok();
+    post(&app, "recovery", &json!({ "email": EMAIL }))
+        .send()
+        .await
+        .accepted();
+    let token = app.mail_token(EMAIL, "password.recovery").await;
+    let recovery = json!({ "token": token, "password": "password125", "transport": "cookie" });
+    let response = browser.send(post(&app, "recovery/complete", &recovery)).await;
+    assert_only_in_cookies(&response, [30, 180]);
+    browser.send(refresh(&app)).await.ok();
 }
 
 #[tokio::test]
