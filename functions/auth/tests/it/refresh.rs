@@ -453,6 +453,15 @@ async fn the_store_contains_no_readable_token() {
             assert!(!contains(part) && !contains(BASE64.encode(part).as_bytes()));
         }
     }
+    let known = Key::of(&("throttles", "device"));
+    assert!(contains(known.as_bytes()), "the store knows the device");
+    let device = next["deviceToken"].as_str().unwrap();
+    let bytes = BASE64.decode(device.strip_prefix("coditect_dt_").unwrap()).unwrap();
+    // Keys escape some bytes.
+    let in_key = Key::of(&(&bytes[..],));
+    for part in [device.as_bytes(), &bytes, in_key.as_bytes()] {
+        assert!(!contains(part) && !contains(BASE64.encode(part).as_bytes()));
+    }
     for text in [&alice.token, next["token"].as_str().unwrap()] {
         assert!(!contains(text.as_bytes()));
     }
