@@ -12,12 +12,14 @@ pub mod ops;
 pub mod outbox;
 pub mod store;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::message::{Link, Message, Source};
 use crate::id::{MailId, UserId};
+use crate::mail_tokens::MailToken;
 use crate::record::{NewerMembers, Record, keeps_newer_members};
 use crate::time::Timestamp;
 use crate::users::Email;
@@ -44,6 +46,9 @@ pub const MAX_PER_DAY: i64 = 20;
 
 /// The longest reason of a failure that is stored, in bytes.
 const REASON_MAX_BYTES: usize = 500;
+
+/// The length of the parts of a token that no reason contains, in bytes. Shorter ones reveal too little of 256 bits.
+const PART_LEN: usize = 8;
 
 /// An email in the outbox, or a dead letter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,7 +160,8 @@ impl Mail {
     }
 
     fn failed(self, why: &str) -> Self {
-        let why = &without_links(why);
+        let token = self.message.link().and_then(|link| link.token.as_ref());
+        let why = &without_links(why, token);
         let end = (0..=REASON_MAX_BYTES.min(why.len()))
             .rev()
             .find(|end| why.is_char_boundary(*end));
@@ -166,11 +172,19 @@ impl Mail {
     }
 }
 
-/// The text without links: a server that rejects an email may quote one, which may contain a token.
-fn without_links(text: &str) -> String {
+/// The text without links and parts of the token: a server that rejects an email may quote its link, or the lines into
+/// which the encoding of the email breaks the link.
+fn without_links(text: &str, token: Option<&MailToken>) -> String {
+    let token = token.map(MailToken::reveal).unwrap_or_default();
+    let random = token.get(MailToken::PREFIX.len()..).unwrap_or_default();
+    let parts: BTreeSet<_> = random.as_bytes().windows(PART_LEN).collect();
+    let is_secret = |word: &str| {
+        let mut of_word = word.as_bytes().windows(PART_LEN);
+        word.contains("://") || word.contains("token=") || of_word.any(|part| parts.contains(part))
+    };
     let words = text.split_inclusive(char::is_whitespace).map(|word| {
         let bare = word.trim_end();
-        if bare.contains("://") || bare.contains("token=") {
+        if is_secret(bare) {
             word.replace(bare, "(link)")
         } else {
             word.to_owned()
@@ -243,6 +257,31 @@ mod tests {
             let stored = mail(1).failed(&why).failure.unwrap();
             assert_eq!(stored, "554  5.7.1\r\n(link)\r\nis listed, (link)");
         }
+    }
+
+    #[test]
+    fn no_part_of_a_token_that_a_server_quotes_is_stored() {
+        let token = MailToken::new(UserId::from_uuid(uuid::Uuid::from_u128(7)), [0xa5; 32]);
+        let now = Timestamp::from_millis(0);
+        let message = Message::RecoverPassword(Link {
+            token: Some(token.clone()),
+            expires_at: now,
+            source: Source { at: now, address: None },
+        });
+        let mail = Mail { message, ..mail(1) };
+        let text = token.reveal();
+        // Lines of an email have at most 76 characters (RFC 2045, section 6.7).
+        for at in 1..text.len() {
+            let (start, rest) = text.split_at(at);
+            let why = format!("550 5.7.1 https://ide.example.org/app/recover#token=3D{start}=\n550 {rest}");
+            let stored = mail.clone().failed(&why).failure.unwrap();
+            let is_found = |part: &[u8]| stored.as_bytes().windows(PART_LEN).any(|found| found == part);
+            let random = &text.as_bytes()[MailToken::PREFIX.len()..];
+            assert!(!random.windows(PART_LEN).any(is_found), "{stored}");
+            assert!(stored.starts_with("550 5.7.1 (link)\n550 "), "{stored}");
+        }
+        let harmless = "554 4FabcD12xyz: noreply@coditect.ai may not send coditect_mt_";
+        assert_eq!(mail.failed(harmless).failure.unwrap(), harmless);
     }
 
     #[test]

@@ -12,7 +12,6 @@ use sha2::{Digest as _, Sha256};
 use crate::bytes::hidden_bytes;
 use crate::id::UserId;
 
-const PREFIX: &str = "coditect_mt_";
 const ID_LEN: usize = 16;
 const SECRET_LEN: usize = 32;
 
@@ -35,8 +34,11 @@ pub struct MailToken {
 }
 
 impl MailToken {
+    /// The start of every token.
+    pub(crate) const PREFIX: &str = "coditect_mt_";
+
     /// The length in characters.
-    pub const CHARS: usize = PREFIX.len() + (ID_LEN + SECRET_LEN) * 4 / 3;
+    pub const CHARS: usize = Self::PREFIX.len() + (ID_LEN + SECRET_LEN) * 4 / 3;
 
     /// A token about this user, with a random secret.
     pub(crate) fn new(user: UserId, secret: [u8; SECRET_LEN]) -> Self {
@@ -45,7 +47,7 @@ impl MailToken {
 
     /// Parses a token.
     pub fn parse(text: &str) -> Option<Self> {
-        let bytes = URL_SAFE_NO_PAD.decode(text.strip_prefix(PREFIX)?).ok()?;
+        let bytes = URL_SAFE_NO_PAD.decode(text.strip_prefix(Self::PREFIX)?).ok()?;
         let (user, secret) = bytes.split_at_checked(ID_LEN)?;
         Some(Self {
             user: UserId::from_slice(user)?,
@@ -56,7 +58,7 @@ impl MailToken {
     /// The token as text, for its email only.
     pub fn reveal(&self) -> String {
         let bytes = [&self.user.as_bytes()[..], &self.secret].concat();
-        format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))
+        format!("{}{}", Self::PREFIX, URL_SAFE_NO_PAD.encode(bytes))
     }
 
     /// The user whose account it is about. It is a claim until the secret is compared.
