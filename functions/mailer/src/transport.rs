@@ -7,8 +7,8 @@ use std::time::Duration;
 use api::config::MailTransport;
 use domain::MailId;
 use domain::mail::Failure;
+use lettre::transport::smtp;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
-use lettre::transport::smtp::{self, PoolConfig};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use tokio::time::timeout;
 use url::Url;
@@ -109,11 +109,9 @@ fn smtp_transport(
     };
     let port = url.port().unwrap_or(if is_wrapped { 465 } else { 587 });
     let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.as_str()).map_err(|_| UnusableTransport::Url)?;
-    // An attempt that was cut short leaves an unread response on its connection. With a pool, the next email would read
-    // that response as its own.
-    let no_reuse = PoolConfig::new().max_size(0);
-    let builder = builder.port(port).tls(tls).timeout(Some(CONNECT_TIMEOUT));
-    Ok(builder.pool_config(no_reuse).build())
+    // There is no pool of connections: an attempt that was cut short leaves an unread response on its connection, and
+    // the next email would read it as its own.
+    Ok(builder.port(port).tls(tls).timeout(Some(CONNECT_TIMEOUT)).build())
 }
 
 fn read_authority(file: &Path) -> Result<Certificate, UnusableTransport> {

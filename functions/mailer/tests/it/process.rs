@@ -1,5 +1,6 @@
 //! The mailer as a program.
 
+use std::net::TcpListener;
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
@@ -31,6 +32,26 @@ async fn it_sends_once_and_prints_a_summary() {
         assert_eq!(summary, json!({ "sent": sent, "postponed": 0, "dead": 0 }));
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_postpones_the_emails() {
+    let store = TestStore::new();
+    let app = TestApp::alongside_processes(api::Router::new(), store.open());
+    add(&app.env, 1).await;
+    // A port on which nothing listens any more.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mail = format!("smtp://mailer:password@localhost:{}", free.port());
+    let mut command = program(&store);
+    command.envs([
+        ("MAIL", &*mail),
+        ("MAIL_FROM", "a@example.com"),
+        ("PUBLIC_URL", "https://example.com"),
+    ]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary, json!({ "sent": 0, "postponed": 1, "dead": 0 }));
 }
 
 #[test]
