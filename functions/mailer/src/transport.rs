@@ -123,9 +123,13 @@ fn read_authority(file: &Path) -> Result<Certificate, UnusableTransport> {
 fn failure(error: &smtp::Error) -> Failure {
     let mut why = error.to_string();
     let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        why = format!("{why}: {cause}");
-        source = cause.source();
+    while let Some(error) = source {
+        let cause = error.to_string();
+        // The texts of some errors include their causes.
+        if !why.ends_with(&cause) {
+            why = format!("{why}: {cause}");
+        }
+        source = error.source();
     }
     let has_one_of = |codes: &[&str]| why.split_whitespace().any(|word| codes.contains(&word));
     if !error.is_permanent() || !has_one_of(&PERMANENT) {

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
-use testkit::{Process, RuntimeApi, TestApp, TestStore};
+use testkit::{Process, RuntimeApi, TestApp, TestStore, waiting_emails};
 
 use crate::add;
 
@@ -42,16 +42,26 @@ async fn a_server_that_is_not_there_postpones_the_emails() {
     // A port on which nothing listens any more.
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mail = format!("smtp://mailer:password@localhost:{}", free.port());
-    let mut command = program(&store);
-    command.envs([
-        ("MAIL", &*mail),
-        ("MAIL_FROM", "a@example.com"),
-        ("PUBLIC_URL", "https://example.com"),
-    ]);
-    let output = command.output().unwrap();
+    let command = || {
+        let mut command = program(&store);
+        command.envs([
+            ("MAIL", &*mail),
+            ("MAIL_FROM", "a@example.com"),
+            ("PUBLIC_URL", "https://example.com"),
+        ]);
+        command
+    };
+    let postponed = json!({ "sent": 0, "postponed": 1, "dead": 0 });
+    let output = command().output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(summary, json!({ "sent": 0, "postponed": 1, "dead": 0 }));
+    assert_eq!(summary, postponed);
+    add(&app.env, 1).await;
+    let function = RuntimeApi::start(command()).await;
+    assert_eq!(function.invoke(&json!({})).await, Ok(postponed));
+    let emails = waiting_emails(&app.env.db).await;
+    let failure = emails[0]["failure"].as_str().unwrap();
+    assert_eq!(failure.matches("refused").count(), 1, "{failure}");
 }
 
 #[test]
