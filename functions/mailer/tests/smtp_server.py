@@ -8,6 +8,7 @@ It prints its port and serves until its standard input closes. Each accepted ema
   disabled@… 550 5.2.1 at RCPT
   sender@…   550 5.7.1 at RCPT, as if the sender were wrong
   busy@…     451 at the first DATA
+  quotes@…   550 5.1.1 at DATA, with the lines of the email that contain its link
   cut@…      accepts the first DATA, and closes the connection before it responds
 """
 
@@ -45,6 +46,12 @@ class Handler:
         recipient = envelope.rcpt_tos[0]
         if recipient.startswith("busy@") and self.is_first(recipient):
             return "451 try again later"
+        if recipient.startswith("quotes@"):
+            # As they are in the email: the encoding breaks the token.
+            lines = envelope.content.decode().splitlines()
+            start = next(number for number, line in enumerate(lines) if "token=" in line)
+            quoted = [f"550-5.1.1 {line}\r\n" for line in lines[start : start + 3]]
+            return "".join(quoted) + "550 5.1.1 is listed"
         path = self.folder / f"{next(self.numbers)}.eml"
         path.with_suffix(".part").write_bytes(envelope.content)
         path.with_suffix(".part").rename(path)

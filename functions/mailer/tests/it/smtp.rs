@@ -14,7 +14,9 @@ use domain::users::Email;
 use mailer::Mailer;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testkit::{Target as _, TestApp};
+use testkit::{Target as _, TestApp, TestStore};
+
+use crate::process::program;
 
 /// A running server; it stops when this is dropped.
 struct Server {
@@ -292,6 +294,48 @@ async fn nothing_is_sent_without_tls_or_with_a_wrong_password_or_to_an_unknown_s
         app.clock.advance(Duration::from_secs(3600));
     }
     assert_eq!(office.accepted(), Vec::<String>::new());
+}
+
+#[tokio::test]
+#[ignore = "needs aiosmtpd: run `make test-mail`"]
+async fn a_token_that_the_server_quotes_is_neither_logged_nor_kept() {
+    const TO: &str = "quotes@example.com";
+    let store = TestStore::new();
+    let app = TestApp::alongside_processes(auth::router(), store.open());
+    let office = Office::new();
+    let server = office.serve(0);
+    app.register("alice@example.com").await;
+    app.register(TO).await;
+    let token = app.mail_token(TO, "email.verification").await;
+    let random = token.strip_prefix("coditect_mt_").unwrap();
+    let output = program(&store)
+        .env("RUST_LOG", "trace")
+        .env("MAIL", url(server.port))
+        .env("MAIL_CA_FILE", office.0.path().join("certificate.pem"))
+        .env("MAIL_FROM", "Coditect <noreply@example.org>")
+        .env("PUBLIC_URL", "https://ide.example.org")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary, json!({ "sent": 1, "postponed": 0, "dead": 1 }));
+    assert!(office.accepted()[0].contains("To: alice@example.com"));
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(log.contains("an email was not sent"), "{log}");
+    let letters = ops::dead_letters(&app.env, None, 10).await.unwrap();
+    let failure = letters[0].failure.as_deref().unwrap();
+    assert_eq!(failure, "permanent error (550): 5.1.1 (link) (link)  is listed");
+    // No part of the token either: its encoding in the email breaks it.
+    let entries = app.all_entries().await;
+    let stored = entries
+        .iter()
+        .map(|entry| String::from_utf8_lossy(&entry.value).into_owned());
+    for text in stored.chain([log, summary.to_string()]) {
+        for part in random.as_bytes().windows(8) {
+            let part = std::str::from_utf8(part).unwrap();
+            assert!(!text.contains(part), "{part} in {text}");
+        }
+    }
 }
 
 #[tokio::test]
