@@ -28,6 +28,7 @@ mod layout;
 mod log_output;
 mod log_secrets;
 mod long_commands;
+mod mail;
 mod metrics;
 mod openapi;
 mod operations;
