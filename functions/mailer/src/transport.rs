@@ -7,8 +7,8 @@ use std::time::Duration;
 use api::config::MailTransport;
 use domain::MailId;
 use domain::mail::Failure;
-use lettre::transport::smtp;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::{self, AsyncSmtpTransportBuilder, PoolConfig};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use tokio::time::timeout;
 use url::Url;
@@ -44,7 +44,7 @@ pub enum UnusableTransport {
 
 /// A way for emails to leave.
 pub(crate) enum Transport {
-    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    Smtp(Box<AsyncSmtpTransportBuilder>),
     File(PathBuf),
 }
 
@@ -52,18 +52,25 @@ impl Transport {
     pub(crate) fn new(transport: &MailTransport) -> Result<Self, UnusableTransport> {
         match transport {
             MailTransport::File(folder) => Ok(Self::File(folder.clone())),
-            MailTransport::Smtp { url, authority } => smtp_transport(url, authority.as_deref()).map(Self::Smtp),
+            MailTransport::Smtp { url, authority } => {
+                let builder = smtp_builder(url, authority.as_deref())?;
+                Ok(Self::Smtp(Box::new(builder)))
+            }
         }
     }
 
     /// Sends the email, or says why not.
     pub(crate) async fn send(&self, id: MailId, message: Message) -> Result<(), Failure> {
         match self {
-            Self::Smtp(transport) => match timeout(SEND_TIMEOUT, transport.send(message)).await {
-                Ok(Ok(_)) => Ok(()),
-                Ok(Err(error)) => Err(failure(&error)),
-                Err(_) => Err(Failure::Temporary("the SMTP server did not respond in time".to_owned())),
-            },
+            Self::Smtp(builder) => {
+                // One for each email: it starts tasks when it is built and dropped, so both need the runtime.
+                let client: AsyncSmtpTransport<Tokio1Executor> = builder.as_ref().clone().build();
+                match timeout(SEND_TIMEOUT, client.send(message)).await {
+                    Ok(Ok(_)) => Ok(()),
+                    Ok(Err(error)) => Err(failure(&error)),
+                    Err(_) => Err(Failure::Temporary("the SMTP server did not respond in time".to_owned())),
+                }
+            }
             Self::File(folder) => {
                 let path = write_file(folder, id, &message.formatted())
                     .map_err(|error| Failure::Temporary(format!("cannot write to {}: {error}", folder.display())))?;
@@ -75,10 +82,7 @@ impl Transport {
 }
 
 /// A client for the server of `url`: `smtps` (TLS from the start) or `smtp` (STARTTLS required).
-fn smtp_transport(
-    url: &str,
-    authority: Option<&Path>,
-) -> Result<AsyncSmtpTransport<Tokio1Executor>, UnusableTransport> {
+fn smtp_builder(url: &str, authority: Option<&Path>) -> Result<AsyncSmtpTransportBuilder, UnusableTransport> {
     let mut url = Url::parse(url).map_err(|_| UnusableTransport::Url)?;
     let host = url
         .host_str()
@@ -109,9 +113,11 @@ fn smtp_transport(
     };
     let port = url.port().unwrap_or(if is_wrapped { 465 } else { 587 });
     let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.as_str()).map_err(|_| UnusableTransport::Url)?;
-    // There is no pool of connections: an attempt that was cut short leaves an unread response on its connection, and
-    // the next email would read it as its own.
-    Ok(builder.port(port).tls(tls).timeout(Some(CONNECT_TIMEOUT)).build())
+    // The pool keeps no connection: an attempt that was cut short leaves an unread response on its connection, and the
+    // next email would read it as its own.
+    let no_reuse = PoolConfig::new().max_size(0);
+    let builder = builder.port(port).tls(tls).timeout(Some(CONNECT_TIMEOUT));
+    Ok(builder.pool_config(no_reuse))
 }
 
 fn read_authority(file: &Path) -> Result<Certificate, UnusableTransport> {

@@ -9,6 +9,7 @@ It prints its port and serves until its standard input closes. Each accepted ema
   sender@…   550 5.7.1 at RCPT, as if the sender were wrong
   busy@…     451 at the first DATA
   quotes@…   550 5.1.1 at DATA, with the lines of the email that contain its link
+  slow@…     does not respond to QUIT
   cut@…      accepts the first DATA, and closes the connection before it responds
 """
 
@@ -55,9 +56,16 @@ class Handler:
         path = self.folder / f"{next(self.numbers)}.eml"
         path.with_suffix(".part").write_bytes(envelope.content)
         path.with_suffix(".part").rename(path)
+        session.is_slow = recipient.startswith("slow@")
         if recipient.startswith("cut@") and self.is_first(recipient):
             server.transport.abort()
         return "250 accepted"
+
+
+    async def handle_QUIT(self, server, session, envelope):
+        if getattr(session, "is_slow", False):
+            await asyncio.sleep(3600)
+        return "221 Bye"
 
 
 def authenticate(server, session, envelope, mechanism, auth_data):

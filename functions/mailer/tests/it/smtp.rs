@@ -254,6 +254,23 @@ async fn a_server_that_is_away_for_a_while_loses_nothing() {
 
 #[tokio::test]
 #[ignore = "needs aiosmtpd: run `make test-mail`"]
+async fn an_accepted_email_does_not_wait_for_the_end_of_the_connection() {
+    let app = TestApp::start(api::Router::new());
+    let office = Office::new();
+    let server = office.serve(0);
+    let sender = office.mailer(&url(server.port));
+    for number in 0..3 {
+        add(&app.env, &format!("slow@{number}.example.com")).await;
+    }
+    assert_eq!(
+        run(&sender, &app.env).await,
+        json!({ "sent": 3, "postponed": 0, "dead": 0 })
+    );
+    assert_eq!(office.accepted().len(), 3);
+}
+
+#[tokio::test]
+#[ignore = "needs aiosmtpd: run `make test-mail`"]
 async fn a_server_that_dies_after_the_data_causes_at_most_one_duplicate_with_the_same_id() {
     let app = TestApp::start(api::Router::new());
     let office = Office::new();
