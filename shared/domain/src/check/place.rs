@@ -51,7 +51,7 @@ pub(super) enum Place {
     /// An email in the outbox.
     Outbox(MailId),
     DeadLetter(MailId),
-    /// The counter of the emails of one kind, or of an earlier version all, to one recipient on this day.
+    /// The counter of the emails of one kind to one recipient on this day.
     Recipient(i64),
     /// Why nothing is sent to an address.
     Suppression,
@@ -139,12 +139,7 @@ impl Place {
             },
             "deletions" => Self::of_deletions(rest),
             "recipients" => match rest {
-                [Element::Bytes(digest), Element::Int(day)]
-                | [Element::Bytes(digest), Element::Int(day), Element::String(_)]
-                    if digest.len() == 32 =>
-                {
-                    Some(Self::Recipient(*day))
-                }
+                [Element::Bytes(digest), Element::Int(day)] if digest.len() == 32 => Some(Self::Recipient(*day)),
                 _ => None,
             },
             "suppressions" => match rest {

@@ -1,7 +1,7 @@
 //! `outbox / {shard} / {milliseconds} / {mail_id}` → an email, to be sent from this time on;
 //! `dead_letters / {mail_id}` → an email that could not be sent;
-//! `recipients / {email digest} / {day} / {kind}` → the number of notifications of this kind and day (UTC) to this
-//! address; from before the kinds had counters of their own, without the kind;
+//! `recipients / {digest of email and kind} / {day}` → the number of notifications of this kind and day (UTC) to this
+//! address;
 //! `outbox / no_account / {shard}` → as many bytes as the email would have that an account gets; never read.
 //!
 //! Claiming an email moves it to the end of the lease, and a failed attempt moves it to the next attempt. The shard
@@ -36,14 +36,26 @@ pub(super) fn due(shard: u8, now: Timestamp) -> Range {
     Range::below(&prefix).before(&prefix.child(&(now.as_millis().saturating_add(1),)))
 }
 
-/// The counter of the emails of this kind to this address on this day. The digest is SHA-256, as in the counters of
-/// attempts.
-pub(super) fn recipient(email: &Email, day: i64, kind: &str) -> Key {
-    recipient_days(email).child(&(day, kind))
+/// The counter of the emails of this kind to this address on this day.
+pub(super) fn recipient(email: &Email, kind: &str, day: i64) -> Key {
+    recipient_days(email, kind).child(&(day,))
 }
 
-/// The prefix of the counters of the emails to this address.
-pub(super) fn recipient_days(email: &Email) -> Key {
+/// The prefix of the counters of the emails of this kind to this address. The digest is SHA-256, as in the counters of
+/// attempts.
+///
+/// The kind is in the digest, so that an earlier version of the program, which counts all kinds together under the
+/// address alone, knows the form of these keys.
+pub(super) fn recipient_days(email: &Email, kind: &str) -> Key {
+    let digest = Sha256::new()
+        .chain_update(email.as_str())
+        .chain_update("\n")
+        .chain_update(kind);
+    Key::of(&("recipients", &digest.finalize()[..]))
+}
+
+/// The prefix of the counters that an earlier version of the program has written.
+pub(super) fn recipient_days_of_all_kinds(email: &Email) -> Key {
     Key::of(&("recipients", &Sha256::digest(email.as_str())[..]))
 }
 

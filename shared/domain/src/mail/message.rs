@@ -122,12 +122,36 @@ impl Message {
         token.map(MailToken::user)
     }
 
-    /// Whether the email counts for the [maximum of a day](super::MAX_PER_DAY). Those that are limited when they are
-    /// requested do not: by requesting them, an attacker could use up the recipient's notifications. Nor could an
-    /// attacker prevent the notice of a deletion by causing others.
-    pub(super) fn is_counted(&self) -> bool {
-        let is_of_deletion = matches!(self, Self::DeletionScheduled { .. } | Self::DeletionOrdered { .. });
-        self.link().is_none() && !is_of_deletion
+    /// The kinds of the emails that [count](Self::counted_kind).
+    pub const COUNTED: [&str; 6] = [
+        "password.changed",
+        "login.new_device",
+        "login.reuse_detected",
+        "login.replays_rejected",
+        "access_token.created",
+        "email.replaced",
+    ];
+
+    /// The kind as which the email counts for the [maximum of a day](super::MAX_PER_DAY); `None` if it does not. Those
+    /// that are limited when they are requested do not: by requesting them, an attacker could use up the recipient's
+    /// notifications.
+    pub(super) fn counted_kind(&self) -> Option<&'static str> {
+        let index = match self {
+            Self::PasswordChanged(_) => 0,
+            Self::NewDevice(_) => 1,
+            Self::ReuseDetected(_) => 2,
+            Self::ReplaysRejected(_) => 3,
+            Self::AccessTokenCreated(_) => 4,
+            Self::EmailReplaced(_) => 5,
+            Self::VerifyEmail(_)
+            | Self::RecoverPassword(_)
+            | Self::ConfirmEmail(_)
+            | Self::EmailChanged(_)
+            | Self::EmailChangeUndone(_)
+            | Self::DeletionScheduled { .. }
+            | Self::DeletionOrdered { .. } => return None,
+        };
+        Self::COUNTED.get(index).copied()
     }
 
     /// The kind of the email, such as `password.changed`.
@@ -158,6 +182,23 @@ impl Source {
         Self {
             at,
             address: client.address,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_message_counts_as_its_own_kind() {
+        for kind in Message::COUNTED {
+            let message = json!({ "type": kind, "at": "2026-01-01T00:00:00Z", "address": null });
+            let message: Message = serde_json::from_value(message).unwrap();
+            assert_eq!(message.kind(), kind);
+            assert_eq!(message.counted_kind(), Some(kind));
         }
     }
 }

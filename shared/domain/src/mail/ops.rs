@@ -150,8 +150,7 @@ async fn claim(env: &Env, key: &Key, due: Timestamp) -> Result<Claim> {
             }
             let count = async {
                 // Later attempts count with the first.
-                let counts = mail.attempts == 0 && mail.message.is_counted();
-                Ok::<_, Error>(!counts || store::count(&txn, &mail, now).await?)
+                Ok::<_, Error>(mail.attempts > 0 || store::count(&txn, &mail, now).await?)
             };
             let (is_within, suppression) = try_join!(count, suppressions::store::find(&txn, &mail.to))?;
             if !is_within {

@@ -5,7 +5,7 @@ use kv::{Key, Order, Query, Range, Txn};
 use crate::error::Result;
 use crate::expiry::{self, ExpiryChange};
 use crate::id::{MailId, UserId};
-use crate::mail::{MAX_PER_DAY, Mail, NOTIFICATION_LIFETIME, keys};
+use crate::mail::{MAX_PER_DAY, Mail, Message, NOTIFICATION_LIFETIME, keys};
 use crate::record::{self, Unreadable};
 use crate::time::Timestamp;
 use crate::users::Email;
@@ -29,10 +29,13 @@ pub(super) fn put(txn: &Txn, mail: &Mail, due: Timestamp) -> Result<()> {
     Ok(txn.set(&keys::outbox(mail.id, due), record::encode(mail)?)?)
 }
 
-/// Counts a notification today; `false` if there were as many of its kind to this address as [allowed](MAX_PER_DAY).
+/// Counts an email today; `false` if there were as many of its kind to this address as [allowed](MAX_PER_DAY).
 pub(super) async fn count(txn: &Txn, mail: &Mail, now: Timestamp) -> Result<bool> {
+    let Some(kind) = mail.message.counted_kind() else {
+        return Ok(true);
+    };
     let day = now.as_days();
-    let key = keys::recipient(&mail.to, day, &mail.message.kind());
+    let key = keys::recipient(&mail.to, kind, day);
     let stored = txn.get(&key).await?;
     if kv::counter(stored.as_deref()) >= MAX_PER_DAY {
         return Ok(false);
@@ -56,18 +59,25 @@ pub(crate) fn put_again(txn: &Txn, letter: Mail, now: Timestamp) -> Result<()> {
 
 /// Removes up to `limit` counters of the emails to this address, and returns their number.
 pub(crate) async fn remove_recipient(txn: &Txn, to: &Email, limit: usize, unreadable: &Unreadable) -> Result<usize> {
-    let prefix = keys::recipient_days(to);
-    let (range, order) = (Range::below(&prefix), Order::Ascending);
-    let entries = txn.range(&Query { range, order, limit }).await?.entries;
-    for entry in &entries {
-        let by_kind = entry.key.unpack_after(&prefix).map(|(day, _): (i64, String)| day);
-        let day = by_kind.or_else(|_| entry.key.unpack_after(&prefix).map(|(day,)| day));
-        if let Some(day) = unreadable.skip(day) {
-            expiry::remove(txn, &entry.key, keys::recipient_expiry(day))?;
+    let by_kind = Message::COUNTED.map(|kind| keys::recipient_days(to, kind));
+    let prefixes = by_kind.into_iter().chain([keys::recipient_days_of_all_kinds(to)]);
+    let mut removed = 0;
+    for prefix in prefixes {
+        let (range, order) = (Range::below(&prefix), Order::Ascending);
+        let limit = limit - removed;
+        if limit == 0 {
+            break;
         }
-        txn.clear(&entry.key)?;
+        let entries = txn.range(&Query { range, order, limit }).await?.entries;
+        for entry in &entries {
+            if let Some((day,)) = unreadable.skip(entry.key.unpack_after(&prefix)) {
+                expiry::remove(txn, &entry.key, keys::recipient_expiry(day))?;
+            }
+            txn.clear(&entry.key)?;
+        }
+        removed += entries.len();
     }
-    Ok(entries.len())
+    Ok(removed)
 }
 
 /// The keys of up to `limit` emails of a shard that are due, oldest first.

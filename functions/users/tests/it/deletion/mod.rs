@@ -11,8 +11,8 @@ use std::time::Duration;
 use axum::http::HeaderName;
 use domain::access_tokens::Scope;
 use domain::audit::Listing;
-use domain::mail::Failure;
 use domain::mail::ops::{Delivered, deliver, waiting};
+use domain::mail::{Failure, Message};
 use domain::operator::{Operator, UserName, deletion, users};
 use domain::page::CursorKey;
 use domain::record::NewerMembers;
@@ -76,6 +76,8 @@ fn marks(email: &str, user: UserId, others: &[&str]) -> Vec<Vec<u8>> {
     let absent = domain::users::store::absent_id(&parsed);
     let tenant = TenantId::own(user);
     let mut marks = vec![email.as_bytes().to_vec(), Sha256::digest(email).to_vec()];
+    let kinds = Message::COUNTED.map(|kind| Sha256::digest(format!("{email}\n{kind}")).to_vec());
+    marks.extend(kinds);
     for id in [user.uuid(), tenant.uuid(), absent.uuid()] {
         marks.extend([id.as_bytes().to_vec(), id.to_string().into_bytes()]);
     }

@@ -174,7 +174,8 @@ async fn more_counters_than_one_transaction_removes_are_removed() {
         let digest = &Sha256::digest(ALICE)[..];
         let pairs = Key::of(&("throttles", "pair", digest));
         let (_, counter) = first_below(&app, &pairs).await;
-        let of_kind = Key::of(&("recipients", digest, 2, "password.changed"));
+        let with_kind = &Sha256::digest(format!("{ALICE}\npassword.changed"))[..];
+        let of_kind = Key::of(&("recipients", with_kind, 2));
         let of_an_earlier_version = (0..2).map(|day| Key::of(&("recipients", digest, day)));
         let days = of_an_earlier_version
             .chain([of_kind])
