@@ -201,7 +201,8 @@ impl Txn {
 
     /// Lets the commit use the space that is reserved for deletions, when the store is full for others.
     ///
-    /// Call it in transactions that remove more than they add. It has no effect on FoundationDB.
+    /// Call it in transactions that remove more than they add, and in those that are needed to end a login or to free
+    /// space, if what they add is bounded for each login or account. It has no effect on FoundationDB.
     pub fn use_reserve(&self) {
         *lock(&self.0.room) = Room::Reserve;
     }

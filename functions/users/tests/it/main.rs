@@ -8,6 +8,7 @@ mod deletion;
 mod exact;
 mod exports;
 mod front_doors;
+mod full_disk;
 mod legacy;
 mod new_device;
 mod rate;

@@ -10,7 +10,7 @@ use crate::deletion::{Deletion, store};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::UserId;
-use crate::logins::verified_password::with_password;
+use crate::logins::verified_password::{OnFullDisk, with_password};
 use crate::mail::{Message, Source};
 use crate::mail_tokens;
 use crate::password::Password;
@@ -33,62 +33,69 @@ use crate::users;
 pub async fn schedule(env: &Env, caller: &Caller, password: &Password) -> Result<Deletion> {
     let rules = env.limits.throttle.as_ref();
     let any = |_: &_| Ok(());
-    let scheduled = with_password(env, caller, password, any, |verified, snapshot| async move {
-        let (now, verified) = (env.clock.now(), &verified);
-        let deletion = &Deletion {
-            user: caller.user(),
-            requested_at: now,
-            due_at: now.plus(env.limits.deletion_delay),
-            operator: None,
-            newer: NewerMembers::default(),
-        };
-        let due_at = deletion.due_at;
-        let event = &Event::by(caller, Action::DeletionScheduled { due_at });
-        let source = Source::of(caller.client(), now);
-        let message = &Message::DeletionScheduled { source, due_at };
-        let notices = &Notices::draw(env, now);
-        env.in_tenant_then_reading_from(
-            snapshot,
-            caller,
-            Permission::ManageAccount,
-            |txn, _| async move {
-                txn.use_reserve();
-                let (user, scheduled, tokens, memberships, counters, emails) = try_join!(
-                    users::store::find(&txn, caller.user()),
-                    store::find(&txn, caller.user()),
-                    mail_tokens::store::list(&txn, caller.user()),
-                    tenants::store::memberships(&txn, caller.user()),
-                    verified.counters(&txn, now),
-                    CallerEmailCounters::to_own_address(&txn, rules, caller.user(), now)
-                )?;
-                let owned_alone = tenants::store::owned_alone(&txn, caller.user(), &memberships).await?;
-                Ok((user, scheduled, tokens, owned_alone, counters, emails))
-            },
-            |txn, _, (user, scheduled, tokens, owned_alone, counters, emails)| {
-                let user = user.ok_or(Error::Revoked)?;
-                if !verified.holds(&user) {
-                    return Ok(None);
-                }
-                verified.settle(txn, counters, now)?;
-                if let Some(scheduled) = scheduled {
-                    return Ok(Some(Ok(scheduled)));
-                }
-                if !owned_alone.is_empty() {
-                    return Ok(Some(Err(Error::LastOwner(owned_alone))));
-                }
-                if let Some(emails) = emails
-                    && let Err(too_early) = emails.reserve_or_reject(txn)?
-                {
-                    return Ok(Some(Err(too_early)));
-                }
-                store::add(txn, deletion)?;
-                audit::store::add(txn, TenantScope::own(user.id), event)?;
-                notices.send(txn, &user, &tokens, message)?;
-                Ok(Some(Ok(deletion.clone())))
-            },
-        )
-        .await
-    });
+    let scheduled = with_password(
+        env,
+        caller,
+        password,
+        OnFullDisk::Works,
+        any,
+        |verified, snapshot| async move {
+            let (now, verified) = (env.clock.now(), &verified);
+            let deletion = &Deletion {
+                user: caller.user(),
+                requested_at: now,
+                due_at: now.plus(env.limits.deletion_delay),
+                operator: None,
+                newer: NewerMembers::default(),
+            };
+            let due_at = deletion.due_at;
+            let event = &Event::by(caller, Action::DeletionScheduled { due_at });
+            let source = Source::of(caller.client(), now);
+            let message = &Message::DeletionScheduled { source, due_at };
+            let notices = &Notices::draw(env, now);
+            env.in_tenant_then_reading_from(
+                snapshot,
+                caller,
+                Permission::ManageAccount,
+                |txn, _| async move {
+                    verified.use_room(&txn);
+                    let (user, scheduled, tokens, memberships, counters, emails) = try_join!(
+                        users::store::find(&txn, caller.user()),
+                        store::find(&txn, caller.user()),
+                        mail_tokens::store::list(&txn, caller.user()),
+                        tenants::store::memberships(&txn, caller.user()),
+                        verified.counters(&txn, now),
+                        CallerEmailCounters::to_own_address(&txn, rules, caller.user(), now)
+                    )?;
+                    let owned_alone = tenants::store::owned_alone(&txn, caller.user(), &memberships).await?;
+                    Ok((user, scheduled, tokens, owned_alone, counters, emails))
+                },
+                |txn, _, (user, scheduled, tokens, owned_alone, counters, emails)| {
+                    let user = user.ok_or(Error::Revoked)?;
+                    if !verified.holds(&user) {
+                        return Ok(None);
+                    }
+                    verified.settle(txn, counters, now)?;
+                    if let Some(scheduled) = scheduled {
+                        return Ok(Some(Ok(scheduled)));
+                    }
+                    if !owned_alone.is_empty() {
+                        return Ok(Some(Err(Error::LastOwner(owned_alone))));
+                    }
+                    if let Some(emails) = emails
+                        && let Err(too_early) = emails.reserve_or_reject(txn)?
+                    {
+                        return Ok(Some(Err(too_early)));
+                    }
+                    store::add(txn, deletion)?;
+                    audit::store::add(txn, TenantScope::own(user.id), event)?;
+                    notices.send(txn, &user, &tokens, message)?;
+                    Ok(Some(Ok(deletion.clone())))
+                },
+            )
+            .await
+        },
+    );
     let deletion = scheduled.await??;
     env.outbox.wake();
     Ok(deletion)

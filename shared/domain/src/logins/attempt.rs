@@ -21,6 +21,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) env: &'a Env,
     pub(crate) client: &'a Client,
     pub(crate) target: Target<'a>,
+    /// Whether counting it may use the store's reserve for deletions.
+    pub(crate) uses_reserve: bool,
 }
 
 /// Whose password a client tries.
@@ -37,6 +39,13 @@ pub(crate) enum Target<'a> {
 }
 
 impl Attempt<'_> {
+    /// Lets the transaction use the reserve if the attempt may.
+    pub(crate) fn use_room(self, txn: &Txn) {
+        if self.uses_reserve {
+            txn.use_reserve();
+        }
+    }
+
     /// The counters that throttle this attempt, at `now`; `None` if throttling is off.
     pub(crate) async fn counters(self, txn: &Txn, now: Timestamp) -> Result<Option<AttemptCounters>> {
         let Some(rules) = &self.env.limits.throttle else {
@@ -93,6 +102,7 @@ impl Attempt<'_> {
             .db
             .reading_from(snapshot)
             .run(|txn| async move {
+                self.use_room(&txn);
                 let looked_up = user.unwrap_or_else(|| self.absent());
                 let (counters, account) = try_join!(self.counters(&txn, now), users::store::find(&txn, looked_up))?;
                 let Some(counters) = counters.filter(|_| user.is_none() || account.is_some()) else {

@@ -64,6 +64,7 @@ pub async fn log_in(
         env,
         client,
         target: Target::Email { email, device },
+        uses_reserve: false,
     };
     let mut earlier = None;
     let mut was_found = false;
@@ -93,6 +94,9 @@ pub async fn log_in(
             (Verdict::Right, Some(account)) => (account, None),
             (Verdict::Outdated, Some(account)) => (account, Some(env.hasher.hash(&admission, password).await?)),
         };
+        if !was_found {
+            env.limit_logins(account.tenant.id)?;
+        }
         if let Some(signed_in) = open(attempt, account, reservation, snapshot, rehashed).await? {
             return Ok(signed_in);
         }
@@ -158,7 +162,6 @@ async fn open(
         tenant,
         membership,
     } = account;
-    env.limit_logins(tenant.id)?;
     let now = env.clock.now();
     let (login, refresh_token) = Login::open(env, verified.id, tenant.id, client, now);
     let event = Event::of(verified.id, Some(login.id), client, now, Action::LoggedIn);

@@ -17,6 +17,16 @@ use crate::throttle::{AttemptCounters, Reservation};
 use crate::time::Timestamp;
 use crate::users::{self, User};
 
+/// What happens to an operation on a full disk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnFullDisk {
+    /// It works: it is needed to end logins or to free space. The counters of its attempt use the reserve, too: two for
+    /// each login and network, and they expire.
+    Works,
+    /// It fails, and counts no attempt.
+    Fails,
+}
+
 /// The right password of a user, whose attempt is not settled yet.
 pub(crate) struct VerifiedPassword<'a> {
     attempt: Attempt<'a>,
@@ -29,6 +39,11 @@ impl VerifiedPassword<'_> {
     /// The counters that throttle the attempt, at `now`; `None` if throttling is off.
     pub(crate) async fn counters(&self, txn: &Txn, now: Timestamp) -> Result<Option<AttemptCounters>> {
         self.attempt.counters(txn, now).await
+    }
+
+    /// Lets the operation's transaction use the store's reserve, if the operation [works](OnFullDisk) on a full disk.
+    pub(crate) fn use_room(&self, txn: &Txn) {
+        self.attempt.use_room(txn);
     }
 
     /// Whether the stored account still has the password that was verified.
@@ -56,6 +71,7 @@ pub(crate) async fn with_password<'a, T, F, Fut>(
     env: &'a Env,
     caller: &'a Caller,
     password: &Password,
+    on_full_disk: OnFullDisk,
     check: impl Fn(&User) -> Result<()> + Send + Sync,
     operation: F,
 ) -> Result<T>
@@ -69,8 +85,10 @@ where
         env,
         client: caller.client(),
         target: Target::Caller(caller),
+        uses_reserve: on_full_disk == OnFullDisk::Works,
     };
     let mut earlier = None;
+    let mut is_first = true;
     loop {
         let ((user, reservation), snapshot) = begin(attempt, caller, &check, earlier).await?;
         let hash = Some(&user.password_hash);
@@ -78,9 +96,10 @@ where
             attempt.reject(Some(user.id), reservation, snapshot).await?;
             return Err(Error::InvalidCredentials);
         }
-        if earlier.is_none() {
+        if is_first {
             env.limit_logins(TenantId::own(user.id))?;
         }
+        is_first = false;
         let verified = VerifiedPassword {
             attempt,
             reservation,
@@ -103,8 +122,7 @@ async fn begin(
     let env = attempt.env;
     let now = env.clock.now();
     env.in_tenant_with_snapshot(caller, Permission::ManageAccount, |txn, _| async move {
-        // On a full disk, a user can still end logins and delete the account. The counters replace earlier ones.
-        txn.use_reserve();
+        attempt.use_room(&txn);
         let (user, counters) = try_join!(users::store::find(&txn, caller.user()), attempt.counters(&txn, now))?;
         let user = user.ok_or(Error::Revoked)?;
         check(&user)?;

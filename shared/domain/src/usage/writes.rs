@@ -46,8 +46,8 @@ impl Env {
         rate::as_write(rate, tenant, bucket, &self.clock, operation).await
     }
 
-    /// Counts a login of the user who owns `tenant`, a password change, which is a login as well, or another proof of
-    /// the password. Fails with [`TooManyAttempts`](crate::Error::TooManyAttempts) if there were too many in this
+    /// Counts a login of the user who owns `tenant`, a password change, which is a login as well, or another right
+    /// password. Fails with [`TooManyAttempts`](crate::Error::TooManyAttempts) if there were too many in this
     /// process.
     ///
     /// Called after the right password, so that no one else can use up the logins of a user. They are apart from the

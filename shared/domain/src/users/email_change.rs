@@ -26,7 +26,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::logins;
 use crate::logins::attempt::{trust, trusted_clients};
-use crate::logins::verified_password::with_password;
+use crate::logins::verified_password::{OnFullDisk, with_password};
 use crate::mail::Message;
 use crate::mail_tokens::{self, MAX_UNDOS, MailToken, Purpose, Tokens};
 use crate::password::Password;
@@ -61,38 +61,45 @@ pub async fn request(env: &Env, caller: &Caller, password: &Password, new: &Emai
             Ok(())
         }
     };
-    let requested = with_password(env, caller, password, is_other, |verified, snapshot| async move {
-        let (now, verified) = (env.clock.now(), &verified);
-        let link = &NewLink::draw(env, client, now);
-        env.in_tenant_then_reading_from(
-            snapshot,
-            caller,
-            Permission::ManageAccount,
-            |txn, _| async move {
-                try_join!(
-                    store::find(&txn, caller.user()),
-                    mail_tokens::store::list(&txn, caller.user()),
-                    verified.counters(&txn, now),
-                    CallerEmailCounters::to_new_address(&txn, rules, caller.user(), new, now)
-                )
-            },
-            |txn, scope, (stored, tokens, attempts, emails)| {
-                if !stored.is_some_and(|stored| verified.holds(&stored)) {
-                    return Ok(None);
-                }
-                verified.settle(txn, attempts, now)?;
-                if let Some(emails) = emails
-                    && let Err(too_early) = emails.reserve_or_reject(txn)?
-                {
-                    return Ok(Some(Err(too_early)));
-                }
-                link.send(txn, &tokens, caller.user(), new, purpose)?;
-                audit::store::add(txn, scope, &Event::by(caller, Action::EmailChangeRequested))?;
-                Ok(Some(Ok(())))
-            },
-        )
-        .await
-    });
+    let requested = with_password(
+        env,
+        caller,
+        password,
+        OnFullDisk::Fails,
+        is_other,
+        |verified, snapshot| async move {
+            let (now, verified) = (env.clock.now(), &verified);
+            let link = &NewLink::draw(env, client, now);
+            env.in_tenant_then_reading_from(
+                snapshot,
+                caller,
+                Permission::ManageAccount,
+                |txn, _| async move {
+                    try_join!(
+                        store::find(&txn, caller.user()),
+                        mail_tokens::store::list(&txn, caller.user()),
+                        verified.counters(&txn, now),
+                        CallerEmailCounters::to_new_address(&txn, rules, caller.user(), new, now)
+                    )
+                },
+                |txn, scope, (stored, tokens, attempts, emails)| {
+                    if !stored.is_some_and(|stored| verified.holds(&stored)) {
+                        return Ok(None);
+                    }
+                    verified.settle(txn, attempts, now)?;
+                    if let Some(emails) = emails
+                        && let Err(too_early) = emails.reserve_or_reject(txn)?
+                    {
+                        return Ok(Some(Err(too_early)));
+                    }
+                    link.send(txn, &tokens, caller.user(), new, purpose)?;
+                    audit::store::add(txn, scope, &Event::by(caller, Action::EmailChangeRequested))?;
+                    Ok(Some(Ok(())))
+                },
+            )
+            .await
+        },
+    );
     requested.await??;
     env.outbox.wake();
     Ok(())

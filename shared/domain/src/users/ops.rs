@@ -255,8 +255,9 @@ pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new
         env,
         client,
         target: Target::Caller(caller),
+        uses_reserve: false,
     };
-    let mut earlier = None;
+    let (mut earlier, mut is_first) = (None, true);
     loop {
         let (change, snapshot) = begin_change(attempt, caller, current, new, earlier).await?;
         let BegunChange {
@@ -271,7 +272,10 @@ pub async fn change_password(env: &Env, caller: &Caller, current: &Password, new
             attempt.reject(Some(user.id), reservation, snapshot).await?;
             return Err(Error::InvalidCredentials);
         }
-        env.limit_logins(tenant.id)?;
+        if is_first {
+            env.limit_logins(tenant.id)?;
+        }
+        is_first = false;
         let password_hash = env.hasher.hash(&admission, &new).await?;
         let now = env.clock.now();
         let (login, refresh_token) = Login::open(env, user.id, tenant.id, client, now);
