@@ -157,8 +157,11 @@ impl Prepared {
             return None;
         }
         self.program = self.path("gateway");
-        // The build folder may not be readable.
-        fs::copy(env!("CARGO_BIN_EXE_gateway"), &self.program).unwrap();
+        // The build folder may not be readable. Another process copies it: a file that this process writes to cannot be
+        // executed while a child of another test has the descriptor, too.
+        let mut copy = Process::command("cp");
+        copy.args([Path::new(env!("CARGO_BIN_EXE_gateway")), &self.program]);
+        assert!(copy.env("PATH", "/usr/bin:/bin").status().unwrap().success());
         for (name, mode) in [
             ("", 0o755),
             ("dump", 0o644),
