@@ -21,7 +21,7 @@ pub enum Failure {
     #[error("there is no store in {} (set by STORE)", .0.display())]
     NoStore(PathBuf),
     /// Another process has the store open.
-    #[error("another process uses the store in {} (set by STORE): stop the server first", .0.display())]
+    #[error("another process uses the store in {} (set by STORE): stop it, or wait until it has ended", .0.display())]
     InUse(PathBuf),
     /// The store could not be opened or used.
     #[error(transparent)]

@@ -23,7 +23,8 @@ pub enum Error {
     Concurrent,
     /// The imported data is not the dump's.
     #[error(
-        "the store is not as the dump: another program wrote to it, or a damaged dump came before; erase it and repeat"
+        "the store differs from the dump: another program wrote to it, or an earlier import read a damaged dump; \
+         erase the store and repeat"
     )]
     Mismatch,
     /// The input is not a dump.

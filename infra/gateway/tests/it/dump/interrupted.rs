@@ -161,7 +161,10 @@ async fn a_damaged_dump_from_standard_input_leaves_an_unfinished_import() {
         if is_written {
             let output = command(&to, "import", &file).output().unwrap();
             assert!(!output.status.success());
-            assert!(text(&output.stderr).contains("erase it and repeat"), "{output:?}");
+            assert!(
+                text(&output.stderr).contains("erase the store and repeat"),
+                "{output:?}"
+            );
             assert!(progress(&to.open()).await.is_some(), "nothing uses the store");
         } else {
             assert!((1..10_000).contains(&left), "{left}");
