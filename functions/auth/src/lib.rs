@@ -11,6 +11,7 @@ mod logins;
 mod logout;
 mod logout_all;
 mod mail_token;
+mod pace;
 mod password;
 mod reauthenticate;
 mod refresh;

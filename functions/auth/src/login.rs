@@ -3,6 +3,7 @@
 use api::openapi::problems;
 use api::{ApiError, AppState, Body, Checks, ClientInfo, Cookies, Field, LoggedEmail, Reply};
 use axum::extract::State;
+use domain::Error;
 use domain::logins::ops;
 use domain::password::Password;
 use domain::throttle::DeviceToken;
@@ -10,6 +11,7 @@ use domain::users::Email;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::pace::Pace;
 use crate::schema;
 use crate::signed_in::SignedInBody;
 use crate::transport::RequestedTransport;
@@ -104,10 +106,15 @@ pub async fn handle(
     cookies: Cookies,
     Body(body): Body<LoginBody>,
 ) -> Result<Reply<SignedInBody>, ApiError> {
+    let pace = Pace::start();
     let (email, password, device, transport) = body.parse()?;
     logged_email.record(&app, &email);
     let transport = transport.check(&cookies)?;
     let device = transport.device(device, &cookies)?;
-    let signed_in = ops::log_in(&app.env, &client, &email, &password, device.as_ref()).await?;
-    SignedInBody::reply(Reply::ok, &app, &signed_in, transport)
+    let logged_in = ops::log_in(&app.env, &client, &email, &password, device.as_ref()).await;
+    // Only this failure is the same with and without an account. A throttled attempt ends before the account is read.
+    if matches!(logged_in, Err(Error::InvalidCredentials)) {
+        pace.keep().await;
+    }
+    SignedInBody::reply(Reply::ok, &app, &logged_in?, transport)
 }

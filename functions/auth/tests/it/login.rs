@@ -4,8 +4,10 @@ use axum::http::HeaderMap;
 use domain::password::{Hasher, Password};
 use domain::users::{self, Email, User};
 use domain::{Client, SystemRng};
+use kv::faulty::{Latency, Plan};
 use serde_json::json;
-use testkit::{Code, Target as _, TestApp};
+use testkit::{Code, Target as _, TestApp, TestStore};
+use tokio::time::Instant;
 
 use crate::{start, strict};
 
@@ -60,6 +62,48 @@ async fn an_unknown_email_and_a_wrong_password_have_equal_responses() {
     send("alice@example.com", "")
         .await
         .assert_problem(401, Code::InvalidCredentials);
+}
+
+/// Only the store takes time here: six trips for a login, right or wrong, and two if it is throttled.
+#[tokio::test(start_paused = true)]
+async fn only_a_failed_login_takes_a_multiple_of_25_ms() {
+    for (trip, expected) in [(2, 25), (7, 50), (14, 100)] {
+        let store = TestStore::lmdb();
+        let trip = Duration::from_millis(trip);
+        let plan = Plan {
+            latency: Latency::of(trip),
+            ..Plan::default()
+        };
+        let app = TestApp::on(auth::router(), store.open().with_faults(plan));
+        app.register("alice@example.com").await;
+        let timed = async |email: &str, password: &str| {
+            let body = json!({ "email": email, "password": password });
+            let start = Instant::now();
+            let response = app.post("/v5/auth/login").json(&body).send().await;
+            (response, start.elapsed())
+        };
+        let (response, time) = timed("alice@example.com", "password123").await;
+        response.ok();
+        assert_eq!(time, 6 * trip);
+        for (email, password) in [
+            ("alice@example.com", "password124"),
+            ("unknown@example.com", "password123"),
+        ] {
+            let (response, time) = timed(email, password).await;
+            response.assert_problem(401, Code::InvalidCredentials);
+            assert_eq!(time, Duration::from_millis(expected), "{email}");
+        }
+        let (response, time) = timed("unknown@example.com", &"x".repeat(1025)).await;
+        response.assert_invalid(&["/password"]);
+        assert_eq!(time, Duration::ZERO);
+        let throttled = loop {
+            let (response, time) = timed("unknown@example.com", "password123").await;
+            if response.status == 429 {
+                break time;
+            }
+        };
+        assert_eq!(throttled, 2 * trip);
+    }
 }
 
 #[tokio::test]
