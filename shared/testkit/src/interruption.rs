@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use domain::password::Hasher;
-use domain::{Clock, Env, Timestamp};
+use domain::{Clock, Env, Timestamp, UserId, users};
+use kv::{Db, Key};
+use serde_json::Value;
 use tokio::runtime::Builder;
 
 /// Executes `work` after the environment's first verification of a password, before its request does anything else.
@@ -23,6 +25,22 @@ pub fn after_verification(env: &mut Env, work: impl Future<Output = ()> + Send +
         hasher: env.hasher.clone(),
         run: Mutex::new(Some(Box::new(run))),
     });
+}
+
+/// Replaces the hash of `user`'s password by that of `other`: another hash of the same password, if both have the same.
+/// A request that has verified the password meanwhile must verify it again.
+pub async fn hash_anew(db: Db, user: UserId, other: UserId) {
+    let [user, other] = &[user, other].map(users::keys::user);
+    let written = db.run(|txn| async move {
+        let read = async |key: &Key| {
+            let value = txn.get(key).await?.expect("the user exists");
+            Ok::<Value, kv::Error>(serde_json::from_slice(&value).expect("a record is JSON"))
+        };
+        let (mut changed, other) = (read(user).await?, read(other).await?);
+        changed["data"]["passwordHash"] = other["data"]["passwordHash"].clone();
+        txn.set(user, changed.to_string())
+    });
+    written.await.expect("the user is written");
 }
 
 struct Interruption {

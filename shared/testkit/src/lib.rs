@@ -35,7 +35,7 @@ pub use content::{Content, picture};
 pub use emails::{mail_token, waiting_emails};
 pub use front_door::{FRONT_DOORS, FrontDoor, response_to};
 pub use front_door_checks::check_every_front_door;
-pub use interruption::after_verification;
+pub use interruption::{after_verification, hash_anew};
 pub use lambda_watch::{LambdaWatch, build_functions};
 pub use log_line::{check_job_log_line, check_request_log_line, metric_names};
 pub use process::Process;

@@ -21,6 +21,7 @@ mod reauthentication;
 mod recovery;
 mod refresh;
 mod register;
+mod repetition;
 mod source;
 mod suspension;
 mod throttle;

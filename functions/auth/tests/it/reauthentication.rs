@@ -1,11 +1,7 @@
 use std::time::Duration;
 
-use domain::throttle::{Rule, Rules};
-use domain::usage::Quotas;
-use domain::users;
-use kv::Key;
 use serde_json::{Value, json};
-use testkit::{Actor, Code, Target as _, TestApp, TestResponse, after_verification};
+use testkit::{Actor, Code, Target as _, TestApp, TestResponse};
 
 use crate::start;
 
@@ -50,52 +46,6 @@ async fn ending_logins_requires_a_password_entered_within_the_last_ten_minutes()
     response.assert_problem(403, Code::ReauthenticationRequired);
     reauthenticate(&app, &alice, "password123").await.ok();
     assert_eq!(log_out_everywhere(&app, &alice).await.ok(), json!({ "ended": 1 }));
-}
-
-#[tokio::test]
-async fn a_password_that_is_hashed_anew_meanwhile_is_verified_again_as_the_same_attempt() {
-    let app = start();
-    let (alice, bob) = (
-        app.register("alice@example.com").await,
-        app.register("bob@example.com").await,
-    );
-    reauthenticate(&app, &alice, "password123").await.ok();
-    let counters = async || {
-        let entries = app.all_entries().await.into_iter();
-        let counters = entries.filter(|entry| entry.key.strip_prefix(&Key::of(&("throttles",))).is_some());
-        counters.collect::<Vec<_>>()
-    };
-    let before = counters().await;
-
-    // Another hash of the same password.
-    let [key, other] = [&alice, &bob].map(|actor| users::keys::user(actor.signed_in.user.id));
-    let db = app.env.db.clone();
-    let hash_anew = async move {
-        let (key, other) = (&key, &other);
-        let written = db.run(|txn| async move {
-            let read = async |key: &Key| Ok::<_, domain::Error>(txn.get(key).await?.unwrap());
-            let [mut changed, other]: [Value; 2] =
-                [read(key).await?, read(other).await?].map(|value| serde_json::from_slice(&value).unwrap());
-            changed["data"]["passwordHash"] = other["data"]["passwordHash"].clone();
-            Ok::<_, domain::Error>(txn.set(key, serde_json::to_vec(&changed).unwrap())?)
-        });
-        written.await.unwrap();
-    };
-    let interrupted = TestApp::on_with_env(auth::router(), app.env.db.clone(), |env| {
-        after_verification(env, hash_anew);
-        // A second attempt would be rejected.
-        env.limits.throttle.as_mut().unwrap().pair = Rule {
-            free: 1,
-            ..Rules::default().pair
-        };
-        env.limits.quotas = Some(Quotas {
-            logins_per_day: 1,
-            ..Quotas::default()
-        });
-    });
-    reauthenticate(&interrupted, &alice, "password123").await.ok();
-    assert_eq!(interrupted.env.hasher.verifications(), 2);
-    assert!(counters().await == before);
 }
 
 #[tokio::test]
