@@ -19,20 +19,22 @@ use domain::record::NewerMembers;
 use domain::sweep::{Swept, sweep};
 use domain::tenants::{Kind, Membership, Tenant};
 use domain::text::Name;
+use domain::throttle::{Rule, Rules};
+use domain::usage::Quotas;
 use domain::users::Email;
 use domain::{Error, Role, SystemRng, TenantId, TokenId, UserId, audit, record};
 use kv::{Entry, Key};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use testkit::{
-    Actor, Code, Target as _, TestApp, TestRequest, TestResponse, TestStore, after_verification, picture,
+    Actor, Code, Target as _, TestApp, TestRequest, TestResponse, TestStore, after_verification, hash_anew, picture,
     waiting_emails,
 };
 use tokio::time::timeout;
 
 use crate::exports::large::small;
 use crate::exports::steps::{during, large_account, recorded};
-use crate::{create, router, start};
+use crate::{create, router, start, without_rate_limit};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -632,6 +634,43 @@ async fn a_new_account_does_not_trust_the_devices_of_the_old_one() {
         attempt("a wrong one", None).send().await;
     }
     let response = attempt("password123", Some(&device)).send().await;
+    response.assert_problem(429, Code::TooManyAttempts);
+}
+
+#[tokio::test]
+async fn a_password_that_is_hashed_anew_meanwhile_is_verified_again_as_the_same_attempt() {
+    let app = start();
+    let (alice, bob) = (app.register(ALICE).await, app.register("bob@example.com").await);
+    // The first request creates the counters.
+    schedule(&app, &alice, "password123").await.accepted();
+    app.delete(PATH).by(&alice).send().await.ok();
+    let attempts = async || {
+        let mut entries = app.all_entries().await;
+        entries.retain(|entry| entry.key.strip_prefix(&Key::of(&("throttles", "login"))).is_some());
+        entries
+    };
+    let before = attempts().await;
+    assert!(!before.is_empty());
+
+    let [user, other] = [&alice, &bob].map(|actor| actor.signed_in.user.id);
+    let hash_anew = hash_anew(app.env.db.clone(), user, other);
+    let interrupted = TestApp::on_with_env(router(), app.env.db.clone(), |env| {
+        after_verification(env, hash_anew);
+        // A second attempt, or a second login of the day, would be rejected.
+        env.limits.throttle.as_mut().unwrap().pair = Rule {
+            free: 1,
+            ..Rules::default().pair
+        };
+        env.limits.quotas = Some(Quotas {
+            logins_per_day: 1,
+            ..without_rate_limit()
+        });
+    });
+    schedule(&interrupted, &alice, "password123").await.accepted();
+    assert_eq!(interrupted.env.hasher.verifications(), 2);
+    assert!(attempts().await == before);
+    let response = schedule(&interrupted, &alice, "password123").await;
+    assert_eq!(response.header("retry-after"), Some("86400"), "a day");
     response.assert_problem(429, Code::TooManyAttempts);
 }
 
