@@ -3,12 +3,16 @@
 use std::ffi::OsStr;
 use std::io::{self, BufRead as _, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::app::TestApp;
 use crate::remote::Remote;
+
+/// The longest time for which a test waits for a line.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A running server process that listens on a free port; dropping this kills it.
 pub struct Process {
@@ -82,8 +86,15 @@ impl Process {
     }
 
     /// Waits for the next line on standard error, or on standard output after the address; `None` at the end of both.
+    ///
+    /// # Panics
+    /// If there is none within a minute.
     pub fn log_line(&self) -> Option<String> {
-        self.output.recv().ok()
+        match self.output.recv_timeout(LIMIT) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("the program logs nothing for a minute"),
+        }
     }
 
     /// Waits for the exit, and returns the status and the lines that [`Process::log_line`] has not returned yet.

@@ -28,6 +28,7 @@ fn with_open_files(store: &TestStore, limit: u32) -> Command {
 fn connect(process: &Process) -> TcpStream {
     let stream = TcpStream::connect(process.address().trim_start_matches("http://")).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
+    stream.set_write_timeout(Some(LIMIT)).unwrap();
     stream
 }
 

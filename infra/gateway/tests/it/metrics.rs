@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{Method, Request};
@@ -13,6 +14,9 @@ use testkit::{Code, Process, Remote, Target as _, TestStore};
 
 use crate::function_processes::FunctionProcesses;
 use crate::process::{gateway, startup_error};
+
+/// The longest time for which a test waits.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A server with metrics, and a client of its metrics port.
 fn start(store: &TestStore) -> (Process, Remote) {
@@ -212,6 +216,7 @@ async fn metrics_count_the_requests_that_the_server_received() {
     let mut rejected = 0.0;
     while remote.post("/v5/auth/login").json(&wrong).send().await.status != 429 {
         rejected += 1.0;
+        assert!(rejected < 100.0, "the throttle has no effect");
     }
 
     let after = scrape(&metrics).await;
@@ -305,6 +310,7 @@ async fn metrics_count_job_runs() {
     let store = TestStore::new();
     let (_process, metrics) = start(&store);
     // The first run starts with the server.
+    let end = Instant::now() + LIMIT;
     loop {
         let after = scrape(&metrics).await;
         let runs = after.get("coditect_job_runs_total", &[("job", "janitor"), ("outcome", "done")]);
@@ -314,6 +320,7 @@ async fn metrics_count_job_runs() {
             break;
         }
         assert_eq!(runs, None);
+        assert!(Instant::now() < end, "no job has run");
     }
 }
 
