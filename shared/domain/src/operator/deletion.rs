@@ -24,48 +24,46 @@ use crate::users::User;
 pub async fn schedule(env: &Env, operator: &Operator, user: &UserName) -> Result<Deletion> {
     let now = env.clock.now();
     let notices = &Notices::draw(env, now);
-    let deletion = env
-        .db
-        .run(|txn| async move {
-            let (user, scheduled) = find(&txn, user).await?;
-            let operators = Some(operator.name.clone());
-            let deletion = match scheduled {
-                Some(scheduled) if scheduled.operator.is_some() => return Ok(scheduled),
-                Some(scheduled) => Deletion {
-                    operator: operators,
-                    ..scheduled
-                },
-                None => Deletion {
-                    user: user.id,
-                    requested_at: now,
-                    due_at: now.plus(env.limits.deletion_delay),
-                    operator: operators,
-                    newer: NewerMembers::default(),
-                },
-            };
-            let (memberships, tokens) = try_join!(
-                tenants::store::memberships(&txn, user.id),
-                mail_tokens::store::list(&txn, user.id)
-            )?;
-            let owned_alone = tenants::store::owned_alone(&txn, user.id, &memberships).await?;
-            if !owned_alone.is_empty() {
-                return Err(Error::LastOwner(owned_alone));
-            }
-            store::add(&txn, &deletion)?;
-            let action = Action::DeletionOrdered {
-                operator: operator.name.clone(),
-                due_at: deletion.due_at,
-            };
-            let event = operator.event(Some(user.id), now, action);
-            audit::store::add(&txn, TenantScope::own(user.id), &event)?;
-            let message = Message::DeletionOrdered {
-                source: Source::of(&operator.client, now),
-                due_at: deletion.due_at,
-            };
-            notices.send(&txn, &user, &tokens, &message)?;
-            Ok::<_, Error>(deletion)
-        })
-        .await?;
+    let deletion = super::run(env, |txn| async move {
+        let (user, scheduled) = find(&txn, user).await?;
+        let operators = Some(operator.name.clone());
+        let deletion = match scheduled {
+            Some(scheduled) if scheduled.operator.is_some() => return Ok(scheduled),
+            Some(scheduled) => Deletion {
+                operator: operators,
+                ..scheduled
+            },
+            None => Deletion {
+                user: user.id,
+                requested_at: now,
+                due_at: now.plus(env.limits.deletion_delay),
+                operator: operators,
+                newer: NewerMembers::default(),
+            },
+        };
+        let (memberships, tokens) = try_join!(
+            tenants::store::memberships(&txn, user.id),
+            mail_tokens::store::list(&txn, user.id)
+        )?;
+        let owned_alone = tenants::store::owned_alone(&txn, user.id, &memberships).await?;
+        if !owned_alone.is_empty() {
+            return Err(Error::LastOwner(owned_alone));
+        }
+        store::add(&txn, &deletion)?;
+        let action = Action::DeletionOrdered {
+            operator: operator.name.clone(),
+            due_at: deletion.due_at,
+        };
+        let event = operator.event(Some(user.id), now, action);
+        audit::store::add(&txn, TenantScope::own(user.id), &event)?;
+        let message = Message::DeletionOrdered {
+            source: Source::of(&operator.client, now),
+            due_at: deletion.due_at,
+        };
+        notices.send(&txn, &user, &tokens, &message)?;
+        Ok::<_, Error>(deletion)
+    })
+    .await?;
     env.outbox.wake();
     Ok(deletion)
 }
@@ -79,46 +77,42 @@ pub async fn delete(env: &Env, operator: &Operator, user: &UserName) -> Result<U
         now: env.clock.now(),
         operator: Some(&operator.name),
     };
-    env.db
-        .run(|txn| async move {
-            txn.use_reserve();
-            let (user, scheduled) = find(&txn, user).await?;
-            let owned_alone = execution.delete(&txn, &user, scheduled.as_ref()).await?;
-            if owned_alone.is_empty() {
-                Ok(user.id)
-            } else {
-                Err(Error::LastOwner(owned_alone))
-            }
-        })
-        .await
+    super::run(env, |txn| async move {
+        txn.use_reserve();
+        let (user, scheduled) = find(&txn, user).await?;
+        let owned_alone = execution.delete(&txn, &user, scheduled.as_ref()).await?;
+        if owned_alone.is_empty() {
+            Ok(user.id)
+        } else {
+            Err(Error::LastOwner(owned_alone))
+        }
+    })
+    .await
 }
 
 /// Cancels the scheduled deletion of a user's account. Returns whether one was scheduled.
 pub async fn cancel(env: &Env, operator: &Operator, user: &UserName) -> Result<bool> {
     let now = env.clock.now();
-    env.db
-        .run(|txn| async move {
-            let (user, scheduled) = find(&txn, user).await?;
-            let Some(scheduled) = scheduled else {
-                return Ok::<_, Error>(false);
-            };
-            txn.use_reserve();
-            store::remove(&txn, &scheduled)?;
-            let action = Action::DeletionRevoked {
-                operator: operator.name.clone(),
-            };
-            let event = operator.event(Some(user.id), now, action);
-            audit::store::add(&txn, TenantScope::own(user.id), &event)?;
-            Ok(true)
-        })
-        .await
+    super::run(env, |txn| async move {
+        let (user, scheduled) = find(&txn, user).await?;
+        let Some(scheduled) = scheduled else {
+            return Ok::<_, Error>(false);
+        };
+        txn.use_reserve();
+        store::remove(&txn, &scheduled)?;
+        let action = Action::DeletionRevoked {
+            operator: operator.name.clone(),
+        };
+        let event = operator.event(Some(user.id), now, action);
+        audit::store::add(&txn, TenantScope::own(user.id), &event)?;
+        Ok(true)
+    })
+    .await
 }
 
 /// What remains of the account with this id, if it was deleted.
 pub async fn find_deleted(env: &Env, user: UserId) -> Result<Option<DeletedAccount>> {
-    env.db
-        .run(|txn| async move { store::find_deleted(&txn, user).await })
-        .await
+    super::run(env, |txn| async move { store::find_deleted(&txn, user).await }).await
 }
 
 async fn find(txn: &Txn, user: &UserName) -> Result<(User, Option<Deletion>)> {

@@ -80,10 +80,7 @@ pub async fn list(env: &Env, limit: Limit, after: Option<MailId>) -> Result<Page
 
 /// The dead letter with this id; [`Error::NotFound`] if there is none.
 pub async fn find(env: &Env, id: MailId) -> Result<DeadLetter> {
-    let letter = env
-        .db
-        .run(|txn| async move { mails::find_dead_letter(&txn, id).await })
-        .await?;
+    let letter = super::run(env, |txn| async move { mails::find_dead_letter(&txn, id).await }).await?;
     letter.map(DeadLetter::from).ok_or(Error::NotFound)
 }
 
@@ -104,28 +101,26 @@ pub enum Retried {
 /// Moves a dead letter back to the outbox. Fails with [`Error::NotFound`].
 pub async fn retry(env: &Env, operator: &Operator, id: MailId) -> Result<Retried> {
     let now = env.clock.now();
-    let retried = env
-        .db
-        .run(|txn| async move {
-            let letter = mails::find_dead_letter(&txn, id).await?.ok_or(Error::NotFound)?;
-            // A dead letter has lost its token, even if the token has not expired.
-            if let Some(end) = letter.message.useful_until() {
-                return Ok::<_, Error>(Retried::Ended(end.min(now)));
-            }
-            if let Some(suppression) = suppressions::store::find(&txn, &letter.to).await? {
-                return Ok(Retried::Suppressed(letter.to, suppression));
-            }
-            mails::remove_dead_letter(&txn, &letter)?;
-            let action = Action::MailRetried {
-                operator: operator.name.clone(),
-                mail: letter.message.kind(),
-            };
-            add_event(&txn, operator, &letter.to, now, action).await?;
-            let is_late = letter.is_late(now);
-            mails::put_again(&txn, letter, now)?;
-            Ok(Retried::Now { is_late })
-        })
-        .await;
+    let retried = super::run(env, |txn| async move {
+        let letter = mails::find_dead_letter(&txn, id).await?.ok_or(Error::NotFound)?;
+        // A dead letter has lost its token, even if the token has not expired.
+        if let Some(end) = letter.message.useful_until() {
+            return Ok::<_, Error>(Retried::Ended(end.min(now)));
+        }
+        if let Some(suppression) = suppressions::store::find(&txn, &letter.to).await? {
+            return Ok(Retried::Suppressed(letter.to, suppression));
+        }
+        mails::remove_dead_letter(&txn, &letter)?;
+        let action = Action::MailRetried {
+            operator: operator.name.clone(),
+            mail: letter.message.kind(),
+        };
+        add_event(&txn, operator, &letter.to, now, action).await?;
+        let is_late = letter.is_late(now);
+        mails::put_again(&txn, letter, now)?;
+        Ok(Retried::Now { is_late })
+    })
+    .await;
     env.outbox.wake();
     retried
 }
@@ -133,54 +128,51 @@ pub async fn retry(env: &Env, operator: &Operator, id: MailId) -> Result<Retried
 /// Removes a dead letter. Fails with [`Error::NotFound`].
 pub async fn drop(env: &Env, operator: &Operator, id: MailId) -> Result<()> {
     let now = env.clock.now();
-    env.db
-        .run(|txn| async move {
-            txn.use_reserve();
-            let letter = mails::take_dead_letter(&txn, id).await?.ok_or(Error::NotFound)?;
-            let action = Action::MailDropped {
-                operator: operator.name.clone(),
-                mail: letter.message.kind(),
-            };
-            add_event(&txn, operator, &letter.to, now, action).await
-        })
-        .await
+    super::run(env, |txn| async move {
+        txn.use_reserve();
+        let letter = mails::take_dead_letter(&txn, id).await?.ok_or(Error::NotFound)?;
+        let action = Action::MailDropped {
+            operator: operator.name.clone(),
+            mail: letter.message.kind(),
+        };
+        add_event(&txn, operator, &letter.to, now, action).await
+    })
+    .await
 }
 
 /// Suppresses an address. Returns the suppression, which may be an older one, and whether it is new.
 pub async fn suppress(env: &Env, operator: &Operator, email: &Email, reason: Reason) -> Result<(Suppression, bool)> {
     let at = env.clock.now();
-    env.db
-        .run(|txn| async move {
-            let suppression = Suppression { reason, at };
-            if let Some(older) = suppressions::store::add(&txn, email, &suppression).await? {
-                return Ok::<_, Error>((older, false));
-            }
-            let action = Action::MailSuppressed {
-                operator: operator.name.clone(),
-            };
-            add_event(&txn, operator, email, at, action).await?;
-            Ok((suppression, true))
-        })
-        .await
+    super::run(env, |txn| async move {
+        let suppression = Suppression { reason, at };
+        if let Some(older) = suppressions::store::add(&txn, email, &suppression).await? {
+            return Ok::<_, Error>((older, false));
+        }
+        let action = Action::MailSuppressed {
+            operator: operator.name.clone(),
+        };
+        add_event(&txn, operator, email, at, action).await?;
+        Ok((suppression, true))
+    })
+    .await
 }
 
 /// Ends the suppression of an address. Returns what it was; `None` if the address was not suppressed.
 pub async fn unsuppress(env: &Env, operator: &Operator, email: &Email) -> Result<Option<Suppression>> {
     let now = env.clock.now();
-    env.db
-        .run(|txn| async move {
-            txn.use_reserve();
-            let suppression = suppressions::store::find(&txn, email).await?;
-            if suppression.is_some() {
-                suppressions::store::remove(&txn, email)?;
-                let action = Action::MailUnsuppressed {
-                    operator: operator.name.clone(),
-                };
-                add_event(&txn, operator, email, now, action).await?;
-            }
-            Ok::<_, Error>(suppression)
-        })
-        .await
+    super::run(env, |txn| async move {
+        txn.use_reserve();
+        let suppression = suppressions::store::find(&txn, email).await?;
+        if suppression.is_some() {
+            suppressions::store::remove(&txn, email)?;
+            let action = Action::MailUnsuppressed {
+                operator: operator.name.clone(),
+            };
+            add_event(&txn, operator, email, now, action).await?;
+        }
+        Ok::<_, Error>(suppression)
+    })
+    .await
 }
 
 /// Adds the event to the log of the account with this address, if there is one.

@@ -9,11 +9,13 @@ pub mod tenants;
 pub mod users;
 
 use std::fmt;
+use std::future::Future;
 
 use kv::Txn;
 
 use crate::audit::{Action, Event};
 use crate::client::Client;
+use crate::dump::progress;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::{TokenId, UserId};
@@ -90,6 +92,23 @@ impl fmt::Display for UserName {
             Self::Email(email) => email.fmt(f),
         }
     }
+}
+
+/// Runs `operation` as one transaction of an operator, unless the store contains an import that has not finished: what
+/// it showed would be incomplete, and what it changed would make the import fail.
+async fn run<T, F, Fut>(env: &Env, operation: F) -> Result<T>
+where
+    T: Send,
+    F: Fn(Txn) -> Fut + Send + Sync,
+    Fut: Future<Output = Result<T>> + Send,
+{
+    let operation = &operation;
+    env.db
+        .run(|txn| async move {
+            progress::require_none(&txn).await?;
+            operation(txn).await
+        })
+        .await
 }
 
 #[cfg(test)]

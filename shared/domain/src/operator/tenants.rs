@@ -62,16 +62,15 @@ pub struct TenantUsage {
 /// The usage of the tenant that `name` names; [`Error::NotFound`] if there is none.
 pub async fn usage(env: &Env, name: &TenantName) -> Result<TenantUsage> {
     let now = env.clock.now();
-    env.db
-        .run(|txn| async move {
-            let scope = name.find(&txn).await?;
-            let counters = Counters::peek(&txn, scope, now, env.limits.quotas.as_ref()).await?;
-            Ok::<_, Error>(TenantUsage {
-                tenant: scope.tenant(),
-                quotas: counters.usage(),
-            })
+    super::run(env, |txn| async move {
+        let scope = name.find(&txn).await?;
+        let counters = Counters::peek(&txn, scope, now, env.limits.quotas.as_ref()).await?;
+        Ok::<_, Error>(TenantUsage {
+            tenant: scope.tenant(),
+            quotas: counters.usage(),
         })
-        .await
+    })
+    .await
 }
 
 /// Sets the tenant's own limit of a quota; with `None`, the limit of every tenant applies again. A limit below the
@@ -84,22 +83,21 @@ pub async fn set_limit(
     limit: Option<u64>,
 ) -> Result<bool> {
     let now = env.clock.now();
-    env.db
-        .run(|txn| async move {
-            let scope = name.find(&txn).await?;
-            let stored = own_limits(&txn, scope).await?;
-            let changed = stored.clone().with(quota, limit);
-            if changed == stored {
-                return Ok::<_, Error>(false);
-            }
-            put_limits(&txn, scope, &changed)?;
-            let action = Action::LimitChanged {
-                operator: operator.name.clone(),
-                quota,
-                limit,
-            };
-            audit::store::add(&txn, scope, &operator.event(None, now, action))?;
-            Ok(true)
-        })
-        .await
+    super::run(env, |txn| async move {
+        let scope = name.find(&txn).await?;
+        let stored = own_limits(&txn, scope).await?;
+        let changed = stored.clone().with(quota, limit);
+        if changed == stored {
+            return Ok::<_, Error>(false);
+        }
+        put_limits(&txn, scope, &changed)?;
+        let action = Action::LimitChanged {
+            operator: operator.name.clone(),
+            quota,
+            limit,
+        };
+        audit::store::add(&txn, scope, &operator.event(None, now, action))?;
+        Ok(true)
+    })
+    .await
 }

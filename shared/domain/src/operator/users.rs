@@ -82,19 +82,18 @@ pub struct Details {
 /// The order is that of the index by email, which has one entry per account. An account that is created meanwhile is on
 /// a later page or on none.
 pub async fn list(env: &Env, limit: Limit, after: Option<&Email>) -> Result<Page> {
-    env.db
-        .run(|txn| async move {
-            let mut ids = users::store::list_ids(&txn, after, limit.get() + 1).await?;
-            let has_more = ids.len() > limit.get();
-            ids.truncate(limit.get());
-            let accounts = try_join_all(ids.iter().map(|id| account(&txn, *id))).await?;
-            let last = accounts.last().filter(|_| has_more);
-            Ok::<_, Error>(Page {
-                next: last.map(|account| account.email.clone()),
-                accounts,
-            })
+    super::run(env, |txn| async move {
+        let mut ids = users::store::list_ids(&txn, after, limit.get() + 1).await?;
+        let has_more = ids.len() > limit.get();
+        ids.truncate(limit.get());
+        let accounts = try_join_all(ids.iter().map(|id| account(&txn, *id))).await?;
+        let last = accounts.last().filter(|_| has_more);
+        Ok::<_, Error>(Page {
+            next: last.map(|account| account.email.clone()),
+            accounts,
         })
-        .await
+    })
+    .await
 }
 
 /// The account with an id from the index.
@@ -114,34 +113,33 @@ async fn account(txn: &Txn, id: UserId) -> Result<Account> {
 /// The account that `user` names; [`Error::NotFound`] if there is none.
 pub async fn show(env: &Env, user: &UserName) -> Result<Details> {
     let now = env.clock.now();
-    env.db
-        .run(|txn| async move {
-            let user = user.find(&txn).await?;
-            let (memberships, logins, deletion) = try_join!(
-                tenants::store::memberships(&txn, user.id),
-                logins::store::list(&txn, user.id),
-                deletion::store::find(&txn, user.id)
-            )?;
-            let suspended_at = suspension(&memberships);
-            let find = |membership: Membership| {
-                let txn = &txn;
-                async move {
-                    let scope = TenantScope::for_operator(membership.tenant);
-                    let tenant = tenants::store::find(txn, scope).await?;
-                    Ok::<_, Error>(tenant.map(|tenant| (membership, tenant)))
-                }
-            };
-            let tenants = try_join_all(memberships.into_iter().map(find)).await?;
-            let alive = logins.iter().filter(|login| login.is_alive(now));
-            Ok::<_, Error>(Details {
-                account: Account::new(user, suspended_at),
-                tenants: tenants.into_iter().flatten().collect(),
-                logins: alive.clone().count(),
-                last_used_at: alive.map(|login| login.used_at).max(),
-                deletion,
-            })
+    super::run(env, |txn| async move {
+        let user = user.find(&txn).await?;
+        let (memberships, logins, deletion) = try_join!(
+            tenants::store::memberships(&txn, user.id),
+            logins::store::list(&txn, user.id),
+            deletion::store::find(&txn, user.id)
+        )?;
+        let suspended_at = suspension(&memberships);
+        let find = |membership: Membership| {
+            let txn = &txn;
+            async move {
+                let scope = TenantScope::for_operator(membership.tenant);
+                let tenant = tenants::store::find(txn, scope).await?;
+                Ok::<_, Error>(tenant.map(|tenant| (membership, tenant)))
+            }
+        };
+        let tenants = try_join_all(memberships.into_iter().map(find)).await?;
+        let alive = logins.iter().filter(|login| login.is_alive(now));
+        Ok::<_, Error>(Details {
+            account: Account::new(user, suspended_at),
+            tenants: tenants.into_iter().flatten().collect(),
+            logins: alive.clone().count(),
+            last_used_at: alive.map(|login| login.used_at).max(),
+            deletion,
         })
-        .await
+    })
+    .await
 }
 
 /// When the user was suspended. A suspension is in each membership, because each request reads one.
@@ -167,64 +165,62 @@ pub struct Suspension {
 /// A login in progress has read the membership, so it conflicts, or has its new login ended here.
 pub async fn suspend(env: &Env, operator: &Operator, user: &UserName) -> Result<Suspension> {
     let now = env.clock.now();
-    env.db
-        .run(|txn| async move {
-            let user = user.find(&txn).await?;
-            let (memberships, logins) = try_join!(
-                tenants::store::memberships(&txn, user.id),
-                logins::store::list(&txn, user.id)
-            )?;
-            txn.use_reserve();
-            let ended = end_all(&txn, &logins, now)?;
-            let action = Action::Suspended {
-                operator: operator.name.clone(),
-                ended,
-            };
-            let event = operator.event(Some(user.id), now, action);
-            for membership in &memberships {
-                if membership.suspended_at.is_none() {
-                    let suspended = Membership {
-                        suspended_at: Some(now),
-                        ..membership.clone()
-                    };
-                    tenants::store::put_membership(&txn, &suspended)?;
-                } else if ended == 0 {
-                    continue;
-                }
-                audit::store::add(&txn, TenantScope::for_operator(membership.tenant), &event)?;
+    super::run(env, |txn| async move {
+        let user = user.find(&txn).await?;
+        let (memberships, logins) = try_join!(
+            tenants::store::memberships(&txn, user.id),
+            logins::store::list(&txn, user.id)
+        )?;
+        txn.use_reserve();
+        let ended = end_all(&txn, &logins, now)?;
+        let action = Action::Suspended {
+            operator: operator.name.clone(),
+            ended,
+        };
+        let event = operator.event(Some(user.id), now, action);
+        for membership in &memberships {
+            if membership.suspended_at.is_none() {
+                let suspended = Membership {
+                    suspended_at: Some(now),
+                    ..membership.clone()
+                };
+                tenants::store::put_membership(&txn, &suspended)?;
+            } else if ended == 0 {
+                continue;
             }
-            let at = suspension(&memberships).unwrap_or(now);
-            Ok::<_, Error>(Suspension { at, ended })
-        })
-        .await
+            audit::store::add(&txn, TenantScope::for_operator(membership.tenant), &event)?;
+        }
+        let at = suspension(&memberships).unwrap_or(now);
+        Ok::<_, Error>(Suspension { at, ended })
+    })
+    .await
 }
 
 /// Ends the suspension of a user, who has to log in again. Returns whether the user was suspended.
 pub async fn resume(env: &Env, operator: &Operator, user: &UserName) -> Result<bool> {
     let now = env.clock.now();
-    env.db
-        .run(|txn| async move {
-            txn.use_reserve();
-            let user = user.find(&txn).await?;
-            let memberships = tenants::store::memberships(&txn, user.id).await?;
-            let action = Action::Resumed {
-                operator: operator.name.clone(),
+    super::run(env, |txn| async move {
+        txn.use_reserve();
+        let user = user.find(&txn).await?;
+        let memberships = tenants::store::memberships(&txn, user.id).await?;
+        let action = Action::Resumed {
+            operator: operator.name.clone(),
+        };
+        let event = operator.event(Some(user.id), now, action);
+        for membership in memberships
+            .iter()
+            .filter(|membership| membership.suspended_at.is_some())
+        {
+            let resumed = Membership {
+                suspended_at: None,
+                ..membership.clone()
             };
-            let event = operator.event(Some(user.id), now, action);
-            for membership in memberships
-                .iter()
-                .filter(|membership| membership.suspended_at.is_some())
-            {
-                let resumed = Membership {
-                    suspended_at: None,
-                    ..membership.clone()
-                };
-                tenants::store::put_membership(&txn, &resumed)?;
-                audit::store::add(&txn, TenantScope::for_operator(membership.tenant), &event)?;
-            }
-            Ok::<_, Error>(suspension(&memberships).is_some())
-        })
-        .await
+            tenants::store::put_membership(&txn, &resumed)?;
+            audit::store::add(&txn, TenantScope::for_operator(membership.tenant), &event)?;
+        }
+        Ok::<_, Error>(suspension(&memberships).is_some())
+    })
+    .await
 }
 
 /// A link's token, for an operator to hand over.
@@ -240,71 +236,68 @@ pub struct RecoveryLink {
 /// emails do not replace it. Fails with [`Error::Suspended`], because a suspended user cannot use it.
 pub async fn create_recovery_link(env: &Env, operator: &Operator, user: &UserName) -> Result<RecoveryLink> {
     let (now, secret) = (env.clock.now(), random_bytes(&*env.rng));
-    env.db
-        .run(|txn| async move {
-            let user = user.find(&txn).await?;
-            let (tokens, memberships) = try_join!(
-                mail_tokens::store::list(&txn, user.id),
-                tenants::store::memberships(&txn, user.id)
-            )?;
-            if suspension(&memberships).is_some() {
-                return Err(Error::Suspended);
-            }
-            let token = MailToken::new(user.id, secret);
-            let stored = StoredToken::new(&token, Purpose::OperatorRecovery, user.email, now);
-            mail_tokens::store::put(&txn, &tokens, &stored)?;
-            let operator_name = operator.name.clone();
-            let action = Action::RecoveryLinkCreated {
-                operator: operator_name,
-            };
-            let event = operator.event(Some(user.id), now, action);
-            audit::store::add(&txn, TenantScope::own(user.id), &event)?;
-            let expires_at = stored.expires_at;
-            Ok::<_, Error>(RecoveryLink { token, expires_at })
-        })
-        .await
+    super::run(env, |txn| async move {
+        let user = user.find(&txn).await?;
+        let (tokens, memberships) = try_join!(
+            mail_tokens::store::list(&txn, user.id),
+            tenants::store::memberships(&txn, user.id)
+        )?;
+        if suspension(&memberships).is_some() {
+            return Err(Error::Suspended);
+        }
+        let token = MailToken::new(user.id, secret);
+        let stored = StoredToken::new(&token, Purpose::OperatorRecovery, user.email, now);
+        mail_tokens::store::put(&txn, &tokens, &stored)?;
+        let operator_name = operator.name.clone();
+        let action = Action::RecoveryLinkCreated {
+            operator: operator_name,
+        };
+        let event = operator.event(Some(user.id), now, action);
+        audit::store::add(&txn, TenantScope::own(user.id), &event)?;
+        let expires_at = stored.expires_at;
+        Ok::<_, Error>(RecoveryLink { token, expires_at })
+    })
+    .await
 }
 
 /// Ends all of a user's logins, so that their next requests fail. Returns how many were alive.
 pub async fn end_logins(env: &Env, operator: &Operator, user: &UserName) -> Result<usize> {
     let now = env.clock.now();
-    env.db
-        .run(|txn| async move {
-            let user = user.find(&txn).await?;
-            let logins = logins::store::list(&txn, user.id).await?;
-            txn.use_reserve();
-            let ended = end_all(&txn, &logins, now)?;
-            let name = operator.name.clone();
-            let action = Action::LoginsRevoked { operator: name, ended };
-            let event = operator.event(Some(user.id), now, action);
-            audit::store::add(&txn, TenantScope::own(user.id), &event)?;
-            Ok::<_, Error>(ended)
-        })
-        .await
+    super::run(env, |txn| async move {
+        let user = user.find(&txn).await?;
+        let logins = logins::store::list(&txn, user.id).await?;
+        txn.use_reserve();
+        let ended = end_all(&txn, &logins, now)?;
+        let name = operator.name.clone();
+        let action = Action::LoginsRevoked { operator: name, ended };
+        let event = operator.event(Some(user.id), now, action);
+        audit::store::add(&txn, TenantScope::own(user.id), &event)?;
+        Ok::<_, Error>(ended)
+    })
+    .await
 }
 
 /// Ends one of a user's logins, so that its next request fails. Returns whether it was alive.
 pub async fn end_login(env: &Env, operator: &Operator, user: &UserName, id: LoginId) -> Result<bool> {
     let now = env.clock.now();
-    env.db
-        .run(|txn| async move {
-            let user = user.find(&txn).await?;
-            let login = logins::store::find(&txn, user.id, id).await?;
-            let Some(login) = login.filter(|login| login.is_alive(now)) else {
-                return Ok::<_, Error>(false);
-            };
-            txn.use_reserve();
-            logins::store::end(&txn, &login)?;
-            let operator_name = operator.name.clone();
-            let action = Action::LoginRevoked {
-                operator: operator_name,
-                ended: id,
-            };
-            let event = operator.event(Some(user.id), now, action);
-            audit::store::add(&txn, TenantScope::own(user.id), &event)?;
-            Ok(true)
-        })
-        .await
+    super::run(env, |txn| async move {
+        let user = user.find(&txn).await?;
+        let login = logins::store::find(&txn, user.id, id).await?;
+        let Some(login) = login.filter(|login| login.is_alive(now)) else {
+            return Ok::<_, Error>(false);
+        };
+        txn.use_reserve();
+        logins::store::end(&txn, &login)?;
+        let operator_name = operator.name.clone();
+        let action = Action::LoginRevoked {
+            operator: operator_name,
+            ended: id,
+        };
+        let event = operator.event(Some(user.id), now, action);
+        audit::store::add(&txn, TenantScope::own(user.id), &event)?;
+        Ok(true)
+    })
+    .await
 }
 
 /// Ends the logins of a user. Returns how many were alive.

@@ -6,7 +6,9 @@ use kv::{Db, Key};
 use serde_json::json;
 use testkit::{Code, Target, TestApp, TestStore};
 
+use crate::check_command::entries;
 use crate::function_processes::FunctionProcesses;
+use crate::process::{gateway, startup_error};
 
 /// What an import writes before its first entry.
 async fn begin_import(db: &Db) {
@@ -112,4 +114,32 @@ async fn a_function_that_starts_during_an_import_serves_nothing() {
     begin_import(&store.open()).await;
     let functions = FunctionProcesses::start(&store, &[]).await;
     serves_nothing(&functions, "").await;
+}
+
+#[tokio::test]
+async fn commands_for_users_and_tenants_are_refused_and_change_nothing() {
+    let store = TestStore::lmdb();
+    let db = store.open();
+    let app = TestApp::on(gateway::router(), db.clone());
+    app.register("test@example.com").await;
+    begin_import(&db).await;
+    let before = entries(&db).await;
+    for arguments in [
+        "users list",
+        "users show test@example.com",
+        "users suspend test@example.com",
+        "users resume test@example.com",
+        "users recovery-link test@example.com",
+        "users delete test@example.com --confirm test@example.com --now",
+        "logins end test@example.com",
+        "tenants usage test@example.com",
+        "tenants limit test@example.com sessions 5",
+        "mail suppress test@example.com",
+    ] {
+        let mut command = gateway(&store);
+        command.arg("admin").args(arguments.split(' ')).env("USER", "ops");
+        let refused = startup_error(command);
+        assert!(refused.contains("has not finished"), "{arguments}: {refused}");
+    }
+    assert_eq!(entries(&db).await, before);
 }
