@@ -20,7 +20,13 @@ const LAYERS: &[Layer] = &[
     // Handlers do not access the store, so they cannot depend on `kv`; their tests may inspect the store.
     Layer {
         folder: "functions/*",
-        program: &["shared/api", "shared/domain", "shared/jwt", "shared/picture"],
+        program: &[
+            "shared/api",
+            "shared/domain",
+            "shared/jwt",
+            "shared/objects",
+            "shared/picture",
+        ],
         tests: &["functions/*", "shared/kv", "shared/testkit"],
     },
     Layer {
@@ -40,6 +46,11 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         folder: "shared/kv",
+        program: &[],
+        tests: &[],
+    },
+    Layer {
+        folder: "shared/objects",
         program: &[],
         tests: &[],
     },
@@ -89,6 +100,8 @@ const OWNED: &[(&str, &str)] = &[
     ("opentelemetry-http", "infra/gateway"),
     ("opentelemetry-otlp", "infra/gateway"),
     ("opentelemetry_sdk", "infra/gateway"),
+    ("quick-xml", "shared/objects"),
+    ("rusty-s3", "shared/objects"),
     ("ureq", "infra/gateway"),
 ];
 
@@ -225,6 +238,7 @@ mod tests {
         for (folder, dependency) in [
             ("functions/auth", "shared/api"),
             ("functions/auth", "shared/domain"),
+            ("functions/files", "shared/objects"),
             ("functions/users", "shared/picture"),
             ("shared/api", "shared/domain"),
             ("shared/api", "shared/jwt"),
@@ -248,6 +262,7 @@ mod tests {
             ("shared/jwt", "shared/domain"),
             ("shared/domain", "shared/jwt"),
             ("shared/domain", "shared/api"),
+            ("shared/objects", "shared/domain"),
             ("shared/picture", "shared/domain"),
             ("shared/api", "functions/auth"),
             ("shared/testkit", "functions/auth"),

@@ -1,0 +1,368 @@
+//! The store in a folder.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use objects::{Checksum, Content, Error, Objects, UploadId};
+use tempfile::TempDir;
+
+use crate::support::{clock_at, completed, key, real_clock, store_in};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn store() -> (TempDir, Objects) {
+    let folder = tempfile::tempdir().unwrap();
+    let objects = store_in(folder.path(), real_clock());
+    (folder, objects)
+}
+
+/// Names of all files under the folder.
+fn files(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    found.sort();
+    found
+}
+
+#[tokio::test]
+async fn an_object_is_written_read_in_ranges_and_deleted() {
+    let (folder, objects) = store();
+    let key = key("files/a/1");
+    assert_eq!(objects.head(&key).await, Err(Error::NotFound));
+    assert_eq!(objects.read(&key, 0..1).await, Err(Error::NotFound));
+
+    objects.put(&key, "hello").await.unwrap();
+
+    let head = objects.head(&key).await.unwrap();
+    assert_eq!(head.len, 5);
+    assert_eq!(head.checksum, Some(Checksum::whole(&Content::of(b"hello"))));
+    assert_eq!(objects.read(&key, 1..3).await.unwrap(), "el");
+    assert_eq!(objects.read(&key, 4..u64::from(u16::MAX)).await.unwrap(), "o");
+    assert_eq!(objects.read(&key, 5..6).await, Err(Error::Range));
+    assert!(matches!(objects.read(&key, 3..3).await, Err(Error::Unusable { .. })));
+    assert!(matches!(
+        objects.read(&key, 0..u64::MAX).await,
+        Err(Error::TooLarge { .. })
+    ));
+
+    objects.delete(&key).await.unwrap();
+    objects.delete(&key).await.unwrap();
+    assert_eq!(objects.head(&key).await, Err(Error::NotFound));
+    assert_eq!(files(folder.path()), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_key_may_continue_another_key() {
+    let (_folder, objects) = store();
+    for text in ["a", "a/b", "a/b/c"] {
+        objects.put(&key(text), text).await.unwrap();
+    }
+    for text in ["a", "a/b", "a/b/c"] {
+        assert_eq!(objects.read(&key(text), 0..9).await.unwrap(), text);
+    }
+}
+
+#[tokio::test]
+async fn an_object_never_changes() {
+    let (_folder, objects) = store();
+    let key = key("a");
+    objects.put(&key, "one").await.unwrap();
+
+    assert_eq!(objects.put(&key, "two").await, Err(Error::Exists));
+    assert_eq!(
+        objects.put(&key, "one").await,
+        Ok(()),
+        "the same bytes are a repetition"
+    );
+
+    assert_eq!(objects.read(&key, 0..9).await.unwrap(), "one");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_concurrent_writers_one_wins_and_its_object_is_whole() {
+    let (folder, objects) = store();
+    for round in 0..10 {
+        let key = key(&format!("deep/{round}/a/b"));
+        let writers: Vec<_> = (0..8_u8)
+            .map(|writer| {
+                let (objects, key) = (objects.clone(), key.clone());
+                tokio::spawn(async move { objects.put(&key, vec![writer; 100_000]).await })
+            })
+            .collect();
+        let mut winners = Vec::new();
+        for (writer, task) in writers.into_iter().enumerate() {
+            match task.await.unwrap() {
+                Ok(()) => winners.push(u8::try_from(writer).unwrap()),
+                Err(error) => assert_eq!(error, Error::Exists),
+            }
+        }
+        assert_eq!(winners.len(), 1);
+        let bytes = objects.read(&key, 0..200_000).await.unwrap();
+        assert_eq!(bytes, vec![winners[0]; 100_000]);
+    }
+    assert_eq!(files(&folder.path().join("objects/unfinished")), [""; 0]);
+}
+
+#[tokio::test]
+async fn parts_become_an_object_in_the_order_of_their_numbers() {
+    let (folder, objects) = store();
+    let key = key("files/a/1");
+    let upload = objects.create_upload(&key).await.unwrap();
+    let third = objects.put_part(&key, &upload, 3, "!").await.unwrap();
+    objects.put_part(&key, &upload, 1, "wrong").await.unwrap();
+    let first = objects.put_part(&key, &upload, 1, "hello").await.unwrap();
+    assert_eq!(objects.head(&key).await, Err(Error::NotFound));
+
+    let listed = objects.list_parts(&key, &upload, 0).await.unwrap();
+    assert_eq!((listed.parts, listed.next), (vec![first.clone(), third.clone()], None));
+    assert_eq!(
+        objects.list_parts(&key, &upload, 1).await.unwrap().parts,
+        [third.clone()]
+    );
+
+    let parts = [completed(&first, b"hello"), completed(&third, b"!")];
+    objects.complete(&key, &upload, &parts).await.unwrap();
+
+    assert_eq!(objects.read(&key, 0..9).await.unwrap(), "hello!");
+    let head = objects.head(&key).await.unwrap();
+    assert_eq!((head.len, head.checksum), (6, Some(Checksum::of_parts(&parts))));
+    assert_eq!(files(folder.path()), ["@1"], "no part is left");
+    objects
+        .complete(&key, &upload, &parts)
+        .await
+        .expect("a repetition succeeds");
+    assert_eq!(objects.put_part(&key, &upload, 1, "late").await, Err(Error::NotFound));
+}
+
+#[tokio::test]
+async fn a_list_of_parts_has_pages() {
+    let (_folder, objects) = store();
+    let key = key("a");
+    let upload = objects.create_upload(&key).await.unwrap();
+    for number in (1..=1001).rev() {
+        objects.put_part(&key, &upload, number, "x").await.unwrap();
+    }
+
+    let page = objects.list_parts(&key, &upload, 0).await.unwrap();
+    assert_eq!((page.parts.len(), page.next), (1000, Some(1000)));
+    let last = objects.list_parts(&key, &upload, 1000).await.unwrap();
+    assert_eq!((last.parts.len(), last.next), (1, None));
+}
+
+#[tokio::test]
+async fn an_upload_with_other_parts_is_not_completed_and_can_continue() {
+    let (_folder, objects) = store();
+    let key = key("a");
+    let upload = objects.create_upload(&key).await.unwrap();
+    let part = objects.put_part(&key, &upload, 1, "one").await.unwrap();
+    let good = completed(&part, b"one");
+    let mut missing = good.clone();
+    missing.number = 2;
+    let mut tag = good.clone();
+    tag.etag = "\"other\"".to_owned();
+
+    for parts in [vec![completed(&part, b"two")], vec![good.clone(), missing], vec![tag]] {
+        let result = objects.complete(&key, &upload, &parts).await;
+        assert!(matches!(result, Err(Error::Mismatch { .. })), "{result:?}");
+    }
+    for parts in [vec![], vec![good.clone(), good.clone()]] {
+        let result = objects.complete(&key, &upload, &parts).await;
+        assert!(matches!(result, Err(Error::Unusable { .. })), "{result:?}");
+    }
+    assert_eq!(objects.head(&key).await, Err(Error::NotFound));
+
+    objects.complete(&key, &upload, &[good]).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_upload_for_a_taken_key_does_not_replace_the_object() {
+    let (_folder, objects) = store();
+    let key = key("a");
+    let upload = objects.create_upload(&key).await.unwrap();
+    let part = objects.put_part(&key, &upload, 1, "one").await.unwrap();
+    objects.put(&key, "first").await.unwrap();
+
+    let result = objects.complete(&key, &upload, &[completed(&part, b"one")]).await;
+
+    assert_eq!(result, Err(Error::Exists));
+    assert_eq!(objects.read(&key, 0..9).await.unwrap(), "first");
+}
+
+#[tokio::test]
+async fn an_upload_belongs_to_its_key_and_its_id_is_no_path() {
+    let (_folder, objects) = store();
+    let upload = objects.create_upload(&key("a")).await.unwrap();
+    objects.put(&key("b"), "b").await.unwrap();
+
+    assert_eq!(objects.put_part(&key("b"), &upload, 1, "x").await, Err(Error::NotFound));
+    objects.abort(&key("b"), &upload).await.unwrap();
+    objects.put_part(&key("a"), &upload, 1, "x").await.unwrap();
+    for id in ["..", "../objects", "/etc", ".", "a/../b"] {
+        let id = UploadId::parse(id).unwrap();
+        assert_eq!(objects.put_part(&key("a"), &id, 1, "x").await, Err(Error::NotFound));
+        assert_eq!(objects.list_parts(&key("a"), &id, 0).await, Err(Error::NotFound));
+        objects.abort(&key("a"), &id).await.unwrap();
+    }
+    assert_eq!(objects.read(&key("b"), 0..9).await.unwrap(), "b");
+}
+
+#[tokio::test]
+async fn limits_are_errors() {
+    let (_folder, objects) = store();
+    let upload = objects.create_upload(&key("a")).await.unwrap();
+    for number in [0, 10_001, u16::MAX] {
+        assert!(objects.put_part(&key("a"), &upload, number, "x").await.is_err());
+    }
+    objects.put_part(&key("a"), &upload, 10_000, "x").await.unwrap();
+    let large = vec![0; usize::try_from(objects::MAX_BODY_LEN).unwrap() + 1];
+    assert!(matches!(
+        objects.put(&key("a"), large).await,
+        Err(Error::TooLarge { .. })
+    ));
+    let many = vec![key("a"); objects::MAX_DELETE + 1];
+    assert!(matches!(objects.delete_many(&many).await, Err(Error::TooLarge { .. })));
+}
+
+#[tokio::test]
+async fn many_objects_are_deleted_and_missing_ones_are_no_failure() {
+    let (_folder, objects) = store();
+    let keys: Vec<_> = (0..5).map(|number| key(&format!("x/{number}"))).collect();
+    for key in &keys[..3] {
+        objects.put(key, "x").await.unwrap();
+    }
+
+    assert_eq!(objects.delete_many(&keys).await, Ok(vec![]));
+
+    for key in &keys {
+        assert_eq!(objects.head(key).await, Err(Error::NotFound));
+    }
+    assert_eq!(objects.delete_many(&[]).await, Ok(vec![]));
+}
+
+#[tokio::test]
+async fn a_cleanup_removes_old_uploads_and_files_of_interrupted_writes_and_no_object() {
+    let (folder, objects) = store();
+    objects.put(&key("a"), "x").await.unwrap();
+    let upload = objects.create_upload(&key("b")).await.unwrap();
+    let part = objects.put_part(&key("b"), &upload, 1, "one").await.unwrap();
+    let unfinished = folder.path().join("objects/unfinished");
+    fs::write(unfinished.join("left"), "x").unwrap();
+    fs::create_dir(unfinished.join("upload-left")).unwrap();
+
+    assert_eq!(objects.abort_older_than(HOUR).await, Ok(0));
+    assert_eq!(objects.list_parts(&key("b"), &upload, 0).await.unwrap().parts, [part]);
+    assert!(unfinished.join("left").exists());
+
+    let now = fs::metadata(unfinished.join("left")).unwrap().modified().unwrap();
+    let seconds = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let later = store_in(folder.path(), clock_at(seconds + 3700));
+    assert_eq!(later.abort_older_than(HOUR).await, Ok(1));
+
+    assert_eq!(objects.list_parts(&key("b"), &upload, 0).await, Err(Error::NotFound));
+    assert_eq!(files(folder.path()), ["@a"]);
+    assert!(!unfinished.join("upload-left").exists());
+}
+
+#[tokio::test]
+async fn a_folder_has_no_urls() {
+    let (_folder, objects) = store();
+    let content = Content::of(b"x");
+    assert_eq!(objects.presign_put(&key("a"), &content, HOUR), Ok(None));
+    assert_eq!(
+        objects.presign_get(&key("a"), &objects::ResponseHeaders::default(), HOUR),
+        Ok(None)
+    );
+    assert!(objects.presign_put(&key("a"), &content, Duration::ZERO).is_err());
+}
+
+/// Writes objects until it is killed, and prints the key of each one that exists.
+#[tokio::test]
+#[ignore = "a killed process leaves whole objects only: that test runs this one"]
+#[expect(clippy::disallowed_methods, reason = "the test names the folder in the environment")]
+async fn write_for_ever() {
+    let Some(folder) = std::env::var_os("OBJECTS_FOLDER") else {
+        return;
+    };
+    let objects = store_in(folder.as_ref(), real_clock());
+    for number in 0_u32.. {
+        let name = key(&format!("x/{number}"));
+        let bytes = vec![u8::try_from(number % 251).unwrap(); 3_000_000];
+        if number % 2 == 0 {
+            objects.put(&name, bytes).await.unwrap();
+        } else {
+            let upload = objects.create_upload(&name).await.unwrap();
+            let part = objects.put_part(&name, &upload, 1, bytes.clone()).await.unwrap();
+            objects
+                .complete(&name, &upload, &[completed(&part, &bytes)])
+                .await
+                .unwrap();
+        }
+        println!("written {number}");
+    }
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the process that is killed is this program")]
+async fn a_killed_process_leaves_whole_objects_only() {
+    let folder = tempfile::tempdir().unwrap();
+    for round in 0..4_u32 {
+        let place = folder.path().join(round.to_string());
+        fs::create_dir(&place).unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "--nocapture", "folder::write_for_ever"])
+            .env("OBJECTS_FOLDER", &place)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut written = 0_u32;
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        // The line is printed when the next object is being written.
+        while written < 2 + round {
+            let line = lines.next().expect("the process writes").unwrap();
+            written += u32::from(line.contains("written "));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let rest = lines
+            .map_while(Result::ok)
+            .filter(|line| line.contains("written "))
+            .count();
+        let written = written + u32::try_from(rest).unwrap();
+
+        let objects = store_in(&place, real_clock());
+        let mut visible = 0;
+        for number in 0..written + 2 {
+            let name = key(&format!("x/{number}"));
+            let head = match objects.head(&name).await {
+                Err(Error::NotFound) => continue,
+                head => head.unwrap(),
+            };
+            visible += 1;
+            let bytes = objects.read(&name, 0..4_000_000).await.unwrap();
+            assert_eq!(bytes, vec![u8::try_from(number % 251).unwrap(); 3_000_000]);
+            let content = Content::of(&bytes);
+            let digest = head.checksum.unwrap();
+            let parts = [objects::CompletedPart {
+                number: 1,
+                etag: String::new(),
+                sha256: content.sha256,
+            }];
+            assert!(digest == Checksum::whole(&content) || digest == Checksum::of_parts(&parts));
+        }
+        assert!(
+            (written..=written + 1).contains(&visible),
+            "{visible} visible, {written} reported"
+        );
+    }
+}
