@@ -62,6 +62,10 @@ test-full-disk: ## test the store on a full file system, where user namespaces m
 test-mail: ## test the mailer against a real SMTP server
 	./functions/mailer/tests/smtp.sh
 
+.PHONY: test-objects
+test-objects: ## test the object store against moto and botocore
+	./shared/objects/tests/s3.sh
+
 .PHONY: test-contract
 test-contract: test-clients ## test a running gateway against infra/openapi.json, with a fuzzer and generated clients
 	@sh infra/contract/fuzz.sh

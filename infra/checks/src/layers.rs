@@ -95,13 +95,13 @@ const OWNED: &[(&str, &str)] = &[
     ("lambda-extension", "shared/api"),
     ("lambda_http", "shared/api"),
     ("lambda_runtime", "shared/api"),
+    ("quick-xml", "shared/objects"),
+    ("rusty-s3", "shared/objects"),
     // A function would be larger and start more slowly with them.
     ("opentelemetry", "infra/gateway"),
     ("opentelemetry-http", "infra/gateway"),
     ("opentelemetry-otlp", "infra/gateway"),
     ("opentelemetry_sdk", "infra/gateway"),
-    ("quick-xml", "shared/objects"),
-    ("rusty-s3", "shared/objects"),
     ("ureq", "infra/gateway"),
 ];
 

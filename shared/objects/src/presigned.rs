@@ -13,8 +13,8 @@ const MAX_HEADER_LEN: usize = 1024;
 
 /// A request that whoever holds it can send, until it expires.
 ///
-/// The client must send exactly these headers, and a body of the announced length: all are signed. `Debug` does not show
-/// the query, which is the permission.
+/// The client must send exactly these headers, and a body of the announced length: all are signed. `Debug` does not
+/// show the query, which is the permission.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PresignedRequest {
     /// The HTTP method.

@@ -199,8 +199,8 @@ impl Objects {
         }
     }
 
-    /// Makes the object of these parts, if the key is free, and ends the upload. Succeeds also if the object exists with
-    /// the same parts, so that a call whose outcome is unknown can be repeated.
+    /// Makes the object of these parts, if the key is free, and ends the upload. Succeeds also if the object exists
+    /// with the same parts, so that a call whose outcome is unknown can be repeated.
     pub async fn complete(&self, key: &Key, upload: &UploadId, parts: &[CompletedPart]) -> Result<(), Error> {
         if parts.is_empty() || !parts.is_sorted_by(|one, next| one.number < next.number) {
             let why = "an upload needs at least one part, in ascending order";

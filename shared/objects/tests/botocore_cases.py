@@ -16,7 +16,8 @@ EXAMPLE_TOKEN = "IQoJb3JpZ2luX2VjEA//token+with/all=kinds=="
 
 # The value of OBJECTS, and the same for botocore.
 STORES = [
-    ("s3://bucket-a?region=eu-central-1", "bucket-a", "eu-central-1", "https://s3.eu-central-1.amazonaws.com", "virtual"),
+    ("s3://bucket-a?region=eu-central-1", "bucket-a", "eu-central-1",
+     "https://s3.eu-central-1.amazonaws.com", "virtual"),
     ("s3://bucket-a?region=us-east-1", "bucket-a", "us-east-1", "https://s3.us-east-1.amazonaws.com", "virtual"),
     ("s3://bucket-a?region=us-gov-west-1&style=path", "bucket-a", "us-gov-west-1",
      "https://s3.us-gov-west-1.amazonaws.com", "path"),
@@ -40,7 +41,8 @@ REQUESTS = [
     dict(operation="put_object", key="files/0198c2f4-aa/3", len=0, sha256=DIGEST, expires=900),
     dict(operation="put_object", key="a", len=5368709120, sha256=OTHER_DIGEST, expires=604800),
     dict(operation="put_object", key="a.b/c_d-e/f..g", len=4194305, sha256=OTHER_DIGEST, expires=1),
-    dict(operation="upload_part", key="files/x", upload="VXBsb2FkIElE", number=1, len=5242880, sha256=DIGEST, expires=60),
+    dict(operation="upload_part", key="files/x", upload="VXBsb2FkIElE", number=1, len=5242880, sha256=DIGEST,
+         expires=60),
     dict(operation="upload_part", key="files/x", upload="a+b/c=~d.e_f-g&h", number=10000, len=1, sha256=OTHER_DIGEST,
          expires=3600),
     dict(operation="get_object", key="files/x", expires=900),

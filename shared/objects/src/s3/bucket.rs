@@ -57,9 +57,7 @@ impl Bucket {
         validity: Duration,
     ) -> Result<PresignedRequest, Error> {
         check_len(content.len)?;
-        // A checksum of bytes that the client knows now; no condition but that the key is free.
-        let call = with_content(Call::to_object(Method::PUT, key), content).header(IF_NONE_MATCH, "*");
-        self.presign(&call, "PUT", validity)
+        self.presign(&put(key, content), "PUT", validity)
     }
 
     pub(crate) fn presign_get(
@@ -91,8 +89,7 @@ impl Bucket {
 
     pub(crate) async fn put(&self, key: &Key, bytes: Bytes) -> Result<(), Error> {
         let content = Content::of(&bytes);
-        let call = with_content(Call::to_object(Method::PUT, key), &content).header(IF_NONE_MATCH, "*");
-        self.send(&call, bytes, MAX_DOCUMENT, false).await?;
+        self.send(&put(key, &content), bytes, MAX_DOCUMENT, false).await?;
         Ok(())
     }
 
@@ -174,6 +171,11 @@ impl Bucket {
         };
         self.http.send(&request).await
     }
+}
+
+/// Only if the key is free: an object never changes.
+fn put<'a>(key: &'a Key, content: &Content) -> Call<'a> {
+    with_content(Call::to_object(Method::PUT, key), content).header(IF_NONE_MATCH, "*")
 }
 
 /// Signs the length and the checksum, so that the store accepts no other bytes.

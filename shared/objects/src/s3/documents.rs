@@ -88,8 +88,8 @@ pub(super) fn is_error(body: &[u8]) -> bool {
     }
 }
 
-/// The error code in the body; empty if there is none, as in a response to HEAD. The message is not read: it may contain
-/// the id of the access key.
+/// The error code in the body; empty if there is none, as in a response to HEAD. The message is not read: it may
+/// contain the id of the access key.
 pub(super) fn error_code(body: &[u8]) -> String {
     let code = parse::<ErrorDocument>(body)
         .map(|document| document.code)

@@ -54,7 +54,8 @@ pub(super) struct Signed {
     pub body: Bytes,
     /// Longest body of the response, in bytes.
     pub max_response: usize,
-    /// Whether one attempt may take the time of the call: the store assembles the parts of an object before it responds.
+    /// Whether one attempt may take the time of the call: the store assembles the parts of an object before it
+    /// responds.
     pub is_slow: bool,
 }
 
@@ -196,8 +197,7 @@ fn failure(status: StatusCode, code: String) -> Failure {
     }
     Failure::Final(match (number, &*code) {
         // A missing bucket is a mistake in the configuration.
-        (404, "" | "NoSuchKey" | "NoSuchUpload" | "NotFound") => Error::NotFound,
-        (_, "NoSuchUpload") => Error::NotFound,
+        (404, "" | "NoSuchKey" | "NotFound") | (_, "NoSuchUpload") => Error::NotFound,
         (412, _) => Error::Exists,
         (416, _) => Error::Range,
         (_, "EntityTooSmall") => Error::PartTooSmall,
