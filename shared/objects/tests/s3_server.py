@@ -65,10 +65,11 @@ class Strict:
             raise Refused("403 Forbidden", "AccessDenied")
         if values.get("X-Amz-Security-Token", "") != self.token:
             raise Refused("403 Forbidden", "InvalidToken")
-        sent = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
-        for name in ("CONTENT_LENGTH", "CONTENT_TYPE"):
-            if name in environ:
-                sent[name.replace("_", "-").lower()] = environ[name]
+        sent = {
+            name.removeprefix("HTTP_").replace("_", "-").lower(): value
+            for name, value in environ.items()
+            if name.startswith("HTTP_") or name in ("CONTENT_LENGTH", "CONTENT_TYPE")
+        }
         signed = values["X-Amz-SignedHeaders"].split(";")
         if "host" not in signed or any(name.startswith("x-amz-") and name not in signed for name in sent):
             raise Refused("403 Forbidden", "AccessDenied")

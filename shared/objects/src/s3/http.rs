@@ -169,6 +169,9 @@ impl Http {
     }
 }
 
+/// Stands for the code of an error without a document, such as a response to HEAD.
+const NO_CODE: &str = "no code";
+
 fn broken(error: &(dyn std::error::Error + 'static)) -> Failure {
     let mut why = error.to_string();
     let mut source = error.source();
@@ -181,6 +184,7 @@ fn broken(error: &(dyn std::error::Error + 'static)) -> Failure {
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
 fn failure(status: StatusCode, code: String) -> Failure {
+    let code = if code.is_empty() { NO_CODE.to_owned() } else { code };
     let is_busy = matches!(
         &*code,
         "ConditionalRequestConflict"
@@ -197,7 +201,7 @@ fn failure(status: StatusCode, code: String) -> Failure {
     }
     Failure::Final(match (number, &*code) {
         // A missing bucket is a mistake in the configuration.
-        (404, "" | "NoSuchKey" | "NotFound") | (_, "NoSuchUpload") => Error::NotFound,
+        (404, NO_CODE | "NoSuchKey" | "NotFound") | (_, "NoSuchUpload") => Error::NotFound,
         (412, _) => Error::Exists,
         (416, _) => Error::Range,
         (_, "EntityTooSmall") => Error::PartTooSmall,

@@ -5,4 +5,5 @@
 mod botocore;
 mod folder;
 mod moto;
+mod open;
 mod support;
