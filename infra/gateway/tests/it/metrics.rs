@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Method, Request};
@@ -310,7 +310,7 @@ async fn metrics_count_job_runs() {
     let store = TestStore::new();
     let (_process, metrics) = start(&store);
     // The first run starts with the server.
-    let end = Instant::now() + LIMIT;
+    let end = tokio::time::Instant::now() + LIMIT;
     loop {
         let after = scrape(&metrics).await;
         let runs = after.get("coditect_job_runs_total", &[("job", "janitor"), ("outcome", "done")]);
@@ -320,7 +320,7 @@ async fn metrics_count_job_runs() {
             break;
         }
         assert_eq!(runs, None);
-        assert!(Instant::now() < end, "no job has run");
+        assert!(tokio::time::Instant::now() < end, "no job has run");
     }
 }
 
