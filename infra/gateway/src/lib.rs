@@ -10,25 +10,22 @@ macro_rules! every_function {
             auth::$make(),
             users::$make(),
             sessions::$make(),
-            files::$make(),
             audit::$make(),
             health::$make(),
         ]
     };
 }
 
-/// The name and the routes of every function that serves requests. The web application is no part of the document.
+/// The name and the routes of every function that serves requests.
 pub fn functions() -> Vec<api::Function> {
-    let mut functions = Vec::from(every_function!(function));
-    functions.push(web::function());
-    functions
+    every_function!(function).into()
 }
 
 /// The routes of all functions.
 pub fn router() -> api::Router {
     every_function!(router)
         .into_iter()
-        .fold(web::router(), api::Router::merge)
+        .fold(api::Router::new(), api::Router::merge)
 }
 
 /// The OpenAPI document of all functions, which `infra/openapi.json` contains.

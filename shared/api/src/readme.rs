@@ -71,8 +71,6 @@ fn variables() -> BTreeSet<String> {
         ]
         .map(str::to_owned),
     );
-    // Only the function `web` reads it.
-    names.insert("WEB_ROOT".to_owned());
     names
 }
 
