@@ -3,13 +3,14 @@
 //! An operator sees what kind of email it is, to whom, and why it was not sent; never its content, which may be a link
 //! with a token.
 
+use futures_util::try_join;
 use kv::Txn;
 
 use crate::audit::{self, Action};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::MailId;
-use crate::mail::{DEAD_LETTER_LIFETIME, Mail, ops, store as mails};
+use crate::mail::{DEAD_LETTER_LIFETIME, Mail, store as mails};
 use crate::operator::Operator;
 use crate::page::Limit;
 use crate::scope::TenantScope;
@@ -66,8 +67,11 @@ pub struct Page {
 
 /// A page of the dead letters after `after`.
 pub async fn list(env: &Env, limit: Limit, after: Option<MailId>) -> Result<Page> {
-    let waiting = ops::waiting(env).await?;
-    let mut letters = ops::dead_letters(env, after, limit.get() + 1).await?;
+    let (waiting, mut letters) = super::run(env, |txn| async move {
+        let letters = mails::dead_letters(&txn, after, limit.get() + 1);
+        try_join!(mails::waiting(&txn), letters)
+    })
+    .await?;
     let has_more = letters.len() > limit.get();
     letters.truncate(limit.get());
     let last = letters.last().filter(|_| has_more);
