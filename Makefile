@@ -33,8 +33,32 @@ help: ## list the targets
 # itself.
 
 .PHONY: run
-run: ## run all functions in one process on HOST:PORT (127.0.0.1:8080)
+run: ## run all functions and the web application in one process on HOST:PORT (127.0.0.1:8080)
+	@sh infra/tools/build-web.sh optional
 	@. ./infra/tools/dev-env.sh && exec cargo run --locked --bin gateway
+
+# Node.js is needed for these targets only.
+.PHONY: web web-app web-client web-shots test-web
+web: web-modules ## serve the web application's sources, and reload on change, against `make run` or GATEWAY
+	@cd functions/web/app && exec npm run --silent dev
+
+web-app: ## build the web application, unless it is current
+	@sh infra/tools/build-web.sh
+
+web-client: web-modules ## build the client package @coditect/client in functions/web/app/client
+	@cd functions/web/app && npm run --silent build:client && npm pack --silent --pack-destination client ./client
+
+test-web: web-modules ## test the web application in a browser, against a gateway on a fresh store
+	cargo build --locked --bin gateway
+	@sh functions/web/app/tests/browser/run.sh
+
+web-shots: web-modules ## take a picture of each page, in both themes and three widths, in functions/web/app/shots
+	cargo build --locked --bin gateway
+	@SHOTS=1 sh functions/web/app/tests/browser/run.sh shots
+
+.PHONY: web-modules
+web-modules:
+	@cd functions/web/app && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund; }
 
 # Compiles first: cargo-lambda compiles a function at its first request, and does not respond to that request if it
 # fails.
@@ -67,13 +91,17 @@ test-objects: ## test the object store against moto and botocore
 	./shared/objects/tests/s3.sh
 
 .PHONY: test-contract
-test-contract: test-clients ## test a running gateway against infra/openapi.json, with a fuzzer and generated clients
+test-contract: test-clients test-files ## test a running gateway with a fuzzer, generated clients and file system suites
 	@sh infra/contract/fuzz.sh
 
 .PHONY: test-clients
 test-clients: ## run the generated clients only
 	@sh infra/contract/clients.sh typescript
 	@sh infra/contract/clients.sh python
+
+.PHONY: test-files
+test-files: ## run the file system suites of PyFilesystem and fsspec only
+	@sh infra/contract/files.sh
 
 .PHONY: test-fdb
 test-fdb: $(CARGO_LAMBDA) $(LIBCLANG) ## run all tests on the FoundationDB cluster of FDB_CLUSTER_FILE

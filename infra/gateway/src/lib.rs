@@ -10,22 +10,25 @@ macro_rules! every_function {
             auth::$make(),
             users::$make(),
             sessions::$make(),
+            files::$make(),
             audit::$make(),
             health::$make(),
         ]
     };
 }
 
-/// The name and the routes of every function that serves requests.
+/// The name and the routes of every function that serves requests. The web application is no part of the document.
 pub fn functions() -> Vec<api::Function> {
-    every_function!(function).into()
+    let mut functions = Vec::from(every_function!(function));
+    functions.push(web::function());
+    functions
 }
 
 /// The routes of all functions.
 pub fn router() -> api::Router {
     every_function!(router)
         .into_iter()
-        .fold(api::Router::new(), api::Router::merge)
+        .fold(web::router(), api::Router::merge)
 }
 
 /// The OpenAPI document of all functions, which `infra/openapi.json` contains.

@@ -21,8 +21,10 @@ mod variables;
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use domain::files::changes::Retention;
 use domain::logins::Lifetime;
 use domain::password::Policy;
 use domain::throttle::Rules;
@@ -65,6 +67,8 @@ pub struct Config {
     pub quotas: Option<Quotas>,
     /// `AUDIT_RETENTION_DAYS`.
     pub audit_retention: Duration,
+    /// `FILE_CHANGES_RETENTION_DAYS`, `FILE_CHANGES_MAX`.
+    pub file_changes: Retention,
     /// `ACCOUNT_DELETION_DAYS`.
     pub deletion_delay: Duration,
     /// `PASSWORD_POLICY`, `PASSWORD_MIN_LENGTH`.
@@ -124,6 +128,7 @@ impl Config {
             throttle: throttle::rules(&vars, mode)?,
             quotas: quotas::quotas(&vars, mode)?,
             audit_retention: quotas::audit_retention(&vars)?,
+            file_changes: quotas::file_changes(&vars)?,
             deletion_delay: accounts::deletion_delay(&vars)?,
             passwords: accounts::passwords(&vars)?,
             requires_verified_email: accounts::requires_verified_email(&vars, token_use, &mail)?,
@@ -133,6 +138,12 @@ impl Config {
             logs: logging::logs(&vars, mode, on_terminal)?,
         })
     }
+}
+
+/// `WEB_ROOT`: the folder of the web application's files; by default where they are built, below the working folder.
+pub fn web_root() -> PathBuf {
+    let set = process_variable("WEB_ROOT").filter(|value| !value.is_empty());
+    set.map_or_else(|| PathBuf::from("functions/web/app/dist"), PathBuf::from)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
@@ -215,9 +226,13 @@ mod tests {
             ("QUOTA_STORED_BYTES", "1 GB"),
             ("QUOTA_IDEMPOTENCY_KEYS", "9007199254740993"),
             ("QUOTA_AUDIT_EVENTS", "1.5"),
+            ("QUOTA_FILES", "-1"),
+            ("QUOTA_SNAPSHOTS", "1e3"),
             ("QUOTA_WRITES_PER_SECOND", "0"),
             ("QUOTA_LOGINS_PER_DAY", "0"),
             ("AUDIT_RETENTION_DAYS", "0"),
+            ("FILE_CHANGES_RETENTION_DAYS", "0"),
+            ("FILE_CHANGES_MAX", "0"),
             ("SWEEP_SECONDS", "-1"),
             ("SWEEP_SECONDS", "86401"),
             ("RUST_LOG", "info,=nonsense=="),

@@ -71,6 +71,8 @@ fn variables() -> BTreeSet<String> {
         ]
         .map(str::to_owned),
     );
+    // Only the function `web` reads it.
+    names.insert("WEB_ROOT".to_owned());
     names
 }
 

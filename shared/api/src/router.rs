@@ -31,6 +31,8 @@ pub struct Route {
 pub struct Router {
     axum: axum::Router<AppState>,
     routes: Vec<Route>,
+    /// The paths that are served without a prefix.
+    root_paths: Vec<&'static str>,
     token_use: TokenUse,
     /// The paths of the routes of functions that ignore tokens, and so serve no tenant's data.
     open_paths: Vec<String>,
@@ -76,10 +78,12 @@ impl Router {
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
         self.routes.extend(other.routes);
+        self.root_paths.extend(other.root_paths);
         self.open_paths.extend(other.open_paths);
         Self {
             axum: self.axum.merge(other.axum),
             routes: self.routes,
+            root_paths: self.root_paths,
             open_paths: self.open_paths,
             token_use: self.token_use.max(other.token_use),
         }
@@ -88,6 +92,23 @@ impl Router {
     /// The route table, in the order in which the routes were added.
     pub fn routes(&self) -> &[Route] {
         &self.routes
+    }
+
+    /// Lets browsers get this path at the root of the origin, without a prefix: for the web application, which is no
+    /// part of the API and its document.
+    #[must_use]
+    pub fn at_root<T: 'static>(mut self, path: &'static str, handler: impl Handler<T, AppState>) -> Self {
+        let axum = self.axum.route(path, on(MethodFilter::GET, handler));
+        if self.token_use == TokenUse::Ignores {
+            self.open_paths.push(path.to_owned());
+        }
+        self.root_paths.push(path);
+        Self { axum, ..self }
+    }
+
+    /// The paths at the root of the origin, in the order in which they were added.
+    pub fn root_paths(&self) -> &[&'static str] {
+        &self.root_paths
     }
 
     /// What the function does with access tokens.

@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use domain::exports::Preparations;
+use domain::files::{ChangeSignals, DirectoryCache};
 use domain::mail::outbox::Outbox;
 use domain::password::Hasher;
 use domain::readiness::Readiness;
@@ -66,6 +67,7 @@ impl AppState {
             throttle: config.throttle,
             quotas: config.quotas,
             audit_retention: config.audit_retention,
+            file_changes: config.file_changes,
             deletion_delay: config.deletion_delay,
             passwords: config.passwords,
             requires_verified_email: config.requires_verified_email,
@@ -88,6 +90,9 @@ impl AppState {
             refreshes: TenantRate::default(),
             uploads: Uploads::default(),
             preparations: Preparations::default(),
+            directories: DirectoryCache::default(),
+            file_changes: ChangeSignals::default(),
+            objects: None,
             limits,
         };
         let tokens = Arc::new(Tokens::new(config.tokens.clone()));

@@ -11,6 +11,8 @@ use axum::http::{Request, Response};
 use domain::access_tokens::ops::{Creation, Draft};
 use domain::access_tokens::{self, Scope, Scopes};
 use domain::exports::Preparations;
+use domain::files::changes::Retention;
+use domain::files::{ChangeSignals, DirectoryCache};
 use domain::logins::{self, Lifetime, Login, SignedIn};
 use domain::mail::outbox::Outbox;
 use domain::password::Policy;
@@ -166,6 +168,9 @@ impl TestApp {
             refreshes: TenantRate::default(),
             uploads: Uploads::default(),
             preparations: Preparations::default(),
+            directories: DirectoryCache::default(),
+            file_changes: ChangeSignals::default(),
+            objects: None,
             limits: Limits {
                 login: Lifetime {
                     idle: Duration::from_secs(30 * 86_400),
@@ -179,6 +184,7 @@ impl TestApp {
                     ..Quotas::default()
                 }),
                 audit_retention: Duration::from_secs(365 * 86_400),
+                file_changes: Retention::default(),
                 deletion_delay: Duration::from_secs(14 * 86_400),
                 passwords: Policy::BASIC,
                 requires_verified_email: false,

@@ -176,6 +176,15 @@ fn cargo_lambda_watch_has_every_route() {
         router.insert(path, function).unwrap();
     }
     for api::Function { name, router: table } in gateway::functions() {
+        for path in table.root_paths() {
+            // A wildcard matches itself.
+            let target = router.at(path).map(|matched| matched.value.as_str());
+            assert_eq!(
+                target,
+                Ok(name),
+                "[workspace.metadata.lambda.watch.router] in Cargo.toml, for {path}"
+            );
+        }
         for route in table.routes() {
             for prefix in api::router::PREFIXES {
                 let path = format!("{prefix}{}", route.path);
@@ -193,7 +202,7 @@ fn cargo_lambda_watch_has_every_route() {
 #[test]
 fn cargo_lambda_watch_has_no_route_without_an_endpoint() {
     for (pattern, function) in watch_router() {
-        if pattern == "/{*path}" || pattern == "/" {
+        if pattern == "/{*path}" {
             // Unknown paths go to `health`, which returns a 404 problem.
             continue;
         }
@@ -208,7 +217,8 @@ fn cargo_lambda_watch_has_no_route_without_an_endpoint() {
                 .iter()
                 .any(|prefix| router.at(&format!("{prefix}{}", route.path)).is_ok())
         });
-        assert!(has_route, "{function} has no route under {pattern}");
+        let has_root_path = named.router.root_paths().iter().any(|path| router.at(path).is_ok());
+        assert!(has_route || has_root_path, "{function} has no route under {pattern}");
     }
 }
 

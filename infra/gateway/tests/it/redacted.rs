@@ -32,6 +32,7 @@ fn config(tokens: &jwt::Settings) -> Config {
         throttle: None,
         quotas: None,
         audit_retention: Duration::ZERO,
+        file_changes: domain::files::changes::Retention::default(),
         requires_verified_email: false,
         deletion_delay: Duration::ZERO,
         mail: Mail::default(),

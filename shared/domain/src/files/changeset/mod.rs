@@ -1,0 +1,12 @@
+//! Changesets: operations that are applied completely or not at all. A single operation is a changeset of one.
+
+pub(crate) mod author;
+mod edit;
+pub(crate) mod engine;
+mod operation;
+pub mod ops;
+
+pub use self::operation::{
+    Changeset, Delete, Edit, Effect, MadeDirectory, MakeDirectory, Operation, Outcome, Overwrite, Put, Replacement,
+    Source, Transfer,
+};
