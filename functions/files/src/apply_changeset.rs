@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use crate::admission::admit;
 use crate::changeset_body::{AtMost, OperationBody};
+use crate::changeset_schema::OperationForm;
 use crate::entry_body::version;
 use crate::schema::{EntityTag, EntryPath};
 
@@ -28,7 +29,7 @@ const MAX_VIOLATIONS: usize = 100;
 #[schema(as = Changeset)]
 pub struct ChangesetBody {
     /// The operations. All of their contents and edits together have at most 4 MiB.
-    #[schema(value_type = Vec<OperationBody>, min_items = 1, max_items = 1000)]
+    #[schema(value_type = Vec<OperationForm>, min_items = 1, max_items = 1000)]
     operations: Field<AtMost<Box<RawValue>, { Changeset::MAX_OPERATIONS }>>,
     /// Whether only the outcome is reported, and nothing is written. False by default.
     #[schema(value_type = Option<bool>, example = false)]

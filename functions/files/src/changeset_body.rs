@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use api::content::parse_digest_field;
-use api::{Checks, Field};
+use api::{Checks, Field, MAX_SAFE_INTEGER, WholeNumber};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::contents::{Content, Digest};
@@ -13,14 +13,15 @@ use domain::files::{FilePath, Precondition};
 use domain::text::Rejection;
 use serde::de::{DeserializeOwned, Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use utoipa::ToSchema;
 
 use crate::precondition::{Tags, combine};
-use crate::schema::{ContentText, DigestText, EntityTags, FilePathText, OperationKind};
 use crate::transfer_body::{not_root, overwrite};
 
 /// The largest number of edits in an operation.
 const MAX_EDITS: usize = 1000;
+
+/// The largest number of occurrences that an edit can name: the bytes of a content.
+const MAX_OCCURRENCES: u64 = 4 << 20;
 
 /// A list of at most `N` items; reading stops at the next one.
 pub struct AtMost<T, const N: usize>(pub Vec<T>);
@@ -53,7 +54,7 @@ impl<'de, T: DeserializeOwned, const N: usize> Deserialize<'de> for AtMost<T, N>
 }
 
 /// What an operation does.
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Deserialize)]
 #[serde(
     rename_all = "lowercase",
     expecting = "`put`, `edit`, `move`, `copy`, `delete` or `mkdir`"
@@ -73,74 +74,34 @@ pub enum Kind {
     Mkdir,
 }
 
-/// An operation on the entry at `path`. Which other members it needs depends on `op`.
-#[derive(Deserialize, ToSchema)]
+/// An operation on the entry at `path`. Which other members it has depends on `op`; see `changeset_schema`.
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an operation")]
-#[schema(as = FileOperation)]
 pub struct OperationBody {
-    /// What it does.
-    #[schema(value_type = OperationKind)]
     op: Field<Kind>,
-    /// The path.
-    #[schema(value_type = FilePathText)]
     path: Field<String>,
-    /// The new path of what is moved or copied.
-    #[schema(value_type = Option<FilePathText>)]
     to: Field<String>,
-    /// The new content, as text.
-    #[schema(value_type = Option<ContentText>)]
     text: Field<String>,
-    /// The new content, in base64.
-    #[schema(value_type = Option<ContentText>)]
     base64: Field<String>,
-    /// The new content: one that the tenant stores already, by its digest.
-    #[schema(value_type = Option<DigestText>)]
     digest: Field<String>,
-    /// The changes. Each applies to the result of the one before.
-    #[schema(value_type = Option<Vec<EditBody>>, min_items = 1, max_items = 1000)]
     edits: Field<AtMost<EditBody, MAX_EDITS>>,
-    /// Whether missing directories of the path are made; with `mkdir`, an existing directory is then no failure.
-    #[schema(value_type = Option<bool>, example = false)]
     parents: Field<bool>,
-    /// Whether a directory that is deleted may have entries.
-    #[schema(value_type = Option<bool>, example = false)]
     recursive: Field<bool>,
-    /// Whether what has the new path is replaced.
-    #[schema(value_type = Option<bool>, example = false)]
     overwrite: Field<bool>,
-    /// Replaces what has the new path if it has one of these entity tags.
-    #[schema(value_type = Option<EntityTags>)]
     overwrite_if_match: Field<String>,
-    /// The operation applies only if the entry at `path` has one of these entity tags.
-    #[schema(value_type = Option<EntityTags>)]
     if_match: Field<String>,
-    /// The operation applies only if the entry at `path` has none of these entity tags; `*`: only if there is none.
-    #[schema(value_type = Option<EntityTags>)]
     if_none_match: Field<String>,
 }
 
 /// A change of a file: `find` and `replace`, or `offset`, `length` and `text`.
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an edit")]
-#[schema(as = FileEdit)]
 pub struct EditBody {
-    /// The text to replace. All of its occurrences are replaced.
-    #[schema(value_type = Option<ContentText>)]
     find: Field<String>,
-    /// The text in its place.
-    #[schema(value_type = Option<ContentText>)]
     replace: Field<String>,
-    /// The exact number of occurrences, by default 1. The edit is rejected if there are more or fewer.
-    #[schema(value_type = Option<u32>, example = 1, minimum = 1, maximum = 4_194_304)]
-    count: Field<u32>,
-    /// The first byte to replace.
-    #[schema(value_type = Option<u64>, example = 3, minimum = 0, maximum = 9_007_199_254_740_991_u64)]
-    offset: Field<u64>,
-    /// The number of bytes to replace.
-    #[schema(value_type = Option<u64>, example = 3, minimum = 0, maximum = 9_007_199_254_740_991_u64)]
-    length: Field<u64>,
-    /// The text in the place of these bytes.
-    #[schema(value_type = Option<ContentText>)]
+    count: Field<WholeNumber<1, MAX_OCCURRENCES>>,
+    offset: Field<WholeNumber<0, MAX_SAFE_INTEGER>>,
+    length: Field<WholeNumber<0, MAX_SAFE_INTEGER>>,
     text: Field<String>,
 }
 
@@ -153,12 +114,22 @@ impl OperationBody {
             _ => FilePath::parse(&text),
         });
         let precondition = precondition(&mut checks, self.if_match, self.if_none_match);
-        let parents = checks.optional("parents", self.parents, Ok::<_, Rejection>);
-        let recursive = checks.optional("recursive", self.recursive, Ok::<_, Rejection>);
         let (Some(kind), Some(path), Some(precondition)) = (kind, path, precondition) else {
             return Err(checks);
         };
-        let parents = parents.flatten().unwrap_or_default();
+        let mut flag = |name, value, kinds: &[Kind]| match kinds.contains(&kind) {
+            true => checks
+                .optional(name, value, Ok::<_, Rejection>)
+                .flatten()
+                .unwrap_or_default(),
+            false => false,
+        };
+        let parents = flag(
+            "parents",
+            self.parents,
+            &[Kind::Put, Kind::Move, Kind::Copy, Kind::Mkdir],
+        );
+        let recursive = flag("recursive", self.recursive, &[Kind::Delete]);
         let operation = match kind {
             Kind::Put => source(&mut checks, self.text, self.base64, self.digest).map(|source| {
                 Operation::Put(Put {
@@ -194,7 +165,7 @@ impl OperationBody {
             }
             Kind::Delete => Some(Operation::Delete(Delete {
                 path,
-                recursive: recursive.flatten().unwrap_or_default(),
+                recursive,
                 precondition,
             })),
             Kind::Mkdir => Some(Operation::MakeDirectory(MakeDirectory {
@@ -208,9 +179,8 @@ impl OperationBody {
 }
 
 pub(crate) fn precondition(checks: &mut Checks, matches: Field<String>, none: Field<String>) -> Option<Precondition> {
-    let parse = |text: String| Ok::<_, Rejection>(Tags::parse(&text));
-    let matches = checks.optional("ifMatch", matches, parse);
-    let none = checks.optional("ifNoneMatch", none, parse);
+    let matches = checks.optional("ifMatch", matches, Tags::parse_member);
+    let none = checks.optional("ifNoneMatch", none, Tags::parse_member);
     let combined = combine(matches?, none?);
     if combined.is_err() {
         let reason = "must not be a list beside the `ifMatch` `*`".to_owned();
@@ -268,25 +238,26 @@ impl EditBody {
             "" => Err(Rejection("must not be empty".to_owned())),
             _ => Ok(text.into_bytes()),
         });
-        let count = checks.optional("count", self.count, |count| match count {
-            0 => Err(Rejection("must be at least 1".to_owned())),
-            _ => Ok(count),
-        });
-        let offset = checks.optional("offset", self.offset, Ok::<_, Rejection>);
-        let (Some(find), Some(count), Some(offset)) = (find, count, offset) else {
+        let whole = |number: WholeNumber<0, MAX_SAFE_INTEGER>| Ok::<_, Rejection>(number.0);
+        let offset = checks.optional("offset", self.offset, whole);
+        let (Some(find), Some(offset)) = (find, offset) else {
             return Err(checks);
         };
         let bytes = |text: String| Ok::<_, Rejection>(text.into_bytes());
         let replacement = match (find, offset) {
-            (Some(find), None) => checks
-                .required("replace", self.replace, bytes)
-                .map(|replace| Replacement::Text {
+            (Some(find), None) => {
+                let replace = checks.required("replace", self.replace, bytes);
+                let count = checks.optional("count", self.count, |count| {
+                    usize::try_from(count.0).map_err(|_| Rejection("is too large".to_owned()))
+                });
+                replace.zip(count).map(|(replace, count)| Replacement::Text {
                     find,
                     replace,
-                    count: count.unwrap_or(1) as usize,
-                }),
+                    count: count.unwrap_or(1),
+                })
+            }
             (None, Some(offset)) => {
-                let length = checks.required("length", self.length, Ok::<_, Rejection>);
+                let length = checks.required("length", self.length, whole);
                 let text = checks.required("text", self.text, bytes);
                 length.zip(text).map(|(length, replace)| Replacement::Range {
                     offset,

@@ -3,7 +3,9 @@
 use api::content::parse_digest_field;
 use api::openapi::schema::IdParameter;
 use api::openapi::{parameters, problems};
-use api::{ApiError, AppState, Authenticated, Body, Checks, Field, IdempotencyKey, Reply};
+use api::{
+    ApiError, AppState, Authenticated, Body, Checks, Field, IdempotencyKey, MAX_SAFE_INTEGER, Reply, WholeNumber,
+};
 use axum::extract::State;
 use domain::contents::Digest;
 use domain::idempotency::Outcome;
@@ -12,7 +14,7 @@ use domain::uploads::{Draft, ops};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::schema::{DigestText, FilePathText};
+use crate::schema::{DigestText, SubPathText};
 use crate::transfer_body::not_root;
 use crate::upload_body::UploadBody;
 
@@ -22,28 +24,28 @@ use crate::upload_body::UploadBody;
 #[schema(as = CreateUpload)]
 pub struct CreateBody {
     /// The path that the file will have.
-    #[schema(value_type = FilePathText)]
+    #[schema(value_type = SubPathText)]
     path: Field<String>,
-    /// The size of the file in bytes. It counts as stored from now on.
-    #[schema(value_type = u64, minimum = 0, maximum = 9_007_199_254_740_991_u64, example = 10_000_000)]
-    size: Field<u64>,
+    /// The size of the file in bytes. It counts as stored from now on. Without an object store at most 4,194,304.
+    #[schema(value_type = u64, minimum = 0, maximum = 4_294_967_296_u64, example = 10_000_000)]
+    size: Field<WholeNumber<0, MAX_SAFE_INTEGER>>,
     /// The digest of the file, which the commit checks.
     #[schema(value_type = Option<DigestText>)]
     digest: Field<String>,
     /// The size of each part but the last one, in bytes; by default the API chooses it.
     #[schema(value_type = Option<u64>, minimum = 1, maximum = 9_007_199_254_740_991_u64, example = 4_194_304)]
-    part_size: Field<u64>,
+    part_size: Field<WholeNumber<1, MAX_SAFE_INTEGER>>,
 }
 
 impl CreateBody {
     fn parse(self) -> Result<Draft, ApiError> {
         let mut checks = Checks::new();
         let path = checks.required("path", self.path, not_root);
-        let size = checks.required("size", self.size, Ok::<_, Rejection>);
+        let size = checks.required("size", self.size, |size| Ok::<_, Rejection>(size.0));
         let digest = checks.optional("digest", self.digest, |text| {
             parse_digest_field(&text).map(Digest::from_bytes)
         });
-        let part_size = checks.optional("partSize", self.part_size, Ok::<_, Rejection>);
+        let part_size = checks.optional("partSize", self.part_size, |size| Ok::<_, Rejection>(size.0));
         match (path, size, digest, part_size) {
             (Some(path), Some(size), Some(digest), Some(part_size)) => Ok(Draft {
                 path,

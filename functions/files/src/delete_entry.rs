@@ -8,9 +8,8 @@ use axum::extract::State;
 use domain::files::changeset::{Delete, ops};
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
-use crate::parameters::{PathParameter, flag, read_flag};
+use crate::parameters::{SubPathParameter, flag, read_flag};
 use crate::precondition::HeaderPrecondition;
-use crate::transfer_body::not_root;
 
 /// `recursive`.
 pub struct Recursive;
@@ -31,7 +30,7 @@ impl utoipa::IntoParams for Recursive {
     security(("accessToken" = [])),
     params(
         ("id" = IdParameter, Path, description = "The session's id."),
-        PathParameter,
+        SubPathParameter,
         Recursive,
         IfMatch,
         IfNoneMatch,
@@ -52,7 +51,7 @@ pub async fn handle(
     HeaderPrecondition(precondition): HeaderPrecondition,
     mut query: Query,
 ) -> Result<Reply<Empty>, ApiError> {
-    let path = query.required("path", |text| not_root(text.to_owned()));
+    let path = SubPathParameter::read(&mut query);
     let recursive = read_flag(&mut query, "recursive");
     let (Some(path), Some(recursive)) = (path, recursive) else {
         return Err(query.into_error());

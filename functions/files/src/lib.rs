@@ -4,6 +4,7 @@ mod admission;
 mod apply_changeset;
 mod cancel_upload;
 mod changeset_body;
+mod changeset_schema;
 mod commit_upload;
 mod copy_entry;
 mod create_snapshot;

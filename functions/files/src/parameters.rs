@@ -12,22 +12,41 @@ use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{ObjectBuilder, Ref, Type};
 use utoipa::{IntoParams, PartialSchema as _, ToSchema as _};
 
-use crate::schema::{FileLimit, FilePathText};
+use crate::schema::{FileLimit, FilePathText, SubPathText};
+use crate::transfer_body::not_root;
 
 /// `path`.
 pub struct PathParameter;
 
+/// `path`, which does not name the root directory.
+pub struct SubPathParameter;
+
 impl IntoParams for PathParameter {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let description = "The path. It is a parameter, because front doors decode and shorten the paths of URLs.";
-        let schema = Ref::from_schema_name(FilePathText::name());
-        vec![required(ParameterIn::Query, "path", description, schema)]
+        vec![path_parameter(Ref::from_schema_name(FilePathText::name()))]
     }
+}
+
+impl IntoParams for SubPathParameter {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![path_parameter(Ref::from_schema_name(SubPathText::name()))]
+    }
+}
+
+fn path_parameter(schema: Ref) -> Parameter {
+    let description = "The path. It is a parameter, because front doors decode and shorten the paths of URLs.";
+    required(ParameterIn::Query, "path", description, schema)
 }
 
 impl PathParameter {
     pub(crate) fn read(query: &mut Query) -> Option<FilePath> {
         query.required("path", FilePath::parse)
+    }
+}
+
+impl SubPathParameter {
+    pub(crate) fn read(query: &mut Query) -> Option<FilePath> {
+        query.required("path", |text| not_root(text.to_owned()))
     }
 }
 

@@ -48,6 +48,18 @@ fn list(headers: &HeaderMap, name: &HeaderName) -> Option<Tags> {
 }
 
 impl Tags {
+    /// The largest number of characters in a member of a body. Headers are limited by the server.
+    pub(crate) const MAX_CHARS: usize = 1000;
+
+    /// Parses a member of a body.
+    #[expect(clippy::needless_pass_by_value, reason = "it is the parser of a member")]
+    pub(crate) fn parse_member(text: String) -> Result<Self, Rejection> {
+        if text.chars().count() > Self::MAX_CHARS {
+            return Err(Rejection(format!("must have at most {} characters", Self::MAX_CHARS)));
+        }
+        Ok(Self::parse(&text))
+    }
+
     /// Parses `*` or a list of entity tags.
     pub(crate) fn parse(text: &str) -> Self {
         if text.trim_matches([' ', '\t']) == "*" {

@@ -62,8 +62,8 @@ impl utoipa::IntoParams for BodyDigests {
         IfNoneMatch,
     ),
     request_body(
-        description = "The content, at most 4 MiB.",
-        content = FileBytes,
+        description = "The content, at most 4 MiB; without a body, the file is empty.",
+        content = Option<FileBytes>,
         content_type = "application/octet-stream",
     ),
     responses(

@@ -4,6 +4,7 @@ use api::Version;
 use api::openapi::schema::{formatted, text};
 use domain::contents;
 use domain::files::FilePath;
+use domain::files::snapshots::diff;
 use domain::page::Limit;
 use domain::uploads;
 use serde_json::json;
@@ -11,6 +12,8 @@ use utoipa::openapi::{ObjectBuilder, Type};
 
 /// The longest path of an entry, in bytes. Moves of directories can make paths longer than those of requests.
 const ENTRY_PATH_MAX: usize = 65_536;
+
+use crate::precondition::Tags;
 
 api::schemas! {
     /// The path of a file or a directory, as a request names it.
@@ -23,6 +26,14 @@ api::schemas! {
         .min_length(Some(1))
         .max_length(Some(FilePath::MAX_BYTES))
         .pattern(Some(r"^(/|(/(?!\.{1,2}(/|$))[^/\u0000-\u001f\u007f-\u009f]{1,255}){1,32})$"))
+        .examples(["/src/main.rs"]);
+
+    /// The path of a file or a directory other than the root directory, as a request names it.
+    SubPathText = text()
+        .description(Some("As `FilePathText`, but not the root directory."))
+        .min_length(Some(2))
+        .max_length(Some(FilePath::MAX_BYTES))
+        .pattern(Some(r"^(/(?!\.{1,2}(/|$))[^/\u0000-\u001f\u007f-\u009f]{1,255}){1,32}$"))
         .examples(["/src/main.rs"]);
 
     /// The path of an entry.
@@ -58,12 +69,9 @@ api::schemas! {
 
     /// The cursor of a comparison.
     DifferenceCursor = text()
-        .description(Some(
-            "Where a page of differences ended. Opaque; valid only for the same two snapshots. As long as the path at \
-             which it ended.",
-        ))
+        .description(Some("Where a page of differences ended. Opaque; valid only for the same two snapshots."))
         .min_length(Some(1))
-        .max_length(Some(2 * ENTRY_PATH_MAX))
+        .max_length(Some(diff::MAX_CURSOR_CHARS))
         .pattern(Some("^[A-Za-z0-9_-]+$"))
         .examples(["AgAvc3JjkVSl3s1LmVyr3zM0nxGd5g"]);
 
@@ -87,14 +95,14 @@ api::schemas! {
     /// Entity tags of a precondition.
     EntityTags = text()
         .description(Some("`*`, or entity tags separated by commas, as in the header of this name."))
-        .max_length(Some(1000))
+        .max_length(Some(Tags::MAX_CHARS))
         .examples(["\"9f86d081884c7d659a2feaa0c55ad015\""]);
 
     /// A digest.
     DigestText = text()
         .description(Some("The SHA-256 of the content (RFC 9530), in base64."))
         .max_length(Some(60))
-        .pattern(Some("^sha-256=:[A-Za-z0-9+/]{43}=:$"))
+        .pattern(Some("^sha-256=:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=:$"))
         .examples(["sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:"]);
 
     /// A text of a content or an edit.
@@ -102,6 +110,22 @@ api::schemas! {
         .description(Some("A text; all texts of a changeset together have at most 4 MiB."))
         .max_length(Some(6 << 20))
         .examples(["text"]);
+
+    /// A text that an edit looks for.
+    SearchText = text()
+        .description(Some("A text to find, which is not empty."))
+        .min_length(Some(1))
+        .max_length(Some(6 << 20))
+        .examples(["text"]);
+
+    /// A content in base64.
+    Base64Text = text()
+        .description(Some("Any bytes, in base64 with padding (RFC 4648, section 4)."))
+        .max_length(Some(6 << 20))
+        .pattern(Some(
+            "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$",
+        ))
+        .examples(["dGV4dA=="]);
 
     /// The content of a file.
     FileBytes = formatted("binary")

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::precondition::{Tags, combine};
-use crate::schema::{EntityTags, FilePathText};
+use crate::schema::{EntityTags, SubPathText};
 
 /// A file or a directory, and its new path.
 #[derive(Deserialize, ToSchema)]
@@ -16,12 +16,12 @@ use crate::schema::{EntityTags, FilePathText};
 #[schema(as = Transfer)]
 pub struct TransferBody {
     /// The path of what is moved or copied. `If-Match` is about it.
-    #[schema(value_type = FilePathText)]
+    #[schema(value_type = SubPathText)]
     from: Field<String>,
     /// The new path.
-    #[schema(value_type = FilePathText)]
+    #[schema(value_type = SubPathText)]
     to: Field<String>,
-    /// Whether what has the new path is replaced. False by default.
+    /// Whether what has the new path is replaced. False by default. Has no effect beside `overwriteIfMatch`.
     #[schema(value_type = Option<bool>, example = false)]
     overwrite: Field<bool>,
     /// Replaces what has the new path if it has one of these entity tags. A personal access token can replace
@@ -66,15 +66,12 @@ pub(crate) fn not_root(text: String) -> Result<FilePath, Rejection> {
 /// What happens to an entry at the new path.
 pub(crate) fn overwrite(checks: &mut Checks, always: Field<bool>, tags: Field<String>) -> Option<Overwrite> {
     let always = checks.optional("overwrite", always, Ok::<_, Rejection>);
-    let tags = checks.optional("overwriteIfMatch", tags, |text| combine(Some(Tags::parse(&text)), None));
-    match (always?, tags?) {
-        (Some(false), Some(_)) => {
-            let reason = "must not be false beside `overwriteIfMatch`".to_owned();
-            checks.reject("/overwrite", &Rejection(reason));
-            None
-        }
-        (_, Some(precondition)) => Some(Overwrite::If(precondition)),
-        (Some(true), None) => Some(Overwrite::Always),
-        (Some(false) | None, None) => Some(Overwrite::Never),
-    }
+    let tags = checks.optional("overwriteIfMatch", tags, |text| {
+        combine(Some(Tags::parse_member(text)?), None)
+    });
+    Some(match (always?, tags?) {
+        (_, Some(precondition)) => Overwrite::If(precondition),
+        (Some(true), None) => Overwrite::Always,
+        (Some(false) | None, None) => Overwrite::Never,
+    })
 }

@@ -65,6 +65,7 @@ pub mod spans;
 pub mod state;
 mod tenant;
 mod trace_id;
+mod whole_number;
 
 pub use app::{App, app};
 pub use caller::{Authenticated, LOGOUT_AFTER_EXPIRY, LogoutCaller};
@@ -94,3 +95,4 @@ pub use router::{Route, Router};
 pub use serve::{serve, serve_schedule, serve_with};
 pub use state::AppState;
 pub use tenant::TenantBody;
+pub use whole_number::{MAX_SAFE_INTEGER, WholeNumber};

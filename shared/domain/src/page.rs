@@ -100,12 +100,17 @@ pub struct Cursor {
 
 impl Cursor {
     /// The maximum length in characters of a cursor of files, whose position is a name.
-    pub const MAX_FILE_CHARS: usize = ((1 + NAME_MAX_LEN + TAG_LEN) * 4).div_ceil(3);
+    pub const MAX_FILE_CHARS: usize = Self::chars(NAME_MAX_LEN);
 
     /// The maximum length in characters of a cursor of any other list.
-    pub const MAX_CHARS: usize = ((1 + POSITION_MAX_LEN + TAG_LEN) * 4).div_ceil(3);
+    pub const MAX_CHARS: usize = Self::chars(POSITION_MAX_LEN);
 
     const VERSION: u8 = 2;
+
+    /// The length in characters of a cursor whose position has `len` bytes.
+    pub(crate) const fn chars(len: usize) -> usize {
+        ((1 + len + TAG_LEN) * 4).div_ceil(3)
+    }
 
     /// A cursor at `position` of `list` under `filter`.
     pub fn new(key: &CursorKey, list: &str, filter: &str, position: &[u8]) -> Self {

@@ -28,6 +28,13 @@ const MAX_COMPARED: usize = 2000;
 /// The number of entries of a directory that one read returns.
 const BATCH: usize = 200;
 
+/// The number of bytes of a path beyond which nothing is compared. Moves of directories can make paths of any length, and
+/// a cursor has to fit into the head of a request (API Gateway: 10,240 bytes).
+pub(in crate::files) const MAX_PATH_BYTES: usize = 4096;
+
+/// The maximum length of a cursor in characters.
+pub const MAX_CURSOR_CHARS: usize = Cursor::chars(1 + MAX_PATH_BYTES + 1 + FilePath::MAX_NAME_BYTES);
+
 /// A difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
@@ -50,7 +57,8 @@ pub struct Page {
 
 /// What differs from the snapshot `from` to the snapshot `to`, or to the files as they are; each page of the latter
 /// compares with those of its time. Two files differ if their contents do, a file and a directory always, and two
-/// directories never.
+/// directories never, unless their path has more than 4,096 bytes: what is below them is not compared, so they count as
+/// changed.
 pub async fn diff(
     env: &Env,
     caller: &Caller,
@@ -280,12 +288,13 @@ impl<'a> Walk<'a> {
             let path = level.path.child(&name);
             compared += 1;
             let [one, other] = &entries;
-            if let Some(kind) = difference(one.as_ref(), other.as_ref()) {
+            let is_deep = path.as_str().len() > MAX_PATH_BYTES;
+            if let Some(kind) = difference(one.as_ref(), other.as_ref(), is_deep) {
                 let path = path.clone();
                 changes.push(Difference { path, kind });
             }
             let below = entries.map(|entry| {
-                let directory = entry.and_then(|entry| entry.node.directory())?;
+                let directory = entry.filter(|_| !is_deep).and_then(|entry| entry.node.directory())?;
                 Some(Side::new(directory, None))
             });
             if changes.len() == limit || compared == MAX_COMPARED {
@@ -307,11 +316,11 @@ async fn read(side: &mut Option<Side>, view: &View<'_>, is_needed: bool) -> Resu
     }
 }
 
-fn difference(one: Option<&Entry>, other: Option<&Entry>) -> Option<ChangeKind> {
+fn difference(one: Option<&Entry>, other: Option<&Entry>, is_deep: bool) -> Option<ChangeKind> {
     match (one.map(|entry| &entry.node), other.map(|entry| &entry.node)) {
         (None, Some(_)) => Some(ChangeKind::Created),
         (Some(_), None) => Some(ChangeKind::Deleted),
-        (Some(Node::Directory { .. }), Some(Node::Directory { .. })) => None,
+        (Some(Node::Directory { .. }), Some(Node::Directory { .. })) => is_deep.then_some(ChangeKind::Changed),
         (Some(one), Some(other)) if one.digest() == other.digest() => None,
         _ => Some(ChangeKind::Changed),
     }

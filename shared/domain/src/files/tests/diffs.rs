@@ -6,7 +6,7 @@ use super::snapshots::take;
 use super::*;
 use crate::files::changes::ChangeKind;
 use crate::files::changeset::{Changeset, ops};
-use crate::files::snapshots::diff::{Page, diff};
+use crate::files::snapshots::diff::{MAX_CURSOR_CHARS, MAX_PATH_BYTES, Page, diff};
 use crate::page::Cursor;
 
 /// All files with their content, and all directories.
@@ -181,4 +181,38 @@ async fn a_cursor_is_bound_to_both_sides() {
     let limit = Limit::default();
     let foreign = diff(&world.env, &world.caller, gone, one.id, None, limit, None).await;
     assert!(matches!(foreign, Err(Error::NotFound)));
+}
+
+#[tokio::test]
+async fn what_is_deeper_than_a_cursor_can_say_counts_as_changed() {
+    let world = World::new().await;
+    let long = format!("/{}", "n".repeat(250));
+    world.put(&format!("/a{}/file", long.repeat(3)), "x").await;
+    let empty = take(&world).await.id;
+    for _ in 0..6 {
+        world.put(&format!("/b{}/file", long.repeat(3)), "x").await;
+        world.move_("/a", &format!("/b{}/a", long.repeat(3))).await.unwrap();
+        world.move_("/b", "/a").await.unwrap();
+    }
+    let (deep, same) = (take(&world).await.id, take(&world).await.id);
+    let is_deep = |(path, _): &(String, ChangeKind)| path.len() > MAX_PATH_BYTES;
+
+    let created = differences(&world, empty, Some(deep), 1).await;
+    let deepest = created.iter().map(|(path, _)| path.len()).max();
+    assert!(
+        deepest.is_some_and(|len| (MAX_PATH_BYTES..MAX_PATH_BYTES + 256).contains(&len)),
+        "{deepest:?}"
+    );
+
+    let changed = differences(&world, deep, Some(same), 1).await;
+    assert_eq!(changed.len(), 1, "{changed:?}");
+    assert!(changed.iter().all(is_deep) && changed[0].1 == ChangeKind::Changed);
+
+    let mut after = None;
+    loop {
+        let page = page(&world, empty, None, 1, after.as_ref()).await.unwrap();
+        let Some(next) = page.next else { break };
+        assert!(next.encode().len() <= MAX_CURSOR_CHARS);
+        after = Some(next);
+    }
 }
