@@ -58,6 +58,30 @@ pub(crate) fn quantile_of(values: &[f64], part: f64) -> f64 {
     quantile(&sorted, part)
 }
 
+/// The results of both sides, which alternate within each round.
+pub(crate) fn alternate(rounds: usize, mut measure: impl FnMut(usize) -> f64) -> [Vec<f64>; 2] {
+    let mut results = [Vec::new(), Vec::new()];
+    for round in 0..rounds {
+        for side in [round % 2, 1 - round % 2] {
+            results[side].push(measure(side));
+        }
+    }
+    results
+}
+
+/// The median of each round's batch, of both sides, which alternate. One more batch of each is not counted: it warms
+/// up.
+pub(crate) fn alternate_batches(rounds: usize, batch: usize, mut sample: impl FnMut(usize) -> f64) -> [Vec<f64>; 2] {
+    let mut median = |side| {
+        let batch: Vec<f64> = (0..batch).map(|_| sample(side)).collect();
+        quantile_of(&batch, 0.5)
+    };
+    for side in [0, 1] {
+        median(side);
+    }
+    alternate(rounds, median)
+}
+
 #[expect(clippy::cast_precision_loss, reason = "the numbers are below 2^52")]
 pub(crate) fn count(number: usize) -> f64 {
     number as f64
