@@ -81,6 +81,9 @@ pub(crate) const LOWER_BOUNDS: &[Count] = &[
     ("restore a snapshot", 25),
     // Begin, the snapshot, its neighbours, commit.
     ("delete a snapshot", 4),
+    ("write a file of 1 MiB", 3),
+    // All chunks are read concurrently.
+    ("read a file of 1 MiB", 3),
     ("usage", 2),
     // Begin, the records of the account, then the suppression of its email, which only the user's record names. A copy
     // of the suppression under the user's id would save this trip, but then two places could contradict each other.
@@ -317,6 +320,15 @@ async fn call_files(app: &TestApp, counts: &mut Vec<Count>, token: &str) {
     let restoring = post(&format!("{snapshot}/restore"), json!({}));
     timed(counts, "restore a snapshot", restoring).await.accepted();
     timed(counts, "delete a snapshot", delete(&snapshot)).await.ok();
+    // The restore has emptied the cache of directories.
+    put("warm", "warmer").await.ok();
+    let writing = app
+        .put(&content("megabyte"))
+        .bearer(token)
+        .body("a megabyte\n".repeat(95_325));
+    timed(counts, "write a file of 1 MiB", writing.send()).await.created();
+    let reading = get("files/content?path=/d/megabyte");
+    timed(counts, "read a file of 1 MiB", reading).await;
 }
 
 async fn upload_a_file(app: &TestApp, counts: &mut Vec<Count>, token: &str, session: &str) {

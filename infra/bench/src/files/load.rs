@@ -118,27 +118,26 @@ pub(crate) async fn changesets(rounds: usize) -> Vec<Row> {
     let mut session = Session::create(&gateway, &account).await;
     session.make_directory("/a");
     let writers = Writers::new(&account, session.path());
-    let baselines = [
-        ("1000 single writes, 1 connection", 1, Goal::AtLeast(20.0)),
-        ("1000 single writes, 64 connections", WRITERS, Goal::None),
+    let sides = [
+        ("beside 1 connection", 1, Goal::AtLeast(20.0)),
+        ("beside 64 connections", WRITERS, Goal::None),
     ];
-    let rows = baselines.map(|(baseline_name, connections, goal)| {
-        let [measured, baseline] = alternate(rounds, |side| match side {
-            0 => {
+    let rows = sides.map(|(beside, connections, goal)| {
+        let [measured, baseline] = alternate(rounds, |side| {
+            if side == 0 {
                 let put = |number| json!({ "op": "put", "path": file("/a", number), "text": text(number, LEAST) });
-                let body = changeset((0..CHANGESET).map(|_| put(writers.next())).collect());
+                let body = changeset((0..CHANGESET).map(|_| put(writers.next())));
                 let start = Instant::now();
                 session.apply(&body);
                 count(CHANGESET) / start.elapsed().as_secs_f64()
-            }
-            _ => {
+            } else {
                 let started = AtomicUsize::new(0);
                 let is_below = || started.fetch_add(1, Relaxed) < CHANGESET;
                 writers.rate(&gateway, connections, LEAST, &is_below)
             }
         });
-        let name = format!("files of a changeset of {CHANGESET}");
-        Row::paired(name, "/s", &measured, (baseline_name, &baseline), goal)
+        let name = format!("files of a changeset of {CHANGESET}, {beside}");
+        Row::paired(name, "/s", &measured, ("1000 single writes", &baseline), goal)
     });
     gateway.stop();
     rows.into()

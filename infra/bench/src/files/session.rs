@@ -78,7 +78,7 @@ impl Session {
         let numbers: Vec<usize> = (1..count).collect();
         for numbers in numbers.chunks(CHANGESET) {
             let put = |number: &usize| json!({ "op": "put", "path": file(directory, *number), "digest": digest });
-            self.apply(&changeset(numbers.iter().map(put).collect()));
+            self.apply(&changeset(numbers.iter().map(put)));
         }
     }
 }
@@ -89,8 +89,8 @@ pub(crate) fn file(directory: &str, number: usize) -> String {
 }
 
 /// The body of a changeset.
-pub(crate) fn changeset(operations: Vec<Value>) -> String {
-    json!({ "operations": operations }).to_string()
+pub(crate) fn changeset(operations: impl Iterator<Item = Value>) -> String {
+    json!({ "operations": operations.collect::<Vec<_>>() }).to_string()
 }
 
 fn checked(status: u16, expected: u16, body: &[u8]) -> Value {
