@@ -215,13 +215,13 @@ test-recipe: ## check that the layer of the image's dependencies can be built fr
 # Packages are selected, because these programs are measured as they are deployed. The peers are built separately, so
 # that they do not get the features of the product's dependencies.
 .PHONY: bench
-bench: $(OHA) ## measure everything that has a bound, side by side, into target/bench (about 15 minutes)
+bench: $(OHA) ## measure everything that has a bound, side by side, into target/bench (about 20 minutes)
 	cargo build --release --locked $(addprefix --package ,$(FUNCTIONS) gateway)
 	cargo build --release --locked --package peer
 	cargo run --release --quiet --locked --package bench -- all
 
 .PHONY: bench-quick
-bench-quick: ## measure one function, all zips and all store trips (a minute); fail when a bound is exceeded
+bench-quick: ## measure two functions, all zips and all store trips (a minute); fail when a bound is exceeded
 	cargo build --release --locked $(addprefix --package ,$(FUNCTIONS))
 	cargo build --release --locked --package peer
 	cargo build --locked --bin gateway --bin bench
