@@ -108,6 +108,19 @@ mod tests {
     }
 
     #[test]
+    fn batches_alternate_and_the_first_of_each_side_does_not_count() {
+        let mut order = Vec::new();
+        let mut number = 0.0;
+        let medians = alternate_batches(2, 3, |side| {
+            order.push(side);
+            number += 1.0;
+            number
+        });
+        assert_eq!(order, [0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0, 0]);
+        assert_eq!(medians, [vec![8.0, 17.0], vec![11.0, 14.0]]);
+    }
+
+    #[test]
     fn a_round_that_is_slow_for_both_sides_changes_no_ratio() {
         let ratio = Spread::of_ratios(&[2.0, 200.0, 2.0], &[1.0, 100.0, 1.0]);
         assert_eq!((ratio.low, ratio.high), (2.0, 2.0));

@@ -209,3 +209,17 @@ fn text(number: usize, len: usize) -> String {
     text.truncate(len);
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_have_their_length_and_differ() {
+        for len in [LEAST, SMALL, LARGE] {
+            let [first, second] = [1, 2].map(|number| text(number, len));
+            assert_eq!([first.len(), second.len()], [len, len]);
+            assert_ne!(first, second);
+        }
+    }
+}
