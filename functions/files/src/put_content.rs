@@ -45,8 +45,9 @@ impl utoipa::IntoParams for BodyDigests {
     }
 }
 
-/// Writes a file. Nothing is written unless the whole body arrives and matches its digests. A personal access token can
-/// replace a file only with `If-Match`.
+/// Writes a file. Nothing is written unless the whole body arrives and matches its digests. The body's `Content-Type` has
+/// no meaning: the media type of a file follows its name. A personal access token can replace a file only with an
+/// `If-Match` that names its version; `*` is not enough.
 #[utoipa::path(
     put,
     path = "/sessions/{id}/files/content",
@@ -64,13 +65,14 @@ impl utoipa::IntoParams for BodyDigests {
     request_body(
         description = "The content, at most 4 MiB; without a body, the file is empty.",
         content = Option<FileBytes>,
-        content_type = "application/octet-stream",
+        content_type = "*/*",
     ),
     responses(
         (status = 200, description = "The file is replaced.", body = EntryBody, headers(("ETag"))),
         (status = 201, description = "The file is new.", body = EntryBody, headers(("ETag"))),
         problems::Forbidden,
         problems::IsADirectory,
+        problems::MalformedRequest,
         problems::NotADirectory,
         problems::PreconditionRequired,
         problems::QuotaExceeded,

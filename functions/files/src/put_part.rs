@@ -29,11 +29,12 @@ use crate::schema::{FileBytes, PartNumberText};
     request_body(
         description = "The bytes of the part: exactly the upload's `partSize`, or of the last part what remains.",
         content = FileBytes,
-        content_type = "application/octet-stream",
+        content_type = "*/*",
     ),
     responses(
         (status = 200, description = "The part is stored.", body = Empty),
         problems::Forbidden,
+        problems::MalformedRequest,
         problems::QuotaExceeded,
         problems::TooManyAttempts,
     ),

@@ -4,28 +4,63 @@ use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 
 use axum::http::Method;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
+use serde_json::json;
 use testkit::{Code, Process, Target as _, TestApp, TestResponse, TestStore};
 
 use crate::{Workspace, create_session};
 
 #[tokio::test]
-async fn only_plain_bytes_are_accepted() {
+async fn any_media_type_is_accepted_and_has_no_meaning() {
     let workspace = Workspace::start().await;
-    for (name, value) in [
-        (CONTENT_TYPE, "text/plain"),
-        (CONTENT_TYPE, "application/json"),
-        (CONTENT_TYPE, "multipart/form-data; boundary=x"),
-        (CONTENT_ENCODING, "gzip"),
+    for kind in [
+        "application/octet-stream",
+        "text/plain; charset=iso-8859-1",
+        "image/png",
+        "application/json",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
     ] {
+        let put = workspace
+            .put("/a.txt", b"a=\xff")
+            .header(CONTENT_TYPE, kind)
+            .send()
+            .await;
+        assert!(put.status.is_success(), "{kind}: {}", put.body);
+        assert_eq!(put.body["data"]["mediaType"], "text/plain", "{kind}");
+        let read = workspace.get("files/content?path=/a.txt").send().await;
+        assert_eq!(read.bytes, b"a=\xff", "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_coding_is_rejected() {
+    let workspace = Workspace::start().await;
+    for (name, value) in [(CONTENT_ENCODING, "gzip"), (CONTENT_TYPE, "text")] {
         let put = workspace.put("/a.txt", b"hello").header(name, value).send().await;
         put.assert_problem(415, Code::UnsupportedMediaType);
     }
     assert_eq!(workspace.read("/a.txt").await, None);
-    let bytes = workspace
-        .put("/a.txt", b"hello")
-        .header(CONTENT_TYPE, "application/octet-stream");
-    bytes.send().await.created();
+}
+
+/// A client that resumes would replace the file with the rest of it.
+#[tokio::test]
+async fn a_part_of_a_content_replaces_nothing() {
+    let workspace = Workspace::start().await;
+    workspace.write("/a.txt", "hello").await;
+    let rest = workspace.put("/a.txt", b"lo").header(CONTENT_RANGE, "bytes 3-4/5");
+    rest.send().await.assert_problem(400, Code::MalformedRequest);
+    assert_eq!(workspace.read("/a.txt").await.unwrap(), "hello");
+    let upload = workspace
+        .post("uploads", &json!({ "path": "/b.txt", "size": 5 }))
+        .send()
+        .await
+        .created();
+    let below = format!("uploads/{}/parts/1", upload["id"].as_str().unwrap());
+    let part = || workspace.request(Method::PUT, &below).body("hello");
+    let rest = part().header(CONTENT_RANGE, "bytes 0-4/5").send().await;
+    rest.assert_problem(400, Code::MalformedRequest);
+    part().header(CONTENT_TYPE, "text/plain").send().await.ok();
 }
 
 /// A server enforces the declared length; the event of a front door could contradict it.

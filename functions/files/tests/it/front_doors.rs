@@ -1,10 +1,15 @@
 //! The real program under the Runtime API, behind each of Lambda's front doors.
 
+use api::content::digest_field;
+use axum::http::HeaderName;
 use axum::http::header::{CONTENT_TYPE, IF_MATCH, RANGE};
+use domain::contents::Content;
 use serde_json::json;
 use testkit::{Actor, Code, FRONT_DOORS, Process, RuntimeApi, Target as _, TestApp, TestStore, check_every_front_door};
 
 use crate::create_session;
+
+const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 
 /// Starts the program and an in-process app on one store, with a session.
 async fn start(store: &TestStore) -> (RuntimeApi, Actor, String) {
@@ -57,6 +62,42 @@ async fn every_byte_survives_every_front_door_whatever_the_media_type() {
                         "{kind} {name}"
                     );
                 }
+            }
+        }
+    }
+}
+
+/// A text is passed on as it is, or in base64. Bytes that are not UTF-8 may have been replaced in a text.
+#[tokio::test]
+async fn a_body_of_a_text_type_is_written_as_it_was_sent_or_not_at_all() {
+    let store = TestStore::new();
+    let (function, alice, session) = start(&store).await;
+    let url = format!("{session}/files/content?path=/a.txt");
+    for (kind, sample) in FRONT_DOORS {
+        for media_type in ["text/plain", "application/json", "application/x-www-form-urlencoded"] {
+            for (is_text, door) in [
+                (true, function.behind(sample)),
+                (false, function.behind(sample).with_base64_bodies()),
+            ] {
+                let put = |content: &'static str| {
+                    let put = door.put(&url).by(&alice).header(CONTENT_TYPE, media_type);
+                    put.body(content)
+                };
+                let written = put("größe = 1\r\n\0").send().await;
+                assert!(written.status.is_success(), "{kind} {media_type}: {}", written.body);
+                let read = door.get(&url).by(&alice).send().await;
+                assert_eq!(read.bytes, "größe = 1\r\n\0".as_bytes(), "{kind} {media_type}");
+
+                // Three bytes that are cut off become this character, which has three bytes, too.
+                let replaced = put("\u{fffd}").send().await;
+                if is_text {
+                    replaced.assert_problem(415, Code::UnsupportedMediaType);
+                } else {
+                    replaced.ok();
+                }
+                let digest = Content::new("\u{fffd}".as_bytes().to_vec()).digest();
+                let digest = digest_field(digest.as_bytes());
+                put("\u{fffd}").header(CONTENT_DIGEST, &digest).send().await.ok();
             }
         }
     }

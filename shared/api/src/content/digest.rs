@@ -58,6 +58,11 @@ impl StatedDigests {
         }
     }
 
+    /// Whether the request states any.
+    pub(crate) fn has_any(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// Rejects a body with another digest than the stated ones.
     pub fn check(&self, actual: &Sha256Digest) -> Result<(), ApiError> {
         let wrong = self.0.iter().filter(|(_, stated)| stated != actual);

@@ -39,6 +39,7 @@ problems! {
     InvalidRefreshToken
     IsADirectory
     LastOwner
+    MalformedRequest
     NotADirectory
     NotEmpty
     NotFound

@@ -18,6 +18,7 @@ use super::failure::Failure;
 use super::runtime::connect;
 use crate::app::App;
 use crate::content::RawBytes;
+use crate::file::MayBeReplaced;
 use crate::job::{ReadyJob, Trigger, time_budget};
 use crate::observer::Observer;
 use crate::request_context::RequestContext;
@@ -38,6 +39,9 @@ pub(super) async fn serve_requests(app: App, env: &Env, observer: Observer) -> R
             context = context.with_request_id(RequestId::new(&lambda.request_id));
         }
         request.extensions_mut().insert(context);
+        if matches!(request.body(), lambda_http::Body::Text(text) if text.contains(char::REPLACEMENT_CHARACTER)) {
+            request.extensions_mut().insert(MayBeReplaced);
+        }
         event::strip_base_path(&mut request);
         request
     });
