@@ -95,8 +95,8 @@ impl From<FileEntry> for ChangedEntryBody {
 
 /// Applies operations to many files, completely or not at all. Each operation sees the results of those before it. If
 /// one is rejected, none is applied, and `errors` names the operation, like `/operations/3`. With `dryRun`, the outcome
-/// is reported and nothing is written. A personal access token can replace a file only with `ifMatch`. Larger contents
-/// are uploaded first and named by their `digest`.
+/// is reported and nothing is written. A personal access token can replace a file only with its entity tag in
+/// `ifMatch`. Larger contents are uploaded first and named by their `digest`.
 #[utoipa::path(
     post,
     path = "/sessions/{id}/files/changesets",

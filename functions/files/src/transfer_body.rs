@@ -24,8 +24,8 @@ pub struct TransferBody {
     /// Whether what has the new path is replaced. False by default. Has no effect beside `overwriteIfMatch`.
     #[schema(value_type = Option<bool>, example = false)]
     overwrite: Field<bool>,
-    /// Replaces what has the new path if it has one of these entity tags. A personal access token can replace
-    /// something only in this way.
+    /// Replaces what has the new path if it has one of these entity tags, or with `*` if there is something. A personal
+    /// access token can replace something only with its tags: for it, `*` is not enough.
     #[schema(value_type = Option<EntityTags>)]
     overwrite_if_match: Field<String>,
     /// Whether missing directories of the new path are made. False by default.

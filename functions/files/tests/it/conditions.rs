@@ -115,6 +115,8 @@ async fn a_program_replaces_only_the_version_that_it_names() {
         .assert_problem(428, Code::PreconditionRequired);
     let differs = put("/a.txt").header(IF_NONE_MATCH, "\"1\"").send().await;
     differs.assert_problem(428, Code::PreconditionRequired);
+    let any = put("/a.txt").header(IF_MATCH, "*").send().await;
+    any.assert_problem(428, Code::PreconditionRequired);
     let create = put("/a.txt").header(IF_NONE_MATCH, "*").send().await;
     create.assert_problem(412, Code::PreconditionFailed);
     let post = |below: &str, body: serde_json::Value| {
@@ -126,6 +128,12 @@ async fn a_program_replaces_only_the_version_that_it_names() {
         .await
         .assert_problem(428, Code::PreconditionRequired);
     post("copy", over).await.assert_problem(428, Code::PreconditionRequired);
+    let any = json!({ "from": "/b.txt", "to": "/a.txt", "overwriteIfMatch": "*" });
+    for operation in ["move", "copy"] {
+        post(operation, any.clone())
+            .await
+            .assert_problem(428, Code::PreconditionRequired);
+    }
     let operations = json!({ "operations": [
         { "op": "put", "path": "/c.txt", "text": "x" }, { "op": "put", "path": "/a.txt", "text": "x" },
     ] });

@@ -72,9 +72,9 @@ impl Precondition {
         }
     }
 
-    /// Whether it states which existing entry may be overwritten.
-    pub(crate) fn is_about_existing(&self) -> bool {
-        matches!(self, Self::Exists | Self::Matches(_))
+    /// Whether it names the versions that may be overwritten. That the entry exists, whatever it is, names none.
+    pub(crate) fn names_versions(&self) -> bool {
+        matches!(self, Self::Matches(_))
     }
 }
 

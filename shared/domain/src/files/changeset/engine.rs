@@ -554,21 +554,25 @@ impl<'a> Engine<'a> {
     fn check_overwrite(&self, existing: Option<&Entry>, precondition: &Precondition) -> Result<()> {
         match existing {
             Some(existing) if existing.node.directory().is_some() => Err(Error::IsADirectory),
-            Some(_) if self.author.is_program() && !precondition.is_about_existing() => {
-                Err(Error::PreconditionRequired)
-            }
+            Some(_) if self.author.is_program() && !precondition.names_versions() => Err(Error::PreconditionRequired),
             _ => Ok(()),
         }
     }
 
     /// Whether a move or a copy may replace its target.
     fn check_target(&self, overwrite: &Overwrite, target: Option<&Entry>) -> Result<()> {
-        match (overwrite, target) {
-            (Overwrite::If(precondition), target) => check(precondition, target),
-            (Overwrite::Never, Some(_)) => Err(Error::Exists),
-            (Overwrite::Always, Some(_)) if self.author.is_program() => Err(Error::PreconditionRequired),
-            (Overwrite::Always, Some(_)) | (_, None) => Ok(()),
+        let names_versions = match overwrite {
+            Overwrite::If(precondition) => {
+                check(precondition, target)?;
+                precondition.names_versions()
+            }
+            Overwrite::Never if target.is_some() => return Err(Error::Exists),
+            Overwrite::Never | Overwrite::Always => false,
+        };
+        if target.is_some() && self.author.is_program() && !names_versions {
+            return Err(Error::PreconditionRequired);
         }
+        Ok(())
     }
 }
 
