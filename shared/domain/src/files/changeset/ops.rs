@@ -8,8 +8,9 @@ use kv::Txn;
 
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::files::changeset::added::Added;
 use crate::files::changeset::author::Author;
-use crate::files::changeset::engine::{Added, Engine};
+use crate::files::changeset::engine::Engine;
 use crate::files::changeset::{
     Changeset, Delete, Edit, Effect, MadeDirectory, MakeDirectory, Operation, Outcome, Overwrite, Put, Transfer,
 };
