@@ -6,7 +6,7 @@ use kv::Element;
 
 use super::share::Share;
 use crate::contents::Digest;
-use crate::id::{DirectoryId, Id as _, SessionId, TrashItemId};
+use crate::id::{DirectoryId, Id as _, SessionId, SnapshotId, TrashItemId};
 
 /// What the files of a session have at a key.
 pub(super) enum FilePlace {
@@ -20,7 +20,8 @@ pub(super) enum FilePlace {
     Removal(DirectoryId),
     Preparation(DirectoryId),
     Pending(DirectoryId, DirectoryId),
-    Snapshot,
+    Snapshot(SnapshotId),
+    SnapshotEpoch(u64),
     Change,
     Feed,
 }
@@ -50,7 +51,8 @@ impl FilePlace {
             ("r", [Element::Uuid(id)]) => Self::Removal(directory(id)),
             ("p", [Element::Uuid(id)]) => Self::Preparation(directory(id)),
             ("q", [Element::Uuid(id), Element::Uuid(copy)]) => Self::Pending(directory(id), directory(copy)),
-            ("s", [Element::Uuid(_)]) => Self::Snapshot,
+            ("s", [Element::Uuid(id)]) => Self::Snapshot(SnapshotId::from_uuid(*id)),
+            ("se", [Element::Int(epoch)]) => Self::SnapshotEpoch(number(epoch)?),
             ("c", [Element::Versionstamp(_)]) => Self::Change,
             ("feed", []) => Self::Feed,
             _ => return None,

@@ -1,6 +1,6 @@
 //! The rules for files: the tree is complete in both directions, and so is the history.
 
-use kv::{Key, Query, Range};
+use kv::{Key, Order, Query, Range};
 
 use super::entry::{Check, scope};
 use super::file_place::FilePlace;
@@ -12,7 +12,7 @@ use crate::files::preparations::{Pending, Preparation};
 use crate::files::records::{Head, Job, Location, Place, Removal, StoredItem, Task};
 use crate::files::snapshots::{Snapshot, TakenSnapshot};
 use crate::files::{Entry, Node, keys};
-use crate::id::{DirectoryId, Id as _, SessionId, TenantId};
+use crate::id::{DirectoryId, Id as _, SessionId, SnapshotId, TenantId};
 use crate::idempotency;
 use crate::record::{self, Record};
 use crate::sessions::{self, Session};
@@ -109,11 +109,26 @@ impl Check<'_> {
                 let is_there = self.exists(&keys::directory(scope, session, *directory)).await?;
                 self.expect(is_there, "its directory does not exist");
             }
-            FilePlace::Snapshot => {
+            FilePlace::Snapshot(id) => {
                 if let Some(snapshot) = self.decode::<Snapshot>() {
                     let is_counted = snapshot.epoch < head.epoch && snapshot.epoch <= head.last_snapshot;
                     self.expect(is_counted, "its epoch has not ended, or is after the latest snapshot's");
+                    let index = self
+                        .txn
+                        .get(&keys::snapshot_epoch(scope, session, snapshot.epoch))
+                        .await?;
+                    let is_listed = index.is_some_and(|value| *value == *id.as_bytes());
+                    self.expect(is_listed, "the index of snapshots by epoch does not list it");
                 }
+            }
+            FilePlace::SnapshotEpoch(epoch) => {
+                let snapshot = match SnapshotId::from_slice(&self.entry.value) {
+                    Some(id) => self.find::<Snapshot>(&keys::snapshot(scope, session, id)).await?,
+                    None => None,
+                };
+                // A snapshot that cannot be decoded has a finding of its own.
+                let is_right = snapshot.is_some_and(|snapshot| snapshot.map_or(true, |found| found.epoch == *epoch));
+                self.expect(is_right, "its snapshot does not exist, or has another epoch");
             }
             FilePlace::Change => self.change(scope, session).await?,
             FilePlace::Feed => self.feed(scope, session).await?,
@@ -140,7 +155,7 @@ impl Check<'_> {
                 share.files = 1;
                 None
             }
-            FilePlace::Snapshot => {
+            FilePlace::Snapshot(_) => {
                 share.snapshots = 1;
                 None
             }
@@ -187,17 +202,14 @@ impl Check<'_> {
             head.last_snapshot < head.epoch,
             "the epoch of its latest snapshot has not ended",
         );
-        let range = Range::below(&keys::snapshots(scope(tenant), session));
         let query = Query {
-            limit: usize::MAX,
-            ..super::ascending(range)
+            order: Order::Descending,
+            limit: 1,
+            ..super::ascending(Range::below(&keys::snapshot_epochs(scope(tenant), session)))
         };
-        let snapshots = self.txn.range(&query).await?.entries;
-        let epochs = snapshots.iter().filter_map(|entry| {
-            let snapshot = record::decode::<Snapshot>(&entry.value).ok()?;
-            Some(snapshot.epoch)
-        });
-        let is_latest = epochs.max().unwrap_or_default() == head.last_snapshot;
+        let latest = self.txn.range(&query).await?.entries;
+        let latest = latest.first().map(|entry| entry.key.last::<u64>()).transpose()?;
+        let is_latest = latest.unwrap_or_default() == head.last_snapshot;
         self.expect(is_latest, "it names another epoch than that of the latest snapshot");
         Ok(())
     }

@@ -453,6 +453,8 @@ mod tests {
             Key::of(&("fs", id, "head", 1)),
             Key::of(&("fs", id, "e", id)),
             Key::of(&("fs", id, "h", id, "a", -1)),
+            Key::of(&("fs", id, "se", id)),
+            Key::of(&("fs", id, "se", -1)),
             Key::of(&("fs", id, "other", id)),
             Key::of(&("file_jobs", 0, id)),
             Key::of(&("file_feeds", 0, 0, id)),

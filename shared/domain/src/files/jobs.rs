@@ -15,7 +15,7 @@ use crate::files::changes::retention;
 use crate::files::preparations::step::{Draft, Step, abandon, step};
 use crate::files::preparations::{self, Purpose};
 use crate::files::records::{Head, Job, Place, Removal, StoredItem, Task};
-use crate::files::snapshots::Snapshot;
+use crate::files::snapshots;
 use crate::files::store::{Files, ascending};
 use crate::files::{Entry, Node, keys};
 use crate::id::{DirectoryId, FileJobId, Id as _, SessionId};
@@ -93,50 +93,54 @@ pub(crate) struct Continued {
 pub(crate) async fn continue_job(env: &Env, key: &Key) -> Result<Continued> {
     let draft = &Draft::of(env);
     let now = env.clock.now();
-    env.db
-        .run(|txn| async move {
-            let unreadable = Unreadable::default();
-            let Some(value) = txn.get(key).await? else {
-                return Ok::<_, Error>(Continued {
-                    is_done: true,
-                    unreadable: None,
-                });
+    let continued = env.db.run(|txn| async move {
+        let unreadable = Unreadable::default();
+        let Some(value) = txn.get(key).await? else {
+            let continued = Continued {
+                is_done: true,
+                unreadable: None,
             };
-            let job: Job = record::decode(&value)?;
-            if !matches!(job.task, Task::Preparation { .. }) {
-                txn.use_reserve();
-            }
-            let scope = TenantScope::of_expired_key(job.tenant);
-            let has_tenant = txn.get(&tenants::keys::tenant(scope)).await?.is_some();
-            let files = Files {
-                txn: &txn,
-                scope,
-                session: job.session,
-            };
-            let mut part = Part {
-                files,
-                has_tenant,
-                unreadable: &unreadable,
-                draft,
-                entries: 0,
-                snapshots: 0,
-                bytes: 0,
-                now,
-            };
-            let left = part.execute(&job.task).await?;
-            part.count()?;
-            let is_done = left.is_none();
-            match left {
-                None => txn.clear(key)?,
-                Some(task) if task == job.task => {}
-                Some(task) => txn.set(key, record::encode(&Job { task, ..job })?)?,
-            }
-            Ok(Continued {
-                is_done,
-                unreadable: unreadable.into_error(),
-            })
-        })
-        .await
+            return Ok::<_, Error>((continued, None));
+        };
+        let job: Job = record::decode(&value)?;
+        if !matches!(job.task, Task::Preparation { .. }) {
+            txn.use_reserve();
+        }
+        let scope = TenantScope::of_expired_key(job.tenant);
+        let has_tenant = txn.get(&tenants::keys::tenant(scope)).await?.is_some();
+        let files = Files {
+            txn: &txn,
+            scope,
+            session: job.session,
+        };
+        let mut part = Part {
+            files,
+            has_tenant,
+            unreadable: &unreadable,
+            draft,
+            entries: 0,
+            snapshots: 0,
+            bytes: 0,
+            now,
+        };
+        let left = part.execute(&job.task).await?;
+        part.count()?;
+        let is_done = left.is_none();
+        // Only a restore that is complete changes what requests see.
+        let changed = matches!(job.task, Task::Preparation { .. }).then_some(job.session);
+        match left {
+            None => txn.clear(key)?,
+            Some(task) if task == job.task => {}
+            Some(task) => txn.set(key, record::encode(&Job { task, ..job })?)?,
+        }
+        let unreadable = unreadable.into_error();
+        Ok((Continued { is_done, unreadable }, changed))
+    });
+    let (continued, changed) = continued.await?;
+    if let Some(session) = changed {
+        env.file_changes.notify(session);
+    }
+    Ok(continued)
 }
 
 /// One transaction of a job.
@@ -321,7 +325,7 @@ impl Part<'_> {
         // The entries were there until the directory was deleted, so only snapshots from before can contain them.
         let head = Head {
             epoch,
-            last_snapshot: self.last_snapshot_before(epoch).await?,
+            last_snapshot: snapshots::store::epoch_before(&self.files, epoch).await?,
             ..Head::first(session)
         };
         let range = Range::below(&keys::entries(scope, session, directory));
@@ -371,22 +375,6 @@ impl Part<'_> {
             Err(Error::NotFound) => Ok(None),
             result => result,
         }
-    }
-
-    /// The epoch of the latest snapshot from before `epoch`; 0 without one. Conflicts with the deletion of snapshots.
-    async fn last_snapshot_before(&self, epoch: u64) -> Result<u64> {
-        let Files { txn, scope, session } = self.files;
-        let range = Range::below(&keys::snapshots(scope, session));
-        let mut last = 0;
-        for entry in txn.range(&ascending(range, usize::MAX)).await?.entries {
-            let snapshot: Option<Snapshot> = self.unreadable.skip(record::decode(&entry.value));
-            // One that cannot be decoded may contain every entry.
-            let of_snapshot = snapshot.map_or(epoch.saturating_sub(1), |snapshot| snapshot.epoch);
-            if of_snapshot < epoch {
-                last = last.max(of_snapshot);
-            }
-        }
-        Ok(last)
     }
 
     /// Removes earlier entries that no snapshot contains any more. Returns the last one that was examined if there may

@@ -8,7 +8,9 @@
 //! `fs / {session_id} / r / {directory_id}` → a directory whose content is being removed;
 //! `fs / {session_id} / p / {directory_id}` → a preparation of this directory;
 //! `fs / {session_id} / q / {directory_id} / {directory_id}` → a directory of a preparation that is not complete;
-//! `fs / {session_id} / s / {snapshot_id}` → a snapshot; `fs / {session_id} / c / {stamp}` → a change;
+//! `fs / {session_id} / s / {snapshot_id}` → a snapshot;
+//! `fs / {session_id} / se / {epoch}` → the id of the snapshot that ended this epoch: the index by epoch;
+//! `fs / {session_id} / c / {stamp}` → a change;
 //! `fs / {session_id} / feed` → what the janitor knows of the feed of changes;
 //! `file_feeds / {shard} / {milliseconds} / {tenant_id} / {session_id}` → a feed that the janitor visits from this time
 //! on; at zero, the number of its new changes;
@@ -147,6 +149,16 @@ pub fn snapshots(scope: TenantScope, session: SessionId) -> Key {
 /// A snapshot.
 pub fn snapshot(scope: TenantScope, session: SessionId, id: SnapshotId) -> Key {
     snapshots(scope, session).child(&(id.uuid(),))
+}
+
+/// The prefix of the index of snapshots by epoch.
+pub fn snapshot_epochs(scope: TenantScope, session: SessionId) -> Key {
+    all(scope, session).child(&("se",))
+}
+
+/// The index's entry of the snapshot that ended this epoch.
+pub fn snapshot_epoch(scope: TenantScope, session: SessionId, epoch: u64) -> Key {
+    snapshot_epochs(scope, session).child(&(epoch,))
 }
 
 /// The prefix of the feed of changes.

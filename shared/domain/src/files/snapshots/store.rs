@@ -48,6 +48,8 @@ pub(crate) fn add(files: &Files<'_>, mut head: Head, snapshot: &Snapshot) -> Res
     head.last_snapshot = head.epoch;
     head.epoch += 1;
     files.put_head(&head)?;
+    let index = keys::snapshot_epoch(files.scope, files.session, snapshot.epoch);
+    files.txn.set(&index, *snapshot.id.as_bytes())?;
     put(files, snapshot)
 }
 
@@ -59,10 +61,9 @@ pub(crate) async fn remove(
     now: Timestamp,
     job: FileJobId,
 ) -> Result<()> {
-    let (before, after) = neighbours(files, snapshot).await?;
-    let before = before.map_or(0, |before| before.epoch);
+    let (before, after) = try_join!(epoch_before(files, snapshot.epoch), epoch_after(files, snapshot.epoch))?;
     // The entries that leave their place from now on are kept for the snapshots that still exist.
-    let last = after.as_ref().map_or(head.epoch, |after| after.epoch) - 1;
+    let last = after.unwrap_or(head.epoch) - 1;
     if after.is_none() {
         head.last_snapshot = before;
         files.put_head(&head)?;
@@ -70,6 +71,9 @@ pub(crate) async fn remove(
     files
         .txn
         .clear(&keys::snapshot(files.scope, files.session, snapshot.id))?;
+    files
+        .txn
+        .clear(&keys::snapshot_epoch(files.scope, files.session, snapshot.epoch))?;
     let task = Task::Snapshot {
         first: snapshot.epoch,
         last,
@@ -191,23 +195,28 @@ impl<'a> View<'a> {
     }
 }
 
-/// The snapshot before and the one after the epoch of another one.
-async fn neighbours(files: &Files<'_>, of: &Snapshot) -> Result<(Option<Snapshot>, Option<Snapshot>)> {
-    // Ids may be in another order than epochs, because clocks differ; so all are read. Their number has a quota.
-    let range = Range::below(&keys::snapshots(files.scope, files.session));
+/// The epoch of the latest snapshot from before `epoch`; 0 without one. Conflicts with its deletion.
+///
+/// The index has what is needed: clocks differ, so ids may be in another order than epochs, and a snapshot that cannot
+/// be decoded has an epoch, too.
+pub(crate) async fn epoch_before(files: &Files<'_>, epoch: u64) -> Result<u64> {
+    let range = Range::below(&keys::snapshot_epochs(files.scope, files.session));
     let query = Query {
-        range,
-        order: Order::Ascending,
-        limit: usize::MAX,
+        range: range.before(&keys::snapshot_epoch(files.scope, files.session, epoch)),
+        order: Order::Descending,
+        limit: 1,
     };
-    let (mut before, mut after): (Option<Snapshot>, Option<Snapshot>) = (None, None);
-    for entry in files.txn.range(&query).await?.entries {
-        let other: Snapshot = record::decode(&entry.value)?;
-        if other.epoch < of.epoch && before.as_ref().is_none_or(|before| before.epoch < other.epoch) {
-            before = Some(other);
-        } else if other.epoch > of.epoch && after.as_ref().is_none_or(|after| after.epoch > other.epoch) {
-            after = Some(other);
-        }
-    }
-    Ok((before, after))
+    Ok(first_epoch(files, &query).await?.unwrap_or_default())
+}
+
+/// The epoch of the first snapshot from after `epoch`. Conflicts with its deletion, and with the next snapshot.
+async fn epoch_after(files: &Files<'_>, epoch: u64) -> Result<Option<u64>> {
+    let range = Range::below(&keys::snapshot_epochs(files.scope, files.session));
+    let range = range.after(&keys::snapshot_epoch(files.scope, files.session, epoch));
+    first_epoch(files, &ascending(range, 1)).await
+}
+
+async fn first_epoch(files: &Files<'_>, query: &Query) -> Result<Option<u64>> {
+    let found = files.txn.range(query).await?.entries;
+    Ok(found.first().map(|entry| entry.key.last()).transpose()?)
 }

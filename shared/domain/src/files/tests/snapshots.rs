@@ -117,8 +117,85 @@ async fn a_snapshot_writes_the_same_for_every_number_of_files() {
         written.push(after.0 - before.0);
         assert!(after.1 - before.1 < 2000);
     }
-    // The snapshot and the head.
-    assert_eq!(written, [2, 2]);
+    // The snapshot, its entry in the index, and the head.
+    assert_eq!(written, [3, 3]);
+}
+
+#[tokio::test]
+async fn deleting_a_snapshot_or_a_directory_reads_the_same_for_every_number_of_snapshots() {
+    let mut read = Vec::new();
+    for count in [3, 300] {
+        let world = World::new().await;
+        world.put("/d/a", "x").await;
+        let mut snapshots = Vec::new();
+        for _ in 0..count {
+            snapshots.push(take(&world).await);
+        }
+        world.apply(delete("/d")).await.unwrap();
+        trash::empty(&world.env, &world.caller, world.session).await.unwrap();
+        let before = world.env.db.usage().keys_read;
+        drop_snapshot(&world, snapshots[1].id).await;
+        let after_snapshot = world.env.db.usage().keys_read;
+        world.sweep().await;
+        read.push((after_snapshot - before, world.env.db.usage().keys_read - after_snapshot));
+        world.check().await;
+    }
+    assert_eq!(read[0], read[1]);
+}
+
+#[tokio::test]
+async fn a_snapshot_that_cannot_be_decoded_stops_neither_its_neighbours_nor_the_session() {
+    let world = World::new().await;
+    let mut snapshots = Vec::new();
+    for version in ["1", "2", "3"] {
+        world.put("/d/a", version).await;
+        snapshots.push(take(&world).await);
+    }
+    world.put("/d/a", "4").await;
+    let scope = crate::scope::TenantScope::of_stored_key(world.caller.tenant());
+    let key = &crate::files::keys::snapshot(scope, world.session, snapshots[1].id);
+    let damaging = world
+        .env
+        .db
+        .run(|txn| async move { Ok::<_, Error>(txn.set(key, b"damaged")?) });
+    damaging.await.unwrap();
+    drop_snapshot(&world, snapshots[0].id).await;
+    drop_snapshot(&world, snapshots[2].id).await;
+    world.sweep().await;
+    // What the damaged one contains is kept.
+    assert_eq!((world.count("h").await, world.contents().await), (1, 2));
+    // A directory that goes from the trash looks at the snapshots, too.
+    world.apply(delete("/d")).await.unwrap();
+    trash::empty(&world.env, &world.caller, world.session).await.unwrap();
+    world.sweep().await;
+    assert_eq!((world.count("h").await, world.contents().await), (2, 1));
+    sessions::ops::delete(&world.env, &world.caller, world.session, |_| true)
+        .await
+        .unwrap();
+    world.sweep().await;
+    assert_eq!((world.count("fs").await, world.count("file_jobs").await), (0, 0));
+    assert_eq!(
+        (world.used(Quota::Files).await, world.used(Quota::Snapshots).await),
+        (0, 0)
+    );
+    world.check().await;
+}
+
+#[tokio::test]
+async fn the_check_compares_snapshots_with_their_index() {
+    let world = World::new().await;
+    let (one, two) = (take(&world).await, take(&world).await);
+    let scope = crate::scope::TenantScope::of_stored_key(world.caller.tenant());
+    let epoch = |epoch| crate::files::keys::snapshot_epoch(scope, world.session, epoch);
+    let (listed, foreign) = (&epoch(one.epoch), &epoch(two.epoch));
+    let damaging = world.env.db.run(|txn| async move {
+        txn.clear(listed)?;
+        Ok::<_, Error>(txn.set(foreign, *one.id.as_bytes())?)
+    });
+    damaging.await.unwrap();
+    let summary = check::check(&world.env, 20, |_| {}).await.unwrap();
+    // Neither snapshot is listed, and one entry is wrong.
+    assert_eq!(summary.findings.len(), 3, "{:?}", summary.findings);
 }
 
 #[tokio::test]
