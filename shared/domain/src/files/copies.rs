@@ -126,7 +126,7 @@ async fn place(
     id: DirectoryId,
 ) -> Result<Outcome> {
     let operations = &[Operation::Copy(transfer.clone())];
-    env.in_tenant(caller, Permission::WriteFiles, |txn, scope| async move {
+    let placing = env.in_tenant(caller, Permission::WriteFiles, |txn, scope| async move {
         let files = Files {
             txn: &txn,
             scope,
@@ -152,8 +152,10 @@ async fn place(
         };
         counters.charge(&txn, &change).await?;
         Ok(outcome)
-    })
-    .await
+    });
+    let placed = placing.await?;
+    env.file_changes.notify(session);
+    Ok(placed)
 }
 
 /// Gives up the preparation at once; if that fails, the janitor does it later.

@@ -102,7 +102,9 @@ pub async fn make_directory(
         }
         Ok(Idempotent::Fresh(outcome))
     });
-    env.limit_writes(caller.tenant(), making).await.map_err(alone)
+    let made = env.limit_writes(caller.tenant(), making).await.map_err(alone)?;
+    env.file_changes.notify(session);
+    Ok(made)
 }
 
 /// Moves a file or a directory, with constant work.

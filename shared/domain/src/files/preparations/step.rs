@@ -70,16 +70,19 @@ pub(crate) enum Step {
 /// Executes a step in a transaction of its own.
 pub(crate) async fn run(env: &Env, scope: TenantScope, session: SessionId, id: DirectoryId) -> Result<Step> {
     let draft = &Draft::of(env);
-    env.db
-        .run(|txn: Txn| async move {
-            let files = Files {
-                txn: &txn,
-                scope,
-                session,
-            };
-            step(files, id, draft).await
-        })
-        .await
+    let done = env.db.run(|txn: Txn| async move {
+        let files = Files {
+            txn: &txn,
+            scope,
+            session,
+        };
+        step(files, id, draft).await
+    });
+    let done = done.await?;
+    if matches!(done, Step::Switched) {
+        env.file_changes.notify(session);
+    }
+    Ok(done)
 }
 
 /// Executes a step. Fails with [`Error::NotFound`] if the session is gone.

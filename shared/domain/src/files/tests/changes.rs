@@ -5,6 +5,8 @@ use kv::faulty::Plan;
 use super::*;
 use crate::files::changes::{ChangeKind, ops as feed};
 use crate::files::changeset::Changeset;
+use crate::files::snapshots::restore::{restore, restore_within};
+use crate::idempotency::IdempotencyKey;
 
 #[tokio::test]
 async fn the_feed_has_every_change_once_in_order_from_any_cursor() {
@@ -110,4 +112,57 @@ async fn a_waiting_request_returns_at_a_change_of_any_process_or_at_its_deadline
     assert_eq!((changes, elapsed.as_millis() / 100), (1, 20));
     let (changes, elapsed) = Box::pin(wait_while(&world, 60, async {})).await;
     assert_eq!((changes, elapsed.as_secs()), (0, 20));
+}
+
+#[tokio::test]
+async fn a_waiting_request_returns_at_changes_that_take_several_transactions() {
+    let mut world = World::new().await;
+    world.put("/d/a", "1").await;
+    let snapshot = snapshots::take(&world).await;
+    world.put("/d/a", "2").await;
+    world.env.db = world.env.db.with_faults(Plan::default());
+    let (env, caller, session) = (&world.env, &world.caller, world.session);
+    tokio::time::pause();
+    let pause = || tokio::time::sleep(Duration::from_millis(1500));
+    let copied = async {
+        pause().await;
+        let transfer = transfer("/d", "/e");
+        crate::files::copies::copy(env, caller, session, transfer)
+            .await
+            .unwrap();
+    };
+    let (changes, elapsed) = Box::pin(wait_while(&world, 10, copied)).await;
+    assert_eq!((changes, elapsed.as_millis() / 100), (1, 15), "a copy of a directory");
+    let restored = async {
+        pause().await;
+        restore(env, caller, session, snapshot.id).await.unwrap();
+    };
+    let (changes, elapsed) = Box::pin(wait_while(&world, 10, restored)).await;
+    assert_eq!((changes, elapsed.as_millis() / 100), (1, 15), "a restore");
+    let continued = async {
+        restore_within(env, caller, session, snapshot.id, 1).await.unwrap();
+        pause().await;
+        world.advance(crate::files::preparations::store::GRACE);
+        world.sweep().await;
+    };
+    let (changes, elapsed) = Box::pin(wait_while(&world, 10, continued)).await;
+    assert_eq!(
+        (changes, elapsed.as_millis() / 100),
+        (1, 15),
+        "a restore in the janitor"
+    );
+    let key = &IdempotencyKey::parse("one").unwrap();
+    let made = async {
+        pause().await;
+        let make = MakeDirectory {
+            path: path("/f"),
+            parents: false,
+            precondition: Precondition::None,
+        };
+        ops::make_directory(env, caller, session, make, Some(key))
+            .await
+            .unwrap();
+    };
+    let (changes, elapsed) = Box::pin(wait_while(&world, 10, made)).await;
+    assert_eq!((changes, elapsed.as_millis() / 100), (1, 15), "a directory with a key");
 }
