@@ -21,7 +21,8 @@ pub struct TransferBody {
     /// The new path.
     #[schema(value_type = SubPathText)]
     to: Field<String>,
-    /// Whether what has the new path is replaced. False by default. Has no effect beside `overwriteIfMatch`.
+    /// Whether what has the new path is replaced, and goes to the trash. False by default. Has no effect beside
+    /// `overwriteIfMatch`.
     #[schema(value_type = Option<bool>, example = false)]
     overwrite: Field<bool>,
     /// Replaces what has the new path if it has one of these entity tags, or with `*` if there is something. A personal

@@ -68,6 +68,11 @@ async fn a_taken_path_is_replaced_only_on_request() {
             .await
             .ok();
         assert_eq!(workspace.read("/b.txt").await.unwrap(), "three");
+        // The latest items first.
+        let trash = workspace.get("files/trash").send().await.ok();
+        let replaced = [0, 1].map(|index| &trash["items"][index]["entry"]);
+        assert_eq!(replaced.map(|entry| &entry["path"]), ["/b.txt"; 2], "{below}");
+        assert_eq!(etag(replaced[1]), etag(&target), "{below}");
         workspace.write("/b.txt", "two").await;
     }
 }

@@ -210,12 +210,24 @@ impl<'a> Engine<'a> {
                 .retire(&self.tree.head, directory, name, existing, false)?,
             None => 0,
         };
-        let share = self.share();
-        share.content = node.digest().copied();
-        share.files += kept + i64::from(existing.is_none());
-        let (kind, effect) = match existing {
-            Some(_) => (ChangeKind::Changed, Effect::Changed),
-            None => (ChangeKind::Created, Effect::Created),
+        self.share().files += kept + i64::from(existing.is_none());
+        self.put_file(path, directory, name, node, existing.is_some())
+    }
+
+    /// Writes a file that is counted already, in a place that is free or whose entry was retired.
+    pub(super) fn put_file(
+        &mut self,
+        path: &FilePath,
+        directory: DirectoryId,
+        name: &str,
+        node: Node,
+        replaces: bool,
+    ) -> Result<Outcome> {
+        self.share().content = node.digest().copied();
+        let (kind, effect) = if replaces {
+            (ChangeKind::Changed, Effect::Changed)
+        } else {
+            (ChangeKind::Created, Effect::Created)
         };
         let entry = self.entry(node);
         let shown = FileEntry::new(path.clone(), &entry);

@@ -70,7 +70,7 @@ pub enum Overwrite {
     /// It fails.
     #[default]
     Never,
-    /// It replaces the target. A replaced directory goes to the trash.
+    /// It replaces the target, which goes to the trash.
     Always,
     /// It replaces the target if that meets the precondition.
     If(Precondition),

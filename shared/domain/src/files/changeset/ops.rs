@@ -244,8 +244,8 @@ impl Operation {
     fn may_trash(&self) -> bool {
         match self {
             Self::Delete(_) => true,
-            Self::Move(transfer) => transfer.overwrite != Overwrite::Never,
-            Self::Put(_) | Self::Edit(_) | Self::Copy(_) | Self::MakeDirectory(_) => false,
+            Self::Move(transfer) | Self::Copy(transfer) => transfer.overwrite != Overwrite::Never,
+            Self::Put(_) | Self::Edit(_) | Self::MakeDirectory(_) => false,
         }
     }
 }

@@ -52,13 +52,13 @@ impl Engine<'_> {
         Ok(Outcome { effect, entry })
     }
 
-    /// Removes the target of a move from its place. A file is overwritten; a directory goes to the trash.
+    /// Moves the target of a move or a copy to the trash.
     fn replace(&mut self, path: &FilePath, directory: DirectoryId, name: &str, target: &Entry) -> Result<()> {
+        self.put_in_trash(path, directory, name, target)?;
         if target.node.directory().is_some() {
-            return self.trash(path, directory, name, target);
+            return self.report(ChangeKind::Deleted, path.clone(), None, None);
         }
-        let kept = self.tree.take(directory, name, target, false)?;
-        self.share().files += kept - 1;
+        // The change of what replaces a file says that there is another one.
         Ok(())
     }
 
@@ -80,7 +80,15 @@ impl Engine<'_> {
         }
         let directory = self.parent(&parent, directory, transfer.parents).await?;
         self.tree.files.retain(&source.node)?;
-        self.write(to, directory, &name, target.as_ref(), source.node)
+        match target {
+            Some(target) if from != to => {
+                self.replace(to, directory, &name, &target)?;
+                self.share().files += 1;
+                self.put_file(to, directory, &name, source.node, true)
+            }
+            // The content stays what it was.
+            target => self.write(to, directory, &name, target.as_ref(), source.node),
+        }
     }
 
     /// The directory that a copy of a directory reads. Checks all that the copy needs, and writes nothing. Fails with
@@ -127,13 +135,14 @@ impl Engine<'_> {
         {
             return Err(Error::NotEmpty);
         }
-        self.trash(&delete.path, directory, &name, &existing)?;
+        self.put_in_trash(&delete.path, directory, &name, &existing)?;
+        self.report(ChangeKind::Deleted, delete.path.clone(), None, None)?;
         let (effect, entry) = (Effect::Deleted, None);
         Ok(Outcome { effect, entry })
     }
 
-    /// Moves an entry to the trash.
-    fn trash(&mut self, path: &FilePath, directory: DirectoryId, name: &str, entry: &Entry) -> Result<()> {
+    /// Moves an entry to the trash, where it counts as before.
+    fn put_in_trash(&mut self, path: &FilePath, directory: DirectoryId, name: &str, entry: &Entry) -> Result<()> {
         let (files, author) = (self.tree.files, self.author);
         let (generation, epoch) = (self.tree.head.trash, self.tree.head.epoch);
         let item = author.item(self.items);
@@ -148,7 +157,7 @@ impl Engine<'_> {
             files.put_location(id, Place::Trash { generation, item })?;
             self.tree.reshape(author.shape())?;
         }
-        self.report(ChangeKind::Deleted, path.clone(), None, None)
+        Ok(())
     }
 
     /// Writes an item that was removed from the trash back to its path. It keeps its reference to its content.

@@ -62,7 +62,7 @@ async fn a_move_replaces_its_target_only_if_asked() {
     }
     assert_eq!(world.read("/other").await.unwrap(), "/file");
     assert_eq!(world.list("/full").await, ["/full/x"]);
-    // The replaced directory is in the trash; the replaced file is gone, as if it had been overwritten.
+    // Nothing is lost.
     let trash = crate::files::trash::ops::list(&world.env, &world.caller, world.session, Limit::default(), None).await;
     let trash: Vec<_> = trash
         .unwrap()
@@ -70,8 +70,8 @@ async fn a_move_replaces_its_target_only_if_asked() {
         .into_iter()
         .map(|item| item.entry.path.to_string())
         .collect();
-    assert_eq!(trash, ["/full"]);
-    assert_eq!(world.used(Quota::Files).await, 5);
+    assert_eq!(trash, ["/full", "/other"]);
+    assert_eq!(world.used(Quota::Files).await, 6);
     world.check().await;
 }
 

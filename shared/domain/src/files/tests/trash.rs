@@ -1,6 +1,8 @@
 //! The trash.
 
 use super::*;
+use crate::files::changes::ChangeKind;
+use crate::files::changeset::Changeset;
 use crate::files::trash::ops as trash;
 use crate::files::trash::{RETENTION, TrashItem};
 use crate::id::TrashItemId;
@@ -180,5 +182,98 @@ async fn deleting_and_restoring_keeps_what_a_newer_version_has_stored() {
         "{restored}"
     );
     assert_eq!(world.read("/a").await.unwrap(), "x");
+    world.check().await;
+}
+
+#[tokio::test]
+async fn a_file_that_a_move_or_a_copy_replaces_is_in_the_trash_and_comes_back() {
+    for kind in [Operation::Move, Operation::Copy] {
+        for is_in_snapshot in [false, true] {
+            let world = World::new().await;
+            world.put("/a", "new").await;
+            world.put("/b", "old").await;
+            if is_in_snapshot {
+                snapshots::take(&world).await;
+            }
+            let over = Transfer {
+                overwrite: Overwrite::Always,
+                ..transfer("/a", "/b")
+            };
+            let replacing = kind(over);
+            let is_copy = matches!(replacing, Operation::Copy(_));
+            let outcome = world.apply(replacing).await.unwrap();
+            assert_eq!(outcome.entry.unwrap().path, path("/b"));
+            assert_eq!(world.read("/b").await.unwrap(), "new");
+            world.check().await;
+            let (env, caller, session) = (&world.env, &world.caller, world.session);
+            let feed = crate::files::changes::ops::list(env, caller, session, Limit::default(), None, Duration::ZERO);
+            let last = feed.await.unwrap().changes.pop().unwrap();
+            let expected = if is_copy {
+                ChangeKind::Changed
+            } else {
+                ChangeKind::Moved
+            };
+            assert_eq!((last.kind, last.path), (expected, path("/b")));
+            let page = trash::list(env, caller, session, Limit::default(), None).await.unwrap();
+            let [item] = &page.items[..] else {
+                panic!("one file was replaced: {:?}", page.items)
+            };
+            assert!(matches!(
+                trash::restore(env, caller, session, item.id).await,
+                Err(Error::Exists)
+            ));
+            world.move_("/b", "/c").await.unwrap();
+            trash::restore(env, caller, session, item.id).await.unwrap();
+            assert_eq!(world.read("/b").await.unwrap(), "old");
+            assert_eq!(world.read("/c").await.unwrap(), "new");
+            world.check().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn many_files_that_one_changeset_replaces_are_all_in_the_trash() {
+    let world = World::new().await;
+    let mut operations = Vec::new();
+    for number in 0..5 {
+        operations.push(put(&format!("/from{number}"), "new"));
+        operations.push(put(&format!("/to{number}"), "old"));
+    }
+    for number in 0..5 {
+        let over = Transfer {
+            overwrite: Overwrite::Always,
+            ..transfer(&format!("/from{number}"), &format!("/to{number}"))
+        };
+        operations.push(Operation::Copy(over.clone()));
+        operations.push(Operation::Move(over));
+    }
+    let changeset = Changeset::new(operations, false).unwrap();
+    ops::apply(&world.env, &world.caller, world.session, &changeset)
+        .await
+        .unwrap();
+    let page = trash::list(&world.env, &world.caller, world.session, Limit::default(), None)
+        .await
+        .unwrap();
+    assert_eq!(page.items.len(), 10);
+    world.check().await;
+    trash::empty(&world.env, &world.caller, world.session).await.unwrap();
+    world.sweep().await;
+    assert_eq!((world.used(Quota::Files).await, world.contents().await), (5, 1));
+    world.check().await;
+}
+
+#[tokio::test]
+async fn a_copy_of_a_file_onto_itself_leaves_nothing_in_the_trash() {
+    let world = World::new().await;
+    world.put("/a", "x").await;
+    let onto = Transfer {
+        overwrite: Overwrite::Always,
+        ..transfer("/a", "/a")
+    };
+    world.apply(Operation::Copy(onto)).await.unwrap();
+    assert_eq!(
+        (world.read("/a").await.unwrap().as_str(), world.count("t").await),
+        ("x", 0)
+    );
     world.check().await;
 }

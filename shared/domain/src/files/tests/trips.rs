@@ -31,6 +31,17 @@ async fn with_a_warm_cache_a_write_a_list_and_a_read_take_three_trips() {
     let rename = Operation::Move(transfer("/a/b/c", "/a/b/e"));
     let rename = trips(&world, async |env| world.apply_in(env, rename).await).await;
     assert_eq!((write, create, remove, rename), (3, 3, 3, 3));
+    for at in ["/a/b/one", "/a/b/two"] {
+        world.put(at, at).await;
+    }
+    let over = |from: &str| Transfer {
+        overwrite: Overwrite::Always,
+        ..transfer(from, "/a/b/e")
+    };
+    for replacing in [Operation::Copy(over("/a/b/one")), Operation::Move(over("/a/b/two"))] {
+        let replacing = trips(&world, async |env| world.apply_in(env, replacing).await).await;
+        assert_eq!(replacing, 3);
+    }
     let listing = Listing {
         path: path("/a/b"),
         at: None,
