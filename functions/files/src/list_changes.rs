@@ -24,11 +24,11 @@ use crate::schema::{EntityTag, EntryPath, FileChangeKind};
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KindBody {
-    /// It was made.
+    /// It was made. A directory may come with everything below it.
     Created,
-    /// It was replaced.
+    /// It was replaced; the root directory with everything below it.
     Changed,
-    /// It was moved, with everything below it.
+    /// It was moved, with everything below it. A file that it replaced has no change of its own.
     Moved,
     /// It was deleted, with everything below it.
     Deleted,
@@ -67,7 +67,9 @@ pub struct ChangeBody {
     /// When it happened. Changes are in the order of their commits, which clocks may disagree with.
     #[schema(value_type = Time)]
     at: Timestamp,
-    /// What happened.
+    /// What happened. One change stands for a directory with everything below it: always if it was `moved` or
+    /// `deleted`, and if it was `created` as a copy or came back from the trash. So list a directory that was created.
+    /// `changed` of `/` is the restore of a snapshot: list all files anew.
     #[schema(value_type = FileChangeKind)]
     kind: KindBody,
     /// The path after the change; of a deleted entry, the one that it had.
@@ -109,7 +111,7 @@ pub struct PageBody {
     /// The changes, in the order of their commits.
     #[schema(max_items = 1000)]
     changes: Vec<ChangeBody>,
-    /// Continues after the last change, also at the end of the feed; it never expires.
+    /// Continues after the last change, also at the end of the feed. It is valid until later changes are removed.
     #[schema(value_type = CursorText)]
     next_cursor: String,
 }
@@ -143,7 +145,7 @@ fn parse_wait(text: &str) -> Result<Duration, Rejection> {
 /// time (30 days by default), and a limited number (100,000). A cursor from which changes are missing is a 422
 /// `CURSOR_EXPIRED`: read the feed without a cursor to its end, and then list the files anew. There is no last page: at
 /// the end, the cursor continues with later changes. With `wait`, the response to a request at the end waits for the
-/// next change.
+/// next change. A change of a directory may stand for everything below it: see `kind`.
 #[utoipa::path(
     get,
     path = "/sessions/{id}/files/changes",

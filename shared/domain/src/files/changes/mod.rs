@@ -18,11 +18,11 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ChangeKind {
-    /// It was made.
+    /// It was made. A directory that was copied, or came back from the trash, comes with everything below it.
     Created,
-    /// It was replaced.
+    /// It was replaced. The root directory is replaced with everything below it, by the restore of a snapshot.
     Changed,
-    /// It was moved, with everything below it.
+    /// It was moved, with everything below it. A file that it replaced has no change of its own.
     Moved,
     /// It was deleted, with everything below it.
     Deleted,
