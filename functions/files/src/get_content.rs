@@ -11,6 +11,7 @@ use domain::files::ops::{self, FileRead, Selection as Bytes};
 use domain::files::{FileEntry, Node};
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
+use crate::admission::Held;
 use crate::entry_body::version;
 use crate::large_object;
 use crate::parameters::{AtParameter, PathParameter};
@@ -99,6 +100,7 @@ impl utoipa::IntoParams for RangeParameters {
         problems::IsADirectory,
         problems::NotADirectory,
         problems::RangeNotSatisfiable,
+        problems::TooManyAttempts,
     ),
 )]
 pub async fn handle(
@@ -115,7 +117,13 @@ pub async fn handle(
         Ok(selection @ (Selection::Whole | Selection::Part(_))) => Bytes::Bytes(selection.bytes(entry.node.size())),
         _ => Bytes::Nothing,
     };
-    let FileRead { entry, bytes, object } = ops::read(&app.env, &caller, id, &path, at, select).await?;
+    let read = ops::read(&app.env, &caller, id, &path, at, select).await?;
+    let FileRead {
+        entry,
+        bytes,
+        place,
+        object,
+    } = read;
     let selection = self::select(&request, &entry)?;
     let Node::File { size, digest, .. } = entry.node else {
         return Err(domain::Error::IsADirectory.into());
@@ -128,9 +136,9 @@ pub async fn handle(
     };
     match object {
         Some(object) if matches!(selection, Selection::Whole | Selection::Part(_)) => {
-            large_object::respond(&app.env, object, file, &selection)
+            large_object::respond(&app.env, &caller, object, file, &selection)
         }
-        _ => Ok(file_response(file, &selection, bytes)),
+        _ => Ok(file_response(file, &selection, Held::bytes(bytes, place))),
     }
 }
 

@@ -8,9 +8,12 @@ use api::content::{FileInfo, Selection, content_headers, file_response};
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use domain::Env;
+use domain::files::Download;
 use domain::objects::{ObjectError, ObjectKey, ObjectStore};
+use domain::{Caller, Env};
 use futures_util::stream;
+
+use crate::admission::Held;
 
 /// The number of bytes in memory while an object is sent.
 const READ_BYTES: u64 = 1 << 20;
@@ -18,6 +21,7 @@ const READ_BYTES: u64 = 1 << 20;
 /// A redirection to the object store, or the bytes from it if it has no URLs.
 pub(crate) fn respond(
     env: &Env,
+    caller: &Caller,
     object: ObjectKey,
     file: FileInfo<'_>,
     selection: &Selection,
@@ -31,21 +35,26 @@ pub(crate) fn respond(
         let location = HeaderValue::try_from(request.url).map_err(ApiError::internal)?;
         return Ok((StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, location)]).into_response());
     }
-    let body = pieces(objects, object, selection.bytes(file.size));
+    let range = selection.bytes(file.size);
+    let place = env
+        .downloads
+        .admit(caller.client(), caller.user(), range.end - range.start)?;
+    let body = pieces(objects, object, range, place.map(Arc::new));
     Ok(file_response(file, selection, body))
 }
 
 /// The bytes in this range, piece by piece.
-fn pieces(objects: Arc<dyn ObjectStore>, object: ObjectKey, range: Range<u64>) -> Body {
+fn pieces(objects: Arc<dyn ObjectStore>, object: ObjectKey, range: Range<u64>, place: Option<Arc<Download>>) -> Body {
     Body::from_stream(stream::try_unfold(
-        (objects, object, range),
-        |(objects, object, range)| async move {
+        (objects, object, range, place),
+        |(objects, object, range, place)| async move {
             if range.is_empty() {
                 return Ok::<Option<(Bytes, _)>, ObjectError>(None);
             }
             let end = range.end.min(range.start.saturating_add(READ_BYTES));
             let bytes = objects.read(&object, range.start..end).await?;
-            Ok(Some((bytes, (objects, object, end..range.end))))
+            let bytes = Held::bytes(bytes, place.clone());
+            Ok(Some((bytes, (objects, object, end..range.end, place))))
         },
     ))
 }

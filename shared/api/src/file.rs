@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn text_in_which_bytes_may_be_replaced_needs_a_digest() {
-        let text = |headers| {
+        let text = |headers: &[(header::HeaderName, &str)]| {
             let mut file = file(headers, "\u{fffd}".as_bytes());
             file.0.extensions_mut().insert(MayBeReplaced);
             file.check_is_bytes().map_err(|error| error.code())

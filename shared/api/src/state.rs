@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use domain::exports::Preparations;
-use domain::files::{ChangeSignals, DirectoryCache};
+use domain::files::{ChangeSignals, DirectoryCache, Downloads};
 use domain::mail::outbox::Outbox;
 use domain::password::Hasher;
 use domain::readiness::Readiness;
@@ -89,6 +89,7 @@ impl AppState {
             logins: TenantRate::default(),
             refreshes: TenantRate::default(),
             uploads: Uploads::default(),
+            downloads: Downloads::default(),
             preparations: Preparations::default(),
             directories: DirectoryCache::default(),
             file_changes: ChangeSignals::default(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::exports::Preparations;
 use crate::files::changes::Retention;
-use crate::files::{ChangeSignals, DirectoryCache};
+use crate::files::{ChangeSignals, DirectoryCache, Downloads};
 use crate::id_generator::IdGenerator;
 use crate::logins::Lifetime;
 use crate::mail::outbox::Outbox;
@@ -46,6 +46,8 @@ pub struct Env {
     pub refreshes: TenantRate,
     /// Admits pictures to decoding, few at a time.
     pub uploads: Uploads,
+    /// Admits large responses with contents of files, few at a time.
+    pub downloads: Downloads,
     /// Admits exports of accounts to their preparation, few at a time.
     pub preparations: Preparations,
     /// Directories that were found at their paths lately.

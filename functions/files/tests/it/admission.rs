@@ -7,9 +7,10 @@ use std::task::Poll;
 
 use axum::body::Body;
 use axum::http::Method;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, RANGE};
 use domain::access_tokens::TokenText;
 use domain::{Address, Client};
+use http_body_util::BodyExt as _;
 use testkit::{Code, Target as _, TestApp, TestResponse};
 
 use crate::Workspace;
@@ -72,4 +73,49 @@ async fn a_large_body_is_read_only_while_the_user_has_a_place() {
     drop(places);
     let (response, _) = send_observed(&workspace, Method::PUT, "files/content?path=/b", &workspace.alice.token).await;
     response.created();
+}
+
+#[tokio::test]
+async fn a_large_response_has_a_place_until_it_is_sent_or_dropped() {
+    let workspace = Workspace::start().await;
+    let large: Vec<u8> = (0..=255).cycle().take((256 << 10) + 1).collect();
+    workspace.write("/large", &large).await;
+    workspace.write("/small", &large[1..]).await;
+    let get = |name: &str| workspace.get(&format!("files/content?path=/{name}"));
+    let mut unread = Vec::new();
+    let refused = loop {
+        let response = get("large").send_unread().await;
+        if response.status() != 200 {
+            break response;
+        }
+        unread.push(response);
+        assert!(unread.len() < 100, "nothing bounds the responses in memory");
+    };
+    assert_eq!(
+        (refused.status().as_u16(), &refused.headers()["retry-after"]),
+        (429, &"1".parse().unwrap())
+    );
+    // What is small needs no place, and requests have places of their own.
+    assert!(get("small").send().await.bytes == large[1..]);
+    let part = get("large").header(RANGE, "bytes=1-").send().await;
+    assert_eq!((part.status.as_u16(), part.bytes.len()), (206, 256 << 10));
+    let head = workspace
+        .request(Method::HEAD, "files/content?path=/large")
+        .send()
+        .await;
+    assert_eq!(head.status, 200);
+    get("large").send().await.assert_problem(429, Code::TooManyAttempts);
+    workspace.put("/new", &large).send().await.created();
+
+    let (sent, dropped) = (unread.pop().unwrap(), unread.pop().unwrap());
+    let sent = sent.into_body().collect().await.unwrap().to_bytes();
+    assert!(sent == large);
+    // A server writes bytes after it has taken them from the body.
+    get("large").send().await.assert_problem(429, Code::TooManyAttempts);
+    drop(sent);
+    let again = get("large").send_unread().await;
+    assert_eq!(again.status(), 200);
+    get("large").send().await.assert_problem(429, Code::TooManyAttempts);
+    drop(dropped);
+    assert_eq!(get("large").send().await.status, 200);
 }

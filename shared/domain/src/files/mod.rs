@@ -7,6 +7,7 @@ mod cache;
 pub mod changes;
 pub mod changeset;
 pub mod copies;
+mod downloads;
 mod entry;
 pub(crate) mod jobs;
 pub mod keys;
@@ -26,6 +27,7 @@ mod tree;
 mod tests;
 
 pub use self::cache::DirectoryCache;
+pub use self::downloads::{Download, Downloads};
 pub use self::entry::{Entry, FileEntry, Node};
 pub use self::path::FilePath;
 pub use self::signals::ChangeSignals;

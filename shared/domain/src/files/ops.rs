@@ -1,6 +1,7 @@
 //! Operations that read files, as they are or at a snapshot.
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use futures_util::try_join;
 use kv::Txn;
@@ -8,6 +9,7 @@ use kv::Txn;
 use crate::contents;
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::files::Download;
 use crate::files::snapshots::store::View;
 use crate::files::snapshots::{self, Snapshot};
 use crate::files::store::{Files, State};
@@ -56,12 +58,14 @@ pub enum Selection {
 }
 
 /// A file, and the selected part of its content.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct FileRead {
     /// The file.
     pub entry: FileEntry,
     /// The bytes of the selection; none of an object.
     pub bytes: Vec<u8>,
+    /// The place in memory that the bytes take, if they are many. Drop it with them.
+    pub place: Option<Download>,
     /// The object with the bytes, if the store does not have them.
     pub object: Option<ObjectKey>,
 }
@@ -149,8 +153,8 @@ pub async fn stat(
 }
 
 /// A file with a part of its content. `select` decides once the entry is known, in the transaction that reads the
-/// content; it may be called several times. Fails with [`Error::FileNotFound`], and with [`Error::IsADirectory`] for a
-/// directory.
+/// content; it may be called several times. Fails with [`Error::FileNotFound`], with [`Error::IsADirectory`] for a
+/// directory, and with [`Error::TooManyAttempts`] if too many large parts are in memory.
 pub async fn read(
     env: &Env,
     caller: &Caller,
@@ -160,7 +164,9 @@ pub async fn read(
     select: impl Fn(&FileEntry) -> Selection + Send + Sync,
 ) -> Result<FileRead> {
     let select = &select;
-    env.in_tenant(caller, Permission::ReadFiles, |txn, scope| async move {
+    // Attempts of the transaction share a place. If the caller is not who they claim to be, it is given back at once.
+    let place = &Mutex::new(None);
+    let reading = env.in_tenant(caller, Permission::ReadFiles, |txn, scope| async move {
         let entry = find(env, &txn, scope, session, path, at).await?;
         let Node::File {
             size,
@@ -176,22 +182,37 @@ pub async fn read(
                 object: header.and_then(|header| header.object),
                 entry,
                 bytes: Vec::new(),
+                place: None,
             });
         }
         let bytes = match select(&entry) {
             Selection::Bytes(range) => {
                 let end = range.end.min(*size);
-                contents::store::read(&txn, scope, digest, range.start.min(end)..end).await?
+                let range = range.start.min(end)..end;
+                take_place(env, caller, place, range.end - range.start)?;
+                contents::store::read(&txn, scope, digest, range).await?
             }
             Selection::Nothing => Vec::new(),
         };
         Ok(FileRead {
             entry,
             bytes,
+            place: None,
             object: None,
         })
-    })
-    .await
+    });
+    let read = reading.await?;
+    let place = place.lock().unwrap_or_else(PoisonError::into_inner).take();
+    Ok(FileRead { place, ..read })
+}
+
+/// Takes a place for this many bytes, unless there is one.
+fn take_place(env: &Env, caller: &Caller, place: &Mutex<Option<Download>>, bytes: u64) -> Result<()> {
+    let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+    if place.is_none() {
+        *place = env.downloads.admit(caller.client(), caller.user(), bytes)?;
+    }
+    Ok(())
 }
 
 async fn find(

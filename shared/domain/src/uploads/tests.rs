@@ -19,7 +19,7 @@ use crate::exports::Preparations;
 use crate::files::changes::Retention;
 use crate::files::changeset::{Delete, Effect, Outcome};
 use crate::files::ops::Selection;
-use crate::files::{self, ChangeSignals, DirectoryCache, Precondition};
+use crate::files::{self, ChangeSignals, DirectoryCache, Downloads, Precondition};
 use crate::id_generator::IdGenerator;
 use crate::idempotency::{self, IdempotencyKey};
 use crate::logins::Lifetime;
@@ -81,6 +81,7 @@ fn env(folder: &TempDir, clock: &Arc<TestClock>, objects: &Arc<MemoryObjects>) -
         logins: TenantRate::default(),
         refreshes: TenantRate::default(),
         uploads: Uploads::default(),
+        downloads: Downloads::default(),
         preparations: Preparations::default(),
         directories: DirectoryCache::default(),
         file_changes: ChangeSignals::default(),

@@ -12,7 +12,7 @@ use argon2::Params;
 use domain::check::{self, Finding};
 use domain::exports::Preparations;
 use domain::files::changes::Retention;
-use domain::files::{ChangeSignals, DirectoryCache};
+use domain::files::{ChangeSignals, DirectoryCache, Downloads};
 use domain::idempotency::KEY_LIFETIME;
 use domain::logins::Lifetime;
 use domain::password::{Hasher, Policy};
@@ -253,6 +253,7 @@ impl Scenario {
             logins: TenantRate::default(),
             refreshes: TenantRate::default(),
             uploads: Uploads::default(),
+            downloads: Downloads::default(),
             preparations: Preparations::default(),
             directories: DirectoryCache::default(),
             file_changes: ChangeSignals::default(),

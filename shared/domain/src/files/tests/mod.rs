@@ -33,7 +33,7 @@ use crate::files::changes::Retention;
 use crate::files::changeset::ops;
 use crate::files::changeset::{Delete, MakeDirectory, Operation, Outcome, Overwrite, Put, Source, Transfer};
 use crate::files::ops::{FileRead, Listing, Selection};
-use crate::files::{ChangeSignals, DirectoryCache, FileEntry, FilePath, Precondition};
+use crate::files::{ChangeSignals, DirectoryCache, Downloads, FileEntry, FilePath, Precondition};
 use crate::logins::Lifetime;
 use crate::mail::outbox::Outbox;
 use crate::page::Limit;
@@ -330,6 +330,7 @@ fn env(db: Db, clock: Arc<TestClock>, quotas: Quotas) -> Env {
         logins: TenantRate::default(),
         refreshes: TenantRate::default(),
         uploads: Uploads::default(),
+        downloads: Downloads::default(),
         preparations: Preparations::default(),
         directories: DirectoryCache::default(),
         file_changes: ChangeSignals::default(),

@@ -173,7 +173,8 @@ async fn a_snapshot_that_cannot_be_decoded_stops_neither_its_neighbours_nor_the_
         .await
         .unwrap();
     world.sweep().await;
-    assert_eq!((world.count("fs").await, world.count("file_jobs").await), (0, 0));
+    // The work of a later day remains: the one that removes expired trash.
+    assert_eq!((world.count("fs").await, world.count("file_jobs").await), (0, 1));
     assert_eq!(
         (world.used(Quota::Files).await, world.used(Quota::Snapshots).await),
         (0, 0)
