@@ -2,6 +2,7 @@
 //! the gateway and of each function.
 
 mod driver;
+mod proxy;
 mod secrets;
 
 use std::collections::BTreeSet;
