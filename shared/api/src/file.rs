@@ -66,8 +66,8 @@ impl File {
         if self.0.extensions().get::<MayBeReplaced>().is_none() || StatedDigests::read(headers)?.has_any() {
             return Ok(());
         }
-        let detail = "The front door passed the body on as text, in which it replaces bytes that are not UTF-8. Send it \
-                      as `Content-Type: application/octet-stream`, or with its `Content-Digest`.";
+        let detail = "The front door passed the body on as text, in which it replaces bytes that are not UTF-8. Send \
+                      it as `Content-Type: application/octet-stream`, or with its `Content-Digest`.";
         Err(ApiError::new(Code::UnsupportedMediaType, detail))
     }
 

@@ -6,8 +6,8 @@ use crate::role::Permission;
 use crate::scope::caller::{Caller, Credential};
 use crate::users::profile::Upload;
 
-/// Admits a request with a large body, before the body is read, until the result is dropped. The places bound the memory
-/// that bodies take; networks and users share them fairly, and pictures have the same ones. Fails with
+/// Admits a request with a large body, before the body is read, until the result is dropped. The places bound the
+/// memory that bodies take; networks and users share them fairly, and pictures have the same ones. Fails with
 /// [`Error::TooManyAttempts`](crate::Error::TooManyAttempts) if the share of the client's networks or of the user is
 /// full.
 ///

@@ -1,5 +1,5 @@
-//! Large responses with contents of files: how many are in memory. They are there for as long as a client takes to receive
-//! them.
+//! Large responses with contents of files: how many are in memory. They are there for as long as a client takes to
+//! receive them.
 
 use std::fmt;
 use std::sync::Arc;

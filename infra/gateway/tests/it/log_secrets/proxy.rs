@@ -27,7 +27,10 @@ fn the_log_of_the_proxy_has_no_tokens_and_nothing_of_files() {
             "/v5/exports/coditect_export_0a1B".to_owned(),
             "/v5/exports/coditect_export_(removed)".to_owned(),
         ),
-        (format!("{files}/content?path=/a&at=1"), format!("{files}/content?(removed)")),
+        (
+            format!("{files}/content?path=/a&at=1"),
+            format!("{files}/content?(removed)"),
+        ),
         (format!("{files}/search?q=secret"), format!("{files}/search?(removed)")),
         (format!("{files}?limit=1&%70ath=/a?b"), format!("{files}?(removed)")),
     ] {

@@ -102,9 +102,9 @@ pub async fn make_directory(
         }
         Ok(Idempotent::Fresh(outcome))
     });
-    let made = env.limit_writes(caller.tenant(), making).await.map_err(alone)?;
+    let outcome = env.limit_writes(caller.tenant(), making).await.map_err(alone)?;
     env.file_changes.notify(session);
-    Ok(made)
+    Ok(outcome)
 }
 
 /// Moves a file or a directory, with constant work.
