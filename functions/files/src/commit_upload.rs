@@ -47,8 +47,8 @@ impl CommitBody {
 }
 
 /// Makes a file of an upload, all at once, and ends the upload. If parts are missing, or the file does not have the
-/// digest that the upload names, nothing changes. A personal access token can replace a file only with its entity tag in
-/// `ifMatch`.
+/// digest that the upload names, nothing changes. A personal access token can replace a file only with its entity tag
+/// in `ifMatch`.
 #[utoipa::path(
     post,
     path = "/sessions/{id}/uploads/{upload}/commit",

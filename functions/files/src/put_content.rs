@@ -45,8 +45,8 @@ impl utoipa::IntoParams for BodyDigests {
     }
 }
 
-/// Writes a file. Nothing is written unless the whole body arrives and matches its digests. The body's `Content-Type` has
-/// no meaning: the media type of a file follows its name. A personal access token can replace a file only with an
+/// Writes a file. Nothing is written unless the whole body arrives and matches its digests. The body's `Content-Type`
+/// has no meaning: the media type of a file follows its name. A personal access token can replace a file only with an
 /// `If-Match` that names its version; `*` is not enough.
 #[utoipa::path(
     put,
