@@ -94,10 +94,10 @@ pub enum OperationForm {
         /// The new path.
         #[schema(value_type = SubPathText)]
         to: (),
-        /// Whether what has the new path is replaced. Has no effect beside `overwriteIfMatch`.
+        /// Whether what has the new path is replaced, and goes to the trash. Has no effect beside `overwriteIfMatch`.
         #[schema(value_type = Option<bool>, example = false)]
         overwrite: (),
-        /// Replaces what has the new path if it has one of these entity tags.
+        /// Replaces what has the new path if it has one of these entity tags, or with `*` if there is something.
         #[schema(value_type = Option<EntityTags>)]
         overwrite_if_match: (),
         /// Whether missing directories of the new path are made.
@@ -119,10 +119,12 @@ pub enum OperationForm {
         /// The path of the copy.
         #[schema(value_type = SubPathText)]
         to: (),
-        /// Whether what has the path of the copy is replaced. Has no effect beside `overwriteIfMatch`.
+        /// Whether what has the path of the copy is replaced, and goes to the trash. Has no effect beside
+        /// `overwriteIfMatch`.
         #[schema(value_type = Option<bool>, example = false)]
         overwrite: (),
-        /// Replaces what has the path of the copy if it has one of these entity tags.
+        /// Replaces what has the path of the copy if it has one of these entity tags, or with `*` if there is
+        /// something.
         #[schema(value_type = Option<EntityTags>)]
         overwrite_if_match: (),
         /// Whether missing directories of the copy's path are made.
