@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::future::try_join_all;
-use futures_util::try_join;
+use futures_util::{join, try_join};
 use kv::{Order, Query, Range, Txn};
 
 use crate::contents::{self, Content, chunks};
@@ -192,8 +192,10 @@ pub(crate) async fn consume(txn: &Txn, scope: TenantScope, assembled: &Assembled
     };
     let added = match body {
         Body::Stored { content, parts } => {
-            let (_, found) = try_join!(found, self::parts(txn, scope, upload))?;
-            if found != *parts {
+            // Without the upload, its parts are missing, too.
+            let (upload, found) = join!(found, self::parts(txn, scope, upload));
+            upload?;
+            if found? != *parts {
                 return Err(UploadError::Changed.into());
             }
             contents::store::put(txn, scope, content, 0).await?

@@ -18,6 +18,8 @@ const NAMES: [&str; 3] = ["a", "b", "c"];
 impl FileClient {
     /// A call, with the upload that it is about; `None` if it needs something that does not exist yet.
     pub(super) fn choose(&mut self, session: SessionId) -> Option<(Call, Option<Begun>)> {
+        let known = of_session(&self.shared().paths, session);
+        self.known = known;
         let call = match self.rng.u32(..100) {
             0..42 => {
                 let operations = vec![self.operation(true)];
@@ -26,18 +28,21 @@ impl FileClient {
             }
             42..50 => self.changeset(),
             50..57 => Call::Copy(self.transfer()),
-            57..60 => Call::ListTrash,
-            60..64 => Call::RestoreItem(self.item(session)?),
-            64..66 => Call::EmptyTrash,
-            66..71 => Call::TakeSnapshot,
-            71..74 => Call::DeleteSnapshot(self.snapshot(session)?),
+            57..59 => Call::ListTrash,
+            59..64 => match self.item(session) {
+                Some(item) => Call::RestoreItem(item),
+                None => Call::ListTrash,
+            },
+            64 => Call::EmptyTrash,
+            65..70 => Call::TakeSnapshot,
+            70..74 => Call::DeleteSnapshot(self.snapshot(session)?),
             74..77 => Call::RestoreSnapshot(self.snapshot(session)?),
             77..81 => {
                 let (path, at) = (self.directory(), self.version(session));
                 Call::List { path, at }
             }
             81..85 => {
-                let (path, at) = (self.path(), self.version(session));
+                let (path, at) = (self.existing(), self.version(session));
                 Call::Read { path, at }
             }
             85..88 => {
@@ -77,13 +82,13 @@ impl FileClient {
                     } else {
                         Source::Content(content.clone())
                     },
-                    parents: self.rng.bool(),
+                    parents: self.rng.u32(..4) > 0,
                     precondition: self.precondition(),
                 })
             }
             7..9 => Operation::MakeDirectory(MakeDirectory {
                 path: self.path(),
-                parents: self.rng.bool(),
+                parents: self.rng.u32(..4) > 0,
                 precondition: if self.rng.u32(..4) == 0 {
                     Precondition::Absent
                 } else {
@@ -94,7 +99,7 @@ impl FileClient {
                 let contents = [(); 2].map(|()| text(self.rng.usize(..EDITABLE)).into_bytes());
                 let [find, replace] = contents;
                 Operation::Edit(Edit {
-                    path: self.path(),
+                    path: self.existing(),
                     replacements: vec![Replacement::Text {
                         find,
                         replace,
@@ -113,7 +118,7 @@ impl FileClient {
             15..17 => Operation::Copy(self.transfer()),
             _ if !may_trash => Operation::Copy(self.transfer()),
             _ => Operation::Delete(Delete {
-                path: self.path(),
+                path: self.existing(),
                 recursive: self.rng.u32(..4) > 0,
                 precondition: self.precondition(),
             }),
@@ -121,15 +126,21 @@ impl FileClient {
     }
 
     fn transfer(&mut self) -> Transfer {
+        let (from, mut to) = (self.existing(), self.path());
+        // Often into the other one.
+        if self.rng.u32(..5) == 0 {
+            let name = self.rng.choice(NAMES).unwrap_or_default();
+            to = FilePath::parse(&format!("{}/{name}", to.as_str().trim_end_matches('/'))).unwrap_or(to);
+        }
         Transfer {
-            from: self.path(),
-            to: self.path(),
-            overwrite: match self.rng.u32(..5) {
+            from,
+            to,
+            overwrite: match self.rng.u32(..7) {
                 0..2 => Overwrite::Never,
-                2..4 => Overwrite::Always,
+                2..6 => Overwrite::Always,
                 _ => Overwrite::If(self.precondition()),
             },
-            parents: self.rng.bool(),
+            parents: self.rng.u32(..4) > 0,
             precondition: self.precondition(),
         }
     }
@@ -137,7 +148,7 @@ impl FileClient {
     /// Mostly none. Tags are those of files.
     fn precondition(&mut self) -> Precondition {
         let tag = tag(self.rng.usize(..CONTENTS.len()));
-        match self.rng.u32(..16) {
+        match self.rng.u32(..30) {
             0 => Precondition::Absent,
             1 => Precondition::Exists,
             2..4 => Precondition::Matches(vec![tag]),
@@ -146,8 +157,19 @@ impl FileClient {
         }
     }
 
-    /// A path of one to three names, rarely the root directory.
+    /// Mostly a path where something was lately.
+    fn existing(&mut self) -> FilePath {
+        let known = std::mem::take(&mut self.known);
+        let lately = if self.rng.u32(..8) > 0 { self.newest(&known) } else { None };
+        self.known = known;
+        lately.unwrap_or_else(|| self.path())
+    }
+
+    /// One to three names, or where something was lately; rarely the root directory.
     fn path(&mut self) -> FilePath {
+        if self.rng.u32(..3) == 0 && !self.known.is_empty() {
+            return self.existing();
+        }
         let levels = match self.rng.u32(..40) {
             0 => 0,
             1..18 => 1,
@@ -158,6 +180,10 @@ impl FileClient {
     }
 
     fn directory(&mut self) -> FilePath {
+        if self.rng.bool() {
+            let path = self.path();
+            return path.split().map_or_else(FilePath::root, |(parent, _)| parent);
+        }
         let levels = self.rng.usize(..3);
         self.path_of(levels)
     }
@@ -176,7 +202,7 @@ impl FileClient {
 
     /// Mostly one of the newest, so that clients use the same ones.
     fn newest<T: Clone>(&mut self, all: &[T]) -> Option<T> {
-        let newest = &all[all.len().saturating_sub(3)..];
+        let newest = &all[all.len().saturating_sub(4)..];
         let some = if self.rng.u32(..4) == 0 { all } else { newest };
         self.rng.choice(some).cloned()
     }
@@ -193,14 +219,15 @@ impl FileClient {
 
     fn item(&mut self, session: SessionId) -> Option<Trashed> {
         let all = of_session(&self.shared().trashed, session);
-        self.newest(&all)
+        // Otherwise it looks for newer ones.
+        if self.rng.u32(..3) > 0 { self.newest(&all) } else { None }
     }
 
     fn upload(&mut self, session: SessionId) -> Option<(Call, Option<Begun>)> {
         let known = self.shared().uploads.clone();
         let known: Vec<_> = known.into_iter().filter(|upload| upload.session == session).collect();
         let kind = self.rng.u32(..10);
-        if kind < 3 || known.is_empty() {
+        if kind < 1 || known.is_empty() {
             let is_large = self.rng.u32(..6) == 0;
             let begun = Begun {
                 id: UploadId::from_uuid(Uuid::nil()),
@@ -213,10 +240,10 @@ impl FileClient {
             };
             return Some((Call::CreateUpload, Some(begun)));
         }
-        let begun = self.newest(&known)?;
+        let begun = self.newest(&known[known.len() - 1..])?;
         let upload = begun.id;
         let call = match kind {
-            3..7 => {
+            1..6 => {
                 let is_wrong = begun.parts == 1 && self.rng.u32(..6) == 0;
                 Call::PutPart {
                     upload,
@@ -228,10 +255,10 @@ impl FileClient {
                     },
                 }
             }
-            7..9 => Call::Commit {
+            6..9 => Call::Commit {
                 upload,
                 precondition: self.precondition(),
-                parents: self.rng.bool(),
+                parents: self.rng.u32(..4) > 0,
             },
             _ => Call::Cancel(upload),
         };

@@ -44,6 +44,8 @@ pub(super) struct Shared {
     pub(super) snapshots: Vec<(SessionId, domain::SnapshotId)>,
     pub(super) trashed: Vec<(SessionId, Trashed)>,
     pub(super) uploads: Vec<Begun>,
+    /// Where something was written.
+    pub(super) paths: Vec<(SessionId, FilePath)>,
     pub(super) followed: Vec<Followed>,
 }
 
@@ -94,6 +96,8 @@ pub(super) struct FileClient {
     /// Whether it may delete a session.
     pub(super) deletes_sessions: bool,
     pub(super) shared: Arc<Mutex<Shared>>,
+    /// Where something was lately in the session that it uses.
+    pub(super) known: Vec<FilePath>,
     /// How far it has read the feed of each session: the cursor, and the changes before it.
     pub(super) feeds: BTreeMap<SessionId, (Option<Cursor>, Vec<Change>)>,
 }
@@ -139,6 +143,11 @@ impl FileClient {
             Some(Err(error)) => Reply::of_error(error),
         };
         let mut shared = self.shared();
+        if let Reply::Outcomes(outcomes) = &reply {
+            let entries = outcomes.iter().filter_map(|shown| shown.entry.as_ref());
+            let paths = entries.filter_map(|(path, _)| FilePath::parse(path).ok());
+            shared.paths.extend(paths.map(|path| (of.session, path)));
+        }
         let replied = match reply {
             // It may take effect later.
             Reply::Unknown => NEVER,

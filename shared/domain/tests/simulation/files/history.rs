@@ -8,6 +8,7 @@ use domain::files::{FilePath, Precondition};
 use domain::uploads::UploadError;
 use domain::{Error, SessionId, SnapshotId, TrashItemId, UploadId};
 use kv::Cause;
+use strum::IntoStaticStr;
 
 use super::world::Item;
 
@@ -30,7 +31,7 @@ pub(super) enum Mode {
     Rehearsal,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, IntoStaticStr)]
 pub(super) enum Call {
     Apply { operations: Vec<Operation>, mode: Mode },
     Copy(Transfer),
@@ -82,7 +83,7 @@ pub(super) struct Shown {
     pub(super) entry: Option<(String, Item)>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, IntoStaticStr)]
 pub(super) enum Reply {
     Outcomes(Vec<Shown>),
     Done,
@@ -102,19 +103,24 @@ pub(super) enum Reply {
 }
 
 impl Reply {
-    /// The name of the reply, and of the reason of a refusal.
-    pub(super) fn name(&self) -> String {
-        let name = match self {
-            Self::Refused(Refusal::Operation(_, refusal)) => format!("{refusal:?}"),
-            Self::Refused(refusal) => format!("{refusal:?}"),
-            reply => format!("{reply:?}"),
-        };
-        name.split(['(', ' ', '{']).next().unwrap_or_default().to_owned()
+    /// The name of the reply, or of the reason of a refusal.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Refused(Refusal::Operation(_, refusal)) => (&**refusal).into(),
+            Self::Refused(refusal) => refusal.into(),
+            reply => reply.into(),
+        }
+    }
+}
+
+impl Call {
+    pub(super) fn name(&self) -> &'static str {
+        self.into()
     }
 }
 
 /// Why a call was refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, IntoStaticStr)]
 pub(super) enum Refusal {
     FileNotFound,
     Exists,
