@@ -31,7 +31,8 @@ impl FileClient {
             57..59 => Call::ListTrash,
             59..64 => match self.item(session) {
                 Some(item) => Call::RestoreItem(item),
-                None => Call::ListTrash,
+                None if self.rng.bool() => Call::ListTrash,
+                None => return None,
             },
             64 => Call::EmptyTrash,
             65..70 => Call::TakeSnapshot,
@@ -57,6 +58,23 @@ impl FileClient {
         Some((call, None))
     }
 
+    /// What a session contains at first.
+    pub(super) fn first_content(&mut self) -> Call {
+        let paths = ["/a/b", "/b/c", "/b/b/a", "/c"];
+        let operations = paths.map(|path| {
+            Operation::Put(Put {
+                path: FilePath::parse(path).expect("the path is valid"),
+                source: Source::Content(CONTENTS[self.rng.usize(..CONTENTS.len() - 1)].clone()),
+                parents: true,
+                precondition: Precondition::None,
+            })
+        });
+        Call::Apply {
+            operations: operations.into(),
+            mode: Mode::Changeset,
+        }
+    }
+
     /// Several operations, of which one may trash.
     fn changeset(&mut self) -> Call {
         let count = self.rng.usize(2..5);
@@ -72,7 +90,7 @@ impl FileClient {
 
     fn operation(&mut self, may_trash: bool) -> Operation {
         match self.rng.u32(..20) {
-            0..7 => {
+            0..6 => {
                 let content = self.rng.usize(..CONTENTS.len() - 1);
                 let content: &Content = &CONTENTS[content];
                 Operation::Put(Put {
@@ -86,7 +104,7 @@ impl FileClient {
                     precondition: self.precondition(),
                 })
             }
-            7..9 => Operation::MakeDirectory(MakeDirectory {
+            6..8 => Operation::MakeDirectory(MakeDirectory {
                 path: self.path(),
                 parents: self.rng.u32(..4) > 0,
                 precondition: if self.rng.u32(..4) == 0 {
@@ -95,7 +113,7 @@ impl FileClient {
                     Precondition::None
                 },
             }),
-            9..11 => {
+            8..10 => {
                 let contents = [(); 2].map(|()| text(self.rng.usize(..EDITABLE)).into_bytes());
                 let [find, replace] = contents;
                 Operation::Edit(Edit {
@@ -108,14 +126,14 @@ impl FileClient {
                     precondition: self.precondition(),
                 })
             }
-            11..15 => {
+            10..14 => {
                 let mut transfer = self.transfer();
                 if !may_trash {
                     transfer.overwrite = Overwrite::Never;
                 }
                 Operation::Move(transfer)
             }
-            15..17 => Operation::Copy(self.transfer()),
+            14..16 => Operation::Copy(self.transfer()),
             _ if !may_trash => Operation::Copy(self.transfer()),
             _ => Operation::Delete(Delete {
                 path: self.existing(),

@@ -219,6 +219,21 @@ async fn simulate(mut scenario: Scenario) -> Verdict {
     };
     let sessions = open_sessions(&reliable, &mut rng).await;
     let shared: Arc<Mutex<Shared>> = Arc::default();
+    let client = FileClient {
+        env: reliable.clone(),
+        rng: rng.fork(),
+        sessions: sessions.clone(),
+        calls: 0,
+        deletes_sessions: rng.u32(..4) == 0,
+        shared: shared.clone(),
+        known: Vec::new(),
+        feeds: BTreeMap::new(),
+    };
+    for of in &sessions {
+        let mut client = client.clone();
+        let call = client.first_content();
+        Box::pin(client.call(*of, call, None)).await;
+    }
     let sweeper = Sweeper {
         env: Env {
             db: db.with_faults(sweeper_plan(&mut rng)),
@@ -232,18 +247,13 @@ async fn simulate(mut scenario: Scenario) -> Verdict {
         swept: 0,
         shared: shared.clone(),
     };
-    let deletes_sessions = rng.u32(..4) == 0;
     let mut running = JoinSet::new();
     for number in 0..rng.usize(2..4) {
         let client = FileClient {
             env: processes[number % 2].serve(),
             rng: rng.fork(),
-            sessions: sessions.clone(),
             calls: rng.usize(6..18),
-            deletes_sessions,
-            shared: shared.clone(),
-            known: Vec::new(),
-            feeds: BTreeMap::new(),
+            ..client.clone()
         };
         running.spawn(client.run());
     }
