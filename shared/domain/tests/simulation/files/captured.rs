@@ -82,8 +82,9 @@ impl Captured {
     fn change(&mut self, session: SessionId, stamp: &Versionstamp, value: &[u8]) {
         let feed = self.feeds.entry(session).or_default();
         if !value.is_empty() {
-            feed.insert(*stamp.as_bytes(), record::decode(value).expect("a change decodes"));
-        } else if feed.get(stamp.as_bytes()).is_none() {
+            let decoded = || record::decode(value).expect("a change decodes");
+            feed.entry(*stamp.as_bytes()).or_insert_with(decoded);
+        } else if !feed.contains_key(stamp.as_bytes()) {
             // The mark of removed changes, which nobody has read.
             self.incomplete.insert(session);
         }

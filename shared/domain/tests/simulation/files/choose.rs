@@ -15,11 +15,54 @@ use super::world::{CONTENTS, EDITABLE, LARGEST, tag, text};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
+/// What most calls of a run are about, so that those meet that seldom do otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Focus {
+    Everything,
+    /// Moves of directories into each other.
+    Moves,
+    /// Files that get and lose the same few contents, while the janitor removes contents.
+    Contents,
+    Snapshots,
+    Uploads,
+}
+
+impl Focus {
+    pub(super) fn choose(rng: &mut fastrand::Rng) -> Self {
+        match rng.u32(..10) {
+            0..4 => Self::Everything,
+            4 | 5 => Self::Moves,
+            6 | 7 => Self::Contents,
+            8 => Self::Snapshots,
+            _ => Self::Uploads,
+        }
+    }
+
+    /// The longest pause of a client between two calls, in milliseconds.
+    pub(super) fn pause(self) -> u64 {
+        if self == Self::Everything { 100 } else { 20 }
+    }
+
+    /// Whether the janitor has no pauses.
+    pub(super) fn sweeps_always(self) -> bool {
+        matches!(self, Self::Contents | Self::Snapshots)
+    }
+}
+
 impl FileClient {
     /// A call, with the upload that it is about; `None` if it needs something that does not exist yet.
     pub(super) fn choose(&mut self, session: SessionId) -> Option<(Call, Option<Begun>)> {
         let known = of_session(&self.shared().paths, session);
         self.known = known;
+        if self.rng.u32(..5) > 0 {
+            match self.focus {
+                Focus::Everything => {}
+                Focus::Moves => return Some((self.crossing_move(), None)),
+                Focus::Contents => return Some((self.change_of_content(), None)),
+                Focus::Snapshots => return Some((self.call_of_snapshots(session), None)),
+                Focus::Uploads => return self.upload(session),
+            }
+        }
         let call = match self.rng.u32(..100) {
             0..42 => {
                 let operations = vec![self.operation(true)];
@@ -60,7 +103,11 @@ impl FileClient {
 
     /// What a session contains at first.
     pub(super) fn first_content(&mut self) -> Call {
-        let paths = ["/a/b", "/b/c", "/b/b/a", "/c"];
+        let paths = match self.focus {
+            Focus::Moves => ["/a/b/c", "/b/a/c", "/c/a/b", "/b/b"],
+            Focus::Contents => ["/a", "/b", "/c", "/a"],
+            _ => ["/a/b", "/b/c", "/b/b/a", "/c"],
+        };
         let operations = paths.map(|path| {
             Operation::Put(Put {
                 path: FilePath::parse(path).expect("the path is valid"),
@@ -72,6 +119,72 @@ impl FileClient {
         Call::Apply {
             operations: operations.into(),
             mode: Mode::Changeset,
+        }
+    }
+
+    /// Mostly moves a directory into another one.
+    fn crossing_move(&mut self) -> Call {
+        let (from, to, name) = (self.path_of(1), self.path_of(1), self.path_of(1));
+        let inner = |outer: &FilePath| FilePath::parse(&format!("{outer}{name}")).expect("the path is valid");
+        let operation = match self.rng.u32(..8) {
+            0 => Operation::MakeDirectory(MakeDirectory {
+                path: from,
+                parents: true,
+                precondition: Precondition::None,
+            }),
+            kind => Operation::Move(Transfer {
+                from: if kind < 4 { inner(&from) } else { from.clone() },
+                to: if kind < 3 { to } else { inner(&to) },
+                overwrite: Overwrite::Never,
+                parents: false,
+                precondition: Precondition::None,
+            }),
+        };
+        Call::Apply {
+            operations: vec![operation],
+            mode: Mode::Single,
+        }
+    }
+
+    /// Writes one of two contents to one of a few files, or copies one.
+    fn change_of_content(&mut self) -> Call {
+        let (path, from) = (self.path_of(1), self.path_of(1));
+        let content = &CONTENTS[self.rng.usize(..2)];
+        let operation = match self.rng.u32(..8) {
+            0 => Operation::Copy(Transfer {
+                from,
+                to: path,
+                overwrite: Overwrite::Always,
+                parents: false,
+                precondition: Precondition::None,
+            }),
+            kind => Operation::Put(Put {
+                path,
+                source: if kind < 3 {
+                    Source::Stored(content.digest())
+                } else {
+                    Source::Content(content.clone())
+                },
+                parents: false,
+                precondition: Precondition::None,
+            }),
+        };
+        Call::Apply {
+            operations: vec![operation],
+            mode: Mode::Single,
+        }
+    }
+
+    fn call_of_snapshots(&mut self, session: SessionId) -> Call {
+        let kind = self.rng.u32(..8);
+        match self.snapshot(session) {
+            Some(id) if kind < 2 => Call::DeleteSnapshot(id),
+            Some(id) if kind < 5 => Call::RestoreSnapshot(id),
+            _ if kind < 6 => Call::TakeSnapshot,
+            _ => Call::Apply {
+                operations: vec![self.operation(true)],
+                mode: Mode::Single,
+            },
         }
     }
 
@@ -262,7 +375,7 @@ impl FileClient {
         let upload = begun.id;
         let call = match kind {
             1..6 => {
-                let is_wrong = begun.parts == 1 && self.rng.u32(..6) == 0;
+                let is_wrong = begun.parts == 1 && self.rng.u32(..4) == 0;
                 Call::PutPart {
                     upload,
                     number: self.rng.u16(1..=begun.parts),

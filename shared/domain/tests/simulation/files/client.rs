@@ -17,6 +17,7 @@ use domain::{Caller, Clock, Env, Error, LoginId, SessionId, TenantId, Timestamp,
 use fastrand::Rng;
 use tokio::time::{sleep, timeout};
 
+use super::choose::Focus;
 use super::history::{Begun, Call, Event, Followed, Millis, Mode, NEVER, Refusal, Reply, Shown, Tick, Trashed};
 use super::world::{CONTENTS, Item, content_of};
 
@@ -93,6 +94,7 @@ pub(super) struct FileClient {
     pub(super) rng: Rng,
     pub(super) sessions: Vec<Owned>,
     pub(super) calls: usize,
+    pub(super) focus: Focus,
     /// Whether it may delete a session.
     pub(super) deletes_sessions: bool,
     pub(super) shared: Arc<Mutex<Shared>>,
@@ -109,7 +111,7 @@ impl FileClient {
 
     pub(super) async fn run(mut self) {
         for _ in 0..self.calls {
-            sleep(Duration::from_millis(self.rng.u64(..100))).await;
+            sleep(Duration::from_millis(self.rng.u64(..self.focus.pause()))).await;
             let index = self.rng.usize(..self.sessions.len());
             let of = self.sessions[index];
             match self.rng.u32(..20) {

@@ -186,21 +186,24 @@ pub(super) fn needed(sessions: &[(Owned, Option<(&Observed, &World)>)]) -> BTree
     used.collect()
 }
 
-/// Everything that files have left in the store, after their sessions are gone.
-pub(super) fn remains(entries: &[Entry]) -> Vec<String> {
+/// Everything that files have left in the store, after their sessions are gone. For some weeks, the outcomes of commits
+/// may be left, and work for the time at which items of the trash would have expired.
+pub(super) fn remains(entries: &[Entry], is_later: bool) -> Vec<String> {
     let is_left = |Entry { key, value }: &&Entry| {
         let elements: Vec<Element<'_>> = key.unpack().expect("every key is a tuple");
         match &elements[..] {
             [Element::String(space), ..]
-                if matches!(&**space, "fs" | "garbage" | "file_jobs" | "file_feeds" | "object_deletions") =>
+                if matches!(&**space, "fs" | "garbage" | "file_feeds" | "object_deletions") =>
             {
                 true
             }
+            [Element::String(space), ..] if space == "file_jobs" => is_later,
             [Element::String(space), _, Element::String(kind), rest @ ..] if space == "tenants" => match &**kind {
                 "usage" => {
                     let is_empty = kv::counter(Some(value)) == 0;
                     matches!(rest, [Element::String(_)]) && !is_empty
                 }
+                "committed_uploads" => is_later,
                 kind => kind.starts_with("content") || kind.contains("upload"),
             },
             _ => false,

@@ -47,6 +47,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use self::captured::{Captured, Committed, read_all};
+use self::choose::Focus;
 use self::client::{FileClient, Owned, Shared};
 use self::history::{Call, Event, Reply, Tick};
 use self::judge::Judge;
@@ -88,6 +89,10 @@ struct Sweeper {
     rng: Rng,
     jumped_millis: Arc<AtomicI64>,
     sessions: Vec<SessionId>,
+    /// Whether it sleeps, and the time jumps, between two sweeps.
+    has_pauses: bool,
+    /// Whether sweeps may remove a part of a feed.
+    removes_changes: bool,
     captured: Captured,
     /// When the last sweep has ended.
     swept: Tick,
@@ -97,12 +102,14 @@ struct Sweeper {
 impl Sweeper {
     async fn run(mut self, sweeps: usize) -> Self {
         for _ in 0..sweeps {
-            sleep(Duration::from_millis(self.rng.u64(..1500))).await;
-            match self.rng.u32(..12) {
-                0..3 => self.jump(3 * MINUTE),
-                3 => self.jump(DAY),
-                4 => self.jump(32 * DAY),
-                _ => {}
+            if self.has_pauses {
+                sleep(Duration::from_millis(self.rng.u64(..1500))).await;
+                match self.rng.u32(..12) {
+                    0..3 => self.jump(3 * MINUTE),
+                    3 => self.jump(DAY),
+                    4 => self.jump(32 * DAY),
+                    _ => {}
+                }
             }
             self.sweep().await;
         }
@@ -115,7 +122,9 @@ impl Sweeper {
     }
 
     async fn sweep(&mut self) {
-        self.capture().await;
+        if self.removes_changes {
+            self.capture().await;
+        }
         let lock = || self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let (env, at, called) = client::begin(&self.env, &mut lock());
         let swept = sweep::sweep(&env, 10 * MINUTE).await;
@@ -219,8 +228,10 @@ async fn simulate(mut scenario: Scenario) -> Verdict {
     };
     let sessions = open_sessions(&reliable, &mut rng).await;
     let shared: Arc<Mutex<Shared>> = Arc::default();
+    let focus = Focus::choose(&mut rng);
     let client = FileClient {
         env: reliable.clone(),
+        focus,
         rng: rng.fork(),
         sessions: sessions.clone(),
         calls: 0,
@@ -243,6 +254,8 @@ async fn simulate(mut scenario: Scenario) -> Verdict {
         rng: rng.fork(),
         jumped_millis,
         sessions: sessions.iter().map(|of| of.session).collect(),
+        has_pauses: !focus.sweeps_always(),
+        removes_changes: client.deletes_sessions || limits.file_changes.count < 100,
         captured: Captured::default(),
         swept: 0,
         shared: shared.clone(),
@@ -252,12 +265,12 @@ async fn simulate(mut scenario: Scenario) -> Verdict {
         let client = FileClient {
             env: processes[number % 2].serve(),
             rng: rng.fork(),
-            calls: rng.usize(6..18),
+            calls: rng.usize(6..14),
             ..client.clone()
         };
         running.spawn(client.run());
     }
-    let sweeps = rng.usize(..4);
+    let sweeps = if focus.sweeps_always() { 5 } else { rng.usize(..3) };
     let sweeping = tokio::spawn(sweeper.run(sweeps));
     while let Some(joined) = running.join_next().await {
         joined.expect("a client does not panic");
@@ -381,9 +394,12 @@ async fn finish(env: &Env, mut sweeper: Sweeper, sessions: &[Owned]) -> Verdict 
         for (of, _) in existing() {
             last::delete_session(env, *of).await;
         }
-        sweeper.jump(32 * DAY);
+        let is_later = sweeper.rng.bool();
+        if is_later {
+            sweeper.jump(32 * DAY);
+        }
         sweeper.sweep().await;
-        problems.extend(last::remains(&read_all(&sweeper.db).await));
+        problems.extend(last::remains(&read_all(&sweeper.db).await, is_later));
     }
     let shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
     verdict(&shared, problems, unjudged)
