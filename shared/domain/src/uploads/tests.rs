@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
 use argon2::Params;
+use kv::faulty::{Latency, Plan};
 use kv::{Db, Engine, Key, Order, Query, Range, Settings};
 use tempfile::TempDir;
 
@@ -850,4 +851,32 @@ async fn the_deletion_of_a_session_ends_its_uploads() {
     }
     assert_eq!((store.objects.counts(), store.keys().await), ((0, 0), vec![]));
     store.check().await;
+}
+
+#[tokio::test]
+async fn a_commit_of_an_upload_that_has_ended_does_not_report_missing_parts() {
+    let mut store = TestStore::new().await;
+    let upload = store.create(10, None).await.unwrap();
+    store.send_all(&upload, &bytes(10, 1)).await;
+    let assembled = store.assemble(&upload).await.unwrap();
+    ops::cancel(&store.env, &store.caller, store.session, upload.id)
+        .await
+        .unwrap();
+    tokio::time::pause();
+    let db = store.env.db.clone();
+    // The reads of the upload and of its parts complete in any order.
+    for seed in 0..20 {
+        let latency = Latency {
+            read: Duration::ZERO..=Duration::from_millis(20),
+            ..Latency::default()
+        };
+        let plan = Plan {
+            seed,
+            latency,
+            ..Plan::default()
+        };
+        store.env.db = db.with_faults(plan);
+        let committed = store.consume(&assembled).await;
+        assert!(matches!(committed, Err(Error::NotFound)), "{seed} {committed:?}");
+    }
 }

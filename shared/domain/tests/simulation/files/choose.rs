@@ -94,9 +94,8 @@ impl FileClient {
                 Call::Differences { from, to }
             }
             88..89 => Call::ListSnapshots,
-            89..99 => return self.upload(session),
-            _ if self.deletes_sessions && self.rng.u32(..2) == 0 => Call::DeleteSession,
-            _ => Call::ListSnapshots,
+            _ if self.deletes_sessions && self.rng.u32(..3) == 0 => Call::DeleteSession,
+            _ => return self.upload(session),
         };
         Some((call, None))
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::UploadId;
+use domain::contents::Digest;
 use domain::files::changeset::{Operation, Source};
 use domain::files::trash::RETENTION;
 use domain::uploads::LIFETIME;
@@ -89,12 +90,9 @@ impl Explanation<'_> {
         refusal: Option<&Refusal>,
     ) -> bool {
         let mut transaction = Transaction::on(world, self.event.at);
-        transaction.lacks_contents = refusal == Some(&Refusal::UnknownContent);
-        if transaction.lacks_contents
-            && let [Operation::Put(put)] = operations
-            && let Source::Stored(digest) = &put.source
-        {
-            let content = content_of(digest).map(Item::File);
+        if refusal == Some(&Refusal::UnknownContent) {
+            transaction.lacks = self.unknown_content(operations);
+            let content = transaction.lacks.and_then(|digest| content_of(&digest)).map(Item::File);
             if world.tree.values().any(|item| Some(*item) == content) {
                 return false;
             }
@@ -106,6 +104,21 @@ impl Explanation<'_> {
             }
             (Err(expected), Reply::Refused(refusal)) => expected == *refusal,
             _ => false,
+        }
+    }
+
+    /// The digest that the refused operation names.
+    fn unknown_content(&self, operations: &[Operation]) -> Option<Digest> {
+        let index = match &self.event.reply {
+            Reply::Refused(Refusal::Operation(index, _)) => *index,
+            _ => 0,
+        };
+        match operations.get(index) {
+            Some(Operation::Put(put)) => match &put.source {
+                Source::Stored(digest) => Some(*digest),
+                Source::Content(_) => None,
+            },
+            _ => None,
         }
     }
 

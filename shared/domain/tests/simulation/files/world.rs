@@ -200,8 +200,8 @@ pub(super) struct Transaction {
     pub(super) world: World,
     pub(super) changes: Vec<Reported>,
     at: Millis,
-    /// Whether the tenant has none of the contents that operations name by digest.
-    pub(super) lacks_contents: bool,
+    /// A content that the tenant does not have, although an operation names it.
+    pub(super) lacks: Option<Digest>,
 }
 
 impl Transaction {
@@ -210,7 +210,7 @@ impl Transaction {
             world: world.clone(),
             changes: Vec::new(),
             at,
-            lacks_contents: false,
+            lacks: None,
         }
     }
 
@@ -291,7 +291,7 @@ impl Transaction {
         self.parents(&place, put.parents)?;
         let digest = match &put.source {
             Source::Content(content) => content.digest(),
-            Source::Stored(_) if self.lacks_contents => return Err(Refusal::UnknownContent),
+            Source::Stored(digest) if self.lacks == Some(*digest) => return Err(Refusal::UnknownContent),
             Source::Stored(digest) => *digest,
         };
         let content = content_of(&digest).expect("clients write these contents only");
