@@ -51,7 +51,9 @@ pub(super) async fn read_all(db: &Db) -> Vec<Entry> {
         order: Order::Ascending,
         limit: usize::MAX,
     };
-    let read: Result<_, kv::Error> = db.run(|txn| async move { Ok(txn.range(everything).await?.entries) }).await;
+    let read: Result<_, kv::Error> = db
+        .run(|txn| async move { Ok(txn.range(everything).await?.entries) })
+        .await;
     read.expect("a store without faults responds")
 }
 
@@ -92,7 +94,11 @@ impl Captured {
 
     /// The feed of a session, as far as it was read.
     pub(super) fn feed(&self, session: SessionId) -> Vec<&Change> {
-        self.feeds.get(&session).into_iter().flat_map(BTreeMap::values).collect()
+        self.feeds
+            .get(&session)
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .collect()
     }
 
     /// Whether nothing of the session's feed was removed before it was read. `deleted` is when its deletion was called.

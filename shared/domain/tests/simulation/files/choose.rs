@@ -1,9 +1,7 @@
 //! What a client calls next. Few names and contents, so that clients meet.
 
 use domain::contents::Content;
-use domain::files::changeset::{
-    Delete, Edit, MakeDirectory, Operation, Overwrite, Put, Replacement, Source, Transfer,
-};
+use domain::files::changeset::{Delete, Edit, MakeDirectory, Operation, Overwrite, Put, Replacement, Source, Transfer};
 use domain::files::{FilePath, Precondition};
 use domain::id::Id as _;
 use domain::{SessionId, SnapshotId, UploadId};
@@ -290,7 +288,11 @@ impl FileClient {
     /// Mostly a path where something was lately.
     fn existing(&mut self) -> FilePath {
         let known = std::mem::take(&mut self.known);
-        let lately = if self.rng.u32(..8) > 0 { self.newest(&known) } else { None };
+        let lately = if self.rng.u32(..8) > 0 {
+            self.newest(&known)
+        } else {
+            None
+        };
         self.known = known;
         lately.unwrap_or_else(|| self.path())
     }

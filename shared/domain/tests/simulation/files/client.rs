@@ -58,7 +58,7 @@ impl Shared {
 
     /// The first time from `now` on that no event has.
     fn time(&mut self, now: Timestamp) -> Timestamp {
-        let time = (now.as_millis()..).find(|time| self.times.insert(*time));
+        let time = (now.as_millis()..i64::MAX).find(|time| self.times.insert(*time));
         Timestamp::from_millis(time.expect("there are enough times"))
     }
 }
@@ -178,7 +178,7 @@ impl FileClient {
         async move {
             let lock = || shared.lock().unwrap_or_else(PoisonError::into_inner);
             let (caller, session) = (&of.caller(at), of.session);
-            let outcome = |outcome: Outcome| Reply::Outcomes(vec![shown(outcome)]);
+            let outcome = |outcome: Outcome| Reply::Outcomes(vec![shown(&outcome)]);
             let reply = match call {
                 Call::Apply { operations, mode } => apply(env, caller, session, operations, *mode).await?,
                 Call::Copy(transfer) => outcome(copies::copy(env, caller, session, transfer.clone()).await?),
@@ -329,7 +329,7 @@ async fn apply(
     if mode != Mode::Single {
         let changeset = Changeset::new(operations.to_vec(), mode == Mode::Rehearsal).expect("it is small");
         let outcomes = ops::apply(env, caller, session, &changeset).await?;
-        return Ok(Reply::Outcomes(outcomes.into_iter().map(shown).collect()));
+        return Ok(Reply::Outcomes(outcomes.iter().map(shown).collect()));
     }
     let outcome = match operations[0].clone() {
         Operation::Put(put) => ops::put(env, caller, session, put).await?,
@@ -338,14 +338,14 @@ async fn apply(
         Operation::Copy(transfer) => ops::copy(env, caller, session, transfer).await?,
         Operation::Delete(delete) => ops::delete(env, caller, session, delete).await?,
         Operation::MakeDirectory(make) => {
-            let made = ops::make_directory(env, caller, session, make, None).await?;
-            made.into_inner()
+            let outcome = ops::make_directory(env, caller, session, make, None).await?;
+            outcome.into_inner()
         }
     };
-    Ok(Reply::Outcomes(vec![shown(outcome)]))
+    Ok(Reply::Outcomes(vec![shown(&outcome)]))
 }
 
-fn shown(outcome: Outcome) -> Shown {
+fn shown(outcome: &Outcome) -> Shown {
     let entry = outcome.entry.as_ref();
     Shown {
         effect: outcome.effect,
@@ -368,7 +368,11 @@ pub(super) fn trashed(item: &trash::TrashItem) -> Trashed {
 /// The content that was read, whose bytes are those of its digest.
 pub(super) fn content(read: &FileRead) -> Reply {
     let digest = Digest::of(&read.bytes);
-    assert_eq!(read.entry.node.digest(), Some(&digest), "the bytes are of another content");
+    assert_eq!(
+        read.entry.node.digest(),
+        Some(&digest),
+        "the bytes are of another content"
+    );
     Reply::Content(content_of(&digest).expect("a file has one of the contents"))
 }
 

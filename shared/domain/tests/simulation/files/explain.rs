@@ -10,7 +10,8 @@ use domain::uploads::LIFETIME;
 
 use super::history::{Call, Event, Millis, Mode, Refusal, Reply};
 use super::judge::{Judge, apply};
-use super::world::{CONTENTS, Item, Transaction, Tree, World, content_of};
+use super::transaction::Transaction;
+use super::world::{CONTENTS, Item, Tree, World, content_of};
 
 /// The number of preparations that a session may have at once.
 const PREPARATIONS: usize = 8;
@@ -82,13 +83,7 @@ impl Explanation<'_> {
         }
     }
 
-    fn is_of_operations(
-        &self,
-        world: &World,
-        operations: &[Operation],
-        mode: Mode,
-        refusal: Option<&Refusal>,
-    ) -> bool {
+    fn is_of_operations(&self, world: &World, operations: &[Operation], mode: Mode, refusal: Option<&Refusal>) -> bool {
         let mut transaction = Transaction::on(world, self.event.at);
         if refusal == Some(&Refusal::UnknownContent) {
             transaction.lacks = self.unknown_content(operations);
@@ -155,7 +150,9 @@ impl Explanation<'_> {
     }
 
     fn is_trash(&self, world: &World) -> bool {
-        let Reply::Trash(items) = &self.event.reply else { return false };
+        let Reply::Trash(items) = &self.event.reply else {
+            return false;
+        };
         let is_there = |deleted_at: &Millis, path: &str| {
             let item = world.trash.get(deleted_at);
             item.is_some_and(|(of, _)| of.as_ref().is_none_or(|of| of == path))
@@ -221,7 +218,9 @@ impl Explanation<'_> {
             // By a repeated commit.
             return matches!(&self.event.reply, Reply::Outcomes(shown) if shown.iter().all(super::history::Shown::is_unchanged));
         };
-        let Some(begun) = self.judge.begun(upload) else { return false };
+        let Some(begun) = self.judge.begun(upload) else {
+            return false;
+        };
         let parts = self.judge.events.iter().filter_map(|event| match &event.call {
             Call::PutPart {
                 upload: of,
@@ -240,7 +239,8 @@ impl Explanation<'_> {
             }),
             Refusal::WrongDigest => {
                 let mut parts = parts;
-                begun.has_digest && parts.any(|(event, _, content)| content != begun.content && event.may_have_executed())
+                begun.has_digest
+                    && parts.any(|(event, _, content)| content != begun.content && event.may_have_executed())
             }
             Refusal::PartChanged => {
                 let mut parts = parts;

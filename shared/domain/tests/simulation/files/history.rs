@@ -33,21 +33,41 @@ pub(super) enum Mode {
 
 #[derive(Clone, Debug, IntoStaticStr)]
 pub(super) enum Call {
-    Apply { operations: Vec<Operation>, mode: Mode },
+    Apply {
+        operations: Vec<Operation>,
+        mode: Mode,
+    },
     Copy(Transfer),
     RestoreItem(Trashed),
     EmptyTrash,
     TakeSnapshot,
     DeleteSnapshot(SnapshotId),
     RestoreSnapshot(SnapshotId),
-    List { path: FilePath, at: Option<SnapshotId> },
-    Read { path: FilePath, at: Option<SnapshotId> },
-    Differences { from: SnapshotId, to: Option<SnapshotId> },
+    List {
+        path: FilePath,
+        at: Option<SnapshotId>,
+    },
+    Read {
+        path: FilePath,
+        at: Option<SnapshotId>,
+    },
+    Differences {
+        from: SnapshotId,
+        to: Option<SnapshotId>,
+    },
     ListSnapshots,
     ListTrash,
     CreateUpload,
-    PutPart { upload: UploadId, number: u16, content: usize },
-    Commit { upload: UploadId, precondition: Precondition, parents: bool },
+    PutPart {
+        upload: UploadId,
+        number: u16,
+        content: usize,
+    },
+    Commit {
+        upload: UploadId,
+        precondition: Precondition,
+        parents: bool,
+    },
     Cancel(UploadId),
     DeleteSession,
     /// The sweep; of all sessions.

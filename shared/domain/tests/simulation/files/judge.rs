@@ -7,15 +7,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::files::changeset::{Effect, Operation, Put, Source, Transfer};
 use domain::files::changes::ChangeKind;
+use domain::files::changeset::{Effect, Operation, Put, Source, Transfer};
 use domain::{SessionId, UploadId};
 
 use super::captured::{Committed, Done};
 use super::client::Shared;
 use super::explain::Explanation;
 use super::history::{Begun, Call, Event, Millis, Mode, NEVER, Refusal, Reply, Shown, Tick};
-use super::world::{CONTENTS, Item, Reported, Transaction, Tree, World, insert, remove, subtree};
+use super::transaction::Transaction;
+use super::world::{CONTENTS, Item, Reported, Tree, World, insert, remove, subtree};
 
 /// The judgement of one session.
 pub(super) struct Judge<'a> {
@@ -165,9 +166,8 @@ impl<'a> Judge<'a> {
                 restored.map(|shown| Some(vec![shown]))
             }
             Call::Commit { upload, .. } => {
-                let content = match changes.last().and_then(|change| change.item) {
-                    Some(Item::File(content)) => content,
-                    _ => return Err("it is no file".to_owned()),
+                let Some(Item::File(content)) = changes.last().and_then(|change| change.item) else {
+                    return Err("it is no file".to_owned());
                 };
                 self.check_content(*upload, content)?;
                 let put = self.put_of(call, content).ok_or("the upload is unknown")?;
@@ -248,7 +248,12 @@ impl<'a> Judge<'a> {
         let is_sent = |number: u16| {
             let mut sent = self.events.iter();
             sent.any(|event| {
-                let Call::PutPart { upload: of, number: part, content: with } = &event.call else {
+                let Call::PutPart {
+                    upload: of,
+                    number: part,
+                    content: with,
+                } = &event.call
+                else {
                     return false;
                 };
                 (*of, *part, *with) == (upload, number, content) && event.may_have_executed()
@@ -311,7 +316,11 @@ impl<'a> Judge<'a> {
                 let worlds = &self.worlds[first..=last];
                 self.problems.push(format!(
                     "{event:?} is wrong, and {}: {worlds:?}",
-                    if has_committed { "has committed" } else { "has not committed" }
+                    if has_committed {
+                        "has committed"
+                    } else {
+                        "has not committed"
+                    }
                 ));
             }
         }
@@ -356,7 +365,10 @@ impl<'a> Judge<'a> {
 impl Event {
     /// Calls whose only effect is on what the store has at the end.
     fn call_is_unjudged(&self) -> bool {
-        matches!((&self.call, &self.reply), (Call::EmptyTrash | Call::Cancel(_), Reply::Done))
+        matches!(
+            (&self.call, &self.reply),
+            (Call::EmptyTrash | Call::Cancel(_), Reply::Done)
+        )
     }
 }
 
@@ -395,7 +407,10 @@ fn finish(
     }
     let followed = follow(&before.tree, changes, &after.tree);
     if followed != *after.tree {
-        return Err(format!("a reader of the feed has {followed:?} instead of {:?}", after.tree));
+        return Err(format!(
+            "a reader of the feed has {followed:?} instead of {:?}",
+            after.tree
+        ));
     }
     Ok(after)
 }

@@ -131,15 +131,18 @@ pub(super) struct Used {
 
 /// What each tenant has in the store.
 pub(super) fn used(entries: &[Entry], sessions: &[Owned]) -> BTreeMap<TenantId, Used> {
-    let owners: BTreeMap<SessionId, TenantId> = sessions
-        .iter()
-        .map(|of| (of.session, TenantId::own(of.user)))
-        .collect();
+    let owners: BTreeMap<SessionId, TenantId> =
+        sessions.iter().map(|of| (of.session, TenantId::own(of.user))).collect();
     let mut used: BTreeMap<TenantId, Used> = owners.values().map(|tenant| (*tenant, Used::default())).collect();
     for Entry { key, value } in entries {
         let elements: Vec<Element<'_>> = key.unpack().expect("every key is a tuple");
         match &elements[..] {
-            [Element::String(space), Element::Uuid(tenant), Element::String(kind), rest @ ..] if space == "tenants" => {
+            [
+                Element::String(space),
+                Element::Uuid(tenant),
+                Element::String(kind),
+                rest @ ..,
+            ] if space == "tenants" => {
                 let Some(used) = used.get_mut(&TenantId::from_uuid(*tenant)) else {
                     continue;
                 };
@@ -151,9 +154,12 @@ pub(super) fn used(entries: &[Entry], sessions: &[Owned]) -> BTreeMap<TenantId, 
                     _ => {}
                 }
             }
-            [Element::String(space), Element::Uuid(session), Element::String(kind), ..]
-                if space == "fs" && matches!(&**kind, "h" | "hx") =>
-            {
+            [
+                Element::String(space),
+                Element::Uuid(session),
+                Element::String(kind),
+                ..,
+            ] if space == "fs" && matches!(&**kind, "h" | "hx") => {
                 let owner = owners.get(&SessionId::from_uuid(*session));
                 if let Some(used) = owner.and_then(|owner| used.get_mut(owner)) {
                     used.history += 1;
