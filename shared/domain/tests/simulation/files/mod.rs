@@ -126,5 +126,15 @@ fn files_agree_with_a_model_under_every_store_fault() {
         for reply in REPLIES {
             assert!(replies.contains_key(&reply), "no call ever had the reply {reply:?}");
         }
+        assert!(unjudged * 20 < last - first, "{unjudged} sessions were not judged");
+    }
+}
+
+#[test]
+fn a_seed_always_produces_the_same_calls_on_files() {
+    let (one, other) = (store_folder(), store_folder());
+    for seed in 0..10 {
+        let [first, second] = [&one, &other].map(|folder| run(folder.path(), seed).events);
+        assert_eq!(format!("{first:?}"), format!("{second:?}"), "seed {seed}");
     }
 }
