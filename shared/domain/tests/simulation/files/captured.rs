@@ -12,8 +12,9 @@ use domain::id::Id as _;
 use domain::{SessionId, SnapshotId, record};
 use kv::{Db, Element, Entry, Key, Order, Query, Range, Versionstamp};
 
+use super::contents::Item;
 use super::history::{Millis, Tick};
-use super::world::{Item, Reported};
+use super::world::Reported;
 
 /// The stamp of a commit, without the position in it.
 pub(super) type Stamp = [u8; 10];

@@ -1,15 +1,18 @@
 //! What a client calls next. Few names and contents, so that clients meet.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use domain::contents::Content;
 use domain::files::changeset::{Delete, Edit, MakeDirectory, Operation, Overwrite, Put, Replacement, Source, Transfer};
 use domain::files::{FilePath, Precondition};
 use domain::id::Id as _;
 use domain::{SessionId, SnapshotId, UploadId};
+use fastrand::Rng;
 use uuid::Uuid;
 
-use super::client::FileClient;
+use super::contents::{CONTENTS, EDITABLE, LARGEST, tag, text};
 use super::history::{Begun, Call, Mode, Trashed};
-use super::world::{CONTENTS, EDITABLE, LARGEST, tag, text};
+use super::shared::Shared;
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
@@ -26,7 +29,7 @@ pub(super) enum Focus {
 }
 
 impl Focus {
-    pub(super) fn choose(rng: &mut fastrand::Rng) -> Self {
+    pub(super) fn choose(rng: &mut Rng) -> Self {
         match rng.u32(..10) {
             0..4 => Self::Everything,
             4 | 5 => Self::Moves,
@@ -47,7 +50,34 @@ impl Focus {
     }
 }
 
-impl FileClient {
+/// Chooses the calls of a client.
+#[derive(Clone)]
+pub(super) struct Chooser {
+    pub(super) rng: Rng,
+    pub(super) focus: Focus,
+    /// Whether the client may delete a session.
+    pub(super) deletes_sessions: bool,
+    pub(super) shared: Arc<Mutex<Shared>>,
+    /// Where something was lately in the session that the client uses.
+    pub(super) known: Vec<FilePath>,
+}
+
+impl Chooser {
+    pub(super) fn new(mut rng: Rng, focus: Focus, shared: Arc<Mutex<Shared>>) -> Self {
+        Self {
+            // In a quarter of the runs.
+            deletes_sessions: rng.u32(..4) == 0,
+            rng,
+            focus,
+            shared,
+            known: Vec::new(),
+        }
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A call, with the upload that it is about; `None` if it needs something that does not exist yet.
     pub(super) fn choose(&mut self, session: SessionId) -> Option<(Call, Option<Begun>)> {
         let known = of_session(&self.shared().paths, session);

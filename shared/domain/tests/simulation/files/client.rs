@@ -13,13 +13,14 @@ use domain::files::{self, FileEntry, FilePath, copies, trash};
 use domain::page::{Cursor, Limit};
 use domain::uploads::commit::Commit;
 use domain::uploads::{self, Draft};
-use domain::{Caller, Clock, Env, Error, LoginId, SessionId, TenantId, Timestamp, UserId, sessions};
+use domain::{Caller, Env, Error, LoginId, SessionId, TenantId, Timestamp, UserId, sessions};
 use fastrand::Rng;
 use tokio::time::{sleep, timeout};
 
-use super::choose::Focus;
-use super::history::{Begun, Call, Event, Followed, Millis, Mode, NEVER, Refusal, Reply, Shown, Tick, Trashed};
-use super::world::{CONTENTS, Item, content_of};
+use super::choose::Chooser;
+use super::contents::{CONTENTS, Item, content_of};
+use super::history::{Begun, Call, Event, Followed, Mode, NEVER, Refusal, Reply, Shown, Trashed};
+use super::shared::{Shared, begin};
 
 /// A session, and a login with which clients use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,57 +37,6 @@ impl Owned {
     }
 }
 
-/// What the clients share.
-#[derive(Default)]
-pub(super) struct Shared {
-    tick: Tick,
-    times: BTreeSet<Millis>,
-    pub(super) events: Vec<Event>,
-    pub(super) snapshots: Vec<(SessionId, domain::SnapshotId)>,
-    pub(super) trashed: Vec<(SessionId, Trashed)>,
-    pub(super) uploads: Vec<Begun>,
-    /// Where something was written.
-    pub(super) paths: Vec<(SessionId, FilePath)>,
-    pub(super) followed: Vec<Followed>,
-}
-
-impl Shared {
-    pub(super) fn tick(&mut self) -> Tick {
-        self.tick += 1;
-        self.tick
-    }
-
-    /// The first time from `now` on that no event has.
-    fn time(&mut self, now: Timestamp) -> Timestamp {
-        let time = (now.as_millis()..i64::MAX).find(|time| self.times.insert(*time));
-        Timestamp::from_millis(time.expect("there are enough times"))
-    }
-}
-
-/// The clock of one call.
-#[derive(Clone, Copy)]
-struct OneTime(Timestamp);
-
-impl Clock for OneTime {
-    fn now(&self) -> Timestamp {
-        self.0
-    }
-}
-
-/// A process whose clock stands still for one call.
-fn at_one_time(env: &Env, at: Timestamp) -> Env {
-    Env {
-        clock: Arc::new(OneTime(at)),
-        ..env.clone()
-    }
-}
-
-/// Begins an event: the process as it is for the event, the event's time, and its tick.
-pub(super) fn begin(env: &Env, shared: &mut Shared) -> (Env, Timestamp, Tick) {
-    let at = shared.time(env.clock.now());
-    (at_one_time(env, at), at, shared.tick())
-}
-
 /// A client of the files of some sessions.
 #[derive(Clone)]
 pub(super) struct FileClient {
@@ -94,12 +44,8 @@ pub(super) struct FileClient {
     pub(super) rng: Rng,
     pub(super) sessions: Vec<Owned>,
     pub(super) calls: usize,
-    pub(super) focus: Focus,
-    /// Whether it may delete a session.
-    pub(super) deletes_sessions: bool,
+    pub(super) chooser: Chooser,
     pub(super) shared: Arc<Mutex<Shared>>,
-    /// Where something was lately in the session that it uses.
-    pub(super) known: Vec<FilePath>,
     /// How far it has read the feed of each session: the cursor, and the changes before it.
     pub(super) feeds: BTreeMap<SessionId, (Option<Cursor>, Vec<Change>)>,
 }
@@ -111,14 +57,14 @@ impl FileClient {
 
     pub(super) async fn run(mut self) {
         for _ in 0..self.calls {
-            sleep(Duration::from_millis(self.rng.u64(..self.focus.pause()))).await;
+            sleep(Duration::from_millis(self.rng.u64(..self.chooser.focus.pause()))).await;
             let index = self.rng.usize(..self.sessions.len());
             let of = self.sessions[index];
             match self.rng.u32(..20) {
                 0 => self.follow(of).await,
                 1 if self.rng.u32(..4) == 0 => self.try_foreign(of).await,
                 _ => {
-                    if let Some((call, begun)) = self.choose(of.session) {
+                    if let Some((call, begun)) = self.chooser.choose(of.session) {
                         Box::pin(self.call(of, call, begun)).await;
                     }
                 }

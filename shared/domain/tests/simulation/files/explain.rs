@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use domain::UploadId;
 use domain::contents::Digest;
-use domain::files::changeset::{Operation, Source};
+use domain::files::changeset::{Operation, Put, Source};
 use domain::files::trash::RETENTION;
 use domain::uploads::LIFETIME;
 
-use super::history::{Call, Event, Millis, Mode, Refusal, Reply};
-use super::judge::{Judge, apply};
-use super::transaction::Transaction;
-use super::world::{CONTENTS, Item, Tree, World, content_of};
+use super::contents::{CONTENTS, Item, content_of};
+use super::history::{Begun, Call, Event, Millis, Mode, Refusal, Reply, Shown};
+use super::shared::Shared;
+use super::transaction::{Transaction, apply};
+use super::world::{Tree, World};
 
 /// The number of preparations that a session may have at once.
 const PREPARATIONS: usize = 8;
@@ -19,8 +20,41 @@ const PREPARATIONS: usize = 8;
 /// The time after which the janitor takes over a preparation.
 const GRACE: Duration = Duration::from_secs(120);
 
+/// What explanations know besides worlds.
+pub(super) struct Calls<'a> {
+    pub(super) shared: &'a Shared,
+    /// Whether quotas may be exceeded.
+    pub(super) has_quotas: bool,
+    /// The calls for the session, and the sweeps.
+    pub(super) events: Vec<&'a Event>,
+}
+
+impl<'a> Calls<'a> {
+    pub(super) fn begun(&self, upload: UploadId) -> Option<&'a Begun> {
+        self.shared.uploads.iter().find(|begun| begun.id == upload)
+    }
+
+    /// What a commit of an upload puts.
+    pub(super) fn put_of(&self, call: &Call, content: usize) -> Option<Operation> {
+        let Call::Commit {
+            upload,
+            precondition,
+            parents,
+        } = call
+        else {
+            return None;
+        };
+        Some(Operation::Put(Put {
+            path: self.begun(*upload)?.path.clone(),
+            source: Source::Content(CONTENTS[content].clone()),
+            parents: *parents,
+            precondition: precondition.clone(),
+        }))
+    }
+}
+
 pub(super) struct Explanation<'a> {
-    pub(super) judge: &'a Judge<'a>,
+    pub(super) calls: &'a Calls<'a>,
     pub(super) event: &'a Event,
 }
 
@@ -38,7 +72,7 @@ impl Explanation<'_> {
             refusal => (refusal, refusal == Some(&Refusal::Quota)),
         };
         if is_quota {
-            return self.judge.has_quotas;
+            return self.calls.has_quotas;
         }
         match &self.event.call {
             Call::Apply { operations, mode } => self.is_of_operations(world, operations, *mode, inner),
@@ -94,7 +128,7 @@ impl Explanation<'_> {
         }
         match (apply(&mut transaction, operations, mode), &self.event.reply) {
             (Ok(shown), Reply::Outcomes(replied)) => {
-                let is_unchanged = shown.iter().all(super::history::Shown::is_unchanged);
+                let is_unchanged = shown.iter().all(Shown::is_unchanged);
                 shown == *replied && (is_unchanged || mode == Mode::Rehearsal)
             }
             (Err(expected), Reply::Refused(refusal)) => expected == *refusal,
@@ -167,8 +201,8 @@ impl Explanation<'_> {
 
     /// Whether the trash may have been emptied, or a sweep may have removed an item of this time.
     fn may_be_removed(&self, deleted_at: Millis) -> bool {
-        let mut events = self.judge.events.iter();
-        let deleted = self.judge.events.iter().find(|event| event.at == deleted_at);
+        let mut events = self.calls.events.iter();
+        let deleted = self.calls.events.iter().find(|event| event.at == deleted_at);
         let deleted = deleted.map_or(0, |event| event.called);
         events.any(|event| match event.call {
             Call::EmptyTrash => {
@@ -180,7 +214,7 @@ impl Explanation<'_> {
     }
 
     fn has_many_copies(&self) -> bool {
-        let copies = self.judge.events.iter();
+        let copies = self.calls.events.iter();
         let copies = copies.filter(|event| {
             let prepares = matches!(event.call, Call::Copy(_) | Call::RestoreSnapshot(_));
             prepares && event.called < self.event.replied
@@ -190,7 +224,7 @@ impl Explanation<'_> {
 
     /// Whether a sweep may have removed the copy, because it took too long.
     fn may_have_taken_over(&self) -> bool {
-        let mut events = self.judge.events.iter();
+        let mut events = self.calls.events.iter();
         events.any(|event| {
             let is_sweep = matches!(event.call, Call::Sweep) && event.replied > self.event.called;
             is_sweep && is_after(event, self.event.at, GRACE)
@@ -199,7 +233,7 @@ impl Explanation<'_> {
 
     /// Whether an upload may have ended, without a file or with one.
     fn may_have_ended(&self, upload: UploadId, by_commit: bool) -> bool {
-        let mut events = self.judge.events.iter();
+        let mut events = self.calls.events.iter();
         let is_cancelled = events.any(|event| {
             let ends = match &event.call {
                 Call::Cancel(of) => *of == upload,
@@ -216,12 +250,12 @@ impl Explanation<'_> {
     fn is_of_commit(&self, world: &World, upload: UploadId, refusal: Option<&Refusal>) -> bool {
         let Some(refusal) = refusal else {
             // By a repeated commit.
-            return matches!(&self.event.reply, Reply::Outcomes(shown) if shown.iter().all(super::history::Shown::is_unchanged));
+            return matches!(&self.event.reply, Reply::Outcomes(shown) if shown.iter().all(Shown::is_unchanged));
         };
-        let Some(begun) = self.judge.begun(upload) else {
+        let Some(begun) = self.calls.begun(upload) else {
             return false;
         };
-        let parts = self.judge.events.iter().filter_map(|event| match &event.call {
+        let parts = self.calls.events.iter().filter_map(|event| match &event.call {
             Call::PutPart {
                 upload: of,
                 number,
@@ -247,7 +281,7 @@ impl Explanation<'_> {
                 parts.any(|(event, ..)| event.may_have_executed() && event.replied > self.event.called)
             }
             refusal => (0..CONTENTS.len()).any(|content| {
-                let put = self.judge.put_of(&self.event.call, content);
+                let put = self.calls.put_of(&self.event.call, content);
                 let put = put.map(|put| Transaction::on(world, self.event.at).apply(&put));
                 put.and_then(Result::err).as_ref() == Some(refusal)
             }),

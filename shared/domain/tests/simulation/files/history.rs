@@ -10,7 +10,7 @@ use domain::{Error, SessionId, SnapshotId, TrashItemId, UploadId};
 use kv::Cause;
 use strum::IntoStaticStr;
 
-use super::world::Item;
+use super::contents::Item;
 
 /// Orders all calls and replies of the run.
 pub(super) type Tick = u64;

@@ -8,23 +8,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::files::changes::ChangeKind;
-use domain::files::changeset::{Effect, Operation, Put, Source, Transfer};
+use domain::files::changeset::{Effect, Operation, Transfer};
 use domain::{SessionId, UploadId};
 
 use super::captured::{Committed, Done};
-use super::client::Shared;
-use super::explain::Explanation;
-use super::history::{Begun, Call, Event, Millis, Mode, NEVER, Refusal, Reply, Shown, Tick};
-use super::transaction::Transaction;
-use super::world::{CONTENTS, Item, Reported, Tree, World, insert, remove, subtree};
+use super::contents::Item;
+use super::explain::{Calls, Explanation};
+use super::history::{Call, Event, Millis, Mode, NEVER, Refusal, Reply, Shown, Tick};
+use super::shared::Shared;
+use super::transaction::{Transaction, apply};
+use super::world::{Reported, Tree, World, insert, remove, subtree};
 
 /// The judgement of one session.
 pub(super) struct Judge<'a> {
-    pub(super) shared: &'a Shared,
-    /// Whether quotas may be exceeded.
-    pub(super) has_quotas: bool,
-    /// The calls for the session, and the sweeps.
-    pub(super) events: Vec<&'a Event>,
+    calls: Calls<'a>,
     commits: Vec<Committed>,
     /// The possible worlds before each commit, and after the last one.
     worlds: Vec<Vec<World>>,
@@ -36,10 +33,13 @@ impl<'a> Judge<'a> {
     pub(super) fn of(shared: &'a Shared, session: SessionId, commits: Vec<Committed>, has_quotas: bool) -> Self {
         let events = shared.events.iter();
         let events = events.filter(|event| event.session.is_none_or(|of| of == session));
-        let mut judge = Self {
+        let calls = Calls {
             shared,
             has_quotas,
             events: events.collect(),
+        };
+        let mut judge = Self {
+            calls,
             commits,
             worlds: vec![vec![World::new()]],
             problems: Vec::new(),
@@ -57,7 +57,7 @@ impl<'a> Judge<'a> {
     }
 
     fn owner(&self, at: Millis) -> Option<&'a Event> {
-        self.events.iter().copied().find(|event| event.at == at)
+        self.calls.events.iter().copied().find(|event| event.at == at)
     }
 
     /// Repeats the commits in their order.
@@ -170,7 +170,7 @@ impl<'a> Judge<'a> {
                     return Err("it is no file".to_owned());
                 };
                 self.check_content(*upload, content)?;
-                let put = self.put_of(call, content).ok_or("the upload is unknown")?;
+                let put = self.calls.put_of(call, content).ok_or("the upload is unknown")?;
                 transaction.apply(&put).map(|shown| Some(vec![shown]))
             }
             _ => return Err("the call changes nothing".to_owned()),
@@ -210,43 +210,21 @@ impl<'a> Judge<'a> {
     /// Whether the trash was emptied between the deletion of an item and a call.
     fn was_emptied(&self, deleted_at: Millis, call: &Event) -> bool {
         let deleted = self.owner(deleted_at).map_or(NEVER, |event| event.replied);
-        let mut emptied = self.events.iter();
+        let mut emptied = self.calls.events.iter();
         emptied.any(|event| {
             let is_done = matches!((&event.call, &event.reply), (Call::EmptyTrash, Reply::Done));
             is_done && deleted < event.called && event.replied < call.called
         })
     }
 
-    pub(super) fn begun(&self, upload: UploadId) -> Option<&'a Begun> {
-        self.shared.uploads.iter().find(|begun| begun.id == upload)
-    }
-
-    /// What a commit of an upload puts.
-    pub(super) fn put_of(&self, call: &Call, content: usize) -> Option<Operation> {
-        let Call::Commit {
-            upload,
-            precondition,
-            parents,
-        } = call
-        else {
-            return None;
-        };
-        Some(Operation::Put(Put {
-            path: self.begun(*upload)?.path.clone(),
-            source: Source::Content(CONTENTS[content].clone()),
-            parents: *parents,
-            precondition: precondition.clone(),
-        }))
-    }
-
     /// A file of an upload consists of parts that a client has sent.
     fn check_content(&self, upload: UploadId, content: usize) -> Result<(), String> {
-        let begun = self.begun(upload).ok_or("the upload is unknown")?;
+        let begun = self.calls.begun(upload).ok_or("the upload is unknown")?;
         if begun.has_digest && content != begun.content {
             return Err("the file has another digest than announced".to_owned());
         }
         let is_sent = |number: u16| {
-            let mut sent = self.events.iter();
+            let mut sent = self.calls.events.iter();
             sent.any(|event| {
                 let Call::PutPart {
                     upload: of,
@@ -287,7 +265,7 @@ impl<'a> Judge<'a> {
 
     /// Each reply follows from a world of its time.
     fn replies(&mut self) {
-        for event in self.events.clone() {
+        for event in self.calls.events.clone() {
             if event.call_is_unjudged() {
                 continue;
             }
@@ -327,14 +305,18 @@ impl<'a> Judge<'a> {
     }
 
     fn is_restored_by_sweep(&self, event: &Event) -> bool {
-        self.events
+        self.calls
+            .events
             .iter()
             .any(|sweep| matches!(sweep.call, Call::Sweep) && sweep.replied > event.called)
     }
 
     fn is_explained(&self, event: &Event) -> bool {
         let (first, last) = self.window(event);
-        let explanation = Explanation { judge: self, event };
+        let explanation = Explanation {
+            calls: &self.calls,
+            event,
+        };
         (first..=last).any(|index| self.worlds[index].iter().any(|world| explanation.is_of(world)))
     }
 
@@ -351,7 +333,7 @@ impl<'a> Judge<'a> {
                 self.problems.push(format!("upload {upload} has made {count} files"));
             }
         }
-        for event in &self.events {
+        for event in &self.calls.events {
             let (Call::Commit { upload, .. }, Reply::Outcomes(_)) = (&event.call, &event.reply) else {
                 continue;
             };
@@ -370,22 +352,6 @@ impl Event {
             (Call::EmptyTrash | Call::Cancel(_), Reply::Done)
         )
     }
-}
-
-/// Applies operations, and names the one that is refused in a changeset.
-pub(super) fn apply(
-    transaction: &mut Transaction,
-    operations: &[Operation],
-    mode: Mode,
-) -> Result<Vec<Shown>, Refusal> {
-    let applied = operations.iter().enumerate().map(|(index, operation)| {
-        let applied = transaction.apply(operation);
-        applied.map_err(|refusal| match mode {
-            Mode::Single => refusal,
-            Mode::Changeset | Mode::Rehearsal => Refusal::Operation(index, Box::new(refusal)),
-        })
-    });
-    applied.collect()
 }
 
 /// The world after a transaction, if its changes and its reply are the right ones.

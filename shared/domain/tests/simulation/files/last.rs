@@ -13,8 +13,9 @@ use domain::{Env, Error, SessionId, SnapshotId, TenantId, sessions};
 use kv::{Element, Entry};
 
 use super::client::{Owned, all, content, trashed};
+use super::contents::{CONTENTS, Item};
 use super::history::{Reply, Trashed};
-use super::world::{CONTENTS, Item, Tree, World};
+use super::world::{Tree, World};
 
 /// What a client reads of a session that exists.
 #[derive(Debug)]

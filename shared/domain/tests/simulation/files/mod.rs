@@ -1,6 +1,6 @@
-//! Files: several clients of two processes change, read, snapshot and restore the files of one or two sessions, upload
-//! files and empty the trash, while a sweep removes what nobody needs, on a store with injected faults. A model explains
-//! every commit and every reply, and at the end nothing is left that nobody needs.
+//! Files: several clients of two processes change, read, snapshot and restore the files of one or two sessions. They
+//! upload files and empty the trash, while a sweep removes what nobody needs, on a store with injected faults. A model
+//! explains every commit and every reply, and at the end nothing is left that nobody needs.
 //!
 //! ```sh
 //! cargo test -p domain --test simulation -- files_agree seed=17       # this seed; prints its history
@@ -9,10 +9,10 @@
 //!
 //! | module | content |
 //! | --- | --- |
-//! | [`client`], [`choose`] | the clients, and what they call |
+//! | [`client`], [`choose`], [`shared`] | the clients, what they call, and what they know |
 //! | [`history`] | the calls and the replies |
 //! | [`captured`] | the order of the commits, from the feeds and the audit logs |
-//! | [`world`], [`transaction`] | the model of a session's files, and what operations do to it |
+//! | [`contents`], [`world`], [`transaction`] | the model of a session's files, and what operations do to it |
 //! | [`judge`], [`explain`] | whether the model explains the run |
 //! | [`last`] | what clients read at the end, and what remains |
 //! | [`run`], [`sweeper`], [`verdict`] | a run from its seed, its janitor, and the verdict on it |
@@ -20,11 +20,13 @@
 mod captured;
 mod choose;
 mod client;
+mod contents;
 mod explain;
 mod history;
 mod judge;
 mod last;
 mod run;
+mod shared;
 mod sweeper;
 mod transaction;
 mod verdict;

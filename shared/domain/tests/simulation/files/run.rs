@@ -19,8 +19,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::captured::Captured;
-use super::choose::Focus;
-use super::client::{FileClient, Owned, Shared};
+use super::choose::{Chooser, Focus};
+use super::client::{FileClient, Owned};
+use super::shared::Shared;
 use super::sweeper::{JumpingClock, Sweeper};
 use super::verdict::{Verdict, finish};
 use crate::access_tokens::register;
@@ -96,18 +97,16 @@ async fn simulate(mut scenario: Scenario) -> Verdict {
     let focus = Focus::choose(&mut rng);
     let client = FileClient {
         env: reliable.clone(),
-        focus,
         rng: rng.fork(),
         sessions: sessions.clone(),
         calls: 0,
-        deletes_sessions: rng.u32(..4) == 0,
+        chooser: Chooser::new(rng.fork(), focus, shared.clone()),
         shared: shared.clone(),
-        known: Vec::new(),
         feeds: BTreeMap::new(),
     };
     for of in &sessions {
         let mut client = client.clone();
-        let call = client.first_content();
+        let call = client.chooser.first_content();
         Box::pin(client.call(*of, call, None)).await;
     }
     let sweeper = Sweeper {
@@ -120,7 +119,7 @@ async fn simulate(mut scenario: Scenario) -> Verdict {
         jumped_millis,
         sessions: sessions.iter().map(|of| of.session).collect(),
         has_pauses: !focus.sweeps_always(),
-        removes_changes: client.deletes_sessions || limits.file_changes.count < 100,
+        removes_changes: client.chooser.deletes_sessions || limits.file_changes.count < 100,
         captured: Captured::default(),
         swept: 0,
         shared: shared.clone(),
@@ -131,6 +130,10 @@ async fn simulate(mut scenario: Scenario) -> Verdict {
             env: processes[number % 2].serve(),
             rng: rng.fork(),
             calls: rng.usize(5..13),
+            chooser: Chooser {
+                rng: rng.fork(),
+                ..client.chooser.clone()
+            },
             ..client.clone()
         };
         running.spawn(client.run());

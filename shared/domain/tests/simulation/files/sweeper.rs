@@ -10,8 +10,8 @@ use kv::Db;
 use tokio::time::{Instant, sleep};
 
 use super::captured::{Captured, read_all};
-use super::client::{self, Shared};
 use super::history::{Call, Event, Reply, Tick};
+use super::shared::{self, Shared};
 
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const DAY: Duration = Duration::from_secs(86_400);
@@ -76,7 +76,7 @@ impl Sweeper {
             self.capture().await;
         }
         let lock = || self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        let (env, at, called) = client::begin(&self.env, &mut lock());
+        let (env, at, called) = shared::begin(&self.env, &mut lock());
         let swept = sweep::sweep(&env, 10 * MINUTE).await;
         let reply = match swept {
             Ok(_) => Reply::Done,

@@ -10,8 +10,9 @@ use domain::files::changeset::{
 };
 use domain::files::{FilePath, Precondition};
 
-use super::history::{Millis, Refusal, Shown};
-use super::world::{CONTENTS, Item, Reported, Tree, World, content_of, has_directory, insert, remove, subtree, tag};
+use super::contents::{CONTENTS, Item, content_of, tag};
+use super::history::{Millis, Mode, Refusal, Shown};
+use super::world::{Reported, Tree, World, has_directory, insert, remove, subtree};
 
 /// A place that is not the root directory's.
 struct Place {
@@ -326,4 +327,20 @@ fn check_target(overwrite: &Overwrite, target: Option<Item>) -> Result<(), Refus
         (Overwrite::Never, Some(_)) => Err(Refusal::Exists),
         (Overwrite::Always, Some(_)) | (_, None) => Ok(()),
     }
+}
+
+/// Applies operations, and names the one that is refused in a changeset.
+pub(super) fn apply(
+    transaction: &mut Transaction,
+    operations: &[Operation],
+    mode: Mode,
+) -> Result<Vec<Shown>, Refusal> {
+    let applied = operations.iter().enumerate().map(|(index, operation)| {
+        let applied = transaction.apply(operation);
+        applied.map_err(|refusal| match mode {
+            Mode::Single => refusal,
+            Mode::Changeset | Mode::Rehearsal => Refusal::Operation(index, Box::new(refusal)),
+        })
+    });
+    applied.collect()
 }

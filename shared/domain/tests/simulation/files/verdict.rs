@@ -6,10 +6,11 @@ use std::sync::PoisonError;
 use domain::Env;
 
 use super::captured::{self, Captured, Committed, read_all};
-use super::client::{Owned, Shared};
+use super::client::Owned;
 use super::history::{Event, Tick};
 use super::judge::Judge;
 use super::last::{self, Observed};
+use super::shared::Shared;
 use super::sweeper::{DAY, MINUTE, Sweeper};
 use super::world::World;
 
