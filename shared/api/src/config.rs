@@ -7,6 +7,7 @@
 mod accounts;
 mod logging;
 mod mail;
+mod objects;
 mod origins;
 mod quotas;
 mod server;
@@ -22,16 +23,19 @@ use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::files::changes::Retention;
 use domain::logins::Lifetime;
+use domain::objects::ObjectStore;
 use domain::password::Policy;
 use domain::throttle::Rules;
 use domain::usage::Quotas;
 
 pub use logging::{AddressDetail, LogFormat, Logs, Stream};
 pub use mail::{Mail, MailSettings, MailTransport};
+pub use objects::{ObjectSettings, OpenObjects};
 pub use origins::{CookieOrigins, Origins};
 pub use server::{Connections, Mode, Timeouts};
 pub use tokens::TokenUse;
@@ -44,6 +48,8 @@ use variables::Variables;
 pub struct Config {
     /// `STORE`, `STORE_ROOT`, `FDB_CLUSTER_FILE`, `FDB_CLUSTER`.
     pub store: kv::Settings,
+    /// `OBJECTS`, `AWS_…`: the object store for large files, if there is one.
+    pub objects: Option<ObjectSettings>,
     /// `JWT_…`.
     pub tokens: jwt::Settings,
     /// `AWS_LAMBDA_RUNTIME_API`; for a server `HOST` and `PORT`.
@@ -94,6 +100,12 @@ impl Config {
         CookieOrigins::new(self.public_url.as_deref(), &self.origins)
     }
 
+    /// The object store, for a program that opens it with `open`.
+    pub(crate) fn open_objects(&self, open: Option<OpenObjects>) -> Result<Option<Arc<dyn ObjectStore>>, ConfigError> {
+        let opened = open.zip(self.objects.as_ref()).map(|(open, settings)| open(settings));
+        opened.transpose()
+    }
+
     /// Reads the process's environment, for a function with this use of tokens.
     pub fn from_env(token_use: TokenUse) -> Result<Self, ConfigError> {
         Self::read(process_variable, token_use, std::io::stderr().is_terminal())
@@ -118,6 +130,7 @@ impl Config {
             metrics: server::metrics(&vars, mode)?,
             traces: traces::traces(&vars, mode, store.engine.name())?,
             store,
+            objects: objects::settings(&vars)?,
             tokens: tokens::settings(&vars, token_use)?,
             mode,
             trusted_proxies: server::trusted_proxies(&vars)?,

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use domain::objects::{Call, ObjectError, ObjectKey, ObjectStore, PartLengths, SignedRequest, StoredPart};
-use domain::{Clock, contents};
+use domain::{Clock, SystemClock, contents};
 use hyper::body::Bytes;
 use objects::{CompletedPart, Content, Error, Key, Objects, PresignedRequest, ResponseHeaders, UploadId};
+
+use crate::config::{ConfigError, ObjectSettings};
 
 /// How long a client may take to begin a signed request.
 const VALIDITY: Duration = Duration::from_secs(900);
@@ -20,6 +22,17 @@ const MAX_BUCKET_PART: u64 = 64 << 20;
 
 /// The smallest part that this program receives.
 const MIN_FOLDER_PART: u64 = 1 << 20;
+
+/// Opens the object store with these settings, on the clock of the operating system.
+pub fn open(settings: &ObjectSettings) -> Result<Arc<dyn ObjectStore>, ConfigError> {
+    let opened = LargeFiles::open(
+        settings.objects(),
+        &|name| settings.variable(name),
+        Arc::new(SystemClock),
+    );
+    let opened = opened.map_err(|error| ConfigError::new(error.variable(), error.problem()))?;
+    Ok(Arc::new(opened))
+}
 
 /// A bucket or a folder.
 #[derive(Debug)]
@@ -188,8 +201,6 @@ impl ObjectStore for LargeFiles {
 
 #[cfg(test)]
 mod tests {
-    use domain::SystemClock;
-
     use super::*;
 
     /// The object that an upload makes.

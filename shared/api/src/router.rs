@@ -5,7 +5,7 @@ use axum::handler::Handler;
 use axum::routing::{MethodFilter, on};
 use utoipa::openapi::path::HttpMethod;
 
-use crate::config::TokenUse;
+use crate::config::{OpenObjects, TokenUse};
 use crate::json::BODY_MAX_BYTES;
 use crate::state::AppState;
 
@@ -34,6 +34,8 @@ pub struct Router {
     /// The paths that are served without a prefix.
     root_paths: Vec<&'static str>,
     token_use: TokenUse,
+    /// Opens the object store; `None` for a function without large files.
+    open_objects: Option<OpenObjects>,
     /// The paths of the routes of functions that ignore tokens, and so serve no tenant's data.
     open_paths: Vec<String>,
 }
@@ -48,6 +50,15 @@ impl Router {
     #[must_use]
     pub fn with_token_use(self, token_use: TokenUse) -> Self {
         Self { token_use, ..self }
+    }
+
+    /// Gives the function the object store, which `open` opens at start if the deployment has one.
+    #[must_use]
+    pub fn with_objects(self, open: OpenObjects) -> Self {
+        Self {
+            open_objects: Some(open),
+            ..self
+        }
     }
 
     /// Adds a handler under the method and the path that its `#[utoipa::path]` states.
@@ -74,7 +85,7 @@ impl Router {
         self
     }
 
-    /// The routes of both routers, and the keys of the one that needs more.
+    /// The routes of both routers, the keys of the one that needs more, and the object store if one has it.
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
         self.routes.extend(other.routes);
@@ -86,6 +97,7 @@ impl Router {
             root_paths: self.root_paths,
             open_paths: self.open_paths,
             token_use: self.token_use.max(other.token_use),
+            open_objects: self.open_objects.or(other.open_objects),
         }
     }
 
@@ -114,6 +126,11 @@ impl Router {
     /// What the function does with access tokens.
     pub fn token_use(&self) -> TokenUse {
         self.token_use
+    }
+
+    /// Opens the object store; `None` for a function without large files.
+    pub fn open_objects(&self) -> Option<OpenObjects> {
+        self.open_objects
     }
 
     /// The router, and the paths, with their prefix, that are served whatever the store contains.

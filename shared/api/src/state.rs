@@ -6,6 +6,7 @@ use std::sync::Arc;
 use domain::exports::Preparations;
 use domain::files::{ChangeSignals, DirectoryCache, Downloads};
 use domain::mail::outbox::Outbox;
+use domain::objects::ObjectStore;
 use domain::password::Hasher;
 use domain::readiness::Readiness;
 use domain::usage::rate::TenantRate;
@@ -57,8 +58,9 @@ impl AppState {
         Self::new(env, self.tokens.clone(), self.cookie_origins.clone())
     }
 
-    /// Opens the configured store, and uses the clock and the randomness of the operating system.
-    pub fn open(config: &Config) -> Result<Self, kv::Error> {
+    /// Opens the configured store, and uses the clock and the randomness of the operating system. `objects` is the
+    /// object store of a program with large files.
+    pub fn open(config: &Config, objects: Option<Arc<dyn ObjectStore>>) -> Result<Self, kv::Error> {
         let db = kv::Db::open(config.store.clone())?;
         let rng = Arc::new(SystemRng);
         let clock = Arc::new(SystemClock);
@@ -93,7 +95,7 @@ impl AppState {
             preparations: Preparations::default(),
             directories: DirectoryCache::default(),
             file_changes: ChangeSignals::default(),
-            objects: None,
+            objects,
             limits,
         };
         let tokens = Arc::new(Tokens::new(config.tokens.clone()));
@@ -108,6 +110,6 @@ impl AppState {
         let store = format!("lmdb:{}", folder.path().display());
         let lookup = |name: &str| (name == "STORE").then(|| store.clone().into());
         let config = Config::read(lookup, crate::config::TokenUse::Ignores, false);
-        Self::open(&config.unwrap()).unwrap()
+        Self::open(&config.unwrap(), None).unwrap()
     }
 }

@@ -21,6 +21,7 @@ const SIGNING: &str = "a signing secret of 32 bytes to look for";
 fn config(tokens: &jwt::Settings) -> Config {
     Config {
         store: TestStore::new().settings(),
+        objects: None,
         tokens: tokens.clone(),
         mode: Mode::Lambda,
         origins: Origins::Any,

@@ -4,6 +4,7 @@ use std::pin::Pin;
 #[cfg(feature = "fdb")]
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use axum::response::Response;
 use domain::{Env, Timestamp};
 use http_body_util::{BodyExt as _, Collected};
@@ -73,8 +74,12 @@ impl lambda_http::IntoResponse for FunctionResponse {
         }
         Box::pin(async move {
             let (parts, body) = response.into_parts();
-            // The body is in memory, so that reading it cannot fail.
-            let bytes = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
+            // Reading can fail only for a large file in a folder, and never for bytes in memory.
+            let Ok(bytes) = body.collect().await.map(Collected::to_bytes) else {
+                let mut response = axum::http::Response::new(lambda_http::Body::Empty);
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                return response;
+            };
             let body = if bytes.is_empty() {
                 lambda_http::Body::Empty
             } else {
