@@ -1,5 +1,7 @@
 //! `POST /sessions/{id}/uploads`
 
+use std::collections::BTreeSet;
+
 use api::content::parse_digest_field;
 use api::openapi::schema::IdParameter;
 use api::openapi::{parameters, problems};
@@ -96,10 +98,19 @@ pub async fn handle(
     IdempotencyKey(key): IdempotencyKey,
     Body(body): Body<CreateBody>,
 ) -> Result<Reply<UploadBody>, ApiError> {
-    let (upload, replayed) = match ops::create(&app.env, &caller, id, &body.parse()?, key.as_ref()).await? {
-        Outcome::Fresh(upload) => (upload, false),
-        Outcome::Replayed(upload) => (upload, true),
+    let (upload, arrived, replayed) = match ops::create(&app.env, &caller, id, &body.parse()?, key.as_ref()).await? {
+        Outcome::Fresh(upload) => (upload, BTreeSet::new(), false),
+        Outcome::Replayed(upload) => match ops::get(&app.env, &caller, id, upload.id).await {
+            Ok((upload, arrived)) => (upload, arrived, true),
+            // An earlier request has committed it.
+            Err(domain::Error::NotFound) => {
+                let all = (1..=upload.parts()).collect();
+                (upload, all, true)
+            }
+            Err(error) => return Err(error.into()),
+        },
     };
     let location = format!("/v5/sessions/{id}/uploads/{}", upload.id);
-    Ok(Reply::created(upload.into()).location(location).replayed(replayed))
+    let body = UploadBody::with_parts(&upload, &arrived);
+    Ok(Reply::created(body).location(location).replayed(replayed))
 }

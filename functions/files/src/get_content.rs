@@ -15,7 +15,7 @@ use crate::admission::Held;
 use crate::entry_body::version;
 use crate::large_object;
 use crate::parameters::{AtParameter, PathParameter};
-use crate::schema::FileBytes;
+use crate::schema::ContentBytes;
 
 /// `Range` and `If-Range`.
 pub struct RangeParameters;
@@ -62,7 +62,7 @@ impl utoipa::IntoParams for RangeParameters {
             status = 200,
             description = "The content.",
             content_type = "*/*",
-            body = FileBytes,
+            body = ContentBytes,
             headers(
                 ("ETag"),
                 ("Repr-Digest"),
@@ -76,7 +76,7 @@ impl utoipa::IntoParams for RangeParameters {
             status = 206,
             description = "A part of the content.",
             content_type = "*/*",
-            body = FileBytes,
+            body = ContentBytes,
             headers(
                 ("ETag"),
                 ("Repr-Digest"),
@@ -89,7 +89,10 @@ impl utoipa::IntoParams for RangeParameters {
         ),
         (
             status = 307,
-            description = "A large file is at the URL in `Location`, which is valid for a short time. No body.",
+            description = "A large file is at the URL in `Location`, which is valid for 15 minutes, for a `GET` with \
+                           or without `Range`. No body. Send neither the access token there, nor `If-Match`, \
+                           `If-None-Match` and `If-Range`: the API has checked these, and the object store would \
+                           compare them with entity tags of its own. A `HEAD` gets no URL, but 200.",
             headers(("Location"))
         ),
         (

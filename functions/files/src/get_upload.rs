@@ -9,7 +9,8 @@ use domain::uploads::ops;
 
 use crate::upload_body::UploadBody;
 
-/// Returns an upload that is not committed yet. It needs the permission to write files.
+/// Returns an upload that is not committed yet, and which of its parts have arrived. It needs the permission to write
+/// files.
 #[utoipa::path(
     get,
     path = "/sessions/{id}/uploads/{upload}",
@@ -31,6 +32,6 @@ pub async fn handle(
     api::Id(id): api::Id<domain::SessionId>,
     SubId(upload): SubId<UploadId>,
 ) -> Result<Reply<UploadBody>, ApiError> {
-    let upload = ops::get(&app.env, &caller, id, upload).await?;
-    Ok(Reply::ok(upload.into()))
+    let (upload, arrived) = ops::get(&app.env, &caller, id, upload).await?;
+    Ok(Reply::ok(UploadBody::with_parts(&upload, &arrived)))
 }

@@ -22,6 +22,7 @@ mod list_changes;
 mod list_files;
 mod list_snapshots;
 mod list_trash;
+mod list_uploads;
 mod make_directory;
 mod move_entry;
 mod parameters;
@@ -65,6 +66,7 @@ api::function! {
         restore_snapshot,
         diff_snapshot,
         create_upload,
+        list_uploads,
         get_upload,
         put_part(put_content::MAX_BYTES),
         sign_part,

@@ -127,7 +127,12 @@ api::schemas! {
         ))
         .examples(["dGV4dA=="]);
 
-    /// The content of a file.
+    /// The content of a file, or a part of it.
+    ContentBytes = formatted("binary")
+        .max_length(Some(usize::try_from(uploads::MAX_BYTES).unwrap_or(usize::MAX)))
+        .examples(["fn main() {}"]);
+
+    /// The content of a small file, or a part of an upload.
     FileBytes = formatted("binary")
         .max_length(Some(usize::try_from(contents::MAX_BYTES).unwrap_or(usize::MAX)))
         .examples(["fn main() {}"]);

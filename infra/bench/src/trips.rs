@@ -63,6 +63,7 @@ pub(crate) const LOWER_BOUNDS: &[Count] = &[
     ("search files", 6),
     // Begin, the quotas, the session, commit.
     ("begin an upload", 4),
+    ("list uploads", 2),
     ("get an upload", 2),
     // Begin, the upload, the part, commit.
     ("send a part", 4),
@@ -337,6 +338,8 @@ async fn upload_a_file(app: &TestApp, counts: &mut Vec<Count>, token: &str, sess
         app.post(&format!("{session}/uploads")).bearer(token).json(&body).send()
     };
     let upload = timed(counts, "begin an upload", begin()).await.created();
+    let listing = app.get(&format!("{session}/uploads")).bearer(token).send();
+    timed(counts, "list uploads", listing).await.ok();
     let path = format!("{session}/uploads/{}", text(&upload["id"]));
     timed(counts, "get an upload", app.get(&path).bearer(token).send())
         .await

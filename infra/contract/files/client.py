@@ -327,7 +327,7 @@ class Workspace:
         draft = {"path": path, "size": len(data), "digest": digest(data), "partSize": part_size}
         upload = self.api.call("POST", f"/sessions/{self.id}/uploads", path, json=given(draft))
         base, size = f"/sessions/{self.id}/uploads/{upload['id']}", upload["partSize"]
-        for number in range(1, upload["parts"] + 1):
+        for number in range(1, upload["partCount"] + 1):
             part = data[(number - 1) * size : number * size]
             self._send_part(f"{base}/parts/{number}", path, part, upload["mayHaveUrls"])
         body = {"parents": parents, "ifMatch": if_match, "ifNoneMatch": if_none_match}

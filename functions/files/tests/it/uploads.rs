@@ -25,6 +25,14 @@ async fn send(workspace: &Workspace, upload: &Value, part: usize, bytes: &[u8]) 
     request.body(bytes.to_vec()).send().await
 }
 
+/// The numbers of the parts that have arrived.
+pub(crate) async fn arrived(workspace: &Workspace, upload: &Value) -> Vec<u64> {
+    let upload = workspace.get(&below(upload, "")).send().await.ok();
+    let parts = upload["parts"].as_array().unwrap().iter();
+    let arrived = parts.filter(|part| part["arrived"] == true);
+    arrived.map(|part| part["n"].as_u64().unwrap()).collect()
+}
+
 async fn commit(workspace: &Workspace, upload: &Value, body: &Value) -> TestResponse {
     workspace.post(&below(upload, "/commit"), body).send().await
 }
@@ -43,11 +51,15 @@ async fn parts_in_any_order_become_a_file() {
     let location = response.header("location").unwrap().to_owned();
     let upload = response.created();
     assert_eq!(location, workspace.path(&below(&upload, "")));
-    assert_eq!((&upload["parts"], &upload["partSize"]), (&json!(3), &json!(PART)));
+    let expected = [(1, PART), (2, PART), (3, 100)];
+    let expected = expected.map(|(n, size)| json!({ "n": n, "size": size, "arrived": false }));
+    assert_eq!((&upload["parts"], &upload["partCount"]), (&json!(expected), &json!(3)));
+    assert_eq!(upload["partSize"], PART);
     assert_eq!(workspace.get(&below(&upload, "")).send().await.ok(), upload);
     let parts: Vec<_> = bytes.chunks(PART).collect();
-    for number in [3, 1, 2] {
+    for (number, arrived) in [(3, vec![3]), (1, vec![1, 3]), (2, vec![1, 2, 3])] {
         send(&workspace, &upload, number, parts[number - 1]).await.ok();
+        assert_eq!(self::arrived(&workspace, &upload).await, arrived);
         // Repeated, as after a lost response.
         send(&workspace, &upload, number, parts[number - 1]).await.ok();
     }
@@ -195,6 +207,71 @@ async fn an_upload_ends_by_a_cancellation_or_after_a_day() {
             .await;
         part.assert_problem(404, Code::NotFound);
     }
+}
+
+#[tokio::test]
+async fn a_client_that_has_lost_the_ids_finds_the_uploads_of_the_session() {
+    let workspace = Workspace::start().await;
+    begin(&workspace, "/late", 5).await;
+    workspace.app.clock.advance(Duration::from_hours(12));
+    let mut expected = Vec::new();
+    for path in ["/a", "/b", "/c"] {
+        let mut upload = begin(&workspace, path, 5).await;
+        upload.as_object_mut().unwrap().remove("parts");
+        expected.insert(0, upload);
+    }
+    let other = crate::create_session(&workspace.app, &workspace.alice).await;
+    let other = format!("/v5/sessions/{other}/uploads");
+    let body = json!({ "path": "/other", "size": 5 });
+    let in_other = workspace
+        .app
+        .post(&other)
+        .by(&workspace.alice)
+        .json(&body)
+        .send()
+        .await
+        .created();
+    workspace.app.clock.advance(Duration::from_hours(12));
+    let alice = workspace.app.refresh(&workspace.alice).await;
+    let workspace = Workspace { alice, ..workspace };
+
+    for limit in [1, 2, 3, 100] {
+        let (mut found, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = workspace
+                .get(&format!("uploads?limit={limit}{cursor}"))
+                .send()
+                .await
+                .ok();
+            found.extend(page["uploads"].as_array().unwrap().clone());
+            match page["nextCursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        assert_eq!(found, expected, "{limit}");
+    }
+    let page = workspace.get("uploads?limit=1").send().await.ok();
+    let cursor = page["nextCursor"].as_str().unwrap();
+    for path in [
+        format!("{other}?cursor={cursor}"),
+        workspace.path("uploads?limit=0&cursor=x"),
+    ] {
+        let response = workspace.app.get(&path).by(&workspace.alice).send().await;
+        assert_eq!(response.status, 422, "{path}");
+    }
+    let listed = workspace.app.get(&other).by(&workspace.alice).send().await.ok();
+    assert_eq!(listed["uploads"][0]["id"], in_other["id"]);
+
+    let bob = workspace.app.register("bob@example.com").await;
+    let response = workspace.app.get(&other).by(&bob).send().await;
+    response.assert_problem(404, Code::NotFound);
+    let viewer = workspace
+        .app
+        .add_member(&bob, &workspace.alice, domain::Role::Viewer)
+        .await;
+    let response = workspace.app.get(&other).by(&viewer).send().await;
+    response.assert_problem(403, Code::Forbidden);
 }
 
 #[tokio::test]

@@ -244,6 +244,7 @@ fn file_operations() -> Vec<Operation> {
         read("/sessions/{id}/snapshots/{snapshot}/diff", Snapshot),
         post("/sessions/{id}/uploads", Session, 201)
             .with_body(|who| Content::json(&json!({ "path": format!("/{}", who.text), "size": 4 }))),
+        write(Method::GET, "/sessions/{id}/uploads", Upload, 200),
         write(Method::GET, "/sessions/{id}/uploads/{upload}", Upload, 200),
         write(Method::PUT, "/sessions/{id}/uploads/{upload}/parts/{part}", Upload, 200)
             .with_body(|_| Content::bytes(b"more")),

@@ -1,5 +1,7 @@
 //! Operations on uploads. The object store is called before or after a transaction, never within one.
 
+use std::collections::BTreeSet;
+
 use futures_util::try_join;
 use kv::Txn;
 
@@ -9,16 +11,30 @@ use crate::error::{Error, Result};
 use crate::id::{SessionId, UploadId};
 use crate::idempotency::{self, IdempotencyKey, Outcome, Slot};
 use crate::objects::{ObjectError, ObjectKey, ObjectStore, SignedRequest};
+use crate::page::{Cursor, Limit};
 use crate::role::Permission;
 use crate::scope::TenantScope;
 use crate::scope::caller::Caller;
 use crate::sessions;
+use crate::tenants;
 use crate::time::Timestamp;
 use crate::uploads::{Destination, Draft, Upload, UploadError, store};
 use crate::usage::store::{Change, Counters};
 
 /// The name of `create` in the keys of its idempotency records.
 const CREATE: &str = "uploads.create";
+
+/// The name of this list in its cursors.
+const LIST: &str = "uploads";
+
+/// A page of a session's uploads.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Uploads, newest first.
+    pub uploads: Vec<Upload>,
+    /// The cursor of the next page; `None` on the last.
+    pub next: Option<Cursor>,
+}
 
 /// Begins an upload of a file to a session. Its bytes count as stored from now on. With a `key` that an earlier request
 /// used, returns that request's upload.
@@ -153,8 +169,70 @@ async fn begin(env: &Env, caller: &Caller, upload: &mut Upload) -> Result<()> {
     Ok(())
 }
 
+/// The upload, once it has begun, and the numbers of the parts that have arrived.
+pub async fn get(env: &Env, caller: &Caller, session: SessionId, id: UploadId) -> Result<(Upload, BTreeSet<u16>)> {
+    let now = env.clock.now();
+    let found = env.in_tenant(caller, Permission::WriteFiles, |txn, scope| async move {
+        let (upload, stored) = try_join!(
+            store::find(&txn, scope, session, id, now),
+            store::stored_parts(&txn, scope, id)
+        )?;
+        Ok((upload.ok_or(Error::NotFound)?, stored))
+    });
+    let (mut upload, stored) = found.await?;
+    begin(env, caller, &mut upload).await?;
+    let Some((object, begun)) = object_of(&upload) else {
+        return Ok((upload, stored));
+    };
+    let arrived = match objects(env)?.list_parts(object, begun).await {
+        Ok(parts) => {
+            let complete = parts
+                .iter()
+                .filter(|part| require_part(&upload, part.number, part.len).is_ok());
+            complete.map(|part| part.number).collect()
+        }
+        // A commit that died has made the object of all parts.
+        Err(ObjectError::Missing(_)) => (1..=upload.parts()).collect(),
+        Err(error) => return Err(error.into()),
+    };
+    Ok((upload, arrived))
+}
+
+/// Lists a session's uploads that have not ended, newest first: for a client that has lost their ids.
+pub async fn list(
+    env: &Env,
+    caller: &Caller,
+    session: SessionId,
+    limit: Limit,
+    after: Option<&Cursor>,
+) -> Result<Page> {
+    let before = match after {
+        Some(cursor) => Some(UploadId::from_slice(cursor.position()).ok_or(Error::BadCursor)?),
+        None => None,
+    };
+    let (now, filter) = (env.clock.now(), &session.to_string());
+    env.in_tenant(caller, Permission::WriteFiles, |txn, scope| async move {
+        let (found, key, mut uploads) = try_join!(
+            sessions::store::find(&txn, scope, session),
+            tenants::store::cursor_key(&txn, scope),
+            store::before(&txn, scope, before)
+        )?;
+        found.ok_or(Error::NotFound)?;
+        if let Some(cursor) = after {
+            cursor.verify(&key, LIST, filter)?;
+        }
+        uploads.retain(|upload| upload.session == session && upload.is_alive(now));
+        let has_more = uploads.len() > limit.get();
+        uploads.truncate(limit.get());
+        let last = uploads.last().filter(|_| has_more);
+        let next = last.map(|upload| Cursor::new(&key, LIST, filter, upload.id.as_bytes()));
+        Ok(Page { uploads, next })
+    })
+    .await
+}
+
 /// The upload, once it has begun.
-pub async fn get(env: &Env, caller: &Caller, session: SessionId, id: UploadId) -> Result<Upload> {
+async fn begun(env: &Env, caller: &Caller, session: SessionId, id: UploadId) -> Result<Upload> {
     let now = env.clock.now();
     let found = env.in_tenant(caller, Permission::WriteFiles, |txn, scope| async move {
         store::find(&txn, scope, session, id, now).await?.ok_or(Error::NotFound)
@@ -235,7 +313,7 @@ pub async fn sign_part(
     number: u16,
     digest: &Digest,
 ) -> Result<Option<SignedRequest>> {
-    let upload = get(env, caller, session, id).await?;
+    let upload = begun(env, caller, session, id).await?;
     let len = upload.part_len(number)?;
     let Some((object, upload)) = object_of(&upload) else {
         return Ok(None);

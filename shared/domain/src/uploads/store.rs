@@ -1,5 +1,7 @@
 //! Uploads on a given transaction.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use futures_util::{join, try_join};
@@ -17,7 +19,7 @@ use crate::sessions;
 use crate::tenants;
 use crate::time::Timestamp;
 use crate::uploads::assembled::{Assembled, Body};
-use crate::uploads::{Committed, Destination, MAX_UPLOADS, Part, Upload, UploadError, keys};
+use crate::uploads::{Committed, Destination, MAX_PARTS, MAX_UPLOADS, Part, Upload, UploadError, keys};
 use crate::usage::{self, Quota};
 
 /// The upload of this session, if both exist and it has not ended. Conflicts with the deletion of the session.
@@ -65,6 +67,32 @@ pub(super) fn keep(txn: &Txn, scope: TenantScope, upload: &Upload, entry: &FileE
     let (from, to) = (None, committed.expires_at);
     expiry::update(txn, &key, ExpiryChange { from, to })?;
     Ok(txn.set(&key, record::encode(&committed)?)?)
+}
+
+/// The tenant's uploads of any session, newest first, from the one before `before` on.
+pub(super) async fn before(txn: &Txn, scope: TenantScope, before: Option<UploadId>) -> Result<Vec<Upload>> {
+    let mut range = Range::below(&keys::uploads(scope));
+    if let Some(before) = before {
+        range = range.before(&keys::upload(scope, before));
+    }
+    let query = Query {
+        range,
+        order: Order::Descending,
+        limit: MAX_UPLOADS,
+    };
+    let entries = txn.range(&query).await?.entries;
+    entries.iter().map(|entry| record::decode(&entry.value)).collect()
+}
+
+/// The numbers of the parts that the store has.
+pub(super) async fn stored_parts(txn: &Txn, scope: TenantScope, upload: UploadId) -> Result<BTreeSet<u16>> {
+    let query = ascending(Range::below(&keys::parts(scope, upload)), usize::from(MAX_PARTS));
+    let entries = txn.range(&query).await?.entries;
+    let numbers = entries.iter().map(|entry| entry.key.last::<i64>().ok());
+    Ok(numbers
+        .flatten()
+        .filter_map(|number| u16::try_from(number).ok())
+        .collect())
 }
 
 /// Whether the tenant has an upload, of any session.
