@@ -30,8 +30,12 @@ impl TestResponse {
                 .get(name)
                 .map(|value| value.to_str().expect("headers are ASCII"))
         };
-        let is_bodyless =
-            method == Method::HEAD || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
+        let bodyless = [
+            StatusCode::NO_CONTENT,
+            StatusCode::NOT_MODIFIED,
+            StatusCode::TEMPORARY_REDIRECT,
+        ];
+        let is_bodyless = method == Method::HEAD || bodyless.contains(&status);
         let bytes = body.to_vec();
         let body: Option<Value> = if is_bodyless {
             assert!(body.is_empty(), "a {status} response to {method} has no body");

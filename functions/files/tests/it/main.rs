@@ -13,6 +13,9 @@ mod conditions;
 mod content;
 mod directories;
 mod front_doors;
+mod large_files;
+mod large_files_left;
+mod large_files_urls;
 mod pages;
 mod quotas;
 mod ranges;
@@ -23,6 +26,8 @@ mod snapshots;
 mod transfers;
 mod trash;
 mod uploads;
+
+use std::path::{Path, PathBuf};
 
 use axum::http::Method;
 use domain::usage::Quotas;
@@ -135,4 +140,18 @@ async fn create_session(app: &TestApp, actor: &Actor) -> String {
     let draft = json!({ "name": "one", "workspacePath": "/one" });
     let session = app.post("/v5/sessions").by(actor).json(&draft).send().await.created();
     session["id"].as_str().unwrap().to_owned()
+}
+
+/// The files in a folder and those below it.
+fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(files_in(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files
 }
