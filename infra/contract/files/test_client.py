@@ -128,3 +128,12 @@ def test_a_file_is_uploaded_in_parts() -> None:
     with pytest.raises(client.PreconditionFailed):
         workspace.upload("/a/file", b"other", if_none_match="*")
     assert workspace.upload("/a/file", b"other", if_match=entry.etag).size == 5
+
+
+def test_a_large_file_is_read_whole_and_in_ranges() -> None:
+    workspace = account.new_workspace()
+    data = bytes(range(251)) * 40_000
+    entry = workspace.write("/large", data)
+    assert workspace.read("/large").data == data
+    assert workspace.read("/large", 4_000_000, 4_500_000).data == data[4_000_000:4_500_000]
+    assert workspace.read("/large", if_match=entry.etag).etag == entry.etag

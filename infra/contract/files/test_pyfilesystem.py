@@ -4,25 +4,16 @@ import unittest
 
 import account
 import pytest
-from client import Invalid, PreconditionFailed
+from client import PreconditionFailed
 from fs import errors
 from fs.base import FS
 from fs.test import FSTestCases
-from inapplicable import LARGEST_FILE
 from pyfilesystem import SessionFS
 
 
 class TestPyFilesystem(FSTestCases, unittest.TestCase):
-    data4 = LARGEST_FILE
-
     def make_fs(self) -> FS:
         return SessionFS(account.new_workspace())
-
-
-def test_the_largest_file_of_the_suite_needs_an_object_store() -> None:
-    with pytest.raises(Invalid) as refusal:
-        account.new_workspace().write("/egg", FSTestCases.data4)
-    assert [error["pointer"] for error in refusal.value.errors] == ["/size"], "LARGEST_FILE may be needless"
 
 
 @pytest.fixture
