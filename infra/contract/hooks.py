@@ -68,7 +68,7 @@ class Account:
     def send_parts(self, case: Case) -> None:
         """Sends all parts of an upload, which a commit needs."""
         upload = self.upload(case)
-        for number in range(1, upload["parts"] + 1 if upload else 0):
+        for number in range(1, upload["partCount"] + 1 if upload else 0):
             path = f"/sessions/{case.path_parameters['id']}/uploads/{upload['id']}/parts/{number}"
             self._call("PUT", path, data=part(upload, number))
 
@@ -184,8 +184,8 @@ def give_no_wait(case: Case) -> None:
 
 
 def give_parts(case: Case) -> None:
-    """The parts of an upload are those of a file of zeros. An upload has at most 10,000 parts, which the document
-    cannot say, and this gateway has no object store."""
+    """The parts of an upload are those of a file of zeros, which is small, to be quick. An upload has at most 10,000
+    parts, which the document cannot say."""
     if not case.path.startswith("/sessions/{id}/uploads"):
         return
     if case.method == "POST" and case.path == "/sessions/{id}/uploads" and isinstance(case.body, dict):
@@ -197,7 +197,7 @@ def give_parts(case: Case) -> None:
     elif case.path.endswith("/parts/{part}"):
         upload = account.upload(case)
         number = int(case.path_parameters["part"])
-        if upload is not None and number <= upload["parts"]:
+        if upload is not None and number <= upload["partCount"]:
             case.body = Binary(part(upload, number))
     elif case.path.endswith("/commit"):
         account.send_parts(case)

@@ -28,8 +28,8 @@ const MAX_COMPARED: usize = 2000;
 /// The number of entries of a directory that one read returns.
 const BATCH: usize = 200;
 
-/// The number of bytes of a path beyond which nothing is compared. Moves of directories can make paths of any length, and
-/// a cursor has to fit into the head of a request (API Gateway: 10,240 bytes).
+/// The number of bytes of a path beyond which nothing is compared. Moves of directories can make paths of any length,
+/// and a cursor has to fit into the head of a request (API Gateway: 10,240 bytes).
 pub(in crate::files) const MAX_PATH_BYTES: usize = 4096;
 
 /// The maximum length of a cursor in characters.
