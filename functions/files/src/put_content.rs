@@ -63,9 +63,9 @@ impl utoipa::IntoParams for BodyDigests {
         IfNoneMatch,
     ),
     request_body(
-        description = "The content, at most 4 MiB; without a body, the file is empty.",
+        description = "The content, at most 4 MiB; without a body, the file is empty. Its media type is ignored.",
         content = Option<FileBytes>,
-        content_type = "*/*",
+        content_type = "application/octet-stream",
     ),
     responses(
         (status = 200, description = "The file is replaced.", body = EntryBody, headers(("ETag"))),

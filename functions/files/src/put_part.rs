@@ -29,7 +29,7 @@ use crate::schema::{FileBytes, PartNumberText};
     request_body(
         description = "The bytes of the part: exactly the upload's `partSize`, or of the last part what remains.",
         content = FileBytes,
-        content_type = "*/*",
+        content_type = "application/octet-stream",
     ),
     responses(
         (status = 200, description = "The part is stored.", body = Empty),
