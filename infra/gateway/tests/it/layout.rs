@@ -132,6 +132,34 @@ fn the_image_uses_the_pinned_toolchain() {
     );
 }
 
+/// The first examples of the README register `password123`, which the default policy rejects.
+#[test]
+fn a_first_run_accepts_the_password_of_the_examples() {
+    let assignments: [(&str, &str); 2] = [
+        ("infra/tools/dev-env.sh", "export PASSWORD_POLICY="),
+        ("infra/fdb/compose.yaml", "PASSWORD_POLICY: "),
+    ];
+    for (file, assignment) in assignments {
+        let text = read(file);
+        let values = text
+            .lines()
+            .filter_map(|line| line.trim_start().strip_prefix(assignment));
+        let values: Vec<_> = values.map(|value| value.trim_matches('"')).collect();
+        assert_eq!(values, ["${PASSWORD_POLICY:-basic}"], "{file}");
+    }
+    let readme = read("README.md");
+    assert!(readme.contains("\"password\":\"password123\""), "README.md");
+    let makefile = read("Makefile");
+    for target in ["run", "watch"] {
+        let recipe = makefile
+            .split(&format!("\n{target}:"))
+            .nth(1)
+            .expect("the target exists");
+        let recipe = recipe.split("\n\n").next().unwrap();
+        assert!(recipe.contains("infra/tools/dev-env.sh"), "make {target}");
+    }
+}
+
 /// `GET /version` of a release has a commit only if its build has the variable.
 #[test]
 fn every_build_for_a_release_sets_the_commit() {
