@@ -8,7 +8,7 @@ use std::time::Duration;
 use api::config::{MailSettings, MailTransport};
 use axum::http::Method;
 use domain::Env;
-use domain::mail::{Mail, Message, Source, ops, store};
+use domain::mail::{Mail, Message, Source, store};
 use domain::suppressions::ops as suppressions;
 use domain::users::Email;
 use mailer::Mailer;
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::{Target as _, TestApp, TestStore};
 
+use crate::dead_letters;
 use crate::process::program;
 
 /// A running server; it stops when this is dropped.
@@ -134,7 +135,7 @@ async fn emails_arrive_over_starttls_and_final_responses_are_final() {
     );
     let accepted = office.accepted();
     assert!(accepted[0].contains("To: alice@example.com") && accepted[1].contains("To: busy@example.com"));
-    let letters = ops::dead_letters(&app.env, None, 10).await.unwrap();
+    let letters = dead_letters(&app.env).await;
     let reason = letters[0].failure.as_deref().unwrap();
     assert!(
         letters.len() == 1 && reason.contains("550") && reason.contains("no such mailbox"),
@@ -339,7 +340,7 @@ async fn a_token_that_the_server_quotes_is_neither_logged_nor_kept() {
     assert!(office.accepted()[0].contains("To: alice@example.com"));
     let log = String::from_utf8(output.stderr).unwrap();
     assert!(log.contains("an email was not sent"), "{log}");
-    let letters = ops::dead_letters(&app.env, None, 10).await.unwrap();
+    let letters = dead_letters(&app.env).await;
     let failure = letters[0].failure.as_deref().unwrap();
     assert_eq!(failure, "permanent error (550): 5.1.1 (link) (link)  is listed");
     // No part of the token either: its encoding in the email breaks it.
