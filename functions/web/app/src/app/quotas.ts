@@ -34,6 +34,21 @@ const DESCRIPTIONS: Record<Quota["name"], Description> = {
     about: "Creates of the last 24 hours that may safely be repeated.",
     advice: "Wait until the oldest creates are a day old.",
   },
+  files: {
+    label: "files",
+    about: "Files and folders of all sessions, with those in the trash.",
+    advice: "Delete files that you no longer need, and empty the trash.",
+  },
+  snapshots: {
+    label: "snapshots",
+    about: "Kept states of the files of sessions.",
+    advice: "Delete snapshots that you no longer need.",
+  },
+  uploads: {
+    label: "uploads",
+    about: "Uploads of large files that are not finished.",
+    advice: "Finish or cancel open uploads.",
+  },
   auditEvents: {
     label: "activity today",
     about: "Events recorded since midnight, UTC.",

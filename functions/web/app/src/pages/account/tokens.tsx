@@ -19,9 +19,11 @@ type Token = components["schemas"]["PersonalAccessToken"];
 type Scope = components["schemas"]["TokenScope"];
 
 /** The scopes that today's operations need. */
-const SCOPES: { scope: Scope; label: string }[] = [
+export const SCOPES: { scope: Scope; label: string }[] = [
   { scope: "sessions:read", label: "Read sessions" },
   { scope: "sessions:write", label: "Create, change and delete sessions" },
+  { scope: "files:read", label: "Read files, snapshots and uploads" },
+  { scope: "files:write", label: "Change files, snapshots and uploads" },
   { scope: "audit:read", label: "Read the activity" },
 ];
 

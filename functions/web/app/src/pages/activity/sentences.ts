@@ -1,7 +1,9 @@
-import type { components } from "../../api/index.ts";
+import type { components, EVENT_TYPES } from "../../api/index.ts";
 import { describeQuota } from "../../app/quotas.ts";
 
 export type AuditEvent = components["schemas"]["AuditEvent"];
+/** The types of events of this version. The API may have newer ones. */
+export type EventType = (typeof EVENT_TYPES)[number];
 export type Tone = "plain" | "good" | "warn";
 
 interface Sentence {
@@ -13,10 +15,13 @@ interface Sentence {
 const plural = (n: number, one: string) => `${n} ${one}${n === 1 ? "" : "s"}`;
 
 /** What each type of event says. The keys are also the filter. */
-const SENTENCES: Record<string, Sentence> = {
+const SENTENCES: Record<EventType, Sentence> = {
   "session.created": { text: "Session created", group: "Sessions", tone: "good" },
   "session.changed": { text: "Session changed", group: "Sessions" },
   "session.deleted": { text: "Session deleted", group: "Sessions" },
+  "snapshot.created": { text: "Snapshot created", group: "Sessions", tone: "good" },
+  "snapshot.deleted": { text: "Snapshot deleted", group: "Sessions" },
+  "snapshot.restore_requested": { text: "Restore of a snapshot requested", group: "Sessions", tone: "warn" },
   "login.opened": { text: "Signed in", group: "Signing in", tone: "good" },
   "login.refused": { text: "Sign-in refused", group: "Signing in", tone: "warn" },
   "login.refreshed": { text: "Login renewed", group: "Signing in" },
@@ -55,19 +60,23 @@ const SENTENCES: Record<string, Sentence> = {
   "mail.unsuppressed": { text: "Emails allowed again", group: "Operators" },
 };
 
+function sentenceOf(type: string): Sentence | undefined {
+  return Object.hasOwn(SENTENCES, type) ? SENTENCES[type as EventType] : undefined;
+}
+
 export function labelOf(type: string): string {
-  return SENTENCES[type]?.text ?? type;
+  return sentenceOf(type)?.text ?? type;
 }
 
 export function toneOf(type: string): Tone {
-  return SENTENCES[type]?.tone ?? "plain";
+  return sentenceOf(type)?.tone ?? "plain";
 }
 
 /** The types of the filter, in groups. */
 export function groupedTypes(types: readonly string[]): [group: string, types: string[]][] {
   const groups = new Map<string, string[]>();
   for (const type of types) {
-    const group = SENTENCES[type]?.group ?? "Other";
+    const group = sentenceOf(type)?.group ?? "Other";
     groups.set(group, [...(groups.get(group) ?? []), type]);
   }
   return [...groups];
