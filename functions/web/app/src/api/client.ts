@@ -1,6 +1,6 @@
 import createFetchClient, { type Client as FetchClient, type Middleware } from "openapi-fetch";
 
-import { errorOf, hasCode, SignInRequired, UnexpectedResponse, Unreachable } from "./errors.ts";
+import { errorOf, hasCode, SignInRequired, UnexpectedResponse, Unreachable, UserChanged } from "./errors.ts";
 import { KEYED, PUBLIC } from "./generated/operations.ts";
 import type { paths } from "./generated/schema.ts";
 import { type Attempt, sleep, waitBefore } from "./retry.ts";
@@ -11,6 +11,8 @@ export interface TokenSource {
   token(): Promise<string | null>;
   /** The token to send instead of one that the API has rejected; null if there is none. */
   renew(rejected: string | null): Promise<string | null>;
+  /** The id of the user whose token this is; without a token, of the user who is signed in. Absent: always the same. */
+  owner?(token?: string): string | undefined;
 }
 
 export interface ClientOptions {
@@ -59,6 +61,8 @@ class Exchange {
   readonly #operation: string;
   readonly #headers: Headers;
   readonly #attempt: Attempt = { made: 0, waited: 0 };
+  /** The user for whom the request is sent. */
+  #owner: string | undefined;
   #url = "";
 
   constructor(options: ClientOptions, request: Request, operation: string) {
@@ -66,6 +70,7 @@ class Exchange {
     this.#request = request;
     this.#operation = operation;
     this.#headers = new Headers(request.headers);
+    this.#owner = options.tokens?.owner?.();
   }
 
   async run(): Promise<Response> {
@@ -85,7 +90,7 @@ class Exchange {
   async #untilAccepted(body: ArrayBuffer | null): Promise<Response> {
     const { tokens, onSignInRequired, onReauthenticationRequired } = this.#options;
     const authenticated = tokens !== undefined && !PUBLIC.has(this.#operation);
-    let token = authenticated ? await tokens.token() : null;
+    let token = authenticated ? this.#owned(await tokens.token()) : null;
     let renewed = false;
     let asked = false;
     for (;;) {
@@ -96,11 +101,11 @@ class Exchange {
         if (hasCode(error, "REAUTHENTICATION_REQUIRED") && onReauthenticationRequired && !asked) {
           asked = true;
           if (!(await onReauthenticationRequired())) throw error;
-          token = await tokens.token();
+          token = this.#owned(await tokens.token());
           continue;
         }
         if (!hasCode(error, "MISSING_TOKEN", "INVALID_TOKEN", "EXPIRED_TOKEN", "REVOKED_TOKEN")) throw error;
-        const next = renewed ? null : await tokens.renew(token);
+        const next = renewed ? null : this.#owned(await tokens.renew(token));
         renewed = true;
         if (next) {
           token = next;
@@ -108,7 +113,7 @@ class Exchange {
           asked = true;
           if (!(await onSignInRequired())) throw new SignInRequired();
           renewed = false;
-          token = await tokens.token();
+          token = this.#owned(await tokens.token());
         } else if (onSignInRequired) {
           throw new SignInRequired();
         } else {
@@ -116,6 +121,15 @@ class Exchange {
         }
       }
     }
+  }
+
+  /** Returns the token unless it is another user's: the user may change while the request waits. */
+  #owned(token: string | null): string | null {
+    if (token === null) return null;
+    const owner = this.#options.tokens?.owner?.(token);
+    this.#owner ??= owner;
+    if (owner !== this.#owner) throw new UserChanged();
+    return token;
   }
 
   /** Sends the request until it has an outcome, or waiting makes no sense any more. */
@@ -177,7 +191,9 @@ class Exchange {
     }
     const headers = new Headers(response.headers);
     headers.delete("Content-Length");
-    return new Response(text, { status: response.status, headers });
+    const copy = new Response(text, { status: response.status, headers });
+    // A response that a script makes has no address, and errors name it.
+    return Object.defineProperty(copy, "url", { value: this.#url });
   }
 }
 

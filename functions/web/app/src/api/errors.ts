@@ -65,7 +65,16 @@ export class SignInRequired extends Error {
   }
 }
 
-export type ApiError = ApiProblem | Unreachable | UnexpectedResponse | SignInRequired;
+/** Another user has signed in since the request began, so it was not sent in their name. */
+export class UserChanged extends Error {
+  override readonly name = "UserChanged";
+
+  constructor() {
+    super("Another user has signed in meanwhile. The request was not sent in their name.");
+  }
+}
+
+export type ApiError = ApiProblem | Unreachable | UnexpectedResponse | SignInRequired | UserChanged;
 
 export function hasCode(error: unknown, ...codes: Code[]): error is ApiProblem {
   return error instanceof ApiProblem && codes.includes(error.code);

@@ -17,6 +17,7 @@ export {
   SignInRequired,
   UnexpectedResponse,
   Unreachable,
+  UserChanged,
   type Violation,
 } from "./errors.ts";
 export { API_VERSION, EVENT_TYPES } from "./generated/operations.ts";

@@ -21,8 +21,8 @@ export interface LoginOptions {
   now?: () => number;
   /** Milliseconds that a tab waits for the token of another one. */
   patience?: number;
-  /** Called after every change: with the new login, or null and the reason. */
-  onChange?: (login: SignedIn | null, reason: ChangeReason) => void;
+  /** Called after every change: with the new login and when its token was received, or with null and the reason. */
+  onChange?: (login: SignedIn | null, reason: ChangeReason, receivedAt: number) => void;
 }
 
 /** Why the login changed. `elsewhere` is another tab, `ended` the API's decision. */
@@ -30,6 +30,8 @@ export type ChangeReason = "here" | "elsewhere" | "ended";
 
 /** A token is renewed this many milliseconds before it expires. */
 const MARGIN = 30_000;
+/** So many tokens are remembered by their users. Requests wait with older tokens only for some seconds. */
+const REMEMBERED = 16;
 
 /**
  * The login of a browser or a program: its access token, and how to renew it.
@@ -44,6 +46,11 @@ export class Login implements TokenSource {
   readonly #id = crypto.randomUUID();
   #current: { login: SignedIn; receivedAt: number } | null = null;
   #renewal: Promise<string | null> | null = null;
+  /** Counts the decisions about the login. A refresh that began before one does not undo it. */
+  #generation = 0;
+  /** The API has ended the login, and nobody has signed in or out since. */
+  #ended = false;
+  readonly #owners = new Map<string, string>();
   #listeners = new Set<(message: Message) => void>();
 
   constructor(options: LoginOptions) {
@@ -57,6 +64,10 @@ export class Login implements TokenSource {
 
   get current(): SignedIn | null {
     return this.#current?.login ?? null;
+  }
+
+  owner(token?: string): string | undefined {
+    return token === undefined ? this.#current?.login.user.id : this.#owners.get(token);
   }
 
   async token(): Promise<string | null> {
@@ -107,24 +118,45 @@ export class Login implements TokenSource {
 
   /** Forgets the login in all tabs, after another request has ended it: logging out everywhere. */
   leave(): void {
-    this.#current = null;
+    this.#drop();
     this.#options.channel?.send({ type: "signedOut" });
-    this.#options.onChange?.(null, "here");
+    this.#options.onChange?.(null, "here", this.#now());
   }
 
   /** Takes over the login of another response, like that of a password change. */
   adopt(login: SignedIn): SignedIn {
-    this.#current = { login, receivedAt: this.#now() };
-    this.#share();
-    this.#options.onChange?.(login, "here");
+    this.#generation += 1;
+    this.#take(login);
     return login;
   }
 
   /** Forgets the login in this tab only, because another part of the browser has ended it. */
   forget(reason: ChangeReason): void {
-    if (!this.#current) return;
+    const known = this.#current !== null || this.#ended;
+    this.#drop();
+    if (known) this.#options.onChange?.(null, reason, this.#now());
+  }
+
+  #drop(): void {
+    this.#generation += 1;
     this.#current = null;
-    this.#options.onChange?.(null, reason);
+    this.#ended = false;
+  }
+
+  #take(login: SignedIn): void {
+    const receivedAt = this.#now();
+    this.#set(login, receivedAt);
+    this.#share();
+    this.#options.onChange?.(login, "here", receivedAt);
+  }
+
+  #set(login: SignedIn, receivedAt: number): void {
+    this.#current = { login, receivedAt };
+    this.#ended = false;
+    this.#owners.delete(login.token);
+    this.#owners.set(login.token, login.user.id);
+    const [oldest] = this.#owners.keys();
+    if (this.#owners.size > REMEMBERED && oldest !== undefined) this.#owners.delete(oldest);
   }
 
   #isFresh({ login, receivedAt }: { login: SignedIn; receivedAt: number }): boolean {
@@ -140,6 +172,8 @@ export class Login implements TokenSource {
     }
     const shared = await this.#askTabs(rejected);
     if (shared) return shared;
+    const generation = this.#generation;
+    const decided = () => generation !== this.#generation;
     try {
       const refreshToken = this.#current?.login.refreshToken;
       if (this.#transport === "body" && !refreshToken) return null;
@@ -150,12 +184,16 @@ export class Login implements TokenSource {
         if (error instanceof Unreachable) return attempt();
         throw error;
       });
-      return this.adopt(login).token;
+      if (decided()) return this.#current?.login.token ?? null;
+      this.#take(login);
+      return login.token;
     } catch (error) {
+      if (decided()) return this.#current?.login.token ?? null;
       if (!hasCode(error, "INVALID_REFRESH_TOKEN", "VALIDATION_FAILED", "ACCOUNT_SUSPENDED")) throw error;
       const had = this.#current !== null;
       this.#current = null;
-      if (had) this.#options.onChange?.(null, "ended");
+      this.#ended ||= had;
+      if (had) this.#options.onChange?.(null, "ended", this.#now());
       return null;
     }
   }
@@ -194,8 +232,9 @@ export class Login implements TokenSource {
       case "token": {
         const { login, receivedAt } = message;
         if (login.token === this.#current?.login.token || !this.#isFresh({ login, receivedAt })) return;
-        this.#current = { login, receivedAt };
-        this.#options.onChange?.(login, "elsewhere");
+        if (login.user.id !== this.#current?.login.user.id) this.#generation += 1;
+        this.#set(login, receivedAt);
+        this.#options.onChange?.(login, "elsewhere", receivedAt);
         for (const listener of this.#listeners) listener(message);
       }
     }

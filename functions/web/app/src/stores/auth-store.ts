@@ -51,6 +51,8 @@ export interface AuthState {
   /** Proves the password, so that the waiting requests continue. */
   provePassword(password: string): Promise<void>;
   cancelPassword(): void;
+  /** Takes over what the account says of the user now, like a new email. */
+  follow(account: Schemas["Account"]): void;
 }
 
 export interface Backend {
@@ -63,6 +65,7 @@ export interface Backend {
   /** Survives a reload of this tab. */
   tab: SafeStorage;
   patience?: number;
+  loadDemo?: () => Promise<typeof import("../demo/index.ts")>;
 }
 
 export const DEMO = { email: "demo@coditect.ai", password: "demo" } as const;
@@ -86,7 +89,7 @@ export function createAuth(backend: Backend) {
     channel: backend.channel,
     ...(backend.lock && { lock: backend.lock }),
     ...(backend.patience !== undefined && { patience: backend.patience }),
-    onChange: (current, reason) => (current ? signedIn(current) : signedOut(reason)),
+    onChange: (current, reason, receivedAt) => (current ? signedIn(current, reason, receivedAt) : signedOut(reason)),
   });
   const api: Client = createClient({
     baseUrl,
@@ -95,6 +98,10 @@ export function createAuth(backend: Backend) {
     tokens: {
       token: async () => (demoFetch ? "demo" : login.token()),
       renew: async (rejected) => (demoFetch ? null : login.renew(rejected)),
+      owner: (token) => {
+        if (demoFetch) return DEMO_KEY;
+        return token === undefined ? store.getState().user?.id : login.owner(token);
+      },
     },
     onSignInRequired: () => {
       if (store.getState().phase !== "signedIn") return Promise.resolve(false);
@@ -109,21 +116,28 @@ export function createAuth(backend: Backend) {
 
   const nobody = { user: null, tenant: null, demo: false, interrupted: false, passwordAsked: false } as const;
 
-  function signedIn(current: SignedIn): void {
+  function signedIn(current: SignedIn, reason: ChangeReason, receivedAt: number): void {
     if (demoFetch) return;
-    const previous = store.getState().user;
+    const { user: previous, interrupted, passwordAsked } = store.getState();
+    const same = previous?.id === current.user.id;
+    // Who signs in again enters the password. A token that was only renewed proves nothing.
+    const proved = same && interrupted && reason === "here";
+    const asks = same && passwordAsked && !proved;
     backend.local.set(LOGIN_KEY, current.user.id);
     store.setState({
       ...nobody,
       phase: "signedIn",
-      user: current.user,
+      passwordAsked: asks,
+      // Another tab may have got its token before the account changed.
+      user: same && reason === "elsewhere" ? previous : current.user,
       tenant: current.tenant,
       farewell: null,
       startError: null,
-      clockOffset: Date.parse(current.expiresAt) - current.expiresIn * 1000 - Date.now(),
+      clockOffset: Date.parse(current.expiresAt) - current.expiresIn * 1000 - receivedAt,
     });
     // Another user may have signed in: their login must not repeat the requests of the first one.
-    interruption.settle(previous?.id === current.user.id);
+    interruption.settle(same);
+    if (!asks) password.settle(proved);
   }
 
   function signedOut(reason: ChangeReason): void {
@@ -132,6 +146,8 @@ export function createAuth(backend: Backend) {
       store.setState({ interrupted: true });
       return;
     }
+    // The page says already why the user was signed out.
+    if (reason === "elsewhere" && store.getState().phase === "signedOut") return;
     if (reason !== "elsewhere") backend.local.set(LOGIN_KEY, null);
     store.setState({ ...nobody, phase: "signedOut", farewell: reason });
     interruption.settle(false);
@@ -139,11 +155,13 @@ export function createAuth(backend: Backend) {
   }
 
   async function startDemo(): Promise<void> {
-    const demo = await import("../demo/index.ts");
+    const demo = await (backend.loadDemo ?? (() => import("../demo/index.ts")))();
     demoFetch = demo.createDemo();
     backend.tab.set(DEMO_KEY, "1");
     const { user, tenant } = demo;
     store.setState({ ...nobody, phase: "signedIn", user, tenant, demo: true, farewell: null, clockOffset: 0 });
+    interruption.settle(false);
+    password.settle(false);
   }
 
   const store = createStore<AuthState>()((set, get) => ({
@@ -154,14 +172,11 @@ export function createAuth(backend: Backend) {
     clockOffset: 0,
 
     async start() {
-      if (backend.tab.get(DEMO_KEY)) return startDemo();
-      // Without storage nothing is known of an earlier login, but there may be a cookie.
-      if (!backend.local.get(LOGIN_KEY) && backend.local.works()) {
-        set({ phase: "signedOut" });
-        return;
-      }
       set({ startError: null });
       try {
+        if (backend.tab.get(DEMO_KEY)) return await startDemo();
+        // Without storage nothing is known of an earlier login, but there may be a cookie.
+        if (!backend.local.get(LOGIN_KEY) && backend.local.works()) return set({ phase: "signedOut" });
         if (await login.renew(null)) return;
         backend.local.set(LOGIN_KEY, null);
         set({ phase: "signedOut", farewell: "ended" });
@@ -206,6 +221,7 @@ export function createAuth(backend: Backend) {
       backend.local.set(LOGIN_KEY, null);
       set({ ...nobody, phase: "signedOut", farewell: "ended" });
       interruption.settle(false);
+      password.settle(false);
     },
 
     async provePassword(text) {
@@ -219,11 +235,21 @@ export function createAuth(backend: Backend) {
       set({ passwordAsked: false });
       password.settle(false);
     },
+
+    follow({ id, email, emailVerified, firstName, lastName }) {
+      const { user, demo } = get();
+      if (!user || user.id !== id || demo) return;
+      const now = { ...user, email, emailVerified, firstName, lastName };
+      if (JSON.stringify(now) !== JSON.stringify(user)) set({ user: now });
+    },
   }));
 
-  /** Another tab has removed the login: the fallback where browsers have no channel between tabs. */
+  /**
+   * Another tab has removed the login: the fallback where browsers have no channel between tabs. With a channel, the
+   * mark alone says nothing: a tab also removes it when it gives up while this one is signed in.
+   */
   const storageChanged = ({ key, newValue }: Pick<StorageEvent, "key" | "newValue">) => {
-    if (key === LOGIN_KEY && newValue === null) login.forget("elsewhere");
+    if (!backend.channel && key === LOGIN_KEY && newValue === null) login.forget("elsewhere");
   };
 
   return { store, api, login, storageChanged };

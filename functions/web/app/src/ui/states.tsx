@@ -2,7 +2,7 @@ import { CircleAlert, Info, RefreshCw, TriangleAlert, Unplug, WifiOff } from "lu
 import { type ReactNode, useEffect, useState } from "react";
 import { Link } from "react-router";
 
-import { ApiProblem, API_VERSION, SignInRequired, UnexpectedResponse, Unreachable } from "../api/index.ts";
+import { ApiProblem, API_VERSION, SignInRequired, UnexpectedResponse, Unreachable, UserChanged } from "../api/index.ts";
 import { describeQuota } from "../app/quotas.ts";
 import { useServerVersion } from "../app/version.ts";
 import { Button } from "./button.tsx";
@@ -78,6 +78,12 @@ export function explain(error: unknown): { title: string; text: ReactNode } {
   if (error instanceof UnexpectedResponse)
     return { title: "This is not the API we expected", text: <UnexpectedText error={error} /> };
   if (error instanceof SignInRequired) return { title: "You are signed out", text: "Sign in again to continue." };
+  if (error instanceof UserChanged) {
+    return {
+      title: "Another user has signed in",
+      text: "This was not done, so that it does not happen in their name. Sign in as before, and try again.",
+    };
+  }
   if (!(error instanceof ApiProblem)) {
     return {
       title: "Something went wrong",
@@ -115,6 +121,16 @@ export function explain(error: unknown): { title: string; text: ReactNode } {
           </>
         ),
       };
+    case "REAUTHENTICATION_REQUIRED":
+      return {
+        title: "Your password is needed again",
+        text: "You entered it more than ten minutes ago. Try again, and enter it when you are asked.",
+      };
+    case "EMAIL_NOT_VERIFIED":
+      return {
+        title: "Verify your email first",
+        text: "Open the link in the email that we sent to you, and try again.",
+      };
     case "ACCOUNT_SUSPENDED":
       return { title: "This account is suspended", text: error.message };
     default:
@@ -122,12 +138,15 @@ export function explain(error: unknown): { title: string; text: ReactNode } {
   }
 }
 
+/** The host of an address, or the text itself if it is not a whole address. */
+const hostOf = (address: string): string => (URL.canParse(address) ? new URL(address).host : address || "The server");
+
 function UnexpectedText({ error }: { error: UnexpectedResponse }) {
   const found = useServerVersion(error.address);
   return (
     <>
-      <code>{new URL(error.address).host}</code> responded with status {error.status}, but not like version{" "}
-      {API_VERSION} of the API. {found ? `It runs version ${found}. ` : ""}
+      <code>{hostOf(error.address)}</code> responded with status {error.status}, but not like version {API_VERSION} of
+      the API. {found ? `It runs version ${found}. ` : ""}
       {found && found.split(".")[0] !== API_VERSION.split(".")[0]
         ? "Reload the page to get the application for that version."
         : "A proxy or a sign-in page of the network may be in between. Reload the page, or ask the operator."}

@@ -1,10 +1,14 @@
 import { expect, test } from "vitest";
 
-import { type Backend, createAuth, DEMO, LOGIN_KEY } from "../../src/stores/auth-store.ts";
+import { accountQuery, newQueryClient } from "../../src/app/queries.ts";
+import type { Message } from "../../src/api/channel.ts";
+import { authStore, type Backend, createAuth, DEMO, LOGIN_KEY } from "../../src/stores/auth-store.ts";
 import { configLoader } from "../../src/stores/config.ts";
 import { safeStorage } from "../../src/stores/storage.ts";
-import { dataOf } from "../../src/api/index.ts";
+import { type Channel, type components, dataOf, UserChanged } from "../../src/api/index.ts";
 import { memoryStorage, network, problem, signedIn, success } from "./fakes.ts";
+
+type Account = components["schemas"]["Account"];
 
 const credentials = { email: "a@example.com", password: "correct horse" };
 
@@ -165,6 +169,146 @@ test("several requests share one question for the password", async () => {
   expect(calls.filter(({ path }) => path.endsWith("/reauthenticate"))).toHaveLength(1);
 });
 
+/** The channel of one tab; the test is the other tabs. */
+function oneTab() {
+  const listeners: ((message: Message) => void)[] = [];
+  const channel: Channel = {
+    send: () => undefined,
+    subscribe: (listener) => (listeners.push(listener), () => undefined),
+  };
+  return { channel, receive: (message: Message) => listeners.forEach((listener) => listener(message)) };
+}
+
+/** The password is needed for logging out everywhere until it is entered; logging in does so. */
+function passwordAsking() {
+  let proved = true;
+  let logins = 0;
+  return network(({ path }) => {
+    if (path.endsWith("/auth/login")) {
+      proved = logins > 0;
+      return success(signedIn(`t${++logins}`));
+    }
+    if (path.endsWith("/auth/refresh")) return problem(401, "INVALID_REFRESH_TOKEN");
+    if (path.endsWith("/usage")) return problem(401, "REVOKED_TOKEN");
+    return proved ? success({ ended: 1 }) : problem(403, "REAUTHENTICATION_REQUIRED");
+  });
+}
+
+test("a request that waits for the password continues once the user signs in again", async () => {
+  const { fetch } = passwordAsking();
+  const { state, api } = authOf(fetch);
+  await state().login(credentials);
+  const request = dataOf(api.POST("/auth/logout-all"));
+  await until(() => state().passwordAsked);
+  const usage = dataOf(api.GET("/users/me/usage")).catch(() => undefined);
+  await until(() => state().interrupted);
+  await state().login(credentials);
+  expect(await request).toEqual({ ended: 1 });
+  expect(state()).toMatchObject({ passwordAsked: false, interrupted: false });
+  await usage;
+});
+
+test("a token that is only renewed does not answer the question for the password", async () => {
+  const { channel, receive } = oneTab();
+  const { fetch, calls } = passwordAsking();
+  const { state, api } = authOf(fetch, { channel });
+  await state().login(credentials);
+  const request = dataOf(api.POST("/auth/logout-all"));
+  await until(() => state().passwordAsked);
+  receive({ type: "token", login: signedIn("renewed"), receivedAt: Date.now() });
+  expect(state().passwordAsked).toBe(true);
+  state().cancelPassword();
+  await expect(request).rejects.toMatchObject({ code: "REAUTHENTICATION_REQUIRED" });
+  expect(calls.filter(({ path }) => path.endsWith("/logout-all"))).toHaveLength(1);
+});
+
+test("a request that waits for the password ends when another user signs in, or the user gives up", async () => {
+  for (const end of ["another", "abandon"]) {
+    const { channel, receive } = oneTab();
+    const { fetch } = passwordAsking();
+    const { state, api } = authOf(fetch, { channel });
+    await state().login(credentials);
+    const request = dataOf(api.POST("/auth/logout-all"));
+    await until(() => state().passwordAsked);
+    const login = signedIn("other");
+    if (end === "abandon") state().abandon();
+    else receive({ type: "token", login: { ...login, user: { ...login.user, id: "user-2" } }, receivedAt: Date.now() });
+    await expect(request).rejects.toMatchObject({ code: "REAUTHENTICATION_REQUIRED" });
+    expect(state().passwordAsked).toBe(false);
+  }
+});
+
+test("a request whose token is renewed as another user is not sent in their name", async () => {
+  const { channel, receive } = oneTab();
+  const other = signedIn("other");
+  const login = { ...other, user: { ...other.user, id: "user-2" } };
+  const { fetch, calls } = network(({ path }) => {
+    if (path.endsWith("/auth/login")) return success(signedIn("t"));
+    receive({ type: "token", login, receivedAt: Date.now() });
+    return problem(401, "EXPIRED_TOKEN");
+  });
+  const { state, api } = authOf(fetch, { channel });
+  await state().login(credentials);
+  await expect(api.POST("/users/me/exports")).rejects.toBeInstanceOf(UserChanged);
+  expect(calls.filter(({ path }) => path.endsWith("/exports"))).toHaveLength(1);
+  expect(state().user?.id).toBe("user-2");
+});
+
+test("with a channel, a mark that another tab removes signs nobody out, and a logout there does", async () => {
+  const { channel, receive } = oneTab();
+  const { state, storageChanged } = authOf(network(() => success(signedIn("t"))).fetch, { channel });
+  await state().login(credentials);
+  storageChanged({ key: LOGIN_KEY, newValue: null });
+  expect(state().phase).toBe("signedIn");
+  receive({ type: "signedOut" });
+  expect(state()).toMatchObject({ phase: "signedOut", farewell: "elsewhere" });
+});
+
+test("an interrupted tab follows the logout of another tab", async () => {
+  const { channel, receive } = oneTab();
+  const { fetch } = passwordAsking();
+  const { state, api } = authOf(fetch, { channel });
+  await state().login(credentials);
+  const usage = dataOf(api.GET("/users/me/usage"));
+  await until(() => state().interrupted);
+  receive({ type: "signedOut" });
+  await expect(usage).rejects.toThrow("Sign in again");
+  expect(state()).toMatchObject({ phase: "signedOut", farewell: "elsewhere", interrupted: false });
+});
+
+test("a demo that could not be loaded after a reload is an error to retry", async () => {
+  let up = false;
+  const loadDemo = async () => {
+    if (!up) throw new TypeError("Failed to fetch dynamically imported module");
+    return import("../../src/demo/index.ts");
+  };
+  const tab = memoryStorage({ "coditect.demo": "1" });
+  const { state } = authOf(network(() => new TypeError("no backend")).fetch, { tab, loadDemo });
+  await state().start();
+  expect(state()).toMatchObject({ phase: "starting", startError: expect.any(TypeError) });
+  up = true;
+  await state().start();
+  expect(state()).toMatchObject({ phase: "signedIn", demo: true, startError: null });
+});
+
+test("the user follows the account, and not that of somebody else", async () => {
+  const { state } = authOf(network(() => success(signedIn("t"))).fetch);
+  await state().login(credentials);
+  const account = { ...signedIn("t").user, email: "new@example.com", firstName: "Ada" } as Account;
+  state().follow({ ...account, id: "user-2" });
+  expect(state().user?.email).toBe("a@example.com");
+  state().follow(account);
+  expect(state().user).toMatchObject({ id: "user-1", email: "new@example.com", firstName: "Ada" });
+});
+
+test("the page's own login follows every account that a page reads or saves", () => {
+  const { user } = signedIn("t");
+  authStore.setState({ phase: "signedIn", user });
+  const value = { ...user, email: "new@example.com" } as Account;
+  newQueryClient().setQueryData(accountQuery.queryKey, { value, etag: '"2"' });
+  expect(authStore.getState().user?.email).toBe("new@example.com");
+});
+
 test("a storage event of another tab signs out", async () => {
   const { fetch } = network(() => success(signedIn("t")));
   const { state, storageChanged } = authOf(fetch);
@@ -179,6 +323,15 @@ test("the offset of this computer's clock is known", async () => {
   const { state } = authOf(fetch);
   await state().login(credentials);
   expect(Math.round(state().clockOffset / 60_000)).toBe(60);
+});
+
+test("a token that another tab got hours ago says nothing about this computer's clock", async () => {
+  const { channel, receive } = oneTab();
+  const { state } = authOf(network(() => success({})).fetch, { channel });
+  const receivedAt = Date.now() - 2 * 3_600_000;
+  const expiresAt = new Date(receivedAt + 24 * 3_600_000).toISOString();
+  receive({ type: "token", login: signedIn("t", { expiresIn: 24 * 3600, expiresAt }), receivedAt });
+  expect(state()).toMatchObject({ phase: "signedIn", clockOffset: 0 });
 });
 
 test.each([

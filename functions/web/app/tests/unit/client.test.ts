@@ -8,6 +8,7 @@ import {
   type TokenSource,
   UnexpectedResponse,
   Unreachable,
+  UserChanged,
 } from "../../src/api/index.ts";
 import { network, problem, success } from "./fakes.ts";
 
@@ -163,4 +164,52 @@ test("the tenant of the page is sent with every request that has a token", async
   await client.GET("/users/me");
   await client.GET("/version");
   expect(calls.map(({ headers }) => headers.get("Coditect-Tenant"))).toEqual(["tenant-2", null]);
+});
+
+test("an unexpected success names the address that it came from", async () => {
+  const { fetch } = network(() => Response.json({ sessions: [] }));
+  const error = await dataOf(clientOf(fetch).GET("/sessions")).catch((error: unknown) => error);
+  expect(error).toBeInstanceOf(UnexpectedResponse);
+  expect((error as UnexpectedResponse).address).toBe("https://api.example.com/v5/sessions");
+});
+
+/** Tokens like "ada:1", whose first part is their user. */
+const ownedTokens = (first: string, next: string) => {
+  let token = first;
+  return {
+    token: async () => token,
+    renew: async () => next,
+    owner: (given = token) => given.split(":")[0],
+    change: () => void (token = next),
+  };
+};
+
+test.each([
+  ["the token is renewed", problem(401, "EXPIRED_TOKEN"), false],
+  ["the user signs in again", problem(401, "REVOKED_TOKEN"), true],
+  ["the password is entered", problem(403, "REAUTHENTICATION_REQUIRED"), true],
+])("a request does not continue as another user when %s", async (_, answer, asks) => {
+  const { fetch, calls } = network(() => answer.clone());
+  const tokens = ownedTokens("ada:1", "grace:1");
+  const ask = async () => (tokens.change(), true);
+  const source = asks ? { ...tokens, renew: async () => null } : tokens;
+  const extra = { onSignInRequired: ask, onReauthenticationRequired: ask };
+  await expect(clientOf(fetch, source, extra).POST("/auth/logout-all")).rejects.toBeInstanceOf(UserChanged);
+  expect(calls).toHaveLength(1);
+});
+
+test("a request that waits for its first token is sent only for the user who made it", async () => {
+  const { fetch, calls } = network(() => success({}));
+  const tokens = ownedTokens("ada:1", "grace:1");
+  const request = clientOf(fetch, { ...tokens, token: async () => (tokens.change(), "grace:1") }).GET("/users/me");
+  await expect(request).rejects.toBeInstanceOf(UserChanged);
+  expect(calls).toHaveLength(0);
+});
+
+test("a request continues with another token of the same user", async () => {
+  const { fetch, calls } = network(({ headers }) =>
+    headers.get("Authorization") === "Bearer ada:2" ? success({}) : problem(401, "EXPIRED_TOKEN"),
+  );
+  await clientOf(fetch, ownedTokens("ada:1", "ada:2")).GET("/users/me");
+  expect(calls).toHaveLength(2);
 });

@@ -97,6 +97,92 @@ test("a logout reaches the other tabs", async () => {
   expect(logins[1]?.changes).toEqual(["elsewhere:first", "elsewhere:null"]);
 });
 
+/** A refresh whose response the test sends itself. */
+function heldRefresh() {
+  let answer = (_: Response) => {};
+  const held = new Promise<Response>((resolve) => (answer = resolve));
+  let started = () => {};
+  const sent = new Promise<void>((resolve) => (started = resolve));
+  let logins = 0;
+  const setup = browser(({ path }) => {
+    if (path.endsWith("refresh")) return (started(), held);
+    return success(path.endsWith("login") ? signedIn(`login-${++logins}`) : {});
+  });
+  return { ...setup, sent, answer };
+}
+
+test("a refresh that is answered after a logout does not bring the login back, here or in other tabs", async () => {
+  const { logins, sent, answer } = heldRefresh();
+  const [{ login, changes }, other] = logins as [(typeof logins)[0], (typeof logins)[0]];
+  await login.logIn({ email: "a@example.com", password: "x" });
+  await settle();
+  other.login.forget("here");
+  const renewal = login.renew("login-1");
+  await sent;
+  await login.logOut();
+  answer(success(signedIn("late")));
+  expect(await renewal).toBeNull();
+  await settle();
+  expect(login.current).toBeNull();
+  expect(other.login.current).toBeNull();
+  expect(changes).toEqual(["here:login-1", "here:null"]);
+});
+
+test("a refresh that is answered after a logout in another tab does not bring the login back", async () => {
+  const { logins, sent, answer } = heldRefresh();
+  const [a, b] = logins.map(({ login }) => login) as [Login, Login];
+  const renewal = a.renew(null);
+  await sent;
+  await b.logOut();
+  await settle();
+  answer(success(signedIn("late")));
+  expect(await renewal).toBeNull();
+  expect(a.current).toBeNull();
+});
+
+test.each([
+  ["succeeds", () => success(signedIn("late"))],
+  ["fails", () => problem(401, "INVALID_REFRESH_TOKEN")],
+])("a refresh that %s after the user has signed in anew does not replace that login", async (_, late) => {
+  const { logins, sent, answer } = heldRefresh();
+  const { login } = logins[0]!;
+  const renewal = login.renew(null);
+  await sent;
+  await login.logIn({ email: "a@example.com", password: "x" });
+  answer(late());
+  expect(await renewal).toBe("login-1");
+  expect(login.current?.token).toBe("login-1");
+});
+
+test("a login that the API has ended follows the logout of another tab", async () => {
+  const { logins } = browser(({ path }) =>
+    path.endsWith("login")
+      ? success(signedIn("first"))
+      : path.endsWith("refresh")
+        ? problem(401, "INVALID_REFRESH_TOKEN")
+        : success({}),
+  );
+  const [a, b] = logins as [(typeof logins)[0], (typeof logins)[0]];
+  await a.login.logIn({ email: "a@example.com", password: "x" });
+  await settle();
+  b.login.forget("here");
+  await a.login.renew("first");
+  await b.login.logOut();
+  await settle();
+  expect(a.changes).toEqual(["here:first", "ended:null", "elsewhere:null"]);
+});
+
+test("the user of a token is known also after another user has signed in", async () => {
+  const other = signedIn("second");
+  const { logins } = browser(
+    (_, index) => success(index ? { ...other, user: { ...other.user, id: "user-2" } } : signedIn("first")),
+    1,
+  );
+  const { login } = logins[0]!;
+  for (let i = 0; i < 2; i++) await login.logIn({ email: "a@example.com", password: "x" });
+  expect([login.owner("first"), login.owner("second"), login.owner()]).toEqual(["user-1", "user-2", "user-2"]);
+});
+
 test("a clock that is wrong or set back changes nothing but the time of the next refresh", async () => {
   const { clock, logins, calls } = browser(
     () => success(signedIn("first", { expiresAt: "2001-01-01T00:00:00.000Z" })),
