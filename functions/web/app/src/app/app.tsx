@@ -1,27 +1,28 @@
 import { QueryClientProvider } from "@tanstack/react-query";
-import { lazy, Suspense, useEffect, useMemo } from "react";
+import { Suspense, useEffect, useMemo } from "react";
 import { Navigate, Outlet, Route, Routes, useLocation } from "react-router";
 
 import { SignIn } from "../pages/sign-in.tsx";
 import { useAuth } from "../stores/auth-store.ts";
 import { Failure, Loading } from "../ui/states.tsx";
 import { Toasts } from "../ui/toast.tsx";
+import { lazyPage, PageBoundary } from "./page-boundary.tsx";
 import { newQueryClient } from "./queries.ts";
 import { Shell } from "./shell.tsx";
 
-const Register = lazy(() => import("../pages/register.tsx"));
-const Recover = lazy(() => import("../pages/recover.tsx"));
-const MailLink = lazy(() => import("../pages/mail-link.tsx"));
-const Sessions = lazy(() => import("../pages/sessions/list.tsx"));
-const Session = lazy(() => import("../pages/sessions/session.tsx"));
-const Activity = lazy(() => import("../pages/activity/page.tsx"));
-const Usage = lazy(() => import("../pages/usage.tsx"));
-const Account = lazy(() => import("../pages/account/layout.tsx"));
-const Profile = lazy(() => import("../pages/account/profile.tsx"));
-const Security = lazy(() => import("../pages/account/security.tsx"));
-const Tokens = lazy(() => import("../pages/account/tokens.tsx"));
-const Data = lazy(() => import("../pages/account/data.tsx"));
-const Missing = lazy(() => import("../pages/missing.tsx"));
+const Register = lazyPage(() => import("../pages/register.tsx"));
+const Recover = lazyPage(() => import("../pages/recover.tsx"));
+const MailLink = lazyPage(() => import("../pages/mail-link.tsx"));
+const Sessions = lazyPage(() => import("../pages/sessions/list.tsx"));
+const Session = lazyPage(() => import("../pages/sessions/session.tsx"));
+const Activity = lazyPage(() => import("../pages/activity/page.tsx"));
+const Usage = lazyPage(() => import("../pages/usage.tsx"));
+const Account = lazyPage(() => import("../pages/account/layout.tsx"));
+const Profile = lazyPage(() => import("../pages/account/profile.tsx"));
+const Security = lazyPage(() => import("../pages/account/security.tsx"));
+const Tokens = lazyPage(() => import("../pages/account/tokens.tsx"));
+const Data = lazyPage(() => import("../pages/account/data.tsx"));
+const Missing = lazyPage(() => import("../pages/missing.tsx"));
 
 export function App() {
   return (
@@ -77,12 +78,15 @@ function SignedIn() {
 
 function User() {
   const client = useMemo(newQueryClient, []);
+  const { pathname } = useLocation();
   return (
     <QueryClientProvider client={client}>
       <Shell>
-        <Suspense fallback={<Loading />}>
-          <Outlet />
-        </Suspense>
+        <PageBoundary place={pathname}>
+          <Suspense fallback={<Loading />}>
+            <Outlet />
+          </Suspense>
+        </PageBoundary>
       </Shell>
     </QueryClientProvider>
   );

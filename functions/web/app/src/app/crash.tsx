@@ -1,6 +1,7 @@
 import { Component, type ReactNode } from "react";
 
 import { Button } from "../ui/button.tsx";
+import { isMissingCode } from "./page-boundary.tsx";
 
 /** The last resort: a mistake in the application, or a part of it that could not be loaded. */
 export class Crash extends Component<{ children: ReactNode }, { error: unknown }> {
@@ -12,7 +13,7 @@ export class Crash extends Component<{ children: ReactNode }, { error: unknown }
 
   override render() {
     if (!this.state.error) return this.props.children;
-    const outdated = /import|module|chunk/i.test(String(this.state.error));
+    const outdated = isMissingCode(this.state.error);
     return (
       <main className="state" role="alert">
         <h1>{outdated ? "A part of the application is missing" : "Something went wrong"}</h1>

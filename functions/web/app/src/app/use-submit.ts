@@ -50,18 +50,28 @@ export function useSubmit<T>(run: () => Promise<T>, { fields = {}, onDone }: Opt
   return { busy, error: rest, errorOf, submit, form, clear: () => setError(null), fail: setError };
 }
 
-/** The `Idempotency-Key` of a form: the same for every attempt with the same content. */
-export function useCreateKey() {
-  const last = useRef({ content: "", key: "" });
-  return {
-    keyOf(content: unknown): string {
-      const text = JSON.stringify(content);
-      if (text !== last.current.content) last.current = { content: text, key: crypto.randomUUID() };
-      return last.current.key;
-    },
-    /** The next create with this content is another one. */
-    done() {
-      last.current = { content: "", key: "" };
-    },
-  };
+/** The attempts of a form to create something. Equal content is the same attempt, with the same key and body. */
+export class CreateAttempts {
+  #content: string | undefined;
+  #key = "";
+  #body: unknown;
+
+  /** `make` is called once for each content, because a repeated key needs an equal body. */
+  of<T>(content: T): { key: string; body: T };
+  of<T>(content: unknown, make: () => T): { key: string; body: T };
+  of(content: unknown, make: () => unknown = () => content) {
+    const text = JSON.stringify(content);
+    if (text !== this.#content) {
+      this.#content = text;
+      this.#key = crypto.randomUUID();
+      this.#body = make();
+    }
+    return { key: this.#key, body: this.#body };
+  }
+}
+
+/** The attempts of this form, for the `Idempotency-Key`. */
+export function useCreateAttempts(): CreateAttempts {
+  const [attempts] = useState(() => new CreateAttempts());
+  return attempts;
 }

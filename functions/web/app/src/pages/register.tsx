@@ -2,7 +2,7 @@ import { useState } from "react";
 import { Link, Navigate, useLocation } from "react-router";
 
 import { hasCode } from "../api/index.ts";
-import { useCreateKey, useSubmit } from "../app/use-submit.ts";
+import { useCreateAttempts, useSubmit } from "../app/use-submit.ts";
 import { useAuth } from "../stores/auth-store.ts";
 import { Button } from "../ui/button.tsx";
 import { PasswordField, TextField } from "../ui/field.tsx";
@@ -16,8 +16,8 @@ export default function Register() {
   const [form, setForm] = useState({ email: "", password: "", firstName: "", lastName: "", company: "" });
   const returnTo = useReturnTo();
   const { state } = useLocation();
-  const key = useCreateKey();
-  const submission = useSubmit(() => register(form, key.keyOf(form)), {
+  const attempts = useCreateAttempts();
+  const submission = useSubmit(() => register(form, attempts.of(form).key), {
     fields: {
       "/email": "The email",
       "/password": "The password",

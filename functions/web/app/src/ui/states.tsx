@@ -13,20 +13,26 @@ export function Notice({
   tone = "info",
   title,
   children,
+  after,
   role,
 }: {
   tone?: "info" | "warn" | "bad";
   title?: string;
   children?: ReactNode;
+  /** What is not announced: it changes all the time, or is not part of the message. */
+  after?: ReactNode;
   role?: "alert" | "status";
 }) {
   const Icon = ICONS[tone];
   return (
-    <div className="notice" data-tone={tone} role={role}>
+    <div className="notice" data-tone={tone}>
       <Icon className="icon" aria-hidden="true" />
       <div className="notice-body">
-        {title && <strong>{title}</strong>}
-        {children}
+        <div className="notice-body" role={role}>
+          {title && <strong>{title}</strong>}
+          {children}
+        </div>
+        {after}
       </div>
     </div>
   );
@@ -160,21 +166,29 @@ export function ErrorNotice({ error, onRetry }: { error: unknown; onRetry?: (() 
   if (!error) return null;
   const { title, text } = explain(error);
   return (
-    <Notice tone="bad" title={title} role="alert">
+    <Notice
+      tone="bad"
+      title={title}
+      role="alert"
+      after={
+        <>
+          {left > 0 && (
+            <div>
+              You can try again in <strong>{duration(left)}</strong>.
+            </div>
+          )}
+          {onRetry && left === 0 && (
+            <div>
+              <Button size="small" onClick={onRetry}>
+                <RefreshCw aria-hidden="true" /> Try again
+              </Button>
+            </div>
+          )}
+          <Reference error={error} />
+        </>
+      }
+    >
       <div>{text}</div>
-      {left > 0 && (
-        <div>
-          You can try again in <strong>{duration(left)}</strong>.
-        </div>
-      )}
-      {onRetry && left === 0 && (
-        <div>
-          <Button size="small" onClick={onRetry}>
-            <RefreshCw aria-hidden="true" /> Try again
-          </Button>
-        </div>
-      )}
-      <Reference error={error} />
     </Notice>
   );
 }
@@ -194,10 +208,12 @@ export function Failure({ error, onRetry }: { error: unknown; onRetry: () => voi
   const { title, text } = explain(error);
   const Icon = error instanceof Unreachable ? (navigator.onLine ? Unplug : WifiOff) : TriangleAlert;
   return (
-    <div className="state" role="alert">
+    <div className="state">
       <Icon className="icon" aria-hidden="true" />
-      <h2>{title}</h2>
-      <p>{text}</p>
+      <div className="state-text" role="alert">
+        <h2>{title}</h2>
+        <p>{text}</p>
+      </div>
       <Button onClick={onRetry} disabled={left > 0}>
         <RefreshCw aria-hidden="true" /> {left > 0 ? `Try again in ${duration(left)}` : "Try again"}
       </Button>

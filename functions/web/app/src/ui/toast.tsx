@@ -13,13 +13,18 @@ interface Toast {
   onLeave?: (() => void) | undefined;
 }
 
-const useToasts = create<{ toasts: Toast[] }>(() => ({ toasts: [] }));
+/** So many messages are on the screen. A further one replaces the oldest. */
+const SHOWN = 3;
+
+export const useToasts = create<{ toasts: Toast[] }>(() => ({ toasts: [] }));
 let last = 0;
 
 /** Shows a short message. Returns a function that removes it without calling `onLeave`. */
 export function toast(text: string, options: Omit<Toast, "id" | "text"> = {}): () => void {
   const id = ++last;
-  useToasts.setState(({ toasts }) => ({ toasts: [...toasts.slice(-2), { id, text, ...options }] }));
+  const toasts = [...useToasts.getState().toasts, { id, text, ...options }];
+  useToasts.setState({ toasts: toasts.slice(-SHOWN) });
+  for (const { onLeave } of toasts.slice(0, -SHOWN)) onLeave?.();
   return () => remove(id);
 }
 

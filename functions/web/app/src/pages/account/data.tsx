@@ -1,6 +1,6 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Download, Package } from "lucide-react";
-import { useEffect, useState } from "react";
+import { useState } from "react";
 
 import { ApiProblem, type components, dataOf, hasCode } from "../../api/index.ts";
 import { accountQuery, exportsQuery } from "../../app/queries.ts";
@@ -174,9 +174,6 @@ function ScheduleDeletion({ onClose, onScheduled }: { onClose: () => void; onSch
   );
   const left = useCountdown(error);
   const wrong = hasCode(error, "INVALID_CREDENTIALS");
-  useEffect(() => {
-    if (wrong) form.current?.querySelector("input")?.focus();
-  }, [wrong, form]);
   return (
     <form className="stack" ref={form} onSubmit={submit} noValidate>
       {!wrong && <ErrorNotice error={error} />}

@@ -4,7 +4,7 @@ import { useState } from "react";
 
 import { type components, dataOf, hasCode } from "../../api/index.ts";
 import { tokensQuery } from "../../app/queries.ts";
-import { useCreateKey, useSubmit } from "../../app/use-submit.ts";
+import { useCreateAttempts, useSubmit } from "../../app/use-submit.ts";
 import { api, useAuth } from "../../stores/auth-store.ts";
 import { Button } from "../../ui/button.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
@@ -40,15 +40,7 @@ export default function Tokens() {
       title="Access tokens"
       lead="For programs: a token acts as you, within its scopes. Treat it like a password."
     >
-      {created?.token && (
-        <Notice tone="warn" title={`Copy “${created.name}” now`} role="status">
-          <div>It is shown this once. Nobody can show it again.</div>
-          <div className="secret">
-            <code>{created.token}</code>
-            <CopyButton text={created.token} what="the token" />
-          </div>
-        </Notice>
-      )}
+      {created && <CreatedToken token={created} />}
       {isPending ? (
         <Loading rows={2} label="Loading the tokens" />
       ) : !data ? (
@@ -80,6 +72,28 @@ export default function Tokens() {
         />
       </Dialog>
     </Section>
+  );
+}
+
+/** The new token. A repeated request, whose first response was lost, gets no token: the API does not keep it. */
+export function CreatedToken({ token: { name, token } }: { token: Pick<Token, "name" | "token"> }) {
+  if (!token) {
+    return (
+      <Notice tone="bad" title={`“${name}” exists, but cannot be shown`} role="alert">
+        <div>
+          The response with the token was lost, and nobody can show it again. Revoke it, and create another one.
+        </div>
+      </Notice>
+    );
+  }
+  return (
+    <Notice tone="warn" title={`Copy “${name}” now`} role="status">
+      <div>It is shown this once. Nobody can show it again.</div>
+      <div className="secret">
+        <code>{token}</code>
+        <CopyButton text={token} what="the token" />
+      </div>
+    </Notice>
   );
 }
 
@@ -155,13 +169,14 @@ function CreateToken({ onClose, onCreated }: { onClose: () => void; onCreated: (
   const [scopes, setScopes] = useState<Scope[]>(["sessions:read"]);
   const [days, setDays] = useState(90);
   const offset = useAuth((state) => state.clockOffset);
-  const key = useCreateKey();
+  const attempts = useCreateAttempts();
   const { busy, error, errorOf, submit, form } = useSubmit(
     () => {
-      const header = { "Idempotency-Key": key.keyOf({ name, scopes, days }) };
-      // Whole minutes, so that a repeated request is the same one.
-      const expiresAt = new Date(Math.floor((Date.now() + offset) / 60_000) * 60_000 + days * 86_400_000).toISOString();
-      return dataOf(api.POST("/users/me/tokens", { body: { name, scopes, expiresAt }, params: { header } }));
+      const { key, body } = attempts.of({ name, scopes, days }, () => {
+        const expiresAt = new Date(Date.now() + offset + days * 86_400_000).toISOString();
+        return { name, scopes, expiresAt };
+      });
+      return dataOf(api.POST("/users/me/tokens", { body, params: { header: { "Idempotency-Key": key } } }));
     },
     { fields: { "/name": "The name", "/scopes": "The list of scopes", "/expiresAt": "The expiry" }, onDone: onCreated },
   );

@@ -1,7 +1,7 @@
 import { useState } from "react";
 
 import { dataOf } from "../../api/index.ts";
-import { useCreateKey, useSubmit } from "../../app/use-submit.ts";
+import { useCreateAttempts, useSubmit } from "../../app/use-submit.ts";
 import { api } from "../../stores/auth-store.ts";
 import { Button } from "../../ui/button.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
@@ -38,10 +38,10 @@ function folderOf(name: string): string {
 function Form({ onClose, onCreated }: Omit<Props, "open">) {
   const [name, setName] = useState("");
   const [path, setPath] = useState<string | null>(null);
-  const key = useCreateKey();
+  const attempts = useCreateAttempts();
   const body = { name, workspacePath: path ?? folderOf(name) };
   const { busy, error, errorOf, submit, form } = useSubmit(
-    () => dataOf(api.POST("/sessions", { body, params: { header: { "Idempotency-Key": key.keyOf(body) } } })),
+    () => dataOf(api.POST("/sessions", { body, params: { header: { "Idempotency-Key": attempts.of(body).key } } })),
     {
       fields: { "/name": "The name", "/workspacePath": "The folder" },
       onDone: (session) => {

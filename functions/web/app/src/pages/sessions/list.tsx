@@ -1,9 +1,10 @@
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { Boxes, Plus, Search, SearchX } from "lucide-react";
 import { useDeferredValue, useEffect, useRef, useState } from "react";
-import { useSearchParams } from "react-router";
+import { useLocation, useNavigationType, useSearchParams } from "react-router";
 
 import { dataOf } from "../../api/index.ts";
+import { shortcutOf, useShortcuts } from "../../app/shortcuts.ts";
 import { api, useAuth } from "../../stores/auth-store.ts";
 import { Button } from "../../ui/button.tsx";
 import { Empty, ErrorNotice, Failure, Loading } from "../../ui/states.tsx";
@@ -36,6 +37,9 @@ export default function Sessions() {
   const [params, setParams] = useSearchParams();
   const q = params.get("q") ?? "";
   const [text, setText] = useState(q);
+  const { key } = useLocation();
+  const navigation = useNavigationType();
+  const shortcuts = useShortcuts((state) => state.on);
   const [creating, setCreating] = useState(false);
   const [renaming, setRenaming] = useState<string | null>(null);
   const canWrite = useAuth((state) => state.tenant?.role !== "viewer");
@@ -50,15 +54,18 @@ export default function Sessions() {
     return () => clearTimeout(timer);
   }, [text, q, setParams]);
 
+  // The navigation's link to this page clears the search, and Back restores it. Typing only replaces the address.
+  useEffect(() => {
+    if (navigation !== "REPLACE") setText(q);
+  }, [key]);
+
   useEffect(() => {
     const shortcut = (event: KeyboardEvent) => {
-      const target = event.target as HTMLElement;
-      if (event.ctrlKey || event.metaKey || event.altKey || target.closest("input, textarea, select, [role=dialog]"))
-        return;
-      if (event.key === "/") {
+      const pressed = shortcutOf(event);
+      if (pressed === "/") {
         event.preventDefault();
         search.current?.focus();
-      } else if (event.key === "n" && canWrite) {
+      } else if (pressed === "n" && canWrite) {
         event.preventDefault();
         setCreating(true);
       }
@@ -81,7 +88,7 @@ export default function Sessions() {
     <>
       <PageHead title="Sessions" lead="Your workspaces, newest first.">
         {canWrite && (
-          <Button variant="primary" onClick={() => setCreating(true)} aria-keyshortcuts="n">
+          <Button variant="primary" onClick={() => setCreating(true)} aria-keyshortcuts={shortcuts ? "n" : undefined}>
             <Plus aria-hidden="true" /> New session
           </Button>
         )}
@@ -93,14 +100,14 @@ export default function Sessions() {
           className="input"
           type="search"
           aria-label="Search sessions by name or folder"
-          aria-keyshortcuts="/"
+          aria-keyshortcuts={shortcuts ? "/" : undefined}
           placeholder="Search by name or folder"
           maxLength={200}
           value={text}
           onChange={(event) => setText(event.target.value)}
           onKeyDown={(event) => event.key === "Escape" && setText("")}
         />
-        <kbd aria-hidden="true">/</kbd>
+        {shortcuts && <kbd aria-hidden="true">/</kbd>}
       </div>
       <div className="card">
         {isPending ? (

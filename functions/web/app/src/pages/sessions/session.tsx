@@ -1,6 +1,6 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { ArrowLeft, PenLine, SearchX, Trash2 } from "lucide-react";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 
 import { hasCode } from "../../api/index.ts";
@@ -17,6 +17,7 @@ import { RenameSession } from "./rename.tsx";
 export default function SessionPage() {
   const { id = "" } = useParams();
   const [renaming, setRenaming] = useState(false);
+  const rename = useRef<HTMLButtonElement>(null);
   const canWrite = useAuth((state) => state.tenant?.role !== "viewer");
   const email = useAuth((state) => state.user?.email);
   const client = useQueryClient();
@@ -37,6 +38,11 @@ export default function SessionPage() {
   }
   if (!data) return <Failure error={error} onRetry={() => void refetch()} />;
   const session = data.value;
+  const endRename = () => {
+    setRenaming(false);
+    // The keyboard continues where the renaming began.
+    requestAnimationFrame(() => rename.current?.focus());
+  };
   const remove = () => {
     deleteWithUndo(session, () => void client.invalidateQueries({ queryKey: ["sessions"] }));
     void navigate("/app/sessions");
@@ -49,13 +55,13 @@ export default function SessionPage() {
       <div className="session-head">
         <Glyph id={session.id} />
         {renaming ? (
-          <RenameSession session={session} onDone={() => setRenaming(false)} />
+          <RenameSession session={session} onDone={endRename} />
         ) : (
           <h1 className="truncate">{session.name}</h1>
         )}
         {canWrite && !renaming && (
           <div className="row">
-            <Button size="small" onClick={() => setRenaming(true)}>
+            <Button size="small" ref={rename} onClick={() => setRenaming(true)}>
               <PenLine aria-hidden="true" /> Rename
             </Button>
             <Button size="small" variant="warning" onClick={remove}>
