@@ -15,6 +15,12 @@ use tower_http::services::ServeDir;
 /// No file of the application is larger, in bytes.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
+/// No path of the application is longer, in bytes. Systems reject longer ones at about 4,096, with that of the folder.
+const MAX_PATH: usize = 1024;
+
+/// No name of a file or folder is longer, in bytes: systems allow 255, and `.br` follows the names of compressed forms.
+const MAX_NAME: usize = 255 - ".br".len();
+
 /// The headers that make a response depend on what the client has.
 const CONDITIONS: [header::HeaderName; 6] = [
     header::IF_MATCH,
@@ -42,6 +48,9 @@ impl Files {
 
     /// The response to this request for a file: also 304, 206, 412 and 416. `None` if there is no such file.
     pub async fn get(&self, method: &Method, uri: Uri, headers: &HeaderMap) -> Result<Option<Response>, ApiError> {
+        if !may_exist(uri.path()) {
+            return Ok(None);
+        }
         let mut request = Request::new(Body::empty());
         *request.method_mut() = method.clone();
         *request.uri_mut() = uri;
@@ -105,6 +114,11 @@ impl Files {
         };
         Ok(Some(Response::from_parts(parts, body)))
     }
+}
+
+/// Whether the system accepts such a path. It reports a longer one as a failure and not as a missing file.
+fn may_exist(path: &str) -> bool {
+    path.len() <= MAX_PATH && path.split('/').all(|name| name.len() <= MAX_NAME)
 }
 
 /// The response to a request for a file that does not exist.

@@ -3,7 +3,7 @@
 use axum::http::HeaderName;
 use testkit::{Code, Target as _};
 
-use crate::{SCRIPT, built, start};
+use crate::{SCRIPT, built, built_in, start};
 
 const SCRIPT_PATH: &str = "/assets/index-abc.js";
 
@@ -50,8 +50,9 @@ async fn assets_never_change() {
 
 #[tokio::test]
 async fn nothing_else_of_the_folder_or_outside_of_it_is_served() {
-    let folder = built();
-    std::fs::write(folder.path().parent().unwrap().join("outside.txt"), "secret").unwrap();
+    let around = tempfile::tempdir().unwrap();
+    std::fs::write(around.path().join("outside.txt"), "secret").unwrap();
+    let folder = built_in(around.path());
     let app = start(folder.path());
     for path in [
         "/assets/nothing.js",
@@ -85,6 +86,19 @@ async fn nothing_else_of_the_folder_or_outside_of_it_is_served() {
             "{path}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_path_that_no_system_accepts_is_that_of_a_missing_file() {
+    let folder = built();
+    let app = start(folder.path());
+    // A name of 253 to 255 bytes is possible, but not that of its compressed form.
+    for length in [252, 253, 255, 256, 300, 5000] {
+        let response = app.get(&format!("/assets/{}", "a".repeat(length))).send().await;
+        response.assert_problem(404, Code::NotFound);
+    }
+    let response = app.get(&format!("/assets/{}", "folder/".repeat(700))).send().await;
+    response.assert_problem(404, Code::NotFound);
 }
 
 #[tokio::test]

@@ -16,7 +16,12 @@ const SCRIPT: &str = "console.log('a script that is long enough to be compressed
 
 /// A folder like the one that the build of the application writes. The compressed forms are recognisable.
 fn built() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    built_in(&std::env::temp_dir())
+}
+
+/// The same, in a folder of the test.
+fn built_in(parent: &Path) -> TempDir {
+    let folder = tempfile::tempdir_in(parent).unwrap();
     let write = |path: &str, text: &str| {
         let path = folder.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
