@@ -16,7 +16,11 @@ test("from the registration to a verified account, a session, a new password and
   await page.getByRole("button", { name: "Verify the email" }).click();
   await page.getByRole("link", { name: "Continue" }).click();
   await page.getByRole("heading", { name: "Sessions" }).waitFor();
+  // Where the account is shown, it has been read, and so a message about it would be there.
+  await page.getByRole("link", { name: "Account", exact: true }).click();
+  await page.getByText("Verified", { exact: true }).waitFor();
   expect(await page.getByText("Verify your email").count()).toBe(0);
+  await page.getByRole("link", { name: "Sessions", exact: true }).click();
 
   await createSession(page, "First project");
   await page.getByText("/workspace/first-project").waitFor();
