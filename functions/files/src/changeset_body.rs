@@ -117,12 +117,13 @@ impl OperationBody {
         let (Some(kind), Some(path), Some(precondition)) = (kind, path, precondition) else {
             return Err(checks);
         };
-        let mut flag = |name, value, kinds: &[Kind]| match kinds.contains(&kind) {
-            true => checks
-                .optional(name, value, Ok::<_, Rejection>)
-                .flatten()
-                .unwrap_or_default(),
-            false => false,
+        let mut flag = |name, value, kinds: &[Kind]| {
+            let value = if kinds.contains(&kind) {
+                checks.optional(name, value, Ok::<_, Rejection>).flatten()
+            } else {
+                None
+            };
+            value.unwrap_or_default()
         };
         let parents = flag(
             "parents",

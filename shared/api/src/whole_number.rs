@@ -42,7 +42,7 @@ impl<const MIN: u64, const MAX: u64> Visitor<'_> for Range<MIN, MAX> {
         reason = "the number is whole and from 0 to 2^53 - 1, so that the casts are exact"
     )]
     fn visit_f64<E: Error>(self, number: f64) -> Result<u64, E> {
-        if number.trunc() == number && (0.0..=MAX_SAFE_INTEGER as f64).contains(&number) {
+        if number.fract() == 0.0 && (0.0..=MAX_SAFE_INTEGER as f64).contains(&number) {
             self.visit_u64(number as u64)
         } else {
             Err(E::invalid_value(Unexpected::Float(number), &self))
