@@ -1,7 +1,7 @@
 import { createElement, type ReactElement } from "react";
 import { renderToStaticMarkup } from "react-dom/server";
 import { MemoryRouter } from "react-router";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 
 import { ApiProblem, type Code, UnexpectedResponse } from "../../src/api/index.ts";
 import { isMissingCode } from "../../src/app/page-boundary.tsx";
@@ -9,8 +9,13 @@ import { shortcutOf, useShortcuts } from "../../src/app/shortcuts.ts";
 import { CreateAttempts } from "../../src/app/use-submit.ts";
 import { changesOf, conflictsOf, rebased } from "../../src/pages/account/merge.ts";
 import { CreatedToken } from "../../src/pages/account/tokens.tsx";
+import { deleteWithUndo, useDeleted } from "../../src/pages/sessions/delete.ts";
+import { authStore } from "../../src/stores/auth-store.ts";
 import { ErrorNotice, explain, Failure } from "../../src/ui/states.tsx";
 import { toast, useToasts } from "../../src/ui/toast.tsx";
+import { signedIn } from "./fakes.ts";
+
+type Session = Parameters<typeof deleteWithUndo>[0];
 
 const html = (element: ReactElement) => renderToStaticMarkup(createElement(MemoryRouter, null, element));
 
@@ -23,6 +28,7 @@ const problemOf = (code: Code, detail: string, retryAfter?: number) =>
 afterEach(() => {
   useToasts.setState({ toasts: [] });
   useShortcuts.setState({ on: true });
+  vi.unstubAllGlobals();
 });
 
 test("a message that a further one replaces leaves, so that a deletion behind it happens", () => {
@@ -38,6 +44,21 @@ test("a message that was undone does not leave when further ones come", () => {
   undo();
   for (const text of ["2", "3", "4"]) toast(text);
   expect(left).toEqual([]);
+});
+
+test.each([
+  ["the same user", "user-1", 1],
+  ["another user", "user-2", 0],
+])("a deletion that waits for Undo is sent for %s %s %i times", (_, id, times) => {
+  const fetch = vi.fn(() => new Promise<never>(() => undefined));
+  vi.stubGlobal("fetch", fetch);
+  const { user } = signedIn("t");
+  authStore.setState({ phase: "signedIn", user });
+  deleteWithUndo({ id: `session-${id}`, name: "One" } as Session, () => undefined);
+  authStore.setState({ user: { ...user, id } });
+  for (const text of ["2", "3", "4"]) toast(text);
+  expect(fetch).toHaveBeenCalledTimes(times);
+  expect(useDeleted.getState().ids.has(`session-${id}`)).toBe(times === 1);
 });
 
 test("equal content keeps its key and its body, and other content gets new ones", () => {
