@@ -4,7 +4,7 @@ import { localStore } from "../stores/storage.ts";
 
 const KEY = "coditect.shortcuts";
 
-/** Whether single keys are shortcuts. Speech input and unsteady hands press them by mistake, so they can be turned off. */
+/** Whether single keys are shortcuts. Speech input and unsteady hands press them by mistake: they can be turned off. */
 export const useShortcuts = create<{ on: boolean; choose: (on: boolean) => void }>((set) => ({
   on: localStore.get(KEY) !== "off",
   choose(on) {
