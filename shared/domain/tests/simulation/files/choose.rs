@@ -98,7 +98,7 @@ impl Chooser {
                 Call::Apply { operations, mode }
             }
             42..50 => self.changeset(),
-            50..57 => Call::Copy(self.transfer()),
+            50..57 => Call::Copy(self.transfer(true)),
             57..59 => Call::ListTrash,
             59..64 => match self.item(session) {
                 Some(item) => Call::RestoreItem(item),
@@ -266,15 +266,9 @@ impl Chooser {
                     precondition: self.precondition(),
                 })
             }
-            10..14 => {
-                let mut transfer = self.transfer();
-                if !may_trash {
-                    transfer.overwrite = Overwrite::Never;
-                }
-                Operation::Move(transfer)
-            }
-            14..16 => Operation::Copy(self.transfer()),
-            _ if !may_trash => Operation::Copy(self.transfer()),
+            10..14 => Operation::Move(self.transfer(may_trash)),
+            14..16 => Operation::Copy(self.transfer(may_trash)),
+            _ if !may_trash => Operation::Copy(self.transfer(false)),
             _ => Operation::Delete(Delete {
                 path: self.existing(),
                 recursive: self.rng.u32(..4) > 0,
@@ -283,7 +277,7 @@ impl Chooser {
         }
     }
 
-    fn transfer(&mut self) -> Transfer {
+    fn transfer(&mut self, may_trash: bool) -> Transfer {
         let (from, mut to) = (self.existing(), self.path());
         // Often into the other one.
         if self.rng.u32(..5) == 0 {
@@ -294,6 +288,7 @@ impl Chooser {
             from,
             to,
             overwrite: match self.rng.u32(..7) {
+                _ if !may_trash => Overwrite::Never,
                 0..2 => Overwrite::Never,
                 2..6 => Overwrite::Always,
                 _ => Overwrite::If(self.precondition()),

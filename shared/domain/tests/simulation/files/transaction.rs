@@ -164,10 +164,14 @@ impl Transaction {
         Ok(shown(Effect::Moved, to, source))
     }
 
+    /// What a move or a copy replaces goes to the trash. The change of what replaces a file is the only one.
     fn replace(&mut self, path: &FilePath, target: Option<Item>) {
         match target {
-            Some(Item::Directory) => self.trash(path),
-            Some(Item::File(_)) => remove(self.tree(), path.as_str()),
+            Some(Item::Directory) => {
+                self.put_in_trash(path);
+                self.report(ChangeKind::Deleted, path, None, None);
+            }
+            Some(Item::File(_)) => self.put_in_trash(path),
             None => {}
         }
     }
@@ -186,6 +190,9 @@ impl Transaction {
             return Err(Refusal::IsADirectory);
         }
         self.parents(&place, transfer.parents)?;
+        if from != to {
+            self.replace(to, place.item);
+        }
         Ok(self.write(to, place.item, source))
     }
 
@@ -224,17 +231,17 @@ impl Transaction {
         if item == Item::Directory && !delete.recursive && entries.len() > 1 {
             return Err(Refusal::NotEmpty);
         }
-        self.trash(&delete.path);
+        self.put_in_trash(&delete.path);
+        self.report(ChangeKind::Deleted, &delete.path, None, None);
         let effect = Effect::Deleted;
         Ok(Shown { effect, entry: None })
     }
 
-    fn trash(&mut self, path: &FilePath) {
+    fn put_in_trash(&mut self, path: &FilePath) {
         let entries = subtree(&self.world.tree, path.as_str());
         remove(self.tree(), path.as_str());
         let item = (Some(path.as_str().to_owned()), entries);
         Arc::make_mut(&mut self.world.trash).insert(self.at, item);
-        self.report(ChangeKind::Deleted, path, None, None);
     }
 
     /// Restores the item of the trash that was deleted at this time, to its path.
