@@ -13,7 +13,8 @@ use crate::transfer_body::TransferBody;
 
 /// Copies a file, or a directory with at most 50,000 entries. The copy is of one instant, and shares the stored
 /// contents until one of them changes. The work grows with the number of entries; the request has no effect if it
-/// fails. A replaced file or directory goes to the trash; a file replaces no directory.
+/// fails. A replaced file or directory goes to the trash, where it counts against the quotas until it is removed; a
+/// file replaces no directory.
 #[utoipa::path(
     post,
     path = "/sessions/{id}/files/copy",

@@ -73,6 +73,7 @@ pub struct PageBody {
 }
 
 /// Compares a snapshot with another one, or with the files as they are: what was created, changed or deleted since.
+/// What is below a path of more than 4,096 bytes is not compared: such a directory counts as changed.
 #[utoipa::path(
     get,
     path = "/sessions/{id}/snapshots/{snapshot}/diff",

@@ -139,7 +139,7 @@ pub async fn handle(
     };
     match object {
         Some(object) if matches!(selection, Selection::Whole | Selection::Part(_)) => {
-            large_object::respond(&app.env, &caller, object, file, &selection)
+            large_object::respond(&app.env, object, file, &selection)
         }
         _ => Ok(file_response(file, &selection, Held::bytes(bytes, place))),
     }

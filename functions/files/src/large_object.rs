@@ -8,20 +8,17 @@ use api::content::{FileInfo, Selection, content_headers, file_response};
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use domain::files::Download;
 use domain::objects::{ObjectError, ObjectKey, ObjectStore};
-use domain::{Caller, Env};
+use domain::Env;
 use futures_util::stream;
 
-use crate::admission::Held;
 
-/// The number of bytes in memory while an object is sent.
-const READ_BYTES: u64 = 1 << 20;
+/// The number of bytes in memory while an object is sent: so few that it needs no place among the large responses.
+const READ_BYTES: u64 = 256 << 10;
 
 /// A redirection to the object store, or the bytes from it if it has no URLs.
 pub(crate) fn respond(
     env: &Env,
-    caller: &Caller,
     object: ObjectKey,
     file: FileInfo<'_>,
     selection: &Selection,
@@ -35,26 +32,21 @@ pub(crate) fn respond(
         let location = HeaderValue::try_from(request.url).map_err(ApiError::internal)?;
         return Ok((StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, location)]).into_response());
     }
-    let range = selection.bytes(file.size);
-    let place = env
-        .downloads
-        .admit(caller.client(), caller.user(), range.end - range.start)?;
-    let body = pieces(objects, object, range, place.map(Arc::new));
+    let body = pieces(objects, object, selection.bytes(file.size));
     Ok(file_response(file, selection, body))
 }
 
 /// The bytes in this range, piece by piece.
-fn pieces(objects: Arc<dyn ObjectStore>, object: ObjectKey, range: Range<u64>, place: Option<Arc<Download>>) -> Body {
+fn pieces(objects: Arc<dyn ObjectStore>, object: ObjectKey, range: Range<u64>) -> Body {
     Body::from_stream(stream::try_unfold(
-        (objects, object, range, place),
-        |(objects, object, range, place)| async move {
+        (objects, object, range),
+        |(objects, object, range)| async move {
             if range.is_empty() {
                 return Ok::<Option<(Bytes, _)>, ObjectError>(None);
             }
             let end = range.end.min(range.start.saturating_add(READ_BYTES));
             let bytes = objects.read(&object, range.start..end).await?;
-            let bytes = Held::bytes(bytes, place.clone());
-            Ok(Some((bytes, (objects, object, end..range.end, place))))
+            Ok(Some((Bytes::from(bytes), (objects, object, end..range.end))))
         },
     ))
 }

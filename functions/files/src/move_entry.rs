@@ -12,7 +12,8 @@ use crate::precondition::HeaderPrecondition;
 use crate::transfer_body::TransferBody;
 
 /// Moves a file or a directory with everything below it, with constant work. A replaced file or directory goes to the
-/// trash. Of two concurrent moves that would put directories into each other, one is a 409 `CYCLE`.
+/// trash, where it counts against the quotas until it is removed. Of two concurrent moves that would put directories
+/// into each other, one is a 409 `CYCLE`.
 #[utoipa::path(
     post,
     path = "/sessions/{id}/files/move",

@@ -49,7 +49,7 @@ impl Downloads {
             Some(place) => Ok(Some(Download { _place: place })),
             None => Err(Error::TooManyAttempts {
                 wait: RETRY_AFTER,
-                event: SecurityEvent::ThrottledByUploads,
+                event: SecurityEvent::ThrottledByDownloads,
             }),
         }
     }
