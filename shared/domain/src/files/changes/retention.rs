@@ -62,7 +62,8 @@ impl From<Change> for ChangeTime {
     }
 }
 
-/// Counts a change that the transaction adds to the feed. Reads nothing.
+/// Counts a change that the transaction adds to the feed. Reads nothing. Requests that wait for a change watch the
+/// counter, so every change has to be counted.
 pub(super) fn count_one(files: &Files<'_>) -> Result<()> {
     let key = keys::grown_feed(files.scope, files.session);
     Ok(files.txn.add(&key, 1)?)

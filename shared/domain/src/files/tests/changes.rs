@@ -1,6 +1,6 @@
 //! The feed of changes.
 
-use kv::faulty::Plan;
+use kv::faulty::{Plan, Watches};
 
 use super::*;
 use crate::files::changes::{ChangeKind, ops as feed};
@@ -112,6 +112,82 @@ async fn a_waiting_request_returns_at_a_change_of_any_process_or_at_its_deadline
     assert_eq!((changes, elapsed.as_millis() / 100), (1, 20));
     let (changes, elapsed) = Box::pin(wait_while(&world, 60, async {})).await;
     assert_eq!((changes, elapsed.as_secs()), (0, 20));
+}
+
+/// A world whose store has such watches, and commits on this thread.
+async fn watching(watches: Watches) -> World {
+    let mut world = World::new().await;
+    world.env.db = world.env.db.with_faults(Plan {
+        watches,
+        ..Plan::default()
+    });
+    world
+}
+
+#[tokio::test]
+async fn with_a_watch_a_waiting_request_returns_at_once_at_a_change_of_another_process() {
+    let world = watching(Watches::Emulated).await;
+    let other = world.other_process();
+    tokio::time::pause();
+    let pause = || tokio::time::sleep(Duration::from_millis(1500));
+    // The first change, one after others, and one after the janitor has moved their number.
+    for (at, sweeps) in [("/a", false), ("/b", false), ("/c", true)] {
+        if sweeps {
+            world.sweep().await;
+        }
+        let foreign = async {
+            pause().await;
+            world.apply_in(&other, put(at, "x")).await.unwrap();
+        };
+        let (changes, elapsed) = Box::pin(wait_while(&world, 10, foreign)).await;
+        assert_eq!((changes, elapsed.as_millis() / 100), (1, 15), "{at}");
+    }
+    let swept = async {
+        pause().await;
+        world.sweep().await;
+        pause().await;
+        world.apply_in(&other, put("/d", "x")).await.unwrap();
+    };
+    let (changes, elapsed) = Box::pin(wait_while(&world, 10, swept)).await;
+    assert_eq!((changes, elapsed.as_millis() / 100), (1, 30), "a sweep is no change");
+}
+
+#[tokio::test]
+async fn a_waiting_request_looks_rarely_with_a_watch_and_each_second_if_watches_fail_or_are_absent() {
+    // A look at the start and at the end, and those between them.
+    for (watches, looks) in [(Watches::Emulated, 3), (Watches::Failing, 21), (Watches::Engine, 21)] {
+        let world = watching(watches).await;
+        tokio::time::pause();
+        let before = world.env.db.usage().transactions;
+        let (changes, elapsed) = Box::pin(wait_while(&world, 20, async {})).await;
+        assert_eq!((changes, elapsed.as_secs()), (0, 20));
+        tokio::time::resume();
+        let first = 1;
+        assert_eq!(world.env.db.usage().transactions - before - first, looks, "{watches:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_waiting_request_ends_within_ten_seconds_when_the_caller_logs_out() {
+    let world = watching(Watches::Emulated).await;
+    let (env, caller) = (&world.env, &world.caller);
+    tokio::time::pause();
+    let started = tokio::time::Instant::now();
+    let waiting = feed::list(
+        env,
+        caller,
+        world.session,
+        Limit::default(),
+        None,
+        Duration::from_secs(20),
+    );
+    let log_out = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        crate::logins::ops::log_out(env, caller).await.unwrap();
+    };
+    let (page, ()) = Box::pin(async { tokio::join!(waiting, log_out) }).await;
+    assert!(matches!(page, Err(Error::Revoked)), "{page:?}");
+    assert_eq!(started.elapsed().as_secs(), 10);
 }
 
 #[tokio::test]
