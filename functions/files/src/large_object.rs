@@ -8,10 +8,9 @@ use api::content::{FileInfo, Selection, content_headers, file_response};
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use domain::objects::{ObjectError, ObjectKey, ObjectStore};
 use domain::Env;
+use domain::objects::{ObjectError, ObjectKey, ObjectStore};
 use futures_util::stream;
-
 
 /// The number of bytes in memory while an object is sent: so few that it needs no place among the large responses.
 const READ_BYTES: u64 = 256 << 10;
@@ -46,7 +45,7 @@ fn pieces(objects: Arc<dyn ObjectStore>, object: ObjectKey, range: Range<u64>) -
             }
             let end = range.end.min(range.start.saturating_add(READ_BYTES));
             let bytes = objects.read(&object, range.start..end).await?;
-            Ok(Some((Bytes::from(bytes), (objects, object, end..range.end))))
+            Ok(Some((bytes, (objects, object, end..range.end))))
         },
     ))
 }

@@ -1,7 +1,7 @@
 //! Signals that files have changed, for requests of this process that wait for changes.
 //!
-//! They only shorten the wait: a waiting request also watches the store, if the engine has watches, and looks at regular
-//! intervals, which finds the changes of other processes. So a lost signal loses no change.
+//! They only shorten the wait: a waiting request also watches the store, if the engine has watches, and looks at
+//! regular intervals, which finds the changes of other processes. So a lost signal loses no change.
 
 use std::fmt;
 use std::sync::Arc;
