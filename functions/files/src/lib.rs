@@ -43,7 +43,6 @@ api::function! {
     tag: "files",
     description: "The files of a session: a tree that changes atomically, with snapshots, trash and a feed of changes.",
     tokens: Verifies,
-    objects: api::large_files::open,
     endpoints: [
         list_files,
         stat_file,

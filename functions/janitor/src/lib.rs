@@ -61,7 +61,7 @@ fn is_zero(count: &usize) -> bool {
 
 /// The job of this function.
 pub fn job() -> api::Job {
-    api::Job::new("janitor", run).with_objects(api::large_files::open)
+    api::Job::new("janitor", run)
 }
 
 /// Removes expired data within the time budget.

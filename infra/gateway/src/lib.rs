@@ -24,11 +24,12 @@ pub fn functions() -> Vec<api::Function> {
     functions
 }
 
-/// The routes of all functions.
+/// The routes of all functions, with the object store.
 pub fn router() -> api::Router {
     every_function!(router)
         .into_iter()
         .fold(web::router(), api::Router::merge)
+        .with_objects(api::large_files::open)
 }
 
 /// The OpenAPI document of all functions, which `infra/openapi.json` contains.
@@ -44,5 +45,5 @@ pub fn document_text() -> String {
 
 /// The job of every function that a schedule invokes; a job has its function's name.
 pub fn jobs() -> Vec<api::Job> {
-    vec![janitor::job(), mailer::job()]
+    vec![janitor::job().with_objects(api::large_files::open), mailer::job()]
 }

@@ -28,7 +28,6 @@ struct Row {
     store: bool,
     keys: Keys,
     mail: Option<Mail>,
-    objects: Option<Objects>,
     #[serde(default)]
     environment: BTreeMap<String, String>,
     p99_ms: Option<u32>,
@@ -65,13 +64,6 @@ enum Keys {
 enum Mail {
     Write,
     Send,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Objects {
-    Write,
-    Delete,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -140,7 +132,6 @@ struct Function {
     verifies: bool,
     signs: bool,
     mail: Option<Mail>,
-    objects: Option<Objects>,
     environment: BTreeMap<String, String>,
     p99_ms: Option<u32>,
     routes: Vec<Route>,
@@ -262,7 +253,6 @@ fn function(name: String, row: Row) -> Result<Function, String> {
         verifies: row.keys >= Keys::Verify,
         signs: row.keys == Keys::Sign,
         mail: row.mail,
-        objects: row.objects,
         environment: row.environment,
         p99_ms: row.p99_ms,
         routes,

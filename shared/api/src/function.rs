@@ -23,17 +23,15 @@ pub struct Function {
 ///
 /// An endpoint is a module with a handler `handle`, whose `#[utoipa::path]` states the method and the path. One that
 /// accepts larger bodies than the others has the limit in parentheses, such as `upload(upload::MAX_BYTES)`. `tokens` is
-/// the name of a [`TokenUse`](crate::config::TokenUse). A function with large files has `objects:
-/// api::large_files::open` after it. The macro defines the functions `function`, `router` and
-/// `document`. No deployed program calls `document`, so that the linker removes the code that makes the OpenAPI
-/// document.
+/// the name of a [`TokenUse`](crate::config::TokenUse). The macro defines the functions
+/// `function`, `router` and `document`. No deployed program calls `document`, so that the linker removes the code that
+/// makes the OpenAPI document.
 #[macro_export]
 macro_rules! function {
     (
         tag: $tag:literal,
         description: $description:literal,
         tokens: $token_use:ident,
-        $(objects: $open_objects:path,)?
         endpoints: [$($endpoint:ident $(($body_max_bytes:expr))?),+ $(,)?] $(,)?
     ) => {
         /// The name and the routes of this function.
@@ -48,7 +46,6 @@ macro_rules! function {
         pub fn router() -> $crate::Router {
             $crate::Router::new()
                 .with_token_use($crate::config::TokenUse::$token_use)
-                $(.with_objects($open_objects))?
                 $(
                     .route::<$endpoint::__path_handle, _>($endpoint::handle)
                     $(.accepting($body_max_bytes))?

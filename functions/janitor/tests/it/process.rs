@@ -54,32 +54,6 @@ async fn a_failed_sweep_fails_the_program_and_logs_the_cause_once() {
     assert!(!lines[1].contains(cause), "{lines:?}");
 }
 
-#[test]
-fn it_opens_the_object_store_or_says_why_it_cannot() {
-    let store = TestStore::new();
-    let folder = tempfile::tempdir().unwrap();
-    let objects = folder.path().join("objects");
-    let run = |objects: &str| {
-        let mut command: Command = Process::command(env!("CARGO_BIN_EXE_janitor"));
-        command.envs(store.env()).env("OBJECTS", objects).output().unwrap()
-    };
-    let output = run(&format!("file:{}", objects.display()));
-    assert!(output.status.success(), "{output:?}");
-    assert!(objects.is_dir());
-    for (objects, error) in [
-        ("ftp://host", "error: OBJECTS must be `file:`"),
-        ("s3://my-bucket", "error: OBJECTS needs `?region="),
-        (
-            "s3://my-bucket?region=eu-central-1",
-            "error: AWS_ACCESS_KEY_ID must be set",
-        ),
-    ] {
-        let output = run(objects);
-        assert!(!output.status.success(), "{objects}");
-        assert!(text(&output.stderr).starts_with(error), "{output:?}");
-    }
-}
-
 #[tokio::test]
 async fn an_invocation_sweeps_for_any_event() {
     let store = TestStore::new();

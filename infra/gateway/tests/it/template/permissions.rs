@@ -116,8 +116,7 @@ fn every_function_has_a_log_with_a_retention_and_may_write_to_no_other() {
             "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
             "Resource": {"Fn::GetAtt": format!("{logs}.Arn")},
         });
-        let further = usize::from(["files", "janitor"].contains(&&*folder));
-        assert_eq!(policies.as_array().unwrap().len(), 1 + further, "{role}");
+        assert_eq!(policies.as_array().unwrap().len(), 1, "{role}");
         assert_eq!(policies[0]["PolicyDocument"]["Statement"], json!([write]), "{role}");
     }
 }
@@ -155,75 +154,6 @@ fn only_actions_without_resource_level_permissions_are_allowed_on_every_resource
         "ec2:UnassignPrivateIpAddresses",
     ]);
     assert_eq!(unrestricted, wanted);
-}
-
-/// A request that `files` signs for a client can do what `files` may do.
-#[test]
-fn only_files_and_the_janitor_use_the_bucket_and_only_the_janitor_deletes() {
-    let template = template();
-    let bucket = json!({ "Fn::GetAtt": "ObjectsBucket.Arn" });
-    let objects = json!({ "Fn::Sub": "${ObjectsBucket.Arn}/*" });
-    for folder in layout::functions() {
-        let role = &resources(&template)[&format!("{}Role", camel(&folder))];
-        let variables = &function(&template, &folder)["Environment"]["Variables"];
-        let (of_objects, of_bucket) = match folder.as_str() {
-            "files" => (
-                json!([
-                    "s3:AbortMultipartUpload",
-                    "s3:GetObject",
-                    "s3:ListMultipartUploadParts",
-                    "s3:PutObject"
-                ]),
-                json!("s3:ListBucket"),
-            ),
-            "janitor" => (
-                json!(["s3:AbortMultipartUpload", "s3:DeleteObject"]),
-                json!("s3:ListBucketMultipartUploads"),
-            ),
-            _ => {
-                assert!(
-                    variables["OBJECTS"].is_null() && !mentions(role, "ObjectsBucket"),
-                    "{folder}"
-                );
-                continue;
-            }
-        };
-        let condition = &variables["OBJECTS"]["Fn::If"];
-        assert_eq!(condition[0], "HasObjects", "{folder}");
-        let policy = &role["Properties"]["Policies"][1]["Fn::If"];
-        let statements = json!([
-            { "Effect": "Allow", "Action": of_objects, "Resource": objects },
-            { "Effect": "Allow", "Action": of_bucket, "Resource": bucket },
-        ]);
-        assert_eq!(policy[0], "HasObjects", "{folder}");
-        assert_eq!(policy[1]["PolicyDocument"]["Statement"], statements, "{folder}");
-    }
-}
-
-#[test]
-fn the_bucket_is_private_and_forgets_unfinished_uploads() {
-    let template = template();
-    let bucket = &resources(&template)["ObjectsBucket"];
-    assert_eq!(bucket["DeletionPolicy"], "Retain");
-    let properties = &bucket["Properties"];
-    let blocks = properties["PublicAccessBlockConfiguration"].as_object().unwrap();
-    assert_eq!(blocks.len(), 4);
-    assert!(blocks.values().all(|block| *block == true));
-    assert!(
-        properties["VersioningConfiguration"].is_null(),
-        "deleted bytes are gone"
-    );
-    let rules = &properties["LifecycleConfiguration"]["Rules"];
-    // After the janitor had two days.
-    assert_eq!(
-        rules[0]["AbortIncompleteMultipartUpload"],
-        json!({ "DaysAfterInitiation": 3 })
-    );
-    let statement = &resources(&template)["ObjectsBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"][0];
-    assert_eq!(
-        (&statement["Effect"], &statement["Principal"]),
-        (&json!("Deny"), &json!("*"))
-    );
 }
 
 /// Each function by its own name: a pattern with the stack's name would match another stack whose name begins with it.
