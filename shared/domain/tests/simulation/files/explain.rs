@@ -244,7 +244,11 @@ impl Explanation<'_> {
         });
         // The id has the time of its creation.
         let created_at = i64::try_from(upload.uuid().as_u128() >> 80).unwrap_or(i64::MAX);
-        is_cancelled || is_after(self.event, created_at, LIFETIME)
+        let is_swept = self.calls.events.iter().any(|event| {
+            let is_sweep = matches!(event.call, Call::Sweep) && event.called < self.event.replied;
+            is_sweep && is_after(event, created_at, LIFETIME)
+        });
+        is_cancelled || is_swept || is_after(self.event, created_at, LIFETIME)
     }
 
     fn is_of_commit(&self, world: &World, upload: UploadId, refusal: Option<&Refusal>) -> bool {
