@@ -6,7 +6,6 @@ mod dataset;
 mod enumeration;
 mod fairness;
 mod fdb;
-mod files;
 mod functions;
 mod hashing;
 mod login;

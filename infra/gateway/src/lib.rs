@@ -10,26 +10,22 @@ macro_rules! every_function {
             auth::$make(),
             users::$make(),
             sessions::$make(),
-            files::$make(),
             audit::$make(),
             health::$make(),
         ]
     };
 }
 
-/// The name and the routes of every function that serves requests. The web application is no part of the document.
+/// The name and the routes of every function that serves requests.
 pub fn functions() -> Vec<api::Function> {
-    let mut functions = Vec::from(every_function!(function));
-    functions.push(web::function());
-    functions
+    every_function!(function).into()
 }
 
-/// The routes of all functions, with the object store.
+/// The routes of all functions.
 pub fn router() -> api::Router {
     every_function!(router)
         .into_iter()
-        .fold(web::router(), api::Router::merge)
-        .with_objects(api::large_files::open)
+        .fold(api::Router::new(), api::Router::merge)
 }
 
 /// The OpenAPI document of all functions, which `infra/openapi.json` contains.
@@ -45,5 +41,5 @@ pub fn document_text() -> String {
 
 /// The job of every function that a schedule invokes; a job has its function's name.
 pub fn jobs() -> Vec<api::Job> {
-    vec![janitor::job().with_objects(api::large_files::open), mailer::job()]
+    vec![janitor::job(), mailer::job()]
 }

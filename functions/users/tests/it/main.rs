@@ -4,7 +4,6 @@
 
 mod account;
 mod avatar;
-mod dead_letters;
 mod deletion;
 mod exact;
 mod exports;

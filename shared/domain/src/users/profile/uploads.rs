@@ -1,5 +1,4 @@
-//! Uploads of pictures: how many are in memory, how many are decoded at a time, and how many a user may send. Large
-//! contents of files take the same places in memory ([`files::admission`](crate::files::admission)).
+//! Uploads of pictures: how many are in memory, how many are decoded at a time, and how many a user may send.
 
 use std::sync::Arc;
 use std::time::Duration;
