@@ -33,8 +33,32 @@ help: ## list the targets
 # itself.
 
 .PHONY: run
-run: ## run all functions in one process on HOST:PORT (127.0.0.1:8080)
+run: ## run all functions and the web application in one process on HOST:PORT (127.0.0.1:8080)
+	@sh infra/tools/build-web.sh optional
 	@. ./infra/tools/dev-env.sh && exec cargo run --locked --bin gateway
+
+# Node.js is needed for these targets only.
+.PHONY: web web-app web-client web-shots test-web
+web: web-modules ## serve the web application's sources, and reload on change, against `make run` or GATEWAY
+	@cd functions/web/app && exec npm run --silent dev
+
+web-app: ## build the web application, unless it is current
+	@sh infra/tools/build-web.sh
+
+web-client: web-modules ## build the client package @coditect/client in functions/web/app/client
+	@cd functions/web/app && npm run --silent build:client && npm pack --silent --pack-destination client ./client
+
+test-web: web-modules ## test the web application in a browser, against a gateway on a fresh store
+	cargo build --locked --bin gateway
+	@sh functions/web/app/tests/browser/run.sh
+
+web-shots: web-modules ## take a picture of each page, in both themes and three widths, in functions/web/app/shots
+	cargo build --locked --bin gateway
+	@SHOTS=1 sh functions/web/app/tests/browser/run.sh shots
+
+.PHONY: web-modules
+web-modules:
+	@cd functions/web/app && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund; }
 
 # Compiles first: cargo-lambda compiles a function at its first request, and does not respond to that request if it
 # fails.
@@ -67,13 +91,17 @@ test-objects: ## test the object store against moto and botocore
 	./shared/objects/tests/s3.sh
 
 .PHONY: test-contract
-test-contract: test-clients ## test a running gateway against infra/openapi.json, with a fuzzer and generated clients
+test-contract: test-clients test-files ## test a running gateway with a fuzzer, generated clients and file system suites
 	@sh infra/contract/fuzz.sh
 
 .PHONY: test-clients
 test-clients: ## run the generated clients only
 	@sh infra/contract/clients.sh typescript
 	@sh infra/contract/clients.sh python
+
+.PHONY: test-files
+test-files: ## run the file system suites of PyFilesystem and fsspec only
+	@sh infra/contract/files.sh
 
 .PHONY: test-fdb
 test-fdb: $(CARGO_LAMBDA) $(LIBCLANG) ## run all tests on the FoundationDB cluster of FDB_CLUSTER_FILE
@@ -187,13 +215,13 @@ test-recipe: ## check that the layer of the image's dependencies can be built fr
 # Packages are selected, because these programs are measured as they are deployed. The peers are built separately, so
 # that they do not get the features of the product's dependencies.
 .PHONY: bench
-bench: $(OHA) ## measure everything that has a bound, side by side, into target/bench (about 15 minutes)
+bench: $(OHA) ## measure everything that has a bound, side by side, into target/bench (about 20 minutes)
 	cargo build --release --locked $(addprefix --package ,$(FUNCTIONS) gateway)
 	cargo build --release --locked --package peer
 	cargo run --release --quiet --locked --package bench -- all
 
 .PHONY: bench-quick
-bench-quick: ## measure one function, all zips and all store trips (a minute); fail when a bound is exceeded
+bench-quick: ## measure two functions, all zips and all store trips (a minute); fail when a bound is exceeded
 	cargo build --release --locked $(addprefix --package ,$(FUNCTIONS))
 	cargo build --release --locked --package peer
 	cargo build --locked --bin gateway --bin bench

@@ -33,8 +33,10 @@ python)
     export CONTRACT_URL="$URL/v5" PYTHONDONTWRITEBYTECODE=1 PATH="$root/$tools/bin:$PATH"
     cp infra/contract/client.py "$scratch"
     cd "$scratch"
-    # The generator knows neither pictures nor zip files.
-    for type in image/jpeg image/png image/webp application/zip; do echo "  $type: application/octet-stream"; done |
+    # The generator knows neither pictures, nor zip files, nor files of any type.
+    for type in image/jpeg image/png image/webp application/zip '"*/*"'; do
+        echo "  $type: application/octet-stream"
+    done |
         sed '1i content_type_overrides:' >generator.yaml
     openapi-python-client generate --path "$root/infra/openapi.json" --output-path coditect_api_client --meta none \
         --config generator.yaml --fail-on-warning

@@ -16,7 +16,8 @@ trap 'exit 1' HUP INT TERM
 # Throttles are off, because they would stop a fuzzer, and the policy accepts the document's examples. The gateway
 # is reachable from this machine only.
 env -u AWS_LAMBDA_RUNTIME_API -u FDB_CLUSTER -u FDB_CLUSTER_FILE \
-    HOST=127.0.0.1 PORT=0 STORE="lmdb:$scratch/store" THROTTLE=off QUOTAS=off RUST_LOG=warn LOG_FORMAT=text \
+    HOST=127.0.0.1 PORT=0 STORE="lmdb:$scratch/store" OBJECTS="file:$scratch/objects" \
+    THROTTLE=off QUOTAS=off RUST_LOG=warn LOG_FORMAT=text \
     PASSWORD_POLICY=basic JWT_SECRET="$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')" \
     "${CARGO_TARGET_DIR:-target}/debug/gateway" >"$scratch/gateway.out" 2>"$scratch/gateway.err" &
 gateway=$!

@@ -52,19 +52,32 @@ for name in "$@"; do
         echo "$program was not built for $arch." >&2
         exit 1
     }
+    # The function that serves the web application has its files below the working folder.
+    files=
+    if [ "$name" = web ]; then
+        sh infra/tools/build-web.sh
+        files=functions/web/app/dist
+    fi
     # The same program always makes the same zip, so that an unchanged function is not uploaded again.
-    python3 - "$program" <<'END'
-import sys, zipfile
+    python3 - "$program" "$files" <<'END'
+import pathlib, sys, zipfile
 
-program = sys.argv[1]
-entry = zipfile.ZipInfo("bootstrap", (1980, 1, 1, 0, 0, 0))
-entry.create_system = 3  # Unix, for the permissions
-entry.external_attr = 0o100755 << 16
-entry.compress_type = zipfile.ZIP_DEFLATED
-with zipfile.ZipFile(program + ".zip", "w") as archive, open(program, "rb") as file:
-    archive.writestr(entry, file.read(), compresslevel=9)
+program, folder = sys.argv[1:]
+found = sorted(pathlib.Path(folder).rglob("*")) if folder else []
+files = [path for path in found if path.is_file() and not any(part.startswith(".") for part in path.parts)]
+with zipfile.ZipFile(program + ".zip", "w") as archive:
+    for name, path, mode in [("bootstrap", program, 0o100755), *((str(path), path, 0o100644) for path in files)]:
+        entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+        entry.create_system = 3  # Unix, for the permissions
+        entry.external_attr = mode << 16
+        entry.compress_type = zipfile.ZIP_DEFLATED
+        with open(path, "rb") as file:
+            archive.writestr(entry, file.read(), compresslevel=9)
 END
-    [ -z "${ARTIFACTS_DIR:-}" ] || cp "$program" "$ARTIFACTS_DIR/bootstrap"
+    if [ -n "${ARTIFACTS_DIR:-}" ]; then
+        cp "$program" "$ARTIFACTS_DIR/bootstrap"
+        [ -z "$files" ] || { mkdir -p "$ARTIFACTS_DIR/${files%/*}" && cp -R "$files" "$ARTIFACTS_DIR/${files%/*}/"; }
+    fi
     # Larger programs start later: the platform loads and unpacks the zip before a cold start.
     [ "$(bytes "$program.zip")" -le 3000000 ] || {
         echo "$program.zip has $(bytes "$program.zip") bytes; a function's zip has at most 3,000,000." >&2

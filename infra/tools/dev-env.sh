@@ -32,5 +32,19 @@ esac
 # Emails become files, which the log names.
 export MAIL="${MAIL:-file:$PWD/.data/mail}"
 
+# Files of more than 4 MiB. Absolute, like the store's folder below.
+export OBJECTS="${OBJECTS:-file:$PWD/.data/objects}"
+
+# Only pages of this origin may use cookies, and emails link to it. With port 0 the address is not known yet.
+if [ "${PORT:-8080}" != 0 ]; then
+    export PUBLIC_URL="${PUBLIC_URL:-http://localhost:${PORT:-8080}}"
+fi
+
+# Absolute, like the store's folder below.
+export WEB_ROOT="${WEB_ROOT:-$PWD/functions/web/app/dist}"
+if [ -e "$WEB_ROOT/index.html" ] && [ -n "${PUBLIC_URL:-}" ]; then
+    echo "The web application: $PUBLIC_URL" >&2
+fi
+
 # Absolute, so that programs in other folders open the same store.
 export STORE="${STORE:-lmdb:$PWD/.data/store}"

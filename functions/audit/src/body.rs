@@ -62,6 +62,9 @@ const ENDED_LOGINS: [&str; 4] = [
     "email.change_undone",
 ];
 
+/// The types of events of a snapshot.
+const SNAPSHOT: [&str; 3] = ["snapshot.created", "snapshot.deleted", "snapshot.restore_requested"];
+
 /// One schema for each set of details, with the event types that have it.
 impl PartialSchema for EventBody {
     fn schema() -> RefOr<Schema> {
@@ -106,6 +109,11 @@ impl PartialSchema for EventBody {
             .max_length(Some(UnknownAction::NAME_MAX))
             .extensions(Some([("not", known)].into_iter().collect()));
         let session = ["session.created", "session.changed", "session.deleted"];
+        let snapshot = [
+            user.clone(),
+            ("sessionId", reference::<Id>()),
+            ("snapshotId", reference::<Id>()),
+        ];
         let deletes_at = || Some(("deletesAt", reference::<Time>()));
         let ended_login = || Some(("endedLoginId", reference::<Id>()));
         let ended = || Some(("ended", count(MAX_LOGINS)));
@@ -140,6 +148,7 @@ impl PartialSchema for EventBody {
                  token.",
             ))
             .item(of_user(&session, Some(("sessionId", reference::<Id>()))))
+            .item(form(one_of(&SNAPSHOT), &snapshot))
             .item(of_user(&PLAIN, None))
             .item(of_user(&["login.refused"], Some(("attempts", count(4_294_967_295)))))
             .item(of_user(&["user.deletion_scheduled"], deletes_at()))
@@ -327,6 +336,27 @@ mod tests {
             (Action::SessionCreated { session }, json!({ "sessionId": ID })),
             (Action::SessionChanged { session }, json!({ "sessionId": ID })),
             (Action::SessionDeleted { session }, json!({ "sessionId": ID })),
+            (
+                Action::SnapshotCreated {
+                    session,
+                    snapshot: id(),
+                },
+                json!({ "sessionId": ID, "snapshotId": ID }),
+            ),
+            (
+                Action::SnapshotDeleted {
+                    session,
+                    snapshot: id(),
+                },
+                json!({ "sessionId": ID, "snapshotId": ID }),
+            ),
+            (
+                Action::RestoreRequested {
+                    session,
+                    snapshot: id(),
+                },
+                json!({ "sessionId": ID, "snapshotId": ID }),
+            ),
         ] {
             assert_eq!(details(action.clone()), expected, "{action:?}");
         }

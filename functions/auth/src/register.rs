@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use crate::schema;
 use crate::signed_in::SignedInBody;
-use crate::transport::RequestedTransport;
+use crate::transport::{RequestedTransport, Transport};
 
 /// An account to register.
 #[derive(Deserialize, ToSchema)]
@@ -43,7 +43,7 @@ pub struct RegisterBody {
 }
 
 impl RegisterBody {
-    fn parse(self, passwords: Policy) -> Result<(Registration, RequestedTransport), ApiError> {
+    fn parse(self, passwords: Policy, cookies: &Cookies) -> Result<(Registration, Transport), ApiError> {
         let mut checks = Checks::new();
         let email = checks.required("email", self.email, |text| Email::parse(&text));
         let mut name = |pointer, field: Field<String>| {
@@ -55,10 +55,11 @@ impl RegisterBody {
         let last_name = name("lastName", self.last_name);
         let company = name("company", self.company);
         let transport = checks.optional("transport", self.transport, |text| RequestedTransport::parse(&text));
-        // Last, because the policy compares the password with the other members. If one of them is invalid, the request
-        // is rejected anyway, and only the length is checked.
+        let transport = transport.map(|transport| transport.unwrap_or_default().check(cookies));
+        // Last, because the policy compares the password with the other members. If one of them is invalid, or the
+        // origin may not use cookies, the request is rejected anyway, and only the length is checked.
         let names = [&first_name, &last_name, &company];
-        let is_valid = email.is_some() && names.iter().all(|name| name.is_some());
+        let is_valid = email.is_some() && names.iter().all(|name| name.is_some()) && matches!(transport, Some(Ok(_)));
         let passwords = if is_valid { passwords } else { passwords.length_only() };
         let context = Context::of(email.as_ref(), names.into_iter().flatten().flatten());
         let mut is_rejected = false;
@@ -67,6 +68,7 @@ impl RegisterBody {
         });
         match (email, password, first_name, last_name, company, transport) {
             (Some(email), Some(password), Some(first_name), Some(last_name), Some(company), Some(transport)) => {
+                let transport = transport?;
                 let registration = Registration {
                     email,
                     password,
@@ -74,7 +76,7 @@ impl RegisterBody {
                     last_name,
                     company,
                 };
-                Ok((registration, transport.unwrap_or_default()))
+                Ok((registration, transport))
             }
             _ if is_rejected => Err(checks.into_error().with_security_event(SecurityEvent::PasswordRejected)),
             _ => Err(checks.into_error()),
@@ -129,9 +131,8 @@ pub async fn handle(
     cookies: Cookies,
     Body(body): Body<RegisterBody>,
 ) -> Result<Reply<SignedInBody>, ApiError> {
-    let (registration, transport) = body.parse(app.env.limits.passwords)?;
+    let (registration, transport) = body.parse(app.env.limits.passwords, &cookies)?;
     logged_email.record(&app, &registration.email);
-    let transport = transport.check(&cookies)?;
     let (signed_in, replayed) = match ops::register(&app.env, &client, registration, key.as_ref()).await? {
         Outcome::Fresh(signed_in) => (signed_in, false),
         Outcome::Replayed(signed_in) => (signed_in, true),

@@ -20,6 +20,18 @@ pub struct SweptBody {
     /// of the account's email can still be undone.
     #[serde(skip_serializing_if = "is_zero")]
     postponed_deletions: usize,
+    /// Present only if work on deleted files was completed.
+    #[serde(skip_serializing_if = "is_zero")]
+    file_jobs: usize,
+    /// Present only if changes were removed from the feeds of files.
+    #[serde(skip_serializing_if = "is_zero")]
+    file_changes: usize,
+    /// Present only if contents of files were removed that nothing refers to any more.
+    #[serde(skip_serializing_if = "is_zero")]
+    contents: usize,
+    /// Present only if objects were deleted from the object store.
+    #[serde(skip_serializing_if = "is_zero")]
+    objects: usize,
     /// Present only if the time budget did not suffice; the next run continues.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     cut_short: bool,
@@ -33,6 +45,10 @@ impl From<Swept> for SweptBody {
             markers: swept.markers,
             deleted_accounts: swept.deleted_accounts,
             postponed_deletions: swept.postponed_deletions,
+            file_jobs: swept.file_jobs,
+            file_changes: swept.file_changes,
+            contents: swept.contents,
+            objects: swept.objects,
             cut_short: swept.cut_short,
         }
     }

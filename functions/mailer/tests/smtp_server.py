@@ -1,8 +1,15 @@
-"""An SMTP server for the mailer's tests: STARTTLS and a password are required, and recipients choose its behaviour.
+"""An SMTP server for the mailer's tests: it requires a password, and recipients choose its behaviour.
 
-usage: smtp_server.py CERTIFICATE KEY FOLDER PORT
+usage: smtp_server.py CERTIFICATE KEY FOLDER PORT MODE
 
-It prints its port and serves until its standard input closes. Each accepted email becomes a file of FOLDER.
+It prints its port and serves until its standard input closes. Each accepted email becomes a file of FOLDER. The file
+FOLDER.users gets a line for each user who sends a password.
+
+MODE is what an attacker between it and the mailer can change:
+
+  starttls  STARTTLS is required
+  plain     STARTTLS is not offered, and passwords are accepted without it
+  tls       TLS from the start
 
   refused@…  550 5.1.1 at RCPT
   disabled@… 550 5.2.1 at RCPT
@@ -68,30 +75,39 @@ class Handler:
         return "221 Bye"
 
 
-def authenticate(server, session, envelope, mechanism, auth_data):
-    is_right = (auth_data.login, auth_data.password) == (b"mailer", b"p@ss word")
-    return AuthResult(success=is_right)
+def authenticator(users):
+    def authenticate(server, session, envelope, mechanism, auth_data):
+        with users.open("ab") as file:
+            file.write(auth_data.login + b"\n")
+        is_right = (auth_data.login, auth_data.password) == (b"mailer", b"p@ss word")
+        return AuthResult(success=is_right)
+
+    return authenticate
 
 
 async def main():
-    certificate, key, folder, port = sys.argv[1:]
+    certificate, key, folder, port, mode = sys.argv[1:]
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
     handler = Handler(pathlib.Path(folder))
+    users = pathlib.Path(f"{folder}.users")
+    users.touch()
     loop = asyncio.get_running_loop()
 
     def connection():
         return SMTP(
             handler,
             hostname="localhost",
-            tls_context=context,
-            require_starttls=True,
+            tls_context=context if mode == "starttls" else None,
+            require_starttls=mode == "starttls",
             auth_required=True,
-            authenticator=authenticate,
+            auth_require_tls=mode == "starttls",
+            authenticator=authenticator(users),
             loop=loop,
         )
 
-    server = await loop.create_server(connection, "127.0.0.1", int(port))
+    wrapper = context if mode == "tls" else None
+    server = await loop.create_server(connection, "127.0.0.1", int(port), ssl=wrapper)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()

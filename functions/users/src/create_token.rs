@@ -17,7 +17,7 @@ api::schemas! {
     /// The expiry of a new token.
     TokenExpiry = formatted("date-time")
         .description(Some(
-            "When the token expires: a future point in time (RFC 3339), at most 366 days ahead; by default in 90 days.",
+            "When the token expires: a future point in time (RFC 3339), at most 365 days ahead; by default in 90 days.",
         ))
         .min_length(Some(20))
         .max_length(Some(64))

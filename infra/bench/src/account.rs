@@ -90,10 +90,12 @@ impl Account {
         self.store.command(program(name))
     }
 
-    /// The event of a request with the account's token.
-    pub(crate) fn event(&self, method: &str, path: &str, body: Option<&Value>) -> Vec<u8> {
+    /// The event of a request with the account's token. The path may have a query.
+    pub(crate) fn event(&self, method: &str, target: &str, body: Option<&Value>) -> Vec<u8> {
         let mut event: Value = serde_json::from_str(EVENT).expect("the sample is JSON");
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
         event["rawPath"] = path.into();
+        event["rawQueryString"] = query.into();
         event["requestContext"]["http"]["method"] = method.into();
         event["requestContext"]["http"]["path"] = path.into();
         event["headers"]["authorization"] = format!("Bearer {}", self.token).into();

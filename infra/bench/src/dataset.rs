@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::account::Account;
 use crate::report::{Goal, Row};
 use crate::sandbox::{OneCpu, Sandbox};
-use crate::stats::{micros, quantile_of};
+use crate::stats::alternate_batches;
 use crate::throughput::entries;
 
 /// Builds the event of a call for an account.
@@ -58,26 +58,10 @@ pub(crate) async fn store(tenants: usize, rounds: usize) -> Vec<Row> {
 fn side_by_side(large: &Account, small: &Account, event: impl Fn(&Account) -> Vec<u8>, rounds: usize) -> [Vec<f64>; 2] {
     let _one = OneCpu::take();
     let mut sides = [large, small].map(|account| (Sandbox::start(account.function("sessions")).0, event(account)));
-    let mut medians = [Vec::new(), Vec::new()];
-    for round in 0..=rounds {
-        for side in [round % 2, 1 - round % 2] {
-            let (sandbox, event) = &mut sides[side];
-            let batch = (0..BATCH).map(|_| {
-                let (elapsed, response) = sandbox.call(event);
-                assert!(
-                    response.starts_with(b"{\"statusCode\":20"),
-                    "{}",
-                    String::from_utf8_lossy(&response)
-                );
-                micros(elapsed)
-            });
-            let batch: Vec<f64> = batch.collect();
-            if round > 0 {
-                medians[side].push(quantile_of(&batch, 0.5));
-            }
-        }
-    }
-    medians
+    alternate_batches(rounds, BATCH, |side| {
+        let (sandbox, event) = &mut sides[side];
+        sandbox.time_of(event)
+    })
 }
 
 /// An account with `sessions` sessions, in a store with `tenants` tenants that have as many each. All are copies of one

@@ -14,6 +14,7 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
+use crate::functions;
 use crate::programs::{Connection, Server, temporary_folder};
 use crate::report::{Goal, Row, print};
 use crate::stats::{millis, quantile_of};
@@ -81,6 +82,7 @@ const CASES: [Case; 4] = [
 
 /// Measures, prints, and fails when a goal is missed.
 pub(crate) fn run() -> ExitCode {
+    functions::assert_built(&["gateway"]);
     let argument = std::env::args().nth(2);
     let samples = argument.map_or(SAMPLES, |text| text.parse().expect("the argument is a number"));
     let runtime = Runtime::new().expect("a runtime can be built");

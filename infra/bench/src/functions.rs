@@ -71,11 +71,14 @@ fn functions() -> Vec<Measured> {
     let mut functions = vec![
         ("health", get("/health"), Goal::AtMost(2.0)),
         ("sessions", FirstCall::GetSession, Goal::AtMost(2.0)),
+        ("files", FirstCall::ListFiles, Goal::None),
         ("auth", get("/.well-known/jwks.json"), Goal::None),
         ("audit", get("/audit"), Goal::None),
         ("janitor", FirstCall::Job, Goal::None),
         // Without a server or a folder in `MAIL`, its run does nothing.
         ("mailer", FirstCall::Job, Goal::None),
+        // Its routes are at the root of the origin.
+        ("web", FirstCall::Get("/config.json".to_owned()), Goal::None),
     ];
     for function in gateway::functions() {
         let name = function.name;
@@ -95,6 +98,8 @@ enum FirstCall {
     Get(String),
     /// Get a session of the account.
     GetSession,
+    /// List the files of that session.
+    ListFiles,
     /// Any event: the job runs.
     Job,
 }
@@ -176,6 +181,7 @@ pub(crate) fn cold_starts(account: &Account, names: &[&str], rounds: usize, bare
         let event = match first {
             FirstCall::Get(path) => account.event("GET", path, None),
             FirstCall::GetSession => account.event("GET", &account.session_path(), None),
+            FirstCall::ListFiles => account.event("GET", &format!("{}/files", account.session_path()), None),
             FirstCall::Job => account.event("GET", "/v5/health", None),
         };
         let [mut polls, mut responses, mut memory]: [[Vec<f64>; 2]; 3] = Default::default();

@@ -6,6 +6,7 @@ mod dataset;
 mod enumeration;
 mod fairness;
 mod fdb;
+mod files;
 mod functions;
 mod hashing;
 mod login;

@@ -25,6 +25,8 @@ pub(crate) const LAMBDA_ENVIRONMENT: &[(&str, &str)] = &[
     ("QUOTA_SESSIONS", "1000000000"),
     ("QUOTA_STORED_BYTES", "1000000000000"),
     ("QUOTA_AUDIT_EVENTS", "1000000000"),
+    ("QUOTA_FILES", "1000000000"),
+    ("QUOTA_SNAPSHOTS", "1000000000"),
     ("QUOTA_WRITES_PER_SECOND", "1000000"),
     ("QUOTA_LOGINS_PER_DAY", "1000000"),
 ];
@@ -199,7 +201,21 @@ impl Connection {
         } else {
             format!("content-type: application/json\r\ncontent-length: {length}\r\n")
         };
-        let request = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\n{content}{headers}\r\n{json}");
+        self.request(&format!(
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\n{content}{headers}\r\n{json}"
+        ))
+    }
+
+    /// Sends a text as the content of a file, and returns the status and the body of the response.
+    pub(crate) fn put(&mut self, path: &str, headers: &str, text: &str) -> (u16, Vec<u8>) {
+        let (address, length) = (&self.address, text.len());
+        self.request(&format!(
+            "PUT {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {length}\r\n{headers}\r\n{text}"
+        ))
+    }
+
+    /// Sends a request and returns the status and the body of the response.
+    fn request(&mut self, request: &str) -> (u16, Vec<u8>) {
         self.stream
             .write_all(request.as_bytes())
             .expect("the server reads the request");

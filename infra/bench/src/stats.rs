@@ -58,6 +58,30 @@ pub(crate) fn quantile_of(values: &[f64], part: f64) -> f64 {
     quantile(&sorted, part)
 }
 
+/// The results of both sides, which alternate within each round.
+pub(crate) fn alternate(rounds: usize, mut measure: impl FnMut(usize) -> f64) -> [Vec<f64>; 2] {
+    let mut results = [Vec::new(), Vec::new()];
+    for round in 0..rounds {
+        for side in [round % 2, 1 - round % 2] {
+            results[side].push(measure(side));
+        }
+    }
+    results
+}
+
+/// The median of each round's batch, of both sides, which alternate. One more batch of each is not counted: it warms
+/// up.
+pub(crate) fn alternate_batches(rounds: usize, batch: usize, mut sample: impl FnMut(usize) -> f64) -> [Vec<f64>; 2] {
+    let mut median = |side| {
+        let batch: Vec<f64> = (0..batch).map(|_| sample(side)).collect();
+        quantile_of(&batch, 0.5)
+    };
+    for side in [0, 1] {
+        median(side);
+    }
+    alternate(rounds, median)
+}
+
 #[expect(clippy::cast_precision_loss, reason = "the numbers are below 2^52")]
 pub(crate) fn count(number: usize) -> f64 {
     number as f64
@@ -81,6 +105,19 @@ mod tests {
         assert_eq!((spread.low, spread.median, spread.high), (1.75, 2.5, 3.25));
         let one = Spread::of([7.0]);
         assert_eq!((one.low, one.median, one.high, one.of), (7.0, 7.0, 7.0, 1));
+    }
+
+    #[test]
+    fn batches_alternate_and_the_first_of_each_side_does_not_count() {
+        let mut order = Vec::new();
+        let mut number = 0.0;
+        let medians = alternate_batches(2, 3, |side| {
+            order.push(side);
+            number += 1.0;
+            number
+        });
+        assert_eq!(order, [0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0, 0]);
+        assert_eq!(medians, [vec![8.0, 17.0], vec![11.0, 14.0]]);
     }
 
     #[test]

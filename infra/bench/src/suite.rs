@@ -7,7 +7,7 @@ use tokio::runtime::Builder;
 use crate::account::Account;
 use crate::functions::Bare;
 use crate::report::{Goal, Report, Row, cores, print};
-use crate::{dataset, enumeration, fairness, functions, login, throughput, trips, worst};
+use crate::{dataset, enumeration, fairness, files, functions, login, throughput, trips, worst};
 
 /// The parts of the full suite; `bench all PART…` runs some of them.
 const PARTS: &[&str] = &[
@@ -17,6 +17,9 @@ const PARTS: &[&str] = &[
     "warm",
     "reads",
     "writes",
+    "file-reads",
+    "file-writes",
+    "file-sizes",
     "login",
     "burst",
     "fairness",
@@ -27,16 +30,19 @@ const PARTS: &[&str] = &[
     "trips",
 ];
 
+/// Further programs that the full suite runs.
+const PEERS: &[&str] = &[
+    "gateway",
+    "peer-hello",
+    "peer-hello-bytes",
+    "peer-bytes",
+    "peer-commits",
+];
+
 /// Runs all parts, or those on the command line, and writes the report. A missed goal is marked in the report and is
 /// not a failure, because a person reads it, except that the time of a failed login must not reveal accounts.
 pub(crate) fn full() -> ExitCode {
-    functions::assert_built(
-        &[
-            functions::names(),
-            vec!["gateway", "peer-hello", "peer-bytes", "peer-commits"],
-        ]
-        .concat(),
-    );
+    functions::assert_built(&[functions::names(), PEERS.to_vec()].concat());
     let selected: Vec<String> = std::env::args().skip(2).collect();
     assert!(
         selected.iter().all(|part| PARTS.contains(&part.as_str())),
@@ -67,6 +73,15 @@ pub(crate) fn full() -> ExitCode {
             "warm" => functions::warm_calls(account, 30),
             "reads" => runtime.block_on(throughput::reads(account, 6, 4)),
             "writes" => runtime.block_on(throughput::writes(5, 5)),
+            "file-reads" => runtime.block_on(async { [files::reads(5, 3).await, files::warm_read(30).await].concat() }),
+            "file-writes" => {
+                runtime.block_on(async { [files::writes(5, 3).await, files::changesets(9).await].concat() })
+            }
+            "file-sizes" => runtime.block_on(async {
+                let listed = files::list(100_000, 30).await;
+                let moved = files::moves(50_000, 30).await;
+                [listed, moved, files::snapshots(100_000, 30).await].concat()
+            }),
             "login" => runtime.block_on(login::logins(120, 15)),
             "burst" => runtime.block_on(login::burst()),
             "fairness" => runtime.block_on(fairness::logins(10)),
@@ -120,7 +135,7 @@ const QUICK_GOALS: &[(&str, f64)] = &[
 /// One minute of measurements. A missed goal is a failure.
 pub(crate) fn quick() -> ExitCode {
     let names = functions::names();
-    functions::assert_built(&[&names[..], &["peer-hello"]].concat());
+    functions::assert_built(&[&names[..], &["peer-hello", "peer-hello-bytes"]].concat());
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be built");
     let account = runtime.block_on(Account::with_sessions(60));
     let exact = [
@@ -133,6 +148,8 @@ pub(crate) fn quick() -> ExitCode {
     let timed = [
         functions::cold_starts(&account, QUICK_FUNCTIONS, 30, &Bare::ON_LMDB),
         functions::warm_calls(&account, 10),
+        runtime.block_on(files::warm_read(10)),
+        runtime.block_on(files::list(10_000, 10)),
     ]
     .concat();
     drop(account);

@@ -1,15 +1,21 @@
 //! Throughput of the gateway under load from `oha`, beside a bare server with the same response and beside LMDB alone.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use kv::{Db, Engine, Entry, Key, Order, Query, Range, Settings};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::account::Account;
 use crate::programs::{Server, program, temporary_folder};
 use crate::report::{Goal, Row};
+use crate::stats::alternate;
+
+/// The baseline of reads.
+const BARE: &str = "bare axum, the same bytes";
 
 /// Numbers of concurrent connections.
 pub(crate) const CONNECTIONS: [usize; 4] = [1, 16, 64, 256];
@@ -53,70 +59,110 @@ pub(crate) fn rate(connections: usize, seconds: u32, arguments: &[&str], url: &s
         .expect("oha reports the rate")
 }
 
+/// The gateway's response to a request, in a file, for bare programs that send the same bytes.
+pub(crate) struct SavedResponse {
+    folder: TempDir,
+}
+
+impl SavedResponse {
+    /// Sends a `GET` whose response has a body of text.
+    pub(crate) async fn of(url: &str, token: &str) -> Self {
+        let response = reqwest::Client::new().get(url).bearer_auth(token).send().await;
+        let response = response
+            .expect("the gateway responds")
+            .error_for_status()
+            .expect("the URL exists");
+        let mut bytes = String::new();
+        for (name, value) in response.headers() {
+            // The bare server adds these two itself.
+            if !["content-length", "date"].contains(&name.as_str()) {
+                let _ = writeln!(bytes, "{name}: {}", value.to_str().expect("the headers are ASCII"));
+            }
+        }
+        bytes.push('\n');
+        bytes.push_str(&response.text().await.expect("the body arrives"));
+        let saved = Self {
+            folder: temporary_folder(),
+        };
+        std::fs::write(saved.path(), bytes).expect("the disk has space");
+        saved
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("response")
+    }
+
+    /// A bare program that sends the response.
+    pub(crate) fn command(&self, name: &str) -> Command {
+        let mut command = Command::new(program(name));
+        command.env_clear().arg(self.path());
+        command
+    }
+}
+
+/// What reads request, and the goal of their rate.
+pub(crate) struct Reads<'a> {
+    /// The rows are named `throughput of NAME, … connections`.
+    pub(crate) name: &'a str,
+    /// The path of the request, with its query.
+    pub(crate) path: &'a str,
+    pub(crate) connections: &'a [usize],
+    pub(crate) goal: Goal,
+}
+
+impl Reads<'_> {
+    /// The rates of the gateway and of a bare server that sends the same bytes, for each number of connections.
+    pub(crate) async fn rows(&self, gateway: &Server, token: &str, rounds: usize, seconds: u32) -> Vec<Row> {
+        let url = format!("{}{}", gateway.address(), self.path);
+        let saved = SavedResponse::of(&url, token).await;
+        let bare = Server::start(saved.command("peer-bytes"));
+        let urls = [url, format!("{}{}", bare.address(), self.path)];
+        let bearer = format!("authorization: Bearer {token}");
+        let rows = self.connections.iter().map(|connections| {
+            let [measured, baseline] = alternate(rounds, |side| {
+                rate(*connections, seconds, &["-H", &bearer], &urls[side])
+            });
+            let plural = if *connections == 1 { "" } else { "s" };
+            let name = format!("throughput of {}, {connections} connection{plural}", self.name);
+            Row::paired(name, "/s", &measured, (BARE, &baseline), self.goal)
+        });
+        rows.collect()
+    }
+}
+
 /// Session get, beside a bare server that sends the same bytes.
 pub(crate) async fn reads(account: &Account, rounds: usize, seconds: u32) -> Vec<Row> {
     let gateway = account.gateway(&[]);
-    let url = format!("{}{}", gateway.address(), account.session_path());
-    let bearer = format!("authorization: Bearer {}", account.token());
-
-    let response = reqwest::Client::new()
-        .get(&url)
-        .bearer_auth(account.token())
-        .send()
-        .await;
-    let response = response
-        .expect("the gateway responds")
-        .error_for_status()
-        .expect("the session exists");
-    let mut bytes = String::new();
-    for (name, value) in response.headers() {
-        // The bare server adds these two itself.
-        if !["content-length", "date"].contains(&name.as_str()) {
-            let _ = writeln!(bytes, "{name}: {}", value.to_str().expect("the headers are ASCII"));
-        }
-    }
-    bytes.push('\n');
-    bytes.push_str(&response.text().await.expect("the body arrives"));
-    let folder = temporary_folder();
-    let path = folder.path().join("response");
-    std::fs::write(&path, bytes).expect("the disk has space");
-    let mut command = Command::new(program("peer-bytes"));
-    command.env_clear().arg(&path);
-    let bare = Server::start(command);
-    let bare_url = format!("{}{}", bare.address(), account.session_path());
-
-    let mut rows = Vec::new();
-    for connections in CONNECTIONS {
-        let [mut measured, mut baseline] = [Vec::new(), Vec::new()];
-        for round in 0..rounds {
-            for side in [round % 2, 1 - round % 2] {
-                let (url, rates) = if side == 0 {
-                    (&url, &mut measured)
-                } else {
-                    (&bare_url, &mut baseline)
-                };
-                rates.push(rate(connections, seconds, &["-H", &bearer], url));
-            }
-        }
-        let name = format!(
-            "throughput of get, {connections} connection{}",
-            if connections == 1 { "" } else { "s" }
-        );
-        let baseline = ("bare axum, the same bytes", &baseline[..]);
-        rows.push(Row::paired(name, "/s", &measured, baseline, Goal::AtLeast(0.7)));
-    }
+    let get = Reads {
+        name: "get",
+        path: &account.session_path(),
+        connections: &CONNECTIONS,
+        goal: Goal::AtLeast(0.7),
+    };
+    let rows = get.rows(&gateway, account.token(), rounds, seconds).await;
     gateway.stop();
     rows
 }
+
+/// The baseline of writes.
+pub(crate) const COMMITS: &str = "LMDB, one such commit at a time";
 
 /// Session create on LMDB, beside LMDB committing the entries of one create, one transaction at a time.
 pub(crate) async fn writes(rounds: usize, seconds: u32) -> Vec<Row> {
     const CONNECTIONS: usize = 64;
     let account = Account::with_sessions(1).await;
-    let entries = entries_of_a_create(&account).await;
+    let draft = json!({ "name": "My Project", "workspacePath": "/workspace/test" });
+    let entries = entries_written(&account, async |gateway: &Server| {
+        let client = reqwest::Client::new();
+        gateway
+            .post(&client, "/v5/sessions", Some(account.token()), &draft)
+            .await;
+    });
+    let entries = entries.await;
     let gateway = account.gateway(&[]);
     let url = format!("{}/v5/sessions", gateway.address());
     let bearer = format!("authorization: Bearer {}", account.token());
+    let body = draft.to_string();
     let arguments = [
         "-m",
         "POST",
@@ -125,31 +171,24 @@ pub(crate) async fn writes(rounds: usize, seconds: u32) -> Vec<Row> {
         "-H",
         "content-type: application/json",
         "-d",
-        r#"{"name":"My Project","workspacePath":"/workspace/test"}"#,
+        &body,
     ];
-    let [mut measured, mut baseline] = [Vec::new(), Vec::new()];
-    for round in 0..rounds {
-        for side in [round % 2, 1 - round % 2] {
-            if side == 0 {
-                measured.push(rate(CONNECTIONS, seconds, &arguments, &url));
-            } else {
-                baseline.push(commit_rate(&entries, seconds));
-            }
-        }
-    }
+    let [measured, baseline] = alternate(rounds, |side| match side {
+        0 => rate(CONNECTIONS, seconds, &arguments, &url),
+        _ => commit_rate(&entries, seconds),
+    });
     gateway.stop();
-    let baseline = ("LMDB, one such commit at a time", &baseline[..]);
     vec![Row::paired(
         "throughput of create, 64 connections",
         "/s",
         &measured,
-        baseline,
+        (COMMITS, &baseline),
         Goal::AtLeast(1.0),
     )]
 }
 
 /// Durable commits per second of LMDB alone.
-fn commit_rate(entries: &[String], seconds: u32) -> f64 {
+pub(crate) fn commit_rate(entries: &[String], seconds: u32) -> f64 {
     let folder = temporary_folder();
     let output = Command::new(program("peer-commits"))
         .arg(folder.path())
@@ -161,34 +200,40 @@ fn commit_rate(entries: &[String], seconds: u32) -> f64 {
     text.trim().parse().expect("the program prints a number")
 }
 
-/// The entries that one create adds to the store, as `peer-commits` takes them: the key in hexadecimal and the length
-/// of the value.
-async fn entries_of_a_create(account: &Account) -> Vec<String> {
+/// The entries that one write adds to the store or changes, as `peer-commits` takes them: the key in hexadecimal and
+/// the length of the value.
+pub(crate) async fn entries_written(account: &Account, write: impl AsyncFnOnce(&Server)) -> Vec<String> {
     let before = entries(&account.store()).await;
     let gateway = account.gateway(&[("SWEEP_SECONDS", "0")]);
-    let draft = json!({ "name": "My Project", "workspacePath": "/workspace/test" });
-    gateway
-        .post(&reqwest::Client::new(), "/v5/sessions", Some(account.token()), &draft)
-        .await;
+    write(&gateway).await;
     gateway.stop();
     let after = entries(&account.store()).await;
-    let new = after.iter().filter(|entry| !before.contains(entry));
+    let new: Vec<&Entry> = after.iter().filter(|entry| !before.contains(entry)).collect();
+    // Every stored key begins with the root.
+    let root = Key::of(&("v5",));
+    let key = |entry: &Entry| [root.as_bytes(), entry.key.as_bytes()].concat();
+    // `peer-commits` replaces the last eight bytes, and an entry of the same key would replace another.
+    let distinct: BTreeSet<Vec<u8>> = new
+        .iter()
+        .map(|entry| {
+            let mut key = key(entry);
+            let counter = key.len() - 8;
+            key[counter..].fill(0);
+            key
+        })
+        .collect();
     let hex = |entry: &Entry| {
-        // Every stored key begins with the root.
-        let root = Key::of(&("v5",));
-        let bytes = [root.as_bytes(), entry.key.as_bytes()].concat();
-        let digits = bytes.iter().fold(String::new(), |mut digits, byte| {
+        let digits = key(entry).iter().fold(String::new(), |mut digits, byte| {
             let _ = write!(digits, "{byte:02x}");
             digits
         });
         format!("{digits}:{}", entry.value.len())
     };
-    let new: Vec<String> = new.map(hex).collect();
     assert!(
-        new.len() >= 2,
-        "a create writes at least a record and an index entry: {new:?}"
+        new.len() >= 2 && distinct.len() == new.len(),
+        "a write has a record and an index entry at least, with distinct keys: {new:?}"
     );
-    new
+    new.into_iter().map(hex).collect()
 }
 
 /// Every entry of a store.

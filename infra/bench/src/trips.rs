@@ -40,6 +40,51 @@ pub(crate) const LOWER_BOUNDS: &[Count] = &[
     ("change session", 3),
     ("delete session", 3),
     ("list events", 2),
+    // Begin, the session, the shape, the entry and the quotas, commit.
+    ("write a file", 3),
+    ("replace a file", 3),
+    ("list a directory", 2),
+    ("stat a file", 2),
+    // Begin, the entry, the content.
+    ("read a file", 3),
+    ("make a directory", 3),
+    ("copy a file", 3),
+    ("move a file", 3),
+    ("apply a changeset", 3),
+    ("delete a file", 3),
+    // Begin, the items, what they were.
+    ("list the trash", 3),
+    // Begin, the item, its directory, what has its name, commit.
+    ("restore a file", 5),
+    // Begin, the session, the items, commit.
+    ("empty the trash", 4),
+    ("list changes", 2),
+    // Begin, the state, three directories one after the other, the texts of all files.
+    ("search files", 6),
+    // Begin, the quotas, the session, commit.
+    ("begin an upload", 4),
+    ("list uploads", 2),
+    ("get an upload", 2),
+    // Begin, the upload, the part, commit.
+    ("send a part", 4),
+    ("get the URL of a part", 2),
+    // Begin, the upload and its session, its parts and bytes; then begin, all of it again, the content and the entry,
+    // commit.
+    ("commit an upload", 10),
+    ("cancel an upload", 3),
+    // Begin, the session, the root directory, commit.
+    ("take a snapshot", 4),
+    ("list snapshots", 2),
+    ("get a snapshot", 2),
+    // Begin, the snapshot, then the directories of both sides, level by level.
+    ("compare snapshots", 5),
+    // It begins, copies the directories level by level, and replaces the root directory: each is a transaction.
+    ("restore a snapshot", 25),
+    // Begin, the snapshot, its neighbours, commit.
+    ("delete a snapshot", 4),
+    ("write a file of 1 MiB", 3),
+    // All chunks are read concurrently.
+    ("read a file of 1 MiB", 3),
     ("usage", 2),
     // Begin, the records of the account, then the suppression of its email, which only the user's record names. A copy
     // of the suppression under the user's id would save this trip, but then two places could contradict each other.
@@ -192,6 +237,7 @@ async fn call_every_endpoint() -> (Vec<Count>, Vec<Value>) {
     timed(&mut counts, "delete session", deleting).await.ok();
     let listing = app.get("/v5/audit").bearer(&token).send();
     timed(&mut counts, "list events", listing).await.ok();
+    call_files(app, &mut counts, &token).await;
     call_profile(app, &mut counts, &token).await;
     export_account(app, &mut counts, &token).await;
     delete_account(app, &mut counts, &token).await;
@@ -218,6 +264,99 @@ async fn call_every_endpoint() -> (Vec<Count>, Vec<Value>) {
     let reading = app.get("/v5/docs").send();
     timed(&mut counts, "documentation page", reading).await;
     (counts, app.log_lines())
+}
+
+/// Calls the endpoints of files in a session of their own, twice where the first call fills the directory cache.
+async fn call_files(app: &TestApp, counts: &mut Vec<Count>, token: &str) {
+    let draft = json!({ "name": "files", "workspacePath": "/files" });
+    let session = app
+        .post("/v5/sessions")
+        .bearer(token)
+        .json(&draft)
+        .send()
+        .await
+        .created();
+    let session = format!("/v5/sessions/{}", text(&session["id"]));
+    let content = |name: &str| format!("{session}/files/content?path=/d/{name}");
+    let put = |name: &str, body: &'static str| app.put(&content(name)).bearer(token).body(body).send();
+    let post = |below: &str, body: Value| app.post(&format!("{session}/{below}")).bearer(token).json(&body).send();
+    let get = |below: &str| app.get(&format!("{session}/{below}")).bearer(token).send();
+    let delete = |below: &str| app.delete(&format!("{session}/{below}")).bearer(token).send();
+    post("files/directories", json!({ "path": "/d" })).await.created();
+    put("warm", "warm").await.created();
+    timed(counts, "write a file", put("a", "a")).await.created();
+    timed(counts, "replace a file", put("a", "b")).await.ok();
+    timed(counts, "list a directory", get("files?path=/d")).await.ok();
+    timed(counts, "stat a file", get("files/stat?path=/d/a")).await.ok();
+    timed(counts, "read a file", get("files/content?path=/d/a")).await;
+    let making = post("files/directories", json!({ "path": "/d/e" }));
+    timed(counts, "make a directory", making).await.created();
+    let copying = post("files/copy", json!({ "from": "/d/a", "to": "/d/b" }));
+    timed(counts, "copy a file", copying).await.ok();
+    let moving = post("files/move", json!({ "from": "/d/b", "to": "/d/c" }));
+    timed(counts, "move a file", moving).await.ok();
+    let operations = json!([
+        { "op": "put", "path": "/d/x", "text": "x" }, { "op": "put", "path": "/d/y", "text": "y" },
+        { "op": "put", "path": "/d/z", "text": "z" },
+    ]);
+    let applying = post("files/changesets", json!({ "operations": operations }));
+    timed(counts, "apply a changeset", applying).await.ok();
+    timed(counts, "delete a file", delete("files?path=/d/c")).await.ok();
+    let trash = timed(counts, "list the trash", get("files/trash")).await.ok();
+    let restore = format!("files/trash/{}/restore", text(&trash["items"][0]["id"]));
+    timed(counts, "restore a file", post(&restore, json!({}))).await.ok();
+    delete("files?path=/d/c").await.ok();
+    timed(counts, "empty the trash", delete("files/trash")).await.ok();
+    timed(counts, "list changes", get("files/changes")).await.ok();
+    timed(counts, "search files", get("files/search?q=x")).await.ok();
+    upload_a_file(app, counts, token, &session).await;
+    let snapshot = timed(counts, "take a snapshot", post("snapshots", json!({})))
+        .await
+        .created();
+    let snapshot = format!("snapshots/{}", text(&snapshot["id"]));
+    timed(counts, "list snapshots", get("snapshots")).await.ok();
+    timed(counts, "get a snapshot", get(&snapshot)).await.ok();
+    let comparing = get(&format!("{snapshot}/diff"));
+    timed(counts, "compare snapshots", comparing).await.ok();
+    let restoring = post(&format!("{snapshot}/restore"), json!({}));
+    timed(counts, "restore a snapshot", restoring).await.accepted();
+    timed(counts, "delete a snapshot", delete(&snapshot)).await.ok();
+    // The restore has emptied the cache of directories.
+    put("warm", "warmer").await.ok();
+    let writing = app
+        .put(&content("megabyte"))
+        .bearer(token)
+        .body("a megabyte\n".repeat(95_325));
+    timed(counts, "write a file of 1 MiB", writing.send()).await.created();
+    let reading = get("files/content?path=/d/megabyte");
+    timed(counts, "read a file of 1 MiB", reading).await;
+}
+
+async fn upload_a_file(app: &TestApp, counts: &mut Vec<Count>, token: &str, session: &str) {
+    let begin = || {
+        let body = json!({ "path": "/d/large", "size": 4 });
+        app.post(&format!("{session}/uploads")).bearer(token).json(&body).send()
+    };
+    let upload = timed(counts, "begin an upload", begin()).await.created();
+    let listing = app.get(&format!("{session}/uploads")).bearer(token).send();
+    timed(counts, "list uploads", listing).await.ok();
+    let path = format!("{session}/uploads/{}", text(&upload["id"]));
+    timed(counts, "get an upload", app.get(&path).bearer(token).send())
+        .await
+        .ok();
+    let part = format!("{path}/parts/1");
+    let sending = app.put(&part).bearer(token).body("text").send();
+    timed(counts, "send a part", sending).await.ok();
+    let body = json!({ "digest": "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:" });
+    let signing = app.post(&format!("{part}/url")).bearer(token).json(&body).send();
+    timed(counts, "get the URL of a part", signing).await.ok();
+    let committing = app.post(&format!("{path}/commit")).bearer(token).send();
+    timed(counts, "commit an upload", committing).await.created();
+    let upload = begin().await.created();
+    let path = format!("{session}/uploads/{}", text(&upload["id"]));
+    timed(counts, "cancel an upload", app.delete(&path).bearer(token).send())
+        .await
+        .ok();
 }
 
 async fn call_profile(app: &TestApp, counts: &mut Vec<Count>, token: &str) {

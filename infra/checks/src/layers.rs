@@ -31,7 +31,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         folder: "shared/api",
-        program: &["shared/domain", "shared/jwt", "shared/kv"],
+        program: &["shared/domain", "shared/jwt", "shared/kv", "shared/objects"],
         tests: &["shared/testkit"],
     },
     Layer {

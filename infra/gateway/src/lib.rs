@@ -10,22 +10,26 @@ macro_rules! every_function {
             auth::$make(),
             users::$make(),
             sessions::$make(),
+            files::$make(),
             audit::$make(),
             health::$make(),
         ]
     };
 }
 
-/// The name and the routes of every function that serves requests.
+/// The name and the routes of every function that serves requests. The web application is no part of the document.
 pub fn functions() -> Vec<api::Function> {
-    every_function!(function).into()
+    let mut functions = Vec::from(every_function!(function));
+    functions.push(web::function());
+    functions
 }
 
-/// The routes of all functions.
+/// The routes of all functions, with the object store.
 pub fn router() -> api::Router {
     every_function!(router)
         .into_iter()
-        .fold(api::Router::new(), api::Router::merge)
+        .fold(web::router(), api::Router::merge)
+        .with_objects(api::large_files::open)
 }
 
 /// The OpenAPI document of all functions, which `infra/openapi.json` contains.
@@ -41,5 +45,5 @@ pub fn document_text() -> String {
 
 /// The job of every function that a schedule invokes; a job has its function's name.
 pub fn jobs() -> Vec<api::Job> {
-    vec![janitor::job(), mailer::job()]
+    vec![janitor::job().with_objects(api::large_files::open), mailer::job()]
 }

@@ -129,7 +129,7 @@ fn domain(workspace: &mut Workspace<'_>) -> Result<(), String> {
         let position = roles.line("    /// Read the tenant's audit log.")?;
         roles.insert(position, &render("    /// Read the tenant's things.\n    ReadThings,"));
         roles.insert_ahead_of(
-            "Permission::ManageAccount => true",
+            "Permission::ReadSessions | Permission::ReadFiles",
             &render("Permission::ReadThings | "),
         )?;
         roles.insert_ahead_of("Self::ReadUsage | Self::ManageAccount", &render("Self::ReadThings | "))

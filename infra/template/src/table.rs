@@ -34,6 +34,8 @@ struct Row {
     #[serde(default)]
     routes: Vec<String>,
     #[serde(default)]
+    root_routes: Vec<String>,
+    #[serde(default)]
     limited: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     fallback: bool,
@@ -202,7 +204,7 @@ pub(crate) fn parse(table: &str) -> Result<Context, String> {
 }
 
 fn function(name: String, row: Row) -> Result<Function, String> {
-    let has_routes = row.fallback || !row.routes.is_empty() || !row.limited.is_empty();
+    let has_routes = row.fallback || !row.routes.is_empty() || !row.root_routes.is_empty() || !row.limited.is_empty();
     let (job, mut alarms) = match (row.p99_ms, row.schedule, row.alarms) {
         (Some(_), None, None) if has_routes => (None, HTTP_ALARMS.to_vec()),
         (None, Some(schedule), Some(limits)) if !has_routes => (Some(Job { schedule, limits }), JOB_ALARMS.to_vec()),
@@ -218,6 +220,10 @@ fn function(name: String, row: Row) -> Result<Function, String> {
         None => {}
     }
     let routes = row.routes.iter().chain(row.limited.values().flatten());
+    let root_routes = row.root_routes.iter().map(|route| Route {
+        event: camel_case(route) + "Root",
+        path: route.clone(),
+    });
     let routes: Vec<Route> = routes
         .flat_map(|route| {
             PREFIXES.map(|(prefix, end)| Route {
@@ -225,6 +231,7 @@ fn function(name: String, row: Row) -> Result<Function, String> {
                 path: format!("{prefix}{route}"),
             })
         })
+        .chain(root_routes)
         .collect();
     let events: BTreeSet<_> = routes.iter().map(|route| &route.event).collect();
     if events.len() < routes.len() {
@@ -292,6 +299,18 @@ mod tests {
             .map(|route| (route.event.as_str(), route.path.as_str()))
             .collect();
         assert_eq!(routes, [("HealthV5", "/v5/health"), ("HealthApiV5", "/api/v5/health")]);
+    }
+
+    #[test]
+    fn root_routes_have_no_prefix() {
+        let table = format!("[web]\n{COMMON}p99_ms = 1\nfallback = true\nroot_routes = [\"/\", \"/app/{{proxy+}}\"]\n");
+        let context = parse(&table).unwrap();
+        let routes: Vec<_> = context.functions[0]
+            .routes
+            .iter()
+            .map(|route| (route.event.as_str(), route.path.as_str()))
+            .collect();
+        assert_eq!(routes, [("Root", "/"), ("AppProxyRoot", "/app/{proxy+}")]);
     }
 
     #[test]

@@ -80,7 +80,7 @@ where
 {
     let _stop_store = StopStore;
     let config = Config::from_env(TokenUse::Ignores).map_err(Failure::from)?;
-    let env = AppState::open(&config).map_err(Failure::from)?.env.clone();
+    let env = AppState::open(&config, None).map_err(Failure::from)?.env.clone();
     let runtime = build_local(&mut Builder::new_current_thread()).map_err(Failure::from)?;
     runtime.block_on(until_stopped(command(env)))
 }

@@ -7,6 +7,7 @@
 mod accounts;
 mod logging;
 mod mail;
+mod objects;
 mod origins;
 mod quotas;
 mod server;
@@ -21,15 +22,20 @@ mod variables;
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use domain::files::changes::Retention;
 use domain::logins::Lifetime;
+use domain::objects::ObjectStore;
 use domain::password::Policy;
 use domain::throttle::Rules;
 use domain::usage::Quotas;
 
 pub use logging::{AddressDetail, LogFormat, Logs, Stream};
 pub use mail::{Mail, MailSettings, MailTransport};
+pub use objects::{ObjectSettings, OpenObjects};
 pub use origins::{CookieOrigins, Origins};
 pub use server::{Connections, Mode, Timeouts};
 pub use tokens::TokenUse;
@@ -42,6 +48,8 @@ use variables::Variables;
 pub struct Config {
     /// `STORE`, `STORE_ROOT`, `FDB_CLUSTER_FILE`, `FDB_CLUSTER`.
     pub store: kv::Settings,
+    /// `OBJECTS`, `AWS_…`: the object store for large files, if there is one.
+    pub objects: Option<ObjectSettings>,
     /// `JWT_…`.
     pub tokens: jwt::Settings,
     /// `AWS_LAMBDA_RUNTIME_API`; for a server `HOST` and `PORT`.
@@ -65,6 +73,8 @@ pub struct Config {
     pub quotas: Option<Quotas>,
     /// `AUDIT_RETENTION_DAYS`.
     pub audit_retention: Duration,
+    /// `FILE_CHANGES_RETENTION_DAYS`, `FILE_CHANGES_MAX`.
+    pub file_changes: Retention,
     /// `ACCOUNT_DELETION_DAYS`.
     pub deletion_delay: Duration,
     /// `PASSWORD_POLICY`, `PASSWORD_MIN_LENGTH`.
@@ -88,6 +98,12 @@ impl Config {
     /// The origins whose pages may use cookies.
     pub fn cookie_origins(&self) -> CookieOrigins {
         CookieOrigins::new(self.public_url.as_deref(), &self.origins)
+    }
+
+    /// The object store, for a program that opens it with `open`.
+    pub(crate) fn open_objects(&self, open: Option<OpenObjects>) -> Result<Option<Arc<dyn ObjectStore>>, ConfigError> {
+        let opened = open.zip(self.objects.as_ref()).map(|(open, settings)| open(settings));
+        opened.transpose()
     }
 
     /// Reads the process's environment, for a function with this use of tokens.
@@ -114,6 +130,7 @@ impl Config {
             metrics: server::metrics(&vars, mode)?,
             traces: traces::traces(&vars, mode, store.engine.name())?,
             store,
+            objects: objects::settings(&vars)?,
             tokens: tokens::settings(&vars, token_use)?,
             mode,
             trusted_proxies: server::trusted_proxies(&vars)?,
@@ -124,6 +141,7 @@ impl Config {
             throttle: throttle::rules(&vars, mode)?,
             quotas: quotas::quotas(&vars, mode)?,
             audit_retention: quotas::audit_retention(&vars)?,
+            file_changes: quotas::file_changes(&vars)?,
             deletion_delay: accounts::deletion_delay(&vars)?,
             passwords: accounts::passwords(&vars)?,
             requires_verified_email: accounts::requires_verified_email(&vars, token_use, &mail)?,
@@ -133,6 +151,12 @@ impl Config {
             logs: logging::logs(&vars, mode, on_terminal)?,
         })
     }
+}
+
+/// `WEB_ROOT`: the folder of the web application's files; by default where they are built, below the working folder.
+pub fn web_root() -> PathBuf {
+    let set = process_variable("WEB_ROOT").filter(|value| !value.is_empty());
+    set.map_or_else(|| PathBuf::from("functions/web/app/dist"), PathBuf::from)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
@@ -215,9 +239,13 @@ mod tests {
             ("QUOTA_STORED_BYTES", "1 GB"),
             ("QUOTA_IDEMPOTENCY_KEYS", "9007199254740993"),
             ("QUOTA_AUDIT_EVENTS", "1.5"),
+            ("QUOTA_FILES", "-1"),
+            ("QUOTA_SNAPSHOTS", "1e3"),
             ("QUOTA_WRITES_PER_SECOND", "0"),
             ("QUOTA_LOGINS_PER_DAY", "0"),
             ("AUDIT_RETENTION_DAYS", "0"),
+            ("FILE_CHANGES_RETENTION_DAYS", "0"),
+            ("FILE_CHANGES_MAX", "0"),
             ("SWEEP_SECONDS", "-1"),
             ("SWEEP_SECONDS", "86401"),
             ("RUST_LOG", "info,=nonsense=="),

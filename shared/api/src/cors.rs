@@ -17,12 +17,16 @@ use crate::config::Origins;
 pub const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
 /// The request headers that pages may set. Browsers let them set a few others without permission.
-pub const REQUEST_HEADERS: [&str; 8] = [
+pub const REQUEST_HEADERS: [&str; 12] = [
     "authorization",
     "content-type",
     "if-match",
     "if-none-match",
     "idempotency-key",
+    "range",
+    "if-range",
+    "content-digest",
+    "repr-digest",
     // W3C Trace Context and Baggage, which instrumented pages add to every request.
     "traceparent",
     "tracestate",
@@ -30,10 +34,13 @@ pub const REQUEST_HEADERS: [&str; 8] = [
 ];
 
 /// The response headers that pages may read.
-pub const RESPONSE_HEADERS: [&str; 8] = [
+pub const RESPONSE_HEADERS: [&str; 11] = [
     "content-disposition",
     "allow",
     "etag",
+    "accept-ranges",
+    "content-range",
+    "repr-digest",
     "location",
     "x-request-id",
     "retry-after",

@@ -4,6 +4,8 @@
 //! knows the request's id, writes the [problem document](crate::problem) and logs the cause. The cause is never sent.
 
 mod code;
+mod files;
+mod uploads;
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -15,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 pub use code::Code;
 use domain::SecurityEvent;
 use domain::access_tokens::Scope;
+use domain::objects::ObjectError;
 use domain::text::Rejection;
 use domain::usage::Quota;
 use serde::Serialize;
@@ -104,6 +107,24 @@ impl ApiError {
         self.code
     }
 
+    /// The failure of a part of the request: its violations are within this place. Without any, the place itself is
+    /// one, if the client can change it or its quota.
+    fn within(mut self, place: &str) -> Self {
+        let is_of_client = self.code.status().is_client_error() || self.code == Code::QuotaExceeded;
+        if self.violations.is_empty() && is_of_client {
+            let message = self.detail.trim_end_matches('.').to_owned();
+            self.violations.push(Violation {
+                pointer: place.to_owned(),
+                message,
+            });
+            return self;
+        }
+        for violation in &mut self.violations {
+            violation.pointer.insert_str(0, place);
+        }
+        self
+    }
+
     /// Adds a cause for the log.
     #[must_use]
     pub fn with_cause(self, cause: impl Display) -> Self {
@@ -126,7 +147,10 @@ impl ApiError {
 /// What makes room in a quota.
 fn advice(quota: Quota) -> &'static str {
     match quota {
-        Quota::Sessions | Quota::StoredBytes => "Delete sessions to make room.",
+        Quota::Sessions => "Delete sessions to make room.",
+        Quota::StoredBytes => "Delete sessions or files to make room, and empty the trash.",
+        Quota::Files => "Delete files and empty the trash to make room.",
+        Quota::Snapshots => "Delete snapshots to make room.",
         Quota::IdempotencyKeys => "A key is free again 24 hours after its request.",
         Quota::AuditEvents => "The quota is free again at midnight (UTC).",
     }
@@ -191,6 +215,21 @@ impl From<domain::Error> for ApiError {
             Error::NotFound | Error::ForeignId => {
                 Self::new(Code::NotFound, "No resource with this id is available to this token.")
             }
+            Error::Operation { index, error } => Self::from(*error).within(&format!("/operations/{index}")),
+            error @ (Error::FileNotFound
+            | Error::ChangesRemoved
+            | Error::Exists
+            | Error::NotEmpty
+            | Error::NotADirectory
+            | Error::IsADirectory
+            | Error::Cycle
+            | Error::RootDirectory
+            | Error::PreconditionRequired
+            | Error::EditRejected(_)
+            | Error::UnknownContent
+            | Error::ChangesetTooLarge
+            | Error::SessionBusy
+            | Error::DirectoryTooLarge) => Self::of_files(error),
             Error::Forbidden => Self::new(Code::Forbidden, "The role in this tenant does not allow this."),
             Error::InsufficientScope(scope) => insufficient_scope(scope),
             Error::InvalidToken => Self::new(
@@ -208,17 +247,14 @@ impl From<domain::Error> for ApiError {
                 Code::RevokedToken,
                 "The login of this token has ended, or its user has no access any more. Log in again.",
             ),
-            Error::Store(error @ kv::Error::Unavailable { .. }) => Self::new(
+            Error::Store(error) => store_failure(error),
+            Error::Upload(error) => Self::of_upload(error),
+            Error::Objects(error @ ObjectError::Unavailable(_)) => Self::new(
                 Code::StoreUnavailable,
-                "The database did not respond in time. Try again.",
+                "The storage of large files did not respond in time. Try again.",
             )
             .with_cause(error),
-            Error::Store(error @ kv::Error::Full { .. }) => Self::new(
-                Code::StoreFull,
-                "The database has no space left. Reading and deleting still work.",
-            )
-            .with_cause(error),
-            Error::Store(_) | Error::Corrupt { .. } | Error::Hashing(_) => Self::internal(error),
+            Error::Corrupt { .. } | Error::Hashing(_) | Error::Rehearsed | Error::Objects(_) => Self::internal(error),
         };
         Self { security, ..error }
     }
@@ -247,6 +283,21 @@ pub(crate) fn expired_token() -> ApiError {
         Code::ExpiredToken,
         "The access token has expired. Get a new one with the refresh token, or log in again.",
     )
+}
+
+fn store_failure(error: kv::Error) -> ApiError {
+    let (code, detail) = match error {
+        kv::Error::Unavailable { .. } => (
+            Code::StoreUnavailable,
+            "The database did not respond in time. Try again.",
+        ),
+        kv::Error::Full { .. } => (
+            Code::StoreFull,
+            "The database has no space left. Reading and deleting still work.",
+        ),
+        error => return ApiError::internal(domain::Error::Store(error)),
+    };
+    ApiError::new(code, detail).with_cause(error)
 }
 
 fn quota_exceeded(usage: domain::usage::Usage) -> ApiError {
@@ -351,5 +402,44 @@ impl IntoResponse for ApiError {
         }
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::Error;
+
+    use super::*;
+
+    fn of_operation(error: Error) -> ApiError {
+        let error = Box::new(error);
+        Error::Operation { index: 3, error }.into()
+    }
+
+    #[test]
+    fn the_failure_of_an_operation_points_to_it() {
+        let error = of_operation(Error::Exists);
+        assert_eq!(error.code(), Code::Exists);
+        assert_eq!(error.violations[0].pointer, "/operations/3");
+        let error = of_operation(Error::EditRejected(Rejection("does not apply".to_owned())));
+        assert_eq!(error.code(), Code::ValidationFailed);
+        assert_eq!(error.violations[0].pointer, "/operations/3/edits");
+        let usage = domain::usage::Usage {
+            quota: Quota::StoredBytes,
+            used: 10,
+            limit: Some(10),
+        };
+        let error = of_operation(Error::QuotaExceeded(usage));
+        assert!(error.quota.is_some());
+        assert_eq!(error.violations[0].pointer, "/operations/3");
+    }
+
+    #[test]
+    fn a_failure_that_is_not_the_clients_points_to_no_operation() {
+        let why = "secret".to_owned();
+        let kind = "file entry";
+        let error = of_operation(Error::Corrupt { kind, why });
+        assert!(error.violations.is_empty() && error.cause.is_some());
+        assert!(!error.detail.contains("secret"));
     }
 }

@@ -23,9 +23,9 @@ pub struct Function {
 ///
 /// An endpoint is a module with a handler `handle`, whose `#[utoipa::path]` states the method and the path. One that
 /// accepts larger bodies than the others has the limit in parentheses, such as `upload(upload::MAX_BYTES)`. `tokens` is
-/// the name of a [`TokenUse`](crate::config::TokenUse). The macro defines the functions `function`, `router` and
-/// `document`. No deployed program calls `document`, so that the linker removes the code that makes the OpenAPI
-/// document.
+/// the name of a [`TokenUse`](crate::config::TokenUse). The macro defines the functions
+/// `function`, `router` and `document`. No deployed program calls `document`, so that the linker removes the code that
+/// makes the OpenAPI document.
 #[macro_export]
 macro_rules! function {
     (

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use crate::config::Config;
+use crate::config::{Config, OpenObjects};
 use crate::log::job::FinishedJob;
 use crate::observer::Observer;
 use crate::trace_id::TraceId;
@@ -36,6 +36,7 @@ pub struct Job {
     prepare: Arc<Prepare>,
     events: Option<Arc<Events>>,
     schedule: Schedule,
+    open_objects: Option<OpenObjects>,
 }
 
 /// A job with the configuration of this process.
@@ -116,6 +117,7 @@ impl Job {
             prepare: Arc::new(move |_| Ok(Some(work.clone()))),
             events: None,
             schedule: Schedule::Sweep,
+            open_objects: None,
         }
     }
 
@@ -133,6 +135,7 @@ impl Job {
             prepare: Arc::new(move |config| Ok(prepare(config)?.map(erase))),
             events: None,
             schedule: Schedule::Mail,
+            open_objects: None,
         }
     }
 
@@ -155,6 +158,21 @@ impl Job {
             events: Some(Arc::new(events)),
             ..self
         }
+    }
+
+    /// The job with the object store, which `open` opens at start if the deployment has one. In a server it is the one
+    /// of the routes.
+    #[must_use]
+    pub fn with_objects(self, open: OpenObjects) -> Self {
+        Self {
+            open_objects: Some(open),
+            ..self
+        }
+    }
+
+    /// Opens the object store; `None` for a job without it.
+    pub(crate) fn open_objects(&self) -> Option<OpenObjects> {
+        self.open_objects
     }
 
     /// The name in the log, which is the name of the job's function.

@@ -53,7 +53,7 @@ impl<S: Send + Sync, T: DeserializeOwned> OptionalFromRequest<S> for Body<T> {
     }
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let text = std::str::from_utf8(bytes).map_err(|_| malformed("The body is not UTF-8."))?;
     if !text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{') {
         return Err(malformed("The body must be a JSON object."));
@@ -86,7 +86,7 @@ pub(crate) fn request_timeout() -> ApiError {
 }
 
 /// Rejects a body that is not JSON, or not sent as it is.
-fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
+pub(crate) fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
     if !is_json(headers) {
         return Err(unsupported_media_type());
     }
@@ -282,6 +282,50 @@ impl Checks {
                 None
             }
         }
+    }
+
+    /// The item with this index in the list `name`, parsed; `None` after a violation. So a long list is parsed item by
+    /// item, and the items that are parsed already take no memory.
+    pub fn element<T: DeserializeOwned, U>(
+        &mut self,
+        name: &str,
+        index: usize,
+        item: &RawValue,
+        parse: impl FnOnce(T) -> Result<U, Self>,
+    ) -> Option<U> {
+        let place = format!("/{}/{index}", escape(name));
+        let (below, message) = match serde_json::from_str::<Field<T>>(item.get()) {
+            Ok(Field(State::Present(value))) => {
+                return parse(value).map_err(|inner| self.append(&place, inner)).ok();
+            }
+            Ok(Field(State::Wrong(message, below))) => (below, message),
+            Ok(Field(State::Absent)) => (String::new(), "is required".to_owned()),
+            Err(_) => (String::new(), "can not be read".to_owned()),
+        };
+        self.0.push(Violation {
+            pointer: place + &below,
+            message,
+        });
+        None
+    }
+
+    /// Adds the violations of a value at `place`, a JSON Pointer such as `/operations/3`.
+    pub fn append(&mut self, place: &str, inner: Self) {
+        let violations = inner.0.into_iter();
+        self.0.extend(violations.map(|violation| Violation {
+            pointer: [place, &violation.pointer].concat(),
+            ..violation
+        }));
+    }
+
+    /// Adds a violation of the value at `place`, a JSON Pointer; empty for the body itself.
+    pub fn reject(&mut self, place: &str, reason: &Rejection) {
+        self.0.push(Violation::new(place, reason));
+    }
+
+    /// The number of violations.
+    pub fn count(&self) -> usize {
+        self.0.len()
     }
 
     /// The error with all violations.

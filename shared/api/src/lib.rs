@@ -11,6 +11,7 @@
 //! | reads the tokens of browsers from | [`Cookies`] |
 //! | names the email of an attempt to sign in to the log with | [`LoggedEmail`] |
 //! | parses the request with | [`Body`], [`PatchField`], [`File`], [`Query`], [`Id`], [`Preconditions`] |
+//! | reads and sends the contents of files with | [`content`] |
 //! | lets clients repeat a request with | [`IdempotencyKey`] |
 //! | writes the path of another resource into a body with | [`Prefix`] |
 //! | responds with | [`Reply`], [`Bare`], [`Static`], [`Immutable`] or [`Attachment`], or fails with [`ApiError`] |
@@ -23,6 +24,7 @@ pub mod client;
 mod client_address;
 pub mod command;
 pub mod config;
+pub mod content;
 pub mod cookies;
 pub mod cors;
 mod date;
@@ -34,6 +36,8 @@ pub mod idempotency;
 mod identity;
 mod job;
 pub mod json;
+#[cfg(feature = "objects")]
+pub mod large_files;
 mod log;
 mod logged_email;
 pub mod merge_patch;
@@ -61,6 +65,7 @@ pub mod spans;
 pub mod state;
 mod tenant;
 mod trace_id;
+mod whole_number;
 
 pub use app::{App, app};
 pub use caller::{Authenticated, LOGOUT_AFTER_EXPIRY, LogoutCaller};
@@ -78,7 +83,7 @@ pub use logged_email::LoggedEmail;
 pub use merge_patch::PatchField;
 pub use observer::Observer;
 pub use password_body::PasswordBody;
-pub use path::{Id, Prefix};
+pub use path::{Id, PartNumber, Prefix, SubId};
 pub use preconditions::{Preconditions, Version};
 pub use probe::probe;
 pub use query::Query;
@@ -90,3 +95,4 @@ pub use router::{Route, Router};
 pub use serve::{serve, serve_schedule, serve_with};
 pub use state::AppState;
 pub use tenant::TenantBody;
+pub use whole_number::{MAX_SAFE_INTEGER, WholeNumber};

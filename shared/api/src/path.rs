@@ -6,7 +6,7 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use domain::exports::PresentedLink;
 use domain::users::profile::AvatarDigest;
-use domain::{AccessTokenId, LoginId, SessionId};
+use domain::{AccessTokenId, LoginId, SessionId, SnapshotId, TrashItemId, UploadId};
 
 use crate::error::ApiError;
 use crate::request_context::RequestContext;
@@ -31,6 +31,32 @@ impl<S: Send + Sync> FromRequestParts<S> for Prefix {
 /// resource.
 #[derive(Clone, Copy, Debug)]
 pub struct Id<T>(pub T);
+
+/// The path's `{item}`, `{snapshot}` or `{upload}`, which is a part of the resource with the `{id}`.
+#[derive(Clone, Copy, Debug)]
+pub struct SubId<T>(pub T);
+
+/// The path's `{part}`: the number of a part of an upload. Other text gets the 404 of an absent part.
+#[derive(Clone, Copy, Debug)]
+pub struct PartNumber(pub u16);
+
+impl PathId for PartNumber {
+    fn parse(text: &str) -> Option<Self> {
+        let number = text
+            .parse()
+            .ok()
+            .filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+        number.map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PartNumber {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        parse(parts, state, &["part"]).await
+    }
+}
 
 /// An id that a path can name.
 pub trait PathId: Sized {
@@ -68,16 +94,45 @@ impl PathId for PresentedLink {
     }
 }
 
+impl PathId for SnapshotId {
+    fn parse(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+}
+
+impl PathId for UploadId {
+    fn parse(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+}
+
+impl PathId for TrashItemId {
+    fn parse(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+}
+
 impl<S: Send + Sync, T: PathId> FromRequestParts<S> for Id<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let params = RawPathParams::from_request_parts(parts, state)
-            .await
-            .map_err(|_| domain::Error::NotFound)?;
-        let id = params
-            .iter()
-            .find_map(|(name, value)| matches!(name, "id" | "digest" | "token").then(|| T::parse(value)));
-        id.flatten().map(Self).ok_or_else(|| domain::Error::NotFound.into())
+        parse(parts, state, &["id", "digest", "token"]).await.map(Self)
     }
+}
+
+impl<S: Send + Sync, T: PathId> FromRequestParts<S> for SubId<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        parse(parts, state, &["item", "snapshot", "upload"]).await.map(Self)
+    }
+}
+
+/// The first of the path's parameters with one of these names.
+async fn parse<S: Send + Sync, T: PathId>(parts: &mut Parts, state: &S, names: &[&str]) -> Result<T, ApiError> {
+    let params = RawPathParams::from_request_parts(parts, state)
+        .await
+        .map_err(|_| domain::Error::NotFound)?;
+    let id = (params.iter()).find_map(|(name, value)| names.contains(&name).then(|| T::parse(value)));
+    id.flatten().ok_or_else(|| domain::Error::NotFound.into())
 }

@@ -43,7 +43,8 @@ pub(crate) struct Problem<'a> {
     /// The request's id, as in the header `X-Request-Id`.
     #[schema(value_type = schema::RequestId)]
     request_id: &'a str,
-    /// Every bad value; present only with `VALIDATION_FAILED`.
+    /// Every bad value, up to 100; present with `VALIDATION_FAILED`, and with the failure of an operation in a
+    /// changeset, to which it points.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(value_type = Vec<Violation>, required = false, min_items = 1, max_items = 100)]
     errors: &'a [Violation],
@@ -56,6 +57,9 @@ pub(crate) struct Problem<'a> {
     #[schema(value_type = Vec<OrganizationBody>, required = false, min_items = 1, max_items = 1000)]
     organizations: &'a [OrganizationBody],
 }
+
+/// A problem names at most this many bad values.
+const MAX_VIOLATIONS: usize = 100;
 
 fn constant_false() -> RefOr<Schema> {
     schema::constant(false)
@@ -71,7 +75,7 @@ impl<'a> Problem<'a> {
             detail: &error.detail,
             code: error.code.as_str(),
             request_id,
-            errors: &error.violations,
+            errors: &error.violations[..error.violations.len().min(MAX_VIOLATIONS)],
             quota: error.quota.as_deref().copied(),
             organizations: &error.organizations,
         }

@@ -52,6 +52,16 @@ impl Query {
         None
     }
 
+    /// The parameter `name`, which must be given, parsed; `None` after a violation.
+    pub fn required<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, Rejection>) -> Option<T> {
+        let value = self.optional(name, parse)?;
+        if value.is_none() {
+            let reason = Rejection("is required".to_owned());
+            self.violations.push(Violation::new(format!("/{name}"), &reason));
+        }
+        value
+    }
+
     /// The error with all violations.
     pub fn into_error(self) -> ApiError {
         ApiError::invalid(self.violations)
@@ -108,6 +118,25 @@ mod tests {
                 let expected = (values.len() == 1).then(|| Some(values[0].1.clone()));
                 prop_assert_eq!(read, expected);
             }
+        }
+    }
+
+    #[test]
+    fn a_required_parameter_is_given_once() {
+        let text = |value: &str| Ok(value.to_owned());
+        assert_eq!(Query::of("path=%2Fa").required("path", text), Some("/a".into()));
+        assert_eq!(Query::of("path").required("path", text), Some(String::new()));
+        for (query, reason) in [
+            ("", "is required"),
+            ("Path=a", "is required"),
+            ("path=a&path=a", "must be given once"),
+            ("path=%ff", "is not UTF-8"),
+        ] {
+            let mut query = Query::of(query);
+            assert_eq!(query.required("path", text), None);
+            let errors = query.into_error().violations;
+            assert_eq!(errors.len(), 1);
+            assert_eq!((&*errors[0].pointer, &*errors[0].message), ("/path", reason));
         }
     }
 

@@ -11,9 +11,10 @@ use crate::openapi::schema;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Quota)]
 pub struct QuotaBody {
-    /// The quota: the tenant's sessions, the bytes of their records and of idempotency records, its idempotency keys of
-    /// the last 24 hours, and the audit events of the current day (UTC); or the user's personal access tokens, or
-    /// the sessions of an export, which have the same limit for every user.
+    /// The quota: the tenant's sessions, the bytes of their records, of idempotency records and of files, its
+    /// idempotency keys of the last 24 hours, and the audit events of the current day (UTC), its files and directories,
+    /// and its snapshots; or the user's personal access tokens, or the sessions of an export, which have the same limit
+    /// for every user.
     #[schema(schema_with = names)]
     name: &'static str,
     /// The amount in use.
@@ -30,7 +31,7 @@ fn names() -> RefOr<Schema> {
 }
 
 /// The names of the limits that are no quotas of a tenant.
-const FIXED: [&str; 2] = ["accessTokens", "exportedSessions"];
+const FIXED: [&str; 3] = ["accessTokens", "exportedSessions", "uploads"];
 
 impl QuotaBody {
     /// A limit that is the same for every user, with one of the names in [`FIXED`].

@@ -42,6 +42,7 @@ fn variables() -> BTreeSet<String> {
         ],
         &[secret, ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1")],
         &[secret, fdb],
+        &[secret, ("OBJECTS", "s3://bucket")],
         &[
             secret,
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"),
@@ -71,6 +72,8 @@ fn variables() -> BTreeSet<String> {
         ]
         .map(str::to_owned),
     );
+    // Only the function `web` reads it.
+    names.insert("WEB_ROOT".to_owned());
     names
 }
 

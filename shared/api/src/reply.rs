@@ -117,9 +117,9 @@ impl<T> Reply<T> {
 
     /// Sets the version of the resource, which is sent as the `ETag`.
     #[must_use]
-    pub fn version(self, version: u64) -> Self {
+    pub fn version(self, version: impl Into<Version>) -> Self {
         Self {
-            version: Some(Version(version)),
+            version: Some(version.into()),
             ..self
         }
     }
@@ -134,8 +134,8 @@ impl<T> Reply<T> {
     /// client does not expect, and responds with 304 if the client has the version already.
     pub fn conditional(self, preconditions: &Preconditions) -> Result<Self, ApiError> {
         match self.version {
-            Some(Version(version)) if !preconditions.matches(version) => Err(domain::Error::PreconditionFailed.into()),
-            Some(Version(version)) if preconditions.client_has(version) => Ok(Self {
+            Some(version) if !preconditions.matches(version) => Err(domain::Error::PreconditionFailed.into()),
+            Some(version) if preconditions.client_has(version) => Ok(Self {
                 status: StatusCode::NOT_MODIFIED,
                 ..self
             }),
@@ -190,11 +190,11 @@ impl Immutable {
     const CACHE_CONTROL: &'static str = "public, max-age=31536000, immutable";
 
     /// What another path names is another file, so there is one version.
-    const VERSION: Version = Version(1);
+    const VERSION: Version = Version::Number(1);
 
     /// The response to a request with these preconditions: the file, or 304 if the client has it.
     pub fn conditional(self, preconditions: &Preconditions) -> Result<Response, ApiError> {
-        let Version(version) = Self::VERSION;
+        let version = Self::VERSION;
         if !preconditions.matches(version) {
             return Err(domain::Error::PreconditionFailed.into());
         }

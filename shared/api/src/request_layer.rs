@@ -198,6 +198,10 @@ fn add_prefix(headers: &mut HeaderMap, alias_prefix: &str) {
     let Some(Ok(path)) = headers.get(header::LOCATION).map(HeaderValue::to_str) else {
         return;
     };
+    // A large file is at a URL of the object store.
+    if !path.starts_with('/') {
+        return;
+    }
     if let Ok(location) = HeaderValue::try_from([alias_prefix, path].concat()) {
         headers.insert(header::LOCATION, location);
     }

@@ -5,7 +5,7 @@ use axum::handler::Handler;
 use axum::routing::{MethodFilter, on};
 use utoipa::openapi::path::HttpMethod;
 
-use crate::config::TokenUse;
+use crate::config::{OpenObjects, TokenUse};
 use crate::json::BODY_MAX_BYTES;
 use crate::state::AppState;
 
@@ -31,7 +31,11 @@ pub struct Route {
 pub struct Router {
     axum: axum::Router<AppState>,
     routes: Vec<Route>,
+    /// The paths that are served without a prefix.
+    root_paths: Vec<&'static str>,
     token_use: TokenUse,
+    /// Opens the object store; `None` for a function without large files.
+    open_objects: Option<OpenObjects>,
     /// The paths of the routes of functions that ignore tokens, and so serve no tenant's data.
     open_paths: Vec<String>,
 }
@@ -46,6 +50,15 @@ impl Router {
     #[must_use]
     pub fn with_token_use(self, token_use: TokenUse) -> Self {
         Self { token_use, ..self }
+    }
+
+    /// Gives the function the object store, which `open` opens at start if the deployment has one.
+    #[must_use]
+    pub fn with_objects(self, open: OpenObjects) -> Self {
+        Self {
+            open_objects: Some(open),
+            ..self
+        }
     }
 
     /// Adds a handler under the method and the path that its `#[utoipa::path]` states.
@@ -72,16 +85,19 @@ impl Router {
         self
     }
 
-    /// The routes of both routers, and the keys of the one that needs more.
+    /// The routes of both routers, the keys of the one that needs more, and the object store if one has it.
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
         self.routes.extend(other.routes);
+        self.root_paths.extend(other.root_paths);
         self.open_paths.extend(other.open_paths);
         Self {
             axum: self.axum.merge(other.axum),
             routes: self.routes,
+            root_paths: self.root_paths,
             open_paths: self.open_paths,
             token_use: self.token_use.max(other.token_use),
+            open_objects: self.open_objects.or(other.open_objects),
         }
     }
 
@@ -90,9 +106,31 @@ impl Router {
         &self.routes
     }
 
+    /// Lets browsers get this path at the root of the origin, without a prefix: for the web application, which is no
+    /// part of the API and its document.
+    #[must_use]
+    pub fn at_root<T: 'static>(mut self, path: &'static str, handler: impl Handler<T, AppState>) -> Self {
+        let axum = self.axum.route(path, on(MethodFilter::GET, handler));
+        if self.token_use == TokenUse::Ignores {
+            self.open_paths.push(path.to_owned());
+        }
+        self.root_paths.push(path);
+        Self { axum, ..self }
+    }
+
+    /// The paths at the root of the origin, in the order in which they were added.
+    pub fn root_paths(&self) -> &[&'static str] {
+        &self.root_paths
+    }
+
     /// What the function does with access tokens.
     pub fn token_use(&self) -> TokenUse {
         self.token_use
+    }
+
+    /// Opens the object store; `None` for a function without large files.
+    pub fn open_objects(&self) -> Option<OpenObjects> {
+        self.open_objects
     }
 
     /// The router, and the paths, with their prefix, that are served whatever the store contains.

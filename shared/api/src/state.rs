@@ -4,7 +4,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use domain::exports::Preparations;
+use domain::files::{ChangeSignals, DirectoryCache, Downloads};
 use domain::mail::outbox::Outbox;
+use domain::objects::ObjectStore;
 use domain::password::Hasher;
 use domain::readiness::Readiness;
 use domain::usage::rate::TenantRate;
@@ -56,8 +58,9 @@ impl AppState {
         Self::new(env, self.tokens.clone(), self.cookie_origins.clone())
     }
 
-    /// Opens the configured store, and uses the clock and the randomness of the operating system.
-    pub fn open(config: &Config) -> Result<Self, kv::Error> {
+    /// Opens the configured store, and uses the clock and the randomness of the operating system. `objects` is the
+    /// object store of a program with large files.
+    pub fn open(config: &Config, objects: Option<Arc<dyn ObjectStore>>) -> Result<Self, kv::Error> {
         let db = kv::Db::open(config.store.clone())?;
         let rng = Arc::new(SystemRng);
         let clock = Arc::new(SystemClock);
@@ -66,6 +69,7 @@ impl AppState {
             throttle: config.throttle,
             quotas: config.quotas,
             audit_retention: config.audit_retention,
+            file_changes: config.file_changes,
             deletion_delay: config.deletion_delay,
             passwords: config.passwords,
             requires_verified_email: config.requires_verified_email,
@@ -87,7 +91,11 @@ impl AppState {
             logins: TenantRate::default(),
             refreshes: TenantRate::default(),
             uploads: Uploads::default(),
+            downloads: Downloads::default(),
             preparations: Preparations::default(),
+            directories: DirectoryCache::default(),
+            file_changes: ChangeSignals::default(),
+            objects,
             limits,
         };
         let tokens = Arc::new(Tokens::new(config.tokens.clone()));
@@ -102,6 +110,6 @@ impl AppState {
         let store = format!("lmdb:{}", folder.path().display());
         let lookup = |name: &str| (name == "STORE").then(|| store.clone().into());
         let config = Config::read(lookup, crate::config::TokenUse::Ignores, false);
-        Self::open(&config.unwrap()).unwrap()
+        Self::open(&config.unwrap(), None).unwrap()
     }
 }

@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::exports::Preparations;
+use crate::files::changes::Retention;
+use crate::files::{ChangeSignals, DirectoryCache, Downloads};
 use crate::id_generator::IdGenerator;
 use crate::logins::Lifetime;
 use crate::mail::outbox::Outbox;
+use crate::objects::ObjectStore;
 use crate::password::{Hasher, Policy};
 use crate::readiness::Readiness;
 use crate::rng::Rng;
@@ -43,8 +46,16 @@ pub struct Env {
     pub refreshes: TenantRate,
     /// Admits pictures to decoding, few at a time.
     pub uploads: Uploads,
+    /// Admits large responses with contents of files, few at a time.
+    pub downloads: Downloads,
     /// Admits exports of accounts to their preparation, few at a time.
     pub preparations: Preparations,
+    /// Directories that were found at their paths lately.
+    pub directories: DirectoryCache,
+    /// Wakes requests that wait for changes of files.
+    pub file_changes: ChangeSignals,
+    /// The object store for large files, if the deployment has one.
+    pub objects: Option<Arc<dyn ObjectStore>>,
     /// The limits in force.
     pub limits: Limits,
 }
@@ -60,6 +71,8 @@ pub struct Limits {
     pub quotas: Option<Quotas>,
     /// How long the audit log keeps events, to the day.
     pub audit_retention: Duration,
+    /// How long feeds of changes of files keep changes, and how many.
+    pub file_changes: Retention,
     /// The time from the request to delete an account until its deletion.
     pub deletion_delay: Duration,
     /// The requirements on a new password.

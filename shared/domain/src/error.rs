@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use crate::access_tokens::Scope;
 use crate::id::TenantId;
+use crate::objects::ObjectError;
 use crate::security::SecurityEvent;
 use crate::text::Rejection;
+use crate::uploads::UploadError;
 use crate::usage::Usage;
 
 /// The result of everything in this crate that can fail.
@@ -63,6 +65,56 @@ pub enum Error {
     /// The resource does not exist in the caller's tenant.
     #[error("not found")]
     NotFound,
+    /// No file or directory has this path.
+    #[error("no file or directory has this path")]
+    FileNotFound,
+    /// The path is taken.
+    #[error("a file or directory has this path already")]
+    Exists,
+    /// The directory contains entries, and the operation is not recursive.
+    #[error("the directory is not empty")]
+    NotEmpty,
+    /// A name in the middle of the path is a file, or the operation needs a directory.
+    #[error("it is not a directory")]
+    NotADirectory,
+    /// The operation needs a file.
+    #[error("it is a directory")]
+    IsADirectory,
+    /// The directory would be moved into itself, or replace a directory that contains it.
+    #[error("a directory cannot be moved into itself")]
+    Cycle,
+    /// The operation does not apply to the root directory.
+    #[error("the root directory cannot be changed")]
+    RootDirectory,
+    /// A program would overwrite a file without saying which version.
+    #[error("a personal access token may only overwrite a file under a precondition")]
+    PreconditionRequired,
+    /// The session does other work that excludes the operation: a restore, or many copies of directories.
+    #[error("the session is busy")]
+    SessionBusy,
+    /// The directory has more entries than can be copied at once.
+    #[error("the directory has too many entries for a copy")]
+    DirectoryTooLarge,
+    /// The edit does not apply to the file.
+    #[error("the edit was rejected: {0}")]
+    EditRejected(Rejection),
+    /// The tenant has no content with the digest that the operation names.
+    #[error("the tenant has no content with this digest")]
+    UnknownContent,
+    /// The operations write more than one transaction may.
+    #[error("the operations write too much for one transaction")]
+    ChangesetTooLarge,
+    /// A rehearsal of operations has ended without a commit. Never leaves this crate.
+    #[error("the rehearsal has ended")]
+    Rehearsed,
+    /// The operation of a changeset with this index, from 0, was rejected, so none was applied.
+    #[error("operation {index}: {error}")]
+    Operation {
+        /// The index.
+        index: usize,
+        /// Why.
+        error: Box<Self>,
+    },
     /// The resource belongs to another tenant. Responses are those of [`NotFound`](Self::NotFound).
     #[error("the resource belongs to another tenant")]
     ForeignId,
@@ -75,6 +127,9 @@ pub enum Error {
     /// The cursor is forged, or belongs to another list, filter or tenant.
     #[error("the cursor does not belong to this list")]
     BadCursor,
+    /// The feed does not keep all changes after the cursor any more.
+    #[error("changes after the cursor were removed")]
+    ChangesRemoved,
     /// The caller is a member of the tenant, but their role does not grant the permission.
     #[error("the role in this tenant does not allow this")]
     Forbidden,
@@ -121,6 +176,12 @@ pub enum Error {
     /// Password hashing failed, for example because memory ran out.
     #[error("password hashing failed: {0}")]
     Hashing(String),
+    /// An upload cannot begin or continue.
+    #[error(transparent)]
+    Upload(#[from] UploadError),
+    /// The object store failed or did not respond.
+    #[error(transparent)]
+    Objects(#[from] ObjectError),
     /// The store failed or did not respond.
     #[error(transparent)]
     Store(#[from] kv::Error),
@@ -135,10 +196,12 @@ impl Error {
             Self::PasswordRejected(_) => Some(SecurityEvent::PasswordRejected),
             Self::InvalidRefreshToken(event) => *event,
             Self::TooManyAttempts { event, .. } => Some(*event),
-            Self::QuotaExceeded(_) | Self::TooManyAccessTokens { .. } | Self::ExportTooLarge { .. } => {
-                Some(SecurityEvent::QuotaExceeded)
-            }
+            Self::Upload(UploadError::TooMany { .. })
+            | Self::QuotaExceeded(_)
+            | Self::TooManyAccessTokens { .. }
+            | Self::ExportTooLarge { .. } => Some(SecurityEvent::QuotaExceeded),
             Self::IdempotencyMismatch => Some(SecurityEvent::IdempotencyMismatch),
+            Self::Operation { error, .. } => error.security_event(),
             Self::ForeignId => Some(SecurityEvent::ForeignId),
             Self::BadCursor => Some(SecurityEvent::ForeignCursor),
             Self::Forbidden => Some(SecurityEvent::Forbidden),
@@ -153,11 +216,28 @@ impl Error {
             | Self::EmailNotVerified
             | Self::LastOwner(_)
             | Self::NotFound
+            | Self::FileNotFound
+            | Self::Exists
+            | Self::NotEmpty
+            | Self::NotADirectory
+            | Self::IsADirectory
+            | Self::Cycle
+            | Self::RootDirectory
+            | Self::PreconditionRequired
+            | Self::SessionBusy
+            | Self::DirectoryTooLarge
+            | Self::EditRejected(_)
+            | Self::UnknownContent
+            | Self::ChangesetTooLarge
+            | Self::ChangesRemoved
+            | Self::Rehearsed
             | Self::PreconditionFailed
             | Self::ReauthenticationRequired
             | Self::ExpiredToken
             | Self::Corrupt { .. }
             | Self::Hashing(_)
+            | Self::Upload(_)
+            | Self::Objects(_)
             | Self::Store(_) => None,
         }
     }
@@ -167,6 +247,7 @@ impl kv::RunError for Error {
     fn kv(&self) -> Option<&kv::Error> {
         match self {
             Self::Store(error) => Some(error),
+            Self::Operation { error, .. } => error.kv(),
             _ => None,
         }
     }

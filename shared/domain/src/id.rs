@@ -81,8 +81,18 @@ ids! {
     MailId,
     /// A personal access token.
     AccessTokenId,
+    /// An upload of a file in parts.
+    UploadId,
     /// A step of an export.
     ExportStepId,
+    /// A directory in a session.
+    DirectoryId,
+    /// A deleted file or directory.
+    TrashItemId,
+    /// A snapshot of a session's files.
+    SnapshotId,
+    /// Work on files that the janitor does.
+    FileJobId,
     /// An access token, or a request to which the front door gave no id.
     TokenId,
 }

@@ -20,11 +20,25 @@ impl Limit {
     /// The largest limit.
     pub const MAX: usize = 100;
 
+    /// The largest limit of lists of files.
+    pub const MAX_FILES: usize = 1000;
+
     /// Parses a number from 1 to 100, in digits only.
     pub fn parse(text: &str) -> Result<Self, Rejection> {
+        Self::parse_up_to(text, Self::MAX)
+    }
+
+    /// Parses a number from 1 to 1,000, in digits only.
+    pub fn parse_for_files(text: &str) -> Result<Self, Rejection> {
+        Self::parse_up_to(text, Self::MAX_FILES)
+    }
+
+    fn parse_up_to(text: &str, max: usize) -> Result<Self, Rejection> {
         match text.parse() {
-            Ok(limit @ 1..=Self::MAX) if text.bytes().all(|byte| byte.is_ascii_digit()) => Ok(Self(limit)),
-            _ => Err(Rejection(format!("must be a whole number from 1 to {}", Self::MAX))),
+            Ok(limit) if (1..=max).contains(&limit) && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Ok(Self(limit))
+            }
+            _ => Err(Rejection(format!("must be a whole number from 1 to {max}"))),
         }
     }
 
@@ -64,17 +78,20 @@ impl CursorKey {
     }
 }
 
-/// The longest position in bytes: an id.
+/// The longest position in bytes of most lists: an id.
 const POSITION_MAX_LEN: usize = 16;
+
+/// The longest position in bytes of a list of files: a name.
+const NAME_MAX_LEN: usize = 255;
 
 /// The length of the truncated tag in bytes.
 const TAG_LEN: usize = 16;
 
 /// The position at which a page ended, opaque to clients.
 ///
-/// It consists of a version (1 byte), the position (up to 16 bytes) and a tag (16 bytes) in base64url. The tag is a
-/// truncated HMAC-SHA-256 of the list, its filter and the position under the tenant's [`CursorKey`]. So a forged cursor
-/// is rejected, and so is one of another tenant, list or filter.
+/// It consists of a version (1 byte), the position (up to 16 bytes, or a file's name) and a tag (16 bytes) in
+/// base64url. The tag is a truncated HMAC-SHA-256 of the list, its filter and the position under the tenant's
+/// [`CursorKey`]. So a forged cursor is rejected, and so is one of another tenant, list or filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     position: Vec<u8>,
@@ -82,10 +99,18 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// The maximum length in characters.
-    pub const MAX_CHARS: usize = ((1 + POSITION_MAX_LEN + TAG_LEN) * 4).div_ceil(3);
+    /// The maximum length in characters of a cursor of files, whose position is a name.
+    pub const MAX_FILE_CHARS: usize = Self::chars(NAME_MAX_LEN);
+
+    /// The maximum length in characters of a cursor of any other list.
+    pub const MAX_CHARS: usize = Self::chars(POSITION_MAX_LEN);
 
     const VERSION: u8 = 2;
+
+    /// The length in characters of a cursor whose position has `len` bytes.
+    pub(crate) const fn chars(len: usize) -> usize {
+        ((1 + len + TAG_LEN) * 4).div_ceil(3)
+    }
 
     /// A cursor at `position` of `list` under `filter`.
     pub fn new(key: &CursorKey, list: &str, filter: &str, position: &[u8]) -> Self {

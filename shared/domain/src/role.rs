@@ -15,6 +15,10 @@ pub enum Permission {
     ReadSessions,
     /// Create, change and delete the tenant's sessions.
     WriteSessions,
+    /// Read the files of the tenant's sessions.
+    ReadFiles,
+    /// Change the files of the tenant's sessions.
+    WriteFiles,
     /// Read the tenant's audit log.
     ReadAudit,
     /// Read how much of its quotas the tenant uses.
@@ -29,6 +33,8 @@ impl Permission {
         match self {
             Self::ReadSessions => Some(Scope::ReadSessions),
             Self::WriteSessions => Some(Scope::WriteSessions),
+            Self::ReadFiles => Some(Scope::ReadFiles),
+            Self::WriteFiles => Some(Scope::WriteFiles),
             Self::ReadAudit => Some(Scope::ReadAudit),
             Self::ReadUsage | Self::ManageAccount => None,
         }
@@ -38,7 +44,7 @@ impl Permission {
     pub fn is_about_own_account(self) -> bool {
         match self {
             Self::ManageAccount | Self::ReadUsage => true,
-            Self::ReadSessions | Self::WriteSessions | Self::ReadAudit => false,
+            Self::ReadSessions | Self::WriteSessions | Self::ReadFiles | Self::WriteFiles | Self::ReadAudit => false,
         }
     }
 }
@@ -63,8 +69,10 @@ impl Role {
     /// Whether the role grants this permission.
     pub fn allows(self, permission: Permission) -> bool {
         match permission {
-            Permission::ReadSessions | Permission::ReadUsage | Permission::ManageAccount => true,
-            Permission::WriteSessions => matches!(self, Self::Owner | Self::Member),
+            Permission::ReadSessions | Permission::ReadFiles | Permission::ReadUsage | Permission::ManageAccount => {
+                true
+            }
+            Permission::WriteSessions | Permission::WriteFiles => matches!(self, Self::Owner | Self::Member),
             Permission::ReadAudit => matches!(self, Self::Owner),
         }
     }

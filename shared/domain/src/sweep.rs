@@ -1,5 +1,7 @@
-//! The sweep: removes expired keys, old audit events, deleted accounts with their data, and commit markers of processes
-//! that are gone.
+//! The sweep: removes expired keys, deleted files, old changes of files, contents without references, objects that
+//! nothing needs, old audit events, deleted accounts with their data, and commit markers of processes that are gone.
+
+mod feeds;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,15 +11,19 @@ use kv::Key;
 use tokio::time::timeout;
 
 use crate::audit;
+use crate::contents::{self, garbage};
 use crate::deletion::execution::{self, Executed};
 use crate::deletion::removal;
 use crate::dump::progress;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::expiry::{self, DueEntry};
+use crate::files;
 use crate::id::UserId;
+use crate::objects::{self, ObjectError};
 use crate::scope::TenantScope;
 use crate::time::Timestamp;
+use crate::uploads;
 use crate::usage::store::Counted;
 
 /// The maximum number of keys that one transaction removes.
@@ -29,8 +35,18 @@ const MARGIN: Duration = Duration::from_secs(60);
 /// The age from which a commit marker counts as one of a process that has ended.
 const MARKER_MAX_AGE: Duration = Duration::from_hours(24);
 
+/// The age from which an upload to the object store that no record names counts as one of a process that has ended. No
+/// upload lives longer than a day.
+const OBJECT_UPLOAD_MAX_AGE: Duration = Duration::from_hours(48);
+
 /// The number of transactions of one removal before it is the turn of the next one.
 const TURN: usize = 10;
+
+/// The shares of a sweep's time. A phase that needs more than one of them continues when the others had theirs.
+const SHARES: u32 = 16;
+
+/// The shortest share, in which a phase makes progress.
+const MIN_SHARE: Duration = Duration::from_millis(500);
 
 /// The result of a sweep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +60,14 @@ pub struct Swept {
     /// The number of deletions of accounts that were postponed, because an organisation would lose its last owner, or
     /// because a change of the account's email can still be undone.
     pub postponed_deletions: usize,
+    /// The number of completed pieces of work on deleted files.
+    pub file_jobs: usize,
+    /// The number of changes that were removed from the feeds of files.
+    pub file_changes: usize,
+    /// The number of removed contents, which had no reference.
+    pub contents: usize,
+    /// The number of objects that were deleted from the object store.
+    pub objects: usize,
     /// The number of removed commit markers.
     pub markers: usize,
     /// Whether the time ran out. The next sweep continues. The transaction that was cut off is not counted, even if it
@@ -72,7 +96,7 @@ pub async fn sweep(env: &Env, time_budget: Duration) -> Result<Swept> {
         swept: Swept::default(),
         error: None,
     };
-    sweep.swept.cut_short = timeout(time_budget, sweep.all()).await.is_err();
+    sweep.swept.cut_short = timeout(time_budget, sweep.all(time_budget)).await.is_err();
     match sweep.error {
         None => Ok(sweep.swept),
         Some(error) => Err(error),
@@ -89,29 +113,83 @@ struct Sweep<'a> {
     error: Option<Error>,
 }
 
+/// A part of a sweep.
+#[derive(Clone, Copy)]
+enum Phase {
+    Expired,
+    Deletions,
+    FileJobs,
+    Feeds,
+    Garbage,
+    Objects,
+    AuditEvents,
+    Markers,
+    /// Last, because a large account takes long.
+    Removals,
+}
+
+impl Phase {
+    const ALL: [Self; 9] = [
+        Self::Expired,
+        Self::Deletions,
+        Self::FileJobs,
+        Self::Feeds,
+        Self::Garbage,
+        Self::Objects,
+        Self::AuditEvents,
+        Self::Markers,
+        Self::Removals,
+    ];
+}
+
 impl Sweep<'_> {
-    async fn all(&mut self) {
-        for shard in 0..expiry::SHARDS {
-            if let Err(error) = self.shard(shard).await {
-                self.fail(error);
+    /// Executes all phases, in turns: each gets a share of the time again and again. So one that has much work, which
+    /// may be that of a single tenant, does not keep the others waiting until the next sweep, and the ones after that.
+    async fn all(&mut self, time_budget: Duration) {
+        let share = (time_budget / SHARES).max(MIN_SHARE);
+        let mut phases = Phase::ALL.to_vec();
+        while !phases.is_empty() {
+            let mut left = Vec::new();
+            for phase in phases {
+                match timeout(share, self.phase(phase)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => self.fail(error),
+                    Err(_) => left.push(phase),
+                }
             }
+            phases = left;
         }
-        if let Err(error) = self.deletions().await {
-            self.fail(error);
-        }
-        let before = self.env.clock.now().minus(self.env.limits.audit_retention).as_days();
-        for shard in 0..audit::keys::DAY_SHARDS {
-            if let Err(error) = self.audit_days(shard, before).await {
-                self.fail(error);
+    }
+
+    async fn phase(&mut self, phase: Phase) -> Result<()> {
+        match phase {
+            Phase::Expired => {
+                for shard in 0..expiry::SHARDS {
+                    if let Err(error) = self.shard(shard).await {
+                        self.fail(error);
+                    }
+                }
+                Ok(())
             }
-        }
-        match self.env.db.sweep_markers(MARKER_MAX_AGE).await {
-            Ok(markers) => self.swept.markers = markers,
-            Err(error) => self.fail(error.into()),
-        }
-        // Last, because a large account takes long.
-        if let Err(error) = self.removals().await {
-            self.fail(error);
+            Phase::Deletions => self.deletions().await,
+            Phase::FileJobs => self.file_jobs().await,
+            Phase::Feeds => self.feeds().await,
+            Phase::Garbage => self.garbage().await,
+            Phase::Objects => self.objects().await,
+            Phase::AuditEvents => {
+                let before = self.env.clock.now().minus(self.env.limits.audit_retention).as_days();
+                for shard in 0..audit::keys::DAY_SHARDS {
+                    if let Err(error) = self.audit_days(shard, before).await {
+                        self.fail(error);
+                    }
+                }
+                Ok(())
+            }
+            Phase::Markers => {
+                self.swept.markers = self.env.db.sweep_markers(MARKER_MAX_AGE).await?;
+                Ok(())
+            }
+            Phase::Removals => self.removals().await,
         }
     }
 
@@ -141,6 +219,22 @@ impl Sweep<'_> {
                 }
                 let mut counted_keys = Vec::new();
                 for DueEntry { entry, key, note } in due {
+                    if let Ok(key) = &key
+                        && let Some((tenant, id)) = uploads::keys::upload_at(key)
+                    {
+                        let scope = TenantScope::of_expired_key(tenant);
+                        match uploads::store::expire(&txn, scope, id, self.now).await {
+                            Ok(()) => {
+                                txn.clear(&entry)?;
+                                batch.removed += 1;
+                            }
+                            Err(error @ Error::Corrupt { .. }) => {
+                                batch.unreadable = batch.unreadable.or(Some(error));
+                            }
+                            Err(error) => return Err(error),
+                        }
+                        continue;
+                    }
                     match key.and_then(|key| Ok((key, Counted::from_bytes(&note)?))) {
                         Ok((key, counted)) => {
                             txn.clear(&key)?;
@@ -181,6 +275,116 @@ impl Sweep<'_> {
             }
             last = due.into_iter().next_back();
         }
+    }
+
+    /// Does the work on deleted files: some transactions of each piece, again and again, so that a large one does not
+    /// keep the others waiting.
+    async fn file_jobs(&mut self) -> Result<()> {
+        let mut failed = BTreeSet::new();
+        loop {
+            let mut is_done = true;
+            for shard in 0..files::keys::JOB_SHARDS {
+                is_done &= self.file_jobs_of(shard, &mut failed).await?;
+            }
+            if is_done {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Executes a turn of each piece of work in a shard. Returns whether there was none; one may have queued another.
+    async fn file_jobs_of(&mut self, shard: u8, failed: &mut BTreeSet<Key>) -> Result<bool> {
+        let env = self.env;
+        let (now, mut is_done, mut last) = (env.clock.now(), true, None);
+        loop {
+            let after = last.as_ref();
+            let jobs = env
+                .db
+                .run(|txn| async move { files::jobs::due(&txn, shard, now, after, BATCH).await })
+                .await?;
+            for job in &jobs {
+                if failed.contains(job) {
+                    continue;
+                }
+                is_done = false;
+                if let Err(error) = self.file_job(job).await {
+                    failed.insert(job.clone());
+                    self.fail(error);
+                }
+            }
+            if jobs.len() < BATCH {
+                return Ok(is_done);
+            }
+            last = jobs.into_iter().next_back();
+        }
+    }
+
+    /// Executes a turn of a piece of work.
+    async fn file_job(&mut self, job: &Key) -> Result<()> {
+        for _ in 0..TURN {
+            let continued = files::jobs::continue_job(self.env, job).await?;
+            if let Some(error) = continued.unreadable {
+                self.fail(error);
+            }
+            if continued.is_done {
+                self.swept.file_jobs += 1;
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes contents without references: some of each shard, again and again, so that a tenant with many does not
+    /// keep the others waiting.
+    async fn garbage(&mut self) -> Result<()> {
+        let env = self.env;
+        let mut shards: Vec<(u8, Option<Key>)> =
+            (0..contents::keys::GARBAGE_SHARDS).map(|shard| (shard, None)).collect();
+        while !shards.is_empty() {
+            let mut rest = Vec::new();
+            for (shard, after) in shards {
+                let collected = garbage::collect(&env.db, env.clock.now(), shard, after.as_ref(), BATCH).await?;
+                self.swept.contents += collected.contents;
+                for error in collected.errors {
+                    self.fail(error);
+                }
+                if collected.last.is_some() {
+                    rest.push((shard, collected.last));
+                }
+            }
+            shards = rest;
+        }
+        Ok(())
+    }
+
+    /// Deletes the objects whose deletion is due.
+    async fn objects(&mut self) -> Result<()> {
+        let env = self.env;
+        let Some(store) = env.objects.as_deref() else {
+            let due = objects::store::due(&env.db, self.now, None, 1).await?;
+            return if due.is_empty() {
+                Ok(())
+            } else {
+                Err(ObjectError::Absent.into())
+            };
+        };
+        let mut last = None;
+        loop {
+            let due = objects::store::due(&env.db, self.now, last.as_ref(), BATCH).await?;
+            for entry in &due {
+                match objects::store::delete(&env.db, store, entry).await {
+                    Ok(()) => self.swept.objects += 1,
+                    Err(error) => self.fail(error),
+                }
+            }
+            if due.len() < BATCH {
+                break;
+            }
+            last = due.into_iter().next_back().map(|entry| entry.key);
+        }
+        // Of a process that ended before it could record the upload.
+        store.abort_older_than(OBJECT_UPLOAD_MAX_AGE).await?;
+        Ok(())
     }
 
     /// Removes the data of deleted accounts: some transactions of each, again and again, so that a large account does

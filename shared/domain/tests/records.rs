@@ -6,8 +6,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::access_tokens::{AccessToken, LastUse, Scope, Scopes, TokenDigest, TokenRights};
 use domain::audit::{Action, Event};
+use domain::contents::{Digest, Header};
 use domain::deletion::{DeletedAccount, Deletion};
 use domain::exports::{Export, Failure, MAX_PART_BYTES, MAX_PARTS, Part, Step};
+use domain::files::changes::{Change, ChangeKind, Feed};
+use domain::files::preparations::{self, Pending, Preparation};
+use domain::files::records::{Head, Job, Location, Place, Removal, StoredItem, Task};
+use domain::files::snapshots::{Restore, RestoreState, Snapshot};
+use domain::files::{Entry, EntryTag, FilePath, Node};
 use domain::id::Id;
 use domain::logins::{Login, LoginExpiry, TokenFamily};
 use domain::mail_tokens::{Purpose, StoredToken};
@@ -18,10 +24,14 @@ use domain::sessions::{Session, WorkspacePath};
 use domain::suppressions::{Reason, Suppression};
 use domain::tenants::{Kind, MemberRole, Membership, Tenant};
 use domain::text::Name;
+use domain::uploads::{self, Destination, Upload};
 use domain::usage::{OwnLimits, Quota};
 use domain::users::profile::{AvatarDigest, Preferences, Profile, ProfileMember};
 use domain::users::{Email, FormerEmail, PastEmail, User};
-use domain::{AccessTokenId, Address, LoginId, Role, SessionId, SystemRng, TenantId, Timestamp, UserAgent, UserId};
+use domain::{
+    AccessTokenId, Address, DirectoryId, LoginId, Role, SessionId, SystemRng, TenantId, Timestamp, TrashItemId,
+    UserAgent, UserId,
+};
 use kv::{Key, Range};
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -48,6 +58,19 @@ fn name() -> impl Strategy<Value = Name> {
 
 fn path() -> impl Strategy<Value = WorkspacePath> {
     "(/\\PC{1,8}){1,8}".prop_filter_map("not a valid path", |text| WorkspacePath::parse(&text).ok())
+}
+
+fn node() -> impl Strategy<Value = Node> {
+    let file = (any::<u64>(), any::<[u8; 32]>(), any::<bool>()).prop_map(|(size, digest, is_object)| Node::File {
+        size,
+        digest: Digest::from_bytes(digest),
+        is_object,
+    });
+    prop_oneof![file, id().prop_map(|id| Node::Directory { id })]
+}
+
+fn file_path() -> impl Strategy<Value = FilePath> {
+    "(/\\PC{1,8}){0,8}".prop_filter_map("not a valid path", |text| FilePath::parse(&text).ok())
 }
 
 fn email() -> impl Strategy<Value = Email> {
@@ -101,6 +124,9 @@ fn action() -> impl Strategy<Value = Action> {
         id().prop_map(|session| Action::SessionCreated { session }),
         id().prop_map(|session| Action::SessionChanged { session }),
         id().prop_map(|session| Action::SessionDeleted { session }),
+        (id(), id()).prop_map(|(session, snapshot)| Action::SnapshotCreated { session, snapshot }),
+        (id(), id()).prop_map(|(session, snapshot)| Action::SnapshotDeleted { session, snapshot }),
+        (id(), id()).prop_map(|(session, snapshot)| Action::RestoreRequested { session, snapshot }),
         (name(), any::<usize>()).prop_map(|(operator, ended)| Action::Suspended { operator, ended }),
         name().prop_map(|operator| Action::Resumed { operator }),
         name().prop_map(|operator| Action::RecoveryLinkCreated { operator }),
@@ -302,7 +328,7 @@ proptest! {
     }
 
     #[test]
-    fn own_limits_round_trip(limits in prop::collection::vec(any::<Option<u64>>(), 4)) {
+    fn own_limits_round_trip(limits in prop::collection::vec(any::<Option<u64>>(), Quota::ALL.len())) {
         let quotas = Quota::ALL.into_iter().zip(limits);
         round_trips(&quotas.fold(OwnLimits::default(), |own, (quota, limit)| own.with(quota, limit)))?;
     }
@@ -318,12 +344,87 @@ proptest! {
     }
 
     #[test]
+    fn uploads_round_trip(
+        id in id(), session in id::<SessionId>(), path in "(/[^/\\PC]{1,8}){1,8}", size: u64, part_size: u64,
+        digest: [u8; 32], is_expected: bool, created_at in time(), expires_at in time(),
+    ) {
+        let digest = Digest::from_bytes(digest);
+        round_trips(&uploads::Part { digest })?;
+        let Ok(path) = FilePath::parse(&path) else { return Ok(()) };
+        round_trips(&Upload {
+            id, session, path, size, digest: is_expected.then_some(digest), part_size,
+            destination: Destination::Store, hashed: None, created_at, expires_at, newer: NewerMembers::default(),
+        })?;
+    }
+
+    #[test]
+    fn contents_round_trip(size: u64) {
+        round_trips(&Header { size, object: None })?;
+    }
+
+    #[test]
     fn sessions_round_trip(
         id in id::<SessionId>(), tenant in id::<TenantId>(), owner in id::<UserId>(), name in name(),
         workspace_path in path(), created_at in time(), updated_at in time(), version: u64,
     ) {
         let newer = NewerMembers::default();
         round_trips(&Session { id, tenant, owner, name, workspace_path, created_at, updated_at, version, newer })?;
+    }
+
+    #[test]
+    fn files_round_trip(
+        node in node(), modified_at in time(), birth: u64, path in file_path(), from in prop::option::of(file_path()),
+        parent in id::<DirectoryId>(), user in id::<UserId>(), access_token in prop::option::of(id::<AccessTokenId>()),
+        name in prop::option::of(name()), number: u64, item in id::<TrashItemId>(), tenant in id::<TenantId>(),
+        session in id::<SessionId>(), tag in prop::option::of("[0-9a-f]{32}"),
+        kind in prop::sample::select(vec![
+            ChangeKind::Created, ChangeKind::Changed, ChangeKind::Moved, ChangeKind::Deleted,
+        ]),
+    ) {
+        let newer = NewerMembers::default;
+        round_trips(&Entry { node: node.clone(), modified_at, birth, newer: newer() })?;
+        round_trips(&Head { epoch: birth, last_snapshot: number, root: parent, trash: number, newer: newer() })?;
+        let text = path.name().to_owned();
+        for place in [
+            Place::Entry { parent, name: text.clone() },
+            Place::Trash { generation: number, item },
+            Place::Removal {},
+            Place::Preparation {},
+        ] {
+            round_trips(&Location { place, newer: newer() })?;
+        }
+        round_trips(&StoredItem {
+            node, modified_at, path: path.clone(), parent, epoch: birth, deleted_at: modified_at, deleted_by: user,
+            newer_entry: None,
+        })?;
+        round_trips(&Removal { epoch: birth })?;
+        for task in [
+            Task::Session {},
+            Task::ExpiredTrash { generation: number, until: 7 },
+            Task::Trash { generation: number },
+            Task::Removals {},
+            Task::Preparation { directory: parent },
+            Task::Snapshot { first: number, last: birth, after: 0, done: None },
+            Task::Snapshot { first: number, last: birth, after: 0, done: Some((number, parent, text.clone())) },
+        ] {
+            round_trips(&Job { tenant, session, task, newer: newer() })?;
+        }
+        for state in [RestoreState::Preparing, RestoreState::Completed, RestoreState::Failed] {
+            let restore = Restore { state, requested_at: modified_at, requested_by: user };
+            round_trips(&Snapshot {
+                id: Id::from_uuid(item.uuid()), name: name.clone(), created_at: modified_at, created_by: user,
+                epoch: birth, root: parent, is_hidden: number % 2 == 0, restore: Some(restore), newer: newer(),
+            })?;
+        }
+        for purpose in [preparations::Purpose::Restore, preparations::Purpose::Copy] {
+            let snapshot = Id::from_uuid(item.uuid());
+            round_trips(&Preparation { snapshot, purpose, user, access_token, entries: number, newer: newer() })?;
+        }
+        round_trips(&Pending { source: parent, after: Some(text) })?;
+        let tag = tag.map(|tag| EntryTag::parse(&tag).expect("it has 32 digits"));
+        round_trips(&Change { kind, path, from, tag, user, access_token, at: modified_at })?;
+        round_trips(&Feed { count: number, due: None, newer: newer() })?;
+        round_trips(&Feed { count: number, due: Some(modified_at), newer: newer() })?;
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::limits::Room;
 use crate::lmdb;
 use crate::meter::Trips;
 use crate::query::{Order, RawEntry, Span};
+use crate::watch::Watch;
 
 /// The engine of a store, and its location.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -248,6 +249,18 @@ impl Transaction {
         }
     }
 
+    /// Watches `key` from this transaction's snapshot on. `None` if the engine sets no further watch.
+    pub(crate) fn watch(&self, key: &[u8]) -> Result<Option<Watch>, Error> {
+        match self {
+            Self::Lmdb(txn) => {
+                let _ = key;
+                txn.check_open().map(|()| None)
+            }
+            #[cfg(feature = "fdb")]
+            Self::Fdb(txn) => txn.watch(key),
+        }
+    }
+
     /// Makes the commit a conflict if another transaction writes `key` meanwhile. Costs no trip.
     pub(crate) fn add_read_conflict(&self, key: Vec<u8>) -> Result<(), Error> {
         match self {
@@ -361,6 +374,22 @@ impl Transaction {
                 .map_or(EngineSnapshot::Newest, |held| EngineSnapshot::Held(Arc::new(held))),
             #[cfg(feature = "fdb")]
             Self::Fdb(_) => self.commit_snapshot().await,
+        }
+    }
+
+    /// Like [`watch`](Self::watch), but LMDB emulates it: `commits` tells when to compare the value.
+    pub(crate) fn emulated_watch(
+        &self,
+        key: Vec<u8>,
+        commits: tokio::sync::watch::Receiver<()>,
+    ) -> Result<Option<Watch>, Error> {
+        match self {
+            Self::Lmdb(txn) => txn.emulated_watch(key, commits),
+            #[cfg(feature = "fdb")]
+            Self::Fdb(txn) => {
+                drop(commits);
+                txn.watch(&key)
+            }
         }
     }
 

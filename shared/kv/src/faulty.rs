@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use fastrand::Rng;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::commit_guard::CommitGuard;
@@ -26,6 +27,7 @@ use crate::engine::Transaction;
 use crate::error::{Cause, Error};
 use crate::limits::Room;
 use crate::sync::lock;
+use crate::watch::Watch;
 
 /// The kinds and rates of faults, and the latency. The default has no faults and no latency.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -50,6 +52,21 @@ pub struct Plan {
     pub outage_len: u32,
     /// Duration of the operations that complete.
     pub latency: Latency,
+    /// What becomes of watches.
+    pub watches: Watches,
+}
+
+/// What becomes of watches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Watches {
+    /// The engine decides: LMDB has none.
+    #[default]
+    Engine,
+    /// LMDB emulates them. They notice the commits of the handle with the plan and of its clones, except
+    /// [late](Fate::Late) ones: those they notice at the next commit.
+    Emulated,
+    /// Each is set, and fails at once.
+    Failing,
 }
 
 /// Durations of operations; each is drawn evenly from its range.
@@ -126,6 +143,7 @@ impl Plan {
             outage_len: 8,
             full,
             latency,
+            watches: Watches::Engine,
         }
     }
 }
@@ -134,6 +152,8 @@ impl Plan {
 pub(crate) struct Faults {
     plan: Plan,
     state: Mutex<State>,
+    /// Tells emulated watches that a commit has taken place.
+    commits: watch::Sender<()>,
 }
 
 struct State {
@@ -148,7 +168,8 @@ impl Faults {
             rng: Rng::with_seed(plan.seed),
             outage: None,
         });
-        Arc::new(Self { plan, state })
+        let commits = watch::Sender::new(());
+        Arc::new(Self { plan, state, commits })
     }
 
     /// The faults of a new transaction. With `skips_begin`, it has a snapshot and does not wait for its begin.
@@ -237,6 +258,20 @@ impl AttemptFaults {
         Ok(())
     }
 
+    /// Sets a watch as the plan demands.
+    pub(crate) fn watch(&self, engine: &Transaction, key: Vec<u8>) -> Result<Option<Watch>, Error> {
+        match self.faults.plan.watches {
+            Watches::Engine => engine.watch(&key),
+            Watches::Emulated => engine.emulated_watch(key, self.faults.commits.subscribe()),
+            Watches::Failing => {
+                let cause = Cause::Engine {
+                    why: "an injected failure of a watch".to_owned(),
+                };
+                Ok(Watch::set(|| async { Err(Error::Unavailable { cause }) }))
+            }
+        }
+    }
+
     /// Commits as the plan demands, if the transaction has writes. If the future is dropped while the outcome is open,
     /// sets `undecided`.
     pub(crate) async fn commit(
@@ -278,6 +313,7 @@ impl AttemptFaults {
             } else {
                 outcome = engine.commit_in_place(room, undecided).await;
             }
+            faults.commits.send_replace(());
             if hangs {
                 pending::<()>().await;
             }

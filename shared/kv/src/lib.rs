@@ -1,9 +1,10 @@
 //! The transactional key-value store behind every function, with the same API on every engine.
 //!
 //! A [`Db`] runs closures as transactions ([`Db::run`]). A [`Txn`] has eight operations: `get`, `peek`, `range`,
-//! `set`, `clear`, `clear_range`, `add` and `append`. A [`Key`] is a FoundationDB tuple. Transactions are strictly
-//! serialisable and optimistic: reads use one snapshot, writes are buffered and visible to the transaction itself, and
-//! the commit fails if data that the transaction read has changed since, except what it only peeked.
+//! `set`, `clear`, `clear_range`, `add` and `append`. It can also [watch](Txn::watch) a key for changes after it. A
+//! [`Key`] is a FoundationDB tuple. Transactions are strictly serialisable and optimistic: reads use one snapshot,
+//! writes are buffered and visible to the transaction itself, and the commit fails if data that the transaction read
+//! has changed since, except what it only peeked.
 //!
 //! Three rules for callers:
 //!
@@ -40,6 +41,7 @@ mod snapshot;
 mod sync;
 mod txn;
 mod usage;
+mod watch;
 
 pub use commit_marker::{Commits, is_commit_marker};
 pub use counter::counter;
@@ -50,7 +52,7 @@ pub use error::{Cause, Error, RunError};
 pub use fdb::Cluster;
 pub use foundationdb_tuple::{Bytes, Element, TuplePack, TupleUnpack, Versionstamp};
 pub use key::Key;
-pub use limits::{MAX_KEY_LEN, MAX_STORE_LEN, MAX_TRANSACTION_LEN, MAX_VALUE_LEN};
+pub use limits::{MAX_KEY_LEN, MAX_STORE_LEN, MAX_TRANSACTION_LEN, MAX_VALUE_LEN, MAX_WATCHES};
 pub use lmdb::{DATA_FILE, Occupied, StoreCopy, VacantFolder};
 pub use meter::{EndedTrip, Meter, TripObserver};
 pub use query::{Entry, Order, Page, Query, Range};
@@ -58,6 +60,7 @@ pub use snapshot::Snapshot;
 pub use txn::Txn;
 #[cfg(feature = "testing")]
 pub use usage::Usage;
+pub use watch::Watch;
 
 /// Stops the engines' background threads. Call it before the program exits, when no [`Db`] is in use; transactions
 /// begun later fail.

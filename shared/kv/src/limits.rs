@@ -15,6 +15,9 @@ pub const MAX_VALUE_LEN: usize = 100_000;
 /// difference is reserved for those.
 pub const MAX_TRANSACTION_LEN: usize = 9_000_000;
 
+/// Maximum number of watches that a process has at the same time. FoundationDB's client allows 10,000.
+pub const MAX_WATCHES: usize = 5_000;
+
 /// Largest size of an LMDB data file in bytes, if the settings do not limit it further.
 pub const MAX_STORE_LEN: usize = if cfg!(target_pointer_width = "64") {
     64 << 30

@@ -19,6 +19,7 @@ use crate::query::{Entry, Page, Query, Range};
 use crate::snapshot::Snapshot;
 use crate::sync::lock;
 use crate::usage::{Counter, Counters};
+use crate::watch::Watch;
 
 /// A transaction in progress, as [`Db::run`](crate::Db::run) passes it to its closure. Clones are the same transaction.
 ///
@@ -197,6 +198,22 @@ impl Txn {
         self.count_written(3 * len + value.len())?;
         let order = u16::try_from(self.0.appended.fetch_add(1, Relaxed)).map_err(|_| Error::TooManyAppends)?;
         self.0.engine.append(prefix, order, value)
+    }
+
+    /// Watches `key`, in a transaction without writes. The [`Watch`] begins with the commit, outlives the transaction,
+    /// and completes when the value differs from that in this transaction's snapshot: so no change after this
+    /// transaction's reads is lost. Call it before the reads: it also reads the key, concurrently with them. Keep it
+    /// until the commit, which fails if it was dropped before and there are writes.
+    ///
+    /// `None` if the engine has no watches, as LMDB, or if the process has [`MAX_WATCHES`](crate::MAX_WATCHES). The
+    /// caller then looks at intervals.
+    pub fn watch(&self, key: &Key) -> Result<Option<Watch>, Error> {
+        let key = self.rooted(key)?;
+        #[cfg(feature = "testing")]
+        if let Some(faults) = &self.0.faults {
+            return faults.watch(&self.0.engine, key);
+        }
+        self.0.engine.watch(&key)
     }
 
     /// Lets the commit use the space that is reserved for deletions, when the store is full for others.

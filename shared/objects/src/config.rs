@@ -49,6 +49,11 @@ impl ConfigError {
     pub fn variable(&self) -> &'static str {
         self.variable
     }
+
+    /// The rest of the sentence that begins with the variable.
+    pub fn problem(&self) -> &str {
+        &self.problem
+    }
 }
 
 #[derive(Debug)]

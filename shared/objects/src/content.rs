@@ -116,7 +116,7 @@ pub struct CompletedPart {
     pub sha256: [u8; 32],
 }
 
-/// An upload that nobody completed or aborted.
+/// An upload that was neither completed nor aborted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unfinished {
     pub key: String,

@@ -11,7 +11,7 @@ pub const MAX_VALIDITY: Duration = Duration::from_secs(7 * 86_400);
 /// Longest value of a response header, in bytes.
 const MAX_HEADER_LEN: usize = 1024;
 
-/// A request that whoever holds it can send, until it expires.
+/// A request whose signature permits its holder to send it, until it expires.
 ///
 /// The client must send exactly these headers, and a body of the announced length: all are signed. `Debug` does not
 /// show the query, which is the permission.

@@ -234,8 +234,8 @@ impl Objects {
         }
     }
 
-    /// Aborts uploads that started at least `age` ago, up to 1,000 of them, and returns how many. In a folder it also
-    /// removes files that an interrupted write left.
+    /// Aborts uploads that started at least `age` ago, up to 1,000 of them, and returns how many. Stops at the first
+    /// one that cannot be aborted. In a folder it also removes files that an interrupted write left.
     pub async fn abort_older_than(&self, age: Duration) -> Result<usize, Error> {
         match &*self.0 {
             Store::Bucket(bucket) => bucket.abort_older_than(age).await,

@@ -11,6 +11,8 @@ use axum::http::{Request, Response};
 use domain::access_tokens::ops::{Creation, Draft};
 use domain::access_tokens::{self, Scope, Scopes};
 use domain::exports::Preparations;
+use domain::files::changes::Retention;
+use domain::files::{ChangeSignals, DirectoryCache, Downloads};
 use domain::logins::{self, Lifetime, Login, SignedIn};
 use domain::mail::outbox::Outbox;
 use domain::password::Policy;
@@ -165,7 +167,11 @@ impl TestApp {
             logins: TenantRate::default(),
             refreshes: TenantRate::default(),
             uploads: Uploads::default(),
+            downloads: Downloads::default(),
             preparations: Preparations::default(),
+            directories: DirectoryCache::default(),
+            file_changes: ChangeSignals::default(),
+            objects: None,
             limits: Limits {
                 login: Lifetime {
                     idle: Duration::from_secs(30 * 86_400),
@@ -179,6 +185,7 @@ impl TestApp {
                     ..Quotas::default()
                 }),
                 audit_retention: Duration::from_secs(365 * 86_400),
+                file_changes: Retention::default(),
                 deletion_delay: Duration::from_secs(14 * 86_400),
                 passwords: Policy::BASIC,
                 requires_verified_email: false,
@@ -360,7 +367,24 @@ impl TestApp {
     }
 }
 
+impl TestApp {
+    /// Sends a request. Returns the response before its body is read, unchecked.
+    async fn begin(&self, mut request: Request<Body>) -> Response<Body> {
+        request
+            .extensions_mut()
+            .get_or_insert_with(|| RequestContext::from_client(Self::ADDRESS));
+        let response = self.app.clone().oneshot(request).await;
+        response.expect("the router always responds").map(Body::new)
+    }
+}
+
 impl TestRequest<'_, TestApp> {
+    /// Sends the request, and returns the response before its body is read. It is not checked.
+    pub async fn send_unread(self) -> Response<Body> {
+        let (app, request) = self.into_parts();
+        app.begin(request).await
+    }
+
     /// Sets the client address, as a front door does.
     ///
     /// A request to another process has the address of its connection instead.
@@ -372,17 +396,8 @@ impl TestRequest<'_, TestApp> {
 }
 
 impl Target for TestApp {
-    async fn exchange(&self, mut request: Request<Body>) -> Response<Bytes> {
-        request
-            .extensions_mut()
-            .get_or_insert_with(|| RequestContext::from_client(Self::ADDRESS));
-        let response = self
-            .app
-            .clone()
-            .oneshot(request)
-            .await
-            .expect("the router always responds");
-        let (parts, body) = response.into_parts();
+    async fn exchange(&self, request: Request<Body>) -> Response<Bytes> {
+        let (parts, body) = self.begin(request).await.into_parts();
         Response::from_parts(parts, body.collect().await.expect("the body arrives").to_bytes())
     }
 }

@@ -19,6 +19,14 @@ impl Content {
             bytes: value.to_string().into_bytes(),
         }
     }
+
+    /// A body of any bytes.
+    pub fn bytes(bytes: &[u8]) -> Self {
+        Self {
+            media_type: "application/octet-stream",
+            bytes: bytes.to_vec(),
+        }
+    }
 }
 
 /// A picture that the API accepts: a PNG of one pixel.

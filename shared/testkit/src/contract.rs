@@ -103,6 +103,8 @@ impl Contract {
             (Some(content), Some(kind)) => {
                 let media = content
                     .get(kind)
+                    // Contents of files have any type.
+                    .or_else(|| content.get("*/*"))
                     .ok_or_else(|| format!("the media type {kind} is not documented"))?;
                 match body {
                     // A response to `HEAD` has the headers of `GET` and no body.

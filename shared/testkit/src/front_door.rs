@@ -242,7 +242,11 @@ fn response(event: &Value, output: &Value) -> Response<Bytes> {
     };
     let body = output["body"].as_str().unwrap_or_default();
     let is_binary = |kind: &str| kind.starts_with("image/") || kind == "application/zip";
-    let is_coded = headers_of(headers, "content-type").any(is_binary);
+    // The content of a file has any bytes, whatever its media type is.
+    let is_file = headers_of(headers, "repr-digest").next().is_some();
+    let is_coded = is_file
+        || headers_of(headers, "content-type").any(is_binary)
+        || headers_of(headers, "content-encoding").next().is_some();
     assert_eq!(
         output["isBase64Encoded"],
         is_coded && !body.is_empty(),

@@ -56,7 +56,12 @@ pub struct TestRequest<'a, T: ?Sized> {
     request: Request<Body>,
 }
 
-impl<T: ?Sized> TestRequest<'_, T> {
+impl<'a, T: ?Sized> TestRequest<'a, T> {
+    /// The target, and the request for it.
+    pub(crate) fn into_parts(self) -> (&'a T, Request<Body>) {
+        (self.target, self.request)
+    }
+
     /// Adds an extension, which only a target in this process sees.
     pub(crate) fn extension(mut self, value: impl Clone + Send + Sync + 'static) -> Self {
         self.request.extensions_mut().insert(value);

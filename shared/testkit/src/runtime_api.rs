@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{Response, StatusCode};
 use axum::routing::{get, post};
 use hyper::server::conn::http1;
@@ -29,6 +29,9 @@ use tokio::time::{Instant, timeout};
 
 /// The limit for one step of a function: its start, or one event.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// The largest output that Lambda accepts, in bytes.
+const OUTPUT_MAX_BYTES: usize = 6 * 1024 * 1024;
 
 /// A sandbox with one function process, which receives the test's events one after another.
 ///
@@ -231,7 +234,10 @@ impl Sandbox {
 fn routes(sandbox: Arc<Sandbox>) -> Router {
     Router::new()
         .route("/2018-06-01/runtime/invocation/next", get(next))
-        .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
+        .route(
+            "/2018-06-01/runtime/invocation/{id}/response",
+            post(response).layer(DefaultBodyLimit::max(OUTPUT_MAX_BYTES)),
+        )
         .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
         .route("/2020-01-01/extension/register", post(register_extension))
         // An extension without events waits here until the sandbox stops.

@@ -273,6 +273,13 @@ async fn an_invalid_request_is_checked_for_the_length_of_the_password_only() {
     send(body).await.assert_invalid(&["/email"]);
     let body = json!({ "email": "nobody", "password": "short", "company": "\u{200b}" });
     send(body).await.assert_invalid(&["/email", "/company", "/password"]);
+    let body = json!({ "email": "test@example.com", "password": "passwordpassword", "transport": "header" });
+    send(body).await.assert_invalid(&["/transport"]);
+    let body = json!({ "email": "test@example.com", "password": "passwordpassword", "transport": "cookie" });
+    send(body).await.assert_problem(403, Code::OriginNotAllowed);
+    // Only what makes these requests invalid keeps the password from being checked.
+    let body = json!({ "email": "test@example.com", "password": "passwordpassword" });
+    send(body).await.assert_invalid(&["/password"]);
 }
 
 #[tokio::test]

@@ -13,7 +13,8 @@ use std::sync::{Arc, Mutex};
 use domain::mail::ops::{Delivered, deliver};
 use domain::mail::{Failure, Mail, Message, Source, store};
 use domain::users::Email;
-use domain::{Client, Env};
+use domain::{Client, Env, record};
+use kv::{Key, Order, Query, Range};
 
 /// Adds `count` emails to the outbox, to `0@example.com` and so on.
 async fn add(env: &Env, count: usize) -> Vec<Mail> {
@@ -31,6 +32,23 @@ async fn add(env: &Env, count: usize) -> Vec<Mail> {
         .run(|txn| async move { all.iter().try_for_each(|mail| store::add(&txn, mail)) });
     added.await.unwrap();
     mails
+}
+
+/// The number of emails that are still to be sent.
+async fn waiting(env: &Env) -> usize {
+    testkit::waiting_emails(&env.db).await.len()
+}
+
+/// All dead letters, oldest first.
+async fn dead_letters(env: &Env) -> Vec<Mail> {
+    let all = &Query {
+        range: Range::below(&Key::of(&("dead_letters",))),
+        order: Order::Ascending,
+        limit: 10_000,
+    };
+    let page = env.db.run(|txn| async move { txn.range(all).await }).await.unwrap();
+    let letters = page.entries.iter().map(|entry| record::decode(&entry.value));
+    letters.collect::<domain::Result<_>>().unwrap()
 }
 
 /// What a run sent to whom, if every attempt has this outcome.

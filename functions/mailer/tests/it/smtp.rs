@@ -8,7 +8,7 @@ use std::time::Duration;
 use api::config::{MailSettings, MailTransport};
 use axum::http::Method;
 use domain::Env;
-use domain::mail::{Mail, Message, Source, ops, store};
+use domain::mail::{Mail, Message, Source, store};
 use domain::suppressions::ops as suppressions;
 use domain::users::Email;
 use mailer::Mailer;
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::{Target as _, TestApp, TestStore};
 
+use crate::dead_letters;
 use crate::process::program;
 
 /// A running server; it stops when this is dropped.
@@ -49,13 +50,13 @@ impl Office {
         clippy::disallowed_methods,
         reason = "`make test-mail` names the Python that has aiosmtpd"
     )]
-    fn serve(&self, port: u16) -> Server {
+    fn serve_as(&self, mode: &str, port: u16) -> Server {
         let python = std::env::var_os("AIOSMTPD_PYTHON").expect("run `make test-mail`, which sets AIOSMTPD_PYTHON");
         let file = |name: &str| self.0.path().join(name);
         let mut child = Command::new(python)
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/smtp_server.py"))
             .args([file("certificate.pem"), file("key.pem"), file("mail")])
-            .arg(port.to_string())
+            .args([&port.to_string(), mode])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -68,6 +69,11 @@ impl Office {
         Server { child, port }
     }
 
+    /// A server that requires STARTTLS.
+    fn serve(&self, port: u16) -> Server {
+        self.serve_as("starttls", port)
+    }
+
     fn mailer(&self, url: &str) -> Mailer {
         let settings = MailSettings {
             transport: MailTransport::Smtp {
@@ -78,6 +84,12 @@ impl Office {
             public_url: "https://ide.example.org".to_owned(),
         };
         Mailer::new(&settings).unwrap()
+    }
+
+    /// The users who have sent a password, in this order.
+    fn users(&self) -> Vec<String> {
+        let users = fs::read_to_string(self.0.path().join("mail.users")).unwrap();
+        users.lines().map(str::to_owned).collect()
     }
 
     /// The emails that the server has accepted, in this order.
@@ -134,7 +146,7 @@ async fn emails_arrive_over_starttls_and_final_responses_are_final() {
     );
     let accepted = office.accepted();
     assert!(accepted[0].contains("To: alice@example.com") && accepted[1].contains("To: busy@example.com"));
-    let letters = ops::dead_letters(&app.env, None, 10).await.unwrap();
+    let letters = dead_letters(&app.env).await;
     let reason = letters[0].failure.as_deref().unwrap();
     assert!(
         letters.len() == 1 && reason.contains("550") && reason.contains("no such mailbox"),
@@ -315,6 +327,37 @@ async fn nothing_is_sent_without_tls_or_with_a_wrong_password_or_to_an_unknown_s
 
 #[tokio::test]
 #[ignore = "needs aiosmtpd: run `make test-mail`"]
+async fn a_server_that_does_not_offer_starttls_gets_neither_password_nor_email() {
+    let app = TestApp::start(api::Router::new());
+    let office = Office::new();
+    let server = office.serve_as("plain", 0);
+    add(&app.env, "alice@example.com").await;
+    let sent = run(&office.mailer(&url(server.port)), &app.env).await;
+    assert_eq!(sent, json!({ "sent": 0, "postponed": 1, "dead": 0 }));
+    assert_eq!((office.users(), office.accepted()), (vec![], vec![]));
+    // The server would have accepted both.
+    app.clock.advance(Duration::from_secs(60));
+    let unprotected = format!("{}?tls=none", url(server.port));
+    let sent = run(&office.mailer(&unprotected), &app.env).await;
+    assert_eq!(sent, json!({ "sent": 1, "postponed": 0, "dead": 0 }));
+    assert_eq!(office.users(), ["mailer"]);
+}
+
+#[tokio::test]
+#[ignore = "needs aiosmtpd: run `make test-mail`"]
+async fn emails_arrive_at_a_server_with_tls_from_the_start() {
+    let app = TestApp::start(api::Router::new());
+    let office = Office::new();
+    let server = office.serve_as("tls", 0);
+    add(&app.env, "alice@example.com").await;
+    let url = url(server.port).replace("smtp:", "smtps:");
+    let sent = run(&office.mailer(&url), &app.env).await;
+    assert_eq!(sent, json!({ "sent": 1, "postponed": 0, "dead": 0 }));
+    assert_eq!(office.accepted().len(), 1);
+}
+
+#[tokio::test]
+#[ignore = "needs aiosmtpd: run `make test-mail`"]
 async fn a_token_that_the_server_quotes_is_neither_logged_nor_kept() {
     const TO: &str = "quotes@example.com";
     let store = TestStore::new();
@@ -339,7 +382,7 @@ async fn a_token_that_the_server_quotes_is_neither_logged_nor_kept() {
     assert!(office.accepted()[0].contains("To: alice@example.com"));
     let log = String::from_utf8(output.stderr).unwrap();
     assert!(log.contains("an email was not sent"), "{log}");
-    let letters = ops::dead_letters(&app.env, None, 10).await.unwrap();
+    let letters = dead_letters(&app.env).await;
     let failure = letters[0].failure.as_deref().unwrap();
     assert_eq!(failure, "permanent error (550): 5.1.1 (link) (link)  is listed");
     // No part of the token either: its encoding in the email breaks it.

@@ -1,7 +1,7 @@
 //! Nothing is sent to addresses of which bounces or complaints were reported.
 
 use domain::Env;
-use domain::mail::ops::{self, Delivered};
+use domain::mail::ops::Delivered;
 use domain::mail::{Failure, MAX_PER_DAY};
 use domain::suppressions::{Reason, ops as suppressions};
 use domain::users::Email;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use testkit::{RuntimeApi, TestApp, TestStore};
 
 use crate::process::program;
-use crate::{add, send};
+use crate::{add, dead_letters, send, waiting};
 
 const BOUNCE: &str = include_str!("../../../../infra/events/sns-bounce.json");
 const COMPLAINT: &str = include_str!("../../../../infra/events/sns-complaint.json");
@@ -29,7 +29,7 @@ async fn reason(env: &Env, address: &str) -> Option<Reason> {
 
 /// The failures of the dead letters.
 async fn failures(env: &Env) -> Vec<String> {
-    let letters = ops::dead_letters(env, None, 1000).await.unwrap();
+    let letters = dead_letters(env).await;
     letters.into_iter().filter_map(|letter| letter.failure).collect()
 }
 
@@ -63,7 +63,7 @@ async fn an_email_that_waits_for_its_next_attempt_is_not_sent_either() {
         .unwrap();
     app.clock.advance(domain::mail::FIRST_PAUSE);
     assert_eq!(send(&app.env, Ok(())).await.1, Vec::<String>::new());
-    assert_eq!(ops::waiting(&app.env).await.unwrap(), 0);
+    assert_eq!(waiting(&app.env).await, 0);
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use crate::{create, used, with_quotas, without_rate_limit};
 /// Checks a rejection, and that its problem names the quota, its limit and the usage.
 fn assert_exceeded(response: &TestResponse, quota: &str, used: u64, limit: u64) {
     let problem = &response.body;
+    assert_eq!(problem["code"], "QUOTA_EXCEEDED", "{problem}");
     assert_eq!(problem["quota"], json!({ "name": quota, "used": used, "limit": limit }));
     let detail = problem["detail"].as_str().unwrap();
     for part in [quota, &used.to_string(), &limit.to_string()] {
@@ -53,6 +54,40 @@ async fn concurrent_creates_reach_the_quota_exactly() {
     create(&app, &alice, "last", None).await.created();
     let response = create(&app, &alice, "one more", None).await;
     response.assert_problem(507, Code::QuotaExceeded);
+}
+
+/// The first creates only peek at the counter; from 1,024 below the limit on, they read it with a conflict.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn concurrent_creates_that_come_near_the_quota_from_afar_reach_it_exactly() {
+    const LIMIT: u64 = 1100;
+    let app = with_quotas(Quotas {
+        sessions: LIMIT,
+        ..without_rate_limit()
+    });
+    let app = std::sync::Arc::new(app);
+    let alice = app.register("alice@example.com").await;
+    for number in 0..60 {
+        create(&app, &alice, &format!("{number}"), None).await.created();
+    }
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let (app, token) = (app.clone(), alice.token.clone());
+        tasks.spawn(async move {
+            let draft = json!({ "name": "near", "workspacePath": "/workspace" });
+            let mut created = 0;
+            loop {
+                let response = app.post("/v5/sessions").bearer(&token).json(&draft).send().await;
+                if response.status != 201 {
+                    assert_exceeded(&response, "sessions", LIMIT, LIMIT);
+                    return created;
+                }
+                created += 1;
+            }
+        });
+    }
+    let created: u64 = tasks.join_all().await.into_iter().sum();
+    assert_eq!(created, LIMIT - 60);
+    assert_eq!(used(&app, &alice).await["sessions"], LIMIT);
 }
 
 /// Creates are in progress while an operator lowers the limit: those that commit later keep to it.

@@ -4,6 +4,7 @@
 
 mod account;
 mod avatar;
+mod dead_letters;
 mod deletion;
 mod exact;
 mod exports;

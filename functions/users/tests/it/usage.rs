@@ -16,9 +16,11 @@ async fn usage_has_every_quota_with_its_limit() {
         app.get("/v5/users/me/usage").by(&alice).send().await.ok(),
         json!({ "quotas": [
             { "name": "sessions", "used": 0, "limit": 10_000 },
-            { "name": "storedBytes", "used": 0, "limit": 1_000_000_000 },
+            { "name": "storedBytes", "used": 0, "limit": 10_000_000_000_u64 },
             { "name": "idempotencyKeys", "used": 0, "limit": 10_000 },
             { "name": "auditEvents", "used": 1, "limit": 50_000 },
+            { "name": "files", "used": 0, "limit": 1_000_000 },
+            { "name": "snapshots", "used": 0, "limit": 1000 },
         ] })
     );
 }

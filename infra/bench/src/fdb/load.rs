@@ -13,6 +13,7 @@ use super::raw::Raw;
 use crate::account::Account;
 use crate::programs::Connection;
 use crate::report::{Goal, Row};
+use crate::stats::alternate;
 use crate::throughput::{CONNECTIONS, rate};
 
 const RAW: &str = "the client alone, the same trips";
@@ -145,15 +146,4 @@ fn with_body<'a>(method: &'a str, bearer: &'a str, body: &'a str) -> [&'a str; 8
         "-d",
         body,
     ]
-}
-
-/// The results of both sides, which alternate within each round.
-fn alternate(rounds: usize, mut measure: impl FnMut(usize) -> f64) -> [Vec<f64>; 2] {
-    let mut results = [Vec::new(), Vec::new()];
-    for round in 0..rounds {
-        for side in [round % 2, 1 - round % 2] {
-            results[side].push(measure(side));
-        }
-    }
-    results
 }

@@ -39,6 +39,9 @@ impl FunctionProcesses {
     pub async fn start(store: &TestStore, env: &[(&str, &str)]) -> Self {
         let (mut running, mut routes) = (Vec::new(), matchit::Router::new());
         for api::Function { name, router } in gateway::functions() {
+            for path in router.root_paths() {
+                routes.insert(*path, running.len()).expect("each path has one function");
+            }
             for route in router.routes() {
                 for prefix in api::router::PREFIXES {
                     // Fails for the second method of a path, which has the same function.

@@ -132,6 +132,34 @@ fn the_image_uses_the_pinned_toolchain() {
     );
 }
 
+/// The first examples of the README register `password123`, which the default policy rejects.
+#[test]
+fn a_first_run_accepts_the_password_of_the_examples() {
+    let assignments: [(&str, &str); 2] = [
+        ("infra/tools/dev-env.sh", "export PASSWORD_POLICY="),
+        ("infra/fdb/compose.yaml", "PASSWORD_POLICY: "),
+    ];
+    for (file, assignment) in assignments {
+        let text = read(file);
+        let values = text
+            .lines()
+            .filter_map(|line| line.trim_start().strip_prefix(assignment));
+        let values: Vec<_> = values.map(|value| value.trim_matches('"')).collect();
+        assert_eq!(values, ["${PASSWORD_POLICY:-basic}"], "{file}");
+    }
+    let readme = read("README.md");
+    assert!(readme.contains("\"password\":\"password123\""), "README.md");
+    let makefile = read("Makefile");
+    for target in ["run", "watch"] {
+        let recipe = makefile
+            .split(&format!("\n{target}:"))
+            .nth(1)
+            .expect("the target exists");
+        let recipe = recipe.split("\n\n").next().unwrap();
+        assert!(recipe.contains("infra/tools/dev-env.sh"), "make {target}");
+    }
+}
+
 /// `GET /version` of a release has a commit only if its build has the variable.
 #[test]
 fn every_build_for_a_release_sets_the_commit() {
@@ -176,6 +204,15 @@ fn cargo_lambda_watch_has_every_route() {
         router.insert(path, function).unwrap();
     }
     for api::Function { name, router: table } in gateway::functions() {
+        for path in table.root_paths() {
+            // A wildcard matches itself.
+            let target = router.at(path).map(|matched| matched.value.as_str());
+            assert_eq!(
+                target,
+                Ok(name),
+                "[workspace.metadata.lambda.watch.router] in Cargo.toml, for {path}"
+            );
+        }
         for route in table.routes() {
             for prefix in api::router::PREFIXES {
                 let path = format!("{prefix}{}", route.path);
@@ -193,7 +230,7 @@ fn cargo_lambda_watch_has_every_route() {
 #[test]
 fn cargo_lambda_watch_has_no_route_without_an_endpoint() {
     for (pattern, function) in watch_router() {
-        if pattern == "/{*path}" || pattern == "/" {
+        if pattern == "/{*path}" {
             // Unknown paths go to `health`, which returns a 404 problem.
             continue;
         }
@@ -208,7 +245,8 @@ fn cargo_lambda_watch_has_no_route_without_an_endpoint() {
                 .iter()
                 .any(|prefix| router.at(&format!("{prefix}{}", route.path)).is_ok())
         });
-        assert!(has_route, "{function} has no route under {pattern}");
+        let has_root_path = named.router.root_paths().iter().any(|path| router.at(path).is_ok());
+        assert!(has_route || has_root_path, "{function} has no route under {pattern}");
     }
 }
 

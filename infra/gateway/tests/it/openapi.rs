@@ -73,7 +73,7 @@ fn every_operation_has_a_summary_and_every_response_an_example() {
             let response = resolved(&document, response);
             assert!(response["headers"]["X-Request-Id"].is_object(), "{operation} {status}");
             let Some(content) = response["content"].as_object() else {
-                assert_eq!(status, "304", "{operation}");
+                assert!(["304", "307"].contains(&&**status), "{operation} {status}");
                 continue;
             };
             for media in content.values() {

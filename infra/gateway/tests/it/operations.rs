@@ -14,10 +14,12 @@ pub struct Operation {
     pub method: Method,
     /// As in the route table.
     pub path: &'static str,
+    /// The query of the request; empty for most.
+    pub query: &'static str,
     pub access: Access,
     /// The scope with which a personal access token may do it; `None` if only a login may.
     pub scope: Option<Scope>,
-    /// The kind of resource that `{id}`, `{digest}` or `{token}` in the path identifies.
+    /// The kind of resource that the ids in the path identify.
     pub resource: Option<Resource>,
     /// The email that contains the token for the body.
     pub mail_token: Option<TokenEmail>,
@@ -53,7 +55,18 @@ pub enum Resource {
     Avatar,
     /// A link to an export, which is its own credential.
     Export,
+    /// A session of the caller's tenant with the file [`FILE`].
+    Files,
+    /// A deleted file of a session.
+    TrashItem,
+    /// A snapshot of a session.
+    Snapshot,
+    /// An upload of one part, which was sent.
+    Upload,
 }
+
+/// The path of the file in a session of the kind [`Resource::Files`], as it is in a query.
+pub const FILE: &str = "/file.txt";
 
 /// The emails that contain a mail token.
 #[derive(Clone, Copy)]
@@ -122,6 +135,7 @@ impl Operation {
         Self {
             method,
             path,
+            query: "",
             access,
             scope: None,
             resource: None,
@@ -145,6 +159,10 @@ impl Operation {
         }
     }
 
+    fn with_query(self, query: &'static str) -> Self {
+        Self { query, ..self }
+    }
+
     fn with_mail_token(self, mail_token: TokenEmail) -> Self {
         Self {
             mail_token: Some(mail_token),
@@ -159,17 +177,126 @@ impl Operation {
         }
     }
 
-    /// The path under a prefix, with `id` in place of `{id}`, `{digest}` or `{token}`.
+    /// The path and the query under a prefix, with `id` in place of `{id}`, `{digest}` or `{token}`. If `id` has two
+    /// parts with a space between them, the second one takes the place of `{item}`, `{snapshot}` or `{upload}`.
     pub fn path_with(&self, prefix: &str, id: &str) -> String {
-        let path = ["{id}", "{digest}", "{token}"]
+        let (id, part) = id.split_once(' ').unwrap_or((id, id));
+        let names = [
+            ("{id}", id),
+            ("{digest}", id),
+            ("{token}", id),
+            ("{item}", part),
+            ("{snapshot}", part),
+            ("{upload}", part),
+            ("{part}", "1"),
+        ];
+        let path = names
             .into_iter()
-            .fold(self.path.to_owned(), |path, name| path.replace(name, id));
-        format!("{prefix}{path}")
+            .fold(self.path.to_owned(), |path, (name, id)| path.replace(name, id));
+        let mark = if self.query.is_empty() { "" } else { "?" };
+        format!("{prefix}{path}{mark}{}", self.query)
+    }
+}
+
+/// The digest of a part.
+const DIGEST: &str = "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:";
+
+/// The operations on the files of a session.
+fn file_operations() -> Vec<Operation> {
+    use Resource::{Files, Session, Snapshot, TrashItem, Upload};
+    let read = |path, resource| {
+        let operation = Operation::new(Method::GET, path, READ_TENANT, 200);
+        operation.with_scope(Scope::ReadFiles).with_id_of(resource)
+    };
+    let write = |method, path, resource, success| {
+        let operation = Operation::new(method, path, WRITE_TENANT, success);
+        operation.with_scope(Scope::WriteFiles).with_id_of(resource)
+    };
+    let post = |path, resource, success| write(Method::POST, path, resource, success);
+    let delete = |path, resource| write(Method::DELETE, path, resource, 200);
+    vec![
+        read("/sessions/{id}/files", Files).with_query("path=/"),
+        read("/sessions/{id}/files/stat", Files).with_query("path=/file.txt"),
+        read("/sessions/{id}/files/content", Files).with_query("path=/file.txt"),
+        write(Method::PUT, "/sessions/{id}/files/content", Files, 201)
+            .with_query("path=/new.txt")
+            .with_body(|who| Content::bytes(who.text.as_bytes())),
+        post("/sessions/{id}/files/directories", Files, 201)
+            .with_body(|who| Content::json(&json!({ "path": format!("/{}", who.text) }))),
+        post("/sessions/{id}/files/move", Files, 200)
+            .with_body(|_| Content::json(&json!({ "from": FILE, "to": "/moved.txt" }))),
+        post("/sessions/{id}/files/copy", Files, 200)
+            .with_body(|_| Content::json(&json!({ "from": FILE, "to": "/copy.txt" }))),
+        delete("/sessions/{id}/files", Files).with_query("path=/file.txt"),
+        post("/sessions/{id}/files/changesets", Files, 200).with_body(|who| {
+            Content::json(&json!({ "operations": [{ "op": "put", "path": "/new.txt", "text": who.text }] }))
+        }),
+        read("/sessions/{id}/files/trash", TrashItem),
+        post("/sessions/{id}/files/trash/{item}/restore", TrashItem, 200),
+        delete("/sessions/{id}/files/trash", TrashItem),
+        read("/sessions/{id}/files/changes", Files),
+        read("/sessions/{id}/files/search", Files).with_query("q=file"),
+        post("/sessions/{id}/snapshots", Files, 201).with_body(|who| Content::json(&json!({ "name": who.text }))),
+        read("/sessions/{id}/snapshots", Snapshot),
+        read("/sessions/{id}/snapshots/{snapshot}", Snapshot),
+        delete("/sessions/{id}/snapshots/{snapshot}", Snapshot),
+        post("/sessions/{id}/snapshots/{snapshot}/restore", Snapshot, 202),
+        read("/sessions/{id}/snapshots/{snapshot}/diff", Snapshot),
+        post("/sessions/{id}/uploads", Session, 201)
+            .with_body(|who| Content::json(&json!({ "path": format!("/{}", who.text), "size": 4 }))),
+        write(Method::GET, "/sessions/{id}/uploads", Upload, 200),
+        write(Method::GET, "/sessions/{id}/uploads/{upload}", Upload, 200),
+        write(Method::PUT, "/sessions/{id}/uploads/{upload}/parts/{part}", Upload, 200)
+            .with_body(|_| Content::bytes(b"more")),
+        post("/sessions/{id}/uploads/{upload}/parts/{part}/url", Upload, 200)
+            .with_body(|_| Content::json(&json!({ "digest": DIGEST }))),
+        post("/sessions/{id}/uploads/{upload}/commit", Upload, 201),
+        delete("/sessions/{id}/uploads/{upload}", Upload),
+    ]
+}
+
+/// Creates what the path of an operation on files identifies, in this session.
+pub async fn file_resource(target: &impl Target, resource: Resource, session: &str, token: &str) -> String {
+    let files = format!("/v5/sessions/{session}/files");
+    let content = format!("{files}/content?path={FILE}");
+    let put = target.put(&content).bearer(token).body("content").send().await;
+    assert_eq!(put.status, 201, "{}", put.body);
+    match resource {
+        Resource::TrashItem => {
+            let path = format!("{files}?path={FILE}");
+            target.delete(&path).bearer(token).send().await.ok();
+            let trash = target.get(&format!("{files}/trash")).bearer(token).send().await.ok();
+            format!(
+                "{session} {}",
+                trash["items"][0]["id"].as_str().expect("the trash has an item")
+            )
+        }
+        Resource::Snapshot => {
+            let path = format!("/v5/sessions/{session}/snapshots");
+            let snapshot = target.post(&path).bearer(token).send().await.created();
+            format!("{session} {}", snapshot["id"].as_str().expect("a snapshot has an id"))
+        }
+        Resource::Upload => {
+            let path = format!("/v5/sessions/{session}/uploads");
+            let body = json!({ "path": "/uploaded.txt", "size": 4 });
+            let upload = target.post(&path).bearer(token).json(&body).send().await.created();
+            let id = upload["id"].as_str().expect("an upload has an id");
+            let part = format!("{path}/{id}/parts/1");
+            target.put(&part).bearer(token).body("text").send().await.ok();
+            format!("{session} {id}")
+        }
+        _ => session.to_owned(),
     }
 }
 
 /// Every operation.
 pub fn operations() -> Vec<Operation> {
+    let mut all = other_operations();
+    all.extend(file_operations());
+    all
+}
+
+fn other_operations() -> Vec<Operation> {
     use Access::{Logout, Public, RefreshToken};
     use Resource::{AccessToken, Avatar, Export, Login, Session};
     let get = |path, access| Operation::new(Method::GET, path, access, 200);

@@ -7,7 +7,7 @@ use domain::access_tokens::Scope;
 use serde_json::json;
 use testkit::{Actor, Target as _, TestApp, TestRequest, picture};
 
-use crate::operations::{Operation, Person, Resource, avatar_of, token_of};
+use crate::operations::{Operation, Person, Resource, avatar_of, file_resource, token_of};
 
 /// The lifetime of a personal access token.
 const LIFETIME: Duration = Duration::from_hours(24);
@@ -45,6 +45,9 @@ impl<'a> Prepared<'a> {
                 id.to_string()
             }
             Some(Resource::Session) => session["id"].as_str().unwrap().to_owned(),
+            Some(resource @ (Resource::Files | Resource::TrashItem | Resource::Snapshot | Resource::Upload)) => {
+                file_resource(app, resource, session["id"].as_str().unwrap(), &actor.token).await
+            }
         };
         if (&operation.method, operation.path) == (&Method::DELETE, "/users/me/avatar") {
             // Without a picture there is nothing to remove.

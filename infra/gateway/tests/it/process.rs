@@ -112,6 +112,15 @@ fn an_unusable_store_folder_is_named_in_the_error() {
 }
 
 #[test]
+fn a_bad_object_store_is_named_in_the_error() {
+    let store = TestStore::new();
+    let mut command = gateway(&store);
+    command.env("OBJECTS", "s3://My-Bucket?region=eu-central-1");
+    let error = startup_error(command);
+    assert!(error.starts_with("error: OBJECTS names no bucket"), "{error}");
+}
+
+#[test]
 fn a_port_in_use_is_named_in_the_error() {
     let store = TestStore::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -21,6 +21,7 @@ const SIGNING: &str = "a signing secret of 32 bytes to look for";
 fn config(tokens: &jwt::Settings) -> Config {
     Config {
         store: TestStore::new().settings(),
+        objects: None,
         tokens: tokens.clone(),
         mode: Mode::Lambda,
         origins: Origins::Any,
@@ -32,6 +33,7 @@ fn config(tokens: &jwt::Settings) -> Config {
         throttle: None,
         quotas: None,
         audit_retention: Duration::ZERO,
+        file_changes: domain::files::changes::Retention::default(),
         requires_verified_email: false,
         deletion_delay: Duration::ZERO,
         mail: Mail::default(),

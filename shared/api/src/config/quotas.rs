@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::files::changes::Retention;
 use domain::usage::Quotas;
 
 use super::server::Mode;
@@ -23,6 +24,8 @@ pub(super) fn quotas(vars: &Variables<'_>, mode: Mode) -> Result<Option<Quotas>,
         stored_bytes: limit("QUOTA_STORED_BYTES", defaults.stored_bytes)?,
         idempotency_keys: limit("QUOTA_IDEMPOTENCY_KEYS", defaults.idempotency_keys)?,
         audit_events: limit("QUOTA_AUDIT_EVENTS", defaults.audit_events)?,
+        files: limit("QUOTA_FILES", defaults.files)?,
+        snapshots: limit("QUOTA_SNAPSHOTS", defaults.snapshots)?,
         writes_per_second: writes.unwrap_or(defaults.writes_per_second),
         logins_per_day: logins.unwrap_or(defaults.logins_per_day),
     };
@@ -45,6 +48,16 @@ pub(super) fn audit_retention(vars: &Variables<'_>) -> Result<Duration, ConfigEr
     Ok(Duration::from_secs(days * DAY_SECONDS))
 }
 
+pub(super) fn file_changes(vars: &Variables<'_>) -> Result<Retention, ConfigError> {
+    let default = Retention::default();
+    let days = vars.number("FILE_CHANGES_RETENTION_DAYS", 1..=100 * 365)?;
+    let count = vars.number("FILE_CHANGES_MAX", 1..=1_000_000_000)?;
+    Ok(Retention {
+        age: days.map_or(default.age, |days| Duration::from_secs(days * DAY_SECONDS)),
+        count: count.unwrap_or(default.count),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +77,8 @@ mod tests {
             ("QUOTA_STORED_BYTES", "2"),
             ("QUOTA_IDEMPOTENCY_KEYS", "3"),
             ("QUOTA_AUDIT_EVENTS", "4"),
+            ("QUOTA_FILES", "7"),
+            ("QUOTA_SNAPSHOTS", "8"),
             ("QUOTA_WRITES_PER_SECOND", "5"),
             ("QUOTA_LOGINS_PER_DAY", "6"),
         ];
@@ -72,6 +87,8 @@ mod tests {
             stored_bytes: 2,
             idempotency_keys: 3,
             audit_events: 4,
+            files: 7,
+            snapshots: 8,
             writes_per_second: 5,
             logins_per_day: 6,
         };
@@ -86,5 +103,18 @@ mod tests {
         let days = |pairs: &[_]| audit_retention(&Variables::of(pairs)).unwrap().as_secs() / DAY_SECONDS;
         assert_eq!(days(&[]), 365);
         assert_eq!(days(&[("AUDIT_RETENTION_DAYS", "30")]), 30);
+    }
+
+    #[test]
+    fn feeds_keep_the_changes_of_30_days_up_to_a_hundred_thousand_by_default() {
+        let kept = |pairs: &[_]| {
+            let Retention { age, count } = file_changes(&Variables::of(pairs)).unwrap();
+            (age.as_secs() / DAY_SECONDS, count)
+        };
+        assert_eq!(kept(&[]), (30, 100_000));
+        assert_eq!(
+            kept(&[("FILE_CHANGES_RETENTION_DAYS", "7"), ("FILE_CHANGES_MAX", "10")]),
+            (7, 10)
+        );
     }
 }

@@ -18,7 +18,7 @@ pub struct ConfigError {
 
 impl ConfigError {
     /// `problem` continues a sentence that starts with the variable's name.
-    pub(super) fn new(variable: &'static str, problem: impl Into<String>) -> Self {
+    pub(crate) fn new(variable: &'static str, problem: impl Into<String>) -> Self {
         Self {
             variable,
             problem: problem.into(),

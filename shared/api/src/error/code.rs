@@ -83,8 +83,26 @@ codes! {
     EmailTaken = "EMAIL_TAKEN", CONFLICT, "Email already registered";
     /// Organisations would lose their last owner.
     LastOwner = "LAST_OWNER", CONFLICT, "An organisation would lose its last owner";
+    /// A file or a directory has the path already.
+    Exists = "EXISTS", CONFLICT, "The path is taken";
+    /// The feed does not keep all changes after the cursor any more.
+    CursorExpired = "CURSOR_EXPIRED", UNPROCESSABLE_ENTITY, "Changes after the cursor were removed";
+    /// The directory contains entries.
+    NotEmpty = "NOT_EMPTY", CONFLICT, "The directory is not empty";
+    /// A part of the path is no directory.
+    NotADirectory = "NOT_A_DIRECTORY", CONFLICT, "Not a directory";
+    /// The path is that of a directory, and not of a file.
+    IsADirectory = "IS_A_DIRECTORY", CONFLICT, "Is a directory";
+    /// The directory would be moved into itself.
+    Cycle = "CYCLE", CONFLICT, "A directory cannot contain itself";
+    /// The session does other work that excludes the request.
+    SessionBusy = "SESSION_BUSY", CONFLICT, "The session is busy";
+    /// A program would overwrite a file without a precondition.
+    PreconditionRequired = "PRECONDITION_REQUIRED", PRECONDITION_REQUIRED, "A precondition is required";
     /// The resource's version does not meet the request's preconditions.
     PreconditionFailed = "PRECONDITION_FAILED", PRECONDITION_FAILED, "The resource has another version";
+    /// The range begins beyond the end of the file.
+    RangeNotSatisfiable = "RANGE_NOT_SATISFIABLE", RANGE_NOT_SATISFIABLE, "The range is beyond the end";
     /// The idempotency key belongs to another request.
     IdempotencyMismatch = "IDEMPOTENCY_MISMATCH", UNPROCESSABLE_ENTITY,
         "The idempotency key belongs to another request";

@@ -9,6 +9,7 @@ use utoipa::openapi::{Object, ObjectBuilder, Ref, RefOr, Response, Type};
 
 use super::schema::text;
 use crate::cookies;
+use crate::preconditions::Version;
 
 /// Headers of every response; the last one only of those over TLS.
 const ALWAYS: [&str; 5] = [
@@ -58,10 +59,13 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
         ),
         (
             "Location",
-            "The path of the created resource, under the prefix of the request.",
+            "The path of the created resource, under the prefix of the request; or the URL of a large file, which is \
+             valid for a short time.",
             text()
-                .max_length(Some(53))
-                .pattern(Some("^(/api)?/v5/sessions/[0-9a-f-]{36}$"))
+                .max_length(Some(4096))
+                .pattern(Some(
+                    "^((/api)?/v5/sessions/[0-9a-f-]{36}(/(snapshots|uploads)/[0-9a-f-]{36})?|https?://.+)$",
+                ))
                 .examples(["/v5/sessions/0190d0a0-7c3e-7a11-8f3e-0123456789ab"])
                 .build(),
         ),
@@ -69,8 +73,8 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
             "ETag",
             "The version in this response, for `If-Match` and `If-None-Match`.",
             text()
-                .max_length(Some(22))
-                .pattern(Some(r#"^"[0-9]+"$"#))
+                .max_length(Some(Version::MAX_CHARS))
+                .pattern(Some(r#"^"[0-9a-f]+"$"#))
                 .examples(["\"1\""])
                 .build(),
         ),
@@ -95,22 +99,14 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
             sample("GET,HEAD,POST", 50),
         ),
         (
-            "Content-Disposition",
-            "The name under which browsers save the response, which they do not show.",
-            text()
-                .max_length(Some(100))
-                .pattern(Some(r#"^attachment; filename="[0-9A-Za-z._-]+"$"#))
-                .examples(["attachment; filename=\"coditect-export-2026-11-27.zip\""])
-                .build(),
-        ),
-        (
             "Content-Security-Policy",
-            "What the page may do: run its own script and get the document.",
-            sample("default-src 'none'", 500),
+            "What the response may do in a browser.",
+            sample("sandbox; default-src 'none'", 500),
         ),
     ];
     let mut headers: BTreeMap<String, RefOr<Header>> = headers
         .into_iter()
+        .chain(of_files())
         .map(|(name, description, schema)| (name.to_owned(), header(description, schema, true).into()))
         .collect();
     headers.insert(IMMUTABLE.to_owned(), immutable().into());
@@ -121,6 +117,48 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
         strict_transport_security().into(),
     );
     headers
+}
+
+/// The headers of the contents of files.
+fn of_files() -> [(&'static str, &'static str, Object); 4] {
+    [
+        (
+            "Content-Disposition",
+            "The name under which browsers save the response; whether they may show it (`inline`) or not \
+             (`attachment`).",
+            text()
+                .max_length(Some(1100))
+                .pattern(Some(concat!(
+                    r#"^(attachment|inline); filename="[ !#$&-\[\]-~]+""#,
+                    r"(; filename\*=UTF-8''[!#$%&+.0-9A-Z^_`a-z|~-]+)?$"
+                )))
+                .examples(["attachment; filename=\"coditect-export-2026-11-27.zip\""])
+                .build(),
+        ),
+        (
+            "Accept-Ranges",
+            "`Range` selects a part of the content.",
+            text().enum_values(Some(["bytes"])).examples(["bytes"]).build(),
+        ),
+        (
+            "Content-Range",
+            "The first and the last byte of the part, and the size of the whole content; without a part only the size.",
+            text()
+                .max_length(Some(70))
+                .pattern(Some(r"^bytes ([0-9]+-[0-9]+|\*)/[0-9]+$"))
+                .examples(["bytes 0-99/1234"])
+                .build(),
+        ),
+        (
+            "Repr-Digest",
+            "The SHA-256 of the whole content (RFC 9530), also if the response has a part of it.",
+            text()
+                .max_length(Some(60))
+                .pattern(Some("^sha-256=:[A-Za-z0-9+/]{43}=:$"))
+                .examples(["sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:"])
+                .build(),
+        ),
+    ]
 }
 
 fn strict_transport_security() -> Header {

@@ -21,6 +21,13 @@ pub fn optional(within: ParameterIn, name: &str, description: &str, schema: impl
         .build()
 }
 
+/// A parameter that a request must have.
+pub fn required(within: ParameterIn, name: &str, description: &str, schema: impl Into<RefOr<Schema>>) -> Parameter {
+    ParameterBuilder::from(optional(within, name, description, schema))
+        .required(Required::True)
+        .build()
+}
+
 /// `limit` and `cursor`, which select a page of a list.
 pub struct Paging;
 

@@ -30,15 +30,26 @@ macro_rules! problems {
 
 problems! {
     AccountSuspended
+    CursorExpired
+    Cycle
     EmailTaken
+    Exists
     Forbidden
     InvalidCredentials
     InvalidRefreshToken
+    IsADirectory
     LastOwner
+    MalformedRequest
+    NotADirectory
+    NotEmpty
     NotFound
     OriginNotAllowed
+    PreconditionFailed
+    PreconditionRequired
     QuotaExceeded
+    RangeNotSatisfiable
     ReauthenticationRequired
+    SessionBusy
     StoreFull
     StoreUnavailable
     TooManyAttempts
@@ -154,6 +165,7 @@ pub(super) fn response(codes: &[Code]) -> Response {
     match status {
         StatusCode::UNAUTHORIZED => add("WWW-Authenticate"),
         StatusCode::METHOD_NOT_ALLOWED => add("Allow"),
+        StatusCode::RANGE_NOT_SATISFIABLE => add("Content-Range"),
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => add("Retry-After"),
         _ => {}
     }
@@ -197,7 +209,16 @@ fn sample(code: Code) -> ApiError {
             let id = domain::id::Id::from_uuid(uuid::uuid!("0190d0a0-7c3e-7a11-8f3e-0123456789ab"));
             Error::LastOwner(vec![(id, "Example Inc.".to_owned())]).into()
         }
+        Code::Exists => Error::Exists.into(),
+        Code::CursorExpired => Error::ChangesRemoved.into(),
+        Code::NotEmpty => Error::NotEmpty.into(),
+        Code::NotADirectory => Error::NotADirectory.into(),
+        Code::IsADirectory => Error::IsADirectory.into(),
+        Code::Cycle => Error::Cycle.into(),
+        Code::SessionBusy => Error::SessionBusy.into(),
+        Code::PreconditionRequired => Error::PreconditionRequired.into(),
         Code::PreconditionFailed => Error::PreconditionFailed.into(),
+        Code::RangeNotSatisfiable => crate::content::unsatisfiable(1234),
         Code::IdempotencyMismatch => Error::IdempotencyMismatch.into(),
         Code::TooManyAttempts => {
             let wait = std::time::Duration::from_secs(1);

@@ -1,9 +1,13 @@
 //! Serving requests and running jobs under the Lambda Runtime API.
 
+use std::pin::Pin;
 #[cfg(feature = "fdb")]
 use std::time::Duration;
 
+use axum::http::StatusCode;
+use axum::response::Response;
 use domain::{Env, Timestamp};
+use http_body_util::{BodyExt as _, Collected};
 use lambda_http::lambda_runtime::{self, Diagnostic, LambdaEvent};
 use lambda_http::{Adapter, RequestExt as _, service_fn};
 use serde_json::value::RawValue;
@@ -14,6 +18,8 @@ use super::event::{self, Event};
 use super::failure::Failure;
 use super::runtime::connect;
 use crate::app::App;
+use crate::content::RawBytes;
+use crate::file::MayBeReplaced;
 use crate::job::{ReadyJob, Trigger, time_budget};
 use crate::observer::Observer;
 use crate::request_context::RequestContext;
@@ -34,9 +40,13 @@ pub(super) async fn serve_requests(app: App, env: &Env, observer: Observer) -> R
             context = context.with_request_id(RequestId::new(&lambda.request_id));
         }
         request.extensions_mut().insert(context);
+        if matches!(request.body(), lambda_http::Body::Text(text) if text.contains(char::REPLACEMENT_CHARACTER)) {
+            request.extensions_mut().insert(MayBeReplaced);
+        }
         event::strip_base_path(&mut request);
         request
     });
+    let service = service.map_response(FunctionResponse);
     // Like `lambda_http::run`, except that we parse and sanitize the event before `lambda_http` converts it, and that
     // there is no span, because no log line shows spans.
     let service = Adapter::from(service).map_request(|event: LambdaEvent<Event>| {
@@ -51,6 +61,33 @@ pub(super) async fn serve_requests(app: App, env: &Env, observer: Observer) -> R
     });
     let runtime = lambda_runtime::Runtime::new(service).layer(flush);
     runtime.run().await.map_err(Failure::Lambda)
+}
+
+/// A response before its front door's form. Bytes of clients become base64, whatever their media type is.
+struct FunctionResponse(Response);
+
+impl lambda_http::IntoResponse for FunctionResponse {
+    fn into_response(self) -> Pin<Box<dyn Future<Output = axum::http::Response<lambda_http::Body>> + Send>> {
+        let Self(response) = self;
+        if response.extensions().get::<RawBytes>().is_none() {
+            return lambda_http::IntoResponse::into_response(response);
+        }
+        Box::pin(async move {
+            let (parts, body) = response.into_parts();
+            // Reading can fail only for a large file in a folder, and never for bytes in memory.
+            let Ok(bytes) = body.collect().await.map(Collected::to_bytes) else {
+                let mut response = axum::http::Response::new(lambda_http::Body::Empty);
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                return response;
+            };
+            let body = if bytes.is_empty() {
+                lambda_http::Body::Empty
+            } else {
+                lambda_http::Body::Binary(bytes.into())
+            };
+            axum::http::Response::from_parts(parts, body)
+        })
+    }
 }
 
 /// Runs the job at every invocation, until the runtime ends.

@@ -101,7 +101,8 @@ fn run(router: Router, parts: Option<ServerParts>) -> Result<(), Failure> {
     let config = Config::from_env(router.token_use())?;
     let sink = LogSink::from_stream(config.logs.stream);
     subscriber::init(&config.logs, &sink);
-    let state = AppState::open(&config)?;
+    let objects = config.open_objects(router.open_objects())?;
+    let state = AppState::open(&config, objects)?;
     state.env.readiness.require_check();
     let env = state.env.clone();
     let (metrics_sink, metrics) = match (config.metrics, &parts) {
@@ -204,13 +205,14 @@ fn run_schedule(job: &Job) -> Result<(), Failure> {
     let sink = LogSink::from_stream(config.logs.stream);
     subscriber::init(&config.logs, &sink);
     let observer = Observer::new(&config.logs, sink, None, None, Reporting::Immediate);
+    let objects = config.open_objects(job.open_objects())?;
     let job = &match (job.prepare(&config)?, config.mode) {
         (Some(job), _) => job,
         // The schedule exists whatever the configuration says.
         (None, Mode::Lambda) => job.idle(),
         (None, Mode::Server(_)) => return Err(Failure::NothingToDo(job.name())),
     };
-    let env = AppState::open(&config)?.env.clone();
+    let env = AppState::open(&config, objects)?.env.clone();
     build_local(&mut Builder::new_current_thread())?.block_on(async {
         let stop = stop_signal()?;
         match config.mode {

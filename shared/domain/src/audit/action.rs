@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::access_tokens::Scopes;
-use crate::id::{AccessTokenId, LoginId, SessionId, TenantId};
+use crate::id::{AccessTokenId, LoginId, SessionId, SnapshotId, TenantId};
 use crate::text::Name;
 use crate::time::Timestamp;
 use crate::usage::Quota;
@@ -173,6 +173,28 @@ actions! {
     "session.deleted" => SessionDeleted {
         /// The session.
         session: SessionId
+    },
+    /// A snapshot of a session's files was created.
+    "snapshot.created" => SnapshotCreated {
+        /// The session.
+        session: SessionId,
+        /// The snapshot.
+        snapshot: SnapshotId
+    },
+    /// A snapshot of a session's files was deleted.
+    "snapshot.deleted" => SnapshotDeleted {
+        /// The session.
+        session: SessionId,
+        /// The snapshot.
+        snapshot: SnapshotId
+    },
+    /// The restore of a snapshot of a session's files was requested; the change feed of the session tells when its
+    /// files were replaced.
+    "snapshot.restore_requested" => RestoreRequested {
+        /// The session.
+        session: SessionId,
+        /// The snapshot.
+        snapshot: SnapshotId
     },
     /// An operator suspended the user, which ended all of their logins.
     "user.suspended" => Suspended {

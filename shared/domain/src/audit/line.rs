@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::access_tokens::Scopes;
 use crate::audit::{Action, Event, Position};
 use crate::client::Address;
-use crate::id::{AccessTokenId, LoginId, SessionId, TenantId, UserId};
+use crate::id::{AccessTokenId, LoginId, SessionId, SnapshotId, TenantId, UserId};
 use crate::text::Name;
 use crate::time::Timestamp;
 use crate::usage::Quota;
@@ -61,6 +61,10 @@ enum Details {
     },
     Session {
         session_id: SessionId,
+    },
+    Snapshot {
+        session_id: SessionId,
+        snapshot_id: SnapshotId,
     },
     Limit {
         quota: Quota,
@@ -157,6 +161,12 @@ impl Details {
             Action::SessionCreated { session }
             | Action::SessionChanged { session }
             | Action::SessionDeleted { session } => Self::Session { session_id: session },
+            Action::SnapshotCreated { session, snapshot }
+            | Action::SnapshotDeleted { session, snapshot }
+            | Action::RestoreRequested { session, snapshot } => Self::Snapshot {
+                session_id: session,
+                snapshot_id: snapshot,
+            },
             Action::LimitChanged { quota, limit, .. } => Self::Limit { quota, limit },
             Action::MailRetried { ref mail, .. } | Action::MailDropped { ref mail, .. } => {
                 Self::Mail { mail: mail.clone() }

@@ -12,7 +12,7 @@ use crate::deletion::DeletedAccount;
 use crate::error::{Error, Result};
 use crate::expiry;
 use crate::exports::Export;
-use crate::id::{LoginId, MailId, TenantId, UserId};
+use crate::id::{LoginId, MailId, SessionId, TenantId, UserId};
 use crate::idempotency;
 use crate::logins::Login;
 use crate::mail::{self, Mail};
@@ -25,6 +25,7 @@ use crate::suppressions::Suppression;
 use crate::tenants::{self, Kind, Membership, Tenant};
 use crate::throttle;
 use crate::time::Timestamp;
+use crate::uploads::{Committed, Upload};
 use crate::usage::store::Counted;
 use crate::usage::{self, OwnLimits, Quota};
 use crate::users::ops::Registered;
@@ -32,18 +33,7 @@ use crate::users::profile::{AvatarDigest, Profile};
 use crate::users::{self, Email, FormerEmail, User};
 
 use super::place::Place;
-
-/// What an entry adds to its tenant's usage.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Share {
-    pub(super) sessions: i64,
-    pub(super) stored_bytes: i64,
-    pub(super) idempotency_keys: i64,
-    /// The day of an audit event.
-    pub(super) event_on: Option<i64>,
-    /// A counter that the entry is.
-    pub(super) counter: Option<i64>,
-}
+use super::share::Share;
 
 /// The result for one entry.
 #[derive(Default)]
@@ -68,14 +58,14 @@ pub(super) async fn check(txn: &Txn, entry: &Entry, now: Timestamp) -> Result<Ch
 }
 
 pub(super) struct Check<'a> {
-    txn: &'a Txn,
+    pub(super) txn: &'a Txn,
     pub(super) entry: &'a Entry,
     pub(super) now: Timestamp,
-    checked: Checked,
+    pub(super) checked: Checked,
 }
 
 impl Check<'_> {
-    fn problem(&mut self, problem: impl Into<String>) {
+    pub(super) fn problem(&mut self, problem: impl Into<String>) {
         self.checked.problems.push(problem.into());
     }
 
@@ -144,29 +134,27 @@ impl Check<'_> {
                 self.counter();
                 Ok(())
             }
-            Place::DayEvents(day) => {
-                self.counter();
-                let is_listed = match self.tenant() {
-                    Some(tenant) => self.exists(&audit::keys::day_entry(scope(tenant), day)).await?,
-                    None => false,
-                };
-                self.expect(is_listed, "`audit_days` does not list this day of the tenant");
-                Ok(())
-            }
+            Place::DayEvents(day) => self.day_events(day).await,
             Place::OwnLimits => {
                 self.decode::<OwnLimits>();
                 Ok(())
             }
-            Place::Session(id) => {
-                let Some(session) = self.decode::<Session>() else {
-                    return Ok(());
-                };
-                self.expect(session.id == id, "it is another session's record");
-                let entry = sessions::keys::index_entry(scope(session.tenant), id);
-                let is_listed = self.exists(&entry).await?;
-                self.expect(is_listed, "the index of its tenant does not list it");
-                Ok(())
-            }
+            Place::Session(id) => self.session(id).await,
+            Place::Upload(_)
+            | Place::CommittedUpload
+            | Place::UploadCreation
+            | Place::SnapshotCreation
+            | Place::DirectoryCreation
+            | Place::UploadPart(..)
+            | Place::UploadChunk(..)
+            | Place::Content
+            | Place::ContentChunk(..)
+            | Place::ContentReferences(_)
+            | Place::Garbage(..)
+            | Place::ObjectDeletion(..)
+            | Place::File(..)
+            | Place::FileJob(..)
+            | Place::ListedFeed(..) => self.part_of_files(place).await,
             Place::Registration => {
                 let expiry = idempotency::stored_expiry::<Registered>(&self.entry.value);
                 if let Some(expiry) = self.ok(expiry) {
@@ -208,7 +196,7 @@ impl Check<'_> {
     }
 
     /// The tenant in the entry's key.
-    fn tenant(&self) -> Option<TenantId> {
+    pub(super) fn tenant(&self) -> Option<TenantId> {
         super::place::tenant_of(&self.entry.key)
     }
 
@@ -301,7 +289,29 @@ impl Check<'_> {
         self.listed(token.expires_at.as_millis()).await.map(drop)
     }
 
-    async fn session_index(&mut self, id: crate::id::SessionId) -> Result<()> {
+    async fn session(&mut self, id: SessionId) -> Result<()> {
+        let Some(session) = self.decode::<Session>() else {
+            return Ok(());
+        };
+        self.expect(session.id == id, "it is another session's record");
+        let entry = sessions::keys::index_entry(scope(session.tenant), id);
+        let is_listed = self.exists(&entry).await?;
+        self.expect(is_listed, "the index of its tenant does not list it");
+        Ok(())
+    }
+
+    /// The counter of the audit events of a day.
+    async fn day_events(&mut self, day: i64) -> Result<()> {
+        self.counter();
+        let is_listed = match self.tenant() {
+            Some(tenant) => self.exists(&audit::keys::day_entry(scope(tenant), day)).await?,
+            None => false,
+        };
+        self.expect(is_listed, "`audit_days` does not list this day of the tenant");
+        Ok(())
+    }
+
+    async fn session_index(&mut self, id: SessionId) -> Result<()> {
         let Some(tenant) = self.tenant() else { return Ok(()) };
         self.expect(self.entry.value == id.as_bytes(), "its value is not the session's id");
         let value = self.txn.get(&sessions::keys::session(scope(tenant), id)).await?;
@@ -316,7 +326,7 @@ impl Check<'_> {
     }
 
     /// A text of another version of the session, or of none, remains from an older version of the program.
-    async fn search_text(&mut self, id: crate::id::SessionId) -> Result<()> {
+    async fn search_text(&mut self, id: SessionId) -> Result<()> {
         let (Some(text), Some(tenant)) = (self.decode::<SearchText>(), self.tenant()) else {
             return Ok(());
         };
@@ -384,7 +394,7 @@ impl Check<'_> {
         self.listed(letter.expires_at.as_millis()).await.map(drop)
     }
 
-    fn counter(&mut self) {
+    pub(super) fn counter(&mut self) {
         let counter = kv::counter(Some(&self.entry.value));
         self.expect(self.entry.value.len() == 8, "a counter has 8 bytes");
         self.expect(counter >= 0, "the counter is below zero");
@@ -434,6 +444,11 @@ impl Check<'_> {
             }
             Some(Place::Export(_)) => record::decode::<Export>(&value).map(|export| export.expires_at),
             Some(Place::ExportChunk(chunk)) => Ok(Timestamp::from_millis(chunk.expiry)),
+            Some(Place::Upload(_)) => record::decode::<Upload>(&value).map(|upload| upload.expires_at),
+            Some(Place::CommittedUpload) => record::decode::<Committed>(&value).map(|committed| committed.expires_at),
+            Some(Place::UploadCreation | Place::SnapshotCreation | Place::DirectoryCreation) => {
+                idempotency::expiry_of_any(&value)
+            }
             Some(Place::DeadLetter(_)) => record::decode::<Mail>(&value).map(|letter| letter.expires_at),
             _ => {
                 self.problem("its key is of a kind that does not expire");

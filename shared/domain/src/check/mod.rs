@@ -8,10 +8,16 @@
 //! audit events, which never decreases.
 
 mod access_tokens;
+mod contents;
 mod entry;
 mod exports;
+mod feeds;
+mod file_place;
+mod files;
 mod place;
+mod share;
 mod tenant;
+mod uploads;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,10 +25,12 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 use kv::{Entry, Key, Order, Query, Range};
 
+use self::file_place::FileSums;
 pub(crate) use self::place::space;
 use crate::clock::Clock;
 use crate::env::Env;
 use crate::error::Result;
+use crate::id::TenantId;
 use crate::view::View;
 
 /// The number of entries that a transaction checks.
@@ -69,6 +77,7 @@ pub async fn check(env: &Env, limit: usize, progress: impl FnMut(&Summary)) -> R
         progress,
         summary: Summary::default(),
         // Another process's clock may be ahead, and its sweep have begun to remove the events of a further day.
+        files: BTreeMap::new(),
         kept_since: env.clock.now().minus(env.limits.audit_retention).as_days() + 2,
     };
     let (everything, tenants) = (Range::below(&Key::of(&())), Key::of(&("tenants",)));
@@ -93,6 +102,8 @@ struct Check<P> {
     summary: Summary,
     /// The first day whose audit events no sweep removes.
     kept_since: i64,
+    /// What the files of each tenant add up to. Their keys come before those of tenants.
+    files: BTreeMap<TenantId, FileSums>,
 }
 
 impl<P: FnMut(&Summary)> Check<P> {
@@ -103,6 +114,9 @@ impl<P: FnMut(&Summary)> Check<P> {
             let page = self.page(&query).await?;
             for (entry, checked) in &page.entries {
                 self.report(entry, &checked.problems);
+                if let Some(tenant) = checked.share.owner {
+                    self.files.entry(tenant).or_default().add(&checked.share);
+                }
             }
             next = page.next;
             (self.progress)(&self.summary);

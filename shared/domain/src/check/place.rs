@@ -2,9 +2,12 @@
 
 use kv::{Element, Key};
 
-use crate::id::{AccessTokenId, Id as _, LoginId, MailId, SessionId, TenantId, UserId};
+use crate::contents::Digest;
+use crate::id::{AccessTokenId, FileJobId, Id as _, LoginId, MailId, SessionId, TenantId, UploadId, UserId};
 use crate::mail_tokens::Purpose;
 use crate::users::profile::AvatarDigest;
+
+use super::file_place::FilePlace;
 
 /// The kind of a key, and the ids in it.
 pub(super) enum Place {
@@ -39,6 +42,12 @@ pub(super) enum Place {
     SessionCreation(UserId),
     /// The outcome of a creation of a personal access token.
     TokenCreation,
+    /// The outcome of a creation of an upload.
+    UploadCreation,
+    /// The outcome of a creation of a snapshot.
+    SnapshotCreation,
+    /// The outcome of making a directory.
+    DirectoryCreation,
     /// A tenant's counter with this name.
     Usage(String),
     /// The counter of the audit events of a day.
@@ -46,6 +55,30 @@ pub(super) enum Place {
     /// A tenant's own limits.
     OwnLimits,
     Session(SessionId),
+    /// An upload in progress.
+    Upload(UploadId),
+    /// The outcome of a committed upload.
+    CommittedUpload,
+    /// A part of an upload, by its number.
+    UploadPart(UploadId, u16),
+    /// A chunk of a part, by both numbers.
+    UploadChunk(UploadId, u16, usize),
+    /// A part of the files of a session.
+    File(SessionId, FilePlace),
+    /// Work of the janitor on files: the time in milliseconds, and its id.
+    FileJob(i64, FileJobId),
+    /// An entry of the index of feeds: the time in milliseconds, and whose.
+    ListedFeed(i64, TenantId, SessionId),
+    /// The header of a content.
+    Content,
+    /// A chunk of a content, with its number.
+    ContentChunk(Digest, usize),
+    /// The counter of the references to a content.
+    ContentReferences(Digest),
+    /// An entry of the garbage list.
+    Garbage(TenantId, Digest),
+    /// An entry of the queue of objects to delete: the time in milliseconds, and the object.
+    ObjectDeletion(i64, String),
     Registration,
     Throttle,
     /// An email in the outbox.
@@ -109,6 +142,7 @@ impl Place {
                 [Element::Uuid(session)] => Some(Self::Session(SessionId::from_uuid(*session))),
                 _ => None,
             },
+            "fs" | "file_jobs" | "file_feeds" | "garbage" | "object_deletions" => Self::of_files(text(space)?, rest),
             "idempotency" => match rest {
                 [kind, Element::Bytes(_)] if text(kind) == Some("register") => Some(Self::Registration),
                 _ => None,
@@ -162,6 +196,46 @@ impl Place {
             },
             "import" => rest.is_empty().then_some(Self::Import),
             "ready" => rest.is_empty().then_some(Self::Opaque),
+            _ => None,
+        }
+    }
+
+    /// A place of files and their contents.
+    fn of_files(space: &str, rest: &[Element<'_>]) -> Option<Self> {
+        match space {
+            "fs" => FilePlace::of(rest).map(|(session, place)| Self::File(session, place)),
+            "file_jobs" => match rest {
+                [Element::Int(_), Element::Int(due_at), Element::Uuid(id)] => {
+                    Some(Self::FileJob(*due_at, FileJobId::from_uuid(*id)))
+                }
+                _ => None,
+            },
+            "file_feeds" => match rest {
+                [
+                    Element::Int(_),
+                    Element::Int(due_at),
+                    Element::Uuid(tenant),
+                    Element::Uuid(session),
+                ] => Some(Self::ListedFeed(
+                    *due_at,
+                    TenantId::from_uuid(*tenant),
+                    SessionId::from_uuid(*session),
+                )),
+                _ => None,
+            },
+            "garbage" => match rest {
+                [Element::Int(_), Element::Uuid(tenant), Element::Bytes(digest)] => {
+                    let digest = Digest::from_slice(digest)?;
+                    Some(Self::Garbage(TenantId::from_uuid(*tenant), digest))
+                }
+                _ => None,
+            },
+            "object_deletions" => match rest {
+                [Element::Int(due_at), Element::String(object)] => {
+                    Some(Self::ObjectDeletion(*due_at, object.to_string()))
+                }
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -243,12 +317,33 @@ impl Place {
                 match text(operation)? {
                     "sessions.create" => Some(Self::SessionCreation(user)),
                     "access_tokens.create" => Some(Self::TokenCreation),
+                    "uploads.create" => Some(Self::UploadCreation),
+                    "files.snapshots.create" => Some(Self::SnapshotCreation),
+                    "files.makeDirectory" => Some(Self::DirectoryCreation),
                     _ => None,
                 }
             }
             ("usage", [Element::String(quota)]) => Some(Self::Usage(quota.to_string())),
             ("usage", [quota, Element::Int(day)]) if text(quota) == Some("auditEvents") => Some(Self::DayEvents(*day)),
             ("limits", []) => Some(Self::OwnLimits),
+            ("uploads", [Element::Uuid(upload)]) => Some(Self::Upload(UploadId::from_uuid(*upload))),
+            ("committed_uploads", [Element::Uuid(_)]) => Some(Self::CommittedUpload),
+            ("upload_parts", [Element::Uuid(upload), Element::Int(part)]) => Some(Self::UploadPart(
+                UploadId::from_uuid(*upload),
+                u16::try_from(*part).ok()?,
+            )),
+            ("upload_chunks", [Element::Uuid(upload), Element::Int(part), Element::Int(number)]) => {
+                let (part, number) = (u16::try_from(*part).ok()?, usize::try_from(*number).ok()?);
+                Some(Self::UploadChunk(UploadId::from_uuid(*upload), part, number))
+            }
+            ("contents", [Element::Bytes(digest)]) => Digest::from_slice(digest).map(|_| Self::Content),
+            ("content_chunks", [Element::Bytes(digest), Element::Int(number)]) => Some(Self::ContentChunk(
+                Digest::from_slice(digest)?,
+                usize::try_from(*number).ok()?,
+            )),
+            ("content_references", [Element::Bytes(digest)]) => {
+                Some(Self::ContentReferences(Digest::from_slice(digest)?))
+            }
             _ => None,
         }
     }
@@ -344,6 +439,26 @@ mod tests {
             Key::of(&("ready", 1)),
             Key::of(&("deletions", "scheduled", id)),
             Key::of(&("deletions", "other", id)),
+            Key::of(&("tenants", id, "contents", &b"x"[..])),
+            Key::of(&("tenants", id, "contents", &[0; 32][..], 0)),
+            Key::of(&("tenants", id, "content_chunks", &[0; 32][..])),
+            Key::of(&("tenants", id, "content_chunks", &[0; 32][..], -1)),
+            Key::of(&("tenants", id, "content_references", &b"x"[..])),
+            Key::of(&("tenants", id, "uploads", 1)),
+            Key::of(&("tenants", id, "upload_parts", id, 70_000)),
+            Key::of(&("tenants", id, "upload_chunks", id, 1)),
+            Key::of(&("garbage", 0, id, &b"x"[..])),
+            Key::of(&("object_deletions", 0, id)),
+            Key::of(&("fs", id)),
+            Key::of(&("fs", id, "head", 1)),
+            Key::of(&("fs", id, "e", id)),
+            Key::of(&("fs", id, "h", id, "a", -1)),
+            Key::of(&("fs", id, "se", id)),
+            Key::of(&("fs", id, "se", -1)),
+            Key::of(&("fs", id, "other", id)),
+            Key::of(&("file_jobs", 0, id)),
+            Key::of(&("file_feeds", 0, 0, id)),
+            Key::of(&("fs", id, "feed", 1)),
             Key::of(&("elsewhere", 1)),
             Key::from_bytes([0xfe]),
         ] {

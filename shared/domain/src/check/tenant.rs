@@ -6,13 +6,17 @@ use futures_util::try_join;
 use kv::{Entry, Key, Order, Query, Range};
 
 use super::entry::{Checked, scope};
+use super::file_place::FileSums;
 use super::place::tenant_of;
 use super::{Check, Summary, ascending, end_of};
+use crate::contents::{self, Digest};
 use crate::deletion::removal;
 use crate::error::Result;
 use crate::id::TenantId;
+use crate::scope::TenantScope;
 use crate::tenants;
 use crate::usage::{self, Quota};
+use crate::view::View;
 
 /// How often the data of a tenant is read until its counters stay the same meanwhile.
 const ATTEMPTS: u32 = 4;
@@ -75,14 +79,19 @@ impl<P: FnMut(&Summary)> Check<P> {
                 if self.may_be_without_record(tenant).await? {
                     return Ok(());
                 }
-                for (key, problem) in sums.compare(tenant, self.kept_since) {
+                // Without one moment for all, files may have changed between their entries and their counters.
+                let files = match &self.view {
+                    View::Moment(_) => Some(self.files.remove(&tenant).unwrap_or_default()),
+                    View::Steps(_) => None,
+                };
+                for (key, problem) in sums.compare(tenant, self.kept_since, files.as_ref()) {
                     self.add(&key, problem);
                 }
-                return Ok(());
+                return self.contents(tenant).await;
             }
         }
         self.summary.unsettled += 1;
-        Ok(())
+        self.contents(tenant).await
     }
 
     /// Whether the tenant belongs to a deleted account, whose data a sweep is removing or has removed.
@@ -144,6 +153,8 @@ struct Sums {
     idempotency_keys: i64,
     events: BTreeMap<i64, i64>,
     counters: BTreeMap<Key, i64>,
+    /// The counters of references to contents.
+    references: BTreeMap<Digest, i64>,
 }
 
 impl Sums {
@@ -155,13 +166,14 @@ impl Sums {
         if let Some(day) = share.event_on {
             *self.events.entry(day).or_default() += 1;
         }
+        self.references.extend(share.references);
         if let Some(counter) = share.counter {
             self.counters.insert(key.clone(), counter);
         }
     }
 
     /// The counters that differ, and how. Events of days before `kept_since` may be in removal.
-    fn compare(&self, tenant: TenantId, kept_since: i64) -> Vec<(Key, String)> {
+    fn compare(&self, tenant: TenantId, kept_since: i64, files: Option<&FileSums>) -> Vec<(Key, String)> {
         let scope = scope(tenant);
         let quotas = [
             (Quota::Sessions, self.sessions),
@@ -172,6 +184,10 @@ impl Sums {
             .into_iter()
             .map(|(quota, stored)| (usage::keys::counter(scope, quota), stored))
             .collect();
+        if let Some(files) = files {
+            expected.insert(usage::keys::counter(scope, Quota::Files), files.files);
+            expected.insert(usage::keys::counter(scope, Quota::Snapshots), files.snapshots);
+        }
         let days: BTreeSet<i64> = self.events.keys().copied().chain(self.counted_days(tenant)).collect();
         for day in days.into_iter().filter(|day| *day >= kept_since) {
             let stored = self.events.get(&day).copied().unwrap_or_default();
@@ -179,12 +195,30 @@ impl Sums {
         }
         let counter = |key: &Key| self.counters.get(key).copied().unwrap_or_default();
         let differing = expected.into_iter().filter(|(key, stored)| counter(key) != *stored);
-        differing
-            .map(|(key, stored)| {
-                let problem = format!("the counter is {}, and {stored} is stored", counter(&key));
-                (key, problem)
-            })
-            .collect()
+        let differing = differing.map(|(key, stored)| {
+            let problem = format!("the counter is {}, and {stored} is stored", counter(&key));
+            (key, problem)
+        });
+        let references = files.map(|files| self.differing_references(scope, files));
+        let uncounted = files.map_or(0, |files| files.uncounted_changes);
+        let uncounted = (uncounted != 0).then(|| {
+            let problem = format!("its feeds have {uncounted} changes more than are counted");
+            (tenants::keys::tenant(scope), problem)
+        });
+        let references = references.into_iter().flatten();
+        differing.chain(references).chain(uncounted).collect()
+    }
+
+    /// The counters of references that differ from the number of files, earlier entries and items of the trash.
+    fn differing_references(&self, scope: TenantScope, files: &FileSums) -> Vec<(Key, String)> {
+        let digests: BTreeSet<_> = self.references.keys().chain(files.references.keys()).collect();
+        let differing = digests.into_iter().filter_map(|digest| {
+            let of = |counts: &BTreeMap<Digest, i64>| counts.get(digest).copied().unwrap_or_default();
+            let (counted, stored) = (of(&self.references), of(&files.references));
+            let problem = format!("{counted} references are counted, and there are {stored}");
+            (counted != stored).then(|| (contents::keys::references(scope, digest), problem))
+        });
+        differing.collect()
     }
 
     /// The days for which the tenant has a counter of events.

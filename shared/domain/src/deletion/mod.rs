@@ -116,6 +116,8 @@ pub(crate) enum Step {
     DeadLetters,
     /// Counters that contain a digest of the account's addresses. After the emails, because sending one counts it.
     Counters,
+    /// Uploads to the own tenant, and the contents of its files.
+    Contents,
     /// Everything else below the keys of the user and the own tenant.
     Rest,
 }
@@ -134,7 +136,8 @@ impl Step {
             Self::Registration => Some(Self::Outbox),
             Self::Outbox => Some(Self::DeadLetters),
             Self::DeadLetters => Some(Self::Counters),
-            Self::Counters => Some(Self::Rest),
+            Self::Counters => Some(Self::Contents),
+            Self::Contents => Some(Self::Rest),
             Self::Rest => None,
         }
     }

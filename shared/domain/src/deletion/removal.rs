@@ -17,10 +17,12 @@ use futures_util::future::try_join_all;
 use kv::{Entry, Key, Order, Query, Range, Txn};
 
 use crate::audit;
+use crate::contents::garbage;
 use crate::deletion::{PackedKey, Removal, Step, keys};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::expiry;
+use crate::files;
 use crate::id::{SessionId, TenantId, UserId};
 use crate::idempotency::{self, KEY_LIFETIME};
 use crate::mail;
@@ -29,6 +31,7 @@ use crate::scope::TenantScope;
 use crate::sessions;
 use crate::tenants;
 use crate::throttle;
+use crate::uploads;
 use crate::usage;
 use crate::usage::store::Counted;
 use crate::users::ops::Registered;
@@ -36,6 +39,9 @@ use crate::users::{self, Email};
 
 /// The maximum number of entries that one transaction removes.
 const BATCH: usize = 100;
+
+/// The maximum number of keys of files that one transaction removes.
+const FILES: usize = 1000;
 
 /// The maximum number of entries that one transaction examines to find those that it removes. Up to this number, the
 /// emails that wait in a shard are one consistent read: none can move past it.
@@ -156,6 +162,7 @@ impl Batch<'_> {
             Step::Outbox => self.outbox().await,
             Step::DeadLetters => self.dead_letters().await,
             Step::Counters => self.counters().await,
+            Step::Contents => self.contents().await,
             Step::Rest => self.rest(),
         }
     }
@@ -171,6 +178,9 @@ impl Batch<'_> {
         for entry in &entries {
             if let Some(id) = self.unreadable.skip(entry.key.last()) {
                 let id: SessionId = crate::id::Id::from_uuid(id);
+                if files::jobs::remove_some(self.txn, scope, id, FILES, self.unreadable).await? {
+                    return Ok(Progress::More(None));
+                }
                 self.txn.clear(&sessions::keys::session(scope, id))?;
                 self.txn.clear(&sessions::keys::search_text(scope, id))?;
             }
@@ -310,6 +320,19 @@ impl Batch<'_> {
             audit::store::remove_for_no_account(self.txn, absent, self.unreadable).await?;
         }
         Ok(Progress::Done)
+    }
+
+    async fn contents(&self) -> Result<Progress> {
+        let (scope, now) = (self.own(), self.removal.deleted_at);
+        if uploads::store::remove_some(self.txn, scope, now, self.unreadable).await? {
+            return Ok(Progress::More(None));
+        }
+        let has_removed = garbage::remove_some(self.txn, scope, BATCH, now).await?;
+        Ok(if has_removed {
+            Progress::More(None)
+        } else {
+            Progress::Done
+        })
     }
 
     /// Nothing below these keys has a counterpart elsewhere any more.

@@ -135,7 +135,7 @@ pub(super) async fn start(env: &Env, txn: &Txn, user: UserId, at: Timestamp) -> 
         tenants::store::memberships(txn, user),
         tenants::store::find(txn, own),
         own_limits(txn, own),
-        Counters::peek(txn, own, at, env.limits.quotas.as_ref()),
+        Counters::peek_all(txn, own, at, env.limits.quotas.as_ref()),
         logins::store::list(txn, user),
         tokens,
         sessions::store::list(txn, own, None, sizes.page),

@@ -198,6 +198,17 @@ impl<T: Record + Clone> Slot<T> {
         Ok(change)
     }
 
+    /// Removes the stored outcome, because its effect was undone. Subtracts the key from the usage of its tenant.
+    pub(crate) async fn remove_counted(&self, txn: &Txn) -> Result<()> {
+        let Some(expires_at) = self.expires_at else {
+            return Ok(());
+        };
+        let counted = Counted::from_bytes(&expiry::note(txn, &self.key, expires_at).await?)?;
+        txn.clear(&self.key)?;
+        expiry::remove(txn, &self.key, expires_at)?;
+        counted.map_or(Ok(()), |counted| counted.subtract(txn))
+    }
+
     fn encode(&self, outcome: &T, now: Timestamp) -> Result<(Vec<u8>, ExpiryChange)> {
         let stored = Stored {
             expires_at: now.plus(KEY_LIFETIME),

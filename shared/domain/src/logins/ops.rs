@@ -240,8 +240,9 @@ fn make_room(txn: &Txn, mut logins: Vec<Login>, new: &Login, client: &Client) ->
     Ok(())
 }
 
-/// The shortest time between two refreshes of a login whose tenant has used up its audit events of the day.
-const PAUSE_BEYOND_QUOTA: Duration = Duration::from_secs(60);
+/// The shortest time between two refreshes of a login whose tenant has used up its audit events of the day, and between
+/// two that may use the store's reserve for deletions.
+const PAUSE_WITHOUT_ROOM: Duration = Duration::from_secs(60);
 
 /// The outcome of the transaction that refreshes a login.
 enum Refreshed {
@@ -260,6 +261,9 @@ enum Refreshed {
 /// Every refresh writes an audit event. Once the tenant has used up the events of the day, each login is refreshed once
 /// a minute at most, and fails with [`Error::QuotaExceeded`] in between: so no owner is locked out, and no client fills
 /// the log. Of the rejected replays of one token, only the first has an event then.
+///
+/// On a full disk, too, each login is refreshed once a minute: without an access token, a user could not delete
+/// anything. In between, a refresh fails with [`kv::Error::Full`].
 pub async fn refresh(env: &Env, client: &Client, token: &RefreshToken) -> Result<SignedIn> {
     env.limit_refreshes(token.tenant(), exchange(env, client, token)).await
 }
@@ -316,13 +320,21 @@ async fn exchange(env: &Env, client: &Client, token: &RefreshToken) -> Result<Si
                     }
                     (replayed, None, Some(SecurityEvent::TokenReplay))
                 }
-                // Their number between two rotations is limited.
-                Presented::Replayed(successor) => (replayed, Some(successor), Some(SecurityEvent::TokenReplay)),
+                // Their number between two rotations is limited. A client that lost the response to a rotation must get
+                // one before the grace is over, also on a full disk: later, its token counts as copied.
+                Presented::Replayed(successor) => {
+                    txn.use_reserve();
+                    (replayed, Some(successor), Some(SecurityEvent::TokenReplay))
+                }
                 Presented::Rotated(successor) => {
+                    let is_early = now.since(login.used_at) < PAUSE_WITHOUT_ROOM;
                     if let Some(usage) = used_up
-                        && now.since(login.used_at) < PAUSE_BEYOND_QUOTA
+                        && is_early
                     {
                         return Err(Error::QuotaExceeded(usage));
+                    }
+                    if !is_early {
+                        txn.use_reserve();
                     }
                     (rotated, Some(successor), None)
                 }

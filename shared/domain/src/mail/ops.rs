@@ -3,14 +3,12 @@
 use std::future::Future;
 use std::pin::pin;
 
-use futures_util::future::try_join_all;
 use futures_util::{StreamExt as _, stream, try_join};
 use kv::Key;
 
 use crate::dump;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::id::MailId;
 use crate::mail::{DEAD_LETTER_LIFETIME, Failure, LEASE, Mail, keys, store};
 use crate::record;
 use crate::suppressions::{self, Reason, Suppression};
@@ -213,27 +211,6 @@ async fn failed(env: &Env, mail: Mail, lease: Timestamp, failure: Failure) -> Re
                 Ok(Attempted::Dead)
             }
         })
-        .await
-}
-
-/// The number of emails that wait, up to a few thousand: for operators.
-pub async fn waiting(env: &Env) -> Result<usize> {
-    const MAX: usize = 1_000;
-    let end = Timestamp::from_millis(i64::MAX);
-    let counts = env
-        .db
-        .run(|txn| async move {
-            let shards = (0..keys::SHARDS).map(|shard| store::due(&txn, shard, end, None, MAX));
-            try_join_all(shards).await
-        })
-        .await?;
-    Ok(counts.iter().map(Vec::len).sum())
-}
-
-/// Up to `limit` dead letters, oldest first, after the letter `after`.
-pub async fn dead_letters(env: &Env, after: Option<MailId>, limit: usize) -> Result<Vec<Mail>> {
-    env.db
-        .run(|txn| async move { store::dead_letters(&txn, after, limit).await })
         .await
 }
 

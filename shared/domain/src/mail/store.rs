@@ -1,5 +1,6 @@
 //! Storage of emails on a given transaction.
 
+use futures_util::future::try_join_all;
 use kv::{Key, Order, Query, Range, Txn};
 
 use crate::error::Result;
@@ -99,8 +100,17 @@ pub(super) fn add_dead_letter(txn: &Txn, letter: &Mail) -> Result<()> {
     expiry::update(txn, &key, ExpiryChange { from: None, to })
 }
 
+/// The number of emails that wait, up to a thousand of each shard: for operators.
+pub(crate) async fn waiting(txn: &Txn) -> Result<usize> {
+    const MAX: usize = 1_000;
+    let end = Timestamp::from_millis(i64::MAX);
+    let shards = (0..keys::SHARDS).map(|shard| due(txn, shard, end, None, MAX));
+    let counts = try_join_all(shards).await?;
+    Ok(counts.iter().map(Vec::len).sum())
+}
+
 /// Up to `limit` dead letters, oldest first, after the letter `after`.
-pub(super) async fn dead_letters(txn: &Txn, after: Option<MailId>, limit: usize) -> Result<Vec<Mail>> {
+pub(crate) async fn dead_letters(txn: &Txn, after: Option<MailId>, limit: usize) -> Result<Vec<Mail>> {
     let mut range = Range::below(&keys::dead_letters());
     if let Some(after) = after {
         range = range.after(&keys::dead_letter(after));

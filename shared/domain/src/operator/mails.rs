@@ -3,13 +3,14 @@
 //! An operator sees what kind of email it is, to whom, and why it was not sent; never its content, which may be a link
 //! with a token.
 
+use futures_util::try_join;
 use kv::Txn;
 
 use crate::audit::{self, Action};
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::id::MailId;
-use crate::mail::{DEAD_LETTER_LIFETIME, Mail, ops, store as mails};
+use crate::id::{MailId, UserId};
+use crate::mail::{DEAD_LETTER_LIFETIME, Mail, store as mails};
 use crate::operator::Operator;
 use crate::page::Limit;
 use crate::scope::TenantScope;
@@ -66,8 +67,11 @@ pub struct Page {
 
 /// A page of the dead letters after `after`.
 pub async fn list(env: &Env, limit: Limit, after: Option<MailId>) -> Result<Page> {
-    let waiting = ops::waiting(env).await?;
-    let mut letters = ops::dead_letters(env, after, limit.get() + 1).await?;
+    let (waiting, mut letters) = super::run(env, |txn| async move {
+        let letters = mails::dead_letters(&txn, after, limit.get() + 1);
+        try_join!(mails::waiting(&txn), letters)
+    })
+    .await?;
     let has_more = letters.len() > limit.get();
     letters.truncate(limit.get());
     let last = letters.last().filter(|_| has_more);
@@ -115,7 +119,7 @@ pub async fn retry(env: &Env, operator: &Operator, id: MailId) -> Result<Retried
             operator: operator.name.clone(),
             mail: letter.message.kind(),
         };
-        add_event(&txn, operator, &letter.to, now, action).await?;
+        add_letter_event(&txn, operator, &letter, now, action).await?;
         let is_late = letter.is_late(now);
         mails::put_again(&txn, letter, now)?;
         Ok(Retried::Now { is_late })
@@ -135,7 +139,7 @@ pub async fn drop(env: &Env, operator: &Operator, id: MailId) -> Result<()> {
             operator: operator.name.clone(),
             mail: letter.message.kind(),
         };
-        add_event(&txn, operator, &letter.to, now, action).await
+        add_letter_event(&txn, operator, &letter, now, action).await
     })
     .await
 }
@@ -175,10 +179,26 @@ pub async fn unsuppress(env: &Env, operator: &Operator, email: &Email) -> Result
     .await
 }
 
+/// Adds the event to the log of the account that the letter is about, if it still exists. Its address may have another
+/// owner by now, who must not read of it.
+async fn add_letter_event(txn: &Txn, operator: &Operator, letter: &Mail, now: Timestamp, action: Action) -> Result<()> {
+    let Some(user) = letter.user else {
+        return add_event(txn, operator, &letter.to, now, action).await;
+    };
+    if users::store::find(txn, user).await?.is_some() {
+        add_event_of(txn, operator, user, now, action)?;
+    }
+    Ok(())
+}
+
 /// Adds the event to the log of the account with this address, if there is one.
 async fn add_event(txn: &Txn, operator: &Operator, to: &Email, now: Timestamp, action: Action) -> Result<()> {
     if let Some(user) = users::store::find_id_by_email(txn, to).await? {
-        audit::store::add(txn, TenantScope::own(user), &operator.event(Some(user), now, action))?;
+        add_event_of(txn, operator, user, now, action)?;
     }
     Ok(())
+}
+
+fn add_event_of(txn: &Txn, operator: &Operator, user: UserId, now: Timestamp, action: Action) -> Result<()> {
+    audit::store::add(txn, TenantScope::own(user), &operator.event(Some(user), now, action))
 }

@@ -64,7 +64,7 @@ pub async fn usage(env: &Env, name: &TenantName) -> Result<TenantUsage> {
     let now = env.clock.now();
     super::run(env, |txn| async move {
         let scope = name.find(&txn).await?;
-        let counters = Counters::peek(&txn, scope, now, env.limits.quotas.as_ref()).await?;
+        let counters = Counters::peek_all(&txn, scope, now, env.limits.quotas.as_ref()).await?;
         Ok::<_, Error>(TenantUsage {
             tenant: scope.tenant(),
             quotas: counters.usage(),

@@ -8,17 +8,26 @@ use super::*;
 use crate::access_tokens::ops::Created;
 use crate::access_tokens::{AccessToken, TokenRights};
 use crate::audit::Event;
+use crate::contents::Header;
 use crate::deletion::{DeletedAccount, Deletion, Removal};
 use crate::dump::progress::Progress;
 use crate::exports::Export;
+use crate::files::Entry;
+use crate::files::changes::{Change, Feed};
+use crate::files::changeset::MadeDirectory;
+use crate::files::preparations::{Pending, Preparation};
+use crate::files::records::{Head, Job, Location, Removal as DirectoryRemoval, StoredItem};
+use crate::files::snapshots::{Snapshot, TakenSnapshot};
 use crate::idempotency::Stored;
 use crate::logins::Login;
 use crate::mail::Mail;
 use crate::mail_tokens::StoredToken;
+use crate::objects::ObjectDeletion;
 use crate::sessions::{SearchText, Session};
 use crate::suppressions::Suppression;
 use crate::tenants::{Membership, Tenant};
 use crate::throttle::Counter;
+use crate::uploads::{Committed, Part, Upload};
 use crate::usage::OwnLimits;
 use crate::users::ops::Registered;
 use crate::users::profile::Profile;
@@ -59,15 +68,28 @@ fn kinds() -> Vec<Kind> {
         Kind::of::<TokenRights>("access token rights"),
         Kind::of::<Counter>("throttle"),
         Kind::of::<Event>("audit event"),
+        Kind::of::<Header>("content"),
         Kind::of::<DeletedAccount>("deleted account"),
         Kind::of::<Deletion>("deletion"),
         Kind::of::<Mail>("email"),
         Kind::of::<FormerEmail>("former email"),
         Kind::of::<Export>("export"),
+        Kind::of::<Change>("file change"),
+        Kind::of::<Feed>("file feed"),
+        Kind::of::<Entry>("file entry"),
+        Kind::of::<Head>("file head"),
+        Kind::of::<Job>("file job"),
+        Kind::of::<Location>("directory"),
+        Kind::of::<DirectoryRemoval>("directory removal"),
+        Kind::of::<StoredItem>("trash item"),
+        Kind::of::<Snapshot>("snapshot"),
+        Kind::of::<Preparation>("file preparation"),
+        Kind::of::<Pending>("pending directory"),
         Kind::of::<Progress>("import"),
         Kind::of::<OwnLimits>("limits"),
         Kind::of::<Login>("login"),
         Kind::of::<StoredToken>("mail token"),
+        Kind::of::<ObjectDeletion>("object deletion"),
         Kind::of::<Membership>("membership"),
         Kind::of::<Profile>("profile"),
         Kind::of::<SearchText>("search text"),
@@ -78,6 +100,11 @@ fn kinds() -> Vec<Kind> {
         Kind::of::<Stored<Session>>("idempotency record"),
         Kind::of::<Suppression>("suppression"),
         Kind::of::<Tenant>("tenant"),
+        Kind::of::<Upload>("upload"),
+        Kind::of::<Committed>("committed upload"),
+        Kind::of::<MadeDirectory>("made directory"),
+        Kind::of::<TakenSnapshot>("taken snapshot"),
+        Kind::of::<Part>("upload part"),
         Kind::of::<User>("user"),
     ]
 }
@@ -148,6 +175,13 @@ fn every_record_is_readable_with_a_further_member_in_the_next_version() {
         "deletion",
         "email",
         "export",
+        "file entry",
+        "file feed",
+        "file head",
+        "file job",
+        "file preparation",
+        "directory",
+        "snapshot",
         "limits",
         "login",
         "membership",
@@ -156,6 +190,7 @@ fn every_record_is_readable_with_a_further_member_in_the_next_version() {
         "session",
         "tenant",
         "throttle",
+        "upload",
         "user",
     ];
     for kind in kinds() {

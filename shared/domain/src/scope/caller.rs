@@ -1,6 +1,7 @@
 //! The caller: the verified identity behind a request.
 
 use std::future::Future;
+use std::iter;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +14,7 @@ use crate::access_tokens::{self, PresentedToken, TokenDigest};
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::id::{AccessTokenId, LoginId, TenantId, UserId};
-use crate::role::Permission;
+use crate::role::{Permission, Role};
 use crate::scope::TenantScope;
 use crate::time::Timestamp;
 use crate::usage::rate;
@@ -46,8 +47,20 @@ pub struct Caller {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Requirement {
     pub(super) permission: Permission,
+    /// Another permission that it needs.
+    pub(super) and: Option<Permission>,
     /// Whether the caller's email must be verified.
     pub(super) verified_email: bool,
+}
+
+impl Requirement {
+    fn permissions(self) -> impl Iterator<Item = Permission> {
+        iter::once(self.permission).chain(self.and)
+    }
+
+    fn is_allowed(self, role: Role) -> bool {
+        self.permissions().all(|permission| role.allows(permission))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -210,7 +223,7 @@ impl Caller {
             (Some(_), Some(member)) if required.verified_email && member.email_verified_at.is_none() => {
                 Err(Error::EmailNotVerified)
             }
-            (Some(_), Some(member)) if member.role.allows(required.permission) => Ok(()),
+            (Some(_), Some(member)) if required.is_allowed(member.role) => Ok(()),
             (Some(_), Some(_)) => Err(Error::Forbidden),
             // The login has ended or expired, or the user is suspended, or no longer a member of the tenant.
             _ => Err(Error::Revoked),
@@ -242,14 +255,16 @@ impl Caller {
         let member = role?.filter(|member| member.suspended_at.is_none());
         // The user is suspended, or no longer a member of the tenant.
         let member = member.ok_or(Error::Revoked)?;
-        let scope = required.permission.scope();
-        if !scope.is_some_and(|scope| rights.scopes.contains(scope)) {
-            return Err(Error::InsufficientScope(scope));
+        for permission in required.permissions() {
+            let scope = permission.scope();
+            if !scope.is_some_and(|scope| rights.scopes.contains(scope)) {
+                return Err(Error::InsufficientScope(scope));
+            }
         }
         if required.verified_email && member.email_verified_at.is_none() {
             return Err(Error::EmailNotVerified);
         }
-        if !member.role.allows(required.permission) {
+        if !required.is_allowed(member.role) {
             return Err(Error::Forbidden);
         }
         check.is_use_due.store(last_use.is_due(self.at), Ordering::Relaxed);

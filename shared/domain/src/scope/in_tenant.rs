@@ -17,6 +17,7 @@ impl Env {
     fn required(&self, permission: Permission) -> Requirement {
         Requirement {
             permission,
+            and: None,
             verified_email: self.limits.requires_verified_email && !permission.is_about_own_account(),
         }
     }
@@ -38,7 +39,35 @@ impl Env {
         F: Fn(Txn, TenantScope) -> Fut + Send + Sync,
         Fut: Future<Output = Result<T>> + Send,
     {
-        let required = self.required(permission);
+        self.in_tenant_if(caller, self.required(permission), operation).await
+    }
+
+    /// Like [`in_tenant`](Self::in_tenant), for an operation that needs two permissions, if there is another one.
+    pub(crate) async fn in_tenant_with<T, F, Fut>(
+        &self,
+        caller: &Caller,
+        permission: Permission,
+        and: Option<Permission>,
+        operation: F,
+    ) -> Result<T>
+    where
+        T: Send,
+        F: Fn(Txn, TenantScope) -> Fut + Send + Sync,
+        Fut: Future<Output = Result<T>> + Send,
+    {
+        let required = Requirement {
+            and,
+            ..self.required(permission)
+        };
+        self.in_tenant_if(caller, required, operation).await
+    }
+
+    async fn in_tenant_if<T, F, Fut>(&self, caller: &Caller, required: Requirement, operation: F) -> Result<T>
+    where
+        T: Send,
+        F: Fn(Txn, TenantScope) -> Fut + Send + Sync,
+        Fut: Future<Output = Result<T>> + Send,
+    {
         let result = self.db.run(|txn| caller.enter(txn, required, &operation)).await;
         if !matches!(result, Err(Error::Store(_)))
             && let Some(token) = caller.take_due_use()

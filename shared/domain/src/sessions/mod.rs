@@ -9,6 +9,7 @@ pub mod store;
 use serde::{Deserialize, Serialize};
 
 pub use self::path::WorkspacePath;
+pub(crate) use self::search::fold_into;
 pub use self::search::{Filter, SearchText};
 use crate::id::{SessionId, TenantId, UserId};
 use crate::record::{NewerMembers, Record, keeps_newer_members};

@@ -6,6 +6,7 @@ use kv::Txn;
 use crate::audit::{self, Action, Event};
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::id::SessionId;
 use crate::idempotency::{self, IdempotencyKey, Outcome, Slot};
 use crate::page::{Cursor, Limit};
@@ -202,13 +203,18 @@ pub async fn change(
 pub async fn delete(env: &Env, caller: &Caller, id: SessionId, expected: impl Fn(u64) -> bool + Sync) -> Result<()> {
     let expected = &expected;
     let event = &Event::by(caller, Action::SessionDeleted { session: id });
+    let removal = env.ids.next();
     let deletion = env.in_tenant(caller, Permission::WriteSessions, |txn, scope| async move {
-        let ((session, len), counters) = try_join!(
+        let ((session, len), counters, has_files) = try_join!(
             find_expected(&txn, scope, id, expected),
-            Counters::peek(&txn, scope, event.at, None)
+            Counters::peek(&txn, scope, event.at, None),
+            files::jobs::has_files(&txn, scope, id)
         )?;
         txn.use_reserve();
         store::remove(&txn, scope, &session)?;
+        if has_files {
+            files::jobs::remove_session(&txn, scope, id, event.at, removal)?;
+        }
         let freed = usage::store::Change {
             sessions: -1,
             stored_bytes: -len,

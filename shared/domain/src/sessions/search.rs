@@ -160,7 +160,7 @@ impl<'a> Scan<'a> {
 ///
 /// Letters are folded one by one, so that a part of a text folds as it does within the text. A sigma at the end of a
 /// word therefore becomes the same letter as one inside.
-fn fold_into(folded: &mut String, text: &str) {
+pub(crate) fn fold_into(folded: &mut String, text: &str) {
     folded.clear();
     if text.is_ascii() {
         folded.push_str(text);

@@ -158,8 +158,11 @@ impl AttemptCounters {
         }
         self.own(budget).add(now);
         // The usual attempt, with the right password from a known client, does not write the shared counters.
-        if budget == Budget::Shared {
-            self.add_to_shared();
+        match (budget, &mut self.email) {
+            (Budget::Shared, _) => self.add_to_shared(),
+            // Before hashing, so that concurrent attempts from many known addresses see each other.
+            (Budget::KnownAddress, Some(email)) => email.known.add(now),
+            (Budget::KnownAddress, None) | (Budget::Device, _) => {}
         }
         self.write(txn)?;
         Ok(Reservation(budget))
@@ -194,9 +197,6 @@ impl AttemptCounters {
         if budget != Budget::Shared {
             self.add_to_shared();
         }
-        if let (Budget::KnownAddress, Some(email)) = (budget, &mut self.email) {
-            email.known.add(now);
-        }
         let unreported = self.account.counter.report_one_more(now);
         self.write(txn)?;
         Ok(unreported)
@@ -219,8 +219,10 @@ impl AttemptCounters {
             self.account.subtract(contributed, now);
         }
         if let Some(email) = &mut self.email {
-            if budget == Budget::Shared {
-                email.site.subtract(1, now);
+            match budget {
+                Budget::Shared => email.site.subtract(1, now),
+                Budget::KnownAddress => email.known.subtract(1, now),
+                Budget::Device => {}
             }
             if let Some(trust) = trust {
                 let until = trust.until(&self.account, now);

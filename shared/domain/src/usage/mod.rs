@@ -23,21 +23,28 @@ pub use self::own::OwnLimits;
 pub enum Quota {
     /// Its sessions.
     Sessions,
-    /// Bytes of the records of its sessions and idempotency keys.
+    /// Bytes of the records of its sessions and idempotency keys, and of the contents of its files.
     StoredBytes,
     /// Its idempotency keys, until they are swept.
     IdempotencyKeys,
     /// Events in its audit log of the current day (UTC).
     AuditEvents,
+    /// Files and directories of its sessions, with those in the trash, and with earlier ones that only snapshots
+    /// contain.
+    Files,
+    /// Snapshots of its sessions.
+    Snapshots,
 }
 
 impl Quota {
     /// Every quota, in the order of the contract.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
         Self::Sessions,
         Self::StoredBytes,
         Self::IdempotencyKeys,
         Self::AuditEvents,
+        Self::Files,
+        Self::Snapshots,
     ];
 
     /// The names of all quotas in the contract.
@@ -65,19 +72,27 @@ pub struct Quotas {
     pub idempotency_keys: u64,
     /// The limit of [`Quota::AuditEvents`].
     pub audit_events: u64,
+    /// The limit of [`Quota::Files`].
+    pub files: u64,
+    /// The limit of [`Quota::Snapshots`].
+    pub snapshots: u64,
     /// Writes per second that one process accepts from a tenant, on average ([`rate`]).
     pub writes_per_second: u32,
     /// Logins and password changes per day that one process accepts from a user, on average ([`rate`]).
     pub logins_per_day: u32,
 }
 
+/// The limits of bytes and files are far above the margins in which writes are counted exactly ([`store`]). A tenant
+/// within the margin writes one request after the other, so no ordinary tenant may be there.
 impl Default for Quotas {
     fn default() -> Self {
         Self {
             sessions: 10_000,
-            stored_bytes: 1_000_000_000,
+            stored_bytes: 10_000_000_000,
             idempotency_keys: 10_000,
             audit_events: 50_000,
+            files: 1_000_000,
+            snapshots: 1000,
             writes_per_second: 50,
             logins_per_day: 1000,
         }
@@ -95,6 +110,8 @@ impl Quotas {
             Quota::StoredBytes => self.stored_bytes,
             Quota::IdempotencyKeys => self.idempotency_keys,
             Quota::AuditEvents => self.audit_events,
+            Quota::Files => self.files,
+            Quota::Snapshots => self.snapshots,
         }
     }
 }
@@ -117,7 +134,17 @@ mod tests {
     #[test]
     fn every_quota_has_a_name() {
         let names = Quota::ALL.map(Quota::as_str);
-        assert_eq!(names, ["sessions", "storedBytes", "idempotencyKeys", "auditEvents"]);
+        assert_eq!(
+            names,
+            [
+                "sessions",
+                "storedBytes",
+                "idempotencyKeys",
+                "auditEvents",
+                "files",
+                "snapshots"
+            ]
+        );
         assert_eq!(Quota::NAMES, names);
         assert_eq!(names.map(Quota::parse), Quota::ALL.map(Some));
         assert_eq!(Quota::parse("Sessions"), None);

@@ -4,7 +4,7 @@
 //! limit, the operation only adds. Otherwise it reads the counter with a conflict, and is rejected if the sum exceeds
 //! the limit. To exceed the limit, operations that have peeked at a counter below the margin would have to commit more
 //! than the margin together. All of them would be in progress at the moment in which the counter reaches the margin. So
-//! the margin is what [`IN_PROGRESS`] operations can add.
+//! the margin is what [`IN_PROGRESS`] operations can add; of those that write files, [`FILE_WRITES_IN_PROGRESS`].
 //!
 //! **Own limits.** An operation reads the tenant's own limits with a conflict, concurrently with the counters. So all
 //! operations that commit after a change of a limit have read the new one, and the argument holds for it.
@@ -14,6 +14,7 @@
 //! tenant may therefore store as many more sessions as it had. An idempotency key that was counted says so in its entry
 //! of the expiry index ([`Counted`]), and only then the sweep subtracts it.
 
+use futures_util::future::try_join_all;
 use futures_util::try_join;
 use kv::{Key, Txn};
 use uuid::Uuid;
@@ -32,7 +33,30 @@ use crate::usage::{OwnLimits, Quota, Quotas, Usage, keys};
 const IN_PROGRESS: i64 = 1024;
 
 /// More bytes than the records of one request have.
+#[cfg(test)]
 const MAX_REQUEST_BYTES: i64 = 16 << 10;
+
+/// The number of a tenant's transactions in progress that write files, up to which limits are exact. It is less than
+/// [`IN_PROGRESS`], because their margin would exceed the limits otherwise.
+const FILE_WRITES_IN_PROGRESS: i64 = 64;
+
+/// The bytes of contents that one request stores at most, with those that its edits make.
+const MAX_CONTENT_BYTES: i64 = 8 << 20;
+
+/// The entries that one request adds at most, with those of the history that it makes. A changeset that adds more is
+/// rejected.
+pub(crate) const MAX_REQUEST_FILES: i64 = 2000;
+
+/// The counters that operations on anything but files need.
+const WITHOUT_FILES: [Quota; 4] = [
+    Quota::Sessions,
+    Quota::StoredBytes,
+    Quota::IdempotencyKeys,
+    Quota::AuditEvents,
+];
+
+/// The counters that operations on files need.
+const OF_FILES: [Quota; 4] = [Quota::StoredBytes, Quota::AuditEvents, Quota::Files, Quota::Snapshots];
 
 /// A change of a tenant's usage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +64,10 @@ pub(crate) struct Change {
     pub(crate) sessions: i64,
     pub(crate) stored_bytes: i64,
     pub(crate) idempotency_keys: i64,
+    pub(crate) files: i64,
+    pub(crate) snapshots: i64,
+    /// Whether the transaction writes no audit event.
+    pub(crate) is_unlogged: bool,
 }
 
 impl Change {
@@ -48,8 +76,10 @@ impl Change {
             Quota::Sessions => self.sessions,
             Quota::StoredBytes => self.stored_bytes,
             Quota::IdempotencyKeys => self.idempotency_keys,
+            Quota::Files => self.files,
+            Quota::Snapshots => self.snapshots,
             // The transaction also writes one event, which `audit::store::add` counts.
-            Quota::AuditEvents => 1,
+            Quota::AuditEvents => i64::from(!self.is_unlogged),
         }
     }
 }
@@ -88,9 +118,34 @@ pub(crate) fn put_limits(txn: &Txn, scope: TenantScope, limits: &OwnLimits) -> R
 }
 
 impl Counters {
-    /// The counters at the time `at`, without a conflict if they change, and the tenant's limits, given those of
-    /// `every` tenant. The reads are concurrent.
+    /// The counters at the time `at` except those of files, without a conflict if they change, and the tenant's limits,
+    /// given those of `every` tenant. The reads are concurrent.
     pub(crate) async fn peek(txn: &Txn, scope: TenantScope, at: Timestamp, every: Option<&Quotas>) -> Result<Self> {
+        Self::peek_at(txn, scope, at, every, &WITHOUT_FILES).await
+    }
+
+    /// Like [`peek`](Self::peek), with the counters that operations on files change.
+    pub(crate) async fn peek_files(
+        txn: &Txn,
+        scope: TenantScope,
+        at: Timestamp,
+        every: Option<&Quotas>,
+    ) -> Result<Self> {
+        Self::peek_at(txn, scope, at, every, &OF_FILES).await
+    }
+
+    /// Like [`peek`](Self::peek), with all counters.
+    pub(crate) async fn peek_all(txn: &Txn, scope: TenantScope, at: Timestamp, every: Option<&Quotas>) -> Result<Self> {
+        Self::peek_at(txn, scope, at, every, &Quota::ALL).await
+    }
+
+    async fn peek_at(
+        txn: &Txn,
+        scope: TenantScope,
+        at: Timestamp,
+        every: Option<&Quotas>,
+        quotas: &[Quota],
+    ) -> Result<Self> {
         let limits = async {
             match every {
                 Some(every) => Ok(Some(own_limits(txn, scope).await?.over(every))),
@@ -101,13 +156,15 @@ impl Counters {
             let value = txn.peek(&keys::counter_at(scope, quota, at)).await?;
             Ok::<_, Error>(kv::counter(value.as_deref()).max(0))
         };
-        let [sessions, stored_bytes, idempotency_keys, audit_events] = Quota::ALL.map(peek);
-        let (sessions, stored_bytes, idempotency_keys, audit_events, limits) =
-            try_join!(sessions, stored_bytes, idempotency_keys, audit_events, limits)?;
+        let (counters, limits) = try_join!(try_join_all(quotas.iter().copied().map(peek)), limits)?;
+        let mut used = [0; Quota::ALL.len()];
+        for (quota, counter) in quotas.iter().zip(counters) {
+            used[*quota as usize] = counter;
+        }
         Ok(Self {
             scope,
             at,
-            used: [sessions, stored_bytes, idempotency_keys, audit_events],
+            used,
             limits,
         })
     }
@@ -129,7 +186,13 @@ impl Counters {
 
     /// Changes the counters for an operation that frees what it uses; it is never rejected.
     pub(crate) fn release(&self, txn: &Txn, change: &Change) -> Result<()> {
-        for quota in [Quota::Sessions, Quota::StoredBytes, Quota::IdempotencyKeys] {
+        for quota in [
+            Quota::Sessions,
+            Quota::StoredBytes,
+            Quota::IdempotencyKeys,
+            Quota::Files,
+            Quota::Snapshots,
+        ] {
             let amount = change.of(quota).max(-self.used(quota));
             if amount != 0 {
                 txn.add(&keys::counter(self.scope, quota), amount)?;
@@ -138,8 +201,8 @@ impl Counters {
         Ok(())
     }
 
-    /// Changes the counters for an operation that also writes an audit event. Fails with [`Error::QuotaExceeded`] if
-    /// that would exceed a limit.
+    /// Changes the counters for an operation that also writes an audit event, unless the change says otherwise. Fails
+    /// with [`Error::QuotaExceeded`] if that would exceed a limit.
     pub(crate) async fn charge(&self, txn: &Txn, change: &Change) -> Result<()> {
         for quota in Quota::ALL {
             let amount = change.of(quota);
@@ -155,12 +218,7 @@ impl Counters {
     async fn check(&self, txn: &Txn, quotas: &Quotas, quota: Quota, amount: i64) -> Result<()> {
         let limit = i64::try_from(quotas.limit(quota)).unwrap_or(i64::MAX);
         let free = limit.saturating_sub(amount);
-        let margin = IN_PROGRESS
-            * match quota {
-                Quota::StoredBytes => MAX_REQUEST_BYTES,
-                Quota::Sessions | Quota::IdempotencyKeys | Quota::AuditEvents => 1,
-            };
-        if self.used(quota) <= free.saturating_sub(margin) {
+        if self.used(quota) <= free.saturating_sub(margin(quota)) {
             return Ok(());
         }
         let value = txn.get(&keys::counter_at(self.scope, quota, self.at)).await?;
@@ -173,6 +231,15 @@ impl Counters {
             used: used.unsigned_abs(),
             limit: Some(quotas.limit(quota)),
         }))
+    }
+}
+
+/// More than what all other transactions in progress can add.
+fn margin(quota: Quota) -> i64 {
+    match quota {
+        Quota::StoredBytes => FILE_WRITES_IN_PROGRESS * MAX_CONTENT_BYTES,
+        Quota::Files => FILE_WRITES_IN_PROGRESS * MAX_REQUEST_FILES,
+        Quota::Sessions | Quota::IdempotencyKeys | Quota::AuditEvents | Quota::Snapshots => IN_PROGRESS,
     }
 }
 
@@ -273,6 +340,16 @@ mod tests {
         assert_eq!(Counted::from_bytes(&counted.to_bytes()).unwrap(), Some(counted));
         assert_eq!(Counted::from_bytes(&[]).unwrap(), None);
         assert!(Counted::from_bytes(b"junk").is_err());
+    }
+
+    #[test]
+    fn the_margins_are_a_small_part_of_the_default_limits() {
+        let quotas = Quotas::default();
+        for quota in Quota::ALL {
+            let limit = i64::try_from(quotas.limit(quota)).unwrap();
+            // Snapshots are rare, and take one another's turns anyway.
+            assert!(quota == Quota::Snapshots || margin(quota) * 5 <= limit, "{quota:?}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use domain::access_tokens::ops::{self, Creation, Draft};
 use domain::access_tokens::{PresentedToken, Scope, Scopes};
 use domain::audit::Action;
+use domain::files::changes::Retention;
 use domain::password::{Password, Policy};
 use domain::sessions::ops::Listing;
 use domain::sessions::{self, WorkspacePath};
@@ -216,6 +217,7 @@ fn run(folder: &Path, seed: u64) -> (Vec<Event>, Stored) {
             throttle: None,
             quotas: None,
             audit_retention: Duration::from_secs(365 * 86_400),
+            file_changes: Retention::default(),
             deletion_delay: Duration::from_secs(14 * 86_400),
             passwords: Policy::BASIC,
             requires_verified_email: false,

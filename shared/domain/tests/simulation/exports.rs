@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use domain::audit::{EventLine, Position};
 use domain::exports::{self, Export, LinkText, Preparations, PresentedLink, Sizes, ops};
+use domain::files::changes::Retention;
 use domain::password::Policy;
 use domain::sessions::{self, Change, Draft, WorkspacePath};
 use domain::text::Name;
@@ -209,6 +210,7 @@ fn run(folder: &Path, seed: u64) -> (UserId, Vec<Download>, Stored) {
             throttle: None,
             quotas: None,
             audit_retention: Duration::from_secs(365 * 86_400),
+            file_changes: Retention::default(),
             passwords: Policy::BASIC,
             requires_verified_email: false,
             deletion_delay: Duration::from_secs(14 * 86_400),

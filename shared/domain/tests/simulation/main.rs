@@ -17,6 +17,7 @@
 //! | [`records`] | the decoded content of the store after the run |
 //! | [`checks`] | the rules that the history and the records must satisfy |
 //! | [`access_tokens`] | a test of its own: a revoked personal access token never acts again |
+//! | [`files`] | a test of its own: files of sessions, repeated by a model |
 //! | [`mail_tokens`] | a test of its own: recoveries, and changes of emails and passwords |
 //!
 //! `README.md` in this folder explains the model.
@@ -25,6 +26,7 @@ mod access_tokens;
 mod checks;
 mod client;
 mod exports;
+mod files;
 mod history;
 mod mail_tokens;
 mod records;

@@ -11,6 +11,8 @@ use std::time::Duration;
 use argon2::Params;
 use domain::check::{self, Finding};
 use domain::exports::Preparations;
+use domain::files::changes::Retention;
+use domain::files::{ChangeSignals, DirectoryCache, Downloads};
 use domain::idempotency::KEY_LIFETIME;
 use domain::logins::Lifetime;
 use domain::password::{Hasher, Policy};
@@ -191,6 +193,7 @@ impl Scenario {
             throttle,
             quotas: self.quotas(),
             audit_retention: seconds(365 * 86_400),
+            file_changes: Retention::default(),
             deletion_delay: self.deletion_delay(),
             passwords: Policy::BASIC,
             requires_verified_email: false,
@@ -250,7 +253,11 @@ impl Scenario {
             logins: TenantRate::default(),
             refreshes: TenantRate::default(),
             uploads: Uploads::default(),
+            downloads: Downloads::default(),
             preparations: Preparations::default(),
+            directories: DirectoryCache::default(),
+            file_changes: ChangeSignals::default(),
+            objects: None,
             limits: *limits,
         };
         Process { env, params }

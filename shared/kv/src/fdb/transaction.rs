@@ -12,6 +12,7 @@ use crate::commit_guard::CommitGuard;
 use crate::error::{Cause, Error};
 use crate::query::{Order, RawEntry, Span};
 use crate::sync::lock;
+use crate::watch::Watch;
 
 /// The client's transaction, and the buffered appends.
 pub(crate) struct Transaction {
@@ -23,6 +24,8 @@ enum State {
         native: Native,
         appends: Appends,
         wrote: bool,
+        /// Whether it has set a watch.
+        watches: bool,
         /// Whether the client knows the read version.
         has_version: bool,
         /// The error of a read, for `on_error`.
@@ -44,6 +47,7 @@ impl Transaction {
                 native,
                 appends: Appends::default(),
                 wrote: false,
+                watches: false,
                 has_version,
                 read_error: None,
             }),
@@ -159,6 +163,19 @@ impl Transaction {
         })
     }
 
+    /// Watches `key` from the commit on, for a value other than that in this transaction's snapshot. The client reads
+    /// that value at once, and the commit waits for it.
+    pub(crate) fn watch(&self, key: &[u8]) -> Result<Option<Watch>, Error> {
+        let State::Open { native, watches, .. } = &mut *lock(&self.state) else {
+            return Err(ended());
+        };
+        Ok(Watch::set(|| {
+            *watches = true;
+            let change = native.watch(key);
+            async move { change.await.map_err(failure) }
+        }))
+    }
+
     /// Makes the commit a conflict if another transaction writes `key` after this attempt's begin. Does not read the
     /// key.
     pub(crate) fn add_read_conflict(&self, key: &[u8]) -> Result<(), Error> {
@@ -201,12 +218,19 @@ impl Transaction {
             native,
             appends,
             wrote,
+            watches,
             has_version,
             ..
         } = std::mem::replace(&mut *lock(&self.state), State::Ended)
         else {
             return Err(ended());
         };
+        if !wrote && watches {
+            // The client sets watches at the commit, which costs no trip if there are no writes. Its failure fails the
+            // watches, and not the reads.
+            drop(native.commit().await);
+            return Ok(());
+        }
         if !wrote {
             if has_version {
                 *lock(&self.state) = State::ReadOnly(native);

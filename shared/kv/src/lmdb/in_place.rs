@@ -1,19 +1,20 @@
-//! Commits on the calling thread and held snapshots, for fault injection.
+//! Commits on the calling thread, held snapshots and emulated watches, for fault injection.
 //!
 //! Under a paused clock, a wait for the commit thread would count as idling, and the time would jump to the deadline.
 
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::committer::Committer;
-use super::environment::ReadTxn;
+use super::environment::{ReadTxn, stopped};
 use super::queue::Commit;
 use super::store::Store;
 use super::transaction::Transaction;
 use crate::error::Error;
 use crate::limits::Room;
 use crate::sync::lock;
+use crate::watch::Watch;
 
 /// A snapshot that stays open for one later transaction.
 pub(crate) struct HeldSnapshot(Mutex<Option<ReadTxn>>);
@@ -49,6 +50,21 @@ impl Transaction {
             work: Mutex::new(lock(&self.work).take()),
             commit_snapshot: Mutex::default(),
         }
+    }
+
+    /// Watches `key` as a remote engine would, and compares its value after each of `commits`.
+    pub(crate) fn emulated_watch(
+        &self,
+        key: Vec<u8>,
+        mut commits: watch::Receiver<()>,
+    ) -> Result<Option<Watch>, Error> {
+        let (store, seen) = (self.store.clone(), self.get(key.clone(), true)?);
+        Ok(Watch::set(|| async move {
+            while Self::begin(store.clone())?.get(key.clone(), true)? == seen {
+                commits.changed().await.map_err(|_| stopped())?;
+            }
+            Ok(())
+        }))
     }
 
     /// Ends the attempt and commits its writes on the calling thread.

@@ -59,6 +59,11 @@ impl Transaction {
         }
     }
 
+    /// Fails if the attempt has ended.
+    pub(crate) fn check_open(&self) -> Result<(), Error> {
+        self.with(|_| Ok(()))
+    }
+
     /// The value of `key`. Unless `peek` is set, the commit conflicts if the snapshot's value has changed.
     pub(crate) fn get(&self, key: Vec<u8>, peek: bool) -> Result<Option<Vec<u8>>, Error> {
         self.with(|work| {

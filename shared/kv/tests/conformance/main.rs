@@ -12,10 +12,12 @@ mod reads;
 mod runs;
 mod snapshots;
 mod support;
+#[cfg(feature = "testing")]
+mod watches;
 
 use common::{Harness, report, task};
 #[cfg(feature = "testing")]
-use kv::faulty::{Fate, Plan};
+use kv::faulty::{Fate, Plan, Watches};
 
 /// Instantiates the suite for an engine. `$start` creates the [`Harness`] of a test from the test's name.
 macro_rules! conformance {
@@ -123,6 +125,39 @@ conformance!(fdb, Harness::fdb);
 
 #[cfg(all(feature = "fdb", feature = "testing"))]
 conformance! { fdb_counts, Harness::fdb; runs: usage_counts_operations; }
+
+/// Instantiates the tests of watches, for an engine that has them.
+#[cfg(feature = "testing")]
+macro_rules! watching {
+    ($engine:ident, $start:expr) => {
+        conformance! { $engine, $start;
+            watches:
+                a_watch_completes_when_the_value_of_its_key_changes
+                a_watch_completes_at_a_counters_first_addition_and_at_its_removal
+                a_change_between_a_read_and_its_watch_completes_the_watch
+                a_watch_outlives_its_transaction_and_one_that_is_dropped_is_no_obstacle
+                a_watch_of_a_transaction_that_fails_affects_no_other;
+        }
+    };
+}
+
+#[cfg(feature = "testing")]
+watching!(emulated_watches, |test| {
+    let watches = super::Watches::Emulated;
+    super::lmdb_with_faults(
+        test,
+        super::Plan {
+            watches,
+            ..super::Plan::default()
+        },
+    )
+});
+
+#[cfg(all(feature = "fdb", feature = "testing"))]
+watching!(fdb_watches, Harness::fdb);
+
+#[cfg(feature = "testing")]
+conformance! { lmdb_watches, Harness::lmdb; watches: an_engine_without_watches_sets_none; }
 
 // Fault injection without faults changes no behaviour.
 #[cfg(feature = "testing")]

@@ -194,6 +194,7 @@ pub(crate) async fn a_transaction_kept_after_its_end_returns_errors(harness: &Ha
         Err(Error::Engine { .. })
     ));
     assert!(matches!(txn.set(&k(1), "two"), Err(Error::Engine { .. })));
+    assert!(matches!(txn.watch(&k(1)), Err(Error::Engine { .. })));
     assert_eq!(contents(&db).await, pairs(&[(1, "one")]));
 }
 

@@ -1,6 +1,6 @@
 //! Whole objects of a folder.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use hyper::body::Bytes;
 use tempfile::NamedTempFile;
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::disk::{Existing, create_folder, found_or_gone, publish, sync_folder};
@@ -22,6 +23,8 @@ use crate::key::Key;
 pub(crate) struct Folder {
     root: Arc<Path>,
     pub(super) clock: Clock,
+    /// One upload is completed at a time, so that completions take the space of one object at most besides their own.
+    pub(super) completion: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Folder {
@@ -36,6 +39,7 @@ impl Folder {
         let folder = Self {
             root: root.into(),
             clock,
+            completion: Arc::new(Semaphore::new(1)),
         };
         for part in [folder.objects(), folder.uploads(), folder.unfinished()] {
             create_folder(&folder.root, &part)?;
@@ -134,6 +138,16 @@ impl Folder {
             Ok(file)
         };
         written().map_err(|error| Error::disk(&error))
+    }
+
+    /// Excludes the end of an upload while an object is made of it, also in other processes, until the file is dropped.
+    pub(super) fn lock_uploads(&self) -> Result<File, Error> {
+        let locked = || -> io::Result<File> {
+            let folder = File::open(self.uploads())?;
+            folder.lock()?;
+            Ok(folder)
+        };
+        locked().map_err(|error| Error::disk(&error))
     }
 
     /// Makes the file the object, if the key is free.

@@ -94,7 +94,10 @@ impl Folder {
 
     pub(crate) async fn complete(&self, key: &Key, upload: &UploadId, parts: &[CompletedPart]) -> Result<(), Error> {
         let (key, upload, parts) = (key.clone(), upload.clone(), parts.to_vec());
+        let turn = self.completion.clone().acquire_owned().await;
         self.run(move |folder| {
+            // Kept by the thread, which goes on when the caller does not wait any more.
+            let _turn = turn;
             let path = folder.upload(&key, &upload)?;
             let mut failure = None;
             let file = folder.new_file(|file| {
@@ -109,7 +112,15 @@ impl Folder {
             if let Some(failure) = failure {
                 return Err(failure);
             }
-            folder.publish_object(file?, &key)?;
+            let file = file?;
+            // The slow part, before the lock.
+            file.as_file().sync_all().map_err(|error| Error::disk(&error))?;
+            {
+                let _lock = folder.lock_uploads()?;
+                // It may have been aborted meanwhile, and its object deleted: none may appear after that.
+                folder.upload(&key, &upload)?;
+                folder.publish_object(file, &key)?;
+            }
             // The object exists: a cleanup removes what cannot be removed now.
             if let Err(error) = folder.remove_upload(&path) {
                 tracing::warn!(%error, "the parts of an object were not removed");
@@ -168,7 +179,10 @@ impl Folder {
             .prefix("upload-")
             .tempdir_in(self.unfinished())
             .map_err(|error| Error::disk(&error))?;
-        found_or_gone(fs::rename(path, place.path().join("parts")))?;
+        {
+            let _lock = self.lock_uploads()?;
+            found_or_gone(fs::rename(path, place.path().join("parts")))?;
+        }
         place.close().map_err(|error| Error::disk(&error))
     }
 

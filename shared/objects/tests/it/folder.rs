@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use objects::{Checksum, Content, Error, Objects, UploadId};
@@ -141,6 +143,58 @@ async fn parts_become_an_object_in_the_order_of_their_numbers() {
         .await
         .expect("a repetition succeeds");
     assert_eq!(objects.put_part(&key, &upload, 1, "late").await, Err(Error::NotFound));
+}
+
+#[tokio::test]
+async fn concurrent_completions_take_the_space_of_one() {
+    let (folder, objects) = store();
+    let key = key("files/a/1");
+    let upload = objects.create_upload(&key).await.unwrap();
+    let bytes = vec![7; 2 << 20];
+    let part = objects.put_part(&key, &upload, 1, bytes.clone()).await.unwrap();
+    let parts = [completed(&part, &bytes)];
+    let is_done = Arc::new(AtomicBool::new(false));
+    let (path, stop) = (folder.path().join("objects/unfinished"), is_done.clone());
+    let observer = std::thread::spawn(move || {
+        let mut most = 0;
+        while !stop.load(Ordering::Relaxed) {
+            let entries = fs::read_dir(&path).unwrap().flatten();
+            most = most.max(entries.filter(|entry| entry.path().is_file()).count());
+        }
+        most
+    });
+    let completions: Vec<_> = (0..8)
+        .map(|_| {
+            let (objects, key, upload, parts) = (objects.clone(), key.clone(), upload.clone(), parts.clone());
+            tokio::spawn(async move { objects.complete(&key, &upload, &parts).await })
+        })
+        .collect();
+    for completion in completions {
+        completion.await.unwrap().expect("all see the object");
+    }
+    is_done.store(true, Ordering::Relaxed);
+    assert_eq!(observer.join().unwrap(), 1);
+    assert_eq!(objects.read(&key, 0..4 << 20).await.unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn no_object_appears_after_its_upload_was_aborted_and_itself_deleted() {
+    let (_folder, objects) = store();
+    let bytes = vec![7; 1 << 20];
+    for round in 0..60_u64 {
+        let key = key(&format!("files/{round}"));
+        let upload = objects.create_upload(&key).await.unwrap();
+        let part = objects.put_part(&key, &upload, 1, bytes.clone()).await.unwrap();
+        let parts = [completed(&part, &bytes)];
+        let end = async {
+            // At any step of the completion.
+            tokio::time::sleep(Duration::from_micros(round * 50)).await;
+            objects.abort(&key, &upload).await.unwrap();
+            objects.delete(&key).await.unwrap();
+        };
+        let _ = tokio::join!(objects.complete(&key, &upload, &parts), end);
+        assert_eq!(objects.head(&key).await, Err(Error::NotFound), "round {round}");
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use domain::password::Password;
 use domain::throttle::Rule;
 use domain::users::{self, Email};
 use domain::{Client, Error, logins, sweep};
+use futures_util::future::join_all;
 use testkit::TestApp;
 
 use super::{ALICE, Accepted, ELSEWHERE, HOME, RIGHT, Wait, Wrong, free, guess, log_in, register, start};
@@ -130,6 +131,37 @@ async fn a_day_of_guesses_from_known_addresses_is_limited_to_a_hundred() {
         app.clock.advance(Duration::from_secs(60));
     }
     assert!((70..=100).contains(&wrong), "{wrong} passwords were verified");
+}
+
+#[tokio::test]
+async fn concurrent_guesses_from_known_addresses_share_one_limit() {
+    let app = start(|rules| rules.known = free(5));
+    app.register(ALICE).await;
+    let homes: Vec<_> = (1..=12).map(|number| format!("192.0.2.{number}")).collect();
+    for home in &homes {
+        assert_eq!(log_in(&app, home, ALICE, RIGHT).await, Accepted);
+    }
+    let outcomes = join_all(homes.iter().map(|home| guess(&app, home, ALICE))).await;
+    let count = |expected| outcomes.iter().filter(|outcome| **outcome == expected).count();
+    assert_eq!((count(Wrong), count(Wait(1))), (5, 7), "{outcomes:?}");
+    assert_eq!(log_in(&app, HOME, ALICE, RIGHT).await, Wait(1));
+    app.clock.advance(Duration::from_secs(1));
+    assert_eq!(log_in(&app, HOME, ALICE, RIGHT).await, Accepted);
+    // The right password takes back its own attempt only.
+    assert_eq!(log_in(&app, &homes[1], ALICE, RIGHT).await, Wait(1));
+}
+
+#[tokio::test]
+async fn logins_from_known_addresses_do_not_use_up_their_limit() {
+    let app = start(|rules| rules.known = free(2));
+    app.register(ALICE).await;
+    for _ in 0..5 {
+        for address in [HOME, ELSEWHERE] {
+            assert_eq!(log_in(&app, address, ALICE, RIGHT).await, Accepted);
+        }
+    }
+    let logins = [HOME, ELSEWHERE].map(|address| log_in(&app, address, ALICE, RIGHT));
+    assert_eq!(join_all(logins).await, [Accepted, Accepted]);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::http::HeaderName;
 use domain::access_tokens::Scope;
 use domain::audit::Listing;
-use domain::mail::ops::{Delivered, deliver, waiting};
+use domain::mail::ops::{Delivered, deliver};
 use domain::mail::{Failure, Message};
 use domain::operator::{Operator, UserName, deletion, users};
 use domain::page::CursorKey;
@@ -325,7 +325,7 @@ async fn audit_logins(app: &TestApp, actor: &Actor) -> Vec<String> {
 async fn a_deletion_is_scheduled_with_the_password_shown_and_cancelled() {
     let app = start();
     let alice = app.register(ALICE).await;
-    let of_registration = waiting(&app.env).await.unwrap();
+    let of_registration = waiting_emails(&app.env.db).await.len();
     assert_eq!(state(&app, &alice).await, json!(null));
     let body = json!({});
     app.post(PATH)
@@ -339,13 +339,13 @@ async fn a_deletion_is_scheduled_with_the_password_shown_and_cancelled() {
     let expected = json!({ "requestedAt": now, "deletesAt": now.plus(14 * DAY) });
     assert_eq!(scheduled, expected);
     assert_eq!(state(&app, &alice).await, expected);
-    assert_eq!(waiting(&app.env).await.unwrap(), of_registration + 1);
+    assert_eq!(waiting_emails(&app.env.db).await.len(), of_registration + 1);
 
     // It keeps its time, and the account works.
     app.clock.advance(MINUTE);
     assert_eq!(schedule(&app, &alice, "password123").await.accepted(), expected);
     create(&app, &alice, "one", None).await.created();
-    assert_eq!(waiting(&app.env).await.unwrap(), of_registration + 1);
+    assert_eq!(waiting_emails(&app.env.db).await.len(), of_registration + 1);
     assert_eq!(
         events(&app, &alice).await,
         ["user.registered", "user.deletion_scheduled", "session.created"]

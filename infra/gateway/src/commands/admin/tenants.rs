@@ -25,7 +25,7 @@ pub(crate) enum Command {
     Limit {
         /// The tenant's id, or the id or email of the user who owns it
         tenant: String,
-        /// sessions, storedBytes, idempotencyKeys or auditEvents (per day)
+        /// sessions, storedBytes, idempotencyKeys, auditEvents (per day), files or snapshots
         quota: String,
         /// The limit, or `default` for the limit of every tenant
         #[arg(allow_negative_numbers = true)]

@@ -40,7 +40,8 @@ async fn bad_input_is_one_sentence_and_has_no_effect() {
         (&["tenants", "limit", unknown, "sessions", "1"], &no_tenant),
         (
             &["tenants", "limit", "alice@example.com", "logins", "1"],
-            "`logins` is no quota: the quotas are sessions, storedBytes, idempotencyKeys, auditEvents",
+            "`logins` is no quota: the quotas are sessions, storedBytes, idempotencyKeys, auditEvents, files, \
+             snapshots",
         ),
         (&["tenants", "limit", "alice@example.com", "sessions", "-1"], bad_limit),
         (&["tenants", "limit", "alice@example.com", "sessions", "+1"], bad_limit),

@@ -6,6 +6,7 @@ use domain::Timestamp;
 use domain::mail::ops::{Delivered, deliver};
 use domain::mail::{Failure, Mail, Message, NOTIFICATION_LIFETIME, Source, store};
 use domain::users::Email;
+use domain::users::store::find_id_by_email;
 use serde_json::{Value, json as value};
 use testkit::{Target as _, TestApp, TestStore};
 
@@ -15,17 +16,18 @@ use super::{command, events, failure, json, start, text};
 async fn dead(store: &TestStore, recipients: &[&str], age: Duration) -> Vec<Mail> {
     let app = TestApp::alongside_processes(api::Router::new(), store.open());
     let now = app.env.clock.now();
-    let mails: Vec<_> = recipients
-        .iter()
-        .map(|to| {
-            let message = Message::PasswordChanged(Source { at: now, address: None });
-            let to = Email::parse(to).unwrap();
-            Mail {
-                created_at: now.minus(age),
-                ..Mail::notification(app.env.ids.next(), app.env.ids.next(), to, message, now)
-            }
-        })
-        .collect();
+    let mut mails = Vec::new();
+    for to in recipients {
+        let message = Message::PasswordChanged(Source { at: now, address: None });
+        let to = Email::parse(to).unwrap();
+        let email = &to;
+        let user = app.env.db.run(|txn| async move { find_id_by_email(&txn, email).await });
+        let user = user.await.unwrap().unwrap_or_else(|| app.env.ids.next());
+        mails.push(Mail {
+            created_at: now.minus(age),
+            ..Mail::notification(app.env.ids.next(), user, to, message, now)
+        });
+    }
     let all = &mails;
     let added = app
         .env

@@ -134,7 +134,11 @@ async fn commands_for_users_and_tenants_are_refused_and_change_nothing() {
         "logins end test@example.com",
         "tenants usage test@example.com",
         "tenants limit test@example.com sessions 5",
+        "mail list",
         "mail suppress test@example.com",
+        "mail unsuppress test@example.com",
+        "mail retry 0199c2a6-0000-7000-8000-000000000000",
+        "mail drop 0199c2a6-0000-7000-8000-000000000000",
     ] {
         let mut command = gateway(&store);
         command.arg("admin").args(arguments.split(' ')).env("USER", "ops");

@@ -14,7 +14,7 @@ use kv::Entry;
 use kv::faulty::{Latency, Plan};
 use testkit::{Actor, Content, Target as _, TestApp, TestResponse, TestStore, picture};
 
-use crate::operations::{Operation, Person, Resource, avatar_of, token_of};
+use crate::operations::{Operation, Person, Resource, avatar_of, file_resource, token_of};
 
 /// The tokens that must not give access to the tenant.
 #[derive(Clone, Copy, Debug)]
@@ -232,15 +232,20 @@ impl Fixture {
                 let (id, _) = self.app.access_token(actor, [Scope::ReadSessions], LONG).await;
                 id.to_string()
             }
-            Some(Resource::Session) => {
-                let draft = Draft {
-                    name: Name::parse("a session").unwrap(),
-                    workspace_path: WorkspacePath::parse("/workspace").unwrap(),
-                };
-                let session = sessions::ops::create(&self.app.env, &actor.caller(), draft, None).await;
-                session.unwrap().into_inner().id.to_string()
+            Some(Resource::Session) => self.session(actor).await,
+            Some(resource @ (Resource::Files | Resource::TrashItem | Resource::Snapshot | Resource::Upload)) => {
+                file_resource(&self.app, resource, &self.session(actor).await, &actor.token).await
             }
         }
+    }
+
+    async fn session(&self, actor: &Actor) -> String {
+        let draft = Draft {
+            name: Name::parse("a session").unwrap(),
+            workspace_path: WorkspacePath::parse("/workspace").unwrap(),
+        };
+        let session = sessions::ops::create(&self.app.env, &actor.caller(), draft, None).await;
+        session.unwrap().into_inner().id.to_string()
     }
 
     /// The body with which the operation succeeds for `actor`. The mail token is that of a new account.
@@ -289,8 +294,9 @@ impl Fixture {
         let body = request
             .body
             .map_or_else(Body::empty, |body| Body::from(body.bytes.clone()));
+        let route = request.path.split('?').next().unwrap_or_default();
         let (parts, body) = self.app.exchange(sent.body(body).unwrap()).await.into_parts();
-        let response = TestResponse::checked(request.method, request.path, parts.status, parts.headers, &body);
+        let response = TestResponse::checked(request.method, route, parts.status, parts.headers, &body);
         let is_unscoped = response.headers.get("www-authenticate").is_some_and(|challenge| {
             let challenge = challenge.to_str().unwrap();
             challenge.starts_with(r#"Bearer error="insufficient_scope""#)

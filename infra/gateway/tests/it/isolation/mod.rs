@@ -143,10 +143,11 @@ async fn every_operation_succeeds_for_the_allowed_roles_and_is_forbidden_for_the
         let fixture = Fixture::new().await;
         for (role, actor) in fixture.members() {
             for method in methods(&operation) {
-                // A session belongs to the tenant; a login and a personal access token belong to their user.
+                // A session and its files belong to the tenant; a login and a personal access token belong to their
+                // user.
                 let owner = match operation.resource {
                     Some(Resource::Login | Resource::AccessToken) => actor,
-                    Some(Resource::Session | Resource::Avatar | Resource::Export) | None => &fixture.alice,
+                    _ => &fixture.alice,
                 };
                 let own = fixture.resource(&operation, owner).await;
                 let ids = [

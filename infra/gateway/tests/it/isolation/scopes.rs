@@ -41,7 +41,10 @@ async fn a_personal_access_token_may_do_exactly_what_its_scopes_allow() {
                 sent.response.assert_problem(403, Code::InsufficientScope);
             }
             if let Some(scope) = operation.scope {
-                let (_, token) = fixture.app.access_token(&fixture.alice, [scope], LONG).await;
+                // Some operations that write files also read them, such as a copy.
+                let read = (scope == Scope::WriteFiles).then_some(Scope::ReadFiles);
+                let scopes = [Some(scope), read].into_iter().flatten();
+                let (_, token) = fixture.app.access_token(&fixture.alice, scopes, LONG).await;
                 let sent = fixture.send(request(&token)).await;
                 let case = format!("{method} {path}: {}", sent.bytes);
                 assert_eq!(sent.response.status, operation.success, "{case}");

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use testkit::{Browser, Content, Target, TestApp, TestRequest, TestResponse, picture};
 
 use super::secrets::{ENCODED_MARK, MARK, Secrets};
-use crate::operations::{Access, Operation, Person, Resource, TokenEmail, avatar_of, operations, token_of};
+use crate::operations::{
+    Access, Operation, Person, Resource, TokenEmail, avatar_of, file_resource, operations, token_of,
+};
 
 const PASSWORD: &str = "marked-passphrase";
 const NEW_PASSWORD: &str = "another-marked-passphrase";
@@ -126,6 +128,12 @@ impl<T: Target> Driver<'_, T> {
                 let call = self.target.post("/v5/sessions").bearer(token).json(&draft);
                 text(&self.send(call).await.created()["id"])
             }
+            Some(resource @ (Resource::Files | Resource::TrashItem | Resource::Snapshot | Resource::Upload)) => {
+                let draft = json!({ "name": "marked", "workspacePath": "/marked" });
+                let call = self.target.post("/v5/sessions").bearer(token).json(&draft);
+                let session = text(&self.send(call).await.created()["id"]);
+                file_resource(self.target, resource, &session, token).await
+            }
             Some(Resource::AccessToken) => {
                 let draft = json!({ "name": "marked", "scopes": ["sessions:read"] });
                 let call = self.target.post("/v5/users/me/tokens").bearer(token).json(&draft);
@@ -227,9 +235,10 @@ impl<T: Target> Driver<'_, T> {
     }
 
     async fn send_paths(&mut self, operation: &Operation, path: &str, body: Option<&Content>, token: &str) {
+        let mark = if path.contains('?') { '&' } else { '?' };
         let paths = [
-            format!("{path}?access_token={token}&password=marked&q=marked&limit=marked&cursor=marked"),
-            format!("{path}?%ff=marked&{token}"),
+            format!("{path}{mark}access_token={token}&password=marked&q=marked&limit=marked&cursor=marked"),
+            format!("{path}{mark}%ff=marked&{token}"),
             operation.path_with("/v5", token),
             operation.path_with("/v5", "marked%2Fmarked%00"),
             format!("{path}/{token}"),

@@ -58,8 +58,15 @@ fn served_paths() -> BTreeSet<(String, &'static str)> {
         let routes = function.router.routes();
         routes.iter().map(|route| (function.name, route.path.as_str()))
     });
+    let at_root = functions.iter().flat_map(|function| {
+        let paths = function.router.root_paths().iter();
+        // An HTTP API ignores the slash at the end of a path.
+        paths.map(|path| ((*path).trim_end_matches('/'), function.name))
+    });
+    let at_root = at_root.map(|(path, folder)| (if path.is_empty() { "/" } else { path }.to_owned(), folder));
     routes
         .flat_map(|(folder, path)| api::router::PREFIXES.map(|prefix| (format!("{prefix}{path}"), folder)))
+        .chain(at_root)
         .collect()
 }
 
@@ -108,10 +115,11 @@ fn the_http_api_has_the_same_routes_under_both_prefixes() {
         api::router::PREFIXES[0],
         api::router::PREFIXES[1]
     );
+    let at_root = routes.iter().filter(|(_, folder)| folder == "web").count();
     assert_eq!(
-        first.len() + second.len() + 1,
+        first.len() + second.len() + at_root + 1,
         routes.len(),
-        "{DEFAULT} is the only other route"
+        "{DEFAULT} and the routes of the web application are the only other ones"
     );
 }
 

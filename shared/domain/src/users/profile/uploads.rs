@@ -1,4 +1,5 @@
-//! Uploads of pictures: how many are in memory, how many are decoded at a time, and how many a user may send.
+//! Uploads of pictures: how many are in memory, how many are decoded at a time, and how many a user may send. Large
+//! contents of files take the same places in memory ([`files::admission`](crate::files::admission)).
 
 use std::sync::Arc;
 use std::time::Duration;

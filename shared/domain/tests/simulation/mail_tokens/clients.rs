@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use domain::files::changes::Retention;
 use domain::mail::{Mail, Message};
 use domain::mail_tokens::{MailToken, Purpose, StoredToken};
 use domain::password::{Password, Policy};
@@ -395,6 +396,7 @@ pub(super) fn run(folder: &Path, seed: u64) -> Run {
             throttle: None,
             quotas: None,
             audit_retention: 365 * day,
+            file_changes: Retention::default(),
             deletion_delay: 14 * day,
             passwords: Policy::BASIC,
             requires_verified_email: false,

@@ -1,0 +1,5 @@
+//! The program of the function `web`.
+
+fn main() -> std::process::ExitCode {
+    api::serve(web::router())
+}
