@@ -254,6 +254,11 @@ impl From<domain::Error> for ApiError {
                 "The storage of large files did not respond in time. Try again.",
             )
             .with_cause(error),
+            Error::Objects(error @ ObjectError::Full) => Self::new(
+                Code::StoreFull,
+                "The storage of large files has no space left. Reading and deleting still work.",
+            )
+            .with_cause(error),
             Error::Corrupt { .. } | Error::Hashing(_) | Error::Rehearsed | Error::Objects(_) => Self::internal(error),
         };
         Self { security, ..error }
