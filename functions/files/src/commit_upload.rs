@@ -11,6 +11,7 @@ use domain::uploads::commit::{self, Commit};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::admission::admit;
 use crate::changeset_body::precondition;
 use crate::entry_body::EntryBody;
 use crate::schema::EntityTags;
@@ -88,6 +89,8 @@ pub async fn handle(
         Some(Body(body)) => body.parse()?,
         None => Commit::default(),
     };
+    // The file is in memory while it is committed.
+    let _place = admit(&app, &caller, true).await?;
     let outcome = commit::commit(&app.env, &caller, id, upload, commit).await?;
     let entry = outcome
         .entry

@@ -102,10 +102,13 @@ pub async fn handle(
         Outcome::Fresh(upload) => (upload, BTreeSet::new(), false),
         Outcome::Replayed(upload) => match ops::get(&app.env, &caller, id, upload.id).await {
             Ok((upload, arrived)) => (upload, arrived, true),
-            // An earlier request has committed it.
+            // It was committed, with all of its parts, or has ended without a file.
             Err(domain::Error::NotFound) => {
-                let all = (1..=upload.parts()).collect();
-                (upload, all, true)
+                let arrived = match ops::is_committed(&app.env, &caller, id, upload.id).await? {
+                    true => (1..=upload.parts()).collect(),
+                    false => BTreeSet::new(),
+                };
+                (upload, arrived, true)
             }
             Err(error) => return Err(error.into()),
         },

@@ -46,7 +46,9 @@ impl utoipa::IntoParams for BodyDigests {
 }
 
 /// Writes a file. Nothing is written unless the whole body arrives and matches its digests. The body's `Content-Type`
-/// has no meaning: the media type of a file follows its name. A personal access token can replace a file only with an
+/// has no meaning: the media type of a file follows its name. Send bytes that are not UTF-8 as
+/// `application/octet-stream` or with a digest: front doors pass other types on as text, and 415 says that one may have
+/// replaced bytes. A personal access token can replace a file only with an
 /// `If-Match` that names its version; `*` is not enough.
 #[utoipa::path(
     put,

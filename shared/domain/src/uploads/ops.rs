@@ -198,6 +198,15 @@ pub async fn get(env: &Env, caller: &Caller, session: SessionId, id: UploadId) -
     Ok((upload, arrived))
 }
 
+/// Whether the upload was committed, and its file is still known.
+pub async fn is_committed(env: &Env, caller: &Caller, session: SessionId, id: UploadId) -> Result<bool> {
+    let now = env.clock.now();
+    env.in_tenant(caller, Permission::WriteFiles, |txn, scope| async move {
+        Ok(store::committed(&txn, scope, session, id, now).await?.is_some())
+    })
+    .await
+}
+
 /// Lists a session's uploads that have not ended, newest first: for a client that has lost their ids.
 pub async fn list(
     env: &Env,
