@@ -1,6 +1,6 @@
 #!/bin/sh
 # `test.sh IMAGE [ENGINE]`: starts the image with a read-only root and without capabilities, waits until its health
-# check succeeds, registers an account, restarts the container with its data, logs in, and stops it. ENGINE is docker or
+# check succeeds, loads the web application, registers an account, restarts the container with its data, logs in, and stops it. ENGINE is docker or
 # podman.
 
 set -eu
@@ -58,6 +58,9 @@ echo '{"email":"test@example.com","password":"a password of the test"}' >"$folde
 container=$("$engine" run --detach --env-file "$folder/env" --publish 127.0.0.1::8080 \
     --read-only --tmpfs /tmp --volume /data --cap-drop ALL --security-opt no-new-privileges "$image")
 wait_until_healthy
+address=$("$engine" port "$container" 8080/tcp | head -n 1)
+curl --silent --show-error --fail "http://$address/" | grep -q '<div id="root">' ||
+    fail "/ is not the page of the web application:"
 status=$(request register)
 [ "$status" = 201 ] || fail "registering an account returns $status:"
 stop
