@@ -1,7 +1,7 @@
 #!/bin/sh
 # `test.sh IMAGE [ENGINE]`: starts the image with a read-only root and without capabilities, waits until its health
-# check succeeds, loads the web application, registers an account, restarts the container with its data, logs in, and stops it. ENGINE is docker or
-# podman.
+# check succeeds, loads the web application, registers an account, restarts the container with its data, logs in, and
+# stops it. ENGINE is docker or podman.
 
 set -eu
 
