@@ -86,12 +86,12 @@ pub(crate) const LOWER_BOUNDS: &[Count] = &[
     // All chunks are read concurrently.
     ("read a file of 1 MiB", 3),
     ("usage", 2),
-    // Begin, the records of the account, then the suppression of its email, which only the user's record names. A copy
-    // of the suppression under the user's id would save this trip, but then two places could contradict each other.
-    ("own account", 3),
+    // Begin, the records of the account with the suppression of the email in the access token. If the account has
+    // another email by now, the suppression of that one is a further trip.
+    ("own account", 2),
     // Also the commit.
-    ("change own account", 4),
-    // The same trips: login, role and email before the picture is decoded, and the rest without a second begin.
+    ("change own account", 3),
+    // Login, role and email before the picture is decoded, and the rest without a second begin.
     ("set avatar", 4),
     ("get avatar", 2),
     // Begin, the profile, commit.

@@ -224,7 +224,14 @@ async fn a_dead_letter_has_no_token_and_cannot_be_sent_again() {
     assert_eq!(letters[0].message.link().unwrap().token, None);
     let operator = Operator::new(&app.env, Name::parse("ops").unwrap());
     let retried = mails::retry(&app.env, &operator, letters[0].id).await.unwrap();
-    assert_eq!(retried, Retried::Ended(app.env.clock.now()));
+    let ends_at = app.env.clock.now().plus(Duration::from_hours(24));
+    assert_eq!(
+        retried,
+        Retried::NoToken {
+            ends_at,
+            is_over: false
+        }
+    );
     assert_eq!(waiting(&app.env).await, 0);
     // An email that could not be sent in time becomes one, too.
     app.register("bob@example.com").await;

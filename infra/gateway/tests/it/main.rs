@@ -25,6 +25,7 @@ mod function_processes;
 mod http_edges;
 mod isolation;
 mod layout;
+mod link_scanner;
 mod log_output;
 mod log_secrets;
 mod long_commands;

@@ -384,6 +384,7 @@ fn is_throttle(rest: &[Element<'_>]) -> bool {
                 Some("recipient" | "email_change"),
                 [Element::Bytes(_) | Element::Uuid(_)]
             )
+            | (Some("email_change"), [Element::Uuid(_), Element::Bytes(_)])
             | (
                 Some("login"),
                 [Element::Uuid(_)] | [Element::Uuid(_), Element::String(_)]

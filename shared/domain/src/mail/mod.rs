@@ -42,6 +42,11 @@ pub const DEAD_LETTER_LIFETIME: Duration = Duration::from_hours(30 * 24);
 /// The maximum number of notifications of one kind to one recipient per day (UTC). Anyone can register an address and
 /// cause notifications to it. Each kind has a counter of its own: otherwise a thief who logs in from many addresses
 /// could use up the notice that the password was changed.
+///
+/// None is lost: the next ones wait until the next day, and are sent then, up to this number. One that still waits when
+/// its lifetime ends becomes a dead letter, which operators see. So a flood of notifications reaches a mailbox slowly,
+/// and at last operators instead. Its size is bounded, because each notification has an event in the audit log, whose
+/// quota limits the events of a day.
 pub const MAX_PER_DAY: i64 = 20;
 
 /// The longest reason of a failure that is stored, in bytes.

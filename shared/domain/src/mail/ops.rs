@@ -9,7 +9,7 @@ use kv::Key;
 use crate::dump;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::mail::{DEAD_LETTER_LIFETIME, Failure, LEASE, Mail, keys, store};
+use crate::mail::{DEAD_LETTER_LIFETIME, Failure, LEASE, MAX_PER_DAY, Mail, keys, store};
 use crate::record;
 use crate::suppressions::{self, Reason, Suppression};
 use crate::time::Timestamp;
@@ -29,9 +29,9 @@ pub struct Delivered {
     pub postponed: usize,
     /// The number of emails that became dead letters.
     pub dead: usize,
-    /// The number of emails that were dropped, because their recipient had as many of their kind as
+    /// The number of emails that wait until tomorrow, because their recipient had as many of their kind as
     /// [allowed](super::MAX_PER_DAY).
-    pub dropped: usize,
+    pub limited: usize,
 }
 
 /// Sends every email that is due with `send`, a few at a time, and counts them in `delivered` as it goes: so the counts
@@ -63,7 +63,7 @@ where
                     Ok(Attempted::Sent) => delivered.sent += 1,
                     Ok(Attempted::Postponed) => delivered.postponed += 1,
                     Ok(Attempted::Dead) => delivered.dead += 1,
-                    Ok(Attempted::Dropped) => delivered.dropped += 1,
+                    Ok(Attempted::Limited) => delivered.limited += 1,
                     Ok(Attempted::ByAnother) => {}
                     Err(error) => {
                         first_error.get_or_insert(error);
@@ -91,7 +91,8 @@ enum Attempted {
     Sent,
     Postponed,
     Dead,
-    Dropped,
+    /// The recipient had too many emails of this kind today.
+    Limited,
     /// Another mailer has claimed or sent the email.
     ByAnother,
 }
@@ -108,7 +109,7 @@ where
             Err(failure) => failed(env, *mail, lease, failure).await,
         },
         Claim::Expired | Claim::Suppressed => Ok(Attempted::Dead),
-        Claim::TooMany => Ok(Attempted::Dropped),
+        Claim::TooMany => Ok(Attempted::Limited),
         Claim::ByAnother => Ok(Attempted::ByAnother),
     }
 }
@@ -121,7 +122,7 @@ enum Claim {
     Expired,
     /// Nothing is sent to the recipient: the email is a dead letter now.
     Suppressed,
-    /// The recipient had too many emails of this kind today. The email is gone.
+    /// The recipient had too many emails of this kind today. The email waits until tomorrow.
     TooMany,
     ByAnother,
 }
@@ -152,7 +153,14 @@ async fn claim(env: &Env, key: &Key, due: Timestamp) -> Result<Claim> {
             };
             let (is_within, suppression) = try_join!(count, suppressions::store::find(&txn, &mail.to))?;
             if !is_within {
-                return Ok(Claim::TooMany);
+                let tomorrow = now.start_of_next_day();
+                if tomorrow < mail.expires_at {
+                    store::put(&txn, &mail, tomorrow)?;
+                    return Ok(Claim::TooMany);
+                }
+                let why = format!("the recipient had {MAX_PER_DAY} emails of this kind each day");
+                store::add_dead_letter(&txn, &mail.failed(&why).dead(now))?;
+                return Ok(Claim::Expired);
             }
             if let Some(Suppression { reason, at }) = suppression {
                 let why = format!("nothing is sent to this address since {at} ({})", reason.as_str());

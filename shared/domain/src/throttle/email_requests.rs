@@ -87,7 +87,11 @@ impl CallerEmailCounters {
         email: &Email,
         now: Timestamp,
     ) -> Result<Option<Self>> {
-        let keys = vec![keys::email_changes(user), keys::email_change(email)];
+        let keys = vec![
+            keys::email_changes(user),
+            keys::email_change(email),
+            keys::email_change_of(user, email),
+        ];
         Self::read(txn, rules, keys, now).await
     }
 

@@ -27,9 +27,21 @@ pub(crate) async fn remove_email(txn: &Txn, email: &Email, limit: usize, unreada
     Ok(removed)
 }
 
-/// Removes the counters of the emails that this user has requested.
+/// Removes the counters of the emails that this user has requested, also those of the addresses to which the user asked
+/// to change: there are a few, because these requests are limited.
 pub(crate) async fn remove_user(txn: &Txn, user: UserId, unreadable: &Unreadable) -> Result<()> {
     let (own, changes) = (keys::recipient_user(user), keys::email_changes(user));
+    let query = Query {
+        range: Range::below(&changes),
+        order: Order::Ascending,
+        limit: usize::MAX,
+    };
+    for entry in &txn.range(&query).await?.entries {
+        if let Some(address) = unreadable.skip(keys::email_change_of_same_address(&entry.key)) {
+            remove(txn, &address, unreadable).await?;
+        }
+        remove(txn, &entry.key, unreadable).await?;
+    }
     try_join!(remove(txn, &own, unreadable), remove(txn, &changes, unreadable)).map(drop)
 }
 
