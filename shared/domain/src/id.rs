@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::time::Timestamp;
+
 /// The namespace of self-tenant ids. It must never change, because stored ids are derived from it.
 const SELF_TENANT: Uuid = Uuid::from_u128(0x5e1f_7e4a_c0d1_4ec7_8000_0000_0005_0001);
 
@@ -101,6 +103,13 @@ impl TenantId {
     /// The id of a user's own tenant: the UUID v5 (RFC 9562) of the user's id under a fixed namespace.
     pub fn own(user: UserId) -> Self {
         Self(Uuid::new_v5(&SELF_TENANT, user.as_bytes()))
+    }
+
+    /// When the organisation was created: the time in a UUID v7. `None` for a user's own tenant.
+    pub(crate) fn created_at(self) -> Option<Timestamp> {
+        let (seconds, nanoseconds) = self.0.get_timestamp()?.to_unix();
+        let millis = i64::try_from(seconds).ok()?.checked_mul(1000)?;
+        Some(Timestamp::from_millis(millis + i64::from(nanoseconds / 1_000_000)))
     }
 }
 
