@@ -2,7 +2,7 @@
 
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, Authenticated, Body, Checks, Field, Reply, SubId};
+use api::{ApiError, AppState, TenantCaller, Body, Checks, Field, Reply, SubId};
 use axum::extract::State;
 use domain::UploadId;
 use domain::files::changeset::Effect;
@@ -79,7 +79,7 @@ impl CommitBody {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
+    TenantCaller(caller): TenantCaller,
     api::Id(id): api::Id<domain::SessionId>,
     SubId(upload): SubId<UploadId>,
     body: Option<Body<CommitBody>>,
