@@ -67,7 +67,13 @@ pub(crate) async fn add_member(
         members: 1,
         ..Change::default()
     };
-    counters.charge(txn, &seat).await?;
+    counters.check_all(txn, &seat).await?;
+    put_member(txn, scope, membership)
+}
+
+/// Writes a new membership, and counts it, whatever the quota says.
+pub fn put_member(txn: &Txn, scope: TenantScope, membership: &Membership) -> Result<()> {
+    txn.add(&usage::keys::counter(scope, Quota::Members), 1)?;
     txn.set(&keys::member(scope, membership.user), [])?;
     if membership.role == Role::Owner {
         add_owner(txn, scope, membership.user)?;
