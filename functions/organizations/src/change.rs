@@ -3,9 +3,8 @@
 use api::openapi::parameters::{IfMatch, IfNoneMatch};
 use api::openapi::problems;
 use api::openapi::schema::{self, IdParameter};
-use api::{ApiError, AppState, Authenticated, Body, Checks, Field, Preconditions, Reply};
+use api::{ApiError, AppState, Body, Checks, Field, OrganizationCaller, Preconditions, Reply};
 use axum::extract::State;
-use domain::TenantId;
 use domain::organisations::ops;
 use domain::text::Name;
 use serde::Deserialize;
@@ -48,12 +47,11 @@ impl ChangeBody {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
+    OrganizationCaller(caller): OrganizationCaller,
     preconditions: Preconditions,
-    api::Id(id): api::Id<TenantId>,
     Body(body): Body<ChangeBody>,
 ) -> Result<Reply<OrganizationBody>, ApiError> {
-    let (caller, name) = (caller.select(id), body.parse()?);
+    let name = body.parse()?;
     let expects = |version| preconditions.permits(version);
     let organization = ops::rename(&app.env, &caller, name.as_ref(), expects).await?;
     Ok(OrganizationBody::reply(Reply::ok, organization))

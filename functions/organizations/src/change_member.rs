@@ -2,10 +2,10 @@
 
 use api::openapi::problems;
 use api::openapi::schema::{self, IdParameter};
-use api::{ApiError, AppState, Authenticated, Body, Checks, Field, Reply, SubId};
+use api::{ApiError, AppState, Body, Checks, Field, OrganizationCaller, Reply, SubId};
 use axum::extract::State;
 use domain::organisations::members;
-use domain::{Role, TenantId, UserId};
+use domain::{Role, UserId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -52,11 +52,10 @@ impl ChangeBody {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
-    api::Id(id): api::Id<TenantId>,
+    OrganizationCaller(caller): OrganizationCaller,
     SubId(user): SubId<UserId>,
     Body(body): Body<ChangeBody>,
 ) -> Result<Reply<MemberBody>, ApiError> {
-    let member = members::change_role(&app.env, &caller.select(id), user, body.parse()?).await?;
+    let member = members::change_role(&app.env, &caller, user, body.parse()?).await?;
     Ok(Reply::ok(member.into()))
 }

@@ -3,9 +3,8 @@
 use api::openapi::parameters::{IfMatch, IfNoneMatch};
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, Authenticated, Empty, Preconditions, Reply};
+use api::{ApiError, AppState, Empty, OrganizationCaller, Preconditions, Reply};
 use axum::extract::State;
-use domain::TenantId;
 use domain::organisations::ops;
 
 /// Deletes an organisation with all of its data. Owners may, after they have entered the password. It is gone for all
@@ -26,11 +25,9 @@ use domain::organisations::ops;
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
+    OrganizationCaller(caller): OrganizationCaller,
     preconditions: Preconditions,
-    api::Id(id): api::Id<TenantId>,
 ) -> Result<Reply<Empty>, ApiError> {
-    let caller = caller.select(id);
     ops::delete(&app.env, &caller, |version| preconditions.permits(version)).await?;
     Ok(Reply::ok(Empty {}))
 }

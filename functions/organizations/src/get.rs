@@ -2,9 +2,8 @@
 
 use api::openapi::parameters::{IfMatch, IfNoneMatch};
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, Authenticated, Preconditions, Reply};
+use api::{ApiError, AppState, OrganizationCaller, Preconditions, Reply};
 use axum::extract::State;
-use domain::TenantId;
 use domain::organisations::ops;
 
 use crate::body::OrganizationBody;
@@ -35,10 +34,9 @@ use crate::body::OrganizationBody;
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
+    OrganizationCaller(caller): OrganizationCaller,
     preconditions: Preconditions,
-    api::Id(id): api::Id<TenantId>,
 ) -> Result<Reply<OrganizationBody>, ApiError> {
-    let organization = ops::get(&app.env, &caller.select(id)).await?;
+    let organization = ops::get(&app.env, &caller).await?;
     OrganizationBody::reply(Reply::ok, organization).conditional(&preconditions)
 }

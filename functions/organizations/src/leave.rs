@@ -2,11 +2,11 @@
 
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, Authenticated, Body, Checks, Empty, Field, Reply};
+use api::{ApiError, AppState, Body, Checks, Empty, Field, OrganizationCaller, Reply};
 use axum::extract::State;
 use domain::organisations::members;
 use domain::text::Rejection;
-use domain::{TenantId, UserId};
+use domain::UserId;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -48,10 +48,9 @@ impl LeaveBody {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
-    api::Id(id): api::Id<TenantId>,
+    OrganizationCaller(caller): OrganizationCaller,
     Body(body): Body<LeaveBody>,
 ) -> Result<Reply<Empty>, ApiError> {
-    members::leave(&app.env, &caller.select(id), body.parse()?).await?;
+    members::leave(&app.env, &caller, body.parse()?).await?;
     Ok(Reply::ok(Empty {}))
 }

@@ -2,9 +2,8 @@
 
 use api::openapi::parameters::Paging;
 use api::openapi::schema::{self, IdParameter};
-use api::{ApiError, AppState, Authenticated, Query, Reply};
+use api::{ApiError, AppState, OrganizationCaller, Query, Reply};
 use axum::extract::State;
-use domain::TenantId;
 use domain::organisations::members::{self, Listing};
 use domain::page::{Cursor, Limit};
 use serde::Serialize;
@@ -56,11 +55,10 @@ fn parse(mut query: Query) -> Result<Listing, ApiError> {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
-    api::Id(id): api::Id<TenantId>,
+    OrganizationCaller(caller): OrganizationCaller,
     query: Query,
 ) -> Result<Reply<PageBody>, ApiError> {
-    let page = members::list(&app.env, &caller.select(id), &parse(query)?).await?;
+    let page = members::list(&app.env, &caller, &parse(query)?).await?;
     Ok(Reply::ok(PageBody {
         members: page.members.into_iter().map(MemberBody::from).collect(),
         next_cursor: page.next.as_ref().map(Cursor::encode),

@@ -2,10 +2,10 @@
 
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, Authenticated, Empty, Reply, SubId};
+use api::{ApiError, AppState, Empty, OrganizationCaller, Reply, SubId};
 use axum::extract::State;
 use domain::organisations::members;
-use domain::{TenantId, UserId};
+use domain::UserId;
 
 /// Removes a member of an organisation, whose access ends with the next request. Owners and admins may; an admin cannot
 /// remove an owner. The last owner stays (409 `LAST_OWNER`). What the member has created stays, too.
@@ -28,10 +28,9 @@ use domain::{TenantId, UserId};
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
-    api::Id(id): api::Id<TenantId>,
+    OrganizationCaller(caller): OrganizationCaller,
     SubId(user): SubId<UserId>,
 ) -> Result<Reply<Empty>, ApiError> {
-    members::remove(&app.env, &caller.select(id), user).await?;
+    members::remove(&app.env, &caller, user).await?;
     Ok(Reply::ok(Empty {}))
 }

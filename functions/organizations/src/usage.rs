@@ -2,9 +2,8 @@
 
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, Authenticated, QuotaBody, Reply};
+use api::{ApiError, AppState, OrganizationCaller, QuotaBody, Reply};
 use axum::extract::State;
-use domain::TenantId;
 use domain::organisations::ops;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -33,10 +32,9 @@ pub struct UsageBody {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
-    api::Id(id): api::Id<TenantId>,
+    OrganizationCaller(caller): OrganizationCaller,
 ) -> Result<Reply<UsageBody>, ApiError> {
-    let usage = ops::usage(&app.env, &caller.select(id)).await?;
+    let usage = ops::usage(&app.env, &caller).await?;
     Ok(Reply::ok(UsageBody {
         quotas: usage.into_iter().map(QuotaBody::from).collect(),
     }))

@@ -13,6 +13,7 @@ use jwt::Bearer;
 
 use crate::client::client;
 use crate::error::{ApiError, Code, Violation};
+use crate::path::Id;
 use crate::request_context::RequestContext;
 use crate::state::AppState;
 
@@ -28,6 +29,11 @@ pub struct Authenticated(pub Caller);
 /// the header, it is that of the token. The operation checks that the caller is a member.
 #[derive(Clone, Debug)]
 pub struct TenantCaller(pub Caller);
+
+/// The caller of a request to the organisation that the path names with its `{id}`. The operation checks that the caller
+/// is a member.
+#[derive(Clone, Debug)]
+pub struct OrganizationCaller(pub Caller);
 
 /// How long after its expiry an access token may still end its login: long enough for a client that refreshes late,
 /// and too short for a token from an old log or backup. A client that was away for longer logs out with its refresh
@@ -70,6 +76,21 @@ impl FromRequestParts<AppState> for TenantCaller {
         }
         name_in_log(&caller, parts);
         selected.map(|_| Self(caller))
+    }
+}
+
+impl FromRequestParts<AppState> for OrganizationCaller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let caller = authenticated(parts, state)?;
+        let id = Id::<TenantId>::from_request_parts(parts, state).await;
+        let caller = match id {
+            Ok(Id(tenant)) => caller.select(tenant),
+            Err(_) => caller,
+        };
+        name_in_log(&caller, parts);
+        id.map(|_| Self(caller))
     }
 }
 

@@ -21,7 +21,7 @@ pub enum Permission {
     WriteFiles,
     /// Read the tenant's audit log.
     ReadAudit,
-    /// Read how much of its quotas the tenant uses.
+    /// Read how much of its quotas the organisation uses.
     ReadUsage,
     /// See the organisation and its members, and leave it.
     ReadOrganization,
@@ -33,8 +33,8 @@ pub enum Permission {
     ManageMembers,
     /// Create organisations.
     CreateOrganizations,
-    /// See and change one's own account, with its logins, its personal access tokens, its password, its email and its
-    /// memberships.
+    /// See and change one's own account, with its logins, its personal access tokens, its password, its email, its
+    /// memberships and its usage.
     ManageAccount,
 }
 
@@ -75,7 +75,7 @@ impl Permission {
 
     /// Whether it is about the user's own account, which needs no verified email.
     pub fn is_about_own_account(self) -> bool {
-        matches!(self, Self::ManageAccount | Self::ReadUsage)
+        matches!(self, Self::ManageAccount)
     }
 
     /// The permission's name in the documentation.

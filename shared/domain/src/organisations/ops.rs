@@ -63,13 +63,12 @@ pub async fn create(
         cursor_key: CursorKey::draw(&*env.rng),
         newer: NewerMembers::default(),
     };
-    let quotas = env.limits.quotas.as_ref();
     let event = &Event::by(caller, Action::OrganizationCreated { organization: new.id });
     let creation = env.in_tenant(caller, Permission::CreateOrganizations, |txn, own| async move {
         let slot_key = key.map(|key| idempotency::keys::request(own, caller.user(), CREATE, key));
         let (slot, counters, user, memberships) = try_join!(
             Slot::<Created>::read(&txn, slot_key, now),
-            Counters::peek_organizations(&txn, own, event.at, quotas),
+            Counters::peek_organizations(&txn, own, event.at, env.limits.quotas.as_ref()),
             users::store::find(&txn, caller.user()),
             tenants::store::memberships(&txn, caller.user())
         )?;
@@ -105,8 +104,7 @@ pub async fn create(
         counters.check_all(&txn, &owned).await?;
         counters.charge(&txn, &change).await?;
         tenants::store::put(&txn, scope, tenant)?;
-        let seats = Counters::peek_members(&txn, scope, event.at, quotas).await?;
-        store::add_member(&txn, scope, &founder, &seats).await?;
+        store::put_member(&txn, scope, &founder)?;
         audit::store::add(&txn, own, event)?;
         audit::store::add(&txn, scope, event)?;
         Ok(Outcome::Fresh(Organization::new(tenant.clone(), Role::Owner, 1)))

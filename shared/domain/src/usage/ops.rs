@@ -9,7 +9,7 @@ use crate::usage::store::Counters;
 
 /// The usage and the limit of every quota of the user's own tenant.
 pub async fn get(env: &Env, caller: &Caller) -> Result<Vec<Usage>> {
-    env.in_tenant(caller, Permission::ReadUsage, |txn, scope| async move {
+    env.in_tenant(caller, Permission::ManageAccount, |txn, scope| async move {
         let counters = Counters::peek_all(&txn, scope, caller.at(), env.limits.quotas.as_ref()).await?;
         Ok(counters.usage(Quota::of_own_tenants()))
     })

@@ -188,7 +188,12 @@ impl Counters {
             }
         };
         let peek = |quota| async move {
-            let value = txn.peek(&keys::counter_at(scope, quota, at)).await?;
+            let key = keys::counter_at(scope, quota, at);
+            let value = if is_always_exact(quota) {
+                txn.get(&key).await?
+            } else {
+                txn.peek(&key).await?
+            };
             Ok::<_, Error>(kv::counter(value.as_deref()).max(0))
         };
         let (counters, limits) = try_join!(try_join_all(quotas.iter().copied().map(peek)), limits)?;
@@ -264,8 +269,12 @@ impl Counters {
         if self.used(quota) <= free.saturating_sub(margin(quota)) {
             return Ok(());
         }
-        let value = txn.get(&keys::counter_at(self.scope, quota, self.at)).await?;
-        let used = kv::counter(value.as_deref()).max(0);
+        let used = if is_always_exact(quota) {
+            self.used(quota)
+        } else {
+            let value = txn.get(&keys::counter_at(self.scope, quota, self.at)).await?;
+            kv::counter(value.as_deref()).max(0)
+        };
         if used <= free {
             return Ok(());
         }
@@ -277,13 +286,17 @@ impl Counters {
     }
 }
 
+/// Whether the counter is read with a conflict from the start, because it changes rarely and its limit is low.
+fn is_always_exact(quota: Quota) -> bool {
+    matches!(quota, Quota::Members | Quota::Organizations)
+}
+
 /// More than what all other transactions in progress can add.
 fn margin(quota: Quota) -> i64 {
     match quota {
         Quota::StoredBytes => FILE_WRITES_IN_PROGRESS * MAX_CONTENT_BYTES,
         Quota::Files => FILE_WRITES_IN_PROGRESS * MAX_REQUEST_FILES,
         Quota::Sessions | Quota::IdempotencyKeys | Quota::AuditEvents | Quota::Snapshots => IN_PROGRESS,
-        // They change rarely, so they are always counted exactly.
         Quota::Members | Quota::Organizations => i64::MAX,
     }
 }
