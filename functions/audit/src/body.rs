@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 use api::openapi::schema::{self, Id, RequestId, Time};
-use domain::{Role, TenantId};
 use domain::access_tokens::Scope;
 use domain::audit::{Action, Event, EventLine, Position, UnknownAction};
 use domain::logins::MAX_LOGINS;
 use domain::text::NAME_MAX;
 use domain::usage::{Quota, Quotas};
 use domain::users::profile::ProfileMember;
+use domain::{Role, TenantId};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::openapi::schema::{AdditionalProperties, SchemaType};
@@ -387,8 +387,14 @@ mod tests {
     #[test]
     fn every_action_on_an_organization_adds_its_details() {
         for (action, expected) in [
-            (Action::OrganizationCreated { organization: id() }, json!({ "organizationId": ID })),
-            (Action::OrganizationDeleted { organization: id() }, json!({ "organizationId": ID })),
+            (
+                Action::OrganizationCreated { organization: id() },
+                json!({ "organizationId": ID }),
+            ),
+            (
+                Action::OrganizationDeleted { organization: id() },
+                json!({ "organizationId": ID }),
+            ),
             (Action::OrganizationRenamed, json!({})),
             (
                 Action::MemberRoleChanged {

@@ -2,7 +2,7 @@
 
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, TenantCaller, Checks, Field, File, Reply};
+use api::{ApiError, AppState, Checks, Field, File, Reply, TenantCaller};
 use axum::extract::State;
 use domain::files::FileEntry;
 use domain::files::changeset::{Changeset, ops};

@@ -2,7 +2,7 @@
 
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, TenantCaller, Body, Checks, Field, Reply, SubId};
+use api::{ApiError, AppState, Body, Checks, Field, Reply, SubId, TenantCaller};
 use axum::extract::State;
 use domain::UploadId;
 use domain::files::changeset::Effect;

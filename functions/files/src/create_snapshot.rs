@@ -2,7 +2,7 @@
 
 use api::openapi::schema::{self, IdParameter};
 use api::openapi::{parameters, problems};
-use api::{ApiError, AppState, TenantCaller, Body, Checks, Field, IdempotencyKey, Reply};
+use api::{ApiError, AppState, Body, Checks, Field, IdempotencyKey, Reply, TenantCaller};
 use axum::extract::State;
 use domain::files::snapshots::ops;
 use domain::idempotency::Outcome;

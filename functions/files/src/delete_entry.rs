@@ -3,7 +3,7 @@
 use api::openapi::parameters::{IfMatch, IfNoneMatch};
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, TenantCaller, Empty, Query, Reply};
+use api::{ApiError, AppState, Empty, Query, Reply, TenantCaller};
 use axum::extract::State;
 use domain::files::changeset::{Delete, ops};
 use utoipa::openapi::path::{Parameter, ParameterIn};

@@ -2,7 +2,7 @@
 
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, TenantCaller, Empty, Reply, SubId};
+use api::{ApiError, AppState, Empty, Reply, SubId, TenantCaller};
 use axum::extract::State;
 use domain::SnapshotId;
 use domain::files::snapshots::ops;

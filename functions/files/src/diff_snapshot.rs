@@ -2,7 +2,7 @@
 
 use api::openapi::parameters::optional;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, TenantCaller, Query, Reply, SubId};
+use api::{ApiError, AppState, Query, Reply, SubId, TenantCaller};
 use axum::extract::State;
 use domain::SnapshotId;
 use domain::files::changes::ChangeKind;

@@ -2,7 +2,7 @@
 
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, TenantCaller, Empty, Reply};
+use api::{ApiError, AppState, Empty, Reply, TenantCaller};
 use axum::extract::State;
 use domain::files::trash::ops;
 

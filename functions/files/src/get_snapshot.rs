@@ -1,7 +1,7 @@
 //! `GET /sessions/{id}/snapshots/{snapshot}`
 
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, TenantCaller, Reply, SubId};
+use api::{ApiError, AppState, Reply, SubId, TenantCaller};
 use axum::extract::State;
 use domain::SnapshotId;
 use domain::files::snapshots::ops;

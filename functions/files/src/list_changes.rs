@@ -5,7 +5,7 @@ use std::time::Duration;
 use api::openapi::parameters::optional;
 use api::openapi::problems;
 use api::openapi::schema::{Cursor as CursorText, Id, IdParameter, Time};
-use api::{ApiError, AppState, TenantCaller, Query, Reply};
+use api::{ApiError, AppState, Query, Reply, TenantCaller};
 use axum::extract::State;
 use domain::files::changes::{Change, ChangeKind, ops};
 use domain::text::Rejection;

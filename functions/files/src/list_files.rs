@@ -2,7 +2,7 @@
 
 use api::openapi::problems;
 use api::openapi::schema::{self, IdParameter};
-use api::{ApiError, AppState, TenantCaller, Query, Reply};
+use api::{ApiError, AppState, Query, Reply, TenantCaller};
 use axum::extract::State;
 use domain::files::ops::{self, Listing};
 use domain::page::Cursor;

@@ -2,7 +2,7 @@
 
 use api::openapi::parameters::Paging;
 use api::openapi::schema::{Cursor as CursorText, IdParameter};
-use api::{ApiError, AppState, TenantCaller, Query, Reply};
+use api::{ApiError, AppState, Query, Reply, TenantCaller};
 use axum::extract::State;
 use domain::files::snapshots::ops;
 use domain::page::{Cursor, Limit};

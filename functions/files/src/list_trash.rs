@@ -1,7 +1,7 @@
 //! `GET /sessions/{id}/files/trash`
 
 use api::openapi::schema::{Cursor as CursorText, Id, IdParameter, Time};
-use api::{ApiError, AppState, TenantCaller, Query, Reply};
+use api::{ApiError, AppState, Query, Reply, TenantCaller};
 use axum::extract::State;
 use domain::files::trash::{TrashItem, ops};
 use domain::page::Cursor;

@@ -3,7 +3,7 @@
 use api::openapi::parameters::Paging;
 use api::openapi::problems;
 use api::openapi::schema::{Cursor as CursorText, IdParameter};
-use api::{ApiError, AppState, TenantCaller, Query, Reply};
+use api::{ApiError, AppState, Query, Reply, TenantCaller};
 use axum::extract::State;
 use domain::page::{Cursor, Limit};
 use domain::uploads::ops;

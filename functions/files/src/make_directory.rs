@@ -2,7 +2,7 @@
 
 use api::openapi::schema::IdParameter;
 use api::openapi::{parameters, problems};
-use api::{ApiError, AppState, TenantCaller, Body, Checks, Field, IdempotencyKey, Reply};
+use api::{ApiError, AppState, Body, Checks, Field, IdempotencyKey, Reply, TenantCaller};
 use axum::extract::State;
 use domain::files::changeset::{Effect, MakeDirectory, ops};
 use domain::files::{FilePath, Precondition};

@@ -3,7 +3,7 @@
 use api::openapi::parameters::{IfMatch, IfNoneMatch};
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, TenantCaller, Body, Reply};
+use api::{ApiError, AppState, Body, Reply, TenantCaller};
 use axum::extract::State;
 use domain::files::changeset::ops;
 

@@ -3,7 +3,7 @@
 use api::openapi::parameters::{IfMatch, IfNoneMatch, optional};
 use api::openapi::problems;
 use api::openapi::schema::{IdParameter, text};
-use api::{ApiError, AppState, TenantCaller, File, Query, Reply};
+use api::{ApiError, AppState, File, Query, Reply, TenantCaller};
 use axum::extract::State;
 use domain::contents::{self, Content};
 use domain::files::changeset::ops;

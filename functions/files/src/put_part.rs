@@ -2,7 +2,7 @@
 
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, TenantCaller, Empty, File, PartNumber, Reply, SubId};
+use api::{ApiError, AppState, Empty, File, PartNumber, Reply, SubId, TenantCaller};
 use axum::extract::State;
 use domain::UploadId;
 use domain::contents::Content;

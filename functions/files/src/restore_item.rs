@@ -2,7 +2,7 @@
 
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, TenantCaller, Reply, SubId};
+use api::{ApiError, AppState, Reply, SubId, TenantCaller};
 use axum::extract::State;
 use domain::TrashItemId;
 use domain::files::trash::ops;

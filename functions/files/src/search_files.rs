@@ -3,7 +3,7 @@
 use api::openapi::parameters::{optional, required};
 use api::openapi::problems;
 use api::openapi::schema::{IdParameter, text};
-use api::{ApiError, AppState, TenantCaller, Query, Reply};
+use api::{ApiError, AppState, Query, Reply, TenantCaller};
 use axum::extract::State;
 use domain::files::FilePath;
 use domain::files::search::{

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use api::content::parse_digest_field;
 use api::openapi::problems;
 use api::openapi::schema::{IdParameter, text};
-use api::{ApiError, AppState, TenantCaller, Body, Checks, Field, PartNumber, Reply, SubId};
+use api::{ApiError, AppState, Body, Checks, Field, PartNumber, Reply, SubId, TenantCaller};
 use axum::extract::State;
 use domain::UploadId;
 use domain::contents::Digest;

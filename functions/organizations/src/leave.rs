@@ -4,9 +4,9 @@ use api::openapi::problems;
 use api::openapi::schema::IdParameter;
 use api::{ApiError, AppState, Body, Checks, Empty, Field, OrganizationCaller, Reply};
 use axum::extract::State;
+use domain::UserId;
 use domain::organisations::members;
 use domain::text::Rejection;
-use domain::UserId;
 use serde::Deserialize;
 use utoipa::ToSchema;
 

@@ -4,8 +4,8 @@ use api::openapi::problems;
 use api::openapi::schema::IdParameter;
 use api::{ApiError, AppState, Empty, OrganizationCaller, Reply, SubId};
 use axum::extract::State;
-use domain::organisations::members;
 use domain::UserId;
+use domain::organisations::members;
 
 /// Removes a member of an organisation, whose access ends with the next request. Owners and admins may; an admin cannot
 /// remove an owner. The last owner stays (409 `LAST_OWNER`). What the member has created stays, too.

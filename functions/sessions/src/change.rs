@@ -3,7 +3,7 @@
 use api::openapi::parameters::{IfMatch, IfNoneMatch};
 use api::openapi::problems;
 use api::openapi::schema::{self, IdParameter};
-use api::{ApiError, AppState, TenantCaller, Body, Checks, Field, Preconditions, Reply};
+use api::{ApiError, AppState, Body, Checks, Field, Preconditions, Reply, TenantCaller};
 use axum::extract::State;
 use domain::sessions::{Change, WorkspacePath, ops};
 use domain::text::Name;

@@ -1,7 +1,7 @@
 //! `POST /sessions`
 
 use api::openapi::{parameters, problems, schema};
-use api::{ApiError, AppState, TenantCaller, Body, Checks, Field, IdempotencyKey, Reply};
+use api::{ApiError, AppState, Body, Checks, Field, IdempotencyKey, Reply, TenantCaller};
 use axum::extract::State;
 use domain::idempotency::Outcome;
 use domain::sessions::{Draft, WorkspacePath, ops};

@@ -3,7 +3,7 @@
 use api::openapi::parameters::{IfMatch, IfNoneMatch};
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, TenantCaller, Empty, Preconditions, Reply};
+use api::{ApiError, AppState, Empty, Preconditions, Reply, TenantCaller};
 use axum::extract::State;
 use domain::sessions::ops;
 

@@ -2,7 +2,7 @@
 
 use api::openapi::parameters::{IfMatch, IfNoneMatch};
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, TenantCaller, Preconditions, Reply};
+use api::{ApiError, AppState, Preconditions, Reply, TenantCaller};
 use axum::extract::State;
 use domain::sessions::ops;
 

@@ -2,7 +2,7 @@
 
 use api::openapi::parameters::{self, Paging};
 use api::openapi::schema;
-use api::{ApiError, AppState, TenantCaller, Query, Reply};
+use api::{ApiError, AppState, Query, Reply, TenantCaller};
 use axum::extract::State;
 use domain::page::{Cursor, Limit};
 use domain::sessions::Filter;

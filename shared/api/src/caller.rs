@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
-use axum::http::{HeaderName, header};
 use axum::http::request::Parts;
+use axum::http::{HeaderName, header};
 use domain::access_tokens::{self, PresentedToken};
 use domain::id::Id as _;
-use domain::{Caller, LoginId, SecurityEvent, TenantId, Timestamp, UserId};
 use domain::text::Rejection;
+use domain::{Caller, LoginId, SecurityEvent, TenantId, Timestamp, UserId};
 use jwt::Bearer;
 
 use crate::client::client;
@@ -111,7 +111,9 @@ impl FromRequestParts<AppState> for LogoutCaller {
         }
         match verify(token, state, now) {
             Ok(bearer) => known(login_caller(bearer, parts, now)),
-            Err(jwt::Rejection::Expired { bearer, at }) if now <= Timestamp::from_seconds(at).plus(LOGOUT_AFTER_EXPIRY) => {
+            Err(jwt::Rejection::Expired { bearer, at })
+                if now <= Timestamp::from_seconds(at).plus(LOGOUT_AFTER_EXPIRY) =>
+            {
                 known(login_caller(bearer, parts, now))
             }
             Err(jwt::Rejection::Expired { .. }) => Ok(Self::Expired),

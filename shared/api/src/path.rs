@@ -136,7 +136,9 @@ impl<S: Send + Sync, T: PathId> FromRequestParts<S> for SubId<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        parse(parts, state, &["item", "snapshot", "upload", "user"]).await.map(Self)
+        parse(parts, state, &["item", "snapshot", "upload", "user"])
+            .await
+            .map(Self)
     }
 }
 

@@ -191,8 +191,14 @@ mod tests {
             let start = format!("| `{}`", permission.as_str());
             let row = readme.lines().find(|line| line.starts_with(&start)).unwrap_or(&start);
             let cells: Vec<_> = row.split('|').skip(2).take(4).map(str::trim).collect();
-            assert_eq!(cells, allowed.map(|allowed| if allowed { "yes" } else { "no" }), "{row}");
-            let scope = permission.scope().map_or_else(|| "logins only".to_owned(), |scope| format!("`{}`", scope.as_str()));
+            assert_eq!(
+                cells,
+                allowed.map(|allowed| if allowed { "yes" } else { "no" }),
+                "{row}"
+            );
+            let scope = permission
+                .scope()
+                .map_or_else(|| "logins only".to_owned(), |scope| format!("`{}`", scope.as_str()));
             assert!(row.ends_with(&format!("| {scope} |")), "{row}");
         }
     }

@@ -27,9 +27,7 @@ use domain::usage::rate::TenantRate;
 use domain::users::ops::Registration;
 use domain::users::profile::Uploads;
 use domain::users::{self, Email};
-use domain::{
-    AccessTokenId, Clock as _, Env, IdGenerator, Limits, Permission, Role, SystemClock, SystemRng, TenantId,
-};
+use domain::{AccessTokenId, Clock as _, Env, IdGenerator, Limits, Permission, Role, SystemClock, SystemRng, TenantId};
 use http_body_util::BodyExt as _;
 use jwt::{Secret, SigningKey, Subject, Tokens};
 use kv::{Entry, Key, Order, Query, Range};

@@ -48,7 +48,11 @@ async fn a_deleted_account_leaves_its_organizations() {
     let second = team.app.sign_in(&second).await;
     let roles = team.roles(&second).await;
     assert_eq!(roles.len(), 3);
-    assert!(roles.iter().all(|(user, _)| *user != id_of(&team.owner) && *user != id_of(&team.member)));
+    assert!(
+        roles
+            .iter()
+            .all(|(user, _)| *user != id_of(&team.owner) && *user != id_of(&team.member))
+    );
     let shown = team.app.get(&team.path("")).by(&second).send().await.ok();
     assert_eq!(shown["members"], 3);
     let events = team.events(&second).await;

@@ -14,7 +14,11 @@ use crate::{Team, draft, findings};
 async fn a_deleted_organization_is_gone_for_all_members_at_once() {
     let team = Team::new().await;
     let app = &team.app;
-    let create = app.post("/v5/sessions").by(&team.member).within(team.id).json(&draft("one"));
+    let create = app
+        .post("/v5/sessions")
+        .by(&team.member)
+        .within(team.id)
+        .json(&draft("one"));
     create.send().await.created();
     for role in [Role::Admin, Role::Member, Role::Viewer] {
         let refused = app.delete(&team.path("")).by(team.of(role)).send().await;
@@ -28,11 +32,19 @@ async fn a_deleted_organization_is_gone_for_all_members_at_once() {
         let (gone, absent) = (sessions(&team.id.to_string()).await, sessions(unknown).await);
         assert_eq!(gone.body["detail"], absent.body["detail"]);
         gone.assert_problem(404, Code::NotFound);
-        app.get(&team.path("")).by(actor).send().await.assert_problem(404, Code::NotFound);
+        app.get(&team.path(""))
+            .by(actor)
+            .send()
+            .await
+            .assert_problem(404, Code::NotFound);
         let list = app.get("/v5/organizations").by(actor).send().await.ok();
         assert_eq!(list["organizations"], json!([]));
     }
-    app.delete(&team.path("")).by(&team.owner).send().await.assert_problem(404, Code::NotFound);
+    app.delete(&team.path(""))
+        .by(&team.owner)
+        .send()
+        .await
+        .assert_problem(404, Code::NotFound);
     let own = app.get("/v5/audit").by(&team.owner).send().await.ok();
     let last = own["events"].as_array().unwrap().last().unwrap();
     assert_eq!(last["type"], "organization.deleted");
@@ -47,7 +59,9 @@ async fn the_sweep_removes_everything_that_an_organization_owned() {
     for number in 0..250 {
         let create = app.post("/v5/sessions").by(&team.member).within(team.id);
         let key = axum::http::HeaderName::from_static("idempotency-key");
-        let create = create.header(key, &format!("key-{number}")).json(&draft(&format!("Grüße {number}")));
+        let create = create
+            .header(key, &format!("key-{number}"))
+            .json(&draft(&format!("Grüße {number}")));
         create.send().await.created();
     }
     app.delete(&team.path("")).by(&team.owner).send().await.ok();
@@ -59,7 +73,10 @@ async fn the_sweep_removes_everything_that_an_organization_owned() {
         .iter()
         .filter(|entry| {
             let names = format!("{:?} {}", entry.key, String::from_utf8_lossy(&entry.value)).contains(&id);
-            let is_own_log = entry.key.strip_prefix(&Key::of(&("tenants", team.owner.signed_in.tenant.id.uuid()))).is_some();
+            let is_own_log = entry
+                .key
+                .strip_prefix(&Key::of(&("tenants", team.owner.signed_in.tenant.id.uuid())))
+                .is_some();
             entry.key.strip_prefix(&tenant).is_some() || names && !is_own_log
         })
         .collect();

@@ -10,7 +10,11 @@ use testkit::{Actor, Code, Target as _, TestResponse};
 use crate::{Team, findings, id_of};
 
 async fn set_role(team: &Team, member: &Actor, by: &Actor, role: &str) -> TestResponse {
-    let change = team.app.patch(&team.member_path(member)).by(by).json(&json!({ "role": role }));
+    let change = team
+        .app
+        .patch(&team.member_path(member))
+        .by(by)
+        .json(&json!({ "role": role }));
     change.send().await
 }
 
@@ -25,7 +29,11 @@ async fn the_last_owner_can_neither_leave_nor_be_demoted_or_removed() {
     let owner = &team.owner;
     let listed = json!([{ "id": team.id, "name": "Example Inc." }]);
     let removal = team.app.delete(&team.member_path(owner)).by(owner).send().await;
-    for response in [removal, set_role(&team, owner, owner, "admin").await, leave(&team, owner, None).await] {
+    for response in [
+        removal,
+        set_role(&team, owner, owner, "admin").await,
+        leave(&team, owner, None).await,
+    ] {
         assert_eq!(response.body["organizations"], listed);
         response.assert_problem(409, Code::LastOwner);
     }
@@ -41,7 +49,11 @@ async fn ownership_is_transferred_in_one_call() {
     leave(&team, &team.owner, None).await.ok();
     assert_eq!(team.role_of(&team.member, &team.member).await.as_deref(), Some("owner"));
     let deletion = team.app.post("/v5/users/me/deletion").by(&team.owner);
-    deletion.json(&json!({ "password": "password123" })).send().await.accepted();
+    deletion
+        .json(&json!({ "password": "password123" }))
+        .send()
+        .await
+        .accepted();
     assert_eq!(findings(&team.app).await, Vec::<String>::new());
 }
 
@@ -49,7 +61,9 @@ async fn ownership_is_transferred_in_one_call() {
 async fn the_last_owner_leaves_with_a_successor() {
     let team = Team::new().await;
     for successor in [&team.stranger, &team.owner] {
-        leave(&team, &team.owner, Some(successor)).await.assert_invalid(&["/successor"]);
+        leave(&team, &team.owner, Some(successor))
+            .await
+            .assert_invalid(&["/successor"]);
     }
     for body in [json!({ "successor": "nobody" }), json!({ "successor": 1 })] {
         let call = team.app.post(&team.path("/leave")).by(&team.owner).json(&body);
@@ -61,7 +75,10 @@ async fn the_last_owner_leaves_with_a_successor() {
     gone.assert_problem(404, Code::NotFound);
     let events = team.events(&team.viewer).await;
     let left = events.last().unwrap();
-    assert_eq!((&left["type"], &left["successorId"]), (&json!("member.left"), &json!(id_of(&team.viewer))));
+    assert_eq!(
+        (&left["type"], &left["successorId"]),
+        (&json!("member.left"), &json!(id_of(&team.viewer)))
+    );
     assert_eq!(findings(&team.app).await, Vec::<String>::new());
 }
 
@@ -72,8 +89,12 @@ async fn a_suspended_owner_is_no_other_owner_and_no_successor() {
     let operator = Operator::new(&team.app.env, Name::parse("ops").unwrap());
     let name = UserName::Id(team.member.signed_in.user.id);
     users::suspend(&team.app.env, &operator, &name).await.unwrap();
-    leave(&team, &team.owner, None).await.assert_problem(409, Code::LastOwner);
-    leave(&team, &team.owner, Some(&team.member)).await.assert_invalid(&["/successor"]);
+    leave(&team, &team.owner, None)
+        .await
+        .assert_problem(409, Code::LastOwner);
+    leave(&team, &team.owner, Some(&team.member))
+        .await
+        .assert_invalid(&["/successor"]);
     users::resume(&team.app.env, &operator, &name).await.unwrap();
     leave(&team, &team.owner, None).await.ok();
 }
@@ -115,6 +136,11 @@ async fn all_owners_who_leave_at_once_leave_one() {
     }
     let departures = join_all(owners.iter().map(|owner| leave(&team, owner, None))).await;
     let refused = departures.iter().filter(|response| response.status == 409).count();
-    assert_eq!(refused, 1, "{:?}", departures.iter().map(|response| response.status).collect::<Vec<_>>());
+    assert_eq!(
+        refused,
+        1,
+        "{:?}",
+        departures.iter().map(|response| response.status).collect::<Vec<_>>()
+    );
     assert_eq!(findings(&team.app).await, Vec::<String>::new());
 }

@@ -96,7 +96,10 @@ impl Team {
 
     async fn role_of(&self, member: &Actor, by: &Actor) -> Option<String> {
         let roles = self.roles(by).await;
-        roles.into_iter().find(|(user, _)| *user == id_of(member)).map(|(_, role)| role)
+        roles
+            .into_iter()
+            .find(|(user, _)| *user == id_of(member))
+            .map(|(_, role)| role)
     }
 
     /// The events of the organisation's audit log, oldest first.
@@ -118,5 +121,7 @@ fn draft(name: &str) -> Value {
 async fn findings(app: &TestApp) -> Vec<String> {
     let summary = domain::check::check(&app.env, 10, |_| {}).await.unwrap();
     let findings = summary.findings.iter();
-    findings.map(|finding| format!("{}: {}", finding.key, finding.problem)).collect()
+    findings
+        .map(|finding| format!("{}: {}", finding.key, finding.problem))
+        .collect()
 }

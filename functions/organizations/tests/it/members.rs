@@ -19,7 +19,13 @@ async fn every_member_sees_the_members_in_pages() {
             assert!(roles.contains(&(id_of(team.of(other)), other.to_string())), "{roles:?}");
         }
     }
-    let first = team.app.get(&team.path("/members?limit=3")).by(&team.viewer).send().await.ok();
+    let first = team
+        .app
+        .get(&team.path("/members?limit=3"))
+        .by(&team.viewer)
+        .send()
+        .await
+        .ok();
     assert_eq!(first["members"].as_array().unwrap().len(), 3);
     let owner = &first["members"][0];
     assert_eq!(owner["user"]["email"], "owner@example.com");
@@ -32,9 +38,19 @@ async fn every_member_sees_the_members_in_pages() {
 
     let other = team.app.organization(&team.owner, "another").await;
     let path = format!("/v5/organizations/{other}/members?cursor={cursor}");
-    team.app.get(&path).by(&team.owner).send().await.assert_invalid(&["/cursor"]);
+    team.app
+        .get(&path)
+        .by(&team.owner)
+        .send()
+        .await
+        .assert_invalid(&["/cursor"]);
     let path = team.path("/members");
-    team.app.get(&path).by(&team.stranger).send().await.assert_problem(404, Code::NotFound);
+    team.app
+        .get(&path)
+        .by(&team.stranger)
+        .send()
+        .await
+        .assert_problem(404, Code::NotFound);
 }
 
 /// The status of a change of the role of a member, by the roles of both and the new role.
@@ -62,9 +78,16 @@ async fn no_member_acts_on_a_higher_role_or_gives_one() {
                 let target = app.register(&format!("target-{number}@example.com")).await;
                 app.join(&target, team.id, &team.owner, member).await;
                 let path = team.member_path(&target);
-                let change = app.patch(&path).by(team.of(actor)).json(&json!({ "role": to.as_str() }));
+                let change = app
+                    .patch(&path)
+                    .by(team.of(actor))
+                    .json(&json!({ "role": to.as_str() }));
                 let response = change.send().await;
-                assert_eq!(response.status, expected(actor, member, to), "{actor}: {member} to {to}");
+                assert_eq!(
+                    response.status,
+                    expected(actor, member, to),
+                    "{actor}: {member} to {to}"
+                );
                 let allowed = response.status == 200;
                 let now = if allowed { to } else { member };
                 let role = team.role_of(&target, &team.owner).await;
@@ -86,7 +109,12 @@ async fn no_member_acts_on_a_higher_role_or_gives_one() {
 async fn a_role_is_one_of_four_and_a_member_is_one_of_the_organization() {
     let team = Team::new().await;
     let path = team.member_path(&team.viewer);
-    for body in [json!({}), json!({ "role": "Owner" }), json!({ "role": null }), json!({ "role": 1 })] {
+    for body in [
+        json!({}),
+        json!({ "role": "Owner" }),
+        json!({ "role": null }),
+        json!({ "role": 1 }),
+    ] {
         let change = team.app.patch(&path).by(&team.owner).json(&body);
         change.send().await.assert_invalid(&["/role"]);
     }
@@ -103,7 +131,13 @@ async fn a_role_is_one_of_four_and_a_member_is_one_of_the_organization() {
 async fn the_log_says_who_changed_whose_role_and_who_was_removed() {
     let team = Team::new().await;
     let path = team.member_path(&team.viewer);
-    let change = |role: &str| team.app.patch(&path).by(&team.admin).json(&json!({ "role": role })).send();
+    let change = |role: &str| {
+        team.app
+            .patch(&path)
+            .by(&team.admin)
+            .json(&json!({ "role": role }))
+            .send()
+    };
     change("member").await.ok();
     // Without a change there is no event.
     change("member").await.ok();
@@ -116,7 +150,9 @@ async fn the_log_says_who_changed_whose_role_and_who_was_removed() {
         let events = team.events(reader).await;
         let types: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
         assert_eq!(types, ["organization.created", "member.role_changed", "member.removed"]);
-        let [_, changed, removed] = &events[..] else { unreachable!() };
+        let [_, changed, removed] = &events[..] else {
+            unreachable!()
+        };
         assert_eq!(changed["userId"], id_of(&team.admin));
         assert_eq!(changed["memberId"], id_of(&team.viewer));
         assert_eq!((&changed["from"], &changed["to"]), (&json!("viewer"), &json!("member")));
@@ -131,20 +167,46 @@ async fn a_removed_member_has_no_access_from_the_next_request_on() {
     let team = Team::new().await;
     let app = &team.app;
     let sessions = |actor: &Actor| app.get("/v5/sessions").by(actor).within(team.id).send();
-    let create = app.post("/v5/sessions").by(&team.member).within(team.id).json(&draft("one"));
+    let create = app
+        .post("/v5/sessions")
+        .by(&team.member)
+        .within(team.id)
+        .json(&draft("one"));
     let session = create.send().await.created();
     let lifetime = Duration::from_hours(24);
     let in_team = json!({ "name": "CI", "scopes": ["sessions:read"], "tenantId": team.id });
-    let token = app.post("/v5/users/me/tokens").by(&team.member).json(&in_team).send().await.created();
+    let token = app
+        .post("/v5/users/me/tokens")
+        .by(&team.member)
+        .json(&in_team)
+        .send()
+        .await
+        .created();
     let token = token["token"].as_str().unwrap();
     app.get("/v5/sessions").bearer(token).send().await.ok();
 
-    app.delete(&team.member_path(&team.member)).by(&team.admin).send().await.ok();
+    app.delete(&team.member_path(&team.member))
+        .by(&team.admin)
+        .send()
+        .await
+        .ok();
     sessions(&team.member).await.assert_problem(404, Code::NotFound);
-    let again = app.post("/v5/sessions").by(&team.member).within(team.id).json(&draft("two"));
+    let again = app
+        .post("/v5/sessions")
+        .by(&team.member)
+        .within(team.id)
+        .json(&draft("two"));
     again.send().await.assert_problem(404, Code::NotFound);
-    app.get("/v5/sessions").bearer(token).send().await.assert_problem(401, Code::RevokedToken);
-    app.get(&team.path("")).by(&team.member).send().await.assert_problem(404, Code::NotFound);
+    app.get("/v5/sessions")
+        .bearer(token)
+        .send()
+        .await
+        .assert_problem(401, Code::RevokedToken);
+    app.get(&team.path(""))
+        .by(&team.member)
+        .send()
+        .await
+        .assert_problem(404, Code::NotFound);
     // The own tenant is as before, and what the member has created stays.
     app.get("/v5/sessions").by(&team.member).send().await.ok();
     let (_, own) = app.access_token(&team.member, [Scope::ReadSessions], lifetime).await;
@@ -164,12 +226,20 @@ async fn every_member_can_leave() {
         let refused = team.app.post(&path).by(actor).json(&naming).send().await;
         refused.assert_problem(403, Code::Forbidden);
         team.app.post(&path).by(actor).json(&json!({})).send().await.ok();
-        team.app.get(&team.path("")).by(actor).send().await.assert_problem(404, Code::NotFound);
+        team.app
+            .get(&team.path(""))
+            .by(actor)
+            .send()
+            .await
+            .assert_problem(404, Code::NotFound);
         // Leaving twice is not possible.
         let again = team.app.post(&path).by(actor).json(&json!({})).send().await;
         again.assert_problem(404, Code::NotFound);
     }
-    assert_eq!(team.roles(&team.owner).await, [(id_of(&team.owner), "owner".to_owned())]);
+    assert_eq!(
+        team.roles(&team.owner).await,
+        [(id_of(&team.owner), "owner".to_owned())]
+    );
     let events = team.events(&team.owner).await;
     let left = events.iter().filter(|event| event["type"] == "member.left");
     assert!(left.clone().all(|event| event["successorId"] == Value::Null));
@@ -182,10 +252,14 @@ async fn a_suspended_member_has_no_access_until_the_suspension_ends() {
     let team = Team::on(TestApp::start(router())).await;
     let operator = domain::operator::Operator::new(&team.app.env, domain::text::Name::parse("ops").unwrap());
     let name = domain::operator::UserName::Id(team.member.signed_in.user.id);
-    domain::operator::users::suspend(&team.app.env, &operator, &name).await.unwrap();
+    domain::operator::users::suspend(&team.app.env, &operator, &name)
+        .await
+        .unwrap();
     let suspended = team.app.sign_in(&team.member).await;
     let sessions = |actor: &Actor| team.app.get("/v5/sessions").by(actor).within(team.id).send();
     sessions(&suspended).await.assert_problem(401, Code::RevokedToken);
-    domain::operator::users::resume(&team.app.env, &operator, &name).await.unwrap();
+    domain::operator::users::resume(&team.app.env, &operator, &name)
+        .await
+        .unwrap();
     sessions(&suspended).await.ok();
 }

@@ -22,7 +22,10 @@ async fn list(app: &TestApp, actor: &Actor) -> Vec<Value> {
 #[tokio::test]
 async fn a_new_organization_belongs_to_its_creator_and_is_listed_and_shown() {
     let app = start();
-    let (alice, bob) = (app.register("alice@example.com").await, app.register("bob@example.com").await);
+    let (alice, bob) = (
+        app.register("alice@example.com").await,
+        app.register("bob@example.com").await,
+    );
     let response = create(&app, &alice, " Example Inc. ").await;
     let location = response.header("location").unwrap().to_owned();
     let etag = response.header("etag").unwrap().to_owned();
@@ -54,13 +57,31 @@ async fn a_new_organization_belongs_to_its_creator_and_is_listed_and_shown() {
 async fn the_name_is_checked_like_other_names() {
     let app = start();
     let alice = app.register("alice@example.com").await;
-    for body in [json!({}), json!({ "name": " " }), json!({ "name": 7 }), json!({ "name": "a\u{202e}b" })] {
-        app.post(PATH).by(&alice).json(&body).send().await.assert_invalid(&["/name"]);
+    for body in [
+        json!({}),
+        json!({ "name": " " }),
+        json!({ "name": 7 }),
+        json!({ "name": "a\u{202e}b" }),
+    ] {
+        app.post(PATH)
+            .by(&alice)
+            .json(&body)
+            .send()
+            .await
+            .assert_invalid(&["/name"]);
     }
-    let id = create(&app, &alice, "one").await.created()["id"].as_str().unwrap().to_owned();
+    let id = create(&app, &alice, "one").await.created()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let path = format!("{PATH}/{id}");
     let long = json!({ "name": "x".repeat(201) });
-    app.patch(&path).by(&alice).json(&long).send().await.assert_invalid(&["/name"]);
+    app.patch(&path)
+        .by(&alice)
+        .json(&long)
+        .send()
+        .await
+        .assert_invalid(&["/name"]);
 }
 
 #[tokio::test]
@@ -68,7 +89,11 @@ async fn a_repeated_creation_takes_effect_once() {
     let app = start();
     let alice = app.register("alice@example.com").await;
     let send = |name: &str, key: &str| {
-        let call = app.post(PATH).by(&alice).header(KEY, key).json(&json!({ "name": name }));
+        let call = app
+            .post(PATH)
+            .by(&alice)
+            .header(KEY, key)
+            .json(&json!({ "name": name }));
         call.send()
     };
     let first = send("one", "key").await;
@@ -93,7 +118,10 @@ async fn a_user_owns_a_limited_number_of_organizations() {
     let app = TestApp::with_limits(router(), |limits| {
         limits.quotas.as_mut().unwrap().organizations = 2;
     });
-    let (alice, bob) = (app.register("alice@example.com").await, app.register("bob@example.com").await);
+    let (alice, bob) = (
+        app.register("alice@example.com").await,
+        app.register("bob@example.com").await,
+    );
     let first = create(&app, &alice, "one").await.created();
     create(&app, &alice, "two").await.created();
     let refused = create(&app, &alice, "three").await;
@@ -113,7 +141,9 @@ async fn a_user_owns_a_limited_number_of_organizations() {
     app.post(&path).by(&alice).json(&leave).send().await.ok();
     create(&app, &alice, "three").await.created();
     create(&app, &bob, "of Bob").await.created();
-    create(&app, &bob, "too many").await.assert_problem(507, Code::QuotaExceeded);
+    create(&app, &bob, "too many")
+        .await
+        .assert_problem(507, Code::QuotaExceeded);
     assert_eq!(findings(&app).await, Vec::<String>::new());
 }
 
@@ -140,15 +170,27 @@ async fn owners_and_admins_rename_an_organization_with_an_event() {
         rename(actor, "no").await.assert_problem(403, Code::Forbidden);
     }
     let renamed = rename(&team.admin, "Renamed").await.ok();
-    assert_eq!((&renamed["name"], &renamed["role"]), (&json!("Renamed"), &json!("admin")));
+    assert_eq!(
+        (&renamed["name"], &renamed["role"]),
+        (&json!("Renamed"), &json!("admin"))
+    );
     // The same name changes nothing.
     rename(&team.owner, "Renamed").await.ok();
-    team.app.patch(&team.path("")).by(&team.owner).json(&json!({})).send().await.ok();
+    team.app
+        .patch(&team.path(""))
+        .by(&team.owner)
+        .json(&json!({}))
+        .send()
+        .await
+        .ok();
     let shown = team.app.get(&team.path("")).by(&team.viewer).send().await.ok();
     assert_eq!((&shown["name"], &shown["members"]), (&json!("Renamed"), &json!(4)));
 
     let events = team.events(&team.owner).await;
-    let renames: Vec<_> = events.iter().filter(|event| event["type"] == "organization.renamed").collect();
+    let renames: Vec<_> = events
+        .iter()
+        .filter(|event| event["type"] == "organization.renamed")
+        .collect();
     assert_eq!(renames.len(), 1, "{events:?}");
     assert_eq!(renames[0]["userId"], team.admin.signed_in.user.id.to_string());
     assert_eq!(renames[0]["tenantId"], team.id.to_string());
@@ -161,7 +203,9 @@ async fn a_change_meets_its_preconditions_or_is_rejected() {
     let etag = shown.header("etag").unwrap().to_owned();
     let rename = |name: &str, etag: &str| {
         let call = team.app.patch(&team.path("")).by(&team.owner);
-        call.header(header::IF_MATCH, etag).json(&json!({ "name": name })).send()
+        call.header(header::IF_MATCH, etag)
+            .json(&json!({ "name": name }))
+            .send()
     };
     let renamed = rename("one", &etag).await;
     let new_etag = renamed.header("etag").unwrap().to_owned();
@@ -182,16 +226,38 @@ async fn the_own_tenant_is_no_organization() {
     let own = team.owner.signed_in.tenant.id;
     for path in ["", "/members", "/usage"] {
         let path = format!("{PATH}/{own}{path}");
-        app.get(&path).by(&team.owner).send().await.assert_problem(404, Code::NotFound);
+        app.get(&path)
+            .by(&team.owner)
+            .send()
+            .await
+            .assert_problem(404, Code::NotFound);
     }
     let path = format!("{PATH}/{own}");
     let body = json!({ "name": "mine" });
-    app.patch(&path).by(&team.owner).json(&body).send().await.assert_problem(404, Code::NotFound);
-    app.delete(&path).by(&team.owner).send().await.assert_problem(404, Code::NotFound);
+    app.patch(&path)
+        .by(&team.owner)
+        .json(&body)
+        .send()
+        .await
+        .assert_problem(404, Code::NotFound);
+    app.delete(&path)
+        .by(&team.owner)
+        .send()
+        .await
+        .assert_problem(404, Code::NotFound);
     let leave = format!("{path}/leave");
-    app.post(&leave).by(&team.owner).json(&json!({})).send().await.assert_problem(404, Code::NotFound);
+    app.post(&leave)
+        .by(&team.owner)
+        .json(&json!({}))
+        .send()
+        .await
+        .assert_problem(404, Code::NotFound);
     let member = format!("{path}/members/{}", team.owner.signed_in.user.id);
-    app.delete(&member).by(&team.owner).send().await.assert_problem(404, Code::NotFound);
+    app.delete(&member)
+        .by(&team.owner)
+        .send()
+        .await
+        .assert_problem(404, Code::NotFound);
     let change = app.patch(&member).by(&team.owner).json(&json!({ "role": "viewer" }));
     change.send().await.assert_problem(404, Code::NotFound);
 }
@@ -203,15 +269,26 @@ async fn owners_and_admins_see_the_usage_of_an_organization() {
     let create = team.app.post("/v5/sessions").by(&team.member).within(team.id);
     create.json(&crate::draft("one")).send().await.created();
     for actor in [&team.member, &team.viewer] {
-        team.app.get(&path).by(actor).send().await.assert_problem(403, Code::Forbidden);
+        team.app
+            .get(&path)
+            .by(actor)
+            .send()
+            .await
+            .assert_problem(403, Code::Forbidden);
     }
     for actor in [&team.owner, &team.admin] {
         let usage = team.app.get(&path).by(actor).send().await.ok();
         let quotas = usage["quotas"].as_array().unwrap();
-        assert!(quotas.contains(&json!({ "name": "members", "used": 4, "limit": 100 })), "{quotas:?}");
+        assert!(
+            quotas.contains(&json!({ "name": "members", "used": 4, "limit": 100 })),
+            "{quotas:?}"
+        );
         let sessions = quotas.iter().find(|quota| quota["name"] == "sessions").unwrap();
         assert_eq!(sessions["used"], 1);
-        assert!(quotas.iter().all(|quota| quota["name"] != "organizations"), "{quotas:?}");
+        assert!(
+            quotas.iter().all(|quota| quota["name"] != "organizations"),
+            "{quotas:?}"
+        );
     }
 }
 
@@ -219,8 +296,16 @@ async fn owners_and_admins_see_the_usage_of_an_organization() {
 async fn a_personal_access_token_can_neither_see_nor_change_an_organization() {
     let team = Team::new().await;
     let day = std::time::Duration::from_hours(24);
-    let (_, token) = team.app.access_token(&team.owner, domain::access_tokens::Scope::all(), day).await;
-    for path in [PATH.to_owned(), team.path(""), team.path("/members"), team.path("/usage")] {
+    let (_, token) = team
+        .app
+        .access_token(&team.owner, domain::access_tokens::Scope::all(), day)
+        .await;
+    for path in [
+        PATH.to_owned(),
+        team.path(""),
+        team.path("/members"),
+        team.path("/usage"),
+    ] {
         let response = team.app.get(&path).bearer(&token).send().await;
         response.assert_problem(403, Code::InsufficientScope);
     }

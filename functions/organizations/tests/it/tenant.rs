@@ -38,10 +38,25 @@ async fn the_header_selects_the_tenant_and_is_echoed() {
     let own = team.app.get("/v5/sessions").by(&team.member).send().await;
     assert_eq!(own.header("coditect-tenant"), None);
     assert_eq!(own.ok()["sessions"], json!([]));
-    team.app.get(&path).by(&team.member).send().await.assert_problem(404, Code::NotFound);
-    let own = team.app.get(&path).by(&team.member).within(team.member.signed_in.tenant.id);
+    team.app
+        .get(&path)
+        .by(&team.member)
+        .send()
+        .await
+        .assert_problem(404, Code::NotFound);
+    let own = team
+        .app
+        .get(&path)
+        .by(&team.member)
+        .within(team.member.signed_in.tenant.id);
     own.send().await.assert_problem(404, Code::NotFound);
-    team.app.get(&path).by(&team.viewer).within(team.id.to_string().to_uppercase()).send().await.ok();
+    team.app
+        .get(&path)
+        .by(&team.viewer)
+        .within(team.id.to_string().to_uppercase())
+        .send()
+        .await
+        .ok();
 }
 
 #[tokio::test]
@@ -104,7 +119,14 @@ async fn how_much_others_write_does_not_reveal_a_tenant() {
 async fn a_malformed_or_repeated_header_is_rejected() {
     let team = Team::new().await;
     let id = team.id.to_string();
-    for value in ["", "me", &id.replace('-', ""), &format!("{{{id}}}"), &format!("{id},{id}"), &format!("{id} {id}")] {
+    for value in [
+        "",
+        "me",
+        &id.replace('-', ""),
+        &format!("{{{id}}}"),
+        &format!("{id},{id}"),
+        &format!("{id} {id}"),
+    ] {
         let call = team.app.get("/v5/sessions").by(&team.owner).header(TENANT, value);
         let response = call.send().await;
         assert_eq!(response.header("coditect-tenant"), None);
@@ -116,7 +138,13 @@ async fn a_malformed_or_repeated_header_is_rejected() {
     let anonymous = team.app.get("/v5/sessions").header(TENANT, "me").send().await;
     anonymous.assert_problem(401, Code::MissingToken);
     // It has no meaning elsewhere.
-    let account = team.app.get("/v5/users/me").by(&team.owner).header(TENANT, "me").send().await;
+    let account = team
+        .app
+        .get("/v5/users/me")
+        .by(&team.owner)
+        .header(TENANT, "me")
+        .send()
+        .await;
     assert_eq!(account.header("coditect-tenant"), None);
     account.ok();
     assert!(HeaderValue::from_str(&id).is_ok());
@@ -126,11 +154,25 @@ async fn a_malformed_or_repeated_header_is_rejected() {
 async fn a_personal_access_token_acts_in_its_tenant_only() {
     let team = Team::new().await;
     let body = json!({ "name": "CI", "scopes": ["sessions:read", "sessions:write"], "tenantId": team.id });
-    let token = team.app.post("/v5/users/me/tokens").by(&team.member).json(&body).send().await.created();
+    let token = team
+        .app
+        .post("/v5/users/me/tokens")
+        .by(&team.member)
+        .json(&body)
+        .send()
+        .await
+        .created();
     let token = token["token"].as_str().unwrap();
     let get = |tenant: &str| team.app.get("/v5/sessions").bearer(token).within(tenant).send();
     // Its tenant is the default, and may be named.
-    let created = team.app.post("/v5/sessions").bearer(token).json(&draft("one")).send().await.created();
+    let created = team
+        .app
+        .post("/v5/sessions")
+        .bearer(token)
+        .json(&draft("one"))
+        .send()
+        .await
+        .created();
     assert_eq!(created["tenantId"], team.id.to_string());
     assert_eq!(get(&team.id.to_string()).await.ok()["sessions"][0]["id"], created["id"]);
     let own = team.member.signed_in.tenant.id.to_string();
@@ -138,11 +180,17 @@ async fn a_personal_access_token_acts_in_its_tenant_only() {
         get(tenant).await.assert_problem(404, Code::NotFound);
         let before = team.app.all_entries().await;
         let call = team.app.post("/v5/sessions").bearer(token).within(tenant);
-        call.json(&draft("two")).send().await.assert_problem(404, Code::NotFound);
+        call.json(&draft("two"))
+            .send()
+            .await
+            .assert_problem(404, Code::NotFound);
         assert!(before == team.app.all_entries().await, "a rejected request wrote");
     }
     let lifetime = std::time::Duration::from_hours(24);
-    let (_, own_token) = team.app.access_token(&team.member, [Scope::ReadSessions], lifetime).await;
+    let (_, own_token) = team
+        .app
+        .access_token(&team.member, [Scope::ReadSessions], lifetime)
+        .await;
     let call = team.app.get("/v5/sessions").bearer(&own_token).within(team.id);
     call.send().await.assert_problem(404, Code::NotFound);
 }
@@ -163,5 +211,7 @@ async fn an_idempotency_key_belongs_to_a_user_and_a_tenant() {
     let repeated = send(&team.member, &id, "one").await;
     assert_eq!(repeated.header("idempotency-replayed"), Some("true"));
     assert_eq!(repeated.created(), first);
-    send(&team.member, &id, "four").await.assert_problem(422, Code::IdempotencyMismatch);
+    send(&team.member, &id, "four")
+        .await
+        .assert_problem(422, Code::IdempotencyMismatch);
 }

@@ -331,7 +331,12 @@ fn organization_operations() -> Vec<Operation> {
         on(Method::GET, "/organizations/{id}", every_role, Organization),
         on(Method::PATCH, "/organizations/{id}", managers, Organization)
             .with_body(|who| Content::json(&json!({ "name": who.text }))),
-        on(Method::DELETE, "/organizations/{id}", Access::Member(&[Role::Owner]), Organization),
+        on(
+            Method::DELETE,
+            "/organizations/{id}",
+            Access::Member(&[Role::Owner]),
+            Organization,
+        ),
         on(Method::GET, "/organizations/{id}/usage", managers, Organization),
         on(Method::GET, "/organizations/{id}/members", every_role, Organization),
         on(Method::PATCH, "/organizations/{id}/members/{user}", managers, Member)

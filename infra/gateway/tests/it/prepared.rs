@@ -49,9 +49,7 @@ impl<'a> Prepared<'a> {
             Some(resource @ (Resource::Files | Resource::TrashItem | Resource::Snapshot | Resource::Upload)) => {
                 file_resource(app, resource, session["id"].as_str().unwrap(), &actor.token).await
             }
-            Some(Resource::Organization | Resource::Member) => {
-                organization(app, &app.env.db, &actor.token).await
-            }
+            Some(Resource::Organization | Resource::Member) => organization(app, &app.env.db, &actor.token).await,
         };
         if (&operation.method, operation.path) == (&Method::DELETE, "/users/me/avatar") {
             // Without a picture there is nothing to remove.

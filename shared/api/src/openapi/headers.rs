@@ -177,7 +177,11 @@ fn selected_tenant() -> Header {
         .max_length(Some(36))
         .pattern(Some("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"))
         .examples(["0190d0a0-7c3e-7a11-8f3e-0123456789ab"]);
-    header("Present if the request selects a tenant: its id.", schema.build(), false)
+    header(
+        "Present if the request selects a tenant: its id.",
+        schema.build(),
+        false,
+    )
 }
 
 fn set_cookie() -> Header {

@@ -157,7 +157,10 @@ fn complete_operation(operation: &mut Operation, writes: bool, components: &mut 
         operation.security = Some(Vec::new());
     }
     if has_tag(operation, &OF_TENANTS) {
-        operation.parameters.get_or_insert_default().push(parameters::tenant().into());
+        operation
+            .parameters
+            .get_or_insert_default()
+            .push(parameters::tenant().into());
     }
     summarise(operation);
     reject_null_body(operation);

@@ -301,9 +301,7 @@ impl Place {
                 Some(Self::ScheduledDeletion(*due_at, UserId::from_uuid(*user)))
             }
             ("removals", [Element::Uuid(user)]) => Some(Self::Removal(UserId::from_uuid(*user))),
-            ("organizations", [Element::Uuid(tenant)]) => {
-                Some(Self::OrganizationRemoval(TenantId::from_uuid(*tenant)))
-            }
+            ("organizations", [Element::Uuid(tenant)]) => Some(Self::OrganizationRemoval(TenantId::from_uuid(*tenant))),
             ("done", [Element::Uuid(user)]) => Some(Self::DeletedAccount(UserId::from_uuid(*user))),
             _ => None,
         }

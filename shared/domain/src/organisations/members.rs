@@ -49,10 +49,7 @@ pub async fn list(env: &Env, caller: &Caller, listing: &Listing) -> Result<Page>
     env.in_tenant(caller, Permission::ReadOrganization, |txn, scope| async move {
         // The cursor's key and the page are read concurrently; a page read from a forged cursor is dropped. One member
         // more than the limit shows whether there is a next page.
-        let (tenant, mut users) = try_join!(
-            store::find(&txn, scope),
-            store::members(&txn, scope, after, limit + 1)
-        )?;
+        let (tenant, mut users) = try_join!(store::find(&txn, scope), store::members(&txn, scope, after, limit + 1))?;
         let key = &tenant.cursor_key;
         if let Some(cursor) = &listing.after {
             cursor.verify(key, LIST, "")?;
@@ -71,10 +68,7 @@ pub async fn list(env: &Env, caller: &Caller, listing: &Listing) -> Result<Page>
 }
 
 async fn show(txn: &Txn, scope: TenantScope, user: UserId) -> Result<Member> {
-    let (account, membership) = try_join!(
-        users::store::find(txn, user),
-        store::membership(txn, scope, user)
-    )?;
+    let (account, membership) = try_join!(users::store::find(txn, user), store::membership(txn, scope, user))?;
     Ok(Member::new(account.ok_or(Error::NotFound)?, &membership))
 }
 

@@ -42,7 +42,10 @@ pub async fn members(txn: &Txn, scope: TenantScope, after: Option<UserId>, limit
     let range = keys::members_after(scope, after);
     let order = Order::Ascending;
     let page = txn.range(&Query { range, order, limit }).await?;
-    let members = page.entries.iter().map(|entry| Ok(UserId::from_uuid(entry.key.last()?)));
+    let members = page
+        .entries
+        .iter()
+        .map(|entry| Ok(UserId::from_uuid(entry.key.last()?)));
     members.collect()
 }
 

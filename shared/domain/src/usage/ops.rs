@@ -4,8 +4,8 @@ use crate::env::Env;
 use crate::error::Result;
 use crate::role::Permission;
 use crate::scope::caller::Caller;
-use crate::usage::{Quota, Usage};
 use crate::usage::store::Counters;
+use crate::usage::{Quota, Usage};
 
 /// The usage and the limit of every quota of the user's own tenant.
 pub async fn get(env: &Env, caller: &Caller) -> Result<Vec<Usage>> {

@@ -306,7 +306,8 @@ struct Model {
 
 impl Model {
     fn problem(&mut self, event: &Event, what: &str) {
-        self.problems.push(format!("{event:?}: {what}; members: {:?}", self.roles));
+        self.problems
+            .push(format!("{event:?}: {what}; members: {:?}", self.roles));
     }
 
     fn apply(&mut self, event: &Event) {
@@ -394,7 +395,10 @@ fn check(run: &Run) -> Vec<String> {
         roles: BTreeMap::new(),
         problems: Vec::new(),
     };
-    let log = records.audit_logs.get(&run.organization.uuid()).map_or(&[][..], Vec::as_slice);
+    let log = records
+        .audit_logs
+        .get(&run.organization.uuid())
+        .map_or(&[][..], Vec::as_slice);
     for event in log {
         model.apply(event);
     }
@@ -408,7 +412,10 @@ fn check(run: &Run) -> Vec<String> {
         .map(|membership| (membership.user, membership.role))
         .collect();
     if members != model.roles {
-        problems.push(format!("the members are {members:?}, and the log says {:?}", model.roles));
+        problems.push(format!(
+            "the members are {members:?}, and the log says {:?}",
+            model.roles
+        ));
     }
     let seats = records.counters.get(&(run.organization.uuid(), "members".to_owned()));
     if seats.copied().unwrap_or_default() != i64::try_from(members.len()).unwrap_or_default() {
@@ -451,7 +458,15 @@ fn an_organization_always_has_an_owner_and_obeys_only_its_members() {
         }
     }
     println!("{counts:?}");
-    for kind in ["join", "set role", "remove", "leave", "write", "delete account", "delete organisation"] {
+    for kind in [
+        "join",
+        "set role",
+        "remove",
+        "leave",
+        "write",
+        "delete account",
+        "delete organisation",
+    ] {
         for outcome in ["done", "refused"] {
             let count = counts.get(&(kind, outcome)).copied().unwrap_or_default();
             assert!(count > 10, "{kind} was {outcome} {count} times: {counts:?}");

@@ -37,7 +37,10 @@ impl Check<'_> {
         self.expect(is_listed, "the index of its organisation's members does not list it");
         let is_owner = membership.role == Role::Owner;
         let is_listed = self.exists(&keys::owner(scope, user)).await?;
-        self.expect(is_listed == is_owner, "the index of its organisation's owners differs from its role");
+        self.expect(
+            is_listed == is_owner,
+            "the index of its organisation's owners differs from its role",
+        );
         if is_owner {
             self.checked.share.owner = Some(TenantId::own(user));
             self.checked.share.organizations = 1;
@@ -57,7 +60,9 @@ impl Check<'_> {
     /// An entry in the index of an organisation's owners.
     pub(super) async fn owner(&mut self, user: UserId) -> Result<()> {
         let Some(tenant) = self.tenant() else { return Ok(()) };
-        let membership = self.find::<Membership>(&tenants::keys::membership(user, tenant)).await?;
+        let membership = self
+            .find::<Membership>(&tenants::keys::membership(user, tenant))
+            .await?;
         let is_owner = membership.is_some_and(|member| member.map_or(true, |member| member.role == Role::Owner));
         self.expect(is_owner, "the user does not own the organisation");
         Ok(())

@@ -108,6 +108,9 @@ export function detailOf(event: AuditEvent): string {
   if ("quota" in event && typeof event.quota === "string") {
     parts.push(describeQuota(event.quota as Parameters<typeof describeQuota>[0]).label);
   }
+  if ("from" in event && "to" in event && typeof event.from === "string" && typeof event.to === "string") {
+    parts.push(`${event.from} → ${event.to}`);
+  }
   if ("operator" in event && typeof event.operator === "string") parts.push(`by the operator ${event.operator}`);
   if ("accessTokenId" in event && event.accessTokenId) parts.push("with an access token");
   return parts.join(" · ");
