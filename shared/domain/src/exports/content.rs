@@ -25,6 +25,7 @@ use crate::sessions;
 use crate::suppressions::{self, Suppression};
 use crate::tenants::{self, Tenant};
 use crate::time::Timestamp;
+use crate::usage::Quota;
 use crate::usage::store::{Counters, own_limits};
 use crate::users::profile::{self, Profile};
 use crate::users::{self, User};

@@ -59,13 +59,14 @@ impl Organization {
 
     /// The version: a digest of all values, because they are in several records.
     pub fn version(&self) -> u64 {
-        let digest = Sha256::new()
+        let digest: [u8; 32] = Sha256::new()
             .chain_update(self.id.as_bytes())
             .chain_update(self.members.to_be_bytes())
             .chain_update(self.role.as_str())
             .chain_update("\n")
             .chain_update(&self.name)
-            .finalize();
+            .finalize()
+            .into();
         let (first, _) = digest.split_first_chunk().expect("a digest has more than 8 bytes");
         u64::from_be_bytes(*first)
     }

@@ -254,13 +254,14 @@ impl Caller {
             tenants::store::role(txn, self.user, self.tenant)
         );
         let login = expiry?.filter(|expiry| expiry.is_alive(self.at));
-        let member = role?.filter(|member| member.suspended_at.is_none());
-        match (login, member) {
-            (Some(_), Some(member)) if required.verified_email && member.email_verified_at.is_none() => {
-                Err(Error::EmailNotVerified)
+        match (login, role?) {
+            (Some(_), Some(member)) if member.suspended_at.is_none() => {
+                if required.verified_email && member.email_verified_at.is_none() {
+                    return Err(Error::EmailNotVerified);
+                }
+                let is_allowed = required.is_allowed(member.role);
+                is_allowed.then_some(()).ok_or(Error::Forbidden)
             }
-            (Some(_), Some(member)) if required.is_allowed(member.role) => Ok(()),
-            (Some(_), Some(_)) => Err(Error::Forbidden),
             (Some(_), None) if self.selection == Selection::Request => Err(Error::ForeignTenant),
             // The login has ended or expired, or the user is suspended, or no longer a member of the tenant.
             _ => Err(Error::Revoked),
