@@ -71,12 +71,6 @@ pub enum Resource {
     Member,
 }
 
-impl Resource {
-    pub fn is_organization(self) -> bool {
-        matches!(self, Self::Organization | Self::Member)
-    }
-}
-
 /// The path of the file in a session of the kind [`Resource::Files`], as it is in a query.
 pub const FILE: &str = "/file.txt";
 
@@ -200,9 +194,9 @@ impl Operation {
 
     /// Whether it is about the caller's own account, which needs no verified email.
     pub fn is_about_own_account(&self) -> bool {
-        let is_of_organization = self.resource.is_some_and(Resource::is_organization);
-        let creates_organization = self.method == Method::POST && self.path == "/organizations";
-        self.scope.is_none() && !is_of_organization && !creates_organization
+        let is_below = |folder: &str| self.path.starts_with(folder);
+        let lists_organizations = self.method == Method::GET && self.path == "/organizations";
+        is_below("/users/") || is_below("/auth/") || lists_organizations
     }
 
     /// The path and the query under a prefix, with `id` in place of `{id}`, `{digest}` or `{token}`. If `id` has two

@@ -38,8 +38,9 @@ pub const ACCESS_TOKEN: &str = "accessToken";
 /// The name of the security scheme of refresh tokens in cookies.
 const REFRESH_COOKIE: &str = "refreshCookie";
 
-/// The tags of the operations that act in the tenant that a request selects ([`TenantCaller`](crate::TenantCaller)).
-const OF_TENANTS: [&str; 3] = ["sessions", "files", "audit"];
+/// The tags of the operations that need a token and do not act in the tenant that a request selects
+/// ([`TenantCaller`](crate::TenantCaller)).
+const OF_NO_TENANT: [&str; 3] = ["authentication", "users", "organizations"];
 
 /// The extension by which a handler declares a success without the envelope. It is not part of the finished document.
 const BARE: &str = "x-bare";
@@ -156,7 +157,8 @@ fn complete_operation(operation: &mut Operation, writes: bool, components: &mut 
         // An explicit empty list: the operation is public.
         operation.security = Some(Vec::new());
     }
-    if has_tag(operation, &OF_TENANTS) {
+    let needs_token = operation.security.iter().flatten().next().is_some();
+    if needs_token && !has_tag(operation, &OF_NO_TENANT) {
         operation
             .parameters
             .get_or_insert_default()
