@@ -263,6 +263,19 @@ mod tests {
         count_write().unwrap();
     }
 
+    #[tokio::test]
+    async fn a_write_that_is_checked_late_fails_when_it_is_counted() {
+        let (rate, bucket) = (TenantRate::default(), Bucket::of_writes(1));
+        let clock: Arc<dyn Clock> = Arc::new(Standing);
+        let write = || as_write(&rate, tenant(1), bucket, &clock, true, async { count_write() });
+        for _ in 0..10 {
+            write().await.unwrap();
+        }
+        assert!(matches!(write().await, Err(Error::TooManyAttempts { .. })));
+        // One that is never verified learns nothing.
+        as_write(&rate, tenant(1), bucket, &clock, true, async {}).await;
+    }
+
     #[test]
     fn a_check_alone_takes_nothing() {
         let rate = TenantRate::default();
