@@ -107,7 +107,7 @@ impl Check<'_> {
             Place::Membership(user, tenant) => self.membership(user, tenant).await,
             Place::Deletion(user) => self.deletion(user).await,
             Place::Member(user) => self.member(user).await,
-            Place::Owner(user) => self.owner(user).await,
+            Place::Owner(user) => self.listed_owner(user).await,
             Place::Profile(user) => self.profile(user).await,
             Place::AccessToken(user, id) => self.access_token(user, id).await,
             Place::TokenRights => self.token_rights().await,

@@ -64,11 +64,23 @@ pub async fn create(
         newer: NewerMembers::default(),
     };
     let event = &Event::by(caller, Action::OrganizationCreated { organization: new.id });
+    let founder = &Membership {
+        user: caller.user(),
+        tenant: tenant.id,
+        role: Role::Owner,
+        company: None,
+        joined_at: now,
+        suspended_at: None,
+        email_verified_at: None,
+        newer: NewerMembers::default(),
+    };
+    let (quotas, scope) = (env.limits.quotas.as_ref(), TenantScope::of_membership(founder));
     let creation = env.in_tenant(caller, Permission::CreateOrganizations, |txn, own| async move {
         let slot_key = key.map(|key| idempotency::keys::request(own, caller.user(), CREATE, key));
-        let (slot, counters, user, memberships) = try_join!(
+        let (slot, counters, seats, user, memberships) = try_join!(
             Slot::<Created>::read(&txn, slot_key, now),
-            Counters::peek_organizations(&txn, own, event.at, env.limits.quotas.as_ref()),
+            Counters::peek_organizations(&txn, own, event.at, quotas),
+            Counters::peek_members(&txn, scope, event.at, quotas),
             users::store::find(&txn, caller.user()),
             tenants::store::memberships(&txn, caller.user())
         )?;
@@ -86,16 +98,9 @@ pub async fn create(
         };
         store::check_memberships(&memberships)?;
         let founder = Membership {
-            user: caller.user(),
-            tenant: tenant.id,
-            role: Role::Owner,
-            company: None,
-            joined_at: now,
-            suspended_at: None,
             email_verified_at: user.ok_or(Error::Revoked)?.email_verified_at,
-            newer: NewerMembers::default(),
+            ..founder.clone()
         };
-        let scope = TenantScope::of_membership(&founder);
         let owned = Change {
             organizations: 1,
             is_unlogged: true,
@@ -104,7 +109,7 @@ pub async fn create(
         counters.check_all(&txn, &owned).await?;
         counters.charge(&txn, &change).await?;
         tenants::store::put(&txn, scope, tenant)?;
-        store::put_member(&txn, scope, &founder)?;
+        store::add_member(&txn, scope, &founder, &seats).await?;
         audit::store::add(&txn, own, event)?;
         audit::store::add(&txn, scope, event)?;
         Ok(Outcome::Fresh(Organization::new(tenant.clone(), Role::Owner, 1)))

@@ -152,8 +152,8 @@ impl MemberClient {
             Kind::Read => organisations::ops::get(env, caller).await.map(drop),
             Kind::DeleteAccount => {
                 let operator = Operator::new(env, name());
-                let deletion = operator::deletion::delete(env, &operator, &UserName::Id(user));
-                deletion.await.map(drop)
+                let name = UserName::Id(user);
+                operator::deletion::delete(env, &operator, &name).await.map(drop)
             }
             Kind::DeleteOrganization => organisations::ops::delete(env, caller, |_| true).await,
         }

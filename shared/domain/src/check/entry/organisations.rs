@@ -58,7 +58,7 @@ impl Check<'_> {
     }
 
     /// An entry in the index of an organisation's owners.
-    pub(super) async fn owner(&mut self, user: UserId) -> Result<()> {
+    pub(super) async fn listed_owner(&mut self, user: UserId) -> Result<()> {
         let Some(tenant) = self.tenant() else { return Ok(()) };
         let membership = self
             .find::<Membership>(&tenants::keys::membership(user, tenant))
