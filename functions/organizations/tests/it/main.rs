@@ -6,7 +6,7 @@ mod account;
 mod deletion;
 mod last_owner;
 mod members;
-mod organizations;
+mod overview;
 mod tenant;
 
 use domain::{Role, TenantId};
