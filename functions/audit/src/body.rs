@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 use api::openapi::schema::{self, Id, RequestId, Time};
-use domain::TenantId;
 use domain::access_tokens::Scope;
 use domain::audit::{Action, Event, EventLine, Position, UnknownAction};
 use domain::logins::MAX_LOGINS;
 use domain::text::NAME_MAX;
 use domain::usage::{Quota, Quotas};
 use domain::users::profile::ProfileMember;
+use domain::{Role, TenantId};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::openapi::schema::{AdditionalProperties, SchemaType};
@@ -29,7 +29,7 @@ impl EventBody {
 }
 
 /// The types of the events without further members that a user causes.
-const PLAIN: [&str; 13] = [
+const PLAIN: [&str; 14] = [
     "user.registered",
     "login.opened",
     "login.refreshed",
@@ -43,6 +43,7 @@ const PLAIN: [&str; 13] = [
     "email.changed",
     "user.deletion_cancelled",
     "user.deleted",
+    "organization.renamed",
 ];
 
 /// The same, caused by an operator.
@@ -159,6 +160,16 @@ impl PartialSchema for EventBody {
                 &["access_token.revoked"],
                 Some(("revokedAccessTokenId", reference::<Id>())),
             ))
+            .item(of_user(
+                &["organization.created", "organization.deleted"],
+                Some(("organizationId", reference::<Id>())),
+            ))
+            .item(of_user(&["member.removed"], Some(("memberId", reference::<Id>()))))
+            .item(form(one_of(&["member.role_changed"]), &changed_role()))
+            .item(of_user(
+                &["member.left"],
+                Some(("successorId", or_null(reference::<Id>()))),
+            ))
             .item(of_user(&["user.profile_changed"], Some(("changed", changed_members()))))
             .item(by_operator(&PLAIN_BY_OPERATOR, None))
             .item(by_operator(&["user.deletion_ordered"], deletes_at()))
@@ -227,6 +238,17 @@ fn changed_members() -> RefOr<Schema> {
             "The members of the account that were changed, without their values.",
         ))
         .into()
+}
+
+/// The details of a changed role.
+fn changed_role() -> [(&'static str, RefOr<Schema>); 4] {
+    let role = || schema::text().enum_values(Some(Role::NAMES.iter().copied())).into();
+    [
+        ("userId", reference::<Id>()),
+        ("memberId", reference::<Id>()),
+        ("from", role()),
+        ("to", role()),
+    ]
 }
 
 /// The details of a created personal access token.
@@ -356,6 +378,37 @@ mod tests {
                     snapshot: id(),
                 },
                 json!({ "sessionId": ID, "snapshotId": ID }),
+            ),
+        ] {
+            assert_eq!(details(action.clone()), expected, "{action:?}");
+        }
+    }
+
+    #[test]
+    fn every_action_on_an_organization_adds_its_details() {
+        for (action, expected) in [
+            (
+                Action::OrganizationCreated { organization: id() },
+                json!({ "organizationId": ID }),
+            ),
+            (
+                Action::OrganizationDeleted { organization: id() },
+                json!({ "organizationId": ID }),
+            ),
+            (Action::OrganizationRenamed, json!({})),
+            (
+                Action::MemberRoleChanged {
+                    member: id(),
+                    from: Role::Viewer,
+                    to: Role::Admin,
+                },
+                json!({ "memberId": ID, "from": "viewer", "to": "admin" }),
+            ),
+            (Action::MemberRemoved { member: id() }, json!({ "memberId": ID })),
+            (Action::MemberLeft { successor: None }, json!({ "successorId": null })),
+            (
+                Action::MemberLeft { successor: Some(id()) },
+                json!({ "successorId": ID }),
             ),
         ] {
             assert_eq!(details(action.clone()), expected, "{action:?}");

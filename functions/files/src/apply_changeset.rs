@@ -2,7 +2,7 @@
 
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, Authenticated, Checks, Field, File, Reply};
+use api::{ApiError, AppState, Checks, Field, File, Reply, TenantCaller};
 use axum::extract::State;
 use domain::files::FileEntry;
 use domain::files::changeset::{Changeset, ops};
@@ -121,7 +121,7 @@ impl From<FileEntry> for ChangedEntryBody {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
+    TenantCaller(caller): TenantCaller,
     api::Id(id): api::Id<domain::SessionId>,
     file: File,
 ) -> Result<Reply<OutcomeBody>, ApiError> {

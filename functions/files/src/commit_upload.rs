@@ -2,7 +2,7 @@
 
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, Authenticated, Body, Checks, Field, Reply, SubId};
+use api::{ApiError, AppState, Body, Checks, Field, Reply, SubId, TenantCaller};
 use axum::extract::State;
 use domain::UploadId;
 use domain::files::changeset::Effect;
@@ -80,7 +80,7 @@ impl CommitBody {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
+    TenantCaller(caller): TenantCaller,
     api::Id(id): api::Id<domain::SessionId>,
     SubId(upload): SubId<UploadId>,
     body: Option<Body<CommitBody>>,

@@ -6,7 +6,7 @@ use api::content::parse_digest_field;
 use api::openapi::schema::IdParameter;
 use api::openapi::{parameters, problems};
 use api::{
-    ApiError, AppState, Authenticated, Body, Checks, Field, IdempotencyKey, MAX_SAFE_INTEGER, Reply, WholeNumber,
+    ApiError, AppState, Body, Checks, Field, IdempotencyKey, MAX_SAFE_INTEGER, Reply, TenantCaller, WholeNumber,
 };
 use axum::extract::State;
 use domain::contents::Digest;
@@ -93,7 +93,7 @@ impl CreateBody {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
+    TenantCaller(caller): TenantCaller,
     api::Id(id): api::Id<domain::SessionId>,
     IdempotencyKey(key): IdempotencyKey,
     Body(body): Body<CreateBody>,

@@ -3,7 +3,7 @@
 use api::openapi::parameters::{IfMatch, IfNoneMatch, optional};
 use api::openapi::problems;
 use api::openapi::schema::{IdParameter, text};
-use api::{ApiError, AppState, Authenticated, File, Query, Reply};
+use api::{ApiError, AppState, File, Query, Reply, TenantCaller};
 use axum::extract::State;
 use domain::contents::{self, Content};
 use domain::files::changeset::ops;
@@ -83,7 +83,7 @@ impl utoipa::IntoParams for BodyDigests {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
+    TenantCaller(caller): TenantCaller,
     api::Id(id): api::Id<domain::SessionId>,
     HeaderPrecondition(precondition): HeaderPrecondition,
     mut query: Query,

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use domain::{Role, TenantId};
 use kv::faulty::{Latency, Plan};
 use kv::{Db, Engine, Settings};
 use serde_json::{Value, json};
@@ -96,6 +97,23 @@ pub(crate) const LOWER_BOUNDS: &[Count] = &[
     ("get avatar", 2),
     // Begin, the profile, commit.
     ("remove avatar", 3),
+    // Begin, the user with the memberships and quotas, commit.
+    ("create an organization", 3),
+    // Begin, the memberships, what they name.
+    ("list organizations", 3),
+    ("get an organization", 2),
+    ("rename an organization", 3),
+    ("usage of an organization", 2),
+    // Begin, the index, records.
+    ("list members", 3),
+    ("change a member", 3),
+    // The membership in the selected tenant is the one that the check reads.
+    ("create session, in an organization", 3),
+    // Begin, the membership, the other owners, their roles, commit.
+    ("leave an organization", 5),
+    ("remove a member", 3),
+    // Begin, the index, the memberships, commit.
+    ("delete an organization", 4),
     // Begin, reads, commit; then, without a second begin, everything, and what the profile and the index name; then,
     // without a begin, the export again, commit.
     ("request an export", 7),
@@ -239,6 +257,7 @@ async fn call_every_endpoint() -> (Vec<Count>, Vec<Value>) {
     timed(&mut counts, "list events", listing).await.ok();
     call_files(app, &mut counts, &token).await;
     call_profile(app, &mut counts, &token).await;
+    call_organizations(app, &mut counts).await;
     export_account(app, &mut counts, &token).await;
     delete_account(app, &mut counts, &token).await;
     let body = json!({ "currentPassword": "password123", "newPassword": "password456" });
@@ -373,6 +392,42 @@ async fn call_profile(app: &TestApp, counts: &mut Vec<Count>, token: &str) {
     timed(counts, "get avatar", getting).await;
     let removing = app.delete("/v5/users/me/avatar").bearer(token).send();
     timed(counts, "remove avatar", removing).await.ok();
+}
+
+async fn call_organizations(app: &TestApp, counts: &mut Vec<Count>) {
+    let owner = app.register("owner@example.com").await;
+    let creating = app.post("/v5/organizations").by(&owner).json(&json!({ "name": "one" }));
+    let created = timed(counts, "create an organization", creating.send()).await.created();
+    let path = format!("/v5/organizations/{}", text(&created["id"]));
+    let listing = app.get("/v5/organizations").by(&owner).send();
+    timed(counts, "list organizations", listing).await.ok();
+    let getting = app.get(&path).by(&owner).send();
+    timed(counts, "get an organization", getting).await.ok();
+    let renaming = app.patch(&path).by(&owner).json(&json!({ "name": "two" })).send();
+    timed(counts, "rename an organization", renaming).await.ok();
+    let reading = app.get(&format!("{path}/usage")).by(&owner).send();
+    timed(counts, "usage of an organization", reading).await.ok();
+    let id = TenantId::parse(&text(&created["id"])).expect("the id is a UUID");
+    let member = app.register("member@example.com").await;
+    app.join(&member, id, &owner, Role::Viewer).await;
+    let other_owner = app.register("other@example.com").await;
+    app.join(&other_owner, id, &owner, Role::Owner).await;
+    let listing = app.get(&format!("{path}/members")).by(&owner).send();
+    timed(counts, "list members", listing).await.ok();
+    let of_member = format!("{path}/members/{}", member.signed_in.user.id);
+    let changing = app.patch(&of_member).by(&owner).json(&json!({ "role": "member" }));
+    timed(counts, "change a member", changing.send()).await.ok();
+    let draft = json!({ "name": "one", "workspacePath": "/one" });
+    let creating = app.post("/v5/sessions").by(&member).within(id).json(&draft);
+    timed(counts, "create session, in an organization", creating.send())
+        .await
+        .created();
+    let leaving = app.post(&format!("{path}/leave")).by(&other_owner).json(&json!({}));
+    timed(counts, "leave an organization", leaving.send()).await.ok();
+    let removing = app.delete(&of_member).by(&owner).send();
+    timed(counts, "remove a member", removing).await.ok();
+    let deleting = app.delete(&path).by(&owner).send();
+    timed(counts, "delete an organization", deleting).await.ok();
 }
 
 async fn export_account(app: &TestApp, counts: &mut Vec<Count>, token: &str) {

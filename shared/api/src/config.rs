@@ -241,6 +241,8 @@ mod tests {
             ("QUOTA_AUDIT_EVENTS", "1.5"),
             ("QUOTA_FILES", "-1"),
             ("QUOTA_SNAPSHOTS", "1e3"),
+            ("QUOTA_MEMBERS", "1001"),
+            ("QUOTA_ORGANIZATIONS", "-1"),
             ("QUOTA_WRITES_PER_SECOND", "0"),
             ("QUOTA_LOGINS_PER_DAY", "0"),
             ("AUDIT_RETENTION_DAYS", "0"),

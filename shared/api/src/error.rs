@@ -153,6 +153,8 @@ fn advice(quota: Quota) -> &'static str {
         Quota::Snapshots => "Delete snapshots to make room.",
         Quota::IdempotencyKeys => "A key is free again 24 hours after its request.",
         Quota::AuditEvents => "The quota is free again at midnight (UTC).",
+        Quota::Members => "Remove members to make room.",
+        Quota::Organizations => "Delete an organisation, or let another member own it, to make room.",
     }
 }
 
@@ -212,7 +214,11 @@ impl From<domain::Error> for ApiError {
             }
             Error::EmailTaken => Self::new(Code::EmailTaken, "An account with this email exists."),
             Error::LastOwner(organizations) => last_owner(organizations),
-            Error::NotFound | Error::ForeignId => {
+            Error::NoSuccessor => {
+                let reason = Rejection("must be another member of the organisation, who is not suspended".to_owned());
+                Self::invalid(vec![Violation::new("/successor", &reason)])
+            }
+            Error::NotFound | Error::ForeignId | Error::ForeignTenant => {
                 Self::new(Code::NotFound, "No resource with this id is available to this token.")
             }
             Error::Operation { index, error } => Self::from(*error).within(&format!("/operations/{index}")),
@@ -238,6 +244,7 @@ impl From<domain::Error> for ApiError {
             ),
             Error::ExpiredToken => expired_personal_token(),
             Error::TooManyAccessTokens { used, limit } => too_many_access_tokens(used, limit),
+            Error::TooManyMemberships { used, limit } => too_many_memberships(used, limit),
             Error::ExportTooLarge { used, limit } => export_too_large(used, limit),
             Error::ReauthenticationRequired => Self::new(
                 Code::ReauthenticationRequired,
@@ -361,6 +368,15 @@ fn too_many_access_tokens(used: usize, limit: usize) -> ApiError {
     let detail = format!("The user has {used} of {limit} personal access tokens. Revoke one that is not used.");
     ApiError {
         quota: Some(Box::new(QuotaBody::fixed("accessTokens", used, limit))),
+        ..ApiError::new(Code::QuotaExceeded, detail)
+    }
+}
+
+/// The error for a user who is a member of as many organisations as a user may be.
+fn too_many_memberships(used: usize, limit: usize) -> ApiError {
+    let detail = format!("The user is a member of {used} of at most {limit} organisations. Leave one first.");
+    ApiError {
+        quota: Some(Box::new(QuotaBody::fixed("memberships", used, limit))),
         ..ApiError::new(Code::QuotaExceeded, detail)
     }
 }

@@ -118,6 +118,13 @@ pub enum Error {
     /// The resource belongs to another tenant. Responses are those of [`NotFound`](Self::NotFound).
     #[error("the resource belongs to another tenant")]
     ForeignId,
+    /// The request names a tenant in which the token does not act: its user is no member, or it is bound to another one.
+    /// Responses are those of [`NotFound`](Self::NotFound), so that nobody can find out which tenants exist.
+    #[error("the token does not act in the tenant that the request names")]
+    ForeignTenant,
+    /// The successor of a member who leaves is no other member who can own the organisation.
+    #[error("the successor is no other active member of the organisation")]
+    NoSuccessor,
     /// The resource's version is not one that the caller expects.
     #[error("the resource has another version than the caller expects")]
     PreconditionFailed,
@@ -146,6 +153,14 @@ pub enum Error {
     #[error("the user has {used} of {limit} personal access tokens")]
     TooManyAccessTokens {
         /// The number of tokens.
+        used: usize,
+        /// Their maximum number.
+        limit: usize,
+    },
+    /// The user is a member of as many organisations as a user may be.
+    #[error("the user has {used} of {limit} memberships")]
+    TooManyMemberships {
+        /// The number of memberships.
         used: usize,
         /// Their maximum number.
         limit: usize,
@@ -199,10 +214,11 @@ impl Error {
             Self::Upload(UploadError::TooMany { .. })
             | Self::QuotaExceeded(_)
             | Self::TooManyAccessTokens { .. }
+            | Self::TooManyMemberships { .. }
             | Self::ExportTooLarge { .. } => Some(SecurityEvent::QuotaExceeded),
             Self::IdempotencyMismatch => Some(SecurityEvent::IdempotencyMismatch),
             Self::Operation { error, .. } => error.security_event(),
-            Self::ForeignId => Some(SecurityEvent::ForeignId),
+            Self::ForeignId | Self::ForeignTenant => Some(SecurityEvent::ForeignId),
             Self::BadCursor => Some(SecurityEvent::ForeignCursor),
             Self::Forbidden => Some(SecurityEvent::Forbidden),
             Self::InsufficientScope(_) => Some(SecurityEvent::InsufficientScope),
@@ -215,6 +231,7 @@ impl Error {
             | Self::SameEmail
             | Self::EmailNotVerified
             | Self::LastOwner(_)
+            | Self::NoSuccessor
             | Self::NotFound
             | Self::FileNotFound
             | Self::Exists

@@ -33,6 +33,7 @@ pub mod mail;
 pub mod mail_tokens;
 pub mod objects;
 pub mod operator;
+pub mod organisations;
 pub mod page;
 pub mod password;
 pub mod patch;

@@ -45,6 +45,7 @@ mod source;
 mod store_trips;
 mod surface;
 mod sweep;
+mod team;
 mod template;
 mod throttle;
 mod traces;

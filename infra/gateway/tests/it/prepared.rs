@@ -8,6 +8,7 @@ use serde_json::json;
 use testkit::{Actor, Target as _, TestApp, TestRequest, picture};
 
 use crate::operations::{Operation, Person, Resource, avatar_of, file_resource, token_of};
+use crate::team::organization;
 
 /// The lifetime of a personal access token.
 const LIFETIME: Duration = Duration::from_hours(24);
@@ -48,6 +49,7 @@ impl<'a> Prepared<'a> {
             Some(resource @ (Resource::Files | Resource::TrashItem | Resource::Snapshot | Resource::Upload)) => {
                 file_resource(app, resource, session["id"].as_str().unwrap(), &actor.token).await
             }
+            Some(Resource::Organization | Resource::Member) => organization(app, &app.env.db, &actor.token).await,
         };
         if (&operation.method, operation.path) == (&Method::DELETE, "/users/me/avatar") {
             // Without a picture there is nothing to remove.

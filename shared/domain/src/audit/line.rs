@@ -8,6 +8,7 @@ use crate::access_tokens::Scopes;
 use crate::audit::{Action, Event, Position};
 use crate::client::Address;
 use crate::id::{AccessTokenId, LoginId, SessionId, SnapshotId, TenantId, UserId};
+use crate::role::Role;
 use crate::text::Name;
 use crate::time::Timestamp;
 use crate::usage::Quota;
@@ -76,6 +77,20 @@ enum Details {
     Deletion {
         deletes_at: Timestamp,
     },
+    Organization {
+        organization_id: TenantId,
+    },
+    Member {
+        member_id: UserId,
+    },
+    MemberRole {
+        member_id: UserId,
+        from: Role,
+        to: Role,
+    },
+    Departure {
+        successor_id: Option<UserId>,
+    },
 }
 
 impl EventLine {
@@ -124,6 +139,7 @@ impl Details {
             | Action::AccountDeleted
             | Action::DeletionRevoked { .. }
             | Action::ExportRequested
+            | Action::OrganizationRenamed
             | Action::Resumed { .. }
             | Action::MailSuppressed { .. }
             | Action::MailUnsuppressed { .. }
@@ -166,6 +182,20 @@ impl Details {
             | Action::RestoreRequested { session, snapshot } => Self::Snapshot {
                 session_id: session,
                 snapshot_id: snapshot,
+            },
+            Action::OrganizationCreated { organization } | Action::OrganizationDeleted { organization } => {
+                Self::Organization {
+                    organization_id: organization,
+                }
+            }
+            Action::MemberRemoved { member } => Self::Member { member_id: member },
+            Action::MemberRoleChanged { member, from, to } => Self::MemberRole {
+                member_id: member,
+                from,
+                to,
+            },
+            Action::MemberLeft { successor } => Self::Departure {
+                successor_id: successor,
             },
             Action::LimitChanged { quota, limit, .. } => Self::Limit { quota, limit },
             Action::MailRetried { ref mail, .. } | Action::MailDropped { ref mail, .. } => {

@@ -35,6 +35,8 @@ pub(super) enum Place {
     Tenant(TenantId),
     /// An entry in the index of an organisation's members.
     Member(UserId),
+    /// An entry in the index of an organisation's owners.
+    Owner(UserId),
     Event,
     SessionIndex(SessionId),
     SearchText(SessionId),
@@ -42,6 +44,8 @@ pub(super) enum Place {
     SessionCreation(UserId),
     /// The outcome of a creation of a personal access token.
     TokenCreation,
+    /// The outcome of a creation of an organisation.
+    OrganizationCreation,
     /// The outcome of a creation of an upload.
     UploadCreation,
     /// The outcome of a creation of a snapshot.
@@ -92,6 +96,8 @@ pub(super) enum Place {
     ScheduledDeletion(i64, UserId),
     /// The removal of a deleted account's data.
     Removal(UserId),
+    /// The removal of a deleted organisation's data.
+    OrganizationRemoval(TenantId),
     /// A deleted account.
     DeletedAccount(UserId),
     /// An entry of the expiry index: the expiry in milliseconds, and the key that expires.
@@ -295,6 +301,7 @@ impl Place {
                 Some(Self::ScheduledDeletion(*due_at, UserId::from_uuid(*user)))
             }
             ("removals", [Element::Uuid(user)]) => Some(Self::Removal(UserId::from_uuid(*user))),
+            ("organizations", [Element::Uuid(tenant)]) => Some(Self::OrganizationRemoval(TenantId::from_uuid(*tenant))),
             ("done", [Element::Uuid(user)]) => Some(Self::DeletedAccount(UserId::from_uuid(*user))),
             _ => None,
         }
@@ -311,12 +318,14 @@ impl Place {
             ("audit", [Element::Versionstamp(_)]) => Some(Self::Event),
             ("sessions", [Element::Uuid(session)]) => Some(Self::SessionIndex(SessionId::from_uuid(*session))),
             ("members", [Element::Uuid(user)]) => Some(Self::Member(UserId::from_uuid(*user))),
+            ("owners", [Element::Uuid(user)]) => Some(Self::Owner(UserId::from_uuid(*user))),
             ("search", [Element::Uuid(session)]) => Some(Self::SearchText(SessionId::from_uuid(*session))),
             ("idempotency", [Element::Uuid(user), operation, Element::Bytes(_)]) => {
                 let user = UserId::from_uuid(*user);
                 match text(operation)? {
                     "sessions.create" => Some(Self::SessionCreation(user)),
                     "access_tokens.create" => Some(Self::TokenCreation),
+                    "organizations.create" => Some(Self::OrganizationCreation),
                     "uploads.create" => Some(Self::UploadCreation),
                     "files.snapshots.create" => Some(Self::SnapshotCreation),
                     "files.makeDirectory" => Some(Self::DirectoryCreation),

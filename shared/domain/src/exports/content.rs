@@ -186,7 +186,10 @@ pub(super) async fn start(env: &Env, txn: &Txn, user: UserId, at: Timestamp) -> 
         own_limits: &limits,
     };
     archive.lines("tenant.jsonl", [line])?;
-    archive.lines("usage.jsonl", counters.usage().into_iter().map(UsageLine::from))?;
+    archive.lines(
+        "usage.jsonl",
+        counters.usage(Quota::of_own_tenants()).into_iter().map(UsageLine::from),
+    )?;
     archive.lines("logins.jsonl", logins.iter().map(LoginLine::from))?;
     let (access_tokens, mail_tokens) = tokens;
     archive.lines("access-tokens.jsonl", access_tokens.iter().map(AccessTokenLine::from))?;

@@ -9,6 +9,7 @@ use crate::access_tokens::ops::Created;
 use crate::access_tokens::{AccessToken, TokenRights};
 use crate::audit::Event;
 use crate::contents::Header;
+use crate::deletion::organisation::OrganizationRemoval;
 use crate::deletion::{DeletedAccount, Deletion, Removal};
 use crate::dump::progress::Progress;
 use crate::exports::Export;
@@ -23,6 +24,7 @@ use crate::logins::Login;
 use crate::mail::Mail;
 use crate::mail_tokens::StoredToken;
 use crate::objects::ObjectDeletion;
+use crate::organisations::ops::Created as CreatedOrganization;
 use crate::sessions::{SearchText, Session};
 use crate::suppressions::Suppression;
 use crate::tenants::{Membership, Tenant};
@@ -95,6 +97,8 @@ fn kinds() -> Vec<Kind> {
         Kind::of::<SearchText>("search text"),
         Kind::of::<Session>("session"),
         Kind::of::<Stored<Created>>("access token creation"),
+        Kind::of::<Stored<CreatedOrganization>>("organization creation"),
+        Kind::of::<OrganizationRemoval>("organization removal"),
         Kind::of::<Stored<Registered>>("registration"),
         Kind::of::<Removal>("removal"),
         Kind::of::<Stored<Session>>("idempotency record"),
@@ -185,6 +189,7 @@ fn every_record_is_readable_with_a_further_member_in_the_next_version() {
         "limits",
         "login",
         "membership",
+        "organization removal",
         "profile",
         "removal",
         "session",

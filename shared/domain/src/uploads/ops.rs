@@ -85,7 +85,7 @@ pub async fn create(
         store::insert(&txn, scope, new)?;
         Ok(Outcome::Fresh(new.clone()))
     });
-    let outcome = env.limit_writes(caller.tenant(), creation).await?;
+    let outcome = env.limit_writes_of(caller, creation).await?;
     match outcome {
         Outcome::Fresh(mut upload) => {
             if let Err(error) = begin(env, caller, &mut upload).await {
@@ -298,7 +298,7 @@ pub async fn put_part(
         }
         Ok(upload)
     });
-    let mut upload = env.limit_writes(caller.tenant(), writing).await?;
+    let mut upload = env.limit_writes_of(caller, writing).await?;
     begin(env, caller, &mut upload).await?;
     let Some((object, upload)) = object_of(&upload) else {
         return Ok(());

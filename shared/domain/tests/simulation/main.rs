@@ -18,6 +18,7 @@
 //! | [`checks`] | the rules that the history and the records must satisfy |
 //! | [`access_tokens`] | a test of its own: a revoked personal access token never acts again |
 //! | [`files`] | a test of its own: files of sessions, repeated by a model |
+//! | [`organisations`] | a test of its own: members, roles and owners of an organisation |
 //! | [`mail_tokens`] | a test of its own: recoveries, and changes of emails and passwords |
 //!
 //! `README.md` in this folder explains the model.
@@ -29,6 +30,7 @@ mod exports;
 mod files;
 mod history;
 mod mail_tokens;
+mod organisations;
 mod records;
 mod scenario;
 

@@ -8,13 +8,15 @@ use domain::access_tokens::{self, Scope};
 use domain::logins::{self, Login};
 use domain::operator::{self, Operator, UserName};
 use domain::sessions::{self, Draft, WorkspacePath};
+use domain::tenants::Membership;
 use domain::text::Name;
-use domain::{Role, TokenId};
+use domain::{Role, TenantId, TokenId};
 use kv::Entry;
 use kv::faulty::{Latency, Plan};
 use testkit::{Actor, Content, Target as _, TestApp, TestResponse, TestStore, picture};
 
 use crate::operations::{Operation, Person, Resource, avatar_of, file_resource, token_of};
+use crate::team::{join, organization};
 
 /// The tokens that must not give access to the tenant.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +72,7 @@ pub struct Fixture {
     _store: TestStore,
     /// The owner of the tenant.
     pub alice: Actor,
+    admin: Actor,
     member: Actor,
     viewer: Actor,
     /// The owner of another tenant.
@@ -148,6 +151,7 @@ impl Fixture {
 
         let bob = app.register("bob@example.com").await;
         let admit = async |email, role| app.add_member(&app.register(email).await, &alice, role).await;
+        let admin = admit("admin@example.com", Role::Admin).await;
         let member = admit("member@example.com", Role::Member).await;
         let viewer = admit("viewer@example.com", Role::Viewer).await;
         let former_member = admit("former@example.com", Role::Owner).await;
@@ -176,6 +180,7 @@ impl Fixture {
             app,
             _store: store,
             alice,
+            admin,
             member,
             viewer,
             bob,
@@ -207,9 +212,10 @@ impl Fixture {
     }
 
     /// An actor of each role in the tenant.
-    pub fn members(&self) -> [(Role, &Actor); 3] {
+    pub fn members(&self) -> [(Role, &Actor); 4] {
         [
             (Role::Owner, &self.alice),
+            (Role::Admin, &self.admin),
             (Role::Member, &self.member),
             (Role::Viewer, &self.viewer),
         ]
@@ -236,6 +242,27 @@ impl Fixture {
             Some(resource @ (Resource::Files | Resource::TrashItem | Resource::Snapshot | Resource::Upload)) => {
                 file_resource(&self.app, resource, &self.session(actor).await, &actor.token).await
             }
+            Some(Resource::Organization | Resource::Member) => {
+                let ids = organization(&self.app, &self.app.env.db, &actor.token).await;
+                if actor.token == self.alice.token {
+                    self.join(&ids).await;
+                }
+                ids
+            }
+        }
+    }
+
+    /// Makes the other members of the tenant members of the organisation with the first of these ids.
+    async fn join(&self, ids: &str) {
+        let tenant = ids.split(' ').next().and_then(TenantId::parse).unwrap();
+        for (role, actor) in self.members().into_iter().skip(1) {
+            let membership = &Membership {
+                tenant,
+                role,
+                ..actor.signed_in.membership.clone()
+            };
+            let joining = self.app.env.db.run(|txn| async move { join(&txn, membership) });
+            joining.await.unwrap();
         }
     }
 

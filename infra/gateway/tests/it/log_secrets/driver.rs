@@ -8,9 +8,8 @@ use serde_json::{Value, json};
 use testkit::{Browser, Content, Target, TestApp, TestRequest, TestResponse, picture};
 
 use super::secrets::{ENCODED_MARK, MARK, Secrets};
-use crate::operations::{
-    Access, Operation, Person, Resource, TokenEmail, avatar_of, file_resource, operations, token_of,
-};
+use crate::operations::{Operation, Person, Resource, TokenEmail, avatar_of, file_resource, operations, token_of};
+use crate::team::organization;
 
 const PASSWORD: &str = "marked-passphrase";
 const NEW_PASSWORD: &str = "another-marked-passphrase";
@@ -147,6 +146,7 @@ impl<T: Target> Driver<'_, T> {
                 let call = self.target.post("/v5/users/me/exports").bearer(token);
                 token_of(&self.send(call).await.accepted())
             }
+            Some(Resource::Organization | Resource::Member) => organization(self.target, self.db, token).await,
             Some(Resource::Login) => {
                 let credentials = json!({ "email": person.email, "password": person.password });
                 let call = self.target.post("/v5/auth/login").json(&credentials);
@@ -254,7 +254,7 @@ impl<T: Target> Driver<'_, T> {
         for bytes in BODIES {
             let call = self.request(operation, path, None);
             let call = call.header(header::CONTENT_TYPE, "application/json");
-            let call = if matches!(operation.access, Access::Token(_)) {
+            let call = if operation.roles().is_some() {
                 call.bearer(token)
             } else {
                 call
