@@ -69,9 +69,7 @@ mod trace_id;
 mod whole_number;
 
 pub use app::{App, app};
-pub use caller::{
-    Authenticated, EmailClaim, LOGOUT_AFTER_EXPIRY, LogoutCaller, OrganizationCaller, TenantCaller,
-};
+pub use caller::{Authenticated, EmailClaim, LOGOUT_AFTER_EXPIRY, LogoutCaller, OrganizationCaller, TenantCaller};
 pub use client::ClientInfo;
 pub use cookies::Cookies;
 pub use error::{ApiError, Code, Violation};
