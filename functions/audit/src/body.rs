@@ -166,6 +166,14 @@ impl PartialSchema for EventBody {
             ))
             .item(of_user(&["member.removed"], Some(("memberId", reference::<Id>()))))
             .item(form(one_of(&["member.role_changed"]), &changed_role()))
+            .item(form(
+                one_of(&["invitation.created", "invitation.accepted"]),
+                &granted_role(),
+            ))
+            .item(of_user(
+                &["invitation.revoked"],
+                Some(("invitationId", reference::<Id>())),
+            ))
             .item(of_user(
                 &["member.left"],
                 Some(("successorId", or_null(reference::<Id>()))),
@@ -248,6 +256,18 @@ fn changed_role() -> [(&'static str, RefOr<Schema>); 4] {
         ("memberId", reference::<Id>()),
         ("from", role()),
         ("to", role()),
+    ]
+}
+
+/// The details of an invitation.
+fn granted_role() -> [(&'static str, RefOr<Schema>); 3] {
+    [
+        ("userId", reference::<Id>()),
+        ("invitationId", reference::<Id>()),
+        (
+            "role",
+            schema::text().enum_values(Some(Role::NAMES.iter().copied())).into(),
+        ),
     ]
 }
 
@@ -405,6 +425,24 @@ mod tests {
                 json!({ "memberId": ID, "from": "viewer", "to": "admin" }),
             ),
             (Action::MemberRemoved { member: id() }, json!({ "memberId": ID })),
+            (
+                Action::InvitationCreated {
+                    invitation: id(),
+                    role: Role::Viewer,
+                },
+                json!({ "invitationId": ID, "role": "viewer" }),
+            ),
+            (
+                Action::InvitationAccepted {
+                    invitation: id(),
+                    role: Role::Member,
+                },
+                json!({ "invitationId": ID, "role": "member" }),
+            ),
+            (
+                Action::InvitationRevoked { invitation: id() },
+                json!({ "invitationId": ID }),
+            ),
             (Action::MemberLeft { successor: None }, json!({ "successorId": null })),
             (
                 Action::MemberLeft { successor: Some(id()) },

@@ -5,6 +5,7 @@
 
 mod code;
 mod files;
+mod invitations;
 mod uploads;
 
 use std::borrow::Cow;
@@ -212,6 +213,10 @@ impl From<domain::Error> for ApiError {
                 let reason = Rejection("must differ from the current email".to_owned());
                 Self::invalid(vec![Violation::new("/email", &reason)])
             }
+            error @ (Error::InvalidInvitation
+            | Error::OtherAddress(_)
+            | Error::InvitationRejected(_)
+            | Error::TooManyInvitations { .. }) => Self::of_invitation(error),
             Error::EmailTaken => Self::new(Code::EmailTaken, "An account with this email exists."),
             Error::LastOwner(organizations) => last_owner(organizations),
             Error::NoSuccessor => {

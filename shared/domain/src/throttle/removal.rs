@@ -18,7 +18,13 @@ pub(crate) async fn remove_email(txn: &Txn, email: &Email, limit: usize, unreada
     for prefix in keys::prefixes(email) {
         removed += remove_below(txn, &prefix, limit - removed, unreadable).await?;
     }
-    let others = [keys::known, keys::account, keys::recipient, keys::email_change];
+    let others = [
+        keys::known,
+        keys::account,
+        keys::recipient,
+        keys::email_change,
+        keys::invitation,
+    ];
     for key in others.map(|key| key(email)) {
         if removed < limit {
             removed += remove(txn, &key, unreadable).await?;
@@ -29,8 +35,17 @@ pub(crate) async fn remove_email(txn: &Txn, email: &Email, limit: usize, unreada
 
 /// Removes the counters of the emails that this user has requested.
 pub(crate) async fn remove_user(txn: &Txn, user: UserId, unreadable: &Unreadable) -> Result<()> {
-    let (own, changes) = (keys::recipient_user(user), keys::email_changes(user));
-    try_join!(remove(txn, &own, unreadable), remove(txn, &changes, unreadable)).map(drop)
+    let (own, changes, invitations) = (
+        keys::recipient_user(user),
+        keys::email_changes(user),
+        keys::invitations_by(user),
+    );
+    try_join!(
+        remove(txn, &own, unreadable),
+        remove(txn, &changes, unreadable),
+        remove(txn, &invitations, unreadable)
+    )
+    .map(drop)
 }
 
 /// Removes the counters of attempts within this login.
