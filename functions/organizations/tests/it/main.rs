@@ -7,7 +7,7 @@ mod deletion;
 mod invitations;
 mod last_owner;
 mod members;
-mod organizations;
+mod overview;
 mod tenant;
 
 use domain::{Role, TenantId};

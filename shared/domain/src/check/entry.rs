@@ -217,7 +217,7 @@ impl Check<'_> {
         let membership = self.find::<Membership>(&tenants::keys::membership(id, own)).await?;
         let owns = membership.is_some_and(|member| member.map_or(true, |member| member.role == Role::Owner));
         self.expect(owns, "it does not own its own tenant");
-        Ok(())
+        self.owned_organizations(id).await
     }
 
     async fn profile(&mut self, user: UserId) -> Result<()> {

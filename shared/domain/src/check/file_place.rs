@@ -61,13 +61,11 @@ impl FilePlace {
     }
 }
 
-/// What the files of a tenant's sessions, and other entries whose keys do not name the tenant, add up to.
+/// What the files of a tenant's sessions add up to.
 #[derive(Default)]
 pub(super) struct FileSums {
     pub(super) files: i64,
     pub(super) snapshots: i64,
-    /// The number of organisations that the owner of the tenant owns.
-    pub(super) organizations: i64,
     /// The number of changes in feeds, without those that are counted: zero in the end.
     pub(super) uncounted_changes: i64,
     /// The number of references to each content.
@@ -79,7 +77,6 @@ impl FileSums {
     pub(super) fn add(&mut self, share: &Share) {
         self.files += share.files;
         self.snapshots += share.snapshots;
-        self.organizations += share.organizations;
         self.uncounted_changes += share.uncounted_changes;
         if let Some(digest) = share.content {
             *self.references.entry(digest).or_default() += 1;

@@ -190,7 +190,6 @@ impl Sums {
         if let Some(files) = files {
             expected.insert(usage::keys::counter(scope, Quota::Files), files.files);
             expected.insert(usage::keys::counter(scope, Quota::Snapshots), files.snapshots);
-            expected.insert(usage::keys::counter(scope, Quota::Organizations), files.organizations);
         }
         let days: BTreeSet<i64> = self.events.keys().copied().chain(self.counted_days(tenant)).collect();
         for day in days.into_iter().filter(|day| *day >= kept_since) {

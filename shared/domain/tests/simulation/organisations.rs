@@ -62,7 +62,6 @@ enum Outcome {
 #[derive(Clone, Copy, Debug)]
 struct Call {
     kind: Kind,
-    user: UserId,
     called: u64,
     replied: u64,
     outcome: Outcome,
@@ -109,7 +108,6 @@ impl MemberClient {
             let replied = shared.tick();
             shared.calls.push(Call {
                 kind,
-                user,
                 called,
                 replied,
                 outcome: outcome(result),
@@ -161,6 +159,10 @@ impl MemberClient {
 
     /// Makes the user a member, as an accepted invitation does. Its event in the log is a change to the same role.
     async fn join(&self, host: &Caller, user: UserId, role: Role) -> Result<(), Error> {
+        if user == host.user() {
+            // An operation must not write the membership that the check of its caller reads.
+            return Err(Error::Exists);
+        }
         let action = Action::MemberRoleChanged {
             member: user,
             from: role,

@@ -9,8 +9,10 @@ use crate::id::{TenantId, UserId};
 use crate::idempotency;
 use crate::organisations::keys;
 use crate::organisations::ops::Created;
+use crate::record;
 use crate::role::Role;
 use crate::tenants::{self, Kind, Membership, Tenant};
+use crate::usage::{self, Quota};
 
 impl Check<'_> {
     pub(super) async fn tenant_record(&mut self, id: TenantId) -> Result<()> {
@@ -20,9 +22,8 @@ impl Check<'_> {
         self.expect(tenant.id == id, "it is another tenant's record");
         if tenant.kind == Kind::Organization {
             let first = Query {
-                range: Range::below(&keys::owners(scope(id))),
-                order: Order::Ascending,
                 limit: 1,
+                ..all(Range::below(&keys::owners(scope(id))))
             };
             let has_owner = !self.txn.range(&first).await?.entries.is_empty();
             self.expect(has_owner, "the organisation has no owner");
@@ -41,10 +42,35 @@ impl Check<'_> {
             is_listed == is_owner,
             "the index of its organisation's owners differs from its role",
         );
-        if is_owner {
-            self.checked.share.owner = Some(TenantId::own(user));
-            self.checked.share.organizations = 1;
+        Ok(())
+    }
+
+    /// The user's own tenant counts the organisations that the user owns.
+    pub(super) async fn owned_organizations(&mut self, user: UserId) -> Result<()> {
+        let own = TenantId::own(user);
+        let mut owned = 0;
+        for entry in self
+            .txn
+            .range(&all(Range::below(&tenants::keys::memberships(user))))
+            .await?
+            .entries
+        {
+            let Ok(membership) = record::decode::<Membership>(&entry.value) else {
+                // It has a finding of its own.
+                return Ok(());
+            };
+            let tenant = self
+                .find::<Tenant>(&tenants::keys::tenant(scope(membership.tenant)))
+                .await?;
+            let is_shared = matches!(tenant, Some(Ok(tenant)) if tenant.kind == Kind::Organization);
+            owned += i64::from(is_shared && membership.role == Role::Owner);
         }
+        let counter = usage::keys::counter(scope(own), Quota::Organizations);
+        let counted = kv::counter(self.txn.get(&counter).await?.as_deref());
+        self.expect(
+            counted == owned,
+            "its tenant counts another number of organisations than it owns",
+        );
         Ok(())
     }
 
@@ -83,5 +109,13 @@ impl Check<'_> {
         let has_tenant = self.exists(&tenants::keys::tenant(scope(tenant))).await?;
         self.expect(!has_tenant, "its organisation exists");
         Ok(())
+    }
+}
+
+fn all(range: Range) -> Query {
+    Query {
+        range,
+        order: Order::Ascending,
+        limit: usize::MAX,
     }
 }
