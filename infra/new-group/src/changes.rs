@@ -147,7 +147,10 @@ fn domain(workspace: &mut Workspace<'_>) -> Result<(), String> {
     })?;
     workspace.edit("shared/domain/README.md", |readme, render| {
         let position = readme.line("| `ReadAudit` |")?;
-        readme.insert(position, &render("| `ReadThings` | yes | yes | yes | yes | logins only |"));
+        readme.insert(
+            position,
+            &render("| `ReadThings` | yes | yes | yes | yes | logins only |"),
+        );
         let position = readme.line("| `tenants / {tenant_id} / idempotency ")?;
         let row = "| `tenants / {tenant_id} / things / {thing_id}` | `Thing`, version 1 | unlimited | |";
         readme.insert(position, &render(row));

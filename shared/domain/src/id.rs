@@ -156,7 +156,10 @@ mod tests {
     #[test]
     fn the_id_of_an_organisation_has_the_time_of_its_creation() {
         let organization = TenantId::parse("0190d0a0-7c3e-7a11-8f3e-0123456789ab").unwrap();
-        assert_eq!(organization.created_at(), Some(Timestamp::from_millis(0x0190_d0a0_7c3e)));
+        assert_eq!(
+            organization.created_at(),
+            Some(Timestamp::from_millis(0x0190_d0a0_7c3e))
+        );
         let user = UserId::parse("0190d0a0-7c3e-7a11-8f3e-0123456789ab").unwrap();
         assert_eq!(TenantId::own(user).created_at(), None);
     }

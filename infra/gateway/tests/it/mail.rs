@@ -192,7 +192,9 @@ async fn every_operation_that_adds_an_email_wakes_the_mailer() {
     let created = post_as(&app, &token, "organizations", json!({ "name": "Example" })).await;
     let path = format!("organizations/{}/invitations", text(&created.created()["id"]));
     let body = json!({ "email": "carol@example.com", "role": "viewer" });
-    wakes(&app, "invite a member", post_as(&app, &token, &path, body)).await.created();
+    wakes(&app, "invite a member", post_as(&app, &token, &path, body))
+        .await
+        .created();
 
     let copied = copied_token(&app, "198.51.100.2").await;
     let refreshed = wakes(&app, "refresh with a copied token", post(&app, "auth/refresh", copied)).await;

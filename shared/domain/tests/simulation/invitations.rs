@@ -288,7 +288,8 @@ impl Model {
                 self.expect(is_allowed, event, "the invitation could not be revoked");
             }
             Action::InvitationAccepted { invitation, role } => {
-                self.expect(self.accepted.insert(invitation), event, "it was accepted before");
+                let is_first = self.accepted.insert(invitation);
+                self.expect(is_first, event, "it was accepted before");
                 let pending = self.pending.remove(&invitation);
                 let is_valid = pending.is_some_and(|(inviter, role)| self.may_give(inviter, role));
                 self.expect(is_valid, event, "the invitation was not valid");
