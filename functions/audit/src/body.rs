@@ -249,8 +249,21 @@ fn organization_forms() -> OneOfBuilder {
         of_user(&["member.removed"], &[member()]),
         of_user(&["member.role_changed"], &[member(), ("from", role()), ("to", role())]),
         of_user(&["member.left"], &[("successorId", or_null(reference::<Id>()))]),
+        of_user(&["invitation.created", "invitation.accepted"], &granted_role()),
+        of_user(&["invitation.revoked"], &[("invitationId", reference::<Id>())]),
     ];
     forms.into_iter().fold(OneOfBuilder::new(), OneOfBuilder::item)
+}
+
+/// The details of an invitation.
+fn granted_role() -> [(&'static str, RefOr<Schema>); 2] {
+    [
+        ("invitationId", reference::<Id>()),
+        (
+            "role",
+            schema::text().enum_values(Some(Role::NAMES.iter().copied())).into(),
+        ),
+    ]
 }
 
 /// The details of a created personal access token.
@@ -407,6 +420,24 @@ mod tests {
                 json!({ "memberId": ID, "from": "viewer", "to": "admin" }),
             ),
             (Action::MemberRemoved { member: id() }, json!({ "memberId": ID })),
+            (
+                Action::InvitationCreated {
+                    invitation: id(),
+                    role: Role::Viewer,
+                },
+                json!({ "invitationId": ID, "role": "viewer" }),
+            ),
+            (
+                Action::InvitationAccepted {
+                    invitation: id(),
+                    role: Role::Member,
+                },
+                json!({ "invitationId": ID, "role": "member" }),
+            ),
+            (
+                Action::InvitationRevoked { invitation: id() },
+                json!({ "invitationId": ID }),
+            ),
             (Action::MemberLeft { successor: None }, json!({ "successorId": null })),
             (
                 Action::MemberLeft { successor: Some(id()) },

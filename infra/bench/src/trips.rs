@@ -6,11 +6,10 @@
 
 use std::time::Duration;
 
-use domain::{Role, TenantId};
 use kv::faulty::{Latency, Plan};
 use kv::{Db, Engine, Settings};
 use serde_json::{Value, json};
-use testkit::{Code, Target, TestApp, TestResponse, picture};
+use testkit::{Actor, Code, Role, Target, TenantId, TestApp, TestResponse, picture};
 use tokio::runtime::Builder;
 use tokio::time::Instant;
 
@@ -109,6 +108,14 @@ pub(crate) const LOWER_BOUNDS: &[Count] = &[
     ("change a member", 3),
     // The membership in the selected tenant is the one that the check reads.
     ("create session, in an organization", 3),
+    // Begin, the account of the address, its membership, commit.
+    ("invite a member", 4),
+    ("list invitations", 2),
+    ("revoke an invitation", 3),
+    // Begin, what the token leads to, the invitation, its inviter.
+    ("inspect an invitation", 4),
+    // Also the commit.
+    ("accept an invitation", 5),
     // Begin, the membership, the other owners, their roles, commit.
     ("leave an organization", 5),
     ("remove a member", 3),
@@ -422,12 +429,47 @@ async fn call_organizations(app: &TestApp, counts: &mut Vec<Count>) {
     timed(counts, "create session, in an organization", creating.send())
         .await
         .created();
+    call_invitations(app, counts, &owner, &path).await;
     let leaving = app.post(&format!("{path}/leave")).by(&other_owner).json(&json!({}));
     timed(counts, "leave an organization", leaving.send()).await.ok();
     let removing = app.delete(&of_member).by(&owner).send();
     timed(counts, "remove a member", removing).await.ok();
     let deleting = app.delete(&path).by(&owner).send();
     timed(counts, "delete an organization", deleting).await.ok();
+}
+
+async fn call_invitations(app: &TestApp, counts: &mut Vec<Count>, owner: &Actor, path: &str) {
+    verify(app, "owner@example.com").await;
+    let guest = app.register("guest@example.com").await;
+    verify(app, "guest@example.com").await;
+    let path = format!("{path}/invitations");
+    let invite = |email| {
+        let body = json!({ "email": email, "role": "viewer" });
+        app.post(&path).by(owner).json(&body).send()
+    };
+    invite("guest@example.com").await.created();
+    let inviting = invite("other-guest@example.com");
+    let invitation = timed(counts, "invite a member", inviting).await.created();
+    let listing = app.get(&path).by(owner).send();
+    timed(counts, "list invitations", listing).await.ok();
+    let revoking = app
+        .delete(&format!("{path}/{}", text(&invitation["id"])))
+        .by(owner)
+        .send();
+    timed(counts, "revoke an invitation", revoking).await.ok();
+    let token = app.mail_token("guest@example.com", "organization.invitation").await;
+    let body = json!({ "token": token });
+    let inspecting = app.post("/v5/invitations/inspect").json(&body).send();
+    timed(counts, "inspect an invitation", inspecting).await.ok();
+    let accepting = app.post("/v5/invitations/accept").by(&guest).json(&body).send();
+    timed(counts, "accept an invitation", accepting).await.ok();
+}
+
+/// Verifies the email of an account.
+async fn verify(app: &TestApp, email: &str) {
+    let token = app.mail_token(email, "email.verification").await;
+    let verifying = app.post("/v5/auth/email/verify").json(&json!({ "token": token }));
+    verifying.send().await.ok();
 }
 
 async fn export_account(app: &TestApp, counts: &mut Vec<Count>, token: &str) {

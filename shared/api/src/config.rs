@@ -260,6 +260,7 @@ mod tests {
             ("EMAIL_VERIFICATION", "on"),
             ("THROTTLE_EMAILS", "1/2"),
             ("THROTTLE_RECIPIENT", "0/1/1"),
+            ("THROTTLE_INVITATIONS", "1/1"),
         ] {
             let error = read(&[SECRET, (variable, value)]).expect_err(value).to_string();
             assert!(error.starts_with(&format!("{variable} ")), "{error}");

@@ -5,6 +5,7 @@
 
 mod code;
 mod files;
+mod invitations;
 mod uploads;
 
 use std::borrow::Cow;
@@ -209,6 +210,10 @@ impl From<domain::Error> for ApiError {
                  email.",
             ),
             Error::SameEmail => invalid_member("/email", "must differ from the current email"),
+            error @ (Error::InvalidInvitation
+            | Error::OtherAddress(_)
+            | Error::InvitationRejected(_)
+            | Error::TooManyInvitations { .. }) => Self::of_invitation(error),
             Error::EmailTaken => Self::new(Code::EmailTaken, "An account with this email exists."),
             Error::LastOwner(organizations) => last_owner(organizations),
             Error::NoSuccessor => invalid_member("/successor", "must be another member, who is not suspended"),

@@ -50,6 +50,24 @@ pub enum Error {
     /// error for all.
     #[error("the mail token is not valid")]
     InvalidMailToken,
+    /// The invitation is unknown, has expired, was accepted, revoked or replaced, or its inviter could not give the
+    /// role today. Deliberately one error for all.
+    #[error("the invitation is not valid")]
+    InvalidInvitation,
+    /// The invitation was sent to another address than the account has: this one, with most of it hidden.
+    #[error("the invitation is for another address")]
+    OtherAddress(String),
+    /// The address cannot be invited.
+    #[error("the address cannot be invited: {0}")]
+    InvitationRejected(Rejection),
+    /// The organisation has as many pending invitations as an organisation may have.
+    #[error("the organisation has {used} of {limit} pending invitations")]
+    TooManyInvitations {
+        /// The number of pending invitations.
+        used: usize,
+        /// Their maximum number.
+        limit: usize,
+    },
     /// The new email is the one that the account has.
     #[error("the account has this email already")]
     SameEmail,
@@ -215,6 +233,7 @@ impl Error {
             | Self::QuotaExceeded(_)
             | Self::TooManyAccessTokens { .. }
             | Self::TooManyMemberships { .. }
+            | Self::TooManyInvitations { .. }
             | Self::ExportTooLarge { .. } => Some(SecurityEvent::QuotaExceeded),
             Self::IdempotencyMismatch => Some(SecurityEvent::IdempotencyMismatch),
             Self::Operation { error, .. } => error.security_event(),
@@ -228,6 +247,9 @@ impl Error {
             | Self::PictureRejected(_)
             | Self::EmailTaken
             | Self::InvalidMailToken
+            | Self::InvalidInvitation
+            | Self::OtherAddress(_)
+            | Self::InvitationRejected(_)
             | Self::SameEmail
             | Self::EmailNotVerified
             | Self::LastOwner(_)

@@ -83,6 +83,8 @@ ids! {
     MailId,
     /// A personal access token.
     AccessTokenId,
+    /// An invitation to an organisation.
+    InvitationId,
     /// An upload of a file in parts.
     UploadId,
     /// A step of an export.

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 
 use crate::{add, dead_letters, waiting};
 
-fn mailer(folder: &Path) -> Mailer {
+pub fn mailer(folder: &Path) -> Mailer {
     let settings = MailSettings {
         transport: MailTransport::File(folder.to_owned()),
         from: "Coditect <noreply@example.org>".to_owned(),
@@ -30,7 +30,7 @@ fn mailer(folder: &Path) -> Mailer {
 }
 
 /// The emails in the folder.
-fn files(folder: &Path) -> Vec<String> {
+pub fn files(folder: &Path) -> Vec<String> {
     let files = fs::read_dir(folder).unwrap();
     files
         .map(|file| fs::read_to_string(file.unwrap().path()).unwrap())

@@ -4,6 +4,7 @@
 
 mod account;
 mod deletion;
+mod invitations;
 mod last_owner;
 mod members;
 mod overview;

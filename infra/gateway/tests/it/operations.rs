@@ -9,6 +9,8 @@ use domain::access_tokens::Scope;
 use serde_json::{Value, json};
 use testkit::{Content, Target, mail_token, picture};
 
+use crate::team::invitation_token;
+
 /// One operation.
 pub struct Operation {
     pub method: Method,
@@ -27,6 +29,8 @@ pub struct Operation {
     pub body: Option<fn(&Person) -> Content>,
     /// The status of success.
     pub success: u16,
+    /// Whether it succeeds only for a user with a verified email, whatever the deployment requires.
+    pub needs_verified_email: bool,
 }
 
 /// The credentials that an operation requires.
@@ -69,6 +73,8 @@ pub enum Resource {
     Organization,
     /// A viewer of such an organisation.
     Member,
+    /// A pending invitation to such an organisation.
+    Invitation,
 }
 
 /// The path of the file in a session of the kind [`Resource::Files`], as it is in a query.
@@ -81,6 +87,8 @@ pub enum TokenEmail {
     Recovery,
     EmailChange,
     EmailUndo,
+    /// An invitation to an organisation.
+    Invitation,
 }
 
 impl TokenEmail {
@@ -93,6 +101,7 @@ impl TokenEmail {
         };
         let change = json!({ "email": person.new_email, "password": person.password });
         match self {
+            Self::Invitation => invitation_token(db, &person.email).await,
             Self::Verification => mail_token(db, &person.email, "email.verification").await,
             Self::Recovery => {
                 send("/v5/auth/recovery", json!({ "email": person.email })).await;
@@ -149,6 +158,7 @@ impl Operation {
             mail_token: None,
             body: None,
             success,
+            needs_verified_email: false,
         }
     }
 
@@ -162,6 +172,13 @@ impl Operation {
     fn with_id_of(self, resource: Resource) -> Self {
         Self {
             resource: Some(resource),
+            ..self
+        }
+    }
+
+    fn for_verified_email(self) -> Self {
+        Self {
+            needs_verified_email: true,
             ..self
         }
     }
@@ -200,7 +217,8 @@ impl Operation {
     }
 
     /// The path and the query under a prefix, with `id` in place of `{id}`, `{digest}` or `{token}`. If `id` has two
-    /// parts with a space between them, the second one takes the place of `{item}`, `{snapshot}`, `{upload}` or `{user}`.
+    /// parts with a space between them, the second one takes the place of `{item}`, `{snapshot}`, `{upload}`, `{user}`
+    /// or `{invitation}`.
     pub fn path_with(&self, prefix: &str, id: &str) -> String {
         let (id, part) = id.split_once(' ').unwrap_or((id, id));
         let names = [
@@ -211,6 +229,7 @@ impl Operation {
             ("{snapshot}", part),
             ("{upload}", part),
             ("{user}", part),
+            ("{invitation}", part),
             ("{part}", "1"),
         ];
         let path = names
@@ -314,7 +333,7 @@ pub async fn file_resource(target: &impl Target, resource: Resource, session: &s
 
 /// The operations on organisations.
 fn organization_operations() -> Vec<Operation> {
-    use Resource::{Member, Organization};
+    use Resource::{Invitation, Member, Organization};
     let every_role = Access::Member(&Role::ALL);
     let managers = Access::Member(&[Role::Owner, Role::Admin]);
     let on = |method, path, access, resource| Operation::new(method, path, access, 200).with_id_of(resource);
@@ -338,6 +357,26 @@ fn organization_operations() -> Vec<Operation> {
         on(Method::DELETE, "/organizations/{id}/members/{user}", managers, Member),
         on(Method::POST, "/organizations/{id}/leave", every_role, Organization)
             .with_body(|_| Content::json(&json!({}))),
+        Operation {
+            success: 201,
+            ..on(Method::POST, "/organizations/{id}/invitations", managers, Organization)
+        }
+        .with_body(|who| Content::json(&json!({ "email": who.new_email, "role": "viewer" })))
+        .for_verified_email(),
+        on(Method::GET, "/organizations/{id}/invitations", managers, Invitation),
+        on(
+            Method::DELETE,
+            "/organizations/{id}/invitations/{invitation}",
+            managers,
+            Invitation,
+        ),
+        Operation::new(Method::POST, "/invitations/inspect", Access::Public, 200)
+            .with_body(|who| Content::json(&json!({ "token": who.mail_token })))
+            .with_mail_token(TokenEmail::Invitation),
+        Operation::new(Method::POST, "/invitations/accept", OWN_ACCOUNT, 200)
+            .with_body(|who| Content::json(&json!({ "token": who.mail_token })))
+            .with_mail_token(TokenEmail::Invitation)
+            .for_verified_email(),
     ]
 }
 

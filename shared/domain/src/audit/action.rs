@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::access_tokens::Scopes;
-use crate::id::{AccessTokenId, LoginId, SessionId, SnapshotId, TenantId, UserId};
+use crate::id::{AccessTokenId, InvitationId, LoginId, SessionId, SnapshotId, TenantId, UserId};
 use crate::role::Role;
 use crate::text::Name;
 use crate::time::Timestamp;
@@ -191,6 +191,25 @@ actions! {
     "member.left" => MemberLeft {
         /// The member who was made an owner instead.
         successor: Option<UserId>
+    },
+    /// The user invited an address to the organisation.
+    "invitation.created" => InvitationCreated {
+        /// The invitation.
+        invitation: InvitationId,
+        /// The role that it grants.
+        role: Role
+    },
+    /// The user revoked an invitation to the organisation.
+    "invitation.revoked" => InvitationRevoked {
+        /// The invitation.
+        invitation: InvitationId
+    },
+    /// The user accepted an invitation, and is a member of the organisation.
+    "invitation.accepted" => InvitationAccepted {
+        /// The invitation.
+        invitation: InvitationId,
+        /// The user's role.
+        role: Role
     },
     /// A session was created.
     "session.created" => SessionCreated {

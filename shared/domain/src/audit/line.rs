@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::access_tokens::Scopes;
 use crate::audit::{Action, Event, Position};
 use crate::client::Address;
-use crate::id::{AccessTokenId, LoginId, SessionId, SnapshotId, TenantId, UserId};
+use crate::id::{AccessTokenId, InvitationId, LoginId, SessionId, SnapshotId, TenantId, UserId};
 use crate::role::Role;
 use crate::text::Name;
 use crate::time::Timestamp;
@@ -90,6 +90,11 @@ enum Details {
     },
     Departure {
         successor_id: Option<UserId>,
+    },
+    Invitation {
+        invitation_id: InvitationId,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        role: Option<Role>,
     },
 }
 
@@ -196,6 +201,16 @@ impl Details {
             },
             Action::MemberLeft { successor } => Self::Departure {
                 successor_id: successor,
+            },
+            Action::InvitationCreated { invitation, role } | Action::InvitationAccepted { invitation, role } => {
+                Self::Invitation {
+                    invitation_id: invitation,
+                    role: Some(role),
+                }
+            }
+            Action::InvitationRevoked { invitation } => Self::Invitation {
+                invitation_id: invitation,
+                role: None,
             },
             Action::LimitChanged { quota, limit, .. } => Self::Limit { quota, limit },
             Action::MailRetried { ref mail, .. } | Action::MailDropped { ref mail, .. } => {

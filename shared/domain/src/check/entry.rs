@@ -1,6 +1,7 @@
 //! The rules for one entry, and for the entries that must exist because of it.
 
 mod deletions;
+mod invitations;
 mod memberships;
 mod organisations;
 
@@ -15,6 +16,7 @@ use crate::expiry;
 use crate::exports::Export;
 use crate::id::{LoginId, MailId, SessionId, TenantId, UserId};
 use crate::idempotency;
+use crate::invitations::{Invitation, InvitationTarget};
 use crate::logins::Login;
 use crate::mail::{self, Mail};
 use crate::mail_tokens::{self, StoredToken};
@@ -124,6 +126,9 @@ impl Check<'_> {
             Place::SessionCreation(user) => self.session_creation(user).await,
             Place::TokenCreation => self.token_creation().await,
             Place::OrganizationCreation => self.organization_creation().await,
+            Place::Invitation(id) => self.invitation(id).await,
+            Place::InvitationTarget => self.invitation_target().await,
+            Place::InvitationCreation => self.invitation_creation().await,
             Place::Usage(quota) => {
                 let is_known = Quota::NAMES.contains(&&*quota) && quota != Quota::AuditEvents.as_str();
                 self.expect(is_known, "no quota has this name");
@@ -445,10 +450,13 @@ impl Check<'_> {
             Some(Place::CommittedUpload) => record::decode::<Committed>(&value).map(|committed| committed.expires_at),
             Some(
                 Place::OrganizationCreation
+                | Place::InvitationCreation
                 | Place::UploadCreation
                 | Place::SnapshotCreation
                 | Place::DirectoryCreation,
             ) => idempotency::expiry_of_any(&value),
+            Some(Place::Invitation(_)) => record::decode::<Invitation>(&value).map(|invitation| invitation.expires_at),
+            Some(Place::InvitationTarget) => record::decode::<InvitationTarget>(&value).map(|target| target.expires_at),
             Some(Place::DeadLetter(_)) => record::decode::<Mail>(&value).map(|letter| letter.expires_at),
             _ => {
                 self.problem("its key is of a kind that does not expire");

@@ -3,7 +3,9 @@
 use kv::{Element, Key};
 
 use crate::contents::Digest;
-use crate::id::{AccessTokenId, FileJobId, Id as _, LoginId, MailId, SessionId, TenantId, UploadId, UserId};
+use crate::id::{
+    AccessTokenId, FileJobId, Id as _, InvitationId, LoginId, MailId, SessionId, TenantId, UploadId, UserId,
+};
 use crate::mail_tokens::Purpose;
 use crate::users::profile::AvatarDigest;
 
@@ -96,6 +98,12 @@ pub(super) enum Place {
     ScheduledDeletion(i64, UserId),
     /// The removal of a deleted account's data.
     Removal(UserId),
+    /// A pending invitation to an organisation.
+    Invitation(InvitationId),
+    /// The invitation for which a token is.
+    InvitationTarget,
+    /// The outcome of a creation of an invitation.
+    InvitationCreation,
     /// The removal of a deleted organisation's data.
     OrganizationRemoval(TenantId),
     /// A deleted account.
@@ -135,6 +143,10 @@ impl Place {
             "tenants" => Self::of_tenant(rest),
             "access_tokens" => match rest {
                 [Element::Bytes(digest)] if digest.len() == 32 => Some(Self::TokenRights),
+                _ => None,
+            },
+            "invitations" => match rest {
+                [Element::Bytes(digest)] if digest.len() == 32 => Some(Self::InvitationTarget),
                 _ => None,
             },
             "avatars" => match rest {
@@ -319,6 +331,7 @@ impl Place {
             ("sessions", [Element::Uuid(session)]) => Some(Self::SessionIndex(SessionId::from_uuid(*session))),
             ("members", [Element::Uuid(user)]) => Some(Self::Member(UserId::from_uuid(*user))),
             ("owners", [Element::Uuid(user)]) => Some(Self::Owner(UserId::from_uuid(*user))),
+            ("invitations", [Element::Uuid(id)]) => Some(Self::Invitation(InvitationId::from_uuid(*id))),
             ("search", [Element::Uuid(session)]) => Some(Self::SearchText(SessionId::from_uuid(*session))),
             ("idempotency", [Element::Uuid(user), operation, Element::Bytes(_)]) => {
                 let user = UserId::from_uuid(*user);
@@ -326,6 +339,7 @@ impl Place {
                     "sessions.create" => Some(Self::SessionCreation(user)),
                     "access_tokens.create" => Some(Self::TokenCreation),
                     "organizations.create" => Some(Self::OrganizationCreation),
+                    "invitations.create" => Some(Self::InvitationCreation),
                     "uploads.create" => Some(Self::UploadCreation),
                     "files.snapshots.create" => Some(Self::SnapshotCreation),
                     "files.makeDirectory" => Some(Self::DirectoryCreation),
@@ -390,7 +404,7 @@ fn is_throttle(rest: &[Element<'_>]) -> bool {
                 [Element::String(_)]
             )
             | (
-                Some("recipient" | "email_change"),
+                Some("recipient" | "email_change" | "invitation"),
                 [Element::Bytes(_) | Element::Uuid(_)]
             )
             | (Some("email_change"), [Element::Uuid(_), Element::Bytes(_)])
@@ -454,6 +468,8 @@ mod tests {
             Key::of(&("tenants", id, "content_chunks", &[0; 32][..])),
             Key::of(&("tenants", id, "content_chunks", &[0; 32][..], -1)),
             Key::of(&("tenants", id, "content_references", &b"x"[..])),
+            Key::of(&("tenants", id, "invitations", 1)),
+            Key::of(&("invitations", &b"x"[..])),
             Key::of(&("tenants", id, "uploads", 1)),
             Key::of(&("tenants", id, "upload_parts", id, 70_000)),
             Key::of(&("tenants", id, "upload_chunks", id, 1)),

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::expiry;
 use crate::id::{Id as _, TenantId};
 use crate::idempotency;
+use crate::invitations;
 use crate::record::{self, NewerMembers, Record, Unreadable, keeps_newer_members};
 use crate::scope::TenantScope;
 use crate::tenants;
@@ -55,6 +56,8 @@ pub(crate) enum OrganizationStep {
     AuditDays,
     /// Uploads, and the contents of files.
     Contents,
+    /// Pending invitations. Their tokens lead to them from elsewhere.
+    Invitations,
     /// Everything else below the key of the tenant.
     Rest,
 }
@@ -67,7 +70,8 @@ impl OrganizationStep {
             Self::IdempotencyKeys => Some(Self::AuditLog),
             Self::AuditLog => Some(Self::AuditDays),
             Self::AuditDays => Some(Self::Contents),
-            Self::Contents => Some(Self::Rest),
+            Self::Contents => Some(Self::Invitations),
+            Self::Invitations => Some(Self::Rest),
             Self::Rest => None,
         }
     }
@@ -119,6 +123,10 @@ pub(crate) async fn continue_removal(env: &Env, tenant: TenantId) -> Result<Cont
                 OrganizationStep::AuditLog => audit_log(&data).await?,
                 OrganizationStep::AuditDays => data.audit_days().await?,
                 OrganizationStep::Contents => data.contents(removal.deleted_at).await?,
+                OrganizationStep::Invitations => {
+                    let removed = invitations::store::remove_some(&txn, scope, BATCH, &unreadable).await?;
+                    Progress::after_batch(removed)
+                }
                 OrganizationStep::Rest => {
                     // Nothing below this key has a counterpart elsewhere any more.
                     txn.clear_range(&Range::below(&tenants::keys::tenant(scope)))?;

@@ -17,9 +17,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::message::{Link, Message, Source};
+pub use self::message::{Invite, Link, Message, Source};
 use crate::id::{MailId, UserId};
-use crate::mail_tokens::MailToken;
 use crate::record::{NewerMembers, Record, keeps_newer_members};
 use crate::time::Timestamp;
 use crate::users::Email;
@@ -165,8 +164,9 @@ impl Mail {
     }
 
     fn failed(self, why: &str) -> Self {
-        let token = self.message.link().and_then(|link| link.token.as_ref());
-        let why = &without_links(why, token);
+        let secret = self.message.secret();
+        let random = secret.as_ref().and_then(|(token, start)| token.get(*start..));
+        let why = &without_links(why, random.unwrap_or_default());
         let end = (0..=REASON_MAX_BYTES.min(why.len()))
             .rev()
             .find(|end| why.is_char_boundary(*end));
@@ -177,11 +177,9 @@ impl Mail {
     }
 }
 
-/// The text without links and parts of the token: a server that rejects an email may quote its link, or the lines into
-/// which the encoding of the email breaks the link.
-fn without_links(text: &str, token: Option<&MailToken>) -> String {
-    let token = token.map(MailToken::reveal).unwrap_or_default();
-    let random = token.get(MailToken::PREFIX.len()..).unwrap_or_default();
+/// The text without links and parts of the `random` end of the token: a server that rejects an email may quote its
+/// link, or the lines into which the encoding of the email breaks the link.
+fn without_links(text: &str, random: &str) -> String {
     let parts: BTreeSet<_> = random.as_bytes().windows(PART_LEN).collect();
     let is_secret = |word: &str| {
         let mut of_word = word.as_bytes().windows(PART_LEN);
@@ -216,6 +214,7 @@ pub enum Failure {
 mod tests {
     use super::*;
     use crate::id::Id as _;
+    use crate::mail_tokens::MailToken;
 
     fn mail(attempts: u32) -> Mail {
         let message = Message::PasswordChanged(Source {

@@ -20,6 +20,8 @@ use crate::files::preparations::{Pending, Preparation};
 use crate::files::records::{Head, Job, Location, Removal as DirectoryRemoval, StoredItem};
 use crate::files::snapshots::{Snapshot, TakenSnapshot};
 use crate::idempotency::Stored;
+use crate::invitations::ops::Invited;
+use crate::invitations::{Invitation, InvitationTarget};
 use crate::logins::Login;
 use crate::mail::Mail;
 use crate::mail_tokens::StoredToken;
@@ -89,6 +91,9 @@ fn kinds() -> Vec<Kind> {
         Kind::of::<Pending>("pending directory"),
         Kind::of::<Progress>("import"),
         Kind::of::<OwnLimits>("limits"),
+        Kind::of::<Invitation>("invitation"),
+        Kind::of::<InvitationTarget>("invitation target"),
+        Kind::of::<Stored<Invited>>("invitation creation"),
         Kind::of::<Login>("login"),
         Kind::of::<StoredToken>("mail token"),
         Kind::of::<ObjectDeletion>("object deletion"),
@@ -184,6 +189,7 @@ fn every_record_is_readable_with_a_further_member_in_the_next_version() {
         "file head",
         "file job",
         "file preparation",
+        "invitation target",
         "directory",
         "snapshot",
         "limits",

@@ -46,6 +46,12 @@ impl TenantScope {
         Self { tenant }
     }
 
+    /// The organisation of an invitation whose token the client has sent. Before it writes or returns anything, the
+    /// operation must find the invitation there.
+    pub(crate) fn of_invitation(tenant: TenantId) -> Self {
+        Self { tenant }
+    }
+
     /// Any tenant, for operators, who act for every tenant.
     pub(crate) fn for_operator(tenant: TenantId) -> Self {
         Self { tenant }

@@ -12,6 +12,9 @@
 //! `throttles / email_change / {email digest}` to have one sent that makes this address an account's;
 //! `throttles / email_change / {user_id}` to have one sent that changes this account's address;
 //! `throttles / email_change / {user_id} / {email digest}` the same, to this address.
+//! `throttles / invitation / {email digest}` to have an invitation sent to this address;
+//! `throttles / invitation / {user_id}` to have one sent by this user;
+//! `throttles / invitation / {tenant_id}` to have one sent for this organisation.
 //!
 //! The digests are SHA-256: most emails that are tried belong to no account, and are not stored; the store cannot
 //! reveal device tokens. A network is that of one subscriber as text, a site is an IPv4 address or 48 bits of an IPv6
@@ -21,7 +24,7 @@ use kv::Key;
 use sha2::{Digest as _, Sha256};
 
 use crate::client::{Address, Client};
-use crate::id::{LoginId, UserId};
+use crate::id::{LoginId, TenantId, UserId};
 use crate::throttle::device::DeviceToken;
 use crate::users::Email;
 
@@ -92,6 +95,18 @@ pub(super) fn email_change_of(user: UserId, email: &Email) -> Key {
 pub(super) fn email_change_of_same_address(key: &Key) -> Result<Key, kv::Error> {
     let digest: Vec<u8> = key.last()?;
     Ok(Key::of(&("throttles", "email_change", &digest[..])))
+}
+
+pub(super) fn invitation(email: &Email) -> Key {
+    Key::of(&("throttles", "invitation", &digest(email)[..]))
+}
+
+pub(super) fn invitations_by(user: UserId) -> Key {
+    Key::of(&("throttles", "invitation", user.uuid()))
+}
+
+pub(super) fn invitations_to(organization: TenantId) -> Key {
+    Key::of(&("throttles", "invitation", organization.uuid()))
 }
 
 fn digest(email: &Email) -> [u8; 32] {

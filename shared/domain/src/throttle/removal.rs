@@ -18,7 +18,13 @@ pub(crate) async fn remove_email(txn: &Txn, email: &Email, limit: usize, unreada
     for prefix in keys::prefixes(email) {
         removed += remove_below(txn, &prefix, limit - removed, unreadable).await?;
     }
-    let others = [keys::known, keys::account, keys::recipient, keys::email_change];
+    let others = [
+        keys::known,
+        keys::account,
+        keys::recipient,
+        keys::email_change,
+        keys::invitation,
+    ];
     for key in others.map(|key| key(email)) {
         if removed < limit {
             removed += remove(txn, &key, unreadable).await?;
@@ -42,7 +48,13 @@ pub(crate) async fn remove_user(txn: &Txn, user: UserId, unreadable: &Unreadable
         }
         remove(txn, &entry.key, unreadable).await?;
     }
-    try_join!(remove(txn, &own, unreadable), remove(txn, &changes, unreadable)).map(drop)
+    let invitations = keys::invitations_by(user);
+    try_join!(
+        remove(txn, &own, unreadable),
+        remove(txn, &changes, unreadable),
+        remove(txn, &invitations, unreadable)
+    )
+    .map(drop)
 }
 
 /// Removes the counters of attempts within this login.

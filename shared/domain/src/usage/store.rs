@@ -263,6 +263,17 @@ impl Counters {
         Ok(())
     }
 
+    /// Fails with [`Error::QuotaExceeded`] if nothing is left of the quota, as far as the peeked counter knows. Reads
+    /// nothing, and conflicts with nothing.
+    pub(crate) fn check_peeked(&self, quota: Quota) -> Result<()> {
+        let used = self.used(quota).unsigned_abs();
+        let limit = self.limits.map(|limits| limits.limit(quota));
+        if limit.is_some_and(|limit| used >= limit) {
+            return Err(Error::QuotaExceeded(Usage { quota, used, limit }));
+        }
+        Ok(())
+    }
+
     async fn check(&self, txn: &Txn, quotas: &Quotas, quota: Quota, amount: i64) -> Result<()> {
         let limit = i64::try_from(quotas.limit(quota)).unwrap_or(i64::MAX);
         let free = limit.saturating_sub(amount);

@@ -19,6 +19,7 @@
 //! | [`access_tokens`] | a test of its own: a revoked personal access token never acts again |
 //! | [`files`] | a test of its own: files of sessions, repeated by a model |
 //! | [`organisations`] | a test of its own: members, roles and owners of an organisation |
+//! | [`invitations`] | a test of its own: invitations to an organisation, repeated by a model |
 //! | [`mail_tokens`] | a test of its own: recoveries, and changes of emails and passwords |
 //!
 //! `README.md` in this folder explains the model.
@@ -29,6 +30,7 @@ mod client;
 mod exports;
 mod files;
 mod history;
+mod invitations;
 mod mail_tokens;
 mod organisations;
 mod records;

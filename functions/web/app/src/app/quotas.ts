@@ -54,6 +54,11 @@ const DESCRIPTIONS: Record<Quota["name"], Description> = {
     about: "Organisations that you own.",
     advice: "Delete an organisation, or let another member own it.",
   },
+  invitations: {
+    label: "invitations",
+    about: "Pending invitations to this organisation.",
+    advice: "Revoke invitations that are not needed.",
+  },
   memberships: {
     label: "memberships",
     about: "Organisations of which you are a member.",

@@ -15,8 +15,8 @@ use kv::Entry;
 use kv::faulty::{Latency, Plan};
 use testkit::{Actor, Content, Target as _, TestApp, TestResponse, TestStore, picture};
 
-use crate::operations::{Operation, Person, Resource, avatar_of, file_resource, token_of};
-use crate::team::{join, organization};
+use crate::operations::{Operation, Person, Resource, TokenEmail, avatar_of, file_resource, token_of};
+use crate::team::{join, organization, organization_with_invitation, verify};
 
 /// The tokens that must not give access to the tenant.
 #[derive(Clone, Copy, Debug)]
@@ -242,8 +242,12 @@ impl Fixture {
             Some(resource @ (Resource::Files | Resource::TrashItem | Resource::Snapshot | Resource::Upload)) => {
                 file_resource(&self.app, resource, &self.session(actor).await, &actor.token).await
             }
-            Some(Resource::Organization | Resource::Member) => {
-                let ids = organization(&self.app, &self.app.env.db, &actor.token).await;
+            Some(resource @ (Resource::Organization | Resource::Member | Resource::Invitation)) => {
+                let db = &self.app.env.db;
+                let ids = match resource {
+                    Resource::Invitation => organization_with_invitation(&self.app, db, &actor.token).await,
+                    _ => organization(&self.app, db, &actor.token).await,
+                };
                 if actor.token == self.alice.token {
                     self.join(&ids).await;
                 }
@@ -275,16 +279,20 @@ impl Fixture {
         session.unwrap().into_inner().id.to_string()
     }
 
-    /// The body with which the operation succeeds for `actor`. The mail token is that of a new account.
+    /// The body with which the operation succeeds for `actor`. The mail token is that of a new account, except an
+    /// invitation's, which only its recipient can accept.
     pub async fn body(&self, operation: &Operation, actor: &Actor) -> Option<Content> {
         let new_actor = match operation.mail_token {
+            Some(TokenEmail::Invitation) | None => None,
             Some(_) => {
                 let email = format!("{}@example.com", self.app.env.ids.next::<TokenId>());
                 Some(self.app.register(&email).await)
             }
-            None => None,
         };
         let actor = new_actor.as_ref().unwrap_or(actor);
+        if operation.needs_verified_email {
+            verify(&self.app.env.db, actor.signed_in.user.id).await;
+        }
         let mut person = Person {
             new_email: format!("{}@example.com", self.app.env.ids.next::<TokenId>()),
             email: actor.signed_in.user.email.to_string(),

@@ -22,7 +22,7 @@ async fn a_user_with_an_unverified_email_may_do_only_what_is_about_their_own_acc
         if operation.roles().is_none() {
             continue;
         }
-        let prepared = Prepared::new(&app, operation, number).await;
+        let prepared = Prepared::unverified(&app, operation, number).await;
         let (_, personal) = app.access_token(&prepared.actor, Scope::all(), LONG).await;
         let send = |method: &Method, token: &str| {
             let call = strict.request(method.clone(), &prepared.path).bearer(token);

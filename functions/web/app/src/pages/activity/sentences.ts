@@ -52,6 +52,9 @@ const SENTENCES: Record<EventType, Sentence> = {
   "member.role_changed": { text: "Role of a member changed", group: "Organisation" },
   "member.removed": { text: "Member removed", group: "Organisation", tone: "warn" },
   "member.left": { text: "Member left", group: "Organisation" },
+  "invitation.created": { text: "Invitation sent", group: "Organisation" },
+  "invitation.revoked": { text: "Invitation revoked", group: "Organisation" },
+  "invitation.accepted": { text: "Invitation accepted", group: "Organisation", tone: "good" },
   "user.suspended": { text: "Account suspended", group: "Operators", tone: "warn" },
   "user.resumed": { text: "Account resumed", group: "Operators" },
   "user.deletion_ordered": { text: "Deletion of the account ordered", group: "Operators", tone: "warn" },
@@ -111,6 +114,7 @@ export function detailOf(event: AuditEvent): string {
   if ("from" in event && "to" in event && typeof event.from === "string" && typeof event.to === "string") {
     parts.push(`${event.from} → ${event.to}`);
   }
+  if ("role" in event && typeof event.role === "string") parts.push(`as `);
   if ("operator" in event && typeof event.operator === "string") parts.push(`by the operator ${event.operator}`);
   if ("accessTokenId" in event && event.accessTokenId) parts.push("with an access token");
   return parts.join(" · ");
