@@ -142,7 +142,7 @@ impl PartialSchema for EventBody {
                 .examples(["password.changed"]);
             Some(("mail", kind.into()))
         };
-        OneOfBuilder::new()
+        organization_forms()
             .description(Some(
                 "An event: the common members, and the members of its type. An event with `operator` was caused by an \
                  operator of the API, not by the user. An event with `accessTokenId` was caused by a personal access \
@@ -159,24 +159,6 @@ impl PartialSchema for EventBody {
             .item(of_user(
                 &["access_token.revoked"],
                 Some(("revokedAccessTokenId", reference::<Id>())),
-            ))
-            .item(of_user(
-                &["organization.created", "organization.deleted"],
-                Some(("organizationId", reference::<Id>())),
-            ))
-            .item(of_user(&["member.removed"], Some(("memberId", reference::<Id>()))))
-            .item(form(one_of(&["member.role_changed"]), &changed_role()))
-            .item(form(
-                one_of(&["invitation.created", "invitation.accepted"]),
-                &granted_role(),
-            ))
-            .item(of_user(
-                &["invitation.revoked"],
-                Some(("invitationId", reference::<Id>())),
-            ))
-            .item(of_user(
-                &["member.left"],
-                Some(("successorId", or_null(reference::<Id>()))),
             ))
             .item(of_user(&["user.profile_changed"], Some(("changed", changed_members()))))
             .item(by_operator(&PLAIN_BY_OPERATOR, None))
@@ -248,27 +230,33 @@ fn changed_members() -> RefOr<Schema> {
         .into()
 }
 
-/// The details of a changed role.
-fn changed_role() -> [(&'static str, RefOr<Schema>); 4] {
+/// The schemas of the events of organisations.
+fn organization_forms() -> OneOfBuilder {
+    let of_user = |types: &[&str], details: &[(&str, RefOr<Schema>)]| {
+        let user = [("userId", reference::<Id>())];
+        form(
+            schema::text().enum_values(Some(types.iter().copied())),
+            &[&user, details].concat(),
+        )
+    };
     let role = || schema::text().enum_values(Some(Role::NAMES.iter().copied())).into();
-    [
-        ("userId", reference::<Id>()),
-        ("memberId", reference::<Id>()),
-        ("from", role()),
-        ("to", role()),
-    ]
-}
-
-/// The details of an invitation.
-fn granted_role() -> [(&'static str, RefOr<Schema>); 3] {
-    [
-        ("userId", reference::<Id>()),
-        ("invitationId", reference::<Id>()),
-        (
-            "role",
-            schema::text().enum_values(Some(Role::NAMES.iter().copied())).into(),
+    let member = || ("memberId", reference::<Id>());
+    let invitation = || ("invitationId", reference::<Id>());
+    let forms = [
+        of_user(
+            &["organization.created", "organization.deleted"],
+            &[("organizationId", reference::<Id>())],
         ),
-    ]
+        of_user(&["member.removed"], &[member()]),
+        of_user(&["member.role_changed"], &[member(), ("from", role()), ("to", role())]),
+        of_user(&["member.left"], &[("successorId", or_null(reference::<Id>()))]),
+        of_user(
+            &["invitation.created", "invitation.accepted"],
+            &[invitation(), ("role", role())],
+        ),
+        of_user(&["invitation.revoked"], &[invitation()]),
+    ];
+    forms.into_iter().fold(OneOfBuilder::new(), OneOfBuilder::item)
 }
 
 /// The details of a created personal access token.

@@ -22,7 +22,7 @@ pub struct OrganizationBody {
     #[schema(value_type = Role)]
     role: &'static str,
     /// The number of members.
-    #[schema(minimum = 1, example = 3)]
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64, example = 3)]
     members: u64,
     /// When the organisation was created.
     #[schema(value_type = Time)]

@@ -209,20 +209,14 @@ impl From<domain::Error> for ApiError {
                 "The token is unknown or has expired, was used before, or a newer email has replaced it. Request a new \
                  email.",
             ),
-            Error::SameEmail => {
-                let reason = Rejection("must differ from the current email".to_owned());
-                Self::invalid(vec![Violation::new("/email", &reason)])
-            }
+            Error::SameEmail => invalid_member("/email", "must differ from the current email"),
             error @ (Error::InvalidInvitation
             | Error::OtherAddress(_)
             | Error::InvitationRejected(_)
             | Error::TooManyInvitations { .. }) => Self::of_invitation(error),
             Error::EmailTaken => Self::new(Code::EmailTaken, "An account with this email exists."),
             Error::LastOwner(organizations) => last_owner(organizations),
-            Error::NoSuccessor => {
-                let reason = Rejection("must be another member of the organisation, who is not suspended".to_owned());
-                Self::invalid(vec![Violation::new("/successor", &reason)])
-            }
+            Error::NoSuccessor => invalid_member("/successor", "must be another member, who is not suspended"),
             Error::NotFound | Error::ForeignId | Error::ForeignTenant => {
                 Self::new(Code::NotFound, "No resource with this id is available to this token.")
             }
@@ -324,6 +318,11 @@ fn quota_exceeded(usage: domain::usage::Usage) -> ApiError {
         quota: Some(Box::new(usage.into())),
         ..ApiError::new(Code::QuotaExceeded, detail)
     }
+}
+
+/// The error for a bad value that only the operation finds out.
+fn invalid_member(pointer: &str, reason: &str) -> ApiError {
+    ApiError::invalid(vec![Violation::new(pointer, &Rejection(reason.to_owned()))])
 }
 
 fn last_owner(organizations: Vec<(domain::TenantId, String)>) -> ApiError {

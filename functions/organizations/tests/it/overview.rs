@@ -40,7 +40,7 @@ async fn a_new_organization_belongs_to_its_creator_and_is_listed_and_shown() {
     assert_eq!(shown.ok(), created);
     let current = app.get(&location).by(&alice).header(header::IF_NONE_MATCH, &etag);
     assert_eq!(current.send().await.status, 304);
-    assert_eq!(list(&app, &alice).await, [created.clone()]);
+    assert_eq!(list(&app, &alice).await, std::slice::from_ref(&created));
     assert_eq!(list(&app, &bob).await, Vec::<Value>::new());
 
     let account = app.get("/v5/users/me").by(&alice).send().await.ok();
@@ -187,13 +187,13 @@ async fn owners_and_admins_rename_an_organization_with_an_event() {
     assert_eq!((&shown["name"], &shown["members"]), (&json!("Renamed"), &json!(4)));
 
     let events = team.events(&team.owner).await;
-    let renames: Vec<_> = events
+    let logged: Vec<_> = events
         .iter()
         .filter(|event| event["type"] == "organization.renamed")
         .collect();
-    assert_eq!(renames.len(), 1, "{events:?}");
-    assert_eq!(renames[0]["userId"], team.admin.signed_in.user.id.to_string());
-    assert_eq!(renames[0]["tenantId"], team.id.to_string());
+    assert_eq!(logged.len(), 1, "{events:?}");
+    assert_eq!(logged[0]["userId"], team.admin.signed_in.user.id.to_string());
+    assert_eq!(logged[0]["tenantId"], team.id.to_string());
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ async fn the_header_selects_the_tenant_and_is_echoed() {
     assert_eq!(session["tenantId"], team.id.to_string());
     assert_eq!(session["ownerId"], team.member.signed_in.user.id.to_string());
     for role in Role::ALL {
-        assert_eq!(sessions(&team, team.of(role)).await, [session.clone()]);
+        assert_eq!(sessions(&team, team.of(role)).await, std::slice::from_ref(&session));
     }
     // Without the header, and with its id, it is the user's own.
     let path = format!("/v5/sessions/{}", session["id"].as_str().unwrap());

@@ -61,6 +61,9 @@ impl<'a> Prepared<'a> {
             Some(Resource::Organization | Resource::Member) => organization(app, &app.env.db, &actor.token).await,
             Some(Resource::Invitation) => organization_with_invitation(app, &app.env.db, &actor.token).await,
         };
+        if (&operation.method, operation.path) == (&Method::GET, "/organizations") {
+            app.organization(&actor, "one").await;
+        }
         if (&operation.method, operation.path) == (&Method::DELETE, "/users/me/avatar") {
             // Without a picture there is nothing to remove.
             let upload = app.put("/v5/users/me/avatar").by(&actor).content(&picture());

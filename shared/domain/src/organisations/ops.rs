@@ -3,6 +3,7 @@
 
 use futures_util::future::try_join_all;
 use futures_util::try_join;
+use kv::Txn;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{self, Action, Event};
@@ -90,7 +91,7 @@ pub async fn create(
             }) if created.name == new.name => {
                 let membership = memberships.iter().find(|membership| membership.tenant == created.id);
                 let existing = show(&txn, membership.ok_or(Error::NotFound)?).await?;
-                return Ok(Outcome::Replayed(existing));
+                return existing.map(Outcome::Replayed).ok_or(Error::NotFound);
             }
             Some(Slot { outcome: Some(_), .. }) => return Err(Error::IdempotencyMismatch),
             Some(slot) => slot.store_counted(&txn, own, new, now).await?,
@@ -121,21 +122,24 @@ pub async fn create(
 /// The organisations of which the caller is a member, in the order of their creation: at most
 /// [`MAX_MEMBERSHIPS`](super::MAX_MEMBERSHIPS).
 pub async fn list(env: &Env, caller: &Caller) -> Result<Vec<Organization>> {
-    env.in_tenant(caller, Permission::ManageAccount, |txn, own| async move {
+    env.in_tenant(caller, Permission::ManageAccount, |txn, _| async move {
         let memberships = tenants::store::memberships(&txn, caller.user()).await?;
+        let own = TenantId::own(caller.user());
         let shared = memberships
             .iter()
-            .filter(|membership| membership.tenant != own.tenant() && membership.suspended_at.is_none());
-        try_join_all(shared.map(|membership| show(&txn, membership))).await
+            .filter(|membership| membership.tenant != own && membership.suspended_at.is_none());
+        let shown = try_join_all(shared.map(|membership| show(&txn, membership))).await?;
+        Ok(shown.into_iter().flatten().collect())
     })
     .await
 }
 
-/// The organisation of this membership.
-async fn show(txn: &kv::Txn, membership: &Membership) -> Result<Organization> {
+/// The organisation of this membership; `None` if the tenant is a user's own.
+async fn show(txn: &Txn, membership: &Membership) -> Result<Option<Organization>> {
     let scope = TenantScope::of_membership(membership);
-    let (tenant, members) = try_join!(store::find(txn, scope), store::count_members(txn, scope))?;
-    Ok(Organization::new(tenant, membership.role, members))
+    let (tenant, members) = try_join!(tenants::store::find(txn, scope), store::count_members(txn, scope))?;
+    let tenant = tenant.filter(|tenant| tenant.kind == Kind::Organization);
+    Ok(tenant.map(|tenant| Organization::new(tenant, membership.role, members)))
 }
 
 /// The caller's organisation. Fails with [`Error::NotFound`] if the tenant is the user's own.

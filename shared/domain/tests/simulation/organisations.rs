@@ -123,10 +123,9 @@ impl MemberClient {
             8..17 => Kind::SetRole(other, role),
             17..21 => Kind::Remove(other),
             21..25 => Kind::Leave(self.rng.bool().then_some(other)),
-            25..34 => Kind::Write,
-            34..37 => Kind::Read,
-            37..39 if self.deletes => Kind::DeleteAccount,
-            39 if self.deletes => Kind::DeleteOrganization,
+            25..28 => Kind::Read,
+            28..30 if self.deletes => Kind::DeleteAccount,
+            30 if self.deletes => Kind::DeleteOrganization,
             _ => Kind::Write,
         }
     }

@@ -65,8 +65,8 @@ impl Check<'_> {
             let is_shared = matches!(tenant, Some(Ok(tenant)) if tenant.kind == Kind::Organization);
             owned += i64::from(is_shared && membership.role == Role::Owner);
         }
-        let counter = usage::keys::counter(scope(own), Quota::Organizations);
-        let counted = kv::counter(self.txn.get(&counter).await?.as_deref());
+        let key = usage::keys::counter(scope(own), Quota::Organizations);
+        let counted = kv::counter(self.txn.get(&key).await?.as_deref());
         self.expect(
             counted == owned,
             "its tenant counts another number of organisations than it owns",
