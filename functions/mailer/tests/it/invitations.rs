@@ -100,5 +100,5 @@ async fn a_rejected_invitation_is_a_dead_letter_without_its_token() {
     assert_eq!(entries.iter().filter(has_token).count(), 0);
     let operator = Operator::new(&app.env, Name::parse("ops").unwrap());
     let retried = mails::retry(&app.env, &operator, letters[0].id).await.unwrap();
-    assert_eq!(retried, Retried::NoToken);
+    assert!(matches!(retried, Retried::NoToken { .. }), "{retried:?}");
 }
