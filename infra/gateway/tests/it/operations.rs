@@ -200,7 +200,8 @@ impl Operation {
     }
 
     /// The path and the query under a prefix, with `id` in place of `{id}`, `{digest}` or `{token}`. If `id` has two
-    /// parts with a space between them, the second one takes the place of `{item}`, `{snapshot}`, `{upload}` or `{user}`.
+    /// parts with a space between them, the second one takes the place of `{item}`, `{snapshot}`, `{upload}` or
+    /// `{user}`.
     pub fn path_with(&self, prefix: &str, id: &str) -> String {
         let (id, part) = id.split_once(' ').unwrap_or((id, id));
         let names = [
