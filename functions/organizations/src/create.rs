@@ -29,8 +29,8 @@ impl CreateBody {
 }
 
 /// Creates an organisation, which the caller owns. A user owns a limited number of organisations, and is a member of at
-/// most 100. A repeated request with the same `Idempotency-Key` returns the organisation as it is now, and 404 if it was
-/// deleted meanwhile.
+/// most 100. A repeated request with the same `Idempotency-Key` returns the organisation as it is now, and 404 if it
+/// was deleted meanwhile.
 #[utoipa::path(
     post,
     path = "/organizations",

@@ -27,13 +27,13 @@ pub(crate) const TENANT_HEADER: HeaderName = HeaderName::from_static("coditect-t
 #[derive(Clone, Debug)]
 pub struct Authenticated(pub Caller);
 
-/// The caller of a request to a tenant: [`Authenticated`], in the tenant that the header `Coditect-Tenant` selects. Without
-/// the header, it is that of the token. The operation checks that the caller is a member.
+/// The caller of a request to a tenant: [`Authenticated`], in the tenant that the header `Coditect-Tenant` selects.
+/// Without the header, it is that of the token. The operation checks that the caller is a member.
 #[derive(Clone, Debug)]
 pub struct TenantCaller(pub Caller);
 
-/// The caller of a request to the organisation that the path names with its `{id}`. The operation checks that the caller
-/// is a member.
+/// The caller of a request to the organisation that the path names with its `{id}`. The operation checks that the
+/// caller is a member.
 #[derive(Clone, Debug)]
 pub struct OrganizationCaller(pub Caller);
 

@@ -7,7 +7,8 @@
 //! | a handler | uses |
 //! | --- | --- |
 //! | gets the store, the clock and the keys from | [`AppState`] |
-//! | gets the caller or the client from | [`Authenticated`], [`TenantCaller`], [`OrganizationCaller`], [`LogoutCaller`], [`ClientInfo`] |
+//! | gets the caller from | [`Authenticated`], [`TenantCaller`], [`OrganizationCaller`], [`LogoutCaller`] |
+//! | gets the client from | [`ClientInfo`] |
 //! | saves a read by a guess at the caller's email with | [`EmailClaim`] |
 //! | reads the tokens of browsers from | [`Cookies`] |
 //! | names the email of an attempt to sign in to the log with | [`LoggedEmail`] |

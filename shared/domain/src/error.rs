@@ -136,8 +136,8 @@ pub enum Error {
     /// The resource belongs to another tenant. Responses are those of [`NotFound`](Self::NotFound).
     #[error("the resource belongs to another tenant")]
     ForeignId,
-    /// The request names a tenant in which the token does not act: its user is no member, or it is bound to another one.
-    /// Responses are those of [`NotFound`](Self::NotFound), so that nobody can find out which tenants exist.
+    /// The request names a tenant in which the token does not act: its user is no member, or it is bound to another
+    /// one. Responses are those of [`NotFound`](Self::NotFound), so that nobody can find out which tenants exist.
     #[error("the token does not act in the tenant that the request names")]
     ForeignTenant,
     /// The successor of a member who leaves is no other member who can own the organisation.

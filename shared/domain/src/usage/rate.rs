@@ -142,8 +142,8 @@ pub(crate) async fn as_write<T>(
 }
 
 /// Counts the current operation, if it is a write that has not been counted. Called when the caller is verified, before
-/// the commit: so a write counts even if its client disconnects, and a request that is not allowed counts nothing. Fails
-/// with [`Error::TooManyAttempts`] if the bucket is checked only now, and empty.
+/// the commit: so a write counts even if its client disconnects, and a request that is not allowed counts nothing.
+/// Fails with [`Error::TooManyAttempts`] if the bucket is checked only now, and empty.
 pub(crate) fn count_write() -> Result<()> {
     let counted = WRITE.try_with(|write| {
         if write.is_counted.get() {

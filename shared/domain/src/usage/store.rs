@@ -159,7 +159,8 @@ impl Counters {
         Self::peek_at(txn, scope, at, every, &OF_MEMBERS).await
     }
 
-    /// Like [`peek`](Self::peek), with the counters of a user's own tenant that the creation of an organisation changes.
+    /// Like [`peek`](Self::peek), with the counters of a user's own tenant that the creation of an organisation
+    /// changes.
     pub(crate) async fn peek_organizations(
         txn: &Txn,
         scope: TenantScope,

@@ -22,8 +22,8 @@ impl Env {
         self.limit(&self.writes, tenant, false, Box::pin(operation)).await
     }
 
-    /// Like [`limit_writes`](Self::limit_writes), for a write to the caller's tenant. If the request has selected that, it
-    /// fails only once the caller is verified: otherwise its answer would reveal that others write to a tenant.
+    /// Like [`limit_writes`](Self::limit_writes), for a write to the caller's tenant. If the request has selected that,
+    /// it fails only once the caller is verified: otherwise its answer would reveal that others write to a tenant.
     pub(crate) async fn limit_writes_of<T>(
         &self,
         caller: &Caller,

@@ -150,16 +150,16 @@ impl Fixture {
         app.clock.advance(Duration::from_secs(60));
 
         let bob = app.register("bob@example.com").await;
-        let admit = async |email, role| app.add_member(&app.register(email).await, &alice, role).await;
-        let admin = admit("admin@example.com", Role::Admin).await;
-        let member = admit("member@example.com", Role::Member).await;
-        let viewer = admit("viewer@example.com", Role::Viewer).await;
-        let former_member = admit("former@example.com", Role::Owner).await;
+        let add = async |email, role| app.add_member(&app.register(email).await, &alice, role).await;
+        let admin = add("admin@example.com", Role::Admin).await;
+        let member = add("member@example.com", Role::Member).await;
+        let viewer = add("viewer@example.com", Role::Viewer).await;
+        let former_member = add("former@example.com", Role::Owner).await;
         let (_, of_former_member) = app.access_token(&former_member, Scope::all(), LONG).await;
         let membership = &former_member.signed_in.membership;
         let key = &domain::tenants::keys::membership(membership.user, membership.tenant);
         app.env.db.run(|txn| async move { txn.clear(key) }).await.unwrap();
-        let suspended = admit("suspended@example.com", Role::Owner).await;
+        let suspended = add("suspended@example.com", Role::Owner).await;
         let (_, of_suspended) = app.access_token(&suspended, Scope::all(), LONG).await;
         let operator = Operator::new(&app.env, Name::parse("ops").unwrap());
         let user = UserName::Id(suspended.signed_in.user.id);

@@ -174,9 +174,10 @@ async fn every_operation_succeeds_for_the_allowed_roles_and_is_forbidden_for_the
                     }
                     let sent = fixture.send_without_effect(request).await;
                     // A path that names an organisation also selects it, and only its members learn that it exists.
-                    let (status, code) = match is_of_organization && index > 0 {
-                        true => (404, Code::NotFound),
-                        false => (403, Code::Forbidden),
+                    let (status, code) = if is_of_organization && index > 0 {
+                        (404, Code::NotFound)
+                    } else {
+                        (403, Code::Forbidden)
                     };
                     if !is_of_organization || index > 0 {
                         rejections.push(sent.bytes);
