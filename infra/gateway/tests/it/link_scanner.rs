@@ -66,20 +66,20 @@ async fn stored(app: &TestApp) -> Vec<kv::Entry> {
 /// Opens the addresses, and every route of accounts that a scanner might guess, with the token wherever it might put
 /// it. Returns the number of links.
 async fn scan(app: &TestApp, addresses: &[String]) -> usize {
-    let router = gateway::router();
-    let routes = router.routes().iter().map(|route| route.path.clone());
-    let guessed: BTreeSet<String> = routes
+    let all = gateway::router();
+    let paths = all.routes().iter().map(|route| route.path.clone());
+    let accounts: BTreeSet<String> = paths
         .filter(|path| path.contains("/auth/") && !path.contains('{'))
         .map(|path| format!("/v5{}", path.trim_start_matches("/v5")))
         .collect();
-    assert!(guessed.contains("/v5/auth/recovery/complete"), "{guessed:?}");
+    assert!(accounts.contains("/v5/auth/recovery/complete"), "{accounts:?}");
     let mut links = 0;
     for address in addresses {
         let path = address.strip_prefix(PUBLIC_URL).unwrap();
         let (page, token) = path.split_once("#token=").unwrap_or((path, ""));
         let page = if page.is_empty() { "/" } else { page };
         let pages = [page.to_owned(), format!("{page}?token={token}")];
-        let guesses = guessed.iter().map(|path| format!("{path}?token={token}"));
+        let guesses = accounts.iter().map(|path| format!("{path}?token={token}"));
         for path in pages.into_iter().chain(guesses) {
             for method in [Method::GET, Method::HEAD] {
                 let response = app.request(method, &path).send().await;

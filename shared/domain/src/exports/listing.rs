@@ -38,6 +38,9 @@ const ENTRY_BYTES: usize = 100;
 /// An entry with its path.
 type Listed<T> = (SessionId, FilePath, T);
 
+/// An item of the trash, or an entry below it.
+type Trashed = (TrashItemId, Arc<StoredItem>, Option<Entry>);
+
 /// The lists of all sessions so far.
 pub(super) struct Listings {
     /// The number of entries that the lists have room for.
@@ -48,7 +51,7 @@ pub(super) struct Listings {
     /// Whether a session had too many files. Then no further session is listed, so that the work is bounded.
     is_full: bool,
     files: Vec<Listed<Entry>>,
-    trash: Vec<Listed<(TrashItemId, Arc<StoredItem>, Option<Entry>)>>,
+    trash: Vec<Listed<Trashed>>,
     snapshots: Vec<(SessionId, Snapshot)>,
 }
 

@@ -151,7 +151,7 @@ impl Work {
                 Ok(found)
             });
         let (start, snapshot) = Box::pin(reading).await?;
-        let key = start.key.clone();
+        let key = start.key;
         let (archive, rest) = start.write(TenantScope::own(caller.user())).await?;
         let work = Self::of(env, caller, archive, at, rest, &key).await?;
         Ok(Self {

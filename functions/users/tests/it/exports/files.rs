@@ -120,9 +120,12 @@ async fn an_export_lists_every_file_directory_deleted_file_and_snapshot() {
     let files = export(&app, &alice).await;
     let now = app.env.clock.now();
     let nothing = "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:";
-    let file = |path: &str, size: u64, digest: &str| json!({ "path": path, "kind": "file", "size": size, "digest": digest, "modifiedAt": now });
-    let directory =
-        |path: &str| json!({ "path": path, "kind": "directory", "size": 0, "digest": null, "modifiedAt": now });
+    let entry = |path: &str, kind: &str, size: u64, digest: Option<&str>| {
+        let modified_at = now;
+        json!({ "path": path, "kind": kind, "size": size, "digest": digest, "modifiedAt": modified_at })
+    };
+    let file = |path: &str, size: u64, digest: &str| entry(path, "file", size, Some(digest));
+    let directory = |path: &str| entry(path, "directory", 0, None);
     let expected = [
         directory("/src"),
         file(

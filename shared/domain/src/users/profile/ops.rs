@@ -22,8 +22,8 @@ pub async fn get(env: &Env, caller: &Caller, likely_email: Option<&Email>) -> Re
     .await
 }
 
-/// Changes the caller's account. If its email is the `likely_email`, that saves a store trip. The user's own tenant is renamed with them, as long as it has the name that the
-/// registration would give it.
+/// Changes the caller's account. If its email is the `likely_email`, that saves a store trip. The user's own tenant is
+/// renamed with them, as long as it has the name that the registration would give it.
 ///
 /// Fails with [`Error::PreconditionFailed`] unless the account's version is `expected`, with
 /// [`Error::PreferencesRejected`] if the preferences would be too long or too deep, and with [`Error::QuotaExceeded`]

@@ -538,15 +538,12 @@ pub(super) fn run(folder: &Path, seed: u64, deletes: bool) -> Run {
             }
         }
         let emails = reliable.inbox().await;
-        let deleted = if deletes {
+        let gone = if deletes {
             reliable.finish_deletions().await
         } else {
             BTreeSet::new()
         };
-        for received in emails
-            .iter()
-            .filter(|received| deleted.contains(&received.token.user()))
-        {
+        for received in emails.iter().filter(|received| gone.contains(&received.token.user())) {
             Box::pin(reliable.call(received.request(), &emails)).await;
         }
         let history = reliable.shared().history.clone();
@@ -555,7 +552,7 @@ pub(super) fn run(folder: &Path, seed: u64, deletes: bool) -> Run {
             emails,
             stored: settle(&db, &processes[0]).await,
             last,
-            deleted,
+            deleted: gone,
         }
     })
 }

@@ -228,7 +228,8 @@ impl Model<'_> {
                 }
                 account.logins.extend(event.login);
             }
-            (Action::LoginRefused { .. }, _) => {}
+            (Action::LoginRefused { .. }, _)
+            | (Action::DeletionCancelled, Request::Recover { .. } | Request::Undo { .. }) => {}
             (Action::PasswordChanged { .. }, Request::ChangePassword { current, .. }) => {
                 self.password_is(account, call, *current);
                 account.password = Some(call.number);
@@ -288,7 +289,6 @@ impl Model<'_> {
             (Action::DeletionScheduled { .. }, Request::ScheduleDeletion { password, .. }) => {
                 self.password_is(account, call, *password);
             }
-            (Action::DeletionCancelled, Request::Recover { .. } | Request::Undo { .. }) => {}
             (_, _) => self.problems.push(format!("{call:?} does not cause {event:?}")),
         }
     }
