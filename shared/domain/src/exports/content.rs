@@ -254,7 +254,8 @@ async fn write_sessions(
         for stored in &sessions {
             let is_listed = match files.next() {
                 Some(files) => listings.add(txn, files).await?,
-                None => true,
+                // No session has files, or the lists are full.
+                None => !listings.is_full(),
             };
             let session = sessions::store::decode(own, stored)?;
             archive.line(SESSIONS, &SessionLine::new(&session, is_listed))?;
@@ -263,7 +264,8 @@ async fn write_sessions(
         let Some(last) = sessions.last().filter(|_| sessions.len() == sizes.page) else {
             return Ok(listings);
         };
-        page = SessionPage::read(txn, own, sizes, Some(last.id), has_files).await?;
+        let has_room = has_files && !listings.is_full();
+        page = SessionPage::read(txn, own, sizes, Some(last.id), has_room).await?;
     }
 }
 

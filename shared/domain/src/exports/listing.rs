@@ -48,8 +48,9 @@ pub(super) struct Listings {
     /// The number of bytes of paths that they have room for.
     path_room: usize,
     page: usize,
-    /// Whether a session had too many files. Then no further session is listed, so that the work is bounded.
-    is_full: bool,
+    /// The number of entries that may still be read of sessions that do not fit, and are not listed. At zero no further
+    /// session is read, so that the work is bounded.
+    spare: usize,
     files: Vec<Listed<Entry>>,
     trash: Vec<Listed<Trashed>>,
     snapshots: Vec<(SessionId, Snapshot)>,
@@ -83,14 +84,18 @@ impl SessionFiles {
         ];
         let entries = Reading::<Place>::begin(txn, all, Order::Ascending, first, |below, entry| {
             let (directory, name): (Uuid, String) = entry.key.unpack_after(below)?;
-            Ok((DirectoryId::from_uuid(directory), name, record::decode(&entry.value)?))
+            let bytes = name.len();
+            let place = (DirectoryId::from_uuid(directory), name, record::decode(&entry.value)?);
+            Ok((place, bytes))
         });
         let trash = Reading::<Item>::begin(txn, trash, Order::Descending, first, |below, entry| {
             let (generation, item): (u64, Uuid) = entry.key.unpack_after(below)?;
-            Ok((generation, TrashItemId::from_uuid(item), record::decode(&entry.value)?))
+            let (id, item): (_, StoredItem) = (TrashItemId::from_uuid(item), record::decode(&entry.value)?);
+            let bytes = item.path.as_str().len();
+            Ok(((generation, id, item), bytes))
         });
         let snapshots = Reading::<Snapshot>::begin(txn, snapshots, Order::Ascending, first, |_, entry| {
-            record::decode(&entry.value)
+            Ok((record::decode(&entry.value)?, 0))
         });
         let (head, entries, trash, snapshots) = try_join!(files.head(), entries, trash, snapshots)?;
         Ok(Self {
@@ -102,21 +107,32 @@ impl SessionFiles {
         })
     }
 
-    /// Reads the rest; `false` if there are more than `room` entries.
-    async fn complete(&mut self, txn: &Txn, room: usize, page: usize) -> Result<bool> {
+    /// The number of entries that were read.
+    fn count(&self) -> usize {
+        self.entries.found.len() + self.trash.found.len() + self.snapshots.found.len()
+    }
+
+    /// Reads the rest; `false` if there are more than `room` entries. Stops at names and paths of `path_room` bytes,
+    /// which are too long as well.
+    async fn complete(&mut self, txn: &Txn, room: usize, path_room: usize, page: usize) -> Result<bool> {
         let generation = self.head.trash;
-        self.entries.complete(txn, room, page, |_| true).await?;
+        let Some(path_room) = self.entries.complete(txn, room, path_room, page, |_| true).await? else {
+            return Ok(false);
+        };
         let Some(room) = room.checked_sub(self.entries.found.len()) else {
             return Ok(false);
         };
         let is_of_generation = |item: &Item| item.0 == generation;
-        self.trash.complete(txn, room, page, is_of_generation).await?;
+        let complete = self.trash.complete(txn, room, path_room, page, is_of_generation);
+        let Some(path_room) = complete.await? else {
+            return Ok(false);
+        };
         self.trash.found.retain(is_of_generation);
         let Some(room) = room.checked_sub(self.trash.found.len()) else {
             return Ok(false);
         };
-        self.snapshots.complete(txn, room, page, |_| true).await?;
-        Ok(self.snapshots.found.len() <= room)
+        let rest = self.snapshots.complete(txn, room, path_room, page, |_| true).await?;
+        Ok(rest.is_some() && self.snapshots.found.len() <= room)
     }
 }
 
@@ -125,11 +141,14 @@ struct Reading<T> {
     below: Key,
     decode: Decode<T>,
     found: Vec<T>,
+    /// The bytes of the names and paths of what was found.
+    path_bytes: usize,
     /// Reads the next entries; `None` at the end.
     next: Option<Query>,
 }
 
-type Decode<T> = fn(&Key, &StoredEntry) -> Result<T>;
+/// Decodes an entry, with the bytes of its name or path.
+type Decode<T> = fn(&Key, &StoredEntry) -> Result<(T, usize)>;
 
 impl<T> Reading<T> {
     async fn begin(txn: &Txn, below: Key, order: Order, limit: usize, decode: Decode<T>) -> Result<Self> {
@@ -138,6 +157,7 @@ impl<T> Reading<T> {
             below,
             decode,
             found: Vec::new(),
+            path_bytes: 0,
             next: None,
         };
         reading.read(txn, Query { range, order, limit }).await?;
@@ -147,20 +167,30 @@ impl<T> Reading<T> {
     async fn read(&mut self, txn: &Txn, query: Query) -> Result<()> {
         let page = txn.range(&query).await?;
         for entry in &page.entries {
-            self.found.push((self.decode)(&self.below, entry)?);
+            let (found, path_bytes) = (self.decode)(&self.below, entry)?;
+            self.found.push(found);
+            self.path_bytes += path_bytes;
         }
         self.next = page.next;
         Ok(())
     }
 
-    /// Reads to the end, to the first entry that is not wanted, or until more than `room` entries were found.
-    async fn complete(&mut self, txn: &Txn, room: usize, limit: usize, is_wanted: impl Fn(&T) -> bool) -> Result<()> {
-        while self.found.len() <= room && self.found.last().is_none_or(&is_wanted) {
+    /// Reads to the end, to the first entry that is not wanted, or until more than `room` entries, or names and paths
+    /// of more than `path_room` bytes, were found. Returns how many bytes are left; `None` if there are too many.
+    async fn complete(
+        &mut self,
+        txn: &Txn,
+        room: usize,
+        path_room: usize,
+        limit: usize,
+        is_wanted: impl Fn(&T) -> bool,
+    ) -> Result<Option<usize>> {
+        while self.found.len() <= room && self.path_bytes <= path_room && self.found.last().is_none_or(&is_wanted) {
             let Some(query) = self.next.take() else { break };
             self.read(txn, Query { limit, ..query }).await?;
             yield_now().await;
         }
-        Ok(())
+        Ok(path_room.checked_sub(self.path_bytes))
     }
 }
 
@@ -170,25 +200,34 @@ impl Listings {
             room: sizes.files,
             path_room: sizes.path_bytes,
             page: sizes.page,
-            is_full: false,
+            spare: sizes.files,
             files: Vec::new(),
             trash: Vec::new(),
             snapshots: Vec::new(),
         }
     }
 
-    /// Adds the lists of a session; `false` if they, or those of an earlier session, are too long.
+    /// Whether no further session can be listed.
+    pub(super) fn is_full(&self) -> bool {
+        self.spare == 0
+    }
+
+    /// Adds the lists of a session; `false` if they are too long, or no further session can be listed.
     pub(super) async fn add(&mut self, txn: &Txn, mut read: SessionFiles) -> Result<bool> {
-        if self.is_full {
+        if self.is_full() {
             return Ok(false);
         }
-        let (files, trash) = (self.files.len(), self.trash.len());
-        if !(read.complete(txn, self.room, self.page).await? && self.add_all(read).await) {
-            self.is_full = true;
-            self.files.truncate(files);
-            self.trash.truncate(trash);
+        let (files, trash, room) = (self.files.len(), self.trash.len(), self.room);
+        let fits = read.complete(txn, room, self.path_room, self.page).await?;
+        let count = read.count();
+        if fits && self.add_all(read).await {
+            return Ok(true);
         }
-        Ok(!self.is_full)
+        self.files.truncate(files);
+        self.trash.truncate(trash);
+        self.room = room;
+        self.spare = self.spare.saturating_sub(count);
+        Ok(false)
     }
 
     /// Adds what was read; `false` if the paths are too long.
@@ -217,6 +256,10 @@ impl Listings {
             return false;
         }
         for (_, id, item) in trash.found {
+            let Some(room) = tree.path_room.checked_sub(item.path.as_str().len()) else {
+                return false;
+            };
+            tree.path_room = room;
             let directory = item.node.directory();
             let (path, item) = (item.path.clone(), Arc::new(item));
             let list = &mut self.trash;

@@ -43,7 +43,7 @@ pub const DEAD_LETTER_LIFETIME: Duration = Duration::from_hours(30 * 24);
 /// cause notifications to it. Each kind has a counter of its own: otherwise a thief who logs in from many addresses
 /// could use up the notice that the password was changed.
 ///
-/// None is lost: the next ones wait until the next day, and are sent then, up to this number. One that still waits when
+/// None is lost: the next ones wait for 24 hours, and are sent then, up to this number. One that still waits when
 /// its lifetime ends becomes a dead letter, which operators see. So a flood of notifications reaches a mailbox slowly,
 /// and at last operators instead. Its size is bounded, because each notification has an event in the audit log, whose
 /// quota limits the events of a day.

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream, try_join};
 use kv::Key;
@@ -16,6 +17,8 @@ use crate::time::Timestamp;
 
 /// The maximum number of due emails that are read at a time, per shard.
 const BATCH: usize = 32;
+
+const DAY: Duration = Duration::from_hours(24);
 
 /// The number of emails that are sent at a time.
 const CONCURRENT: usize = 4;
@@ -130,7 +133,7 @@ enum Claim {
 async fn claim(env: &Env, key: &Key, due: Timestamp) -> Result<Claim> {
     let now = env.clock.now();
     // A lease is unique, so that a mailer whose lease has ended never settles the attempt of another.
-    let lease = now.plus(LEASE).max(due.plus(std::time::Duration::from_millis(1)));
+    let lease = now.plus(LEASE).max(due.plus(Duration::from_millis(1)));
     env.db
         .run(|txn| async move {
             txn.use_reserve();
@@ -153,7 +156,8 @@ async fn claim(env: &Env, key: &Key, due: Timestamp) -> Result<Claim> {
             };
             let (is_within, suppression) = try_join!(count, suppressions::store::find(&txn, &mail.to))?;
             if !is_within {
-                let tomorrow = now.start_of_next_day();
+                // At the same time of the day, so that a flood is spread over the day and keeps its order.
+                let tomorrow = due.plus(DAY).max(now.start_of_next_day());
                 if tomorrow < mail.expires_at {
                     store::put(&txn, &mail, tomorrow)?;
                     return Ok(Claim::TooMany);
