@@ -8,6 +8,7 @@ import { explain } from "../../ui/states.tsx";
 import { toast } from "../../ui/toast.tsx";
 import { Documents } from "./documents.ts";
 import { Drafts } from "./drafts.ts";
+import type { EditorStates } from "./editor-view.ts";
 import { type FeedStatus, follow } from "./feed.ts";
 import { joined, nameOf } from "./paths.ts";
 import { type Remote, remoteFiles } from "./remote.ts";
@@ -38,6 +39,8 @@ export class Workbench {
   readonly uploads: Uploads;
   readonly store: StoreApi<State>;
   readonly session: string;
+  /** What the editor remembers of the open files: their histories, and where they were scrolled. */
+  readonly editorStates: EditorStates = new Map();
 
   constructor(client: Client, session: string, user: string, storage: SafeStorage) {
     this.session = session;

@@ -97,10 +97,13 @@ export interface EditorOptions {
   onSaveAll(): void;
 }
 
+/** The states of the open files that are not shown, by their ids. */
+export type EditorStates = Map<number, { state: EditorState; revision: number; top: number }>;
+
 /** One editor on the page; each open file has its own state, with its history and selection. */
 export class Editor {
   readonly #view: EditorView;
-  readonly #states = new Map<number, { state: EditorState; revision: number; top: number }>();
+  readonly #states: EditorStates;
   readonly #root: ShadowRoot;
   #shown: { id: number; revision: number } | null = null;
 
@@ -108,7 +111,8 @@ export class Editor {
    * The editor is in a shadow root: CodeMirror then uses constructed style sheets, which the content security policy
    * allows. In the document it adds style elements.
    */
-  constructor(host: HTMLElement) {
+  constructor(host: HTMLElement, states: EditorStates) {
+    this.#states = states;
     this.#root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
     this.#view = new EditorView({ parent: this.#root, root: this.#root });
   }
@@ -182,6 +186,7 @@ export class Editor {
   }
 
   destroy(): void {
+    this.#leave();
     this.#view.destroy();
   }
 }

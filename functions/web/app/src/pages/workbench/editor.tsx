@@ -14,13 +14,13 @@ export default function TextEditor({ doc, readOnly }: { doc: Doc; readOnly: bool
   const { id, path, revision, text } = doc;
 
   useLayoutEffect(() => {
-    const created = new Editor(host.current as HTMLElement);
+    const created = new Editor(host.current as HTMLElement, bench.editorStates);
     editor.current = created;
     return () => {
       editor.current = null;
       created.destroy();
     };
-  }, []);
+  }, [bench]);
 
   useLayoutEffect(() => {
     const view = editor.current;

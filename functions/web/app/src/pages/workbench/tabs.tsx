@@ -15,7 +15,10 @@ export function OpenFiles({ canWrite }: { canWrite: boolean }) {
   const list = useRef<HTMLUListElement>(null);
   const current = docs.find(({ id }) => id === active);
   const changed = docs.filter(isDirty).length;
-  useEffect(() => list.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" }), [active]);
+  useEffect(() => {
+    // Some browsers return a promise, which is no clean-up.
+    void list.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
+  }, [active]);
   const close = (doc: Doc) =>
     isDirty(doc) ? bench.ask({ kind: "close", doc: doc.id }) : bench.documents.close(doc.id);
   return (

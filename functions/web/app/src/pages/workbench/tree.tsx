@@ -254,6 +254,7 @@ function TreeRow({ row, index, start, active, shown, dirty, cut, target, draggab
       aria-setsize={row.siblings}
       aria-expanded={expanded}
       aria-selected={active}
+      aria-label={dirty ? `${entry.name}, unsaved` : undefined}
       data-index={index}
       data-active={active ? "" : undefined}
       data-shown={shown ? "" : undefined}
@@ -276,11 +277,7 @@ function TreeRow({ row, index, start, active, shown, dirty, cut, target, draggab
       />
       <Icon className="icon" aria-hidden="true" />
       <span className="truncate">{entry.name}</span>
-      {dirty && (
-        <span className="dirty">
-          <span className="sr">, unsaved</span>
-        </span>
-      )}
+      {dirty && <span className="dirty" />}
     </div>
   );
 }
