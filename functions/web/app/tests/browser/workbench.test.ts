@@ -196,7 +196,8 @@ test("the network is lost and comes back: no input is lost, and the changes of o
   await context.setOffline(true);
   await editor(page).fill("written in the tunnel");
   await page.getByRole("button", { name: "Save", exact: true }).click();
-  await page.getByText("You are offline").first().waitFor();
+  // The client has given up repeating the request.
+  await page.getByText("Check the network connection").waitFor();
   await row(page, "a.txt, unsaved").waitFor();
   const { api } = await program(email);
   const params = { path: { id } };

@@ -194,6 +194,30 @@ export class Editor {
 const languages = new Compartment();
 const access = new Compartment();
 
+/**
+ * Typing over a selection. Chromium would keep the look of the replaced text by a style attribute, which the content
+ * security policy forbids.
+ */
+const typing = EditorView.domEventHandlers({
+  beforeinput(event, view) {
+    const { state } = view;
+    if (event.inputType !== "insertText" || event.data === null || event.isComposing || state.readOnly) return false;
+    const insert = state.toText(event.data);
+    const typed = { userEvent: "input.type", scrollIntoView: true };
+    if (state.selection.ranges.some(({ empty }) => !empty)) {
+      view.dispatch(state.replaceSelection(insert), typed);
+      return true;
+    }
+    // A program, such as a screen reader, may have selected the text just now.
+    const [range] = event.getTargetRanges();
+    if (!range || range.collapsed) return false;
+    const from = view.posAtDOM(range.startContainer, range.startOffset);
+    const to = view.posAtDOM(range.endContainer, range.endOffset);
+    view.dispatch({ changes: { from, to, insert }, selection: { anchor: from + insert.length } }, typed);
+    return true;
+  },
+});
+
 const accessOf = (readOnly: boolean): Extension => [
   EditorState.readOnly.of(readOnly),
   EditorView.contentAttributes.of({ "aria-readonly": String(readOnly) }),
@@ -219,6 +243,7 @@ function stateOf({ path, text, readOnly, onChange, onSave, onSaveAll }: EditorOp
       syntaxHighlighting(colours),
       syntaxHighlighting(defaultHighlightStyle, { fallback: true }),
       theme,
+      typing,
       languages.of([]),
       access.of(accessOf(readOnly)),
       EditorView.contentAttributes.of({ "aria-label": `Content of ${nameOf(path)}` }),
