@@ -246,7 +246,7 @@ function stateOf({ path, text, readOnly, onChange, onSave, onSaveAll }: EditorOp
       typing,
       languages.of([]),
       access.of(accessOf(readOnly)),
-      EditorView.contentAttributes.of({ "aria-label": `Content of ${nameOf(path)}` }),
+      EditorView.contentAttributes.of({ "aria-label": `Content of ${nameOf(path)}`, tabindex: "0" }),
       // Tab leaves the editor after Escape (WCAG 2.1.2).
       keymap.of([
         { key: "Mod-s", run: () => (onSave(), true), preventDefault: true },
