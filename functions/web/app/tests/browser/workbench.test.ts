@@ -310,7 +310,10 @@ test("the demo has files: edited, found, and gone with the demo", async () => {
   await row(page, "src").click();
   await row(page, "cart.ts").click();
   await editor(page).getByText("quantity: number").waitFor();
-  await editor(page).fill("// changed");
+  // Typed over the coloured text, as a person does it.
+  await editor(page).click();
+  await page.keyboard.press("Control+a");
+  await page.keyboard.type("// changed");
   await save(page);
   await page.getByRole("tab", { name: "Search" }).click();
   await page.getByLabel("Search in names and texts").fill("changed");
