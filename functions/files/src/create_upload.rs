@@ -104,9 +104,10 @@ pub async fn handle(
             Ok((upload, arrived)) => (upload, arrived, true),
             // It was committed, with all of its parts, or has ended without a file.
             Err(domain::Error::NotFound) => {
-                let arrived = match ops::is_committed(&app.env, &caller, id, upload.id).await? {
-                    true => (1..=upload.parts()).collect(),
-                    false => BTreeSet::new(),
+                let arrived = if ops::is_committed(&app.env, &caller, id, upload.id).await? {
+                    (1..=upload.parts()).collect()
+                } else {
+                    BTreeSet::new()
                 };
                 (upload, arrived, true)
             }

@@ -255,17 +255,8 @@ impl From<domain::Error> for ApiError {
             ),
             Error::Store(error) => store_failure(error),
             Error::Upload(error) => Self::of_upload(error),
-            Error::Objects(error @ ObjectError::Unavailable(_)) => Self::new(
-                Code::StoreUnavailable,
-                "The storage of large files did not respond in time. Try again.",
-            )
-            .with_cause(error),
-            Error::Objects(error @ ObjectError::Full) => Self::new(
-                Code::StoreFull,
-                "The storage of large files has no space left. Reading and deleting still work.",
-            )
-            .with_cause(error),
-            Error::Corrupt { .. } | Error::Hashing(_) | Error::Rehearsed | Error::Objects(_) => Self::internal(error),
+            Error::Objects(error) => object_failure(error),
+            Error::Corrupt { .. } | Error::Hashing(_) | Error::Rehearsed => Self::internal(error),
         };
         Self { security, ..error }
     }
@@ -307,6 +298,21 @@ fn store_failure(error: kv::Error) -> ApiError {
             "The database has no space left. Reading and deleting still work.",
         ),
         error => return ApiError::internal(domain::Error::Store(error)),
+    };
+    ApiError::new(code, detail).with_cause(error)
+}
+
+fn object_failure(error: ObjectError) -> ApiError {
+    let (code, detail) = match error {
+        ObjectError::Unavailable(_) => (
+            Code::StoreUnavailable,
+            "The storage of large files did not respond in time. Try again.",
+        ),
+        ObjectError::Full => (
+            Code::StoreFull,
+            "The storage of large files has no space left. Reading and deleting still work.",
+        ),
+        error => return ApiError::internal(domain::Error::Objects(error)),
     };
     ApiError::new(code, detail).with_cause(error)
 }

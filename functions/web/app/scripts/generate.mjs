@@ -25,6 +25,11 @@ export const KEYED: ReadonlySet<string> = new Set(${named((operation) =>
   operation.parameters?.some(({ in: place, name }) => place === "header" && name === "Idempotency-Key"),
 )});
 
+/** The operations that answer with the bytes of a file, which may be JSON or a page themselves. */
+export const BYTES: ReadonlySet<string> = new Set(${named(
+  ({ responses }) => "*/*" in (responses["200"]?.content ?? {}),
+)});
+
 /** The operations that take no access token. */
 export const PUBLIC: ReadonlySet<string> = new Set(${named(({ security }) => security?.length === 0)});
 

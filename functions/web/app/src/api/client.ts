@@ -1,7 +1,7 @@
 import createFetchClient, { type Client as FetchClient, type Middleware } from "openapi-fetch";
 
 import { errorOf, hasCode, SignInRequired, UnexpectedResponse, Unreachable, UserChanged } from "./errors.ts";
-import { KEYED, PUBLIC } from "./generated/operations.ts";
+import { BYTES, KEYED, PUBLIC } from "./generated/operations.ts";
 import type { paths } from "./generated/schema.ts";
 import { type Attempt, sleep, waitBefore } from "./retry.ts";
 
@@ -175,6 +175,10 @@ class Exchange {
 
   /** Verifies that a JSON response has the API's envelope, so that no other page passes for a success. */
   async #checked(response: Response): Promise<Response> {
+    if (BYTES.has(this.#operation)) {
+      if (!response.headers.has("ETag")) throw new UnexpectedResponse(this.#url, response.status);
+      return response;
+    }
     if (response.status === 304 || response.headers.get("Content-Type")?.startsWith("application/json") === false) {
       if (response.headers.get("Content-Type")?.startsWith("text/html")) {
         throw new UnexpectedResponse(this.#url, response.status);

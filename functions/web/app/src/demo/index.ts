@@ -2,6 +2,7 @@
 
 import { API_VERSION, type components } from "../api/index.ts";
 import { type AuditEvent, demoData, LOGIN_ID, type Session, TENANT_ID, USER_ID } from "./data.ts";
+import type { FileAnswer } from "./files.ts";
 
 type Schemas = components["schemas"];
 type Answer =
@@ -166,8 +167,20 @@ export function createDemo(): (request: Request) => Promise<Response> {
     }
   }
 
+  /** The files are a part of their own, which many demos do without. */
+  let files: Promise<ReturnType<typeof import("./files.ts").createFiles>> | undefined;
+  const fileAnswer = async (request: Request, url: URL, path: string[]): Promise<FileAnswer> => {
+    const [session = "", ...rest] = path;
+    if (!data.sessions.some(({ id }) => id === session)) return notFound;
+    files ??= import("./files.ts").then(({ createFiles }) => createFiles(USER_ID));
+    files.catch(() => (files = undefined));
+    return (await files)(request, session, rest, url.searchParams);
+  };
+
   return async (request) => {
     const url = new URL(request.url);
+    const [, , group, ...path] = url.pathname.split("/");
+    if (group === "sessions" && path.length > 1) return responseOf(await fileAnswer(request, url, path));
     const text = await request.text().catch(() => "");
     let body: Record<string, unknown> = {};
     try {
@@ -175,21 +188,28 @@ export function createDemo(): (request: Request) => Promise<Response> {
     } catch {
       // A picture: the demo does not read it.
     }
-    const result = answer(request.method, url.pathname.replace(/^\/v5/, ""), url.searchParams, body);
-    if ("problem" in result) {
-      const { status = 400, title = "Demo", detail = "" } = result.problem;
-      const problem = {
-        success: false,
-        type: "about:blank",
-        requestId: "demo",
-        ...result.problem,
-        status,
-        title,
-        detail,
-      };
-      return Response.json(problem, { status, headers: { "Content-Type": "application/problem+json" } });
-    }
-    const headers: Record<string, string> = result.etag ? { ETag: result.etag } : {};
-    return Response.json({ success: true, data: result.data }, { status: result.status ?? 200, headers });
+    return responseOf(answer(request.method, url.pathname.replace(/^\/v5/, ""), url.searchParams, body));
   };
+}
+
+function responseOf(result: Answer | FileAnswer): Response {
+  if ("problem" in result) {
+    const { status = 400, title = "Demo", detail = "" } = result.problem;
+    const problem = {
+      success: false,
+      type: "about:blank",
+      requestId: "demo",
+      ...result.problem,
+      status,
+      title,
+      detail,
+    };
+    return Response.json(problem, { status, headers: { "Content-Type": "application/problem+json" } });
+  }
+  if ("bytes" in result) {
+    const headers = { ETag: result.etag, "Content-Type": "application/octet-stream" };
+    return new Response(result.bytes, { headers });
+  }
+  const headers: Record<string, string> = result.etag ? { ETag: result.etag } : {};
+  return Response.json({ success: true, data: result.data }, { status: result.status ?? 200, headers });
 }

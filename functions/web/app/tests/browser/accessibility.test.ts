@@ -28,7 +28,7 @@ const SIGNED_IN = [
 ];
 
 async function check(page: Page, name: string): Promise<void> {
-  await page.locator("h1").waitFor();
+  await page.locator("h1").waitFor({ state: "attached" });
   await page.locator(".skeleton").waitFor({ state: "detached" });
   // Colours are final after the animations.
   await page.evaluate(() =>
@@ -39,6 +39,27 @@ async function check(page: Page, name: string): Promise<void> {
   expect(serious.map(({ id, nodes }) => `${name}: ${id}: ${nodes[0]?.html}`)).toEqual([]);
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
   expect(overflow, `${name} is wider than the window`).toBeLessThanOrEqual(0);
+}
+
+/** The states of the workbench: an open file, each panel, and a dialog. */
+async function workbench(page: Page, width: number): Promise<void> {
+  await page.goto("/app/sessions/01a219a1-0000-7000-8000-000000000064");
+  const drawer = async () => {
+    if (width < 760) await page.getByRole("button", { name: "Files, search, snapshots and trash" }).click();
+  };
+  await drawer();
+  await page.getByRole("treeitem", { name: "README.md" }).click();
+  await page.getByRole("textbox", { name: "Content of README.md" }).getByText("Sample files").waitFor();
+  await check(page, "an open file");
+  await drawer();
+  for (const panel of ["Search", "Snapshots", "Trash", "Files"]) {
+    await page.getByRole("tab", { name: panel }).click();
+    await check(page, `the panel `);
+  }
+  await page.getByRole("button", { name: "New file" }).click();
+  await check(page, "the dialog for a new file");
+  await page.keyboard.press("Escape");
+  if (width < 760) await page.keyboard.press("Escape");
 }
 
 for (const colorScheme of ["light", "dark"] as const) {
@@ -54,6 +75,7 @@ for (const colorScheme of ["light", "dark"] as const) {
         await page.goto(path);
         await check(page, path);
       }
+      await workbench(page, width);
       await page.goto("/app/sessions");
       await page.getByRole("button", { name: "New session" }).first().click();
       await check(page, "a dialog");

@@ -1,9 +1,10 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { ArrowLeft, PenLine, SearchX, Trash2 } from "lucide-react";
-import { useEffect, useRef, useState } from "react";
+import { Suspense, useEffect, useRef, useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 
 import { hasCode } from "../../api/index.ts";
+import { lazyPage } from "../../app/page-boundary.tsx";
 import { sessionQuery } from "../../app/queries.ts";
 import { useTitle } from "../../app/title.ts";
 import { apiOrigin, useAuth } from "../../stores/auth-store.ts";
@@ -13,6 +14,8 @@ import { Empty, Failure, Loading } from "../../ui/states.tsx";
 import { Since, When } from "../../ui/time.tsx";
 import { deleteWithUndo } from "./delete.ts";
 import { RenameSession } from "./rename.tsx";
+
+const Workbench = lazyPage(() => import("../workbench/workbench.tsx"));
 
 export default function SessionPage() {
   const { id = "" } = useParams();
@@ -70,6 +73,9 @@ export default function SessionPage() {
           </div>
         )}
       </div>
+      <Suspense fallback={<Loading rows={6} label="Loading the files" />}>
+        <Workbench key={session.id} session={session.id} />
+      </Suspense>
       <dl className="card facts">
         <div>
           <dt>Working folder</dt>
