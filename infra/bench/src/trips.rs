@@ -9,7 +9,7 @@ use std::time::Duration;
 use kv::faulty::{Latency, Plan};
 use kv::{Db, Engine, Settings};
 use serde_json::{Value, json};
-use testkit::{Actor, Code, Role, Target, TenantId, TestApp, TestResponse, picture};
+use testkit::{Actor, Code, Role, Target, TestApp, TestResponse, picture};
 use tokio::runtime::Builder;
 use tokio::time::Instant;
 

@@ -216,7 +216,10 @@ impl From<domain::Error> for ApiError {
             | Error::TooManyInvitations { .. }) => Self::of_invitation(error),
             Error::EmailTaken => Self::new(Code::EmailTaken, "An account with this email exists."),
             Error::LastOwner(organizations) => last_owner(organizations),
-            Error::NoSuccessor => invalid_member("/successor", "must be another member, who is not suspended"),
+            Error::NoSuccessor => invalid_member(
+                "/successor",
+                "must be another member, who is neither suspended nor about to be deleted",
+            ),
             Error::NotFound | Error::ForeignId | Error::ForeignTenant => {
                 Self::new(Code::NotFound, "No resource with this id is available to this token.")
             }

@@ -128,6 +128,13 @@ pub async fn create(
         let (kept, ended): (Vec<_>, Vec<_>) = invitations
             .into_iter()
             .partition(|invitation| invitation.is_alive(now) && invitation.email != new.email);
+        // As if it was revoked.
+        if ended
+            .iter()
+            .any(|invitation| invitation.is_alive(now) && !own.role.is_at_least(invitation.role))
+        {
+            return Err(Error::Forbidden);
+        }
         if kept.len() >= MAX_PENDING {
             return Err(Error::TooManyInvitations {
                 used: kept.len(),

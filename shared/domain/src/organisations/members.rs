@@ -6,6 +6,7 @@ use futures_util::try_join;
 use kv::Txn;
 
 use crate::audit::{self, Action, Event};
+use crate::deletion;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::UserId;
@@ -177,7 +178,8 @@ pub async fn remove(env: &Env, caller: &Caller, user: UserId) -> Result<()> {
 /// Ends the caller's own membership. A `successor`, which only an owner can name, becomes an owner.
 ///
 /// Fails with [`Error::LastOwner`] if the organisation would have no owner, with [`Error::Forbidden`] if the caller is
-/// no owner and names a successor, and with [`Error::NoSuccessor`] unless the successor is another active member.
+/// no owner and names a successor, and with [`Error::NoSuccessor`] unless the successor is another active member whose
+/// account is not to be deleted.
 pub async fn leave(env: &Env, caller: &Caller, successor: Option<UserId>) -> Result<()> {
     let event = &Event::by(caller, Action::MemberLeft { successor });
     let departure = env.in_tenant_then(
@@ -193,8 +195,14 @@ pub async fn leave(env: &Env, caller: &Caller, successor: Option<UserId>) -> Res
             if affected.own.role != Role::Owner {
                 return Err(Error::Forbidden);
             }
-            let found = tenants::store::membership(&txn, successor, scope.tenant()).await?;
-            let found = found.filter(|found| found.suspended_at.is_none() && successor != caller.user());
+            let (found, deletion) = try_join!(
+                tenants::store::membership(&txn, successor, scope.tenant()),
+                deletion::store::find(&txn, successor)
+            )?;
+            // Without its only owner, the organisation would keep the successor's account from being deleted.
+            let found = found.filter(|found| {
+                found.suspended_at.is_none() && deletion.is_none() && successor != caller.user()
+            });
             txn.use_reserve();
             Ok((affected.membership, Some(found.ok_or(Error::NoSuccessor)?)))
         },

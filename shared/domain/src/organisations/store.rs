@@ -11,7 +11,7 @@ use crate::role::Role;
 use crate::scope::TenantScope;
 use crate::tenants::{self, Kind, MemberRole, Membership, Tenant};
 use crate::usage::store::{Change, Counters};
-use crate::usage::{self, Quota};
+use crate::usage::{self, MAX_MEMBERS, Quota, Usage};
 
 /// The number of owners that are read at once.
 const OWNERS: usize = 100;
@@ -49,7 +49,7 @@ pub async fn members(txn: &Txn, scope: TenantScope, after: Option<UserId>, limit
     members.collect()
 }
 
-/// The memberships of all members: at most [`MAX_MEMBERS`](crate::usage::MAX_MEMBERS), if the deployment has quotas.
+/// The memberships of all members: at most [`MAX_MEMBERS`].
 pub(crate) async fn all_memberships(txn: &Txn, scope: TenantScope) -> Result<Vec<Membership>> {
     let users = members(txn, scope, None, usize::MAX).await?;
     let memberships = users.iter().map(|user| membership(txn, scope, *user));
@@ -71,6 +71,12 @@ pub(crate) async fn add_member(
         ..Change::default()
     };
     counters.check_all(txn, &seat).await?;
+    // Also without quotas, so that one transaction can delete the organisation.
+    let used = counters.used(Quota::Members).unsigned_abs();
+    if used >= MAX_MEMBERS {
+        let (quota, limit) = (Quota::Members, Some(MAX_MEMBERS));
+        return Err(Error::QuotaExceeded(Usage { quota, used, limit }));
+    }
     put_member(txn, scope, membership)
 }
 

@@ -155,9 +155,13 @@ impl Caller {
         }
     }
 
-    /// Whether the tenant is a claim of the request, so that nothing about it may be revealed before the check.
+    /// Whether the tenant is a claim of the request, or of a personal access token that anyone may have invented, so that
+    /// nothing about it may be revealed before the check.
     pub(crate) fn has_claimed_tenant(&self) -> bool {
-        self.selection == Selection::Request
+        match &self.proof {
+            Proof::Login(_) => self.selection == Selection::Request,
+            Proof::AccessToken { check, .. } => !check.is_confirmed.load(Ordering::Relaxed),
+        }
     }
 
     /// The tenant in which the caller acts: the one that the request names, or else that of the token.
