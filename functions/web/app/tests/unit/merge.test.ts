@@ -58,5 +58,38 @@ test("texts that are too long to compare are one conflict, and lose nothing", ()
   expect(conflicts).toBe(1);
   expect(text).toContain("my 5999\n");
   expect(text).toContain("their 5999\n");
-  expect(text.startsWith("x\n<<<<<<< mine\n")).toBe(true);
+  expect(text.startsWith("<<<<<<< mine\nx\nmy 0\n")).toBe(true);
+});
+
+test("many equal lines, like empty ones, are merged in an instant", () => {
+  const empty = Array.from({ length: 5000 }, () => "");
+  const merged = merge3(lines(...empty), lines("mine", ...empty), lines(...empty, "theirs"));
+  expect(merged).toEqual({ text: lines("mine", ...empty, "theirs"), conflicts: 0 });
+});
+
+test("a long file with changes at both ends is merged", () => {
+  const code = Array.from({ length: 20_000 }, (_, index) => (index % 6 === 0 ? "" : index % 9 === 0 ? "}" : `${index}`));
+  const merged = merge3(lines("a", ...code, "z"), lines("A", ...code, "z"), lines("a", ...code, "Z"));
+  expect(merged).toEqual({ text: lines("A", ...code, "Z"), conflicts: 0 });
+});
+
+test("whatever both sides did, no new line is lost and none appears twice", () => {
+  let seed = 1;
+  const below = (limit: number) => (seed = (seed * 48_271) % 2_147_483_647) % limit;
+  for (let round = 0; round < 500; round++) {
+    const base = Array.from({ length: below(12) }, () => `b${below(4)}`);
+    const edit = (name: string) =>
+      base.flatMap((line, index) =>
+        below(4) > 0 ? [line] : [[], [`${name}${index}`], [line, `${name}${index}`]][below(3)]!,
+      );
+    const [mine, theirs] = [edit("mine"), edit("theirs")];
+    const { text, conflicts } = merge3(lines(...base), lines(...mine), lines(...theirs));
+    const merged = text.split("\n");
+    for (const line of [...mine, ...theirs].filter((line) => !line.startsWith("b"))) {
+      expect(merged.filter((other) => other === line), `${round}: ${line}`).toHaveLength(1);
+    }
+    expect(merged.filter((line) => line === "=======")).toHaveLength(conflicts);
+    // The sides have the same rights.
+    expect(merge3(lines(...base), lines(...theirs), lines(...mine)).conflicts, `${round}`).toBe(conflicts);
+  }
 });

@@ -1,4 +1,4 @@
-import { diff3Merge } from "node-diff3";
+import { diffArrays } from "diff";
 
 export interface Merge {
   text: string;
@@ -6,44 +6,68 @@ export interface Merge {
   conflicts: number;
 }
 
-/** Comparing more lines than these takes too long. They then are one conflict. */
-const LINES = 5_000;
+/** More changed lines than these on one side take too long to find. Then the whole text is one conflict. */
+const EDITS = 1_000;
 
-/** Joins two changes of one text, line by line. Where both changed the same lines, the text has both, with marks. */
+/**
+ * Joins two changes of one text, line by line. Where both changed the same lines, the text has both, with marks.
+ *
+ * This is diff3: lines that both sides have kept divide the texts into regions, and each region has the lines of the
+ * side that changed it (Khanna, Kunal and Pierce, "A Formal Investigation of Diff3", 2007).
+ */
 export function merge3(base: string, mine: string, theirs: string): Merge {
   if (mine === theirs || theirs === base) return { text: mine, conflicts: 0 };
   if (mine === base) return { text: theirs, conflicts: 0 };
-  const sides = [linesOf(mine), linesOf(base), linesOf(theirs)] as const;
-  const [a] = sides;
-  const shortest = Math.min(...sides.map((lines) => lines.length));
-  const equal = (index: (lines: string[]) => number) => sides.every((lines) => lines[index(lines)] === a[index(a)]);
-  let start = 0;
-  while (start < shortest && equal(() => start)) start += 1;
-  let end = 0;
-  while (end < shortest - start && equal((lines) => lines.length - 1 - end)) end += 1;
-  const [my, common, their] = sides.map((lines) => lines.slice(start, lines.length - end)) as [
-    string[],
-    string[],
-    string[],
-  ];
+  const [my, common, their] = [linesOf(mine), linesOf(base), linesOf(theirs)];
   const eol = /\r\n/.test(base || mine) ? "\r\n" : "\n";
   const merged: string[] = [];
   let conflicts = 0;
-  const conflict = (left: string[], right: string[]) => {
+  const region = (left: string[], middle: string[], right: string[]) => {
+    const [a, o, b] = [left, middle, right].map((lines) => lines.join(""));
+    if (a === b || b === o) return void append(merged, left);
+    if (a === o) return void append(merged, right);
     conflicts += 1;
-    merged.push(`<<<<<<< mine${eol}`, ...closed(left, eol), `=======${eol}`, ...closed(right, eol));
+    merged.push(`<<<<<<< mine${eol}`);
+    append(merged, closed(left, eol));
+    merged.push(`=======${eol}`);
+    append(merged, closed(right, eol));
     merged.push(`>>>>>>> theirs${eol}`);
   };
-  if (Math.max(my.length, common.length, their.length) > LINES) {
-    conflict(my, their);
+  const inMine = keptLines(common, my);
+  const inTheirs = keptLines(common, their);
+  if (inMine && inTheirs) {
+    let [a, o, b] = [0, 0, 0];
+    common.forEach((line, index) => {
+      const [atMine, atTheirs] = [inMine.get(index), inTheirs.get(index)];
+      if (atMine === undefined || atTheirs === undefined) return;
+      region(my.slice(a, atMine), common.slice(o, index), their.slice(b, atTheirs));
+      merged.push(line);
+      [a, o, b] = [atMine + 1, index + 1, atTheirs + 1];
+    });
+    region(my.slice(a), common.slice(o), their.slice(b));
   } else {
-    for (const region of diff3Merge(my, common, their, { excludeFalseConflicts: true })) {
-      if (region.ok) for (const line of region.ok) merged.push(line);
-      else if (region.conflict) conflict(region.conflict.a, region.conflict.b);
-    }
+    region(my, common, their);
   }
-  const text = [...a.slice(0, start), ...merged, ...a.slice(a.length - end)].join("");
-  return { text, conflicts };
+  return { text: merged.join(""), conflicts };
+}
+
+/** Where the lines of `before` that were kept are in `after`; undefined if too many were changed. */
+function keptLines(before: string[], after: string[]): Map<number, number> | undefined {
+  const parts = diffArrays(before, after, { maxEditLength: EDITS });
+  if (!parts) return undefined;
+  const kept = new Map<number, number>();
+  let [from, to] = [0, 0];
+  for (const { added, removed, count } of parts) {
+    if (!added && !removed) for (let line = 0; line < count; line++) kept.set(from + line, to + line);
+    if (!added) from += count;
+    if (!removed) to += count;
+  }
+  return kept;
+}
+
+/** Like `push`, for any number of lines. */
+function append(to: string[], lines: readonly string[]): void {
+  for (const line of lines) to.push(line);
 }
 
 /** The lines with their ends, so that joining them gives the text. */
