@@ -54,7 +54,7 @@ async function workbench(page: Page, width: number): Promise<void> {
   await drawer();
   for (const panel of ["Search", "Snapshots", "Trash", "Files"]) {
     await page.getByRole("tab", { name: panel }).click();
-    await check(page, `the panel `);
+    await check(page, `the panel ${panel}`);
   }
   await page.getByRole("button", { name: "New file" }).click();
   await check(page, "the dialog for a new file");

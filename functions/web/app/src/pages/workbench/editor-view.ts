@@ -208,15 +208,24 @@ const typing = EditorView.domEventHandlers({
       view.dispatch(state.replaceSelection(insert), typed);
       return true;
     }
-    // A program, such as a screen reader, may have selected the text just now.
-    const [range] = event.getTargetRanges();
-    if (!range || range.collapsed) return false;
-    const from = view.posAtDOM(range.startContainer, range.startOffset);
-    const to = view.posAtDOM(range.endContainer, range.endOffset);
+    // A program, such as a screen reader, may have selected the text just now, so that the state does not know it yet.
+    const selected = selectionIn(view);
+    if (!selected) return false;
+    const { from, to } = selected;
     view.dispatch({ changes: { from, to, insert }, selection: { anchor: from + insert.length } }, typed);
     return true;
   },
 });
+
+/** What is selected in the page; undefined if nothing is, or if the browser does not tell it of a shadow root. */
+function selectionIn(view: EditorView): { from: number; to: number } | undefined {
+  const selection = (view.root as ShadowRoot & { getSelection?(): Selection | null }).getSelection?.();
+  if (!selection?.anchorNode || !selection.focusNode || selection.isCollapsed) return undefined;
+  if (![selection.anchorNode, selection.focusNode].every((node) => view.contentDOM.contains(node))) return undefined;
+  const anchor = view.posAtDOM(selection.anchorNode, selection.anchorOffset);
+  const head = view.posAtDOM(selection.focusNode, selection.focusOffset);
+  return { from: Math.min(anchor, head), to: Math.max(anchor, head) };
+}
 
 const accessOf = (readOnly: boolean): Extension => [
   EditorState.readOnly.of(readOnly),
