@@ -7,7 +7,7 @@ import { loginsQuery } from "../../app/queries.ts";
 import { useSubmit } from "../../app/use-submit.ts";
 import { api, useAuth } from "../../stores/auth-store.ts";
 import { Button } from "../../ui/button.tsx";
-import { Dialog } from "../../ui/dialog.tsx";
+import { Confirm } from "../../ui/confirm.tsx";
 import { PasswordField } from "../../ui/field.tsx";
 import { ErrorNotice, Failure, Loading, useCountdown } from "../../ui/states.tsx";
 import { Since } from "../../ui/time.tsx";
@@ -136,22 +136,17 @@ function DevicesSection() {
           Sign out everywhere
         </Button>
       </div>
-      <Dialog
+      <Confirm
         open={confirming}
         onClose={() => setConfirming(false)}
         title="Sign out everywhere?"
         description="All devices are signed out, this one included. Personal access tokens keep working."
-      >
-        <ErrorNotice error={endAll.error} />
-        <div className="dialog-actions">
-          <Button variant="quiet" onClick={() => setConfirming(false)}>
-            Cancel
-          </Button>
-          <Button variant="danger" busy={endAll.busy} onClick={() => void endAll.submit()}>
-            Sign out everywhere
-          </Button>
-        </div>
-      </Dialog>
+        action="Sign out everywhere"
+        destructive
+        busy={endAll.busy}
+        error={endAll.error}
+        onConfirm={() => void endAll.submit()}
+      />
     </Section>
   );
 }

@@ -7,6 +7,7 @@ import { tokensQuery } from "../../app/queries.ts";
 import { useCreateAttempts, useSubmit } from "../../app/use-submit.ts";
 import { api, useAuth } from "../../stores/auth-store.ts";
 import { Button } from "../../ui/button.tsx";
+import { Confirm } from "../../ui/confirm.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 import { CheckField, SelectField, TextField } from "../../ui/field.tsx";
 import { CopyButton } from "../../ui/marks.tsx";
@@ -144,22 +145,17 @@ function TokenRow({ token, onRevoked }: { token: Token; onRevoked: () => void })
           Revoke
         </Button>
       </div>
-      <Dialog
+      <Confirm
         open={confirming}
         onClose={() => setConfirming(false)}
         title={`Revoke “${token.name}”?`}
         description="Programs that use it stop working at once. This cannot be undone."
-      >
-        <ErrorNotice error={error} />
-        <div className="dialog-actions">
-          <Button variant="quiet" onClick={() => setConfirming(false)}>
-            Cancel
-          </Button>
-          <Button variant="danger" busy={busy} onClick={() => void submit()}>
-            Revoke
-          </Button>
-        </div>
-      </Dialog>
+        action="Revoke"
+        destructive
+        busy={busy}
+        error={error}
+        onConfirm={() => void submit()}
+      />
     </li>
   );
 }

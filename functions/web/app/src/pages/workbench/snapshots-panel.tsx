@@ -5,6 +5,7 @@ import { useState } from "react";
 import { sleep } from "../../api/retry.ts";
 import { useCreateAttempts, useSubmit } from "../../app/use-submit.ts";
 import { Button } from "../../ui/button.tsx";
+import { Confirm } from "../../ui/confirm.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 import { TextField } from "../../ui/field.tsx";
 import { Empty, ErrorNotice, Failure, Loading } from "../../ui/states.tsx";
@@ -198,22 +199,15 @@ function Restore({ snapshot, onClose, onDone }: ActProps) {
     }
   };
   return (
-    <Dialog
-      open
+    <Confirm
       onClose={onClose}
       title={`Restore “${nameOf(snapshot)}”?`}
       description="All files become those of the snapshot. What is there now goes to the trash as one folder."
-    >
-      <ErrorNotice error={error} />
-      <div className="dialog-actions">
-        <Button variant="quiet" onClick={onClose}>
-          Cancel
-        </Button>
-        <Button variant="primary" busy={busy} onClick={() => void submit()}>
-          Restore the files
-        </Button>
-      </div>
-    </Dialog>
+      action="Restore the files"
+      busy={busy}
+      error={error}
+      onConfirm={() => void submit()}
+    />
   );
 }
 
@@ -227,21 +221,15 @@ function Delete({ snapshot, onClose, onDone }: ActProps) {
     },
   });
   return (
-    <Dialog
-      open
+    <Confirm
       onClose={onClose}
       title={`Delete “${nameOf(snapshot)}”?`}
       description="The files of the session stay as they are. The snapshot cannot be restored afterwards."
-    >
-      <ErrorNotice error={error} />
-      <div className="dialog-actions">
-        <Button variant="quiet" onClick={onClose}>
-          Cancel
-        </Button>
-        <Button variant="danger" busy={busy} onClick={() => void submit()}>
-          Delete the snapshot
-        </Button>
-      </div>
-    </Dialog>
+      action="Delete the snapshot"
+      destructive
+      busy={busy}
+      error={error}
+      onConfirm={() => void submit()}
+    />
   );
 }

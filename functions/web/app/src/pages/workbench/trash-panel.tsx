@@ -4,7 +4,7 @@ import { useEffect, useState } from "react";
 
 import { useSubmit } from "../../app/use-submit.ts";
 import { Button } from "../../ui/button.tsx";
-import { Dialog } from "../../ui/dialog.tsx";
+import { Confirm } from "../../ui/confirm.tsx";
 import { Empty, ErrorNotice, Failure, Loading } from "../../ui/states.tsx";
 import { Since, When } from "../../ui/time.tsx";
 import { toast } from "../../ui/toast.tsx";
@@ -76,22 +76,17 @@ export function TrashPanel({ canWrite }: { canWrite: boolean }) {
           Empty the trash
         </Button>
       )}
-      <Dialog
+      <Confirm
         open={asking}
         onClose={() => setAsking(false)}
         title="Empty the trash?"
         description="What is in it cannot be restored afterwards. Snapshots keep what they contain."
-      >
-        <ErrorNotice error={empty.error} />
-        <div className="dialog-actions">
-          <Button variant="quiet" onClick={() => setAsking(false)}>
-            Cancel
-          </Button>
-          <Button variant="danger" busy={empty.busy} onClick={() => void empty.submit()}>
-            Empty the trash
-          </Button>
-        </div>
-      </Dialog>
+        action="Empty the trash"
+        destructive
+        busy={empty.busy}
+        error={empty.error}
+        onConfirm={() => void empty.submit()}
+      />
     </div>
   );
 }
