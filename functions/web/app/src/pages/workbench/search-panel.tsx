@@ -1,10 +1,11 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { FileText, Folder } from "lucide-react";
-import { useDeferredValue, useId, useState } from "react";
+import { useId, useState } from "react";
 
+import { useSettled } from "../../app/use-settled.ts";
 import { Button } from "../../ui/button.tsx";
 import { Empty, ErrorNotice, Failure, Loading } from "../../ui/states.tsx";
-import { useWorkbench } from "./context.ts";
+import { failed, useWorkbench } from "./context.ts";
 import { nameOf, parentOf } from "./paths.ts";
 
 /** Finds files by their names, and lines by their text. */
@@ -13,7 +14,8 @@ export function SearchPanel() {
   const id = useId();
   const [text, setText] = useState("");
   const [mode, setMode] = useState<"all" | "name" | "text">("all");
-  const q = useDeferredValue(text.trim());
+  // A request for each key would make the server search for words that nobody has finished.
+  const q = useSettled(text.trim());
   const { data, error, isFetching, isPending, hasNextPage, fetchNextPage, refetch } = useInfiniteQuery({
     queryKey: ["search", bench.session, q, mode],
     enabled: q !== "",
@@ -96,7 +98,7 @@ export function SearchPanel() {
               Search on
             </Button>
           )}
-          {skipped > 0 && <p className="muted small">{skipped} files are no text, or too large to be searched.</p>}
+          {skipped > 0 && <p className="muted small">{skipped} files are not text, or are too large to be searched.</p>}
         </>
       )}
     </div>
@@ -104,10 +106,13 @@ export function SearchPanel() {
 
   /** A name can be that of a folder, which has no text. */
   async function show(path: string): Promise<void> {
-    await bench.tree.reveal(path);
-    const { directories } = bench.tree.tree;
-    const entry = directories.get(parentOf(path))?.entries.find((entry) => entry.path === path);
-    if (entry?.kind === "directory") bench.tree.toggle(path, true);
-    else bench.open(path);
+    try {
+      const { kind } = await bench.remote.stat(path);
+      await bench.tree.reveal(path);
+      if (kind === "directory") bench.tree.toggle(path, true);
+      else bench.open(path);
+    } catch (error) {
+      failed(`“${nameOf(path)}” was not opened.`, error);
+    }
   }
 }
