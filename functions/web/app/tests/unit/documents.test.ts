@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
 
-import { ApiProblem, type Code } from "../../src/api/index.ts";
+import { ApiProblem, type Code, UnexpectedResponse } from "../../src/api/index.ts";
 import { Documents, isDirty, textOf, TooMuchAtOnce } from "../../src/pages/workbench/documents.ts";
 import { Drafts } from "../../src/pages/workbench/drafts.ts";
 import type { Operation, Precondition } from "../../src/pages/workbench/remote.ts";
@@ -299,7 +299,7 @@ test("files follow the move of their directory", async () => {
   expect(documents.docs.map(({ path }) => path)).toEqual(["/e/a"]);
 });
 
-test("a deleted file with changes stays, and saving creates it again", async () => {
+test("a deleted file with changes stays, and saving creates it again, with its directories", async () => {
   const files = server({ "/a": "one", "/b": "one" });
   const { documents, doc, edit, save } = await opened(files, ["/a", "/b"]);
   edit("/a", "mine");
@@ -308,8 +308,35 @@ test("a deleted file with changes stays, and saving creates it again", async () 
   expect(documents.docs.map(({ path }) => path)).toEqual(["/a"]);
   expect(doc("/a").stale).toBe("deleted");
   await save("/a");
-  expect(files.write.mock.lastCall?.[2]).toEqual({ "If-None-Match": "*" });
+  const call: unknown[] = files.write.mock.lastCall ?? [];
+  expect(call.slice(2)).toEqual([{ "If-None-Match": "*" }, undefined, true]);
   expect(files.files.get("/a")?.text).toBe("mine");
+});
+
+test("save all creates deleted files again, with their directories", async () => {
+  const files = server({ "/a": "one", "/b": "one" });
+  const { documents, edit } = await opened(files, ["/a", "/b"]);
+  edit("/a", "mine");
+  edit("/b", "mine");
+  files.files.delete("/a");
+  documents.apply([change("deleted", "/a")]);
+  await documents.saveAll();
+  expect(files.change.mock.lastCall?.[0]).toEqual([
+    { op: "put", path: "/a", text: "mine", ifNoneMatch: "*", parents: true },
+    { op: "put", path: "/b", text: "mine", ifMatch: '"1"' },
+  ]);
+});
+
+test("a file whose new version is unknown stays unsaved, so that the next save overwrites nothing unseen", async () => {
+  const files = server({ "/a": "one", "/b": "one" });
+  const { documents, doc, edit } = await opened(files, ["/a", "/b"]);
+  edit("/a", "mine");
+  edit("/b", "mine");
+  files.change.mockResolvedValueOnce({ entries: [] });
+  await documents.saveAll();
+  expect(doc("/a")).toMatchObject({ etag: '"1"', saving: false });
+  expect(isDirty(doc("/a"))).toBe(true);
+  expect(documents.store.getState().allError).toBeInstanceOf(UnexpectedResponse);
 });
 
 test.each([

@@ -29,8 +29,8 @@ export function ConflictView({ doc, conflict }: { doc: Doc; conflict: Theirs }) 
         <div>
           {conflict.kind === "deleted"
             ? "It was deleted meanwhile. Yours can be saved as a new file."
-            : conflict.kind === "unfit"
-              ? "It is no text any more."
+            : conflict.kind === "uneditable"
+              ? "It cannot be edited here any more."
               : conflicts > 0
                 ? `A merge leaves ${places(conflicts)} for you to decide.`
                 : "The changes are in different places. A merge has both."}

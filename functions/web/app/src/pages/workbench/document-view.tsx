@@ -49,7 +49,7 @@ function Current({ doc, canWrite }: { doc: Doc; canWrite: boolean }) {
       return (
         <Empty
           icon={<FileQuestion className="icon" aria-hidden="true" />}
-          title={doc.state === "large" ? "This file is too large for the editor" : "This file is no text"}
+          title={doc.state === "large" ? "This file is too large for the editor" : "This file is not text"}
         >
           <p>{doc.state === "large" ? "The editor shows files of up to 2 MiB." : "The editor shows text in UTF-8."}</p>
           <Button onClick={() => void bench.download(doc.path)}>Download</Button>

@@ -1,6 +1,6 @@
 import { createStore, type StoreApi } from "zustand/vanilla";
 
-import { hasCode } from "../../api/index.ts";
+import { hasCode, UnexpectedResponse } from "../../api/index.ts";
 import type { Drafts } from "./drafts.ts";
 import type { FileChange } from "./feed.ts";
 import { merge3 } from "./merge.ts";
@@ -14,7 +14,7 @@ const CHANGESET = 4_000_000;
 
 /** What the server has instead of the version that the user began with. */
 export type Theirs =
-  { kind: "text"; text: string; etag: string } | { kind: "deleted" } | { kind: "unfit"; etag: string };
+  { kind: "text"; text: string; etag: string } | { kind: "deleted" } | { kind: "uneditable"; etag: string };
 
 export interface Doc {
   /** Stays the same when the file moves. */
@@ -51,7 +51,7 @@ type Files = Pick<Remote, "stat" | "read" | "write" | "change">;
 export const isDirty = ({ state, text, base, etag }: Doc): boolean =>
   state === "ready" && (text !== base || etag === null);
 
-/** The text of a file; undefined if it is none. */
+/** The text of a file; undefined if the bytes are not text. */
 export function textOf(bytes: ArrayBuffer): string | undefined {
   try {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -213,11 +213,11 @@ export class Documents {
     this.#patch(id, { saving: true, saveError: null });
     try {
       const body = new Blob([text]);
-      const entry = await this.#files.write(
-        path,
-        body,
-        etag === null ? { "If-None-Match": "*" } : { "If-Match": etag },
-      );
+      // A deleted file comes back with the directories that were deleted with it.
+      const entry =
+        etag === null
+          ? await this.#files.write(path, body, { "If-None-Match": "*" }, undefined, true)
+          : await this.#files.write(path, body, { "If-Match": etag });
       this.#saved(id, text, entry.etag);
     } catch (error) {
       if (hasCode(error, "PRECONDITION_FAILED")) await this.#compare(id, text);
@@ -248,10 +248,10 @@ export class Documents {
   async #theirs(path: string): Promise<Theirs> {
     try {
       const { size, etag, kind } = await this.#files.stat(path);
-      if (size > LARGEST || kind !== "file") return { kind: "unfit", etag };
+      if (size > LARGEST || kind !== "file") return { kind: "uneditable", etag };
       const read = await this.#files.read(path);
       const text = textOf(read.bytes);
-      return text === undefined ? { kind: "unfit", etag: read.etag } : { kind: "text", text, etag: read.etag };
+      return text === undefined ? { kind: "uneditable", etag: read.etag } : { kind: "text", text, etag: read.etag };
     } catch (error) {
       if (hasCode(error, "NOT_FOUND", "NOT_A_DIRECTORY")) return { kind: "deleted" };
       throw error;
@@ -308,10 +308,17 @@ export class Documents {
     for (const { id } of dirty) this.#patch(id, { saving: true, saveError: null });
     try {
       const operations = dirty.map(({ path, text, etag }): Operation =>
-        etag === null ? { op: "put", path, text, ifNoneMatch: "*" } : { op: "put", path, text, ifMatch: etag },
+        etag === null
+          ? { op: "put", path, text, ifNoneMatch: "*", parents: true }
+          : { op: "put", path, text, ifMatch: etag },
       );
       const { entries } = await this.#files.change(operations);
-      dirty.forEach(({ id, text }, index) => this.#saved(id, text, entries[index]?.etag ?? "*"));
+      dirty.forEach(({ id, text }, index) => {
+        const etag = entries[index]?.etag;
+        // Without its tag, the next save could overwrite a change that the user has not seen.
+        if (etag === undefined) throw new UnexpectedResponse("/files/changesets", 200);
+        this.#saved(id, text, etag);
+      });
     } catch (error) {
       for (const { id } of dirty) this.#patch(id, { saving: false });
       this.store.setState({ allError: error });
