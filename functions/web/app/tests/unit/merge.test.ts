@@ -68,7 +68,9 @@ test("many equal lines, like empty ones, are merged in an instant", () => {
 });
 
 test("a long file with changes at both ends is merged", () => {
-  const code = Array.from({ length: 20_000 }, (_, index) => (index % 6 === 0 ? "" : index % 9 === 0 ? "}" : `${index}`));
+  const code = Array.from({ length: 20_000 }, (_, index) =>
+    index % 6 === 0 ? "" : index % 9 === 0 ? "}" : `${index}`,
+  );
   const merged = merge3(lines("a", ...code, "z"), lines("A", ...code, "z"), lines("a", ...code, "Z"));
   expect(merged).toEqual({ text: lines("A", ...code, "Z"), conflicts: 0 });
 });
@@ -86,7 +88,10 @@ test("whatever both sides did, no new line is lost and none appears twice", () =
     const { text, conflicts } = merge3(lines(...base), lines(...mine), lines(...theirs));
     const merged = text.split("\n");
     for (const line of [...mine, ...theirs].filter((line) => !line.startsWith("b"))) {
-      expect(merged.filter((other) => other === line), `${round}: ${line}`).toHaveLength(1);
+      expect(
+        merged.filter((other) => other === line),
+        `${round}: ${line}`,
+      ).toHaveLength(1);
     }
     expect(merged.filter((line) => line === "=======")).toHaveLength(conflicts);
     // The sides have the same rights.

@@ -115,8 +115,12 @@ test("two files are sent at a time", async () => {
     ["a", "b", "c"].map((path) => ({ path, file: new Blob(["x"]) })),
   );
   expect(files.write).toHaveBeenCalledTimes(2);
+  expect(uploads.running).toBe(true);
   waiting[0]?.();
   await vi.waitFor(() => expect(files.write).toHaveBeenCalledTimes(3));
+  for (const answer of waiting) answer();
+  await settled(uploads);
+  expect(uploads.running).toBe(false);
 });
 
 const remote = (answer: () => Response) => {

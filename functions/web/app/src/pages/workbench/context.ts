@@ -13,7 +13,7 @@ import { type FeedStatus, follow } from "./feed.ts";
 import { joined, nameOf } from "./paths.ts";
 import { type Remote, remoteFiles } from "./remote.ts";
 import { TreeStore } from "./tree-store.ts";
-import { type Picked, Uploads } from "./uploads.ts";
+import { MOST, type Picked, Uploads } from "./uploads.ts";
 
 /** What the user is asked for. */
 export type Question =
@@ -83,7 +83,7 @@ export class Workbench {
     const online = () => wake.abort();
     const keep = () => this.documents.keep();
     const stay = (event: BeforeUnloadEvent) => {
-      if (!this.drafts.survives && this.documents.hasChanges) event.preventDefault();
+      if (this.uploads.running || (!this.drafts.survives && this.documents.hasChanges)) event.preventDefault();
     };
     let timer: ReturnType<typeof setTimeout> | undefined;
     const unsubscribe = this.documents.store.subscribe(() => {
@@ -186,6 +186,8 @@ export class Workbench {
   upload(directory: string, picked: Picked[]): void {
     if (directory !== "/") this.tree.toggle(directory, true);
     this.uploads.add(directory, picked);
+    if (picked.length > MOST)
+      toast(`Only the first ${MOST} files are uploaded. Add the others afterwards.`, { tone: "bad" });
   }
 
   async download(path: string): Promise<void> {

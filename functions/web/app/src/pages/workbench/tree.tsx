@@ -4,7 +4,7 @@ import { type DragEvent, type KeyboardEvent, useEffect, useMemo, useRef, useStat
 
 import { Button } from "../../ui/button.tsx";
 import { Empty, explain, Failure, Loading } from "../../ui/states.tsx";
-import { useDocuments, useTree, useWorkbench } from "./context.ts";
+import { failed, useDocuments, useTree, useWorkbench } from "./context.ts";
 import { isDirty } from "./documents.ts";
 import { isWithin, parentOf } from "./paths.ts";
 import { directoryOf, type EntryRow, type Row, rowsOf } from "./tree-state.ts";
@@ -141,7 +141,12 @@ export function FileTree({ canWrite }: { canWrite: boolean }) {
     event.preventDefault();
     const from = event.dataTransfer.getData(MOVED);
     if (from) void bench.drop(from, directory);
-    else void pickedFrom(event.dataTransfer).then((picked) => bench.upload(directory, picked));
+    else {
+      void pickedFrom(event.dataTransfer).then(
+        (picked) => bench.upload(directory, picked),
+        (error: unknown) => failed("These files cannot be read.", error),
+      );
+    }
   };
 
   const empty = !root.fresh && root.entries.length === 0 && root.nextCursor === null;
@@ -203,7 +208,7 @@ export function FileTree({ canWrite }: { canWrite: boolean }) {
 }
 
 const keyOf = (row: Row | undefined): string => (row ? `${row.type}:${row.path}` : "");
-const idOf = (row: Row | undefined): string => `tree-${keyOf(row).replace(/\s/g, "_")}`;
+const idOf = (row: Row | undefined): string => `tree-${encodeURIComponent(keyOf(row))}`;
 
 /** The directory into which something goes that is dropped on the row. */
 export const directoryFor = (row: EntryRow): string => (row.expanded === undefined ? parentOf(row.path) : row.path);

@@ -145,8 +145,9 @@ export class Uploads {
     this.store.setState(({ uploads }) => ({ uploads: uploads.filter(({ state }) => state !== "done") }));
   }
 
-  stop(): void {
-    for (const { abort } of this.#jobs.values()) abort.abort();
+  /** Whether something is on its way, which ends with the page. */
+  get running(): boolean {
+    return this.store.getState().uploads.some(({ state }) => state === "waiting" || state === "sending");
   }
 }
 
