@@ -118,6 +118,8 @@ test("two files are sent at a time", async () => {
   expect(uploads.running).toBe(true);
   waiting[0]?.();
   await vi.waitFor(() => expect(files.write).toHaveBeenCalledTimes(3));
+  // None waits any more.
+  expect(uploads.running).toBe(true);
   for (const answer of waiting) answer();
   await settled(uploads);
   expect(uploads.running).toBe(false);
