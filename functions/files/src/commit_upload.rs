@@ -2,7 +2,7 @@
 
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, Authenticated, Body, Checks, Field, Reply, SubId};
+use api::{ApiError, AppState, Body, Checks, Field, Reply, SubId, TenantCaller};
 use axum::extract::State;
 use domain::UploadId;
 use domain::files::changeset::Effect;
@@ -11,6 +11,7 @@ use domain::uploads::commit::{self, Commit};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::admission::admit;
 use crate::changeset_body::precondition;
 use crate::entry_body::EntryBody;
 use crate::schema::EntityTags;
@@ -79,7 +80,7 @@ impl CommitBody {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
+    TenantCaller(caller): TenantCaller,
     api::Id(id): api::Id<domain::SessionId>,
     SubId(upload): SubId<UploadId>,
     body: Option<Body<CommitBody>>,
@@ -88,6 +89,8 @@ pub async fn handle(
         Some(Body(body)) => body.parse()?,
         None => Commit::default(),
     };
+    // The file is in memory while it is committed.
+    let _place = admit(&app, &caller, true).await?;
     let outcome = commit::commit(&app.env, &caller, id, upload, commit).await?;
     let entry = outcome
         .entry

@@ -6,7 +6,7 @@ use api::content::parse_digest_field;
 use api::openapi::schema::IdParameter;
 use api::openapi::{parameters, problems};
 use api::{
-    ApiError, AppState, Authenticated, Body, Checks, Field, IdempotencyKey, MAX_SAFE_INTEGER, Reply, WholeNumber,
+    ApiError, AppState, Body, Checks, Field, IdempotencyKey, MAX_SAFE_INTEGER, Reply, TenantCaller, WholeNumber,
 };
 use axum::extract::State;
 use domain::contents::Digest;
@@ -93,7 +93,7 @@ impl CreateBody {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
+    TenantCaller(caller): TenantCaller,
     api::Id(id): api::Id<domain::SessionId>,
     IdempotencyKey(key): IdempotencyKey,
     Body(body): Body<CreateBody>,
@@ -102,10 +102,14 @@ pub async fn handle(
         Outcome::Fresh(upload) => (upload, BTreeSet::new(), false),
         Outcome::Replayed(upload) => match ops::get(&app.env, &caller, id, upload.id).await {
             Ok((upload, arrived)) => (upload, arrived, true),
-            // An earlier request has committed it.
+            // It was committed, with all of its parts, or has ended without a file.
             Err(domain::Error::NotFound) => {
-                let all = (1..=upload.parts()).collect();
-                (upload, all, true)
+                let arrived = if ops::is_committed(&app.env, &caller, id, upload.id).await? {
+                    (1..=upload.parts()).collect()
+                } else {
+                    BTreeSet::new()
+                };
+                (upload, arrived, true)
             }
             Err(error) => return Err(error.into()),
         },

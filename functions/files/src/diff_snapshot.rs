@@ -2,7 +2,7 @@
 
 use api::openapi::parameters::optional;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, Authenticated, Query, Reply, SubId};
+use api::{ApiError, AppState, Query, Reply, SubId, TenantCaller};
 use axum::extract::State;
 use domain::SnapshotId;
 use domain::files::changes::ChangeKind;
@@ -101,7 +101,7 @@ pub struct PageBody {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
+    TenantCaller(caller): TenantCaller,
     api::Id(id): api::Id<domain::SessionId>,
     SubId(snapshot): SubId<SnapshotId>,
     mut query: Query,

@@ -4,7 +4,7 @@ use api::content::{ContentRequest, FileInfo, Selection, file_response};
 use api::openapi::parameters::{IfMatch, IfNoneMatch, optional};
 use api::openapi::problems;
 use api::openapi::schema::{IdParameter, text};
-use api::{ApiError, AppState, Authenticated, Query};
+use api::{ApiError, AppState, Query, TenantCaller};
 use axum::extract::State;
 use axum::response::Response;
 use domain::files::ops::{self, FileRead, Selection as Bytes};
@@ -108,7 +108,7 @@ impl utoipa::IntoParams for RangeParameters {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
+    TenantCaller(caller): TenantCaller,
     api::Id(id): api::Id<domain::SessionId>,
     request: ContentRequest,
     mut query: Query,

@@ -29,9 +29,9 @@ pub struct DeliveredBody {
     sent: usize,
     postponed: usize,
     dead: usize,
-    /// Present only if recipients had too many emails today.
+    /// Present only if recipients had too many emails of one kind today. The next ones wait until tomorrow.
     #[serde(skip_serializing_if = "is_zero")]
-    dropped: usize,
+    limited: usize,
     /// Present only if the time budget did not suffice; the next run continues.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     cut_short: bool,
@@ -97,7 +97,7 @@ impl Mailer {
             sent: delivered.sent,
             postponed: delivered.postponed,
             dead: delivered.dead,
-            dropped: delivered.dropped,
+            limited: delivered.limited,
             cut_short,
         })
     }

@@ -3,7 +3,7 @@
 use api::openapi::parameters::{IfMatch, IfNoneMatch};
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, Authenticated, Empty, Preconditions, Reply};
+use api::{ApiError, AppState, Empty, Preconditions, Reply, TenantCaller};
 use axum::extract::State;
 use domain::sessions::ops;
 
@@ -23,7 +23,7 @@ use domain::sessions::ops;
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
+    TenantCaller(caller): TenantCaller,
     preconditions: Preconditions,
     api::Id(id): api::Id<domain::SessionId>,
 ) -> Result<Reply<Empty>, ApiError> {

@@ -8,11 +8,15 @@ use domain::exports::ops;
 use crate::export_body::ExportBody;
 
 /// Requests an export of the caller's account. It contains all that the API stores about the user and their own
-/// tenant, as of one instant: zip files of JSON lines, without passwords and tokens. The caller must have entered the
-/// password in the current login within the last ten minutes. The response contains a link for a browser, which is
-/// valid for an hour at most, and only as long as this login. Within half an hour, a repeated request leads to the same
-/// export with a new link, and ends the earlier link. So it needs no `Idempotency-Key`, and the API does not store the
-/// link for one. Most exports are ready at once; otherwise `GET` continues the preparation.
+/// tenant, as of one instant: zip files of JSON lines, without passwords and tokens. Of files it contains the complete
+/// lists of all sessions, with paths, sizes, digests and times, and no contents, which the user downloads. Beyond
+/// 100,000 files, the lists have the newest sessions; `filesListed` of a session says whether they have its files. With
+/// more than 20,000 sessions, the request is rejected with the quota `exportedSessions`, until the user deletes some.
+/// The caller must have entered the password in the current login within the last ten minutes. The response contains a
+/// link for a browser, which is valid for an hour at most, and only as long as this login. Within half an hour, a
+/// repeated request leads to the same export with a new link, and ends the earlier link. So it needs no
+/// `Idempotency-Key`, and the API does not store the link for one. Most exports are ready at once; otherwise `GET`
+/// continues the preparation.
 #[utoipa::path(
     post,
     path = "/users/me/exports",

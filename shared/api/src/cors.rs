@@ -17,8 +17,9 @@ use crate::config::Origins;
 pub const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
 /// The request headers that pages may set. Browsers let them set a few others without permission.
-pub const REQUEST_HEADERS: [&str; 12] = [
+pub const REQUEST_HEADERS: [&str; 13] = [
     "authorization",
+    "coditect-tenant",
     "content-type",
     "if-match",
     "if-none-match",
@@ -34,7 +35,8 @@ pub const REQUEST_HEADERS: [&str; 12] = [
 ];
 
 /// The response headers that pages may read.
-pub const RESPONSE_HEADERS: [&str; 11] = [
+pub const RESPONSE_HEADERS: [&str; 12] = [
+    "coditect-tenant",
     "content-disposition",
     "allow",
     "etag",

@@ -69,6 +69,7 @@ fn upload_id(upload: &str) -> Result<UploadId, ObjectError> {
 fn failure(error: Error) -> ObjectError {
     match error {
         Error::NotFound | Error::Mismatch { .. } | Error::Range => ObjectError::Missing(error.to_string()),
+        Error::Full => ObjectError::Full,
         Error::Unavailable { cause } => ObjectError::Unavailable(cause.to_string()),
         error => ObjectError::Failed(error.to_string()),
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::http::Request;
-use domain::{Caller, Confirmation};
+use domain::{Caller, Confirmation, TenantId};
 
 use crate::error::Code;
 use crate::identity::Identity;
@@ -34,6 +34,8 @@ struct Facts {
     identity: OnceLock<Identity>,
     /// Whether the identity is proved; not set if it was proved when it was set.
     confirmation: OnceLock<Confirmation>,
+    /// Set if the request selects a tenant.
+    selected_tenant: OnceLock<TenantId>,
     /// Set by an attempt to sign in.
     email: OnceLock<EmailDigest>,
 }
@@ -106,6 +108,15 @@ impl RequestContext {
             let _ = self.0.confirmation.set(confirmation);
         }
         let _ = self.0.identity.set(caller.into());
+    }
+
+    /// The tenant that the request selects, for the response.
+    pub(crate) fn set_selected_tenant(&self, tenant: TenantId) {
+        let _ = self.0.selected_tenant.set(tenant);
+    }
+
+    pub(crate) fn selected_tenant(&self) -> Option<TenantId> {
+        self.0.selected_tenant.get().copied()
     }
 
     /// Names the email of an attempt to sign in in the request's log line. A request has one email.

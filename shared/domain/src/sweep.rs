@@ -2,6 +2,7 @@
 //! nothing needs, old audit events, deleted accounts with their data, and commit markers of processes that are gone.
 
 mod feeds;
+mod organisations;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -124,12 +125,13 @@ enum Phase {
     Objects,
     AuditEvents,
     Markers,
-    /// Last, because a large account takes long.
+    /// Last, like the following, because a large account takes long.
     Removals,
+    Organizations,
 }
 
 impl Phase {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Expired,
         Self::Deletions,
         Self::FileJobs,
@@ -139,6 +141,7 @@ impl Phase {
         Self::AuditEvents,
         Self::Markers,
         Self::Removals,
+        Self::Organizations,
     ];
 }
 
@@ -190,6 +193,7 @@ impl Sweep<'_> {
                 Ok(())
             }
             Phase::Removals => self.removals().await,
+            Phase::Organizations => self.organizations().await,
         }
     }
 

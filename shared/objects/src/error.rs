@@ -1,14 +1,15 @@
 //! The object store's errors, with the same meaning in a bucket and in a folder.
 //!
-//! A caller distinguishes three kinds:
+//! A caller distinguishes these kinds:
 //!
-//! - [`Error::Unavailable`]: the same call may succeed later.
+//! - [`Error::Unavailable`]: the same call may succeed later. [`Error::Full`]: not before someone frees space.
 //! - [`Error::NotFound`], [`Error::Exists`], [`Error::Mismatch`], [`Error::PartTooSmall`], [`Error::Range`],
 //!   [`Error::TooLarge`], [`Error::Unusable`]: the call does not fit the objects, or exceeds a limit.
 //! - [`Error::Refused`], [`Error::Corrupt`]: the configuration, the store or this program is defective.
 //!
 //! No message contains a presigned URL or a credential.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 /// A failure of the object store.
@@ -54,6 +55,9 @@ pub enum Error {
         /// The reason.
         cause: Cause,
     },
+    /// The disk of a folder store has no space left. Nothing was written.
+    #[error("the disk of the object store is full")]
+    Full,
     /// The store refuses the call for a reason that later calls share: credentials, permissions, region, bucket.
     #[error("the object store refuses the call with status {status} ({code}); check OBJECTS and the AWS credentials")]
     Refused {
@@ -101,7 +105,7 @@ pub enum Cause {
         /// The store's error code.
         code: String,
     },
-    /// The disk failed or is full.
+    /// The disk failed.
     #[error("the disk failed: {why}")]
     Disk {
         /// The operating system's message.
@@ -121,6 +125,7 @@ impl Error {
             Self::TooLarge { .. } => "too_large",
             Self::Unusable { .. } => "unusable",
             Self::Unavailable { .. } => "unavailable",
+            Self::Full => "full",
             Self::Refused { .. } => "refused",
             Self::Corrupt { .. } => "corrupt",
         }
@@ -135,8 +140,11 @@ impl Error {
     }
 
     pub(crate) fn disk(error: &std::io::Error) -> Self {
-        Self::Unavailable {
-            cause: Cause::Disk { why: error.to_string() },
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Self::Full,
+            _ => Self::Unavailable {
+                cause: Cause::Disk { why: error.to_string() },
+            },
         }
     }
 }

@@ -46,3 +46,4 @@ pub use runtime_api::RuntimeApi;
 pub use store::TestStore;
 
 pub use api::Code;
+pub use domain::Role;

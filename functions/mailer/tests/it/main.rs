@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test and names the line")]
 
 mod emails;
+mod invitations;
 mod outbox;
 mod process;
 mod smtp;

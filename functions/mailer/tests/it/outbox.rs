@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use domain::Timestamp;
 use domain::mail::ops::{Delivered, deliver};
 use domain::mail::{
     DEAD_LETTER_LIFETIME, FIRST_PAUSE, Failure, LEASE, MAX_PER_DAY, Mail, Message, NOTIFICATION_LIFETIME, Source, store,
@@ -25,7 +24,7 @@ const SENT: Delivered = Delivered {
     sent: 1,
     postponed: 0,
     dead: 0,
-    dropped: 0,
+    limited: 0,
 };
 
 fn start() -> TestApp {
@@ -79,23 +78,32 @@ async fn a_failed_attempt_is_repeated_after_a_pause() {
     assert_eq!(waiting(&app.env).await, 0);
 }
 
-#[tokio::test]
-async fn a_recipient_gets_a_limited_number_of_emails_a_day() {
+/// An application whose clock is so long after the start of a day (UTC).
+fn start_of_day(after: Duration) -> TestApp {
     let app = start();
     let now = app.env.clock.now();
-    let begin_of_day = now.as_days() * 86_400;
-    app.clock
-        .advance(Timestamp::from_seconds(begin_of_day + 86_400).since(now));
-    for day in 0..2 {
-        for email in 0..=MAX_PER_DAY {
-            add(&app.env, 1).await;
-            // An attempt that failed is the same email.
-            let delivered = send(&app.env, if email == 0 { temporary() } else { Ok(()) }).await.0;
-            assert_eq!(delivered.dropped, usize::from(email == MAX_PER_DAY), "{day} {email}");
-        }
-        app.clock.advance(Duration::from_secs(86_400));
-        assert_eq!(send(&app.env, Ok(())).await.0, SENT);
+    app.clock.advance(now.start_of_next_day().plus(after).since(now));
+    app
+}
+
+#[tokio::test]
+async fn emails_beyond_the_maximum_of_a_day_wait_until_the_next_one() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    const MOMENT: Duration = Duration::from_millis(1);
+    let app = start_of_day(Duration::ZERO);
+    for email in 0..MAX_PER_DAY + 2 {
+        add(&app.env, 1).await;
+        let delivered = send(&app.env, if email == 0 { temporary() } else { Ok(()) }).await.0;
+        assert_eq!(delivered.limited, usize::from(email >= MAX_PER_DAY), "{email}");
     }
+    // A later attempt is the same email, and does not count again.
+    app.clock.advance(DAY.saturating_sub(MOMENT));
+    assert_eq!(send(&app.env, Ok(())).await.0, SENT);
+    assert_eq!(send(&app.env, Ok(())).await.0, Delivered::default());
+    app.clock.advance(MOMENT);
+    assert_eq!(send(&app.env, Ok(())).await.0.sent, 2);
+    assert_eq!(waiting(&app.env).await, 0);
+    assert_eq!(dead_letters(&app.env).await, []);
     app.clock.advance(Duration::from_secs(3 * 86_400));
     domain::sweep::sweep(&app.env, Duration::MAX).await.unwrap();
     let counters = Key::of(&("recipients",));
@@ -105,6 +113,39 @@ async fn a_recipient_gets_a_limited_number_of_emails_a_day() {
             .iter()
             .all(|entry| !Range::below(&counters).contains(&entry.key))
     );
+}
+
+#[tokio::test]
+async fn no_notification_of_a_flood_is_lost_and_the_last_ones_become_dead_letters() {
+    let app = start_of_day(Duration::from_secs(3600));
+    let per_day = usize::try_from(MAX_PER_DAY).unwrap();
+    let mut expected = Vec::new();
+    // Each is tried on the day of its creation and on the two next ones.
+    for _ in 0..3 * per_day + 3 {
+        expected.extend(add(&app.env, 1).await);
+    }
+    let mut sent = 0;
+    for day in 0..3 {
+        let (delivered, _) = send(&app.env, Ok(())).await;
+        assert_eq!(delivered.sent, per_day, "{day}");
+        sent += delivered.sent;
+        let (dead, waiting) = (dead_letters(&app.env).await.len(), waiting(&app.env).await);
+        assert_eq!(sent + dead + waiting, expected.len(), "{day}");
+        // Not before, so that a flood is spread over the day.
+        app.clock
+            .advance(Duration::from_hours(24).saturating_sub(Duration::from_millis(1)));
+        assert_eq!(send(&app.env, Ok(())).await.0, Delivered::default(), "{day}");
+        app.clock.advance(Duration::from_millis(1));
+    }
+    let page = mails::list(&app.env, Limit::parse("10").unwrap(), None).await.unwrap();
+    assert_eq!((page.waiting, page.letters.len()), (0, 3));
+    let why = "the recipient had 20 emails of this kind each day";
+    assert!(page.letters.iter().all(|letter| letter.failure.as_deref() == Some(why)));
+    // The operator can have one sent on another day.
+    let operator = Operator::new(&app.env, Name::parse("ops").unwrap());
+    let retried = mails::retry(&app.env, &operator, page.letters[0].id).await.unwrap();
+    assert_eq!(retried, Retried::Now { is_late: true });
+    assert_eq!(send(&app.env, Ok(())).await.0, SENT);
 }
 
 #[tokio::test]
@@ -134,7 +175,7 @@ async fn emails_of_one_kind_do_not_prevent_those_of_another() {
         assert_eq!(send(&app.env, Ok(())).await.0, SENT);
     }
     add(&app.env, 1).await;
-    assert_eq!(send(&app.env, Ok(())).await.0.dropped, 1);
+    assert_eq!(send(&app.env, Ok(())).await.0.limited, 1);
 }
 
 #[tokio::test]

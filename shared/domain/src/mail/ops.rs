@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream, try_join};
 use kv::Key;
@@ -9,13 +10,15 @@ use kv::Key;
 use crate::dump;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::mail::{DEAD_LETTER_LIFETIME, Failure, LEASE, Mail, keys, store};
+use crate::mail::{DEAD_LETTER_LIFETIME, Failure, LEASE, MAX_PER_DAY, Mail, keys, store};
 use crate::record;
 use crate::suppressions::{self, Reason, Suppression};
 use crate::time::Timestamp;
 
 /// The maximum number of due emails that are read at a time, per shard.
 const BATCH: usize = 32;
+
+const DAY: Duration = Duration::from_hours(24);
 
 /// The number of emails that are sent at a time.
 const CONCURRENT: usize = 4;
@@ -29,9 +32,9 @@ pub struct Delivered {
     pub postponed: usize,
     /// The number of emails that became dead letters.
     pub dead: usize,
-    /// The number of emails that were dropped, because their recipient had as many of their kind as
+    /// The number of emails that wait until tomorrow, because their recipient had as many of their kind as
     /// [allowed](super::MAX_PER_DAY).
-    pub dropped: usize,
+    pub limited: usize,
 }
 
 /// Sends every email that is due with `send`, a few at a time, and counts them in `delivered` as it goes: so the counts
@@ -63,7 +66,7 @@ where
                     Ok(Attempted::Sent) => delivered.sent += 1,
                     Ok(Attempted::Postponed) => delivered.postponed += 1,
                     Ok(Attempted::Dead) => delivered.dead += 1,
-                    Ok(Attempted::Dropped) => delivered.dropped += 1,
+                    Ok(Attempted::Limited) => delivered.limited += 1,
                     Ok(Attempted::ByAnother) => {}
                     Err(error) => {
                         first_error.get_or_insert(error);
@@ -91,7 +94,8 @@ enum Attempted {
     Sent,
     Postponed,
     Dead,
-    Dropped,
+    /// The recipient had too many emails of this kind today.
+    Limited,
     /// Another mailer has claimed or sent the email.
     ByAnother,
 }
@@ -108,7 +112,7 @@ where
             Err(failure) => failed(env, *mail, lease, failure).await,
         },
         Claim::Expired | Claim::Suppressed => Ok(Attempted::Dead),
-        Claim::TooMany => Ok(Attempted::Dropped),
+        Claim::TooMany => Ok(Attempted::Limited),
         Claim::ByAnother => Ok(Attempted::ByAnother),
     }
 }
@@ -121,7 +125,7 @@ enum Claim {
     Expired,
     /// Nothing is sent to the recipient: the email is a dead letter now.
     Suppressed,
-    /// The recipient had too many emails of this kind today. The email is gone.
+    /// The recipient had too many emails of this kind today. The email waits until tomorrow.
     TooMany,
     ByAnother,
 }
@@ -129,7 +133,7 @@ enum Claim {
 async fn claim(env: &Env, key: &Key, due: Timestamp) -> Result<Claim> {
     let now = env.clock.now();
     // A lease is unique, so that a mailer whose lease has ended never settles the attempt of another.
-    let lease = now.plus(LEASE).max(due.plus(std::time::Duration::from_millis(1)));
+    let lease = now.plus(LEASE).max(due.plus(Duration::from_millis(1)));
     env.db
         .run(|txn| async move {
             txn.use_reserve();
@@ -152,7 +156,15 @@ async fn claim(env: &Env, key: &Key, due: Timestamp) -> Result<Claim> {
             };
             let (is_within, suppression) = try_join!(count, suppressions::store::find(&txn, &mail.to))?;
             if !is_within {
-                return Ok(Claim::TooMany);
+                // At the same time of the day, so that a flood is spread over the day and keeps its order.
+                let tomorrow = due.plus(DAY).max(now.start_of_next_day());
+                if tomorrow < mail.expires_at {
+                    store::put(&txn, &mail, tomorrow)?;
+                    return Ok(Claim::TooMany);
+                }
+                let why = format!("the recipient had {MAX_PER_DAY} emails of this kind each day");
+                store::add_dead_letter(&txn, &mail.failed(&why).dead(now))?;
+                return Ok(Claim::Expired);
             }
             if let Some(Suppression { reason, at }) = suppression {
                 let why = format!("nothing is sent to this address since {at} ({})", reason.as_str());

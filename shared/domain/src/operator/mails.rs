@@ -96,8 +96,13 @@ pub enum Retried {
         /// Whether its lifetime was over: it reports something old.
         is_late: bool,
     },
-    /// The link in the email has ended, so it stays a dead letter.
-    Ended(Timestamp),
+    /// A dead letter has lost the token of its link, even if that is still valid, so it stays a dead letter.
+    NoToken {
+        /// When the link ends, or ended.
+        ends_at: Timestamp,
+        /// Whether it has ended.
+        is_over: bool,
+    },
     /// Nothing is sent to the recipient, so it stays a dead letter.
     Suppressed(Email, Suppression),
 }
@@ -107,9 +112,9 @@ pub async fn retry(env: &Env, operator: &Operator, id: MailId) -> Result<Retried
     let now = env.clock.now();
     let retried = super::run(env, |txn| async move {
         let letter = mails::find_dead_letter(&txn, id).await?.ok_or(Error::NotFound)?;
-        // A dead letter has lost its token, even if the token has not expired.
-        if let Some(end) = letter.message.useful_until() {
-            return Ok::<_, Error>(Retried::Ended(end.min(now)));
+        if let Some(ends_at) = letter.message.useful_until() {
+            let is_over = ends_at <= now;
+            return Ok::<_, Error>(Retried::NoToken { ends_at, is_over });
         }
         if let Some(suppression) = suppressions::store::find(&txn, &letter.to).await? {
             return Ok(Retried::Suppressed(letter.to, suppression));

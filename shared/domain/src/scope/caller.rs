@@ -37,10 +37,22 @@ pub enum Credential {
 pub struct Caller {
     user: UserId,
     tenant: TenantId,
+    selection: Selection,
     proof: Proof,
     /// When the token was received: the time of the request.
     at: Timestamp,
     client: Client,
+}
+
+/// What has selected the caller's tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Selection {
+    /// The token.
+    Token,
+    /// The request: a claim until the check has found the membership.
+    Request,
+    /// The request names another tenant than the one to which its personal access token is bound.
+    Foreign,
 }
 
 /// What an operation requires of its caller.
@@ -97,6 +109,7 @@ impl Caller {
         Self {
             user,
             tenant,
+            selection: Selection::Token,
             proof: Proof::Login(login),
             at,
             client,
@@ -108,6 +121,7 @@ impl Caller {
         Self {
             user: token.user(),
             tenant: token.tenant(),
+            selection: Selection::Token,
             proof: Proof::AccessToken {
                 id: token.id(),
                 digest: token.digest(),
@@ -123,7 +137,34 @@ impl Caller {
         self.user
     }
 
-    /// The tenant that the token is for.
+    /// The caller in the tenant that the request names. The check fails with [`Error::ForeignTenant`] if the user is no
+    /// member of it, or if a personal access token is bound to another tenant.
+    #[must_use]
+    pub fn select(self, tenant: TenantId) -> Self {
+        match self.proof {
+            _ if tenant == self.tenant => self,
+            Proof::Login(_) => Self {
+                tenant,
+                selection: Selection::Request,
+                ..self
+            },
+            Proof::AccessToken { .. } => Self {
+                selection: Selection::Foreign,
+                ..self
+            },
+        }
+    }
+
+    /// Whether the tenant is a claim of the request, or of a personal access token that anyone may have invented, so that
+    /// nothing about it may be revealed before the check.
+    pub(crate) fn has_claimed_tenant(&self) -> bool {
+        match &self.proof {
+            Proof::Login(_) => self.selection == Selection::Request,
+            Proof::AccessToken { check, .. } => !check.is_confirmed.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The tenant in which the caller acts: the one that the request names, or else that of the token.
     pub fn tenant(&self) -> TenantId {
         self.tenant
     }
@@ -207,8 +248,7 @@ impl Caller {
                 self.check_access_token(txn, *id, digest, check, required).await?;
             }
         }
-        rate::count_write();
-        Ok(())
+        rate::count_write()
     }
 
     /// Decodes only the login's expiry and a part of the membership; nothing else affects the decision.
@@ -218,13 +258,15 @@ impl Caller {
             tenants::store::role(txn, self.user, self.tenant)
         );
         let login = expiry?.filter(|expiry| expiry.is_alive(self.at));
-        let member = role?.filter(|member| member.suspended_at.is_none());
-        match (login, member) {
-            (Some(_), Some(member)) if required.verified_email && member.email_verified_at.is_none() => {
-                Err(Error::EmailNotVerified)
+        match (login, role?) {
+            (Some(_), Some(member)) if member.suspended_at.is_none() => {
+                if required.verified_email && member.email_verified_at.is_none() {
+                    return Err(Error::EmailNotVerified);
+                }
+                let is_allowed = required.is_allowed(member.role);
+                is_allowed.then_some(()).ok_or(Error::Forbidden)
             }
-            (Some(_), Some(member)) if required.is_allowed(member.role) => Ok(()),
-            (Some(_), Some(_)) => Err(Error::Forbidden),
+            (Some(_), None) if self.selection == Selection::Request => Err(Error::ForeignTenant),
             // The login has ended or expired, or the user is suspended, or no longer a member of the tenant.
             _ => Err(Error::Revoked),
         }
@@ -260,6 +302,9 @@ impl Caller {
             if !scope.is_some_and(|scope| rights.scopes.contains(scope)) {
                 return Err(Error::InsufficientScope(scope));
             }
+        }
+        if self.selection == Selection::Foreign {
+            return Err(Error::ForeignTenant);
         }
         if required.verified_email && member.email_verified_at.is_none() {
             return Err(Error::EmailNotVerified);

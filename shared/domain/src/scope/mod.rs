@@ -41,6 +41,17 @@ impl TenantScope {
         Self { tenant }
     }
 
+    /// A deleted organisation, for the removal of its data.
+    pub(crate) fn of_deleted_organization(tenant: TenantId) -> Self {
+        Self { tenant }
+    }
+
+    /// The organisation of an invitation whose token the client has sent. Before it writes or returns anything, the
+    /// operation must find the invitation there.
+    pub(crate) fn of_invitation(tenant: TenantId) -> Self {
+        Self { tenant }
+    }
+
     /// Any tenant, for operators, who act for every tenant.
     pub(crate) fn for_operator(tenant: TenantId) -> Self {
         Self { tenant }
@@ -51,7 +62,8 @@ impl TenantScope {
         Self { tenant }
     }
 
-    /// The tenant of a membership that the same transaction has read, to show the tenant to its member.
+    /// The tenant of a membership that the same transaction has read, to show the tenant to its member, or writes, to
+    /// found the tenant.
     pub(crate) fn of_membership(membership: &Membership) -> Self {
         Self {
             tenant: membership.tenant,

@@ -20,14 +20,16 @@
 //!
 //! **A password change** forgets known addresses and revokes device tokens ([`TrustedClients`]).
 //!
-//! **Requests for emails** are counted for the recipient and, without a login, for the site that sends them
+//! **Requests for emails** are counted for the recipient and, without a login, for the site that sends them;
+//! invitations also for the organisation and for the user who invites
 //! ([`RecoveryCounters`], [`CallerEmailCounters`]).
 //!
 //! **Limits of this design.** From an address that several users share, an attacker has the pair's attempts at each
 //! account that knows the address. Once the address's counter is used up, the attacker can tell these accounts from
 //! others. An attempt counts as failed while it is hashed. If more attempts arrive at the same time than are free, the
 //! rest must wait, even with the right password. At a site that several people share, one of them can use up the
-//! requests for recoveries from there. A few accounts can use up the requests of all others to change to one address.
+//! requests for recoveries from there. A few accounts can use up the requests of all others to change to one address,
+//! or to invite it.
 
 mod counter;
 mod device;

@@ -18,7 +18,13 @@ pub(crate) async fn remove_email(txn: &Txn, email: &Email, limit: usize, unreada
     for prefix in keys::prefixes(email) {
         removed += remove_below(txn, &prefix, limit - removed, unreadable).await?;
     }
-    let others = [keys::known, keys::account, keys::recipient, keys::email_change];
+    let others = [
+        keys::known,
+        keys::account,
+        keys::recipient,
+        keys::email_change,
+        keys::invitation,
+    ];
     for key in others.map(|key| key(email)) {
         if removed < limit {
             removed += remove(txn, &key, unreadable).await?;
@@ -27,10 +33,28 @@ pub(crate) async fn remove_email(txn: &Txn, email: &Email, limit: usize, unreada
     Ok(removed)
 }
 
-/// Removes the counters of the emails that this user has requested.
+/// Removes the counters of the emails that this user has requested, also those of the addresses to which the user asked
+/// to change: there are a few, because these requests are limited.
 pub(crate) async fn remove_user(txn: &Txn, user: UserId, unreadable: &Unreadable) -> Result<()> {
     let (own, changes) = (keys::recipient_user(user), keys::email_changes(user));
-    try_join!(remove(txn, &own, unreadable), remove(txn, &changes, unreadable)).map(drop)
+    let query = Query {
+        range: Range::below(&changes),
+        order: Order::Ascending,
+        limit: usize::MAX,
+    };
+    for entry in &txn.range(&query).await?.entries {
+        if let Some(address) = unreadable.skip(keys::email_change_of_same_address(&entry.key)) {
+            remove(txn, &address, unreadable).await?;
+        }
+        remove(txn, &entry.key, unreadable).await?;
+    }
+    let invitations = keys::invitations_by(user);
+    try_join!(
+        remove(txn, &own, unreadable),
+        remove(txn, &changes, unreadable),
+        remove(txn, &invitations, unreadable)
+    )
+    .map(drop)
 }
 
 /// Removes the counters of attempts within this login.

@@ -179,6 +179,7 @@ impl Scenario {
             registration: strict(6),
             emails: strict(6),
             recipient,
+            invitations: recipient,
         };
         let throttle = match self.rng.u32(..3) {
             0 => None,

@@ -38,11 +38,21 @@ async fn emails_to_an_address_that_never_became_the_accounts_are_removed_with_it
             fail_all_emails(&app).await;
         }
     }
+    let all = [failed, waiting, "hatter@example.com"];
+    let digests = all.map(|email| Sha256::digest(email).to_vec());
+    for digest in &digests {
+        assert!(
+            !traces(&app, std::slice::from_ref(digest)).await.is_empty(),
+            "a counter"
+        );
+    }
     let marks = [failed, waiting].map(|email| email.as_bytes().to_vec());
     assert_eq!(traces(&app, &marks[..1]).await.len(), 1, "a dead letter");
     assert_eq!(traces(&app, &marks[1..]).await.len(), 1, "an email that waits");
     delete_now(&app, alice.signed_in.user.id).await;
     assert_eq!(traces(&app, &marks).await, []);
+    // Only the last request had a token that names its address when the account was deleted.
+    assert_eq!(traces(&app, &digests).await, []);
 }
 
 #[tokio::test]

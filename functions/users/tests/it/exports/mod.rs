@@ -2,6 +2,7 @@
 //! `zipfile`.
 
 mod content;
+mod files;
 mod instant;
 pub(crate) mod large;
 mod links;

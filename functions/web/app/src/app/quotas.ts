@@ -44,6 +44,26 @@ const DESCRIPTIONS: Record<Quota["name"], Description> = {
     about: "Kept states of the files of sessions.",
     advice: "Delete snapshots that you no longer need.",
   },
+  members: {
+    label: "members",
+    about: "Members of this organisation.",
+    advice: "Remove members who no longer need access.",
+  },
+  organizations: {
+    label: "organisations",
+    about: "Organisations that you own.",
+    advice: "Delete an organisation, or let another member own it.",
+  },
+  invitations: {
+    label: "invitations",
+    about: "Pending invitations to this organisation.",
+    advice: "Revoke invitations that are not needed.",
+  },
+  memberships: {
+    label: "memberships",
+    about: "Organisations of which you are a member.",
+    advice: "Leave an organisation that you no longer need.",
+  },
   uploads: {
     label: "uploads",
     about: "Uploads of large files that are not finished.",

@@ -8,13 +8,15 @@ use domain::access_tokens::{self, Scope};
 use domain::logins::{self, Login};
 use domain::operator::{self, Operator, UserName};
 use domain::sessions::{self, Draft, WorkspacePath};
+use domain::tenants::Membership;
 use domain::text::Name;
-use domain::{Role, TokenId};
+use domain::{Role, TenantId, TokenId};
 use kv::Entry;
 use kv::faulty::{Latency, Plan};
 use testkit::{Actor, Content, Target as _, TestApp, TestResponse, TestStore, picture};
 
-use crate::operations::{Operation, Person, Resource, avatar_of, file_resource, token_of};
+use crate::operations::{Operation, Person, Resource, TokenEmail, avatar_of, file_resource, token_of};
+use crate::team::{join, organization, organization_with_invitation, verify};
 
 /// The tokens that must not give access to the tenant.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +72,7 @@ pub struct Fixture {
     _store: TestStore,
     /// The owner of the tenant.
     pub alice: Actor,
+    admin: Actor,
     member: Actor,
     viewer: Actor,
     /// The owner of another tenant.
@@ -147,15 +150,16 @@ impl Fixture {
         app.clock.advance(Duration::from_secs(60));
 
         let bob = app.register("bob@example.com").await;
-        let admit = async |email, role| app.add_member(&app.register(email).await, &alice, role).await;
-        let member = admit("member@example.com", Role::Member).await;
-        let viewer = admit("viewer@example.com", Role::Viewer).await;
-        let former_member = admit("former@example.com", Role::Owner).await;
+        let add = async |email, role| app.add_member(&app.register(email).await, &alice, role).await;
+        let admin = add("admin@example.com", Role::Admin).await;
+        let member = add("member@example.com", Role::Member).await;
+        let viewer = add("viewer@example.com", Role::Viewer).await;
+        let former_member = add("former@example.com", Role::Owner).await;
         let (_, of_former_member) = app.access_token(&former_member, Scope::all(), LONG).await;
         let membership = &former_member.signed_in.membership;
         let key = &domain::tenants::keys::membership(membership.user, membership.tenant);
         app.env.db.run(|txn| async move { txn.clear(key) }).await.unwrap();
-        let suspended = admit("suspended@example.com", Role::Owner).await;
+        let suspended = add("suspended@example.com", Role::Owner).await;
         let (_, of_suspended) = app.access_token(&suspended, Scope::all(), LONG).await;
         let operator = Operator::new(&app.env, Name::parse("ops").unwrap());
         let user = UserName::Id(suspended.signed_in.user.id);
@@ -176,6 +180,7 @@ impl Fixture {
             app,
             _store: store,
             alice,
+            admin,
             member,
             viewer,
             bob,
@@ -207,9 +212,10 @@ impl Fixture {
     }
 
     /// An actor of each role in the tenant.
-    pub fn members(&self) -> [(Role, &Actor); 3] {
+    pub fn members(&self) -> [(Role, &Actor); 4] {
         [
             (Role::Owner, &self.alice),
+            (Role::Admin, &self.admin),
             (Role::Member, &self.member),
             (Role::Viewer, &self.viewer),
         ]
@@ -236,6 +242,31 @@ impl Fixture {
             Some(resource @ (Resource::Files | Resource::TrashItem | Resource::Snapshot | Resource::Upload)) => {
                 file_resource(&self.app, resource, &self.session(actor).await, &actor.token).await
             }
+            Some(resource @ (Resource::Organization | Resource::Member | Resource::Invitation)) => {
+                let db = &self.app.env.db;
+                let ids = match resource {
+                    Resource::Invitation => organization_with_invitation(&self.app, db, &actor.token).await,
+                    _ => organization(&self.app, db, &actor.token).await,
+                };
+                if actor.token == self.alice.token {
+                    self.join(&ids).await;
+                }
+                ids
+            }
+        }
+    }
+
+    /// Makes the other members of the tenant members of the organisation with the first of these ids.
+    async fn join(&self, ids: &str) {
+        let tenant = ids.split(' ').next().and_then(TenantId::parse).unwrap();
+        for (role, actor) in self.members().into_iter().skip(1) {
+            let membership = &Membership {
+                tenant,
+                role,
+                ..actor.signed_in.membership.clone()
+            };
+            let joining = self.app.env.db.run(|txn| async move { join(&txn, membership) });
+            joining.await.unwrap();
         }
     }
 
@@ -248,16 +279,20 @@ impl Fixture {
         session.unwrap().into_inner().id.to_string()
     }
 
-    /// The body with which the operation succeeds for `actor`. The mail token is that of a new account.
+    /// The body with which the operation succeeds for `actor`. The mail token is that of a new account, except an
+    /// invitation's, which only its recipient can accept.
     pub async fn body(&self, operation: &Operation, actor: &Actor) -> Option<Content> {
         let new_actor = match operation.mail_token {
+            Some(TokenEmail::Invitation) | None => None,
             Some(_) => {
                 let email = format!("{}@example.com", self.app.env.ids.next::<TokenId>());
                 Some(self.app.register(&email).await)
             }
-            None => None,
         };
         let actor = new_actor.as_ref().unwrap_or(actor);
+        if operation.needs_verified_email {
+            verify(&self.app.env.db, actor.signed_in.user.id).await;
+        }
         let mut person = Person {
             new_email: format!("{}@example.com", self.app.env.ids.next::<TokenId>()),
             email: actor.signed_in.user.email.to_string(),

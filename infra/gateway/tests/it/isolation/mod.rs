@@ -42,16 +42,16 @@ fn outcome(access: Access, token: Token) -> Outcome {
             | Token::SuspendedPersonal,
         ) => NoEffect,
         // The digest of a revoked personal access token is gone, so it is as one that never existed.
-        (Access::Logout | Access::Token(_), Token::Junk | Token::MalformedPersonal | Token::RevokedPersonal) => {
-            Rejected(401, Code::InvalidToken)
-        }
-        (Access::Logout | Access::Token(_), Token::Unscoped) => Rejected(403, Code::InsufficientScope),
-        (Access::Logout | Access::Token(_), Token::ExpiredPersonal) | (Access::Token(_), Token::Expired) => {
+        (_, Token::Junk | Token::MalformedPersonal | Token::RevokedPersonal) => Rejected(401, Code::InvalidToken),
+        (_, Token::Unscoped) => Rejected(403, Code::InsufficientScope),
+        (_, Token::ExpiredPersonal) | (Access::Token(_) | Access::Member(_), Token::Expired) => {
             Rejected(401, Code::ExpiredToken)
         }
-        (Access::Token(_), Token::None) => Rejected(401, Code::MissingToken),
+        (Access::Token(_) | Access::Member(_), Token::None) => Rejected(401, Code::MissingToken),
+        // Their logins are alive, and they are no members of this organisation.
+        (Access::Member(_), Token::FormerMember | Token::Suspended) => Rejected(404, Code::NotFound),
         (
-            Access::Token(_),
+            Access::Token(_) | Access::Member(_),
             Token::LoggedOut
             | Token::LoginExpired
             | Token::FormerMember
@@ -137,9 +137,10 @@ async fn every_operation_accepts_or_rejects_each_kind_of_token_as_the_contract_s
 #[tokio::test]
 async fn every_operation_succeeds_for_the_allowed_roles_and_is_forbidden_for_the_others() {
     for operation in operations() {
-        let Access::Token(roles) = operation.access else {
+        let Some(roles) = operation.roles() else {
             continue;
         };
+        let is_of_organization = matches!(operation.access, Access::Member(_));
         let fixture = Fixture::new().await;
         for (role, actor) in fixture.members() {
             for method in methods(&operation) {
@@ -157,7 +158,7 @@ async fn every_operation_succeeds_for_the_allowed_roles_and_is_forbidden_for_the
                 ];
                 let body = fixture.body(&operation, actor).await;
                 let mut rejections = Vec::new();
-                for id in &ids {
+                for (index, id) in ids.iter().enumerate() {
                     let path = operation.path_with("/v5", id);
                     let request = RequestCase {
                         method: &method,
@@ -172,10 +173,18 @@ async fn every_operation_succeeds_for_the_allowed_roles_and_is_forbidden_for_the
                         break;
                     }
                     let sent = fixture.send_without_effect(request).await;
-                    rejections.push(sent.bytes);
-                    assert_eq!(sent.response.status, 403, "{method} {path}, {role}");
+                    // A path that names an organisation also selects it, and only its members learn that it exists.
+                    let (status, code) = if is_of_organization && index > 0 {
+                        (404, Code::NotFound)
+                    } else {
+                        (403, Code::Forbidden)
+                    };
+                    if !is_of_organization || index > 0 {
+                        rejections.push(sent.bytes);
+                    }
+                    assert_eq!(sent.response.status, status, "{method} {path}, {role}");
                     if method != Method::HEAD {
-                        sent.response.assert_problem(403, Code::Forbidden);
+                        sent.response.assert_problem(status, code);
                     }
                 }
                 assert!(

@@ -24,6 +24,8 @@ pub(super) struct Reached {
     taken: u32,
     /// Effects whose caller did not learn of them.
     unknown: u32,
+    /// Accounts that were deleted.
+    deleted: u32,
 }
 
 impl Reached {
@@ -36,10 +38,12 @@ impl Reached {
             ended,
             taken,
             unknown,
+            deleted,
         } = self;
         for count in [verified, recovered, changed, undone, ended, taken, unknown] {
             assert!(*count >= 50, "{self:?}");
         }
+        assert!(*deleted >= 20, "{self:?}");
     }
 }
 
@@ -75,6 +79,11 @@ pub(super) fn check(run: &Run, reached: &mut Reached) -> Vec<String> {
     };
     for finding in &run.stored.findings {
         model.problems.push(format!("{}: {}", finding.key, finding.problem));
+    }
+    if !run.deleted.is_empty() {
+        // The logs that the model repeats are gone, and other accounts may have the emails.
+        model.deletions(run, reached);
+        return model.problems;
     }
     let records = Records::read(&run.stored);
     let mut accounts = BTreeMap::new();
@@ -131,6 +140,35 @@ impl Model<'_> {
         }
     }
 
+    /// No token of a deleted account is valid, whether its email waited, was sent, or could not be sent; and nothing in
+    /// the store names its user but the record for operators.
+    fn deletions(&mut self, run: &Run, reached: &mut Reached) {
+        reached.deleted += u32::try_from(run.deleted.len()).unwrap_or(u32::MAX);
+        for call in run.history.iter().filter(|call| call.number > run.last) {
+            let token = call.request.token().map(|token| self.emails[&token]);
+            let is_of_deleted = token.is_some_and(|received| run.deleted.contains(&received.token.user()));
+            if is_of_deleted && call.outcome != Outcome::InvalidToken {
+                self.problems
+                    .push(format!("{call:?} used a token of a deleted account"));
+            }
+        }
+        for user in &run.deleted {
+            let done = domain::deletion::keys::done(*user);
+            let contains = |bytes: &[u8], needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
+            for entry in &run.stored.entries {
+                let elements: Vec<Element<'_>> = entry.key.unpack().expect("every key is a tuple");
+                let expires = matches!(elements.last(), Some(Element::Bytes(key)) if **key == *done.as_bytes());
+                let is_record = entry.key == done || expires;
+                let (key, value) = (entry.key.as_bytes(), &entry.value);
+                let is_trace = contains(key, user.as_bytes()) || contains(value, user.to_string().as_bytes());
+                if is_trace && !is_record {
+                    self.problems
+                        .push(format!("{:?} is of user {user}, who was deleted", entry.key));
+                }
+            }
+        }
+    }
+
     /// Repeats the log of an account. `logged` collects the calls in it.
     fn repeat(
         &mut self,
@@ -154,7 +192,8 @@ impl Model<'_> {
                 account = self.registered(user, call, event);
                 continue;
             };
-            if !is_first && event.action != Action::LoggedIn {
+            // So does the cancellation of a deletion.
+            if !is_first && !matches!(event.action, Action::LoggedIn | Action::DeletionCancelled) {
                 self.problems.push(format!("{call:?} took effect twice"));
             }
             self.apply(account, call, event, reached);
@@ -189,7 +228,8 @@ impl Model<'_> {
                 }
                 account.logins.extend(event.login);
             }
-            (Action::LoginRefused { .. }, _) => {}
+            (Action::LoginRefused { .. }, _)
+            | (Action::DeletionCancelled, Request::Recover { .. } | Request::Undo { .. }) => {}
             (Action::PasswordChanged { .. }, Request::ChangePassword { current, .. }) => {
                 self.password_is(account, call, *current);
                 account.password = Some(call.number);
@@ -245,6 +285,9 @@ impl Model<'_> {
                     token.purpose == Purpose::EmailUndo && token.sent_at >= since
                 });
                 self.issue(account, call, |_| false);
+            }
+            (Action::DeletionScheduled { .. }, Request::ScheduleDeletion { password, .. }) => {
+                self.password_is(account, call, *password);
             }
             (_, _) => self.problems.push(format!("{call:?} does not cause {event:?}")),
         }
@@ -310,8 +353,11 @@ impl Model<'_> {
             let Call { request, outcome, .. } = call;
             match outcome {
                 Outcome::Done => {
-                    // A recovery of an unknown email is not logged.
-                    let may_be_absent = matches!(request, Request::AskForRecovery { .. });
+                    // A recovery of an unknown email is not logged, nor a deletion that is scheduled already.
+                    let may_be_absent = matches!(
+                        request,
+                        Request::AskForRecovery { .. } | Request::ScheduleDeletion { .. }
+                    );
                     if !logged.contains(&call.number) && !may_be_absent {
                         self.problems.push(format!("{call:?} is not in the log"));
                     }

@@ -1,0 +1,5 @@
+//! The program of the function `organizations`.
+
+fn main() -> std::process::ExitCode {
+    api::serve(organizations::router())
+}
