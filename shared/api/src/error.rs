@@ -191,13 +191,7 @@ impl From<domain::Error> for ApiError {
                 Code::InvalidRefreshToken,
                 "The refresh token is unknown, has expired, or was used before. Log in again.",
             ),
-            Error::TooManyAttempts { wait, .. } => Self {
-                retry_after: Some(wait),
-                ..Self::new(
-                    Code::TooManyAttempts,
-                    "Too many attempts. Wait for the number of seconds in the header `Retry-After`.",
-                )
-            },
+            Error::TooManyAttempts { wait, .. } => too_many_attempts(wait),
             Error::QuotaExceeded(usage) => quota_exceeded(usage),
             Error::EmailNotVerified => Self::new(
                 Code::EmailNotVerified,
@@ -318,6 +312,16 @@ fn object_failure(error: ObjectError) -> ApiError {
         error => return ApiError::internal(domain::Error::Objects(error)),
     };
     ApiError::new(code, detail).with_cause(error)
+}
+
+fn too_many_attempts(wait: Duration) -> ApiError {
+    ApiError {
+        retry_after: Some(wait),
+        ..ApiError::new(
+            Code::TooManyAttempts,
+            "Too many attempts. Wait for the number of seconds in the header `Retry-After`.",
+        )
+    }
 }
 
 fn quota_exceeded(usage: domain::usage::Usage) -> ApiError {

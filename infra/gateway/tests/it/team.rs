@@ -103,8 +103,8 @@ pub async fn invitation_token(db: &Db, email: &str) -> String {
 async fn invite(db: &Db, organization: TenantId, inviter: UserId, email: &str) -> (InvitationId, String) {
     let secret = random();
     // 42 characters of base64url that are random, and a last one.
-    let random: String = secret.iter().take(21).map(|byte| format!("{byte:02x}")).collect();
-    let token = format!("coditect_inv_{random}A");
+    let [first, second] = [&secret[..16], &secret[16..]].map(|half| u128::from_be_bytes(half.try_into().unwrap()));
+    let token = format!("coditect_inv_{first:032x}{:010x}A", second >> 88);
     let now = SystemClock.now();
     let invitation = &Invitation {
         id: InvitationId::from_slice(&secret[..16]).unwrap(),

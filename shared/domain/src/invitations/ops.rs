@@ -21,6 +21,7 @@ use crate::suppressions;
 use crate::tenants;
 use crate::text::Rejection;
 use crate::throttle::CallerEmailCounters;
+use crate::time::Timestamp;
 use crate::usage::Quota;
 use crate::usage::store::{Change, Counters};
 use crate::users::{self, Email, User};
@@ -59,8 +60,8 @@ impl Record for Invited {
 /// role is higher than the caller's; with [`Error::EmailNotVerified`] if the caller's email is not verified; with
 /// [`Error::InvitationRejected`] if the address is the caller's, a member's or a suppressed one; with
 /// [`Error::TooManyInvitations`] for too many pending invitations; with [`Error::QuotaExceeded`] if the organisation
-/// has no free seat; and with [`Error::TooManyAttempts`] for too many invitations of the organisation, by the caller, or
-/// of the address.
+/// has no free seat; and with [`Error::TooManyAttempts`] for too many invitations of the organisation, by the caller,
+/// or of the address.
 pub async fn create(
     env: &Env,
     caller: &Caller,
@@ -125,22 +126,7 @@ pub async fn create(
                 "is an address to which no emails are sent, because earlier ones bounced or were reported as spam",
             ));
         }
-        let (kept, ended): (Vec<_>, Vec<_>) = invitations
-            .into_iter()
-            .partition(|invitation| invitation.is_alive(now) && invitation.email != new.email);
-        // As if it was revoked.
-        if ended
-            .iter()
-            .any(|invitation| invitation.is_alive(now) && !own.role.is_at_least(invitation.role))
-        {
-            return Err(Error::Forbidden);
-        }
-        if kept.len() >= MAX_PENDING {
-            return Err(Error::TooManyInvitations {
-                used: kept.len(),
-                limit: MAX_PENDING,
-            });
-        }
+        let ended = ended_by(new, invitations, own.role, now)?;
         // Without a free seat, nobody could accept it. The acceptance takes the seat, and checks again.
         counters.check_peeked(Quota::Members)?;
         if let Some(emails) = emails {
@@ -169,6 +155,27 @@ pub async fn create(
     let created = env.limit_writes_of(caller, Box::pin(creation)).await?;
     env.outbox.wake();
     Ok(created)
+}
+
+/// The invitations that a new one removes: expired ones, and a pending one of the same address.
+fn ended_by(new: &Invitation, all: Vec<Invitation>, own: Role, now: Timestamp) -> Result<Vec<Invitation>> {
+    let (kept, ended): (Vec<_>, Vec<_>) = all
+        .into_iter()
+        .partition(|invitation| invitation.is_alive(now) && invitation.email != new.email);
+    // Replacing a pending invitation revokes it, which needs its role.
+    if ended
+        .iter()
+        .any(|invitation| invitation.is_alive(now) && !own.is_at_least(invitation.role))
+    {
+        return Err(Error::Forbidden);
+    }
+    if kept.len() >= MAX_PENDING {
+        return Err(Error::TooManyInvitations {
+            used: kept.len(),
+            limit: MAX_PENDING,
+        });
+    }
+    Ok(ended)
 }
 
 /// Whether the account with this address is a member. Reads as much without such an account, so that the time of a

@@ -200,9 +200,8 @@ pub async fn leave(env: &Env, caller: &Caller, successor: Option<UserId>) -> Res
                 deletion::store::find(&txn, successor)
             )?;
             // Without its only owner, the organisation would keep the successor's account from being deleted.
-            let found = found.filter(|found| {
-                found.suspended_at.is_none() && deletion.is_none() && successor != caller.user()
-            });
+            let found =
+                found.filter(|found| found.suspended_at.is_none() && deletion.is_none() && successor != caller.user());
             txn.use_reserve();
             Ok((affected.membership, Some(found.ok_or(Error::NoSuccessor)?)))
         },

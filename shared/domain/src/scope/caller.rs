@@ -155,8 +155,8 @@ impl Caller {
         }
     }
 
-    /// Whether the tenant is a claim of the request, or of a personal access token that anyone may have invented, so that
-    /// nothing about it may be revealed before the check.
+    /// Whether the tenant is a claim of the request, or of a personal access token that anyone may have invented.
+    /// Nothing about such a tenant may be revealed before the check.
     pub(crate) fn has_claimed_tenant(&self) -> bool {
         match &self.proof {
             Proof::Login(_) => self.selection == Selection::Request,

@@ -20,7 +20,7 @@ use domain::text::Name;
 use domain::users::{self, Email, User};
 use domain::{Caller, Client, Env, Error, InvitationId, Limits, LoginId, Permission, Role, TenantId, UserId, tenants};
 use fastrand::Rng;
-use kv::{Cause, Db, Element, Key, Order, Query, Range};
+use kv::{Db, Element, Key, Order, Query, Range};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -62,9 +62,6 @@ impl TestClient {
             let (name, result) = self.call(&account).await;
             let is_done = match result {
                 Ok(()) => Some(true),
-                Err(Error::Store(kv::Error::Unavailable {
-                    cause: Cause::Undecided { .. },
-                })) => None,
                 Err(Error::Store(kv::Error::Unavailable { .. } | kv::Error::Full { .. })) => None,
                 Err(
                     Error::NotFound

@@ -156,11 +156,11 @@ async fn a_repeated_request_with_the_same_key_sends_one_email() {
         call.json(&body).send().await
     };
     let first = send(GUEST).await.created();
-    let sent = testkit::waiting_emails(&app.env.db).await.len();
+    let emails = testkit::waiting_emails(&app.env.db).await.len();
     let again = send(GUEST).await;
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
     assert_eq!(again.created(), first);
-    assert_eq!(testkit::waiting_emails(&app.env.db).await.len(), sent);
+    assert_eq!(testkit::waiting_emails(&app.env.db).await.len(), emails);
     send("other@example.com")
         .await
         .assert_problem(422, Code::IdempotencyMismatch);
