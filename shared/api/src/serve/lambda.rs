@@ -64,7 +64,7 @@ pub(super) async fn serve_requests(app: App, env: &Env, observer: Observer) -> R
 }
 
 /// A response before its front door's form: text, or base64 for the bytes of clients and everything that is not UTF-8.
-/// `lambda_http`'s own conversion would add the tables of all other encodings to every function, 100 kB zipped.
+/// `lambda_http`'s own conversion would add the tables of all other encodings to every function, over 100 kB zipped.
 struct FunctionResponse(Response);
 
 impl lambda_http::IntoResponse for FunctionResponse {
