@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_ENCODING;
 use axum::response::Response;
 use domain::{Env, Timestamp};
 use http_body_util::{BodyExt as _, Collected};
@@ -63,7 +64,8 @@ pub(super) async fn serve_requests(app: App, env: &Env, observer: Observer) -> R
     runtime.run().await.map_err(Failure::Lambda)
 }
 
-/// A response before its front door's form: text, or base64 for the bytes of clients and everything that is not UTF-8.
+/// A response before its front door's form: text, or base64 for the bytes of clients, compressed files, and everything
+/// that is not UTF-8.
 /// `lambda_http`'s own conversion would add the tables of all other encodings to every function, over 100 kB zipped.
 struct FunctionResponse(Response);
 
@@ -77,7 +79,7 @@ impl lambda_http::IntoResponse for FunctionResponse {
                 *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
                 return response;
             };
-            let is_raw = parts.extensions.get::<RawBytes>().is_some();
+            let is_raw = parts.extensions.get::<RawBytes>().is_some() || parts.headers.contains_key(CONTENT_ENCODING);
             axum::http::Response::from_parts(parts, to_event_body(bytes.into(), is_raw))
         })
     }
