@@ -9,6 +9,7 @@ mod last_owner;
 mod members;
 mod overview;
 mod tenant;
+mod tokens;
 
 use domain::{Role, TenantId};
 use serde_json::{Value, json};

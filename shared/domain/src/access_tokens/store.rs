@@ -6,7 +6,7 @@ use kv::{Key, Order, Query, Range, Txn};
 use crate::access_tokens::{AccessToken, LastUse, MAX_TOKENS, TokenDigest, TokenRights, kept_until, keys};
 use crate::error::Result;
 use crate::expiry::{self, ExpiryChange};
-use crate::id::{AccessTokenId, UserId};
+use crate::id::{AccessTokenId, TenantId, UserId};
 use crate::record;
 use crate::time::Timestamp;
 
@@ -54,6 +54,13 @@ pub async fn list(txn: &Txn, user: UserId) -> Result<Vec<AccessToken>> {
         })
         .await?;
     page.entries.iter().map(|entry| record::decode(&entry.value)).collect()
+}
+
+/// All of the user's tokens that act in this tenant, expired ones included.
+pub(crate) async fn list_in(txn: &Txn, user: UserId, tenant: TenantId) -> Result<Vec<AccessToken>> {
+    let mut tokens = list(txn, user).await?;
+    tokens.retain(|token| token.tenant == tenant);
+    Ok(tokens)
 }
 
 /// Adds a token, whose id is new.
