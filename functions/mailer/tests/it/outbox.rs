@@ -25,6 +25,7 @@ const SENT: Delivered = Delivered {
     postponed: 0,
     dead: 0,
     limited: 0,
+    dropped: 0,
 };
 
 fn start() -> TestApp {

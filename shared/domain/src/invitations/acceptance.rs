@@ -7,7 +7,7 @@ use crate::audit::{self, Action, Event};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::TenantId;
-use crate::invitations::{Invitation, InvitationTarget, InvitationToken, store};
+use crate::invitations::{Invitation, InvitationTarget, InvitationToken, TokenDigest, store};
 use crate::organisations::{self, Organization};
 use crate::record::NewerMembers;
 use crate::role::{Permission, Role};
@@ -61,14 +61,30 @@ async fn check_inviter(txn: &Txn, organization: TenantId, invitation: &Invitatio
     }
 }
 
+/// The invitation with this token, with its organisation. Fails with [`Error::InvalidInvitation`] unless the invited
+/// user can accept it now.
+async fn find(txn: &Txn, digest: &TokenDigest, now: Timestamp) -> Result<(Tenant, Invitation)> {
+    let target = alive(store::find_target(txn, digest).await?, now)?;
+    let (tenant, invitation) = pending(txn, &target, now).await?;
+    check_inviter(txn, tenant.id, &invitation).await?;
+    Ok((tenant, invitation))
+}
+
+/// Whether the invited user can accept the invitation with this token now, for the mailer.
+pub(crate) async fn is_valid(txn: &Txn, token: &InvitationToken, now: Timestamp) -> Result<bool> {
+    match find(txn, &token.digest(), now).await {
+        Ok(_) => Ok(true),
+        Err(Error::InvalidInvitation) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// What an invitation grants. Changes nothing. Fails with [`Error::InvalidInvitation`].
 pub async fn inspect(env: &Env, token: &InvitationToken) -> Result<Offer> {
     let (now, digest) = (env.clock.now(), &token.digest());
     env.db
         .run(|txn| async move {
-            let target = alive(store::find_target(&txn, digest).await?, now)?;
-            let (tenant, invitation) = pending(&txn, &target, now).await?;
-            check_inviter(&txn, tenant.id, &invitation).await?;
+            let (tenant, invitation) = find(&txn, digest, now).await?;
             Ok::<_, Error>(Offer {
                 organization: tenant.id,
                 name: tenant.name,

@@ -5,12 +5,13 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream, try_join};
-use kv::Key;
+use kv::{Key, Txn};
 
 use crate::dump;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::mail::{DEAD_LETTER_LIFETIME, Failure, LEASE, MAX_PER_DAY, Mail, keys, store};
+use crate::invitations::acceptance;
+use crate::mail::{DEAD_LETTER_LIFETIME, Failure, LEASE, MAX_PER_DAY, Mail, Message, keys, store};
 use crate::record;
 use crate::suppressions::{self, Reason, Suppression};
 use crate::time::Timestamp;
@@ -35,6 +36,9 @@ pub struct Delivered {
     /// The number of emails that wait until tomorrow, because their recipient had as many of their kind as
     /// [allowed](super::MAX_PER_DAY).
     pub limited: usize,
+    /// The number of emails that were removed, because what they say is not true any more: the invitation was revoked
+    /// or replaced, its organisation is gone, or its inviter could not give the role today.
+    pub dropped: usize,
 }
 
 /// Sends every email that is due with `send`, a few at a time, and counts them in `delivered` as it goes: so the counts
@@ -67,6 +71,7 @@ where
                     Ok(Attempted::Postponed) => delivered.postponed += 1,
                     Ok(Attempted::Dead) => delivered.dead += 1,
                     Ok(Attempted::Limited) => delivered.limited += 1,
+                    Ok(Attempted::Dropped) => delivered.dropped += 1,
                     Ok(Attempted::ByAnother) => {}
                     Err(error) => {
                         first_error.get_or_insert(error);
@@ -96,6 +101,8 @@ enum Attempted {
     Dead,
     /// The recipient had too many emails of this kind today.
     Limited,
+    /// What the email says is not true any more.
+    Dropped,
     /// Another mailer has claimed or sent the email.
     ByAnother,
 }
@@ -113,6 +120,7 @@ where
         },
         Claim::Expired | Claim::Suppressed => Ok(Attempted::Dead),
         Claim::TooMany => Ok(Attempted::Limited),
+        Claim::Obsolete => Ok(Attempted::Dropped),
         Claim::ByAnother => Ok(Attempted::ByAnother),
     }
 }
@@ -127,6 +135,8 @@ enum Claim {
     Suppressed,
     /// The recipient had too many emails of this kind today. The email waits until tomorrow.
     TooMany,
+    /// What the email says is not true any more: it is gone.
+    Obsolete,
     ByAnother,
 }
 
@@ -154,7 +164,14 @@ async fn claim(env: &Env, key: &Key, due: Timestamp) -> Result<Claim> {
                 // Later attempts count with the first.
                 Ok::<_, Error>(mail.attempts > 0 || store::count(&txn, &mail, now).await?)
             };
-            let (is_within, suppression) = try_join!(count, suppressions::store::find(&txn, &mail.to))?;
+            let (is_current, is_within, suppression) = try_join!(
+                is_current(&txn, &mail.message, now),
+                count,
+                suppressions::store::find(&txn, &mail.to)
+            )?;
+            if !is_current {
+                return Ok(Claim::Obsolete);
+            }
             if !is_within {
                 // At the same time of the day, so that a flood is spread over the day and keeps its order.
                 let tomorrow = due.plus(DAY).max(now.start_of_next_day());
@@ -179,6 +196,18 @@ async fn claim(env: &Env, key: &Key, due: Timestamp) -> Result<Claim> {
             Ok::<_, Error>(Claim::Held(Box::new(mail), lease))
         })
         .await
+}
+
+/// Whether what the message says is still true. Most messages report what has happened, and the links of others go to
+/// their account's user. An invitation goes to a stranger, who should get none that is not valid.
+async fn is_current(txn: &Txn, message: &Message, now: Timestamp) -> Result<bool> {
+    match message {
+        Message::Invitation(invite) => match &invite.token {
+            Some(token) => acceptance::is_valid(txn, token, now).await,
+            None => Ok(false),
+        },
+        _ => Ok(true),
+    }
 }
 
 async fn sent(env: &Env, mail: &Mail, lease: Timestamp) -> Result<Attempted> {
