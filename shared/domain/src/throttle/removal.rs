@@ -6,7 +6,7 @@ use kv::{Key, Order, Query, Range, Txn};
 
 use crate::error::Result;
 use crate::expiry;
-use crate::id::{LoginId, UserId};
+use crate::id::{LoginId, TenantId, UserId};
 use crate::record::Unreadable;
 use crate::throttle::{keys, stored};
 use crate::users::Email;
@@ -55,6 +55,13 @@ pub(crate) async fn remove_user(txn: &Txn, user: UserId, unreadable: &Unreadable
         remove(txn, &invitations, unreadable)
     )
     .map(drop)
+}
+
+/// Removes the counter of the invitations to an organisation that is gone.
+pub(crate) async fn remove_organization(txn: &Txn, organization: TenantId, unreadable: &Unreadable) -> Result<()> {
+    remove(txn, &keys::invitations_to(organization), unreadable)
+        .await
+        .map(drop)
 }
 
 /// Removes the counters of attempts within this login.
