@@ -8,6 +8,7 @@ mod invitations;
 mod last_owner;
 mod members;
 mod overview;
+mod tabs;
 mod tenant;
 mod tokens;
 

@@ -415,3 +415,50 @@ async fn an_organization_of_others_in_the_path_is_as_an_absent_one() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_lowered_role_is_enforced_by_the_next_request_to_another_process() {
+    let store = TestStore::new();
+    let app = &start(&store);
+    let other = &TestApp::on_with_limits(gateway::router(), app.env.db.clone(), |limits| limits.throttle = None);
+    let one = Organization::new(app, "one").await;
+    let (tenant, admin) = (one.id.to_string(), &one.members[1].1);
+    let member = format!("/v5/organizations/{tenant}/members/{}", admin.signed_in.user.id);
+    let set_role = async |role: Role| {
+        let change = app.patch(&member).by(one.owner());
+        change.json(&json!({ "role": role.as_str() })).send().await.ok();
+    };
+    for operation in operations() {
+        let Access::Tenant(roles) = operation.access else {
+            continue;
+        };
+        let body = body(app, &operation);
+        let paths = [
+            operation.path_with("/v5", &one.resource(&operation).await),
+            operation.path_with("/v5", &one.resource(&operation).await),
+        ];
+        let [before, after] = paths.each_ref().map(|path| RequestCase {
+            method: &operation.method,
+            path,
+            bearer: Some(&admin.token),
+            body: body.as_ref(),
+            tenant: Some(&tenant),
+        });
+        // The other process has served the member, and may have kept something.
+        let sent = send(other, before).await;
+        assert_eq!(sent.response.status, operation.success, "{before:?}: {}", sent.bytes);
+        if roles.contains(&Role::Viewer) {
+            app.delete(&member).by(one.owner()).send().await.ok();
+            let sent = send_without_effect(other, after).await;
+            sent.response.assert_problem(404, Code::NotFound);
+            app.join(admin, one.id, one.owner(), Role::Admin).await;
+        } else {
+            set_role(Role::Viewer).await;
+            let sent = send_without_effect(other, after).await;
+            sent.response.assert_problem(403, Code::Forbidden);
+            set_role(Role::Admin).await;
+        }
+        let sent = send(other, after).await;
+        assert_eq!(sent.response.status, operation.success, "{after:?}: {}", sent.bytes);
+    }
+}
