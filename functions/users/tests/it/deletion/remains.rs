@@ -9,7 +9,7 @@ use kv::faulty::{Latency, Plan};
 use kv::{Key, Range};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use testkit::{Target as _, TestApp};
+use testkit::{Actor, Code, Target as _, TestApp};
 
 use super::{
     ALICE, DAY, Duration, Email, UserId, UserName, assert_no_trace, assert_only_the_record_for_operators, check,
@@ -52,6 +52,46 @@ async fn emails_to_an_address_that_never_became_the_accounts_are_removed_with_it
     delete_now(&app, alice.signed_in.user.id).await;
     assert_eq!(traces(&app, &marks).await, []);
     // Only the last request had a token that names its address when the account was deleted.
+    assert_eq!(traces(&app, &digests).await, []);
+}
+
+#[tokio::test]
+async fn a_deletion_gives_other_accounts_no_new_requests_for_emails_to_an_address() {
+    const NEW: &str = "hatter@example.com";
+    let app = start();
+    let alice = app.register(ALICE).await;
+    let [bob, carol, dodo, eve] = ["bob", "carol", "dodo", "eve"].map(|name| format!("{name}@example.com"));
+    let others = [
+        app.register(&bob).await,
+        app.register(&carol).await,
+        app.register(&dodo).await,
+    ];
+    let last = app.register(&eve).await;
+    let request = async |actor: &Actor, email: &str| {
+        let body = json!({ "email": email, "password": "password123" });
+        app.post("/v5/users/me/email").by(actor).json(&body).send().await
+    };
+    // Three emails are free: one of Alice and two of others to the new address, and three of others to hers.
+    request(&alice, NEW).await.accepted();
+    for actor in &others[1..] {
+        request(actor, NEW).await.accepted();
+    }
+    for actor in &others {
+        request(actor, ALICE).await.accepted();
+    }
+    for is_deleted in [false, true] {
+        if is_deleted {
+            delete_now(&app, alice.signed_in.user.id).await;
+        }
+        for email in [NEW, ALICE] {
+            let refused = request(&last, email).await;
+            refused.assert_problem(429, Code::TooManyAttempts);
+        }
+    }
+    // They stay only until they count nothing.
+    app.clock.advance(DAY);
+    swept(&app).await;
+    let digests = [NEW, ALICE].map(|email| Sha256::digest(email).to_vec());
     assert_eq!(traces(&app, &digests).await, []);
 }
 
