@@ -149,6 +149,57 @@ async fn no_notification_of_a_flood_is_lost_and_the_last_ones_become_dead_letter
 }
 
 #[tokio::test]
+async fn the_oldest_emails_of_a_flood_are_sent_first_whatever_their_shards_are() {
+    let app = start_of_day(Duration::ZERO);
+    let per_day = usize::try_from(MAX_PER_DAY).unwrap();
+    let mut added = Vec::new();
+    for _ in 0..3 * per_day {
+        added.extend(add(&app.env, 1).await.into_iter().map(|mail| mail.id));
+        app.clock.advance(Duration::from_millis(1));
+    }
+    for of_day in added.chunks(per_day) {
+        let (sent, mut delivered) = (Mutex::new(Vec::new()), Delivered::default());
+        let run = deliver(&app.env, &mut delivered, |mail| {
+            sent.lock().unwrap().push(mail.id);
+            async { Ok(()) }
+        });
+        run.await.unwrap();
+        assert_eq!(*sent.lock().unwrap(), of_day);
+        app.clock.advance(Duration::from_hours(24));
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_ends_early_leaves_the_newest_emails() {
+    let app = start();
+    // More of each shard than a mailer reads at a time.
+    let added = add(&app.env, 400).await.into_iter().map(|mail| mail.id);
+    let added: Vec<_> = added.collect();
+    let (begun, stuck) = (Mutex::new(Vec::new()), Notify::new());
+    let mut delivered = Delivered::default();
+    let send = |mail: Mail| {
+        let number = {
+            let mut begun = begun.lock().unwrap();
+            begun.push(mail.id);
+            begun.len()
+        };
+        let stuck = &stuck;
+        async move {
+            if number == 350 {
+                stuck.notify_one();
+                std::future::pending::<()>().await;
+            }
+            Err(Failure::Permanent("no such mailbox".to_owned()))
+        }
+    };
+    tokio::select! {
+        _ = deliver(&app.env, &mut delivered, send) => panic!("one email is never sent"),
+        () = stuck.notified() => {}
+    }
+    assert_eq!(begun.lock().unwrap()[..350], added[..350]);
+}
+
+#[tokio::test]
 async fn emails_of_one_kind_do_not_prevent_those_of_another() {
     let app = start();
     for _ in 0..MAX_PER_DAY {
