@@ -8,6 +8,7 @@ use futures_util::{StreamExt as _, stream, try_join};
 use kv::{Key, Txn};
 use tokio::sync::Mutex;
 
+use crate::deletion;
 use crate::dump;
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -99,7 +100,7 @@ enum Attempted {
     Dead,
     /// The recipient had too many emails of this kind today.
     Limited,
-    /// There is nothing to do: another mailer has claimed or sent the email.
+    /// There is nothing to do: another mailer has claimed or sent the email, or its account is gone.
     Settled,
 }
 
@@ -135,7 +136,7 @@ enum Claim {
     Suppressed,
     /// The recipient had too many emails of this kind today. The email waits until tomorrow.
     TooMany,
-    /// Another mailer has claimed or sent the email.
+    /// Another mailer has claimed or sent the email, or its account is gone.
     Settled,
 }
 
@@ -152,8 +153,14 @@ async fn claim(env: &Env, key: &Key, shard: u8) -> Result<Claim> {
             };
             let mail: Mail = record::decode(&bytes)?;
             txn.clear(key)?;
-            let (counter, suppression) =
-                try_join!(counter(&txn, &mail, now), suppressions::store::find(&txn, &mail.to))?;
+            let (is_gone, counter, suppression) = try_join!(
+                is_of_deleted_account(&txn, &mail),
+                counter(&txn, &mail, now),
+                suppressions::store::find(&txn, &mail.to)
+            )?;
+            if is_gone {
+                return Ok(Claim::Settled);
+            }
             if mail.expires_at <= now {
                 let why = mail
                     .failure
@@ -199,6 +206,15 @@ async fn counter(txn: &Txn, mail: &Mail, now: Timestamp) -> Result<Option<DayCou
     }
 }
 
+/// Whether the email is about an account that is gone. The removal looks for its emails in the order of their times,
+/// and an attempt may move one to where it has been. So the transaction of the attempt removes it instead.
+async fn is_of_deleted_account(txn: &Txn, mail: &Mail) -> Result<bool> {
+    match mail.user {
+        Some(user) => deletion::store::is_being_removed(txn, user).await,
+        None => Ok(false),
+    }
+}
+
 async fn sent(env: &Env, mail: &Mail, lease: Timestamp) -> Result<Attempted> {
     let key = &keys::outbox(mail.id, lease);
     env.db
@@ -226,10 +242,17 @@ async fn failed(env: &Env, mail: Mail, lease: Timestamp, failure: Failure) -> Re
     env.db
         .run(|txn| async move {
             txn.use_reserve();
-            if txn.get(key).await?.is_none() {
+            let (stored, is_gone) = try_join!(
+                async { Ok::<_, Error>(txn.get(key).await?) },
+                is_of_deleted_account(&txn, mail)
+            )?;
+            if stored.is_none() {
                 return Ok(Attempted::Settled);
             }
             txn.clear(key)?;
+            if is_gone {
+                return Ok(Attempted::Settled);
+            }
             if let Some(suppression) = suppression {
                 suppressions::store::add(&txn, &mail.to, suppression).await?;
             }
