@@ -4,7 +4,7 @@ import { type ReactNode, useEffect } from "react";
 import { Link, useSearchParams } from "react-router";
 
 import { dataOf, EVENT_TYPES, hasCode } from "../../api/index.ts";
-import { api } from "../../stores/auth-store.ts";
+import { useTenant } from "../../app/tenant-context.ts";
 import { Button } from "../../ui/button.tsx";
 import { SelectField } from "../../ui/field.tsx";
 import { Empty, ErrorNotice, Failure, Loading } from "../../ui/states.tsx";
@@ -18,6 +18,7 @@ const ENOUGH = 10;
 const PATIENCE = 5;
 
 export default function ActivityPage() {
+  const { id, name, isOrganization, api } = useTenant();
   const [params, setParams] = useSearchParams();
   const type = EVENT_TYPES.find((known) => known === params.get("type"));
   const {
@@ -31,7 +32,7 @@ export default function ActivityPage() {
     isFetchingNextPage,
     isFetchNextPageError,
   } = useInfiniteQuery({
-    queryKey: ["audit", type ?? ""],
+    queryKey: ["audit", id, type ?? ""],
     initialPageParam: "",
     queryFn: ({ pageParam, signal }) =>
       dataOf(
@@ -62,7 +63,10 @@ export default function ActivityPage() {
 
   return (
     <>
-      <PageHead title="Activity" lead="Everything that happened in this tenant, newest first.">
+      <PageHead
+        title="Activity"
+        lead={`Everything that happened in ${isOrganization ? name : "your own tenant"}, newest first.`}
+      >
         <Button busy={isRefetching && !isFetchingNextPage} onClick={() => void refetch()}>
           <RefreshCw aria-hidden="true" /> Refresh
         </Button>
@@ -90,8 +94,11 @@ export default function ActivityPage() {
           <Loading rows={6} label="Loading the activity" />
         </div>
       ) : hasCode(error, "FORBIDDEN") && !data ? (
-        <Empty icon={<ScrollText className="icon" aria-hidden="true" />} title="Only owners see the activity">
-          <p>Your role in this tenant does not allow it. Ask an owner.</p>
+        <Empty
+          icon={<ScrollText className="icon" aria-hidden="true" />}
+          title="Only owners and admins see the activity"
+        >
+          <p>Your role in {name} does not allow it. Ask an owner.</p>
         </Empty>
       ) : error && !data ? (
         <Failure error={error} onRetry={() => void refetch()} />
@@ -129,14 +136,16 @@ export default function ActivityPage() {
 
 /** The names of the newest sessions, by id. Without them, events name their session by its id only. */
 function useSessionNames(): ReadonlyMap<string, string> {
+  const { id, api } = useTenant();
   const { data } = useQuery({
-    queryKey: ["session-names"],
+    queryKey: ["session-names", id],
     queryFn: ({ signal }) => dataOf(api.GET("/sessions", { params: { query: { limit: 100 } }, signal })),
   });
   return new Map(data?.sessions.map(({ id, name }) => [id, name]));
 }
 
 function EventRow({ event, names }: { event: AuditEvent; names: ReadonlyMap<string, string> }) {
+  const { base } = useTenant();
   const sessionId = "sessionId" in event && typeof event.sessionId === "string" ? event.sessionId : undefined;
   const detail = [sessionId && names.get(sessionId), detailOf(event)].filter(Boolean).join(" · ");
   return (
@@ -167,7 +176,7 @@ function EventRow({ event, names }: { event: AuditEvent; names: ReadonlyMap<stri
               {event.type === "session.deleted" ? (
                 <code>{sessionId}</code>
               ) : (
-                <Link to={`/app/sessions/${sessionId}`}>{sessionId}</Link>
+                <Link to={`${base}/sessions/${sessionId}`}>{sessionId}</Link>
               )}
             </Fact>
           )}
