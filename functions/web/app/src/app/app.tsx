@@ -14,6 +14,7 @@ import { OrganizationTenant, OwnTenant } from "./tenant.tsx";
 const Register = lazyPage(() => import("../pages/register.tsx"));
 const Recover = lazyPage(() => import("../pages/recover.tsx"));
 const MailLink = lazyPage(() => import("../pages/mail-link.tsx"));
+const Invitation = lazyPage(() => import("../pages/invitation.tsx"));
 const Sessions = lazyPage(() => import("../pages/sessions/list.tsx"));
 const Session = lazyPage(() => import("../pages/sessions/session.tsx"));
 const Activity = lazyPage(() => import("../pages/activity/page.tsx"));
@@ -47,6 +48,7 @@ export function App() {
           <Route path="/app/verify" element={<MailLink kind="verify" />} />
           <Route path="/app/confirm-email" element={<MailLink kind="confirm" />} />
           <Route path="/app/undo-email" element={<MailLink kind="undo" />} />
+          <Route path="/app/invitation" element={<Invitation />} />
           <Route element={<SignedIn />}>
             <Route path="/app" element={<OwnTenant />}>
               <Route index element={<Navigate to="sessions" replace />} />
