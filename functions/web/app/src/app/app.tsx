@@ -24,6 +24,9 @@ const Profile = lazyPage(() => import("../pages/account/profile.tsx"));
 const Security = lazyPage(() => import("../pages/account/security.tsx"));
 const Tokens = lazyPage(() => import("../pages/account/tokens.tsx"));
 const Data = lazyPage(() => import("../pages/account/data.tsx"));
+const NewOrganization = lazyPage(() => import("../pages/organization/create.tsx"));
+const Members = lazyPage(() => import("../pages/organization/members.tsx"));
+const Settings = lazyPage(() => import("../pages/organization/settings.tsx"));
 const Missing = lazyPage(() => import("../pages/missing.tsx"));
 
 /** The pages that every tenant has: the user's own, and each organisation. */
@@ -53,6 +56,7 @@ export function App() {
             <Route path="/app" element={<OwnTenant />}>
               <Route index element={<Navigate to="sessions" replace />} />
               {work}
+              <Route path="organizations/new" element={<NewOrganization />} />
               <Route path="account" element={<Account />}>
                 <Route index element={<Profile />} />
                 <Route path="security" element={<Security />} />
@@ -63,6 +67,8 @@ export function App() {
             <Route path="/app/o/:tenant" element={<OrganizationTenant />}>
               <Route index element={<Navigate to="sessions" replace />} />
               {work}
+              <Route path="members" element={<Members />} />
+              <Route path="settings" element={<Settings />} />
               <Route path="*" element={<Missing />} />
             </Route>
             <Route element={<OwnTenant />}>
