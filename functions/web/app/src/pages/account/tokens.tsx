@@ -3,7 +3,7 @@ import { KeyRound, Plus } from "lucide-react";
 import { useState } from "react";
 
 import { type components, dataOf, hasCode } from "../../api/index.ts";
-import { tokensQuery } from "../../app/queries.ts";
+import { organizationsQuery, tokensQuery } from "../../app/queries.ts";
 import { useCreateAttempts, useSubmit } from "../../app/use-submit.ts";
 import { api, useAuth } from "../../stores/auth-store.ts";
 import { Button } from "../../ui/button.tsx";
@@ -164,17 +164,29 @@ function CreateToken({ onClose, onCreated }: { onClose: () => void; onCreated: (
   const [name, setName] = useState("");
   const [scopes, setScopes] = useState<Scope[]>(["sessions:read"]);
   const [days, setDays] = useState(90);
+  const [tenantId, setTenantId] = useState("");
+  const own = useAuth((state) => state.tenant?.name);
+  const { data: list } = useQuery(organizationsQuery);
+  const organizations = list?.organizations ?? [];
   const offset = useAuth((state) => state.clockOffset);
   const attempts = useCreateAttempts();
   const { busy, error, errorOf, submit, form } = useSubmit(
     () => {
-      const { key, body } = attempts.of({ name, scopes, days }, () => {
+      const { key, body } = attempts.of({ name, scopes, days, tenantId }, () => {
         const expiresAt = new Date(Date.now() + offset + days * 86_400_000).toISOString();
-        return { name, scopes, expiresAt };
+        return { name, scopes, expiresAt, ...(tenantId && { tenantId }) };
       });
       return dataOf(api.POST("/users/me/tokens", { body, params: { header: { "Idempotency-Key": key } } }));
     },
-    { fields: { "/name": "The name", "/scopes": "The list of scopes", "/expiresAt": "The expiry" }, onDone: onCreated },
+    {
+      fields: {
+        "/name": "The name",
+        "/scopes": "The list of scopes",
+        "/tenantId": "The tenant",
+        "/expiresAt": "The expiry",
+      },
+      onDone: onCreated,
+    },
   );
   const left = useCountdown(error);
   const scopeError = errorOf("/scopes");
@@ -203,6 +215,22 @@ function CreateToken({ onClose, onCreated }: { onClose: () => void; onCreated: (
         ))}
         {scopeError && <p className="field-error">{scopeError}</p>}
       </fieldset>
+      {organizations.length > 0 && (
+        <SelectField
+          label="Acts in"
+          hint="A token acts in one tenant only."
+          value={tenantId}
+          error={errorOf("/tenantId")}
+          onChange={(event) => setTenantId(event.target.value)}
+        >
+          <option value="">{own}</option>
+          {organizations.map(({ id, name }) => (
+            <option key={id} value={id}>
+              {name}
+            </option>
+          ))}
+        </SelectField>
+      )}
       <SelectField
         label="Lifetime"
         value={days}
