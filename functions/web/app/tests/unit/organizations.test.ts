@@ -1,0 +1,181 @@
+import { readFileSync } from "node:fs";
+import { createElement } from "react";
+import { renderToStaticMarkup } from "react-dom/server";
+import { MemoryRouter } from "react-router";
+import { expect, test } from "vitest";
+
+import { ApiProblem, type components, dataOf } from "../../src/api/index.ts";
+import { placeOf } from "../../src/app/place.ts";
+import { placesOf } from "../../src/app/places.ts";
+import { type Ability, isAtLeast, managedRoles, may, ROLE_WORDS, ROLES } from "../../src/app/roles.ts";
+import { ORGANIZATION_ID, USER_ID } from "../../src/demo/data.ts";
+import { detailOf } from "../../src/pages/activity/sentences.ts";
+import { successionOf } from "../../src/pages/organization/leave.tsx";
+import { isTyped } from "../../src/pages/organization/settings.tsx";
+import { createAuth, DEMO } from "../../src/stores/auth-store.ts";
+import { ErrorNotice } from "../../src/ui/states.tsx";
+import { memoryStorage, network, problem, signedIn, success } from "./fakes.ts";
+
+type Member = components["schemas"]["Member"];
+
+const repository = new URL("../../../../../", import.meta.url);
+const document = JSON.parse(readFileSync(new URL("infra/openapi.json", repository), "utf8"));
+
+test.each([
+  ["/app/sessions", undefined, "/app"],
+  ["/app/account/data", undefined, "/app"],
+  ["/app/organizations/new", undefined, "/app"],
+  ["/app/o", undefined, "/app"],
+  ["/app/o/t1", "t1", "/app/o/t1"],
+  ["/app/o/t1/sessions/s1", "t1", "/app/o/t1"],
+  ["/elsewhere/app/o/t1", undefined, "/app"],
+])("the address %s is in the organisation %s", (pathname, organization, base) => {
+  expect(placeOf(pathname)).toEqual({ organization, base });
+});
+
+test("the roles are those of the API, each with its words", () => {
+  expect(ROLES).toEqual(document.components.schemas.Role.enum);
+  expect(ROLES.every((role) => Object.values(ROLE_WORDS[role]).every((text) => /\w/.test(text)))).toBe(true);
+});
+
+test("no role manages a higher one, and only owners and admins manage any", () => {
+  for (const role of ROLES) expect(managedRoles(role).every((other) => isAtLeast(role, other))).toBe(true);
+  expect(ROLES.map((role) => managedRoles(role).length)).toEqual([4, 3, 0, 0]);
+});
+
+test.each([
+  ["write", "WriteSessions"],
+  ["readActivity", "ReadAudit"],
+  ["readUsage", "ReadUsage"],
+  ["rename", "ChangeOrganization"],
+  ["manageMembers", "ManageMembers"],
+  ["delete", "DeleteOrganization"],
+] satisfies [Ability, string][])("the pages offer %s to the roles that have %s", (ability, permission) => {
+  const readme = readFileSync(new URL("shared/domain/README.md", repository), "utf8");
+  const row = readme.split("\n").find((line) => line.startsWith(`| \`${permission}\``)) ?? "";
+  const cells = row.split("|").slice(2, 6);
+  expect(cells.map((cell) => cell.trim())).toEqual(ROLES.map((role) => (may(role, ability) ? "yes" : "no")));
+});
+
+test("the navigation has what the role may read, in the page's tenant", () => {
+  const labels = (role?: (typeof ROLES)[number]) =>
+    placesOf(placeOf("/app/o/t1/usage"), role).map(({ label }) => label);
+  expect(labels("admin")).toEqual(["Sessions", "Activity", "Usage", "Members", "Settings"]);
+  expect(labels("viewer")).toEqual(["Sessions", "Members", "Settings"]);
+  expect(labels()).toEqual(["Sessions", "Members", "Settings"]);
+  expect(placesOf(placeOf("/app/o/t1/usage"), "owner").every(({ to }) => to.startsWith("/app/o/t1/"))).toBe(true);
+  expect(placesOf(placeOf("/app/usage"), undefined).map(({ to }) => to)).toContain("/app/account");
+});
+
+const member = (id: string, role: Member["role"]) => ({ user: { id }, role }) as Member;
+
+test("only the last owner needs a successor", () => {
+  const own = member("me", "owner");
+  expect(successionOf([own, member("a", "admin")], "me")).toMatchObject({ needsSuccessor: true, others: [{}] });
+  expect(successionOf([own, member("a", "owner")], "me").needsSuccessor).toBe(false);
+  expect(successionOf([own], "me")).toEqual({ others: [], needsSuccessor: true });
+  expect(successionOf(undefined, "me")).toEqual({ others: [], needsSuccessor: false });
+});
+
+test("the typed name confirms a deletion, whatever its accents are made of", () => {
+  expect(isTyped(" Café ", "Cafe\u0301")).toBe(true);
+  expect(isTyped("Cafe", "Café")).toBe(false);
+  expect(isTyped("", "Café")).toBe(false);
+});
+
+test("the activity says with which role somebody joined", () => {
+  const event = { type: "invitation.accepted", role: "admin" } as unknown as Parameters<typeof detailOf>[0];
+  expect(detailOf(event)).toBe("as admin");
+});
+
+test.each([
+  ["/app/sessions", "/app/usage"],
+  ["/app/o/t1/members", "/app/o/t1/usage"],
+])("on %s, a used-up quota leads to %s", (page, usage) => {
+  const quota = { name: "members", used: 100, limit: 100 } as const;
+  const body = { success: false, type: "t", title: "T", status: 507, requestId: "r", detail: "D", quota } as const;
+  const error = new ApiProblem({ ...body, code: "QUOTA_EXCEEDED" });
+  const notice = createElement(ErrorNotice, { error });
+  const markup = renderToStaticMarkup(createElement(MemoryRouter, { initialEntries: [page] }, notice));
+  expect(markup).toContain(`href="${usage}"`);
+});
+
+function authOf(fetch: Parameters<typeof createAuth>[0]["fetch"]) {
+  const baseUrl = async () => "https://api.example.com";
+  return createAuth({ fetch, baseUrl, local: memoryStorage(), tab: memoryStorage(), patience: 1 });
+}
+
+const credentials = { email: "a@example.com", password: "correct horse" };
+
+test("the requests of two pages name the tenants of their pages, and the user's own needs no name", async () => {
+  const { fetch, calls } = network(({ path }) =>
+    success(path.endsWith("/auth/login") ? signedIn("t") : { sessions: [], nextCursor: null }),
+  );
+  const { store, api, apiIn } = authOf(fetch);
+  await store.getState().login(credentials);
+  calls.length = 0;
+  const [first, second] = [apiIn("org-1"), apiIn("org-2")];
+  await first.GET("/sessions");
+  await second.GET("/sessions");
+  await first.GET("/sessions");
+  await api.GET("/sessions");
+  await apiIn("tenant-1").GET("/sessions");
+  const tenants = calls.map(({ headers }) => headers.get("Coditect-Tenant"));
+  expect(tenants).toEqual(["org-1", "org-2", "org-1", null, null]);
+  expect(apiIn("org-1")).toBe(first);
+});
+
+test("a refusal in an organisation makes the page ask for the memberships, and no other response does", async () => {
+  let status = 200;
+  const { fetch } = network(({ path }) => {
+    if (path.endsWith("/auth/login")) return success(signedIn("t"));
+    return status === 200 ? success({ sessions: [], nextCursor: null }) : problem(status, "NOT_FOUND");
+  });
+  const { store, api, apiIn, onRefusal } = authOf(fetch);
+  await store.getState().login(credentials);
+  let refusals = 0;
+  const end = onRefusal(() => void (refusals += 1));
+  const attempt = (client: typeof api) => client.GET("/sessions").catch(() => undefined);
+  await attempt(apiIn("org-1"));
+  for (status of [422, 500]) await attempt(apiIn("org-1"));
+  status = 404;
+  await attempt(api);
+  expect(refusals).toBe(0);
+  for (status of [403, 404]) await attempt(apiIn("org-1"));
+  expect(refusals).toBe(2);
+  end();
+  await attempt(apiIn("org-1"));
+  expect(refusals).toBe(2);
+});
+
+test("the demo keeps its tenants apart, and an owner in its organisation", async () => {
+  const { fetch, calls } = network(() => new TypeError("no backend"));
+  const { store, api, apiIn } = authOf(fetch);
+  await store.getState().login(DEMO);
+  const shared = apiIn(ORGANIZATION_ID);
+  const own = (await dataOf(api.GET("/sessions"))).sessions;
+  const others = (await dataOf(shared.GET("/sessions"))).sessions;
+  expect(own.some(({ id }) => others.some((other) => other.id === id))).toBe(false);
+  const path = { id: others[0]?.id ?? "" };
+  await dataOf(shared.GET("/sessions/{id}/files/stat", { params: { path, query: { path: "/" } } }));
+  await expect(api.GET("/sessions/{id}", { params: { path } })).rejects.toMatchObject({ code: "NOT_FOUND" });
+  await expect(apiIn("elsewhere").GET("/sessions")).rejects.toMatchObject({ code: "NOT_FOUND" });
+
+  const organization = { id: ORGANIZATION_ID };
+  const leave = (successor?: string) =>
+    dataOf(
+      shared.POST("/organizations/{id}/leave", {
+        params: { path: organization },
+        body: successor ? { successor } : {},
+      }),
+    );
+  const params = { path: { ...organization, user: USER_ID } };
+  const demote = () => dataOf(shared.PATCH("/organizations/{id}/members/{user}", { params, body: { role: "viewer" } }));
+  await expect(leave()).rejects.toMatchObject({ code: "LAST_OWNER", organizations: [{ id: ORGANIZATION_ID }] });
+  await expect(demote()).rejects.toMatchObject({ code: "LAST_OWNER" });
+  const { members } = await dataOf(shared.GET("/organizations/{id}/members", { params: { path: organization } }));
+  await leave(members.find(({ user }) => user.id !== USER_ID)?.user.id);
+  expect((await dataOf(api.GET("/organizations"))).organizations).toEqual([]);
+  await expect(shared.GET("/sessions")).rejects.toMatchObject({ code: "NOT_FOUND" });
+  expect(calls).toHaveLength(0);
+});
