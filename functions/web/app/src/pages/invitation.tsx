@@ -103,6 +103,7 @@ function Decision({ token, offer }: { token: string; offer: Offer }) {
   const phase = useAuth((state) => state.phase);
   const startError = useAuth((state) => state.startError);
   const start = useAuth((state) => state.start);
+  const user = useAuth((state) => state.user?.id);
   const { phrase, about } = ROLE_WORDS[offer.role];
   return (
     <AuthLayout
@@ -133,7 +134,7 @@ function Decision({ token, offer }: { token: string; offer: Offer }) {
         </div>
       </dl>
       {phase === "signedIn" ? (
-        <Accept token={token} offer={offer} />
+        <Accept key={user} token={token} offer={offer} />
       ) : phase === "signedOut" ? (
         <div className="stack">
           <p>Sign in with the account of this address, or create it. You come back to this page.</p>
