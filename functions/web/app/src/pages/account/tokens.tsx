@@ -100,6 +100,8 @@ export function CreatedToken({ token: { name, token } }: { token: Pick<Token, "n
 
 function TokenRow({ token, onRevoked }: { token: Token; onRevoked: () => void }) {
   const expired = Date.parse(token.expiresAt) < useServerNow();
+  const { data: list } = useQuery(organizationsQuery);
+  const organization = list?.organizations.find(({ id }) => id === token.tenantId);
   const [confirming, setConfirming] = useState(false);
   const { busy, error, submit } = useSubmit(
     async () => {
@@ -131,7 +133,8 @@ function TokenRow({ token, onRevoked }: { token: Token; onRevoked: () => void })
             )}
           </span>
           <span className="muted small">
-            {token.scopes.join(", ")} · {expired ? "expired" : "expires"} <Since time={token.expiresAt} /> ·{" "}
+            {token.scopes.join(", ")} · {organization && `in ${organization.name} · `}
+            {expired ? "expired" : "expires"} <Since time={token.expiresAt} /> ·{" "}
             {token.lastUsedAt ? (
               <>
                 used <Since time={token.lastUsedAt} />
