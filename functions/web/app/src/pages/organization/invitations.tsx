@@ -29,7 +29,7 @@ export function Invitations({ members }: { members: readonly Member[] }) {
   if (!manages) return null;
   const refresh = () => void client.invalidateQueries(invitationsQuery(tenant));
   return (
-    <Section title="Invitations" lead="The email has a link that works once, for seven days.">
+    <Section title="Invitations" lead="Each email has a link that works once, within seven days.">
       {/* Each invitation is a form of its own, so that inviting an address again is another request. */}
       <Invite
         key={sent}
