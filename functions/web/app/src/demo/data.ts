@@ -123,10 +123,12 @@ export function demoData(now = Date.now()): DemoData {
   });
   add(2, { type: "session.changed", sessionId: id(99), loginId: null, accessTokenId: TOKEN_ID });
   add(0.4, { type: "session.changed", sessionId: id(100) });
-  const inOrganization = { tenantId: ORGANIZATION_ID, loginId: null, ip: "198.51.100.61" };
-  add(600, { ...inOrganization, type: "organization.created" });
-  add(590, { ...inOrganization, type: "invitation.accepted", userId: id(11), role: "admin" });
-  add(30, { ...inOrganization, type: "invitation.created", userId: id(11), role: "member" });
+  const inOrganization = { tenantId: ORGANIZATION_ID, loginId: id(7), ip: "198.51.100.61" };
+  for (const tenantId of [TENANT_ID, ORGANIZATION_ID]) {
+    add(600, { type: "organization.created", tenantId, organizationId: ORGANIZATION_ID });
+  }
+  add(590, { ...inOrganization, type: "invitation.accepted", userId: id(11), invitationId: id(19), role: "admin" });
+  add(30, { ...inOrganization, type: "invitation.created", userId: id(11), invitationId: id(20), role: "member" });
   events.sort((a, b) => a.at.localeCompare(b.at));
   return {
     account: {

@@ -2,7 +2,7 @@
 
 import type { components } from "../api/index.ts";
 import { isAtLeast, managedRoles, may, type Role, ROLES } from "../app/roles.ts";
-import { type DemoData, type DemoOrganization, USER_ID } from "./data.ts";
+import { type DemoData, type DemoOrganization, TENANT_ID, USER_ID } from "./data.ts";
 
 type Schemas = components["schemas"];
 type Problem = Partial<Schemas["Problem"]> & { code: Schemas["Code"] };
@@ -39,7 +39,9 @@ export function createOrganizations(data: DemoData, record: (tenant: string, eve
     const members = [{ user: { id, email, firstName, lastName }, role: "owner" as const, joinedAt: createdAt }];
     const organization = { id: crypto.randomUUID(), name: name.trim(), createdAt, members, invitations: [] };
     data.organizations.push(organization);
-    record(organization.id, { type: "organization.created" });
+    for (const tenant of [TENANT_ID, organization.id]) {
+      record(tenant, { type: "organization.created", organizationId: organization.id });
+    }
     return { status: 201, data: shown(organization, "owner") };
   }
 
@@ -47,6 +49,7 @@ export function createOrganizations(data: DemoData, record: (tenant: string, eve
     if (method === "DELETE") {
       if (!may(own, "delete")) return FORBIDDEN;
       data.organizations = data.organizations.filter((other) => other !== organization);
+      record(TENANT_ID, { type: "organization.deleted", organizationId: organization.id });
       return { data: {} };
     }
     if (method === "PATCH") {
@@ -74,14 +77,14 @@ export function createOrganizations(data: DemoData, record: (tenant: string, eve
     if (method === "DELETE") {
       if (isLast) return lastOwner(organization);
       organization.members = organization.members.filter((other) => other !== found);
-      record(organization.id, { type: "member.removed", member: user });
+      record(organization.id, { type: "member.removed", memberId: user });
       return { data: {} };
     }
     const next = ROLES.find((known) => known === role);
     if (!next) return invalid("/role", "must be a role");
     if (!isAtLeast(own, next)) return FORBIDDEN;
     if (isLast && next !== "owner") return lastOwner(organization);
-    record(organization.id, { type: "member.role_changed", member: user, from: found.role, to: next });
+    record(organization.id, { type: "member.role_changed", memberId: user, from: found.role, to: next });
     found.role = next;
     return { data: found };
   }
@@ -107,7 +110,7 @@ export function createOrganizations(data: DemoData, record: (tenant: string, eve
       const found = organization.invitations.find((invitation) => invitation.id === id);
       if (!found) return NOT_FOUND;
       organization.invitations = organization.invitations.filter((other) => other !== found);
-      record(organization.id, { type: "invitation.revoked" });
+      record(organization.id, { type: "invitation.revoked", invitationId: id });
       return { data: {} };
     }
     if (method === "GET") return { data: { invitations: organization.invitations } };
@@ -122,7 +125,7 @@ export function createOrganizations(data: DemoData, record: (tenant: string, eve
     const invitation = { id: crypto.randomUUID(), email, role, invitedBy: USER_ID, createdAt, expiresAt };
     organization.invitations = organization.invitations.filter((other) => other.email !== email);
     organization.invitations.push(invitation as Schemas["Invitation"]);
-    record(organization.id, { type: "invitation.created", role });
+    record(organization.id, { type: "invitation.created", invitationId: invitation.id, role });
     return { status: 201, data: invitation };
   }
 
