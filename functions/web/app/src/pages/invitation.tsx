@@ -52,12 +52,13 @@ function Offered({ token }: { token: string }) {
   const [error, setError] = useState<unknown>(null);
   const [attempt, setAttempt] = useState(0);
   useEffect(() => {
-    const { signal, abort } = startAbort();
+    const controller = new AbortController();
+    const { signal } = controller;
     setError(null);
     dataOf(api.POST("/invitations/inspect", { body: { token }, signal })).then(setOffer, (error: unknown) => {
       if (!signal.aborted) setError(error);
     });
-    return abort;
+    return () => controller.abort();
   }, [token, attempt]);
   if (hasCode(error, "NOT_FOUND", "VALIDATION_FAILED")) return <Spent />;
   if (error) {
@@ -75,11 +76,6 @@ function Offered({ token }: { token: string }) {
     );
   }
   return <Decision token={token} offer={offer} />;
-}
-
-function startAbort() {
-  const controller = new AbortController();
-  return { signal: controller.signal, abort: () => controller.abort() };
 }
 
 /** An invitation that was accepted, revoked, replaced, or is too old. */
