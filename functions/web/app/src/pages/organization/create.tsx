@@ -44,7 +44,7 @@ export default function NewOrganization() {
         title="New organisation"
         lead="Sessions that several people share. You own it, and invite the others."
       />
-      <Section title="Name" lead="Owners and admins can rename it later.">
+      <Section title="What it is called" lead="Owners and admins can rename it later.">
         <form className="stack" ref={form} onSubmit={submit} noValidate>
           <ErrorNotice error={error} />
           <TextField

@@ -102,7 +102,10 @@ function Rename() {
   });
   const left = useCountdown(error);
   return (
-    <Section title="Name" lead={mayRename ? "All members see it." : "Only owners and admins can change it."}>
+    <Section
+      title="What it is called"
+      lead={mayRename ? "All members see it." : "Only owners and admins can change it."}
+    >
       <form className="stack" ref={form} onSubmit={submit} noValidate>
         <ErrorNotice error={error} />
         {theirs !== null && (
