@@ -206,6 +206,31 @@ test("a viewer is offered no changes, and a member who became one is told why th
   expect(await page.getByLabel("Name", { exact: true }).getAttribute("readonly")).not.toBeNull();
 });
 
+test("an admin manages everyone but the owners", async () => {
+  const { page: owner, email: top } = await verified("top");
+  const id = await createOrganization(owner, "Layers");
+  const { page } = await joined(owner, "admin", "admin");
+  const [heir, guest] = [newEmail("heir"), newEmail("guest")];
+  await invite(owner, heir, "owner");
+  await page.goto(`/app/o/${id}/members`);
+  await members(page).getByText(top).waitFor();
+  expect(await actions(page, top).count()).toBe(0);
+  expect(await page.getByLabel("Role", { exact: true }).locator("option").allTextContents()).toEqual([
+    "Admin",
+    "Member",
+    "Viewer",
+  ]);
+  await page.getByText("only owners can revoke it").waitFor();
+  expect(await page.getByRole("button", { name: `Revoke the invitation of ${heir}` }).count()).toBe(0);
+  await invite(page, guest, "viewer");
+  await page.getByRole("button", { name: `Revoke the invitation of ${guest}` }).waitFor();
+  await page.getByRole("link", { name: "Activity", exact: true }).click();
+  await page.locator("summary").getByText("Invitation accepted", { exact: true }).waitFor();
+  await page.locator("summary").getByText(`as owner · by ${top}`).waitFor();
+  await page.getByRole("link", { name: "Usage", exact: true }).click();
+  await page.getByText("2 of 100").first().waitFor();
+});
+
 test("the access of a removed member ends at the next request, with a clear message", async () => {
   const { page: owner } = await verified("remover");
   const id = await createOrganization(owner, "Short stay");
@@ -306,7 +331,20 @@ test("an organisation is renamed, handed over and left, and always has an owner"
   const confirm = page.getByRole("dialog").getByRole("button", { name: "Delete" });
   expect(await confirm.isDisabled()).toBe(true);
   await page.getByLabel("Type “Mine” to confirm").fill("Mine");
+  // The first answer is that of a login that proved its password more than ten minutes ago.
+  await page.route(
+    `**/v5/organizations/${id}`,
+    (route) => {
+      const problem = { success: false, type: "about:blank", title: "T", status: 403, detail: "D", requestId: "r" };
+      const body = JSON.stringify({ ...problem, code: "REAUTHENTICATION_REQUIRED" });
+      return route.fulfill({ status: 403, contentType: "application/problem+json", body });
+    },
+    { times: 1 },
+  );
   await confirm.click();
+  const prompt = page.getByRole("dialog", { name: "Confirm that it is you" });
+  await prompt.getByLabel("Password", { exact: true }).fill(PASSWORD);
+  await prompt.getByRole("button", { name: "Continue" }).click();
   await page.waitForURL("**/app/sessions");
   await page.getByText("Deleted “Mine”.", { exact: true }).waitFor();
   await page.goto(`/app/o/${id}/sessions`);
