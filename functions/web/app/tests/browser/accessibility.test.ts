@@ -28,6 +28,9 @@ const SIGNED_IN = [
   "/app/account/security",
   "/app/account/tokens",
   "/app/account/data",
+  "/app/nothing",
+];
+const ORGANIZATIONS = [
   `${ORGANIZATION}/sessions`,
   `${ORGANIZATION}/sessions/01a219a1-0000-7000-8000-0000000000c8`,
   `${ORGANIZATION}/activity`,
@@ -36,7 +39,6 @@ const SIGNED_IN = [
   `${ORGANIZATION}/settings`,
   "/app/o/01a219a1-0000-7000-8000-ffffffffffff/sessions",
   "/app/organizations/new",
-  "/app/nothing",
 ];
 
 async function check(page: Page, name: string): Promise<void> {
@@ -119,14 +121,12 @@ for (const colorScheme of ["light", "dark"] as const) {
         await page.goto(path);
         await check(page, path);
       }
-      await invitation(page);
       await openDemo(page);
       for (const path of SIGNED_IN) {
         await page.goto(path);
         await check(page, path);
       }
       await workbench(page, width);
-      await organization(page);
       await page.goto("/app/sessions");
       await page.getByRole("button", { name: "New session" }).first().click();
       await check(page, "a dialog");
@@ -137,6 +137,17 @@ for (const colorScheme of ["light", "dark"] as const) {
       await page.getByRole("menuitem", { name: "Delete" }).click();
       await page.getByText("Deleted “Playground”.", { exact: true }).waitFor();
       await check(page, "a message");
+    });
+
+    test(`pages of organisations are accessible: ${colorScheme}, ${width} px`, async () => {
+      const page = await newPage({ colorScheme, viewport: { width, height: 900 }, reducedMotion: "reduce" });
+      await invitation(page);
+      await openDemo(page);
+      for (const path of ORGANIZATIONS) {
+        await page.goto(path);
+        await check(page, path);
+      }
+      await organization(page);
     });
   }
 }
