@@ -126,12 +126,21 @@ export function createAuth(backend: Backend) {
     return response;
   }
 
+  const isOwn = (tenant: string | undefined) => tenant === undefined || tenant === store.getState().tenant?.id;
+
   /** The client whose requests act in this tenant: an organisation, or the user's own, which needs no header. */
   function apiIn(tenant: string | undefined): Client {
-    if (tenant === undefined || tenant === store.getState().tenant?.id) return api;
+    if (tenant === undefined || isOwn(tenant)) return api;
     const client = clients.get(tenant) ?? createClient({ ...options, tenant: () => tenant, fetch: sendInOrganization });
     clients.set(tenant, client);
     return client;
+  }
+
+  /** A client like `apiIn`, for work that may outlast its page: it rejects with `UserChanged` for any other user. */
+  function apiOfUserIn(tenant: string | undefined): Client {
+    const user = options.tokens?.owner?.();
+    if (isOwn(tenant)) return createClient({ ...options, user });
+    return createClient({ ...options, user, tenant: () => tenant, fetch: sendInOrganization });
   }
 
   /**
@@ -281,7 +290,7 @@ export function createAuth(backend: Backend) {
     if (!backend.channel && key === LOGIN_KEY && newValue === null) login.forget("elsewhere");
   };
 
-  return { store, api, apiIn, onRefusal, login, storageChanged };
+  return { store, api, apiIn, apiOfUserIn, onRefusal, login, storageChanged };
 }
 
 /** The API's origin. Rejects while neither the API nor its configuration can be reached. */
@@ -301,7 +310,7 @@ const auth = createAuth({
 });
 window.addEventListener("storage", auth.storageChanged);
 
-export const { store: authStore, api, apiIn, onRefusal } = auth;
+export const { store: authStore, api, apiIn, apiOfUserIn, onRefusal } = auth;
 
 export function useAuth<T>(selector: (state: AuthState) => T): T {
   return useStore(auth.store, selector);

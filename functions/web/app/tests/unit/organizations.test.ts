@@ -4,7 +4,7 @@ import { renderToStaticMarkup } from "react-dom/server";
 import { MemoryRouter } from "react-router";
 import { expect, test } from "vitest";
 
-import { ApiProblem, type components, dataOf } from "../../src/api/index.ts";
+import { ApiProblem, type components, dataOf, UserChanged } from "../../src/api/index.ts";
 import { placeOf } from "../../src/app/place.ts";
 import { placesOf } from "../../src/app/places.ts";
 import { type Ability, isAtLeast, managedRoles, may, ROLE_WORDS, ROLES } from "../../src/app/roles.ts";
@@ -123,6 +123,25 @@ test("the requests of two pages name the tenants of their pages, and the user's 
   const tenants = calls.map(({ headers }) => headers.get("Coditect-Tenant"));
   expect(tenants).toEqual(["org-1", "org-2", "org-1", null, null]);
   expect(apiIn("org-1")).toBe(first);
+});
+
+test("work that outlasts its page is not sent in the name of the next user, also in a shared organisation", async () => {
+  let user = signedIn("a").user;
+  const { fetch, calls } = network(({ path }) =>
+    success(path.endsWith("/auth/login") ? signedIn(user.id, { user }) : { sessions: [], nextCursor: null }),
+  );
+  const { store, apiIn, apiOfUserIn } = authOf(fetch);
+  await store.getState().login(credentials);
+  const clients = [apiOfUserIn("org-1"), apiOfUserIn("tenant-1")];
+  for (const client of clients) await client.GET("/sessions");
+  expect(calls.slice(1).map(({ headers }) => headers.get("Coditect-Tenant"))).toEqual(["org-1", null]);
+  user = { ...user, id: "user-2" };
+  await store.getState().login(credentials);
+  calls.length = 0;
+  for (const client of clients) await expect(client.GET("/sessions")).rejects.toBeInstanceOf(UserChanged);
+  expect(calls).toHaveLength(0);
+  await apiIn("org-1").GET("/sessions");
+  expect(calls).toHaveLength(1);
 });
 
 test("a refusal in an organisation makes the page ask for the memberships, and no other response does", async () => {
