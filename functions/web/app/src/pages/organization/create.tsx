@@ -26,14 +26,14 @@ export default function NewOrganization() {
     },
     {
       fields: { "/name": "The name" },
-      onDone: (created) => {
+      onDone: (created, isHere) => {
         client.setQueryData(organizationsQuery.queryKey, (list) => {
           const others = list?.organizations.filter(({ id }) => id !== created.id) ?? [];
           return { organizations: [...others, created] };
         });
         void client.invalidateQueries(organizationsQuery);
         toast(`Created “${created.name}”.`);
-        void navigate(`${organizationBase(created.id)}/members`, { replace: true });
+        if (isHere) void navigate(`${organizationBase(created.id)}/members`, { replace: true });
       },
     },
   );

@@ -57,9 +57,9 @@ function LeaveForm({ members, onClose }: { members: readonly Member[] | undefine
     },
     {
       fields: { "/successor": "The new owner" },
-      onDone: () => {
+      onDone: (_, isHere) => {
         toast(`You have left “${name}”.`);
-        void navigate("/app/sessions");
+        if (isHere) void navigate("/app/sessions");
         void client.invalidateQueries(organizationsQuery);
       },
     },

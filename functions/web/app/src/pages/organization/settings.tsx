@@ -171,9 +171,9 @@ function DeletionForm({ onClose }: { onClose: () => void }) {
   const { busy, error, submit, form } = useSubmit(
     () => dataOf(api.DELETE("/organizations/{id}", { params: { path: { id } } })),
     {
-      onDone: () => {
+      onDone: (_, isHere) => {
         toast(`Deleted “${name}”.`);
-        void navigate("/app/sessions");
+        if (isHere) void navigate("/app/sessions");
         void client.invalidateQueries(organizationsQuery);
       },
     },
