@@ -100,15 +100,23 @@ function Decision({ token, offer }: { token: string; offer: Offer }) {
   const startError = useAuth((state) => state.startError);
   const start = useAuth((state) => state.start);
   const user = useAuth((state) => state.user?.id);
+  const [accepting, setAccepting] = useState(false);
   const { phrase, about } = ROLE_WORDS[offer.role];
   return (
     <AuthLayout
       title={`Join “${offer.organization.name}”`}
       lead={`You are invited as ${phrase}.`}
       footer={
-        <Link to="/app/sessions" onClick={forgetInvitation}>
-          Not now: put the invitation aside
-        </Link>
+        accepting ? (
+          // The invitation cannot be put aside any more.
+          <span className="muted" role="status">
+            Accepting the invitation…
+          </span>
+        ) : (
+          <Link to="/app/sessions" onClick={forgetInvitation}>
+            Not now: put the invitation aside
+          </Link>
+        )
       }
     >
       <dl className="card facts">
@@ -130,7 +138,7 @@ function Decision({ token, offer }: { token: string; offer: Offer }) {
         </div>
       </dl>
       {phase === "signedIn" ? (
-        <Accept key={user} token={token} offer={offer} />
+        <Accept key={user} token={token} offer={offer} onBusy={setAccepting} />
       ) : phase === "signedOut" ? (
         <div className="stack">
           <p>Sign in with the account of this address, or create it. You come back to this page.</p>
@@ -151,17 +159,28 @@ function Decision({ token, offer }: { token: string; offer: Offer }) {
   );
 }
 
-function Accept({ token, offer }: { token: string; offer: Offer }) {
+interface AcceptProps {
+  token: string;
+  offer: Offer;
+  /** Called with whether the request is on its way. */
+  onBusy: (busy: boolean) => void;
+}
+
+function Accept({ token, offer, onBusy }: AcceptProps) {
   const navigate = useNavigate();
   const email = useAuth((state) => state.user?.email ?? "");
   const isVerified = useVerified();
   const { busy, error, submit } = useSubmit(() => dataOf(api.POST("/invitations/accept", { body: { token } })), {
-    onDone: ({ organization }) => {
+    onDone: ({ organization }, isHere) => {
       forgetInvitation();
       toast(`You are a member of “${organization.name}” now.`);
-      void navigate(`${organizationBase(organization.id)}/sessions`, { replace: true });
+      if (isHere) void navigate(`${organizationBase(organization.id)}/sessions`, { replace: true });
     },
   });
+  useEffect(() => {
+    onBusy(busy);
+    return () => onBusy(false);
+  }, [busy, onBusy]);
   const left = useCountdown(error);
   if (hasCode(error, "NOT_FOUND")) {
     return (
@@ -173,18 +192,23 @@ function Accept({ token, offer }: { token: string; offer: Offer }) {
   if (hasCode(error, "OTHER_ADDRESS")) return <OtherAddress sentTo={offer.email} email={email} />;
   return (
     <div className="stack">
-      {!isVerified || hasCode(error, "EMAIL_NOT_VERIFIED") ? (
-        <NotVerified email={email} />
-      ) : hasCode(error, "QUOTA_EXCEEDED") ? (
-        <Full error={error} />
-      ) : (
-        <ErrorNotice error={error} />
-      )}
+      <AcceptProblems error={error} isVerified={isVerified} email={email} />
       <Button variant="primary" wide busy={busy} disabled={left > 0} onClick={() => void submit()}>
         Accept the invitation
       </Button>
       <p className="muted small">You are signed in as {email}.</p>
     </div>
+  );
+}
+
+/** What is in the way of accepting: the email that is not verified, and why the last attempt failed. */
+export function AcceptProblems({ error, isVerified, email }: { error: unknown; isVerified: boolean; email: string }) {
+  const isUnverified = hasCode(error, "EMAIL_NOT_VERIFIED");
+  return (
+    <>
+      {(!isVerified || isUnverified) && <NotVerified email={email} />}
+      {hasCode(error, "QUOTA_EXCEEDED") ? <Full error={error} /> : !isUnverified && <ErrorNotice error={error} />}
+    </>
   );
 }
 

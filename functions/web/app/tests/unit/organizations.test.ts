@@ -2,13 +2,14 @@ import { readFileSync } from "node:fs";
 import { createElement } from "react";
 import { renderToStaticMarkup } from "react-dom/server";
 import { MemoryRouter } from "react-router";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 
-import { ApiProblem, type components, dataOf, UserChanged } from "../../src/api/index.ts";
+import { ApiProblem, type Code, type components, dataOf, Unreachable, UserChanged } from "../../src/api/index.ts";
 import { placeOf } from "../../src/app/place.ts";
 import { placesOf } from "../../src/app/places.ts";
 import { type Ability, isAtLeast, managedRoles, may, ROLE_WORDS, ROLES } from "../../src/app/roles.ts";
 import { ORGANIZATION_ID, USER_ID } from "../../src/demo/data.ts";
+import { AcceptProblems } from "../../src/pages/invitation.tsx";
 import { detailOf } from "../../src/pages/activity/sentences.ts";
 import { successionOf } from "../../src/pages/organization/leave.tsx";
 import { isTyped } from "../../src/pages/organization/settings.tsx";
@@ -98,6 +99,27 @@ test.each([
   const notice = createElement(ErrorNotice, { error });
   const markup = renderToStaticMarkup(createElement(MemoryRouter, { initialEntries: [page] }, notice));
   expect(markup).toContain(`href="${usage}"`);
+});
+
+const problemOf = (code: Code, more: object = {}) =>
+  new ApiProblem({ success: false, type: "t", title: "T", status: 400, requestId: "r", detail: "D", code, ...more });
+
+test.each([
+  ["nothing else", null, []],
+  ["the last answer", problemOf("EMAIL_NOT_VERIFIED"), []],
+  ["a full organisation", problemOf("QUOTA_EXCEEDED"), ["no free seat"]],
+  ["a limit of attempts", problemOf("TOO_MANY_ATTEMPTS"), ["D"]],
+  ["a failure of the network", new Unreachable("https://api.example.com"), ["Your input is still here"]],
+])("an email that is not verified hides nothing of %s", (_, error, texts) => {
+  vi.stubGlobal("navigator", { onLine: true });
+  const markup = (isVerified: boolean) => {
+    const problems = createElement(AcceptProblems, { error, isVerified, email: "a@example.com" });
+    return renderToStaticMarkup(createElement(MemoryRouter, null, problems));
+  };
+  for (const text of ["Verify your email first", ...texts]) expect(markup(false)).toContain(text);
+  for (const text of texts) expect(markup(true)).toContain(text);
+  expect(markup(true).includes("Verify your email first")).toBe(error !== null && texts.length === 0);
+  vi.unstubAllGlobals();
 });
 
 function authOf(fetch: Parameters<typeof createAuth>[0]["fetch"]) {
