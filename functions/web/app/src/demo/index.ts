@@ -41,7 +41,7 @@ export function createDemo(): (request: Request) => Promise<Response> {
       ...event,
     } as AuditEvent);
 
-  const organizations = createOrganizations(data, (tenant, event) => void record(tenant, event));
+  const organizations = createOrganizations(data, (tenant, event) => void record(tenant, event), { etagOf, changed });
 
   const notFound: Answer = { problem: { code: "NOT_FOUND", status: 404, detail: "The demo has no such resource." } };
   const noSuchThing = (what: string): Answer => ({

@@ -24,13 +24,21 @@ export function roleIn(organization: DemoOrganization): Role | undefined {
   return organization.members.find(({ user }) => user.id === USER_ID)?.role;
 }
 
+interface Versions {
+  etagOf: (id: string) => string;
+  changed: (id: string) => void;
+}
+
 /** Responds to the requests about organisations. `record` adds an event to the activity of one. */
-export function createOrganizations(data: DemoData, record: (tenant: string, event: object) => void) {
+export function createOrganizations(
+  data: DemoData,
+  record: (tenant: string, event: object) => void,
+  { etagOf, changed }: Versions,
+) {
   const shown = (organization: DemoOrganization, role: Role): Schemas["Organization"] => {
     const { id, name, createdAt, members } = organization;
     return { id, name, role, createdAt, members: members.length };
   };
-  const etagOf = ({ name, members }: DemoOrganization) => JSON.stringify(`${name}-${members.length}`);
 
   function create(name: unknown): Answer {
     if (typeof name !== "string" || !name.trim()) return invalid("/name", "must contain visible text");
@@ -56,9 +64,10 @@ export function createOrganizations(data: DemoData, record: (tenant: string, eve
       if (!may(own, "rename")) return FORBIDDEN;
       if (typeof body.name !== "string" || !body.name.trim()) return invalid("/name", "must contain visible text");
       organization.name = body.name.trim();
+      changed(organization.id);
       record(organization.id, { type: "organization.renamed" });
     }
-    return { data: shown(organization, own), etag: etagOf(organization) };
+    return { data: shown(organization, own), etag: etagOf(organization.id) };
   }
 
   function lastOwner({ id, name }: DemoOrganization): Answer {
@@ -77,6 +86,7 @@ export function createOrganizations(data: DemoData, record: (tenant: string, eve
     if (method === "DELETE") {
       if (isLast) return lastOwner(organization);
       organization.members = organization.members.filter((other) => other !== found);
+      changed(organization.id);
       record(organization.id, { type: "member.removed", memberId: user });
       return { data: {} };
     }
