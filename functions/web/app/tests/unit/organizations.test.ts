@@ -4,7 +4,15 @@ import { renderToStaticMarkup } from "react-dom/server";
 import { MemoryRouter } from "react-router";
 import { expect, test, vi } from "vitest";
 
-import { ApiProblem, type Code, type components, dataOf, Unreachable, UserChanged } from "../../src/api/index.ts";
+import {
+  ApiProblem,
+  type Code,
+  type components,
+  dataOf,
+  Unreachable,
+  UserChanged,
+  versionOf,
+} from "../../src/api/index.ts";
 import { placeOf } from "../../src/app/place.ts";
 import { placesOf } from "../../src/app/places.ts";
 import { type Ability, isAtLeast, managedRoles, may, ROLE_WORDS, ROLES } from "../../src/app/roles.ts";
@@ -12,7 +20,7 @@ import { ORGANIZATION_ID, USER_ID } from "../../src/demo/data.ts";
 import { AcceptProblems } from "../../src/pages/invitation.tsx";
 import { detailOf } from "../../src/pages/activity/sentences.ts";
 import { successionOf } from "../../src/pages/organization/leave.tsx";
-import { isTyped } from "../../src/pages/organization/settings.tsx";
+import { isTyped, typedAfter } from "../../src/pages/organization/settings.tsx";
 import { createAuth, DEMO } from "../../src/stores/auth-store.ts";
 import { ErrorNotice } from "../../src/ui/states.tsx";
 import { memoryStorage, network, problem, signedIn, success } from "./fakes.ts";
@@ -72,16 +80,34 @@ const member = (id: string, role: Member["role"]) => ({ user: { id }, role }) as
 
 test("only the last owner needs a successor", () => {
   const own = member("me", "owner");
-  expect(successionOf([own, member("a", "admin")], "me")).toMatchObject({ needsSuccessor: true, others: [{}] });
-  expect(successionOf([own, member("a", "owner")], "me").needsSuccessor).toBe(false);
-  expect(successionOf([own], "me")).toEqual({ others: [], needsSuccessor: true });
-  expect(successionOf(undefined, "me")).toEqual({ others: [], needsSuccessor: false });
+  const [owner, admin] = [member("a", "owner"), member("b", "admin")];
+  expect(successionOf([own, admin], "me")).toEqual({ needsSuccessor: true, isAlone: false, candidates: [admin] });
+  expect(successionOf([own, owner, admin], "me")).toMatchObject({ needsSuccessor: false, candidates: [admin] });
+  expect(successionOf([own, owner], "me")).toEqual({ needsSuccessor: false, isAlone: false, candidates: [] });
+  expect(successionOf([own], "me")).toEqual({ needsSuccessor: true, isAlone: true, candidates: [] });
 });
 
 test("the typed name confirms a deletion, whatever its accents are made of", () => {
   expect(isTyped(" Café ", "Cafe\u0301")).toBe(true);
   expect(isTyped("Cafe", "Café")).toBe(false);
   expect(isTyped("", "Café")).toBe(false);
+});
+
+test.each([
+  ["Blue  Team", "Blue Team"],
+  ["Blue\u00a0Team", "Blue Team"],
+  ["Blue\u200b Te\u00adam\ufeff", "Blue Team"],
+  ["\u2764\ufe0f", "\u2764"],
+])("what nobody sees in the name %j does not have to be typed", (name, typed) => {
+  expect(isTyped(typed, name)).toBe(true);
+  expect(isTyped(name, typed)).toBe(true);
+  expect(isTyped(typed.replace(" ", ""), name)).toBe(!typed.includes(" "));
+});
+
+test("saving a name keeps what was typed meanwhile", () => {
+  expect(typedAfter({ name: "New", seen: "Old" }, "New")).toBeNull();
+  expect(typedAfter({ name: "Newer", seen: "New" }, "New")).toEqual({ name: "Newer", seen: "New" });
+  expect(typedAfter(null, "New")).toBeNull();
 });
 
 test("the activity says with which role somebody joined", () => {
@@ -187,6 +213,22 @@ test("a refusal in an organisation makes the page ask for the memberships, and n
   end();
   await attempt(apiIn("org-1"));
   expect(refusals).toBe(2);
+});
+
+test("an organisation of the demo can have any name, and a new version with each one", async () => {
+  const { fetch } = network(() => new TypeError("no backend"));
+  const { store, apiIn } = authOf(fetch);
+  await store.getState().login(DEMO);
+  const path = { id: ORGANIZATION_ID };
+  const shared = apiIn(ORGANIZATION_ID);
+  const read = () => versionOf(shared.GET("/organizations/{id}", { params: { path } }));
+  const before = await read();
+  const header = { "If-Match": before.etag };
+  await dataOf(shared.PATCH("/organizations/{id}", { params: { path, header }, body: { name: "軌道 🚀" } }));
+  const after = await read();
+  expect(after.value.name).toBe("軌道 🚀");
+  expect(after.etag).not.toBe(before.etag);
+  expect((await read()).etag).toBe(after.etag);
 });
 
 test("the demo keeps its tenants apart, and an owner in its organisation", async () => {

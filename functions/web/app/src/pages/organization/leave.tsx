@@ -11,17 +11,28 @@ import { useAuth } from "../../stores/auth-store.ts";
 import { Button } from "../../ui/button.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 import { SelectField } from "../../ui/field.tsx";
-import { ErrorNotice, Notice, useCountdown } from "../../ui/states.tsx";
+import { ErrorNotice, Failure, Loading, Notice, useCountdown } from "../../ui/states.tsx";
 import { toast } from "../../ui/toast.tsx";
 import { Section } from "../account/section.tsx";
+import { commitDeletions } from "../sessions/delete.ts";
+import { useRefreshAfter } from "./refresh.ts";
 
-/** Who owns the organisation after the user has left. Members are undefined while they are not known. */
-export function successionOf(members: readonly Member[] | undefined, user: string | undefined) {
-  const others = (members ?? []).filter((member) => member.user.id !== user);
-  return { others, needsSuccessor: members !== undefined && !others.some(({ role }) => role === "owner") };
+/** Who can own the organisation after the user has left, and whether somebody has to become an owner for that. */
+export function successionOf(members: readonly Member[], user: string | undefined) {
+  const others = members.filter((member) => member.user.id !== user);
+  const needsSuccessor = !others.some(({ role }) => role === "owner");
+  return { candidates: others.filter(({ role }) => role !== "owner"), isAlone: others.length === 0, needsSuccessor };
 }
 
-export function Leave({ members }: { members: readonly Member[] | undefined }) {
+interface LeaveProps {
+  /** Undefined while they are not known. */
+  members: readonly Member[] | undefined;
+  /** Why the members could not be read. */
+  error: unknown;
+  onRetry: () => void;
+}
+
+export function Leave(props: LeaveProps) {
   const { name } = useTenant();
   const [leaving, setLeaving] = useState(false);
   return (
@@ -37,22 +48,31 @@ export function Leave({ members }: { members: readonly Member[] | undefined }) {
         title={`Leave “${name}”?`}
         description="Your access ends at once. To come back, you need an invitation."
       >
-        <LeaveForm members={members} onClose={() => setLeaving(false)} />
+        <LeaveForm {...props} onClose={() => setLeaving(false)} />
       </Dialog>
     </Section>
   );
 }
 
-function LeaveForm({ members, onClose }: { members: readonly Member[] | undefined; onClose: () => void }) {
+function LeaveForm({ members, onClose, ...failure }: LeaveProps & { onClose: () => void }) {
+  const { role } = useTenant();
+  if (members || role !== "owner") return <KnownLeaveForm members={members ?? []} onClose={onClose} />;
+  // Without the members, nobody can say whether somebody else has to become an owner.
+  return failure.error ? <Failure {...failure} /> : <Loading rows={2} label="Loading the members" />;
+}
+
+function KnownLeaveForm({ members, onClose }: { members: readonly Member[]; onClose: () => void }) {
   const { id, name, role, base, api } = useTenant();
   const user = useAuth((state) => state.user?.id);
   const client = useQueryClient();
   const navigate = useNavigate();
   const [successor, setSuccessor] = useState("");
-  const { others, needsSuccessor } = successionOf(members, user);
+  const { candidates, isAlone: hasNobody, needsSuccessor } = successionOf(members, user);
   const { busy, error, errorOf, submit, form } = useSubmit(
-    () => {
+    async () => {
       const body = successor ? { successor } : {};
+      // Deletions that wait for Undo need the membership.
+      await commitDeletions();
       return dataOf(api.POST("/organizations/{id}/leave", { params: { path: { id } }, body }));
     },
     {
@@ -67,10 +87,12 @@ function LeaveForm({ members, onClose }: { members: readonly Member[] | undefine
   const left = useCountdown(error);
   const isLastOwner = hasCode(error, "LAST_OWNER");
   const isOwner = role === "owner";
-  const isAlone = isOwner && members !== undefined && others.length === 0;
+  const isAlone = isOwner && hasNobody;
+  const asksForOwner = isOwner && candidates.length > 0;
+  useRefreshAfter(error);
   return (
     <form className="stack" ref={form} onSubmit={submit} noValidate>
-      {!(isLastOwner && !isAlone) && <ErrorNotice error={error} />}
+      {!(isLastOwner && asksForOwner) && <ErrorNotice error={error} />}
       {isAlone ? (
         <Notice tone="warn" title="You are the only member">
           <div>
@@ -79,7 +101,7 @@ function LeaveForm({ members, onClose }: { members: readonly Member[] | undefine
           </div>
         </Notice>
       ) : (
-        isOwner && (
+        asksForOwner && (
           <SelectField
             label={needsSuccessor ? "New owner" : "New owner (optional)"}
             hint={
@@ -92,7 +114,7 @@ function LeaveForm({ members, onClose }: { members: readonly Member[] | undefine
             onChange={(event) => setSuccessor(event.target.value)}
           >
             <option value="">{needsSuccessor ? "Choose a member" : "Nobody"}</option>
-            {others.map(({ user }) => (
+            {candidates.map(({ user }) => (
               <option key={user.id} value={user.id}>
                 {nameOf(user)}
               </option>

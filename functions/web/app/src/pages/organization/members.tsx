@@ -57,7 +57,7 @@ export default function Members() {
           )}
         </Section>
         <Invitations members={members ?? []} />
-        <Leave members={members} />
+        <Leave members={members} error={error} onRetry={() => void refetch()} />
       </div>
     </>
   );

@@ -10,7 +10,8 @@ import { Button } from "../../ui/button.tsx";
 import { SelectField } from "../../ui/field.tsx";
 import { ErrorNotice, Notice, useCountdown } from "../../ui/states.tsx";
 import { toast } from "../../ui/toast.tsx";
-import { useRefreshMembers } from "./refresh.ts";
+import { commitDeletions } from "../sessions/delete.ts";
+import { useRefreshAfter, useRefreshMembers } from "./refresh.ts";
 
 /** The roles that the user may give, with what the chosen one may do. */
 export function RoleField({
@@ -45,30 +46,37 @@ export function ChangeRole({ member, isSelf, onClose }: { member: Member; isSelf
   const refresh = useRefreshMembers();
   const [role, setRole] = useState(member.role);
   const name = nameOf(member.user);
+  const lowersOwn = isSelf && !isAtLeast(role, member.role);
   const { busy, error, errorOf, submit, form } = useSubmit(
-    () => {
+    async () => {
       const params = { path: { id, user: member.user.id } };
-      return dataOf(api.PATCH("/organizations/{id}/members/{user}", { params, body: { role } }));
+      // Deletions that wait for Undo may need the higher role.
+      if (lowersOwn) await commitDeletions();
+      try {
+        const { role: given } = await dataOf(
+          api.PATCH("/organizations/{id}/members/{user}", { params, body: { role } }),
+        );
+        toast(`${name} is ${ROLE_WORDS[given].phrase} now.`);
+      } catch (error) {
+        if (!hasCode(error, "NOT_FOUND")) throw error;
+        toast(`${name} is not a member any more.`, { tone: "bad" });
+      }
     },
     {
       fields: { "/role": "The role" },
-      onDone: (changed) => {
-        toast(`${name} is ${ROLE_WORDS[changed.role].phrase} now.`);
+      onDone: () => {
         onClose();
         refresh();
       },
     },
   );
   const left = useCountdown(error);
+  useRefreshAfter(error);
   const isLastOwner = hasCode(error, "LAST_OWNER");
   const becomesOwner = role === "owner" && member.role !== "owner";
   return (
     <form className="stack" ref={form} onSubmit={submit} noValidate>
-      {hasCode(error, "NOT_FOUND") ? (
-        <Notice tone="bad" title={`${name} is not a member any more`} role="alert" />
-      ) : (
-        !isLastOwner && <ErrorNotice error={error} />
-      )}
+      {!isLastOwner && <ErrorNotice error={error} />}
       <RoleField
         role={role}
         error={
@@ -84,7 +92,7 @@ export function ChangeRole({ member, isSelf, onClose }: { member: Member; isSelf
           </div>
         </Notice>
       )}
-      {isSelf && !isAtLeast(role, member.role) && (
+      {lowersOwn && (
         <Notice tone="warn" title="You would lower your own role">
           <div>Only a member with a higher role can give it back to you.</div>
         </Notice>

@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { Link, useNavigate } from "react-router";
 
 import { dataOf, hasCode, versionOf } from "../../api/index.ts";
@@ -62,20 +62,31 @@ export default function Settings() {
   );
 }
 
+interface Typed {
+  name: string;
+  /** The name that the user saw when they began. */
+  seen: string;
+}
+
+/** What remains typed after `submitted` was saved: only what was typed meanwhile. */
+export const typedAfter = (typed: Typed | null, submitted: string): Typed | null =>
+  typed?.name === submitted ? null : typed;
+
 /** Renames it, unless somebody else has done so since the user began to type. Then the user decides. */
 function Rename() {
   const { id, name: current, api } = useTenant();
   const mayRename = useMay("rename");
   const client = useQueryClient();
-  /** What the user has typed, and the name that they saw when they began. */
-  const [typed, setTyped] = useState<{ name: string; seen: string } | null>(null);
+  const [typed, setTyped] = useState<Typed | null>(null);
   const [theirs, setTheirs] = useState<string | null>(null);
+  /** The name that was sent. The field stays editable meanwhile. */
+  const submitted = useRef("");
   const name = typed?.name ?? current;
   const params = { path: { id } };
   const rename = async (attempt = 0): Promise<string | null> => {
     const { value, etag } = await versionOf(api.GET("/organizations/{id}", { params }));
     if (value.name !== (typed?.seen ?? current)) {
-      setTyped({ name, seen: value.name });
+      setTyped((typed) => ({ name: typed?.name ?? name, seen: value.name }));
       setTheirs(value.name);
       return null;
     }
@@ -91,11 +102,17 @@ function Rename() {
       return rename(attempt + 1);
     }
   };
-  const { busy, error, errorOf, submit, form } = useSubmit(() => rename(), {
+  const save = () => {
+    submitted.current = name;
+    return rename();
+  };
+  const { busy, error, errorOf, submit, form } = useSubmit(save, {
     fields: { "/name": "The name" },
     onDone: (saved) => {
-      void client.invalidateQueries(organizationsQuery).then(() => saved !== null && setTyped(null));
+      const read = client.invalidateQueries(organizationsQuery);
       if (saved === null) return;
+      setTyped((typed) => typed && { ...typed, seen: saved });
+      void read.then(() => setTyped((typed) => typedAfter(typed, submitted.current)));
       setTheirs(null);
       toast(`The organisation is called “${saved}” now.`);
     },
@@ -120,7 +137,7 @@ function Rename() {
           readOnly={!mayRename}
           value={name}
           error={errorOf("/name")}
-          onChange={({ target }) => setTyped({ name: target.value, seen: typed?.seen ?? current })}
+          onChange={({ target: { value } }) => setTyped((typed) => ({ name: value, seen: typed?.seen ?? current }))}
         />
         {mayRename && (
           <div>
@@ -160,8 +177,16 @@ function Deletion() {
   );
 }
 
+/** A name as a person sees it: without invisible characters, and with single spaces. */
+const visible = (text: string): string =>
+  text
+    .normalize()
+    .replace(/\p{Default_Ignorable_Code_Point}/gu, "")
+    .replace(/\s+/g, " ")
+    .trim();
+
 /** Whether the text is the name, as far as a person can see. */
-export const isTyped = (text: string, name: string): boolean => text.normalize().trim() === name.normalize().trim();
+export const isTyped = (text: string, name: string): boolean => visible(text) === visible(name);
 
 function DeletionForm({ onClose }: { onClose: () => void }) {
   const { id, name, api } = useTenant();
