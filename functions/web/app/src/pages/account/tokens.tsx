@@ -3,7 +3,7 @@ import { KeyRound, Plus } from "lucide-react";
 import { useState } from "react";
 
 import { type components, dataOf, hasCode } from "../../api/index.ts";
-import { organizationsQuery, tokensQuery } from "../../app/queries.ts";
+import { type Organization, organizationsQuery, tokensQuery } from "../../app/queries.ts";
 import { useCreateAttempts, useSubmit } from "../../app/use-submit.ts";
 import { api, useAuth } from "../../stores/auth-store.ts";
 import { Button } from "../../ui/button.tsx";
@@ -98,10 +98,19 @@ export function CreatedToken({ token: { name, token } }: { token: Pick<Token, "n
   );
 }
 
+/** Where a token acts, unless that is the user's own space. */
+export function placeOfToken(tenant: string, own: string | undefined, organizations?: readonly Organization[]) {
+  if (tenant === own) return null;
+  if (!organizations) return "in an organisation";
+  const name = organizations.find(({ id }) => id === tenant)?.name;
+  return name === undefined ? "in an organisation that you cannot see any more" : `in ${name}`;
+}
+
 function TokenRow({ token, onRevoked }: { token: Token; onRevoked: () => void }) {
   const expired = Date.parse(token.expiresAt) < useServerNow();
   const { data: list } = useQuery(organizationsQuery);
-  const organization = list?.organizations.find(({ id }) => id === token.tenantId);
+  const own = useAuth((state) => state.tenant?.id);
+  const place = placeOfToken(token.tenantId, own, list?.organizations);
   const [confirming, setConfirming] = useState(false);
   const { busy, error, submit } = useSubmit(
     async () => {
@@ -133,7 +142,7 @@ function TokenRow({ token, onRevoked }: { token: Token; onRevoked: () => void })
             )}
           </span>
           <span className="muted small">
-            {token.scopes.join(", ")} · {organization && `in ${organization.name} · `}
+            {token.scopes.join(", ")} · {place && `${place} · `}
             {expired ? "expired" : "expires"} <Since time={token.expiresAt} /> ·{" "}
             {token.lastUsedAt ? (
               <>
@@ -169,7 +178,7 @@ function CreateToken({ onClose, onCreated }: { onClose: () => void; onCreated: (
   const [days, setDays] = useState(90);
   const [tenantId, setTenantId] = useState("");
   const own = useAuth((state) => state.tenant?.name);
-  const { data: list } = useQuery(organizationsQuery);
+  const { data: list, error: listError, refetch } = useQuery(organizationsQuery);
   const organizations = list?.organizations ?? [];
   const offset = useAuth((state) => state.clockOffset);
   const attempts = useCreateAttempts();
@@ -185,7 +194,7 @@ function CreateToken({ onClose, onCreated }: { onClose: () => void; onCreated: (
       fields: {
         "/name": "The name",
         "/scopes": "The list of scopes",
-        "/tenantId": "The tenant",
+        "/tenantId": "The organisation",
         "/expiresAt": "The expiry",
       },
       onDone: onCreated,
@@ -218,10 +227,20 @@ function CreateToken({ onClose, onCreated }: { onClose: () => void; onCreated: (
         ))}
         {scopeError && <p className="field-error">{scopeError}</p>}
       </fieldset>
+      {!list && (
+        <>
+          {listError ? (
+            <ErrorNotice error={listError} onRetry={() => void refetch()} />
+          ) : (
+            <Loading rows={1} label="Loading the organisations" />
+          )}
+          <p className="hint">Without the list of your organisations, the token acts in your own space, {own}.</p>
+        </>
+      )}
       {organizations.length > 0 && (
         <SelectField
           label="Acts in"
-          hint="A token acts in one tenant only."
+          hint="A token acts in your own space, or in one organisation."
           value={tenantId}
           error={errorOf("/tenantId")}
           onChange={(event) => setTenantId(event.target.value)}
