@@ -1,6 +1,6 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Mail, MailPlus } from "lucide-react";
-import { useState } from "react";
+import { type RefObject, useRef, useState } from "react";
 
 import { type components, dataOf, hasCode } from "../../api/index.ts";
 import { invitationsQuery, type Member } from "../../app/queries.ts";
@@ -15,6 +15,7 @@ import { duration, ErrorNotice, Failure, Loading, useCountdown } from "../../ui/
 import { Since } from "../../ui/time.tsx";
 import { toast } from "../../ui/toast.tsx";
 import { Section } from "../account/section.tsx";
+import { useFocusAfterRemoval } from "./focus.ts";
 import { RoleField } from "./role.tsx";
 
 type Invitation = components["schemas"]["Invitation"];
@@ -26,10 +27,11 @@ export function Invitations({ members }: { members: readonly Member[] }) {
   const client = useQueryClient();
   const { data, error, isPending, refetch } = useQuery({ ...invitationsQuery(tenant), enabled: manages });
   const [sent, setSent] = useState(0);
+  const heading = useRef<HTMLHeadingElement>(null);
   if (!manages) return null;
   const refresh = () => void client.invalidateQueries(invitationsQuery(tenant));
   return (
-    <Section title="Invitations" lead="Each email has a link that works once, within seven days.">
+    <Section title="Invitations" heading={heading} lead="Each email has a link that works once, within seven days.">
       {/* Each invitation is a form of its own, so that inviting an address again is another request. */}
       <Invite
         key={sent}
@@ -50,7 +52,7 @@ export function Invitations({ members }: { members: readonly Member[] }) {
           {error && <ErrorNotice error={error} onRetry={() => void refetch()} />}
           <ul className="list" aria-label="Pending invitations">
             {data.invitations.map((invitation) => (
-              <InvitationRow key={invitation.id} invitation={invitation} members={members} onRevoked={refresh} />
+              <InvitationRow key={invitation.id} {...{ invitation, members, heading }} onRevoked={refresh} />
             ))}
           </ul>
         </>
@@ -106,16 +108,18 @@ function Invite({ isNext, onInvited }: { isNext: boolean; onInvited: () => void 
 interface RowProps {
   invitation: Invitation;
   members: readonly Member[];
+  heading: RefObject<HTMLElement | null>;
   onRevoked: () => void;
 }
 
-function InvitationRow({ invitation, members, onRevoked }: RowProps) {
+function InvitationRow({ invitation, members, heading, onRevoked }: RowProps) {
+  const leaves = useFocusAfterRemoval(heading);
   const tenant = useTenant();
   const [confirming, setConfirming] = useState(false);
   const { id, email, role, invitedBy, expiresAt } = invitation;
   const inviter = members.find(({ user }) => user.id === invitedBy);
   const isManaged = managedRoles(tenant.role).includes(role);
-  const { busy, error, submit } = useSubmit(
+  const { busy, error, submit, clear } = useSubmit(
     async () => {
       const params = { path: { id: tenant.id, invitation: id } };
       try {
@@ -129,6 +133,7 @@ function InvitationRow({ invitation, members, onRevoked }: RowProps) {
     {
       onDone: () => {
         setConfirming(false);
+        leaves();
         onRevoked();
       },
     },
@@ -160,7 +165,10 @@ function InvitationRow({ invitation, members, onRevoked }: RowProps) {
       </div>
       <Confirm
         open={confirming}
-        onClose={() => setConfirming(false)}
+        onClose={() => {
+          clear();
+          setConfirming(false);
+        }}
         title={`Revoke the invitation of ${email}?`}
         description="The link in its email does not work any more."
         action="Revoke"

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Ellipsis, UserCog, UserMinus } from "lucide-react";
-import { useState } from "react";
+import { type RefObject, useRef, useState } from "react";
 
 import { hasCode } from "../../api/index.ts";
 import { type Member, membersQuery } from "../../app/queries.ts";
@@ -18,6 +18,7 @@ import { Since } from "../../ui/time.tsx";
 import { toast } from "../../ui/toast.tsx";
 import { Section } from "../account/section.tsx";
 import { PageHead } from "../page-head.tsx";
+import { useFocusAfterRemoval } from "./focus.ts";
 import { Invitations } from "./invitations.tsx";
 import { Leave } from "./leave.tsx";
 import { useRefreshMembers } from "./refresh.ts";
@@ -27,12 +28,14 @@ export default function Members() {
   const tenant = useTenant();
   const { data: members, error, isPending, refetch } = useQuery(membersQuery(tenant));
   const manages = useMay("manageMembers");
+  const heading = useRef<HTMLHeadingElement>(null);
   return (
     <>
       <PageHead title="Members" lead={`Who works in ${tenant.name}.`} />
       <div className="sections">
         <Section
           title="Members"
+          heading={heading}
           lead={
             tenant.role === "owner"
               ? "You are an owner: you manage everyone."
@@ -50,7 +53,7 @@ export default function Members() {
               {error && <ErrorNotice error={error} onRetry={() => void refetch()} />}
               <ul className="list" aria-label="Members">
                 {members.map((member) => (
-                  <MemberRow key={member.user.id} member={member} />
+                  <MemberRow key={member.user.id} member={member} heading={heading} />
                 ))}
               </ul>
             </>
@@ -65,7 +68,7 @@ export default function Members() {
 
 const icon = { className: "icon", "aria-hidden": true } as const;
 
-function MemberRow({ member }: { member: Member }) {
+function MemberRow({ member, heading }: { member: Member; heading: RefObject<HTMLElement | null> }) {
   const tenant = useTenant();
   const isSelf = useAuth((state) => state.user?.id === member.user.id);
   const [asked, setAsked] = useState<"role" | "removal" | null>(null);
@@ -73,6 +76,7 @@ function MemberRow({ member }: { member: Member }) {
   const name = nameOf(user);
   const isManaged = managedRoles(tenant.role).includes(role);
   const close = () => setAsked(null);
+  const leaves = useFocusAfterRemoval(heading);
   // A dialog that opens while the menu is still there would lose the focus to its button.
   const ask = (question: "role" | "removal") => setTimeout(() => setAsked(question));
   return (
@@ -121,12 +125,19 @@ function MemberRow({ member }: { member: Member }) {
       <Dialog open={asked === "role"} onClose={close} title={`The role of ${name}`}>
         <ChangeRole member={member} isSelf={isSelf} onClose={close} />
       </Dialog>
-      <Removal member={member} open={asked === "removal"} onClose={close} />
+      <Removal member={member} open={asked === "removal"} onClose={close} onRemoved={leaves} />
     </li>
   );
 }
 
-function Removal({ member, open, onClose }: { member: Member; open: boolean; onClose: () => void }) {
+interface RemovalProps {
+  member: Member;
+  open: boolean;
+  onClose: () => void;
+  onRemoved: () => void;
+}
+
+function Removal({ member, open, onClose, onRemoved }: RemovalProps) {
   const { id, name: organization, api } = useTenant();
   const refresh = useRefreshMembers();
   const name = nameOf(member.user);
@@ -143,6 +154,7 @@ function Removal({ member, open, onClose }: { member: Member; open: boolean; onC
     {
       onDone: () => {
         onClose();
+        onRemoved();
         refresh();
       },
     },
