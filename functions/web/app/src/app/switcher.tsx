@@ -22,7 +22,7 @@ export function TenantSwitcher() {
   const entries: MenuEntry[] = [
     {
       id: "own",
-      label: own?.name ?? "Your own tenant",
+      label: own?.name ?? "Your own space",
       hint: "Only you",
       to: "/app/sessions",
       icon: <UserRound {...icon} />,

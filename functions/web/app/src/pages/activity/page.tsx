@@ -67,7 +67,7 @@ export default function ActivityPage() {
     <>
       <PageHead
         title="Activity"
-        lead={`Everything that happened in ${isOrganization ? name : "your own tenant"}, newest first.`}
+        lead={`Everything that happened in ${isOrganization ? name : "your own space"}, newest first.`}
       >
         <Button busy={isRefetching && !isFetchingNextPage} onClick={() => void refetch()}>
           <RefreshCw aria-hidden="true" /> Refresh
