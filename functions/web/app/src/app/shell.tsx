@@ -11,6 +11,7 @@ import { Avatar, Logo } from "../ui/marks.tsx";
 import { toast } from "../ui/toast.tsx";
 import { explain } from "../ui/states.tsx";
 import { Banners } from "./banners.tsx";
+import { forgetInvitation } from "./invitation-token.ts";
 import { placeOf } from "./place.ts";
 import { placesOf } from "./places.ts";
 import { PasswordPrompt, SignInAgain } from "./prompts.tsx";
@@ -93,6 +94,8 @@ function UserMenu() {
   const signOut = () =>
     commitDeletions()
       .then(logout)
+      // Whoever uses this tab next is somebody else. In the demo, the invitation waits for its end.
+      .then(() => !demo && forgetInvitation())
       .catch((error: unknown) =>
         toast(`You are still signed in. ${explain(error).title}.`, {
           tone: "bad",

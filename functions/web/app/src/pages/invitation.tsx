@@ -39,7 +39,15 @@ export default function Invitation() {
 function InDemo() {
   const logout = useAuth((state) => state.logout);
   return (
-    <AuthLayout title="Invitation" lead="This tab shows the demo, which has no invitations of others.">
+    <AuthLayout
+      title="Invitation"
+      lead="This tab shows the demo, which has no invitations of others."
+      footer={
+        <Link to="/app/sessions" onClick={forgetInvitation}>
+          Back to the demo: put the invitation aside
+        </Link>
+      }
+    >
       <Button variant="primary" wide onClick={() => void logout()}>
         Leave the demo, and see the invitation
       </Button>
@@ -182,7 +190,11 @@ function Accept({ token, offer, onBusy }: AcceptProps) {
     return () => onBusy(false);
   }, [busy, onBusy]);
   const left = useCountdown(error);
-  if (hasCode(error, "NOT_FOUND")) {
+  const isSpent = hasCode(error, "NOT_FOUND");
+  useEffect(() => {
+    if (isSpent) forgetInvitation();
+  }, [isSpent]);
+  if (isSpent) {
     return (
       <Notice tone="bad" title="This invitation is not valid any more" role="alert">
         <div>It was revoked, replaced or used meanwhile, or it is too old now. Ask for a new one.</div>
