@@ -1,10 +1,12 @@
 import { CircleAlert, Info, RefreshCw, TriangleAlert, Unplug, WifiOff } from "lucide-react";
-import { type ReactNode, useEffect, useState } from "react";
+import { type ReactNode, use, useEffect, useState } from "react";
 import { Link, useLocation } from "react-router";
 
 import { ApiProblem, API_VERSION, SignInRequired, UnexpectedResponse, Unreachable, UserChanged } from "../api/index.ts";
 import { placeOf } from "../app/place.ts";
 import { describeQuota } from "../app/quotas.ts";
+import { may } from "../app/roles.ts";
+import { TenantContext } from "../app/tenant-context.ts";
 import { useServerVersion } from "../app/version.ts";
 import { Button } from "./button.tsx";
 
@@ -150,9 +152,12 @@ export function explain(error: unknown): { title: string; text: ReactNode } {
   }
 }
 
-/** Leads to the quotas of the tenant in which the page acts. */
+/** Leads to the quotas of the tenant in which the page acts, if the user may see them. */
 function QuotasLink() {
-  return <Link to={`${placeOf(useLocation().pathname).base}/usage`}>See all quotas</Link>;
+  const tenant = use(TenantContext);
+  const { pathname } = useLocation();
+  if (tenant && !may(tenant.role, "readUsage")) return null;
+  return <Link to={`${placeOf(pathname).base}/usage`}>See all quotas</Link>;
 }
 
 /** The host of an address, or the text itself if it is not a whole address. */

@@ -6,6 +6,7 @@ import { expect, test, vi } from "vitest";
 
 import {
   ApiProblem,
+  type Client,
   type Code,
   type components,
   dataOf,
@@ -15,7 +16,8 @@ import {
 } from "../../src/api/index.ts";
 import { placeOf } from "../../src/app/place.ts";
 import { placesOf } from "../../src/app/places.ts";
-import { type Ability, isAtLeast, managedRoles, may, ROLE_WORDS, ROLES } from "../../src/app/roles.ts";
+import { type Ability, managedRoles, may, ROLE_WORDS, ROLES } from "../../src/app/roles.ts";
+import { TenantContext } from "../../src/app/tenant-context.ts";
 import { ORGANIZATION_ID, USER_ID } from "../../src/demo/data.ts";
 import { AcceptProblems } from "../../src/pages/invitation.tsx";
 import { detailOf } from "../../src/pages/activity/sentences.ts";
@@ -44,12 +46,21 @@ test.each([
 
 test("the roles are those of the API, each with its words", () => {
   expect(ROLES).toEqual(document.components.schemas.Role.enum);
-  expect(ROLES.every((role) => Object.values(ROLE_WORDS[role]).every((text) => /\w/.test(text)))).toBe(true);
+  for (const role of ROLES) {
+    const { label, phrase, about } = ROLE_WORDS[role];
+    expect(label.toLowerCase()).toBe(role);
+    expect(phrase).toMatch(new RegExp(`^an? ${role}$`));
+    expect(about).toMatch(/^[A-Z].{20,}\.$/);
+  }
 });
 
 test("no role manages a higher one, and only owners and admins manage any", () => {
-  for (const role of ROLES) expect(managedRoles(role).every((other) => isAtLeast(role, other))).toBe(true);
-  expect(ROLES.map((role) => managedRoles(role).length)).toEqual([4, 3, 0, 0]);
+  expect(ROLES.map(managedRoles)).toEqual([
+    ["owner", "admin", "member", "viewer"],
+    ["admin", "member", "viewer"],
+    [],
+    [],
+  ]);
 });
 
 test.each([
@@ -146,6 +157,19 @@ test.each([
   for (const text of texts) expect(markup(true)).toContain(text);
   expect(markup(true).includes("Verify your email first")).toBe(error !== null && texts.length === 0);
   vi.unstubAllGlobals();
+});
+
+test.each([
+  ["owner", true],
+  ["admin", true],
+  ["member", false],
+  ["viewer", false],
+] as const)("a used-up quota leads %s to the quotas: %s", (role, leads) => {
+  const tenant = { id: "t1", name: "Orbit", role, isOrganization: true, base: "/app/o/t1", api: {} as Client };
+  const notice = createElement(ErrorNotice, { error: problemOf("QUOTA_EXCEEDED") });
+  const page = createElement(TenantContext, { value: tenant }, notice);
+  const markup = renderToStaticMarkup(createElement(MemoryRouter, { initialEntries: ["/app/o/t1/sessions"] }, page));
+  expect(markup.includes("/app/o/t1/usage")).toBe(leads);
 });
 
 function authOf(fetch: Parameters<typeof createAuth>[0]["fetch"]) {
