@@ -197,7 +197,7 @@ test("the requests of two pages name the tenants of their pages, and the user's 
   expect(apiIn("org-1")).toBe(first);
 });
 
-test("work that outlasts its page is not sent in the name of the next user, also in a shared organisation", async () => {
+test("work that outlasts its page is not sent in the name of the next user, not even in a shared tenant", async () => {
   let user = signedIn("a").user;
   const { fetch, calls } = network(({ path }) =>
     success(path.endsWith("/auth/login") ? signedIn(user.id, { user }) : { sessions: [], nextCursor: null }),

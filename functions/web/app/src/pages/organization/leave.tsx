@@ -54,7 +54,7 @@ export function Leave(props: LeaveProps) {
   );
 }
 
-function LeaveForm({ members, onClose, ...failure }: LeaveProps & { onClose: () => void }) {
+export function LeaveForm({ members, onClose, ...failure }: LeaveProps & { onClose: () => void }) {
   const { role } = useTenant();
   if (members || role !== "owner") return <KnownLeaveForm members={members ?? []} onClose={onClose} />;
   // Without the members, nobody can say whether somebody else has to become an owner.
