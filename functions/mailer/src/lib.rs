@@ -32,6 +32,9 @@ pub struct DeliveredBody {
     /// Present only if recipients had too many emails of one kind today. The next ones wait until tomorrow.
     #[serde(skip_serializing_if = "is_zero")]
     limited: usize,
+    /// Present only if emails were removed: invitations that are not valid any more.
+    #[serde(skip_serializing_if = "is_zero")]
+    dropped: usize,
     /// Present only if the time budget did not suffice; the next run continues.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     cut_short: bool,
@@ -98,6 +101,7 @@ impl Mailer {
             postponed: delivered.postponed,
             dead: delivered.dead,
             limited: delivered.limited,
+            dropped: delivered.dropped,
             cut_short,
         })
     }

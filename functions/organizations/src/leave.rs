@@ -30,7 +30,8 @@ impl LeaveBody {
 }
 
 /// Ends the caller's membership in an organisation. Every member may. The last owner names a member as the successor,
-/// who becomes an owner; otherwise the response is 409 `LAST_OWNER`.
+/// who becomes an owner; otherwise the response is 409 `LAST_OWNER`. The caller's personal access tokens for the
+/// organisation are revoked.
 #[utoipa::path(
     post,
     path = "/organizations/{id}/leave",

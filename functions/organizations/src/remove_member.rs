@@ -8,7 +8,8 @@ use domain::UserId;
 use domain::organisations::members;
 
 /// Removes a member of an organisation, whose access ends with the next request. Owners and admins may; an admin cannot
-/// remove an owner. The last owner stays (409 `LAST_OWNER`). What the member has created stays, too.
+/// remove an owner. The last owner stays (409 `LAST_OWNER`). What the member has created stays, too. Personal access
+/// tokens of the member for the organisation are revoked.
 #[utoipa::path(
     delete,
     path = "/organizations/{id}/members/{user}",

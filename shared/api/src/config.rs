@@ -261,6 +261,7 @@ mod tests {
             ("THROTTLE_EMAILS", "1/2"),
             ("THROTTLE_RECIPIENT", "0/1/1"),
             ("THROTTLE_INVITATIONS", "1/1"),
+            ("THROTTLE_INVITED", "3/3600"),
         ] {
             let error = read(&[SECRET, (variable, value)]).expect_err(value).to_string();
             assert!(error.starts_with(&format!("{variable} ")), "{error}");

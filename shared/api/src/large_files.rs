@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use domain::objects::{Call, ObjectError, ObjectKey, ObjectStore, PartLengths, SignedRequest, StoredPart};
+use domain::objects::{Call, ObjectError, ObjectKey, ObjectStore, PartLengths, SignedRequest, StoredPart, Wanted};
 use domain::{Clock, SystemClock, contents};
 use hyper::body::Bytes;
 use objects::{CompletedPart, Content, Error, Key, Objects, PresignedRequest, ResponseHeaders, UploadId};
@@ -132,9 +132,10 @@ impl ObjectStore for LargeFiles {
         Ok(request.map_err(failure)?.map(signed))
     }
 
-    fn sign_get(
+    fn sign_read(
         &self,
         object: &ObjectKey,
+        wanted: Wanted,
         content_type: &str,
         content_disposition: &str,
     ) -> Result<Option<SignedRequest>, ObjectError> {
@@ -142,7 +143,11 @@ impl ObjectStore for LargeFiles {
             content_type: Some(content_type),
             content_disposition: Some(content_disposition),
         };
-        let request = self.0.presign_get(&key(object)?, &headers, VALIDITY);
+        let key = key(object)?;
+        let request = match wanted {
+            Wanted::Bytes => self.0.presign_get(&key, &headers, VALIDITY),
+            Wanted::Headers => self.0.presign_head(&key, &headers, VALIDITY),
+        };
         Ok(request.map_err(failure)?.map(signed))
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::http::Request;
-use domain::{Caller, Confirmation, TenantId};
+use domain::{Caller, Confirmation, TenantClaim, TenantId};
 
 use crate::error::Code;
 use crate::identity::Identity;
@@ -34,6 +34,8 @@ struct Facts {
     identity: OnceLock<Identity>,
     /// Whether the identity is proved; not set if it was proved when it was set.
     confirmation: OnceLock<Confirmation>,
+    /// Set if the caller acts in a tenant that the request selects.
+    claim: OnceLock<TenantClaim>,
     /// Set if the request selects a tenant.
     selected_tenant: OnceLock<TenantId>,
     /// Set by an attempt to sign in.
@@ -107,6 +109,9 @@ impl RequestContext {
         if let Some(confirmation) = caller.confirmation() {
             let _ = self.0.confirmation.set(confirmation);
         }
+        if let Some(claim) = caller.claim() {
+            let _ = self.0.claim.set(claim);
+        }
         let _ = self.0.identity.set(caller.into());
     }
 
@@ -153,10 +158,16 @@ impl RequestContext {
         self.0.server.map(|request| request.body_deadline)
     }
 
-    /// The identity, if it is proved.
+    /// The identity, if it is proved. Until the membership in a selected tenant is, the tenant is that of the token:
+    /// otherwise anyone could have requests logged in the name of any tenant.
     pub(crate) fn identity(&self) -> Option<Identity> {
         let is_proved = self.0.confirmation.get().is_none_or(Confirmation::is_given);
-        self.0.identity.get().copied().filter(|_| is_proved)
+        let identity = self.0.identity.get().copied().filter(|_| is_proved)?;
+        let selected = self.0.claim.get().and_then(TenantClaim::confirmed);
+        Some(Identity {
+            tenant: selected.unwrap_or(identity.tenant),
+            ..identity
+        })
     }
 
     pub(crate) fn email(&self) -> Option<EmailDigest> {

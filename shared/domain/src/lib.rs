@@ -71,6 +71,6 @@ pub use id_generator::IdGenerator;
 pub use rng::{Rng, SystemRng};
 pub use role::{Permission, Role};
 pub use scope::TenantScope;
-pub use scope::caller::{Caller, Confirmation, Credential};
+pub use scope::caller::{Caller, Confirmation, Credential, TenantClaim};
 pub use security::SecurityEvent;
 pub use time::Timestamp;

@@ -25,6 +25,7 @@ const SENT: Delivered = Delivered {
     postponed: 0,
     dead: 0,
     limited: 0,
+    dropped: 0,
 };
 
 fn start() -> TestApp {
@@ -146,6 +147,57 @@ async fn no_notification_of_a_flood_is_lost_and_the_last_ones_become_dead_letter
     let retried = mails::retry(&app.env, &operator, page.letters[0].id).await.unwrap();
     assert_eq!(retried, Retried::Now { is_late: true });
     assert_eq!(send(&app.env, Ok(())).await.0, SENT);
+}
+
+#[tokio::test]
+async fn the_oldest_emails_of_a_flood_are_sent_first_whatever_their_shards_are() {
+    let app = start_of_day(Duration::ZERO);
+    let per_day = usize::try_from(MAX_PER_DAY).unwrap();
+    let mut added = Vec::new();
+    for _ in 0..3 * per_day {
+        added.extend(add(&app.env, 1).await.into_iter().map(|mail| mail.id));
+        app.clock.advance(Duration::from_millis(1));
+    }
+    for of_day in added.chunks(per_day) {
+        let (sent, mut delivered) = (Mutex::new(Vec::new()), Delivered::default());
+        let run = deliver(&app.env, &mut delivered, |mail| {
+            sent.lock().unwrap().push(mail.id);
+            async { Ok(()) }
+        });
+        run.await.unwrap();
+        assert_eq!(*sent.lock().unwrap(), of_day);
+        app.clock.advance(Duration::from_hours(24));
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_ends_early_leaves_the_newest_emails() {
+    let app = start();
+    // More of each shard than a mailer reads at a time.
+    let added = add(&app.env, 400).await.into_iter().map(|mail| mail.id);
+    let added: Vec<_> = added.collect();
+    let (attempted, stuck) = (Mutex::new(Vec::new()), Notify::new());
+    let mut delivered = Delivered::default();
+    let send = |mail: Mail| {
+        let number = {
+            let mut attempted = attempted.lock().unwrap();
+            attempted.push(mail.id);
+            attempted.len()
+        };
+        let stuck = &stuck;
+        async move {
+            if number == 350 {
+                stuck.notify_one();
+                std::future::pending::<()>().await;
+            }
+            Err(Failure::Permanent("no such mailbox".to_owned()))
+        }
+    };
+    tokio::select! {
+        _ = deliver(&app.env, &mut delivered, send) => panic!("one email is never sent"),
+        () = stuck.notified() => {}
+    }
+    assert_eq!(attempted.lock().unwrap()[..350], added[..350]);
 }
 
 #[tokio::test]

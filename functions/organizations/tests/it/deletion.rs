@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use domain::Role;
 use domain::sweep::sweep;
-use kv::Key;
-use serde_json::json;
-use testkit::{Code, Target as _};
+use kv::faulty::{Latency, Plan};
+use kv::{Key, Range};
+use serde_json::{Value, json};
+use testkit::{Code, Target as _, TestApp, TestStore};
 
-use crate::{Team, draft, findings};
+use crate::{Team, draft, findings, router};
 
 #[tokio::test]
 async fn a_deleted_organization_is_gone_for_all_members_at_once() {
@@ -52,62 +53,68 @@ async fn a_deleted_organization_is_gone_for_all_members_at_once() {
     assert_eq!(findings(app).await, Vec::<String>::new());
 }
 
-#[tokio::test]
-async fn the_sweep_removes_everything_that_an_organization_owned() {
-    let team = Team::new().await;
-    let app = &team.app;
-    for number in 0..250 {
-        let create = app.post("/v5/sessions").by(&team.member).within(team.id);
-        let key = axum::http::HeaderName::from_static("idempotency-key");
-        let create = create
-            .header(key, &format!("key-{number}"))
-            .json(&draft(&format!("Grüße {number}")));
-        create.send().await.created();
-    }
-    app.delete(&team.path("")).by(&team.owner).send().await.ok();
-    sweep(&app.env, Duration::MAX).await.unwrap();
-    let id = team.id.to_string();
-    let tenant = Key::of(&("tenants", team.id.uuid()));
-    let left = app.all_entries().await;
-    let left: Vec<_> = left
+/// The step of the removal of the team's data, if it is not complete, and the number of entries that are left below the
+/// organisation's key and of its sessions.
+async fn progress(team: &Team) -> (Option<String>, usize) {
+    let removal = Key::of(&("deletions", "organizations", team.id.uuid()));
+    let tenant = Range::below(&Key::of(&("tenants", team.id.uuid())));
+    let sessions = Range::below(&Key::of(&("sessions",)));
+    let entries = team.app.all_entries().await;
+    let record = entries.iter().find(|entry| entry.key == removal);
+    let step = record.map(|entry| {
+        let record: Value = serde_json::from_slice(&entry.value).unwrap();
+        record["data"]["step"].as_str().unwrap().to_owned()
+    });
+    let left = entries
         .iter()
-        .filter(|entry| {
-            let names = format!("{:?} {}", entry.key, String::from_utf8_lossy(&entry.value)).contains(&id);
-            let is_own_log = entry
-                .key
-                .strip_prefix(&Key::of(&("tenants", team.owner.signed_in.tenant.id.uuid())))
-                .is_some();
-            entry.key.strip_prefix(&tenant).is_some() || names && !is_own_log
-        })
-        .collect();
-    assert!(left.is_empty(), "{left:#?}");
-    assert_eq!(findings(app).await, Vec::<String>::new());
+        .filter(|entry| tenant.contains(&entry.key) || sessions.contains(&entry.key));
+    (step, left.count())
 }
 
-#[tokio::test]
-async fn an_interrupted_removal_continues() {
-    let team = Team::new().await;
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_removal_continues_where_it_stopped() {
+    const TRIP: Duration = Duration::from_millis(1);
+    // An empty plan commits on this thread, which a paused clock requires.
+    let store = TestStore::lmdb();
+    let db = store.open().with_faults(Plan::default());
+    let team = Team::on(TestApp::on(router(), db)).await;
     let app = &team.app;
-    for number in 0..150 {
+    for number in 0..250 {
         let create = app.post("/v5/sessions").by(&team.member).within(team.id);
         create.json(&draft(&format!("{number}"))).send().await.created();
     }
     app.delete(&team.path("")).by(&team.owner).send().await.ok();
-    let mut sweeps = 0;
+    // A sweeper whose store responds slowly, so that its time ends in the middle of a removal. Each gets a little more
+    // time than the one before, and repeats everything that comes before the removal.
+    let mut slow = app.env.clone();
+    slow.db = slow.db.with_faults(Plan {
+        latency: Latency::of(TRIP),
+        ..Plan::default()
+    });
+    let mut states = vec![progress(&team).await];
+    let mut budget = 50 * TRIP;
     loop {
-        let swept = sweep(&app.env, Duration::ZERO).await.unwrap();
-        sweeps += 1;
-        assert_eq!(findings(app).await, Vec::<String>::new());
-        if !swept.cut_short || sweeps > 1000 {
+        let swept = sweep(&slow, budget).await.unwrap();
+        let state = progress(&team).await;
+        if states.last() != Some(&state) {
+            states.push(state);
+            assert_eq!(findings(app).await, Vec::<String>::new());
+        }
+        if !swept.cut_short {
             break;
         }
-        if sweeps > 3 {
-            sweep(&app.env, Duration::MAX).await.unwrap();
-        }
+        budget += 2 * TRIP;
+        assert!(budget < 2_000 * TRIP, "the removal does not end: {states:?}");
     }
-    let entries = app.all_entries().await;
-    let tenant = Key::of(&("tenants", team.id.uuid()));
-    assert!(entries.iter().all(|entry| entry.key.strip_prefix(&tenant).is_none()));
+    let Some(((None, 0), interrupted)) = states.split_last() else {
+        panic!("something is left: {states:?}");
+    };
+    assert!(interrupted.len() > 2, "no sweep was interrupted: {states:?}");
+    assert!(interrupted.iter().all(|(step, _)| step.is_some()), "{states:?}");
+    let left: Vec<_> = states.iter().map(|(_, left)| *left).collect();
+    assert!(left.is_sorted_by(|before, after| before >= after), "{states:?}");
+    let is_partial = |left: &usize| (1..500).contains(left);
+    assert!(left.iter().any(is_partial), "no part was left: {states:?}");
 }
 
 #[tokio::test]

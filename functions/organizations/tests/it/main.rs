@@ -8,7 +8,9 @@ mod invitations;
 mod last_owner;
 mod members;
 mod overview;
+mod tabs;
 mod tenant;
+mod tokens;
 
 use domain::{Role, TenantId};
 use serde_json::{Value, json};

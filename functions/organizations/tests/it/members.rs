@@ -200,7 +200,7 @@ async fn a_removed_member_has_no_access_from_the_next_request_on() {
         .bearer(token)
         .send()
         .await
-        .assert_problem(401, Code::RevokedToken);
+        .assert_problem(401, Code::InvalidToken);
     app.get(&team.path(""))
         .by(&team.member)
         .send()

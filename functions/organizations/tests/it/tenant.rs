@@ -94,6 +94,38 @@ async fn a_tenant_of_others_is_indistinguishable_from_an_absent_one() {
 }
 
 #[tokio::test]
+async fn the_log_names_a_selected_tenant_only_if_the_caller_is_a_member() {
+    let team = Team::new().await;
+    let (id, path) = (team.id.to_string(), team.path(""));
+    let own = |actor: &Actor| actor.signed_in.tenant.id.to_string();
+    let sessions = |actor: &Actor, tenant: &str| team.app.get("/v5/sessions").by(actor).within(tenant).send();
+    let organization = |actor: &Actor| team.app.get(&path).by(actor).send();
+    let foreign = [
+        (own(&team.stranger), sessions(&team.stranger, &id).await),
+        (own(&team.stranger), sessions(&team.stranger, UNKNOWN).await),
+        (own(&team.stranger), sessions(&team.stranger, &own(&team.owner)).await),
+        (own(&team.stranger), create(&team, &team.stranger).await),
+        (own(&team.stranger), organization(&team.stranger).await),
+        (own(&team.member), sessions(&team.member, "me").await),
+    ];
+    for (tenant, response) in foreign {
+        assert!([404, 422].contains(&response.status.as_u16()), "{}", response.body);
+        assert_eq!(team.app.log_line(&response)["tenant_id"], tenant);
+    }
+    let within = [
+        sessions(&team.member, &id).await,
+        // Forbidden, by their role in this tenant.
+        create(&team, &team.viewer).await,
+        organization(&team.viewer).await,
+    ];
+    for response in within {
+        assert_eq!(team.app.log_line(&response)["tenant_id"], id);
+    }
+    let response = sessions(&team.member, &own(&team.member)).await;
+    assert_eq!(team.app.log_line(&response)["tenant_id"], own(&team.member));
+}
+
+#[tokio::test]
 async fn how_much_others_write_does_not_reveal_a_tenant() {
     let team = Team::new().await;
     let limit = |limits: &mut domain::Limits| limits.quotas.as_mut().unwrap().writes_per_second = 1;

@@ -33,6 +33,7 @@ mod mail;
 mod metrics;
 mod openapi;
 mod operations;
+mod organization_removal;
 mod prepared;
 mod probe;
 mod process;

@@ -42,8 +42,12 @@ pub enum Access {
     Logout,
     /// A live refresh token in the body.
     RefreshToken,
-    /// A live access token for a tenant in which the user has one of these roles.
+    /// A live access token for a tenant in which the user has one of these roles. The header `Coditect-Tenant` has no
+    /// meaning.
     Token(&'static [Role]),
+    /// A live access token of a user who has one of these roles in the tenant that the header `Coditect-Tenant`
+    /// selects; without the header, in that of the token.
+    Tenant(&'static [Role]),
     /// A live access token of a user who has one of these roles in the organisation that the path names.
     Member(&'static [Role]),
 }
@@ -139,9 +143,9 @@ pub struct Person {
     pub text: String,
 }
 
-const READ_TENANT: Access = Access::Token(&Role::ALL);
-const WRITE_TENANT: Access = Access::Token(&[Role::Owner, Role::Admin, Role::Member]);
-const READ_AUDIT: Access = Access::Token(&[Role::Owner, Role::Admin]);
+const READ_TENANT: Access = Access::Tenant(&Role::ALL);
+const WRITE_TENANT: Access = Access::Tenant(&[Role::Owner, Role::Admin, Role::Member]);
+const READ_AUDIT: Access = Access::Tenant(&[Role::Owner, Role::Admin]);
 const OWN_TENANT: Access = Access::Token(&[Role::Owner]);
 /// Every role: users manage their own account in every tenant.
 const OWN_ACCOUNT: Access = Access::Token(&Role::ALL);
@@ -204,7 +208,7 @@ impl Operation {
     /// The roles with which it succeeds; `None` if it needs no access token.
     pub fn roles(&self) -> Option<&'static [Role]> {
         match self.access {
-            Access::Token(roles) | Access::Member(roles) => Some(roles),
+            Access::Token(roles) | Access::Tenant(roles) | Access::Member(roles) => Some(roles),
             Access::Public | Access::Logout | Access::RefreshToken => None,
         }
     }
@@ -439,7 +443,7 @@ fn other_operations() -> Vec<Operation> {
         put("/users/me/avatar", OWN_ACCOUNT).with_body(|_| picture()),
         delete("/users/me/avatar", OWN_ACCOUNT),
         get("/avatars/{digest}", Public).with_id_of(Avatar),
-        get("/users/me/usage", READ_TENANT),
+        get("/users/me/usage", OWN_ACCOUNT),
         post("/users/me/tokens", OWN_ACCOUNT, 201)
             .with_body(|who| Content::json(&json!({ "name": who.text, "scopes": ["sessions:read"] }))),
         get("/users/me/tokens", OWN_ACCOUNT),

@@ -100,7 +100,7 @@ pub async fn invitation_token(db: &Db, email: &str) -> String {
 }
 
 /// Adds an invitation as a viewer. Returns its id, and its token.
-async fn invite(db: &Db, organization: TenantId, inviter: UserId, email: &str) -> (InvitationId, String) {
+pub async fn invite(db: &Db, organization: TenantId, inviter: UserId, email: &str) -> (InvitationId, String) {
     let secret = random();
     // 42 characters of base64url that are random, and a last one.
     let [first, second] = [&secret[..16], &secret[16..]].map(|half| u128::from_be_bytes(half.try_into().unwrap()));

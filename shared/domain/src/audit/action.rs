@@ -126,7 +126,7 @@ actions! {
         /// When it expires.
         expires_at: Timestamp
     },
-    /// The user revoked a personal access token.
+    /// A personal access token was revoked: by its user, or because its user's membership in its tenant has ended.
     "access_token.revoked" => AccessTokenRevoked {
         /// The token.
         revoked: AccessTokenId

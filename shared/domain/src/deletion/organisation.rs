@@ -20,6 +20,7 @@ use crate::invitations;
 use crate::record::{self, NewerMembers, Record, Unreadable, keeps_newer_members};
 use crate::scope::TenantScope;
 use crate::tenants;
+use crate::throttle;
 use crate::time::Timestamp;
 
 /// An organisation that is gone, and how far the removal of its data is.
@@ -128,6 +129,7 @@ pub(crate) async fn continue_removal(env: &Env, tenant: TenantId) -> Result<Cont
                     Progress::after_batch(removed)
                 }
                 OrganizationStep::Rest => {
+                    throttle::remove_organization(&txn, tenant, &unreadable).await?;
                     // Nothing below this key has a counterpart elsewhere any more.
                     txn.clear_range(&Range::below(&tenants::keys::tenant(scope)))?;
                     Progress::Done

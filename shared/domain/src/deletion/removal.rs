@@ -33,8 +33,7 @@ use crate::usage::store::Counted;
 use crate::users::ops::Registered;
 use crate::users::{self, Email};
 
-/// The maximum number of entries that one transaction examines to find those that it removes. Up to this number, the
-/// emails that wait in a shard are one consistent read: none can move past it.
+/// The maximum number of entries that one transaction examines to find those that it removes.
 const SCAN: usize = 1000;
 
 /// By how much clocks may differ.
@@ -213,7 +212,8 @@ impl Batch<'_> {
         .await
     }
 
-    /// Shard by shard, because the mailer and every operation that sends an email write there.
+    /// Shard by shard, because the mailer and every operation that sends an email write there. No email moves to a
+    /// place that was examined: the mailer removes those of the account instead of moving them.
     async fn outbox(&self) -> Result<Progress> {
         let emails = self.free_emails().await?;
         let after = self.removal.after.as_ref();

@@ -7,13 +7,13 @@ use crate::audit::{self, Action, Event};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::TenantId;
-use crate::invitations::{Invitation, InvitationTarget, InvitationToken, store};
+use crate::invitations::{Invitation, InvitationTarget, InvitationToken, TokenDigest, store};
 use crate::organisations::{self, Organization};
 use crate::record::NewerMembers;
 use crate::role::{Permission, Role};
 use crate::scope::TenantScope;
 use crate::scope::caller::Caller;
-use crate::tenants::{self, Kind, Membership, Tenant};
+use crate::tenants::{self, Kind, MemberRole, Membership, Tenant};
 use crate::time::Timestamp;
 use crate::usage::store::Counters;
 use crate::users::{self, User};
@@ -46,18 +46,34 @@ async fn pending(txn: &Txn, target: &InvitationTarget, now: Timestamp) -> Result
     tenant.zip(invitation).ok_or(Error::InvalidInvitation)
 }
 
+/// The inviter's membership, if the role still allows to give the invitation's.
+async fn inviter(txn: &Txn, organization: TenantId, invitation: &Invitation) -> Result<Option<MemberRole>> {
+    let inviter = tenants::store::role(txn, invitation.invited_by, organization).await?;
+    Ok(inviter
+        .filter(|inviter| inviter.role.allows(Permission::ManageMembers) && inviter.role.is_at_least(invitation.role)))
+}
+
 /// Fails with [`Error::InvalidInvitation`] if the inviter could not give the role today.
 async fn check_inviter(txn: &Txn, organization: TenantId, invitation: &Invitation) -> Result<()> {
-    let inviter = tenants::store::role(txn, invitation.invited_by, organization).await?;
-    let may_invite = inviter.is_some_and(|inviter| {
-        inviter.suspended_at.is_none()
-            && inviter.role.allows(Permission::ManageMembers)
-            && inviter.role.is_at_least(invitation.role)
-    });
-    if may_invite {
-        Ok(())
-    } else {
-        Err(Error::InvalidInvitation)
+    let inviter = inviter(txn, organization, invitation).await?;
+    let active = inviter.filter(|inviter| inviter.suspended_at.is_none());
+    active.map(drop).ok_or(Error::InvalidInvitation)
+}
+
+/// The invitation with this token, with its organisation. Fails with [`Error::InvalidInvitation`] if it cannot be
+/// accepted any more.
+async fn find(txn: &Txn, digest: &TokenDigest, now: Timestamp) -> Result<(Tenant, Invitation)> {
+    let target = alive(store::find_target(txn, digest).await?, now)?;
+    pending(txn, &target, now).await
+}
+
+/// Whether the mailer should send the invitation with this token. A suspension of the inviter may end before the
+/// invitation does, so it does not matter here.
+pub(crate) async fn is_current(txn: &Txn, token: &InvitationToken, now: Timestamp) -> Result<bool> {
+    match find(txn, &token.digest(), now).await {
+        Ok((tenant, invitation)) => Ok(inviter(txn, tenant.id, &invitation).await?.is_some()),
+        Err(Error::InvalidInvitation) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -66,8 +82,7 @@ pub async fn inspect(env: &Env, token: &InvitationToken) -> Result<Offer> {
     let (now, digest) = (env.clock.now(), &token.digest());
     env.db
         .run(|txn| async move {
-            let target = alive(store::find_target(&txn, digest).await?, now)?;
-            let (tenant, invitation) = pending(&txn, &target, now).await?;
+            let (tenant, invitation) = find(&txn, digest, now).await?;
             check_inviter(&txn, tenant.id, &invitation).await?;
             Ok::<_, Error>(Offer {
                 organization: tenant.id,

@@ -7,6 +7,7 @@ use futures_util::try_join;
 use kv::Txn;
 
 use crate::audit::{self, Action};
+use crate::deletion;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::{MailId, UserId};
@@ -107,7 +108,8 @@ pub enum Retried {
     Suppressed(Email, Suppression),
 }
 
-/// Moves a dead letter back to the outbox. Fails with [`Error::NotFound`].
+/// Moves a dead letter back to the outbox. Fails with [`Error::NotFound`], also if the account that it is about is
+/// gone: the removal, which may be beyond the outbox already, removes the letter soon.
 pub async fn retry(env: &Env, operator: &Operator, id: MailId) -> Result<Retried> {
     let now = env.clock.now();
     let retried = super::run(env, |txn| async move {
@@ -115,6 +117,11 @@ pub async fn retry(env: &Env, operator: &Operator, id: MailId) -> Result<Retried
         if let Some(ends_at) = letter.message.useful_until() {
             let is_over = ends_at <= now;
             return Ok::<_, Error>(Retried::NoToken { ends_at, is_over });
+        }
+        if let Some(user) = letter.user
+            && deletion::store::is_being_removed(&txn, user).await?
+        {
+            return Err(Error::NotFound);
         }
         if let Some(suppression) = suppressions::store::find(&txn, &letter.to).await? {
             return Ok(Retried::Suppressed(letter.to, suppression));

@@ -5,7 +5,9 @@ use futures_util::future::try_join_all;
 use futures_util::try_join;
 use kv::Txn;
 
+use crate::access_tokens::{self, Revocable};
 use crate::audit::{self, Action, Event};
+use crate::client::Client;
 use crate::deletion;
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -149,7 +151,8 @@ pub async fn change_role(env: &Env, caller: &Caller, user: UserId, role: Role) -
     env.limit_writes_of(caller, Box::pin(change)).await
 }
 
-/// Removes a member, whose access ends with the next request.
+/// Removes a member, whose access ends with the next request, and revokes the user's personal access tokens for the
+/// organisation.
 ///
 /// Fails with [`Error::NotFound`] if the user is no member, with [`Error::Forbidden`] if the member has a higher role
 /// than the caller, and with [`Error::LastOwner`] if the organisation would lose its last owner.
@@ -159,23 +162,49 @@ pub async fn remove(env: &Env, caller: &Caller, user: UserId) -> Result<()> {
         caller,
         Permission::ManageMembers,
         |txn, scope| async move {
-            let affected = Affected::read(env, &txn, scope, caller, user).await?;
+            let (affected, tokens) = try_join!(
+                Affected::read(env, &txn, scope, caller, user),
+                access_tokens::store::list_in(&txn, user, scope.tenant())
+            )?;
             if !affected.own.role.is_at_least(affected.membership.role) {
                 return Err(Error::Forbidden);
             }
             affected.require_other_owner(&txn, scope).await?;
             txn.use_reserve();
-            Ok(affected.membership)
+            Ok((affected.membership, tokens))
         },
-        |txn, scope, membership| {
+        |txn, scope, (membership, tokens)| {
             store::remove_member(txn, scope, &membership)?;
+            revoke(txn, caller, &tokens)?;
             audit::store::add(txn, scope, event)
         },
     );
     env.limit_writes_of(caller, Box::pin(removal)).await
 }
 
-/// Ends the caller's own membership. A `successor`, which only an owner can name, becomes an owner.
+/// Revokes the personal access tokens of a user whose membership ends. Otherwise they would act again when the user
+/// joins again. Each has an event in the log of the user's own tenant, like one that the user revokes.
+fn revoke(txn: &Txn, caller: &Caller, tokens: &[Revocable]) -> Result<()> {
+    for token in tokens {
+        access_tokens::store::revoke(txn, token)?;
+        let action = Action::AccessTokenRevoked { revoked: token.id };
+        let event = if token.user == caller.user() {
+            Event::by(caller, action)
+        } else {
+            // The log of a removed user does not say from where another member has acted.
+            let client = Client {
+                request_id: caller.client().request_id.clone(),
+                ..Client::default()
+            };
+            Event::of(token.user, None, &client, caller.at(), action)
+        };
+        audit::store::add(txn, TenantScope::own(token.user), &event)?;
+    }
+    Ok(())
+}
+
+/// Ends the caller's own membership, and revokes their personal access tokens for the organisation. A `successor`,
+/// which only an owner can name, becomes an owner.
 ///
 /// Fails with [`Error::LastOwner`] if the organisation would have no owner, with [`Error::Forbidden`] if the caller is
 /// no owner and names a successor, and with [`Error::NoSuccessor`] unless the successor is another active member whose
@@ -186,11 +215,14 @@ pub async fn leave(env: &Env, caller: &Caller, successor: Option<UserId>) -> Res
         caller,
         Permission::ReadOrganization,
         |txn, scope| async move {
-            let affected = Affected::read(env, &txn, scope, caller, caller.user()).await?;
+            let (affected, tokens) = try_join!(
+                Affected::read(env, &txn, scope, caller, caller.user()),
+                access_tokens::store::list_in(&txn, caller.user(), scope.tenant())
+            )?;
             let Some(successor) = successor else {
                 affected.require_other_owner(&txn, scope).await?;
                 txn.use_reserve();
-                return Ok((affected.membership, None));
+                return Ok((affected.membership, tokens, None));
             };
             if affected.own.role != Role::Owner {
                 return Err(Error::Forbidden);
@@ -203,13 +235,14 @@ pub async fn leave(env: &Env, caller: &Caller, successor: Option<UserId>) -> Res
             let found =
                 found.filter(|found| found.suspended_at.is_none() && deletion.is_none() && successor != caller.user());
             txn.use_reserve();
-            Ok((affected.membership, Some(found.ok_or(Error::NoSuccessor)?)))
+            Ok((affected.membership, tokens, Some(found.ok_or(Error::NoSuccessor)?)))
         },
-        |txn, scope, (membership, successor)| {
+        |txn, scope, (membership, tokens, successor)| {
             if let Some(successor) = successor {
                 store::set_role(txn, scope, successor, Role::Owner)?;
             }
             store::remove_member(txn, scope, &membership)?;
+            revoke(txn, caller, &tokens)?;
             audit::store::add(txn, scope, event)
         },
     );

@@ -45,14 +45,22 @@ pub struct Caller {
 }
 
 /// What has selected the caller's tenant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 enum Selection {
     /// The token.
     Token,
     /// The request: a claim until the check has found the membership.
-    Request,
+    Request(Arc<MembershipCheck>),
     /// The request names another tenant than the one to which its personal access token is bound.
     Foreign,
+}
+
+/// What the check of a selected tenant has found out. Clones of the caller share it.
+#[derive(Debug)]
+struct MembershipCheck {
+    /// The tenant of the token.
+    of_token: TenantId,
+    is_member: AtomicBool,
 }
 
 /// What an operation requires of its caller.
@@ -103,6 +111,20 @@ impl Confirmation {
     }
 }
 
+/// The tenant that a request selects, for code outside the operation.
+#[derive(Clone, Debug)]
+pub struct TenantClaim {
+    tenant: TenantId,
+    check: Arc<MembershipCheck>,
+}
+
+impl TenantClaim {
+    /// The tenant, once the check has found that the caller is a member.
+    pub fn confirmed(&self) -> Option<TenantId> {
+        self.check.is_member.load(Ordering::Relaxed).then_some(self.tenant)
+    }
+}
+
 impl Caller {
     /// The caller behind a token whose signature, lifetime and audience have been verified.
     pub fn verified(user: UserId, tenant: TenantId, login: LoginId, at: Timestamp, client: Client) -> Self {
@@ -141,11 +163,15 @@ impl Caller {
     /// member of it, or if a personal access token is bound to another tenant.
     #[must_use]
     pub fn select(self, tenant: TenantId) -> Self {
+        let of_token = self.tenant_of_token();
         match self.proof {
             _ if tenant == self.tenant => self,
             Proof::Login(_) => Self {
                 tenant,
-                selection: Selection::Request,
+                selection: Selection::Request(Arc::new(MembershipCheck {
+                    of_token,
+                    is_member: AtomicBool::new(false),
+                })),
                 ..self
             },
             Proof::AccessToken { .. } => Self {
@@ -159,8 +185,31 @@ impl Caller {
     /// Nothing about such a tenant may be revealed before the check.
     pub(crate) fn has_claimed_tenant(&self) -> bool {
         match &self.proof {
-            Proof::Login(_) => self.selection == Selection::Request,
+            Proof::Login(_) => self.has_selected(),
             Proof::AccessToken { check, .. } => !check.is_confirmed.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The tenant that the request selects, which is a claim; `None` if it selects none.
+    pub fn claim(&self) -> Option<TenantClaim> {
+        match &self.selection {
+            Selection::Request(check) => Some(TenantClaim {
+                tenant: self.tenant,
+                check: check.clone(),
+            }),
+            Selection::Token | Selection::Foreign => None,
+        }
+    }
+
+    fn has_selected(&self) -> bool {
+        matches!(self.selection, Selection::Request(_))
+    }
+
+    /// The tenant of the token, whatever the request selects.
+    pub fn tenant_of_token(&self) -> TenantId {
+        match &self.selection {
+            Selection::Request(check) => check.of_token,
+            Selection::Token | Selection::Foreign => self.tenant,
         }
     }
 
@@ -260,13 +309,16 @@ impl Caller {
         let login = expiry?.filter(|expiry| expiry.is_alive(self.at));
         match (login, role?) {
             (Some(_), Some(member)) if member.suspended_at.is_none() => {
+                if let Selection::Request(check) = &self.selection {
+                    check.is_member.store(true, Ordering::Relaxed);
+                }
                 if required.verified_email && member.email_verified_at.is_none() {
                     return Err(Error::EmailNotVerified);
                 }
                 let is_allowed = required.is_allowed(member.role);
                 is_allowed.then_some(()).ok_or(Error::Forbidden)
             }
-            (Some(_), None) if self.selection == Selection::Request => Err(Error::ForeignTenant),
+            (Some(_), None) if self.has_selected() => Err(Error::ForeignTenant),
             // The login has ended or expired, or the user is suspended, or no longer a member of the tenant.
             _ => Err(Error::Revoked),
         }
@@ -303,7 +355,7 @@ impl Caller {
                 return Err(Error::InsufficientScope(scope));
             }
         }
-        if self.selection == Selection::Foreign {
+        if matches!(self.selection, Selection::Foreign) {
             return Err(Error::ForeignTenant);
         }
         if required.verified_email && member.email_verified_at.is_none() {

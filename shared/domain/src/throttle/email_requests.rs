@@ -103,7 +103,8 @@ impl CallerEmailCounters {
     }
 
     /// Reads the counters of invitations to this address, by this user and to this organisation; `None` if throttling
-    /// is off. One user can found several organisations.
+    /// is off. One user can found several organisations. The other emails to this address are counted apart, so that
+    /// invitations use up none of its recoveries.
     pub(crate) async fn of_invitation(
         txn: &Txn,
         rules: Option<&Rules>,
@@ -114,7 +115,7 @@ impl CallerEmailCounters {
     ) -> Result<Option<Self>> {
         let counters = |rules: &Rules| {
             vec![
-                (keys::invitation(email), rules.recipient),
+                (keys::invitation(email), rules.invited),
                 (keys::invitations_by(user), rules.invitations),
                 (keys::invitations_to(organization), rules.invitations),
             ]

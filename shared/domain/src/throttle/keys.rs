@@ -11,7 +11,7 @@
 //! `throttles / recipient / {email digest}` and `throttles / recipient / {user_id}` to have one sent to this recipient;
 //! `throttles / email_change / {email digest}` to have one sent that makes this address an account's;
 //! `throttles / email_change / {user_id}` to have one sent that changes this account's address;
-//! `throttles / email_change / {user_id} / {email digest}` the same, to this address.
+//! `throttles / email_change / {user_id} / {email digest}` the same, to this address;
 //! `throttles / invitation / {email digest}` to have an invitation sent to this address;
 //! `throttles / invitation / {user_id}` to have one sent by this user;
 //! `throttles / invitation / {tenant_id}` to have one sent for this organisation.

@@ -45,7 +45,7 @@ mod trusted;
 pub(crate) use self::counter::Counter;
 pub use self::device::DeviceToken;
 pub(crate) use self::email_requests::{CallerEmailCounters, RecoveryCounters};
-pub(crate) use self::removal::{remove_email, remove_login, remove_user};
+pub(crate) use self::removal::{remove_email, remove_login, remove_organization, remove_user};
 pub use self::rules::{Rule, Rules};
 pub(crate) use self::store::{AttemptCounters, RegistrationCounter, Reservation};
 pub(crate) use self::stored::expiry as stored_expiry;

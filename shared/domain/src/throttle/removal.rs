@@ -1,31 +1,28 @@
 //! Removing the counters of an account that is gone. One that cannot be decoded is removed without its entry in the
 //! expiry index, which then points to nothing.
+//!
+//! Counters of what other accounts did stay, also if they are stored under an address of this account: requests to make
+//! it theirs, and invitations to it. Otherwise a deletion would give these accounts new attempts.
 
 use futures_util::try_join;
 use kv::{Key, Order, Query, Range, Txn};
 
 use crate::error::Result;
 use crate::expiry;
-use crate::id::{LoginId, UserId};
-use crate::record::Unreadable;
+use crate::id::{LoginId, TenantId, UserId};
+use crate::record::{self, Unreadable};
+use crate::throttle::counter::Counter;
 use crate::throttle::{keys, stored};
 use crate::users::Email;
 
-/// Removes up to `limit` counters of attempts at the account with this email, and of emails to it. Returns their
+/// Removes up to `limit` counters of attempts at the account with this email, and of recoveries of it. Returns their
 /// number.
 pub(crate) async fn remove_email(txn: &Txn, email: &Email, limit: usize, unreadable: &Unreadable) -> Result<usize> {
     let mut removed = 0;
     for prefix in keys::prefixes(email) {
         removed += remove_below(txn, &prefix, limit - removed, unreadable).await?;
     }
-    let others = [
-        keys::known,
-        keys::account,
-        keys::recipient,
-        keys::email_change,
-        keys::invitation,
-    ];
-    for key in others.map(|key| key(email)) {
+    for key in [keys::known, keys::account, keys::recipient].map(|key| key(email)) {
         if removed < limit {
             removed += remove(txn, &key, unreadable).await?;
         }
@@ -43,7 +40,9 @@ pub(crate) async fn remove_user(txn: &Txn, user: UserId, unreadable: &Unreadable
         limit: usize::MAX,
     };
     for entry in &txn.range(&query).await?.entries {
-        if let Some(address) = unreadable.skip(keys::email_change_of_same_address(&entry.key)) {
+        if let Some(address) = unreadable.skip(keys::email_change_of_same_address(&entry.key))
+            && is_of_user_alone(txn, &address, &entry.value).await?
+        {
             remove(txn, &address, unreadable).await?;
         }
         remove(txn, &entry.key, unreadable).await?;
@@ -55,6 +54,24 @@ pub(crate) async fn remove_user(txn: &Txn, user: UserId, unreadable: &Unreadable
         remove(txn, &invitations, unreadable)
     )
     .map(drop)
+}
+
+/// Removes the counter of the invitations to an organisation that is gone.
+pub(crate) async fn remove_organization(txn: &Txn, organization: TenantId, unreadable: &Unreadable) -> Result<()> {
+    remove(txn, &keys::invitations_to(organization), unreadable)
+        .await
+        .map(drop)
+}
+
+/// Whether the counter of changes to an address counts only those of the user whose own counter this is. Every request
+/// is counted in both at the same time, so they differ exactly if another account's request still counts. One that
+/// cannot be decoded may be another account's.
+async fn is_of_user_alone(txn: &Txn, address: &Key, own: &[u8]) -> Result<bool> {
+    let Some(value) = txn.get(address).await? else {
+        return Ok(false);
+    };
+    let counters = (record::decode::<Counter>(&value), record::decode::<Counter>(own));
+    Ok(matches!(counters, (Ok(all), Ok(own)) if all.counts_same(&own)))
 }
 
 /// Removes the counters of attempts within this login.

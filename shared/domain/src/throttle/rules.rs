@@ -33,6 +33,8 @@ pub struct Rules {
     pub recipient: Rule,
     /// For invitations to an organisation, and for those by a user.
     pub invitations: Rule,
+    /// For invitations of an address, whoever invites it.
+    pub invited: Rule,
 }
 
 impl Default for Rules {
@@ -54,6 +56,7 @@ impl Default for Rules {
             emails: rule(50, 60, 300),
             recipient: rule(3, 3600, 3600),
             invitations: rule(50, 1800, 1800),
+            invited: rule(3, 3600, 3600),
         }
     }
 }

@@ -18,7 +18,7 @@
 //! | [`checks`] | the rules that the history and the records must satisfy |
 //! | [`access_tokens`] | a test of its own: a revoked personal access token never acts again |
 //! | [`files`] | a test of its own: files of sessions, repeated by a model |
-//! | [`organisations`] | a test of its own: members, roles and owners of an organisation |
+//! | [`organisations`] | a test of its own: members, roles, owners and tokens of an organisation |
 //! | [`invitations`] | a test of its own: invitations to an organisation, repeated by a model |
 //! | [`mail_tokens`] | a test of its own: recoveries, and changes of emails and passwords |
 //!

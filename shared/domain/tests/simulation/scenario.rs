@@ -180,6 +180,7 @@ impl Scenario {
             emails: strict(6),
             recipient,
             invitations: recipient,
+            invited: recipient,
         };
         let throttle = match self.rng.u32(..3) {
             0 => None,

@@ -33,6 +33,37 @@ async fn an_address_gets_few_invitations_whoever_sends_them() {
 }
 
 #[tokio::test]
+async fn invitations_and_recoveries_of_an_address_have_limits_of_their_own() {
+    let team = team_with(|limits| {
+        let rules = limits.throttle.as_mut().unwrap();
+        (rules.invited.free, rules.recipient.free) = (5, 2);
+    })
+    .await;
+    let guest = verified(&team.app, GUEST).await;
+    for _ in 0..5 {
+        invite(&team, &team.owner, GUEST, Role::Member).await.created();
+    }
+    let sixth = invite(&team, &team.owner, GUEST, Role::Member).await;
+    sixth.assert_problem(429, Code::TooManyAttempts);
+    let emails = async |kind: &str| {
+        let waiting = testkit::waiting_emails(&team.app.env.db).await;
+        let is_one = |mail: &&serde_json::Value| mail["to"] == GUEST && mail["message"]["type"] == kind;
+        waiting.iter().filter(is_one).count()
+    };
+    assert_eq!(emails("organization.invitation").await, 5);
+    for _ in 0..3 {
+        let recovery = team.app.post("/v5/auth/recovery").json(&json!({ "email": GUEST }));
+        recovery.send().await.accepted();
+    }
+    assert_eq!(emails("password.recovery").await, 2);
+    // The own address of a user is another purpose, too.
+    let change = json!({ "email": "other@example.com", "password": "password123" });
+    let call = team.app.post("/v5/users/me/email").by(&guest).json(&change);
+    call.send().await.accepted();
+    assert_eq!(findings(&team.app).await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn an_organization_and_a_user_send_a_limited_number_of_invitations() {
     let team = team_with(|_| {}).await;
     let app = &team.app;

@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod bad_input;
+mod emails;
 mod ends;
 mod inviter;
 mod limits;

@@ -20,12 +20,12 @@ interface Description {
 const DESCRIPTIONS: Record<Quota["name"], Description> = {
   sessions: {
     label: "sessions",
-    about: "Workspaces of this tenant.",
+    about: "All sessions, each with its files.",
     advice: "Delete sessions that you no longer need.",
   },
   storedBytes: {
     label: "stored data",
-    about: "Everything that the API keeps for this tenant.",
+    about: "Everything that the API keeps.",
     advice: "Delete sessions that you no longer need.",
     bytes: true,
   },

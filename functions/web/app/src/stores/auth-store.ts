@@ -4,6 +4,7 @@ import {
   type ChangeReason,
   type Channel,
   type Client,
+  type ClientOptions,
   type components,
   createClient,
   dataOf,
@@ -91,7 +92,7 @@ export function createAuth(backend: Backend) {
     ...(backend.patience !== undefined && { patience: backend.patience }),
     onChange: (current, reason, receivedAt) => (current ? signedIn(current, reason, receivedAt) : signedOut(reason)),
   });
-  const api: Client = createClient({
+  const options: ClientOptions = {
     baseUrl,
     fetch: send,
     credentials: "include",
@@ -112,7 +113,44 @@ export function createAuth(backend: Backend) {
       store.setState({ passwordAsked: true });
       return password.wait();
     },
-  });
+  };
+  const api: Client = createClient(options);
+
+  const clients = new Map<string, Client>();
+  const refusals = new Set<() => void>();
+
+  /** Sends a request in an organisation, and reports if it was refused. */
+  async function sendInOrganization(request: Request): Promise<Response> {
+    const response = await send(request);
+    if (response.status === 403 || response.status === 404) for (const listener of refusals) listener();
+    return response;
+  }
+
+  const isOwn = (tenant: string | undefined) => tenant === undefined || tenant === store.getState().tenant?.id;
+
+  /** The client whose requests act in this tenant: an organisation, or the user's own, which needs no header. */
+  function apiIn(tenant: string | undefined): Client {
+    if (tenant === undefined || isOwn(tenant)) return api;
+    const client = clients.get(tenant) ?? createClient({ ...options, tenant: () => tenant, fetch: sendInOrganization });
+    clients.set(tenant, client);
+    return client;
+  }
+
+  /** A client like `apiIn`, for work that may outlast its page: it rejects with `UserChanged` for any other user. */
+  function apiOfUserIn(tenant: string | undefined): Client {
+    const user = options.tokens?.owner?.();
+    if (isOwn(tenant)) return createClient({ ...options, user });
+    return createClient({ ...options, user, tenant: () => tenant, fetch: sendInOrganization });
+  }
+
+  /**
+   * Calls the listener after an organisation has refused a request: the membership may have ended, or its role may be
+   * another one. Returns a function that ends that.
+   */
+  function onRefusal(listener: () => void): () => void {
+    refusals.add(listener);
+    return () => void refusals.delete(listener);
+  }
 
   const nobody = { user: null, tenant: null, demo: false, interrupted: false, passwordAsked: false } as const;
 
@@ -252,7 +290,7 @@ export function createAuth(backend: Backend) {
     if (!backend.channel && key === LOGIN_KEY && newValue === null) login.forget("elsewhere");
   };
 
-  return { store, api, login, storageChanged };
+  return { store, api, apiIn, apiOfUserIn, onRefusal, login, storageChanged };
 }
 
 /** The API's origin. Rejects while neither the API nor its configuration can be reached. */
@@ -272,7 +310,7 @@ const auth = createAuth({
 });
 window.addEventListener("storage", auth.storageChanged);
 
-export const { store: authStore, api } = auth;
+export const { store: authStore, api, apiIn, apiOfUserIn, onRefusal } = auth;
 
 export function useAuth<T>(selector: (state: AuthState) => T): T {
   return useStore(auth.store, selector);

@@ -107,6 +107,8 @@ pub struct RequestCase<'a> {
     pub path: &'a str,
     pub bearer: Option<&'a str>,
     pub body: Option<&'a Content>,
+    /// The header `Coditect-Tenant`.
+    pub tenant: Option<&'a str>,
 }
 
 pub struct Observed {
@@ -311,41 +313,54 @@ impl Fixture {
 
     /// Sends a request, and checks that it changes no byte of the store.
     pub async fn send_without_effect(&self, request: RequestCase<'_>) -> Observed {
-        let before = self.app.all_entries().await;
-        let response = self.send(request).await;
-        let after = self.app.all_entries().await;
-        assert!(before == after, "{request:?} wrote:\n{:#?}", changes(&before, &after));
-        response
+        send_without_effect(&self.app, request).await
     }
 
     pub async fn send(&self, request: RequestCase<'_>) -> Observed {
-        let mut sent = Request::builder().method(request.method).uri(request.path);
-        if let Some(token) = request.bearer {
-            sent = sent.header(header::AUTHORIZATION, format!("Bearer {token}"));
-        }
-        if let Some(body) = request.body {
-            sent = sent.header(header::CONTENT_TYPE, body.media_type);
-        }
-        let body = request
-            .body
-            .map_or_else(Body::empty, |body| Body::from(body.bytes.clone()));
-        let route = request.path.split('?').next().unwrap_or_default();
-        let (parts, body) = self.app.exchange(sent.body(body).unwrap()).await.into_parts();
-        let response = TestResponse::checked(request.method, route, parts.status, parts.headers, &body);
-        let is_unscoped = response.headers.get("www-authenticate").is_some_and(|challenge| {
-            let challenge = challenge.to_str().unwrap();
-            challenge.starts_with(r#"Bearer error="insufficient_scope""#)
-        });
-        assert_eq!(
-            response.status == 401 || is_unscoped,
-            response.headers.contains_key("www-authenticate"),
-            "{request:?}"
-        );
-        assert!(!is_unscoped || response.status == 403, "{request:?}");
-        let id = response.header("x-request-id").unwrap().to_owned();
-        let bytes = format!("{:?}\n{}", response.headers, String::from_utf8_lossy(&body)).replace(&id, "(id)");
-        Observed { response, bytes }
+        send(&self.app, request).await
     }
+}
+
+/// Sends a request, and checks that it changes no byte of the store.
+pub async fn send_without_effect(app: &TestApp, request: RequestCase<'_>) -> Observed {
+    let before = app.all_entries().await;
+    let response = send(app, request).await;
+    let after = app.all_entries().await;
+    assert!(before == after, "{request:?} wrote:\n{:#?}", changes(&before, &after));
+    response
+}
+
+/// Sends a request, and checks its response against the OpenAPI document.
+pub async fn send(app: &TestApp, request: RequestCase<'_>) -> Observed {
+    let mut sent = Request::builder().method(request.method).uri(request.path);
+    if let Some(token) = request.bearer {
+        sent = sent.header(header::AUTHORIZATION, format!("Bearer {token}"));
+    }
+    if let Some(tenant) = request.tenant {
+        sent = sent.header("coditect-tenant", tenant);
+    }
+    if let Some(body) = request.body {
+        sent = sent.header(header::CONTENT_TYPE, body.media_type);
+    }
+    let body = request
+        .body
+        .map_or_else(Body::empty, |body| Body::from(body.bytes.clone()));
+    let route = request.path.split('?').next().unwrap_or_default();
+    let (parts, body) = app.exchange(sent.body(body).unwrap()).await.into_parts();
+    let response = TestResponse::checked(request.method, route, parts.status, parts.headers, &body);
+    let is_unscoped = response.headers.get("www-authenticate").is_some_and(|challenge| {
+        let challenge = challenge.to_str().unwrap();
+        challenge.starts_with(r#"Bearer error="insufficient_scope""#)
+    });
+    assert_eq!(
+        response.status == 401 || is_unscoped,
+        response.headers.contains_key("www-authenticate"),
+        "{request:?}"
+    );
+    assert!(!is_unscoped || response.status == 403, "{request:?}");
+    let id = response.header("x-request-id").unwrap().to_owned();
+    let bytes = format!("{:?}\n{}", response.headers, String::from_utf8_lossy(&body)).replace(&id, "(id)");
+    Observed { response, bytes }
 }
 
 /// The entries that differ, with `-` if they were removed and `+` if they were added.

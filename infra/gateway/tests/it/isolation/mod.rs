@@ -4,6 +4,7 @@
 
 mod fixture;
 mod scopes;
+mod tenants;
 mod unverified;
 
 use api::router::PREFIXES;
@@ -44,14 +45,14 @@ fn outcome(access: Access, token: Token) -> Outcome {
         // The digest of a revoked personal access token is gone, so it is as one that never existed.
         (_, Token::Junk | Token::MalformedPersonal | Token::RevokedPersonal) => Rejected(401, Code::InvalidToken),
         (_, Token::Unscoped) => Rejected(403, Code::InsufficientScope),
-        (_, Token::ExpiredPersonal) | (Access::Token(_) | Access::Member(_), Token::Expired) => {
+        (_, Token::ExpiredPersonal) | (Access::Token(_) | Access::Tenant(_) | Access::Member(_), Token::Expired) => {
             Rejected(401, Code::ExpiredToken)
         }
-        (Access::Token(_) | Access::Member(_), Token::None) => Rejected(401, Code::MissingToken),
+        (Access::Token(_) | Access::Tenant(_) | Access::Member(_), Token::None) => Rejected(401, Code::MissingToken),
         // Their logins are alive, and they are no members of this organisation.
         (Access::Member(_), Token::FormerMember | Token::Suspended) => Rejected(404, Code::NotFound),
         (
-            Access::Token(_) | Access::Member(_),
+            Access::Token(_) | Access::Tenant(_) | Access::Member(_),
             Token::LoggedOut
             | Token::LoginExpired
             | Token::FormerMember
@@ -94,6 +95,7 @@ async fn every_operation_accepts_or_rejects_each_kind_of_token_as_the_contract_s
                     path: &path,
                     bearer: fixture.bearer(token),
                     body: body.as_ref(),
+                    tenant: None,
                 };
                 let case = format!("{method} {path}, {token:?}");
                 match outcome(operation.access, token) {
@@ -124,6 +126,7 @@ async fn every_operation_accepts_or_rejects_each_kind_of_token_as_the_contract_s
             path: &path,
             bearer: Some(&fixture.alice.token),
             body: body.as_ref(),
+            tenant: None,
         };
         let sent = fixture.send(request).await;
         assert_eq!(
@@ -165,6 +168,7 @@ async fn every_operation_succeeds_for_the_allowed_roles_and_is_forbidden_for_the
                         path: &path,
                         bearer: Some(&actor.token),
                         body: body.as_ref(),
+                        tenant: None,
                     };
                     if roles.contains(&role) {
                         let sent = fixture.send(request).await;
@@ -216,6 +220,7 @@ async fn a_resource_of_another_tenant_is_indistinguishable_from_an_unknown_one()
                     path: &path,
                     bearer: Some(&fixture.bob.token),
                     body: body.as_ref(),
+                    tenant: None,
                 };
                 let sent = fixture.send_without_effect(request).await;
                 responses.push(sent.bytes);
@@ -232,7 +237,7 @@ async fn a_resource_of_another_tenant_is_indistinguishable_from_an_unknown_one()
 #[tokio::test]
 async fn operations_without_an_id_neither_return_nor_change_data_of_another_tenant() {
     for operation in operations() {
-        let (Access::Token(_), None) = (operation.access, operation.resource) else {
+        let (Access::Token(_) | Access::Tenant(_), None) = (operation.access, operation.resource) else {
             continue;
         };
         let fixture = Fixture::new().await;
@@ -270,6 +275,7 @@ async fn operations_without_an_id_neither_return_nor_change_data_of_another_tena
             path: &path,
             bearer: Some(&fixture.bob.token),
             body: body.as_ref(),
+            tenant: None,
         };
         let sent = fixture.send(request).await;
         assert_eq!(sent.response.status, operation.success, "{request:?}: {}", sent.bytes);
@@ -339,6 +345,7 @@ async fn an_invalid_refresh_token_is_rejected_with_and_without_an_access_token()
                     path: &path,
                     bearer,
                     body: Some(&body),
+                    tenant: None,
                 };
                 let sent = fixture.send_without_effect(request).await;
                 assert_eq!(sent.response.status, *status, "{case}: {}", sent.bytes);

@@ -26,6 +26,7 @@ async fn a_personal_access_token_may_do_exactly_what_its_scopes_allow() {
                 path: &path,
                 bearer: Some(token),
                 body: body.as_ref(),
+                tenant: None,
             };
             let sent = fixture.send_without_effect(request(&lacking)).await;
             let scope = operation
@@ -56,7 +57,7 @@ async fn a_personal_access_token_may_do_exactly_what_its_scopes_allow() {
 #[tokio::test]
 async fn a_personal_access_token_may_do_no_more_than_the_role_of_its_user() {
     for operation in operations() {
-        let (Access::Token(roles), Some(_)) = (operation.access, operation.scope) else {
+        let (Access::Tenant(roles), Some(_)) = (operation.access, operation.scope) else {
             continue;
         };
         let fixture = Fixture::new().await;
@@ -70,6 +71,7 @@ async fn a_personal_access_token_may_do_no_more_than_the_role_of_its_user() {
                 path: &path,
                 bearer: Some(&token),
                 body: body.as_ref(),
+                tenant: None,
             };
             if roles.contains(&role) {
                 let sent = fixture.send(request).await;

@@ -231,7 +231,7 @@ impl Person {
                 shared.logins.extend(login.map(|(user, login)| (user, login, password)));
                 Outcome::Done
             }
-            Err(error) => outcome_of(error),
+            Err(error) => outcome_of(&request, error),
         };
         let sets_password = matches!(
             request,
@@ -393,22 +393,24 @@ impl Person {
     }
 }
 
-fn outcome_of(error: Error) -> Outcome {
+/// The outcome of a request that failed. A token has one error for all that can end it, and the model explains each; so
+/// any other error is a defect, such as a part of the account that is not found.
+fn outcome_of(request: &Request, error: Error) -> Outcome {
     match error {
         Error::InvalidMailToken => Outcome::InvalidToken,
         Error::InvalidCredentials => Outcome::WrongPassword,
         Error::EmailTaken => Outcome::EmailTaken,
-        // Too many changes in a week; the login has ended.
-        Error::SameEmail
-        | Error::PasswordRejected(_)
-        | Error::TooManyAttempts { .. }
-        | Error::Revoked
-        | Error::NotFound => Outcome::Rejected,
+        // Too many changes in a week.
+        Error::TooManyAttempts { .. } => Outcome::Rejected,
+        // The login has ended.
+        Error::SameEmail | Error::PasswordRejected(_) | Error::Revoked if request.token().is_none() => {
+            Outcome::Rejected
+        }
         Error::Store(kv::Error::Unavailable {
             cause: Cause::Undecided { .. },
         }) => Outcome::Unknown,
         Error::Store(kv::Error::Unavailable { .. } | kv::Error::Full { .. }) => Outcome::NotExecuted,
-        error => panic!("unexpected: {error}"),
+        error => panic!("unexpected after {request:?}: {error}"),
     }
 }
 

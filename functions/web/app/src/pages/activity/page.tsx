@@ -4,7 +4,9 @@ import { type ReactNode, useEffect } from "react";
 import { Link, useSearchParams } from "react-router";
 
 import { dataOf, EVENT_TYPES, hasCode } from "../../api/index.ts";
-import { api } from "../../stores/auth-store.ts";
+import { membersQuery } from "../../app/queries.ts";
+import { nameOf } from "../../app/shell.tsx";
+import { useMay, useTenant } from "../../app/tenant-context.ts";
 import { Button } from "../../ui/button.tsx";
 import { SelectField } from "../../ui/field.tsx";
 import { Empty, ErrorNotice, Failure, Loading } from "../../ui/states.tsx";
@@ -18,6 +20,7 @@ const ENOUGH = 10;
 const PATIENCE = 5;
 
 export default function ActivityPage() {
+  const { id, name, isOrganization, api } = useTenant();
   const [params, setParams] = useSearchParams();
   const type = EVENT_TYPES.find((known) => known === params.get("type"));
   const {
@@ -31,7 +34,7 @@ export default function ActivityPage() {
     isFetchingNextPage,
     isFetchNextPageError,
   } = useInfiniteQuery({
-    queryKey: ["audit", type ?? ""],
+    queryKey: ["audit", id, type ?? ""],
     initialPageParam: "",
     queryFn: ({ pageParam, signal }) =>
       dataOf(
@@ -56,13 +59,16 @@ export default function ActivityPage() {
     if (readsOn && !isFetchingNextPage) void fetchNextPage();
   }, [readsOn, isFetchingNextPage, fetchNextPage]);
 
-  const names = useSessionNames();
+  const names = useNames();
   const days = new Map<string, AuditEvent[]>();
   for (const event of events) days.set(dayOf(event.at), [...(days.get(dayOf(event.at)) ?? []), event]);
 
   return (
     <>
-      <PageHead title="Activity" lead="Everything that happened in this tenant, newest first.">
+      <PageHead
+        title="Activity"
+        lead={`Everything that happened in ${isOrganization ? name : "your own space"}, newest first.`}
+      >
         <Button busy={isRefetching && !isFetchingNextPage} onClick={() => void refetch()}>
           <RefreshCw aria-hidden="true" /> Refresh
         </Button>
@@ -90,8 +96,11 @@ export default function ActivityPage() {
           <Loading rows={6} label="Loading the activity" />
         </div>
       ) : hasCode(error, "FORBIDDEN") && !data ? (
-        <Empty icon={<ScrollText className="icon" aria-hidden="true" />} title="Only owners see the activity">
-          <p>Your role in this tenant does not allow it. Ask an owner.</p>
+        <Empty
+          icon={<ScrollText className="icon" aria-hidden="true" />}
+          title="Only owners and admins see the activity"
+        >
+          <p>Your role in {name} does not allow it. Ask an owner.</p>
         </Empty>
       ) : error && !data ? (
         <Failure error={error} onRetry={() => void refetch()} />
@@ -127,18 +136,36 @@ export default function ActivityPage() {
   );
 }
 
-/** The names of the newest sessions, by id. Without them, events name their session by its id only. */
-function useSessionNames(): ReadonlyMap<string, string> {
-  const { data } = useQuery({
-    queryKey: ["session-names"],
+/** The names of the newest sessions, and of an organisation's members, by id. Without them, an id says what it is. */
+function useNames(): ReadonlyMap<string, string> {
+  const tenant = useTenant();
+  const { id, isOrganization, api } = tenant;
+  const mayRead = useMay("readActivity");
+  const sessions = useQuery({
+    queryKey: ["session-names", id],
     queryFn: ({ signal }) => dataOf(api.GET("/sessions", { params: { query: { limit: 100 } }, signal })),
+    enabled: mayRead,
   });
-  return new Map(data?.sessions.map(({ id, name }) => [id, name]));
+  const members = useQuery({ ...membersQuery(tenant), enabled: mayRead && isOrganization });
+  return new Map([
+    ...(sessions.data?.sessions.map(({ id, name }) => [id, name] as const) ?? []),
+    ...(members.data?.map(({ user }) => [user.id, nameOf(user)] as const) ?? []),
+  ]);
 }
 
 function EventRow({ event, names }: { event: AuditEvent; names: ReadonlyMap<string, string> }) {
+  const { base } = useTenant();
   const sessionId = "sessionId" in event && typeof event.sessionId === "string" ? event.sessionId : undefined;
-  const detail = [sessionId && names.get(sessionId), detailOf(event)].filter(Boolean).join(" · ");
+  const memberId = "memberId" in event && typeof event.memberId === "string" ? event.memberId : undefined;
+  const actor = event.userId && names.get(event.userId);
+  const detail = [
+    sessionId && names.get(sessionId),
+    memberId && names.get(memberId),
+    detailOf(event),
+    actor && `by ${actor}`,
+  ]
+    .filter(Boolean)
+    .join(" · ");
   return (
     <li>
       <details className="event">
@@ -167,7 +194,7 @@ function EventRow({ event, names }: { event: AuditEvent; names: ReadonlyMap<stri
               {event.type === "session.deleted" ? (
                 <code>{sessionId}</code>
               ) : (
-                <Link to={`/app/sessions/${sessionId}`}>{sessionId}</Link>
+                <Link to={`${base}/sessions/${sessionId}`}>{sessionId}</Link>
               )}
             </Fact>
           )}

@@ -114,7 +114,7 @@ export function detailOf(event: AuditEvent): string {
   if ("from" in event && "to" in event && typeof event.from === "string" && typeof event.to === "string") {
     parts.push(`${event.from} → ${event.to}`);
   }
-  if ("role" in event && typeof event.role === "string") parts.push(`as `);
+  if ("role" in event && typeof event.role === "string") parts.push(`as ${event.role}`);
   if ("operator" in event && typeof event.operator === "string") parts.push(`by the operator ${event.operator}`);
   if ("accessTokenId" in event && event.accessTokenId) parts.push("with an access token");
   return parts.join(" · ");

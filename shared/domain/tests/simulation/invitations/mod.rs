@@ -4,13 +4,15 @@
 //! The audit log is in commit order. A model repeats it: an invitation must be pending when it is accepted or revoked,
 //! its inviter must be able to give its role at that moment, and the end must be what the store contains.
 
+mod model;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::audit::{Action, Event};
 use domain::files::changes::Retention;
+use domain::idempotency::Outcome;
 use domain::invitations::{Invitation, InvitationToken, acceptance, ops};
 use domain::mail::{Mail, Message};
 use domain::organisations::{self, members};
@@ -18,13 +20,14 @@ use domain::password::Policy;
 use domain::record;
 use domain::text::Name;
 use domain::users::{self, Email, User};
-use domain::{Caller, Client, Env, Error, InvitationId, Limits, LoginId, Permission, Role, TenantId, UserId, tenants};
+use domain::{Caller, Client, Env, Error, InvitationId, Limits, LoginId, MailId, Role, TenantId, UserId, tenants};
 use fastrand::Rng;
 use kv::{Db, Element, Key, Order, Query, Range};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use self::model::{Addresses, Model};
 use crate::access_tokens::register;
 use crate::records::Records;
 use crate::scenario::{Scenario, Stored, settle};
@@ -52,6 +55,7 @@ struct TestClient {
     organization: TenantId,
     accounts: Arc<Vec<Account>>,
     counts: Arc<Mutex<Counts>>,
+    addresses: Arc<Mutex<Addresses>>,
 }
 
 impl TestClient {
@@ -97,19 +101,26 @@ impl TestClient {
             0..6 => {
                 let email = other.email;
                 let created = ops::create(&env, &member, ops::Draft { email, role }, None).await;
+                if let Ok(created) = &created {
+                    let Outcome::Fresh(invitation) = created else {
+                        unreachable!("the request has no idempotency key")
+                    };
+                    let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+                    addresses.insert(invitation.id, invitation.email.clone());
+                }
                 ("invite", created.map(drop))
             }
             6..13 => {
                 // Most often with one of their own, and else with that of another user.
                 let own_only = self.rng.u32(..4) > 0;
                 let tokens = tokens(&self.db).await;
-                let tokens: Vec<_> = tokens.iter().filter(|(to, _)| !own_only || *to == by.email).collect();
+                let tokens: Vec<_> = tokens.iter().filter(|sent| !own_only || sent.to == by.email).collect();
                 if tokens.is_empty() {
                     return ("accept", Err(Error::InvalidInvitation));
                 }
-                let (to, token) = tokens[self.rng.usize(..tokens.len())];
-                let accepted = acceptance::accept(&env, &own, token).await;
-                assert!(accepted.is_err() || *to == by.email, "another address has accepted");
+                let sent = tokens[self.rng.usize(..tokens.len())];
+                let accepted = acceptance::accept(&env, &own, &sent.token).await;
+                assert!(accepted.is_err() || sent.to == by.email, "another address has accepted");
                 ("accept", accepted.map(drop))
             }
             13..15 => {
@@ -130,8 +141,15 @@ impl TestClient {
     }
 }
 
+/// The email of an invitation.
+pub(crate) struct SentToken {
+    pub(crate) id: MailId,
+    pub(crate) to: Email,
+    pub(crate) token: InvitationToken,
+}
+
 /// The tokens of all invitations that were sent, with their recipients. No mailer runs, so they stay in the outbox.
-async fn tokens(db: &Db) -> Vec<(Email, InvitationToken)> {
+pub(crate) async fn tokens(db: &Db) -> Vec<SentToken> {
     let outbox = &Query {
         range: Range::below(&Key::of(&("outbox",))),
         order: Order::Ascending,
@@ -143,7 +161,11 @@ async fn tokens(db: &Db) -> Vec<(Email, InvitationToken)> {
         .iter()
         .filter_map(|entry| record::decode::<Mail>(&entry.value).ok());
     let tokens = mails.filter_map(|mail| match mail.message {
-        Message::Invitation(invite) => Some((mail.to, invite.token?)),
+        Message::Invitation(invite) => Some(SentToken {
+            id: mail.id,
+            to: mail.to,
+            token: invite.token?,
+        }),
         _ => None,
     });
     tokens.collect()
@@ -152,6 +174,7 @@ async fn tokens(db: &Db) -> Vec<(Email, InvitationToken)> {
 struct Run {
     organization: TenantId,
     counts: Counts,
+    addresses: Addresses,
     stored: Stored,
 }
 
@@ -189,6 +212,7 @@ fn run(folder: &Path, seed: u64) -> Run {
         let organization = found(&processes[0].serve(), &accounts[0]).await;
         let accounts = Arc::new(accounts);
         let counts: Arc<Mutex<Counts>> = Arc::default();
+        let addresses: Arc<Mutex<Addresses>> = Arc::default();
         let mut running = JoinSet::new();
         for number in 0..rng.usize(2..6) {
             let client = TestClient {
@@ -198,6 +222,7 @@ fn run(folder: &Path, seed: u64) -> Run {
                 organization,
                 accounts: accounts.clone(),
                 counts: counts.clone(),
+                addresses: addresses.clone(),
             };
             running.spawn(client.run());
         }
@@ -206,16 +231,18 @@ fn run(folder: &Path, seed: u64) -> Run {
         }
         let stored = settle(&db, &processes[0]).await;
         let counts = counts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let addresses = addresses.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Run {
             organization,
             counts,
+            addresses,
             stored,
         }
     })
 }
 
 /// Verifies the email of the account, and returns it.
-async fn verify(db: &Db, id: UserId) -> Email {
+pub(crate) async fn verify(db: &Db, id: UserId) -> Email {
     let verified = db.run(|txn| async move {
         let user = users::store::find(&txn, id).await?.ok_or(Error::NotFound)?;
         let memberships = tenants::store::memberships(&txn, id).await?;
@@ -244,68 +271,6 @@ async fn found(env: &Env, Account { user, login, .. }: &Account) -> TenantId {
     }
 }
 
-/// The members and the invitations that were not accepted or revoked, as the audit log says.
-#[derive(Default)]
-struct Model {
-    roles: BTreeMap<UserId, Role>,
-    pending: BTreeMap<InvitationId, (UserId, Role)>,
-    accepted: BTreeSet<InvitationId>,
-    problems: Vec<String>,
-}
-
-impl Model {
-    fn expect(&mut self, holds: bool, event: &Event, what: &str) {
-        if !holds {
-            let problem = format!(
-                "{event:?}: {what}; members: {:?}, pending: {:?}",
-                self.roles, self.pending
-            );
-            self.problems.push(problem);
-        }
-    }
-
-    fn may_give(&self, user: UserId, role: Role) -> bool {
-        let own = self.roles.get(&user);
-        own.is_some_and(|own| own.allows(Permission::ManageMembers) && own.is_at_least(role))
-    }
-
-    fn apply(&mut self, event: &Event) {
-        let user = event.user.expect("a user caused every event");
-        match event.action {
-            Action::OrganizationCreated { .. } => {
-                self.roles.insert(user, Role::Owner);
-            }
-            Action::InvitationCreated { invitation, role } => {
-                self.expect(self.may_give(user, role), event, "the user could not invite");
-                self.pending.insert(invitation, (user, role));
-            }
-            Action::InvitationRevoked { invitation } => {
-                let pending = self.pending.remove(&invitation);
-                let is_allowed = pending.is_some_and(|(_, role)| self.may_give(user, role));
-                self.expect(is_allowed, event, "the invitation could not be revoked");
-            }
-            Action::InvitationAccepted { invitation, role } => {
-                let is_first = self.accepted.insert(invitation);
-                self.expect(is_first, event, "it was accepted before");
-                let pending = self.pending.remove(&invitation);
-                let is_valid = pending.is_some_and(|(inviter, role)| self.may_give(inviter, role));
-                self.expect(is_valid, event, "the invitation was not valid");
-                let granted = pending.map(|(_, role)| role);
-                let expected = self.roles.get(&user).copied().or(granted);
-                self.expect(expected == Some(role), event, "it gave another role");
-                self.roles.insert(user, role);
-            }
-            Action::MemberRoleChanged { member, to, .. } => {
-                self.roles.insert(member, to);
-            }
-            Action::MemberRemoved { member } => {
-                self.roles.remove(&member);
-            }
-            _ => self.expect(false, event, "nobody did that"),
-        }
-    }
-}
-
 /// Every contradiction between the audit log and the store.
 fn check(run: &Run) -> Vec<String> {
     let findings = run.stored.findings.iter();
@@ -313,7 +278,10 @@ fn check(run: &Run) -> Vec<String> {
         .map(|finding| format!("{}: {}", finding.key, finding.problem))
         .collect();
     let records = Records::read(&run.stored);
-    let mut model = Model::default();
+    let mut model = Model {
+        addresses: run.addresses.clone(),
+        ..Model::default()
+    };
     for event in records.audit_logs.get(&run.organization.uuid()).into_iter().flatten() {
         model.apply(event);
     }
@@ -337,6 +305,18 @@ fn check(run: &Run) -> Vec<String> {
     let addresses: BTreeSet<_> = pending.iter().map(|invitation| invitation.email.as_str()).collect();
     if addresses.len() != pending.len() {
         problems.push(format!("an address has two pending invitations: {pending:?}"));
+    }
+    let stored: BTreeSet<_> = pending.iter().map(|invitation| invitation.id).collect();
+    let is_certain = |id: &InvitationId| model.addresses.contains_key(id) && !model.uncertain.contains(id);
+    let absent: Vec<_> = model
+        .pending
+        .keys()
+        .filter(|id| is_certain(id) && !stored.contains(id))
+        .collect();
+    if !absent.is_empty() {
+        problems.push(format!(
+            "the log says that {absent:?} are pending, and they are not stored"
+        ));
     }
     for invitation in pending {
         let of_log = model.pending.get(&invitation.id);
