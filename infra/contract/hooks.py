@@ -52,20 +52,6 @@ class Account:
             for token in tokens:
                 self._call("DELETE", f"/users/me/tokens/{token['id']}")
 
-    def make_room_for_an_organization(self) -> None:
-        """Deletes the organisations when their number nears the limit, which is no quota that can be off."""
-        self.live_token()
-        organizations = self._call("GET", "/organizations").json()["data"]["organizations"]
-        if len(organizations) > 80:
-            self._call("POST", "/auth/reauthenticate", json={"password": self.password})
-            for organization in organizations:
-                self._call("DELETE", f"/organizations/{organization['id']}")
-
-    def own_tenant(self) -> str:
-        self.live_token()
-        tenants = self._call("GET", "/users/me").json()["data"]["tenants"]
-        return next(tenant["id"] for tenant in tenants if tenant["type"] == "self")
-
     def link(self) -> str | None:
         """The token of a link to an export; None if the password was entered too long ago."""
         self.live_token()
@@ -149,8 +135,6 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
         give_no_wait(case)
         give_parts(case)
         give_digests(case)
-        give_tenant(case)
-        give_room_for_an_organization(case)
         give_fresh_key(case)
 
 
@@ -191,23 +175,6 @@ def give_expiry(case: Case) -> None:
             case.body["expiresAt"] = TOMORROW
         account.live_token()
         account.make_room_for_a_token()
-
-
-TENANT = "Coditect-Tenant"
-
-
-def give_tenant(case: Case) -> None:
-    """The document allows any id; the account has tenants of its own, and its sessions are in the first one."""
-    if case.headers and TENANT in case.headers:
-        case.headers[TENANT] = account.own_tenant()
-
-
-def give_room_for_an_organization(case: Case) -> None:
-    """The organisations of the account have no other member, who could be a successor. Their number is limited."""
-    if case.path == "/organizations/{id}/leave" and isinstance(case.body, dict):
-        case.body.pop("successor", None)
-    if (case.method, case.path) == ("POST", "/organizations"):
-        account.make_room_for_an_organization()
 
 
 def give_link(case: Case) -> None:

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 use api::openapi::schema::{self, Id, RequestId, Time};
+use domain::TenantId;
 use domain::access_tokens::Scope;
 use domain::audit::{Action, Event, EventLine, Position, UnknownAction};
 use domain::logins::MAX_LOGINS;
 use domain::text::NAME_MAX;
 use domain::usage::{Quota, Quotas};
 use domain::users::profile::ProfileMember;
-use domain::{Role, TenantId};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::openapi::schema::{AdditionalProperties, SchemaType};
@@ -29,7 +29,7 @@ impl EventBody {
 }
 
 /// The types of the events without further members that a user causes.
-const PLAIN: [&str; 14] = [
+const PLAIN: [&str; 13] = [
     "user.registered",
     "login.opened",
     "login.refreshed",
@@ -43,7 +43,6 @@ const PLAIN: [&str; 14] = [
     "email.changed",
     "user.deletion_cancelled",
     "user.deleted",
-    "organization.renamed",
 ];
 
 /// The same, caused by an operator.
@@ -142,7 +141,7 @@ impl PartialSchema for EventBody {
                 .examples(["password.changed"]);
             Some(("mail", kind.into()))
         };
-        organization_forms()
+        OneOfBuilder::new()
             .description(Some(
                 "An event: the common members, and the members of its type. An event with `operator` was caused by an \
                  operator of the API, not by the user. An event with `accessTokenId` was caused by a personal access \
@@ -228,42 +227,6 @@ fn changed_members() -> RefOr<Schema> {
             "The members of the account that were changed, without their values.",
         ))
         .into()
-}
-
-/// The schemas of the events of organisations.
-fn organization_forms() -> OneOfBuilder {
-    let of_user = |types: &[&str], details: &[(&str, RefOr<Schema>)]| {
-        let user = [("userId", reference::<Id>())];
-        form(
-            schema::text().enum_values(Some(types.iter().copied())),
-            &[&user, details].concat(),
-        )
-    };
-    let role = || schema::text().enum_values(Some(Role::NAMES.iter().copied())).into();
-    let member = || ("memberId", reference::<Id>());
-    let forms = [
-        of_user(
-            &["organization.created", "organization.deleted"],
-            &[("organizationId", reference::<Id>())],
-        ),
-        of_user(&["member.removed"], &[member()]),
-        of_user(&["member.role_changed"], &[member(), ("from", role()), ("to", role())]),
-        of_user(&["member.left"], &[("successorId", or_null(reference::<Id>()))]),
-        of_user(&["invitation.created", "invitation.accepted"], &granted_role()),
-        of_user(&["invitation.revoked"], &[("invitationId", reference::<Id>())]),
-    ];
-    forms.into_iter().fold(OneOfBuilder::new(), OneOfBuilder::item)
-}
-
-/// The details of an invitation.
-fn granted_role() -> [(&'static str, RefOr<Schema>); 2] {
-    [
-        ("invitationId", reference::<Id>()),
-        (
-            "role",
-            schema::text().enum_values(Some(Role::NAMES.iter().copied())).into(),
-        ),
-    ]
 }
 
 /// The details of a created personal access token.
@@ -393,55 +356,6 @@ mod tests {
                     snapshot: id(),
                 },
                 json!({ "sessionId": ID, "snapshotId": ID }),
-            ),
-        ] {
-            assert_eq!(details(action.clone()), expected, "{action:?}");
-        }
-    }
-
-    #[test]
-    fn every_action_on_an_organization_adds_its_details() {
-        for (action, expected) in [
-            (
-                Action::OrganizationCreated { organization: id() },
-                json!({ "organizationId": ID }),
-            ),
-            (
-                Action::OrganizationDeleted { organization: id() },
-                json!({ "organizationId": ID }),
-            ),
-            (Action::OrganizationRenamed, json!({})),
-            (
-                Action::MemberRoleChanged {
-                    member: id(),
-                    from: Role::Viewer,
-                    to: Role::Admin,
-                },
-                json!({ "memberId": ID, "from": "viewer", "to": "admin" }),
-            ),
-            (Action::MemberRemoved { member: id() }, json!({ "memberId": ID })),
-            (
-                Action::InvitationCreated {
-                    invitation: id(),
-                    role: Role::Viewer,
-                },
-                json!({ "invitationId": ID, "role": "viewer" }),
-            ),
-            (
-                Action::InvitationAccepted {
-                    invitation: id(),
-                    role: Role::Member,
-                },
-                json!({ "invitationId": ID, "role": "member" }),
-            ),
-            (
-                Action::InvitationRevoked { invitation: id() },
-                json!({ "invitationId": ID }),
-            ),
-            (Action::MemberLeft { successor: None }, json!({ "successorId": null })),
-            (
-                Action::MemberLeft { successor: Some(id()) },
-                json!({ "successorId": ID }),
             ),
         ] {
             assert_eq!(details(action.clone()), expected, "{action:?}");

@@ -2,7 +2,7 @@
 
 use api::openapi::parameters::{self, Paging};
 use api::openapi::{problems, schema};
-use api::{ApiError, AppState, Query, Reply, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Query, Reply};
 use axum::extract::State;
 use domain::audit::{Action, ActionName, Direction, Listing, ops};
 use domain::page::{Cursor, Limit};
@@ -89,7 +89,7 @@ fn parse(mut query: Query) -> Result<Listing, ApiError> {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     query: Query,
 ) -> Result<Reply<PageBody>, ApiError> {
     let page = ops::list(&app.env, &caller, &parse(query)?).await?;

@@ -2,7 +2,7 @@
 
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, Empty, Reply, SubId, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Empty, Reply, SubId};
 use axum::extract::State;
 use domain::UploadId;
 use domain::uploads::ops;
@@ -26,7 +26,7 @@ use domain::uploads::ops;
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     api::Id(id): api::Id<domain::SessionId>,
     SubId(upload): SubId<UploadId>,
 ) -> Result<Reply<Empty>, ApiError> {

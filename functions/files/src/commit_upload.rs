@@ -2,7 +2,7 @@
 
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, Body, Checks, Field, Reply, SubId, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Body, Checks, Field, Reply, SubId};
 use axum::extract::State;
 use domain::UploadId;
 use domain::files::changeset::Effect;
@@ -11,7 +11,6 @@ use domain::uploads::commit::{self, Commit};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::admission::admit;
 use crate::changeset_body::precondition;
 use crate::entry_body::EntryBody;
 use crate::schema::EntityTags;
@@ -80,7 +79,7 @@ impl CommitBody {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     api::Id(id): api::Id<domain::SessionId>,
     SubId(upload): SubId<UploadId>,
     body: Option<Body<CommitBody>>,
@@ -89,8 +88,6 @@ pub async fn handle(
         Some(Body(body)) => body.parse()?,
         None => Commit::default(),
     };
-    // The file is in memory while it is committed.
-    let _place = admit(&app, &caller, true).await?;
     let outcome = commit::commit(&app.env, &caller, id, upload, commit).await?;
     let entry = outcome
         .entry

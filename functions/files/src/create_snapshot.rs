@@ -2,7 +2,7 @@
 
 use api::openapi::schema::{self, IdParameter};
 use api::openapi::{parameters, problems};
-use api::{ApiError, AppState, Body, Checks, Field, IdempotencyKey, Reply, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Body, Checks, Field, IdempotencyKey, Reply};
 use axum::extract::State;
 use domain::files::snapshots::ops;
 use domain::idempotency::Outcome;
@@ -62,7 +62,7 @@ impl CreateBody {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     api::Id(id): api::Id<domain::SessionId>,
     IdempotencyKey(key): IdempotencyKey,
     body: Option<Body<CreateBody>>,

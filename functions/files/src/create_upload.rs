@@ -6,7 +6,7 @@ use api::content::parse_digest_field;
 use api::openapi::schema::IdParameter;
 use api::openapi::{parameters, problems};
 use api::{
-    ApiError, AppState, Body, Checks, Field, IdempotencyKey, MAX_SAFE_INTEGER, Reply, TenantCaller, WholeNumber,
+    ApiError, AppState, Authenticated, Body, Checks, Field, IdempotencyKey, MAX_SAFE_INTEGER, Reply, WholeNumber,
 };
 use axum::extract::State;
 use domain::contents::Digest;
@@ -93,7 +93,7 @@ impl CreateBody {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     api::Id(id): api::Id<domain::SessionId>,
     IdempotencyKey(key): IdempotencyKey,
     Body(body): Body<CreateBody>,
@@ -102,14 +102,10 @@ pub async fn handle(
         Outcome::Fresh(upload) => (upload, BTreeSet::new(), false),
         Outcome::Replayed(upload) => match ops::get(&app.env, &caller, id, upload.id).await {
             Ok((upload, arrived)) => (upload, arrived, true),
-            // It was committed, with all of its parts, or has ended without a file.
+            // An earlier request has committed it.
             Err(domain::Error::NotFound) => {
-                let arrived = if ops::is_committed(&app.env, &caller, id, upload.id).await? {
-                    (1..=upload.parts()).collect()
-                } else {
-                    BTreeSet::new()
-                };
-                (upload, arrived, true)
+                let all = (1..=upload.parts()).collect();
+                (upload, all, true)
             }
             Err(error) => return Err(error.into()),
         },

@@ -3,7 +3,7 @@
 use api::openapi::parameters::{IfMatch, IfNoneMatch};
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, Empty, Query, Reply, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Empty, Query, Reply};
 use axum::extract::State;
 use domain::files::changeset::{Delete, ops};
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -46,7 +46,7 @@ impl utoipa::IntoParams for Recursive {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     api::Id(id): api::Id<domain::SessionId>,
     HeaderPrecondition(precondition): HeaderPrecondition,
     mut query: Query,

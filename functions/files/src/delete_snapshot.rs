@@ -2,7 +2,7 @@
 
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, Empty, Reply, SubId, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Empty, Reply, SubId};
 use axum::extract::State;
 use domain::SnapshotId;
 use domain::files::snapshots::ops;
@@ -27,7 +27,7 @@ use domain::files::snapshots::ops;
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     api::Id(id): api::Id<domain::SessionId>,
     SubId(snapshot): SubId<SnapshotId>,
 ) -> Result<Reply<Empty>, ApiError> {

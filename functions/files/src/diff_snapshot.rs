@@ -2,7 +2,7 @@
 
 use api::openapi::parameters::optional;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, Query, Reply, SubId, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Query, Reply, SubId};
 use axum::extract::State;
 use domain::SnapshotId;
 use domain::files::changes::ChangeKind;
@@ -101,7 +101,7 @@ pub struct PageBody {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     api::Id(id): api::Id<domain::SessionId>,
     SubId(snapshot): SubId<SnapshotId>,
     mut query: Query,

@@ -2,7 +2,7 @@
 
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, Empty, Reply, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Empty, Reply};
 use axum::extract::State;
 use domain::files::trash::ops;
 
@@ -22,7 +22,7 @@ use domain::files::trash::ops;
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     api::Id(id): api::Id<domain::SessionId>,
 ) -> Result<Reply<Empty>, ApiError> {
     ops::empty(&app.env, &caller, id).await?;

@@ -4,7 +4,7 @@ use api::content::{ContentRequest, FileInfo, Selection, file_response};
 use api::openapi::parameters::{IfMatch, IfNoneMatch, optional};
 use api::openapi::problems;
 use api::openapi::schema::{IdParameter, text};
-use api::{ApiError, AppState, Query, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Query};
 use axum::extract::State;
 use axum::response::Response;
 use domain::files::ops::{self, FileRead, Selection as Bytes};
@@ -89,12 +89,11 @@ impl utoipa::IntoParams for RangeParameters {
         ),
         (
             status = 307,
-            description = "A large file is at the URL in `Location`, which is valid for 15 minutes, for the method of \
-                           the request: a `GET` with or without `Range`, or a `HEAD`. No body; `ETag` is the file's. \
-                           Send neither the access token there, nor `If-Match`, `If-None-Match` and `If-Range`: the \
-                           API has checked these, and the object store would compare them with entity tags of its \
-                           own. `GET /sessions/{id}/files/stat` has the size and the digest.",
-            headers(("Location"), ("ETag"), ("Accept-Ranges"))
+            description = "A large file is at the URL in `Location`, which is valid for 15 minutes, for a `GET` with \
+                           or without `Range`. No body. Send neither the access token there, nor `If-Match`, \
+                           `If-None-Match` and `If-Range`: the API has checked these, and the object store would \
+                           compare them with entity tags of its own. A `HEAD` gets no URL, but 200.",
+            headers(("Location"))
         ),
         (
             status = 304,
@@ -109,7 +108,7 @@ impl utoipa::IntoParams for RangeParameters {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     api::Id(id): api::Id<domain::SessionId>,
     request: ContentRequest,
     mut query: Query,
@@ -139,8 +138,7 @@ pub async fn handle(
         digest: *digest.as_bytes(),
     };
     match object {
-        // A `HEAD` gets the status and the headers of a `GET` (RFC 9110, section 9.3.2), also if that is redirected.
-        Some(object) if matches!(selection, Selection::Whole | Selection::Part(_) | Selection::Head) => {
+        Some(object) if matches!(selection, Selection::Whole | Selection::Part(_)) => {
             large_object::respond(&app.env, object, file, &selection)
         }
         _ => Ok(file_response(file, &selection, Held::bytes(bytes, place))),

@@ -1,7 +1,7 @@
 //! `GET /sessions/{id}/snapshots/{snapshot}`
 
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, Reply, SubId, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Reply, SubId};
 use axum::extract::State;
 use domain::SnapshotId;
 use domain::files::snapshots::ops;
@@ -23,7 +23,7 @@ use crate::snapshot_body::SnapshotBody;
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     api::Id(id): api::Id<domain::SessionId>,
     SubId(snapshot): SubId<SnapshotId>,
 ) -> Result<Reply<SnapshotBody>, ApiError> {

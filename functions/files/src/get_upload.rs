@@ -2,7 +2,7 @@
 
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, Reply, SubId, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Reply, SubId};
 use axum::extract::State;
 use domain::UploadId;
 use domain::uploads::ops;
@@ -28,7 +28,7 @@ use crate::upload_body::UploadBody;
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     api::Id(id): api::Id<domain::SessionId>,
     SubId(upload): SubId<UploadId>,
 ) -> Result<Reply<UploadBody>, ApiError> {

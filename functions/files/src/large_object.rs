@@ -4,12 +4,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use api::ApiError;
-use api::content::{FileInfo, Selection, content_headers, file_redirection, file_response};
+use api::content::{FileInfo, Selection, content_headers, file_response};
 use axum::body::{Body, Bytes};
-use axum::http::HeaderValue;
-use axum::response::Response;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use domain::Env;
-use domain::objects::{ObjectError, ObjectKey, ObjectStore, Wanted};
+use domain::objects::{ObjectError, ObjectKey, ObjectStore};
 use futures_util::stream;
 
 /// The number of bytes in memory while an object is sent: so few that it needs no place among the large responses.
@@ -26,14 +26,10 @@ pub(crate) fn respond(
     let objects = objects.ok_or(domain::Error::Objects(ObjectError::Absent))?;
     let (content_type, disposition) = content_headers(file.name);
     let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
-    let wanted = match selection {
-        Selection::Head => Wanted::Headers,
-        _ => Wanted::Bytes,
-    };
-    let signed = objects.sign_read(&object, wanted, &text(&content_type), &text(&disposition));
+    let signed = objects.sign_get(&object, &text(&content_type), &text(&disposition));
     if let Some(request) = signed.map_err(domain::Error::Objects)? {
         let location = HeaderValue::try_from(request.url).map_err(ApiError::internal)?;
-        return Ok(file_redirection(&file, location));
+        return Ok((StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, location)]).into_response());
     }
     let body = pieces(objects, object, selection.bytes(file.size));
     Ok(file_response(file, selection, body))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use api::openapi::parameters::optional;
 use api::openapi::problems;
 use api::openapi::schema::{Cursor as CursorText, Id, IdParameter, Time};
-use api::{ApiError, AppState, Query, Reply, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Query, Reply};
 use axum::extract::State;
 use domain::files::changes::{Change, ChangeKind, ops};
 use domain::text::Rejection;
@@ -170,7 +170,7 @@ fn parse_wait(text: &str) -> Result<Duration, Rejection> {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     api::Id(id): api::Id<domain::SessionId>,
     mut query: Query,
 ) -> Result<Reply<PageBody>, ApiError> {

@@ -2,7 +2,7 @@
 
 use api::openapi::problems;
 use api::openapi::schema::{self, IdParameter};
-use api::{ApiError, AppState, Query, Reply, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Query, Reply};
 use axum::extract::State;
 use domain::files::ops::{self, Listing};
 use domain::page::Cursor;
@@ -55,7 +55,7 @@ fn parse(mut query: Query) -> Result<Listing, ApiError> {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     api::Id(id): api::Id<domain::SessionId>,
     query: Query,
 ) -> Result<Reply<PageBody>, ApiError> {

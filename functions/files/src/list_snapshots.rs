@@ -2,7 +2,7 @@
 
 use api::openapi::parameters::Paging;
 use api::openapi::schema::{Cursor as CursorText, IdParameter};
-use api::{ApiError, AppState, Query, Reply, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Query, Reply};
 use axum::extract::State;
 use domain::files::snapshots::ops;
 use domain::page::{Cursor, Limit};
@@ -51,7 +51,7 @@ pub struct PageBody {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     api::Id(id): api::Id<domain::SessionId>,
     mut query: Query,
 ) -> Result<Reply<PageBody>, ApiError> {

@@ -1,7 +1,7 @@
 //! `GET /sessions/{id}/files/trash`
 
 use api::openapi::schema::{Cursor as CursorText, Id, IdParameter, Time};
-use api::{ApiError, AppState, Query, Reply, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Query, Reply};
 use axum::extract::State;
 use domain::files::trash::{TrashItem, ops};
 use domain::page::Cursor;
@@ -82,7 +82,7 @@ pub struct PageBody {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     api::Id(id): api::Id<domain::SessionId>,
     mut query: Query,
 ) -> Result<Reply<PageBody>, ApiError> {

@@ -3,7 +3,7 @@
 use api::openapi::parameters::Paging;
 use api::openapi::problems;
 use api::openapi::schema::{Cursor as CursorText, IdParameter};
-use api::{ApiError, AppState, Query, Reply, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Query, Reply};
 use axum::extract::State;
 use domain::page::{Cursor, Limit};
 use domain::uploads::ops;
@@ -54,7 +54,7 @@ pub struct PageBody {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     api::Id(id): api::Id<domain::SessionId>,
     mut query: Query,
 ) -> Result<Reply<PageBody>, ApiError> {

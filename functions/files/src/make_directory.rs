@@ -2,7 +2,7 @@
 
 use api::openapi::schema::IdParameter;
 use api::openapi::{parameters, problems};
-use api::{ApiError, AppState, Body, Checks, Field, IdempotencyKey, Reply, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Body, Checks, Field, IdempotencyKey, Reply};
 use axum::extract::State;
 use domain::files::changeset::{Effect, MakeDirectory, ops};
 use domain::files::{FilePath, Precondition};
@@ -68,7 +68,7 @@ impl MakeDirectoryBody {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     api::Id(id): api::Id<domain::SessionId>,
     IdempotencyKey(key): IdempotencyKey,
     Body(body): Body<MakeDirectoryBody>,

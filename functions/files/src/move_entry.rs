@@ -3,7 +3,7 @@
 use api::openapi::parameters::{IfMatch, IfNoneMatch};
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, Body, Reply, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Body, Reply};
 use axum::extract::State;
 use domain::files::changeset::ops;
 
@@ -36,7 +36,7 @@ use crate::transfer_body::TransferBody;
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     api::Id(id): api::Id<domain::SessionId>,
     HeaderPrecondition(precondition): HeaderPrecondition,
     Body(body): Body<TransferBody>,

@@ -3,7 +3,7 @@
 use api::openapi::parameters::{IfMatch, IfNoneMatch, optional};
 use api::openapi::problems;
 use api::openapi::schema::{IdParameter, text};
-use api::{ApiError, AppState, File, Query, Reply, TenantCaller};
+use api::{ApiError, AppState, Authenticated, File, Query, Reply};
 use axum::extract::State;
 use domain::contents::{self, Content};
 use domain::files::changeset::ops;
@@ -46,9 +46,7 @@ impl utoipa::IntoParams for BodyDigests {
 }
 
 /// Writes a file. Nothing is written unless the whole body arrives and matches its digests. The body's `Content-Type`
-/// has no meaning: the media type of a file follows its name. Send bytes that are not UTF-8 as
-/// `application/octet-stream` or with a digest: front doors pass other types on as text, and 415 says that one may have
-/// replaced bytes. A personal access token can replace a file only with an
+/// has no meaning: the media type of a file follows its name. A personal access token can replace a file only with an
 /// `If-Match` that names its version; `*` is not enough.
 #[utoipa::path(
     put,
@@ -83,7 +81,7 @@ impl utoipa::IntoParams for BodyDigests {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     api::Id(id): api::Id<domain::SessionId>,
     HeaderPrecondition(precondition): HeaderPrecondition,
     mut query: Query,

@@ -2,7 +2,7 @@
 
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, Empty, File, PartNumber, Reply, SubId, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Empty, File, PartNumber, Reply, SubId};
 use axum::extract::State;
 use domain::UploadId;
 use domain::contents::Content;
@@ -41,7 +41,7 @@ use crate::schema::{FileBytes, PartNumberText};
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     api::Id(id): api::Id<domain::SessionId>,
     SubId(upload): SubId<UploadId>,
     PartNumber(part): PartNumber,

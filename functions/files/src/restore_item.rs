@@ -2,7 +2,7 @@
 
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, Reply, SubId, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Reply, SubId};
 use axum::extract::State;
 use domain::TrashItemId;
 use domain::files::trash::ops;
@@ -32,7 +32,7 @@ use crate::entry_body::EntryBody;
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     api::Id(id): api::Id<domain::SessionId>,
     SubId(item): SubId<TrashItemId>,
 ) -> Result<Reply<EntryBody>, ApiError> {

@@ -3,7 +3,7 @@
 use api::openapi::parameters::{optional, required};
 use api::openapi::problems;
 use api::openapi::schema::{IdParameter, text};
-use api::{ApiError, AppState, Query, Reply, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Query, Reply};
 use axum::extract::State;
 use domain::files::FilePath;
 use domain::files::search::{
@@ -223,7 +223,7 @@ fn parse(mut query: Query) -> Result<Search, ApiError> {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     api::Id(id): api::Id<domain::SessionId>,
     query: Query,
 ) -> Result<Reply<PageBody>, ApiError> {

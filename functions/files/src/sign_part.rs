@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use api::content::parse_digest_field;
 use api::openapi::problems;
 use api::openapi::schema::{IdParameter, text};
-use api::{ApiError, AppState, Body, Checks, Field, PartNumber, Reply, SubId, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Body, Checks, Field, PartNumber, Reply, SubId};
 use axum::extract::State;
 use domain::UploadId;
 use domain::contents::Digest;
@@ -85,7 +85,7 @@ fn headers() -> RefOr<Schema> {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     api::Id(id): api::Id<domain::SessionId>,
     SubId(upload): SubId<UploadId>,
     PartNumber(part): PartNumber,

@@ -2,7 +2,7 @@
 
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, Query, Reply, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Query, Reply};
 use axum::extract::State;
 use domain::files::ops;
 
@@ -24,7 +24,7 @@ use crate::parameters::{AtParameter, PathParameter};
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     api::Id(id): api::Id<domain::SessionId>,
     mut query: Query,
 ) -> Result<Reply<EntryBody>, ApiError> {

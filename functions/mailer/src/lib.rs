@@ -29,10 +29,7 @@ pub struct DeliveredBody {
     sent: usize,
     postponed: usize,
     dead: usize,
-    /// Present only if recipients had too many emails of one kind today. The next ones wait until tomorrow.
-    #[serde(skip_serializing_if = "is_zero")]
-    limited: usize,
-    /// Present only if emails were removed: invitations that are not valid any more.
+    /// Present only if recipients had too many emails today.
     #[serde(skip_serializing_if = "is_zero")]
     dropped: usize,
     /// Present only if the time budget did not suffice; the next run continues.
@@ -100,7 +97,6 @@ impl Mailer {
             sent: delivered.sent,
             postponed: delivered.postponed,
             dead: delivered.dead,
-            limited: delivered.limited,
             dropped: delivered.dropped,
             cut_short,
         })

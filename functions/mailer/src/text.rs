@@ -1,7 +1,7 @@
 //! What the emails say.
 
-use domain::mail::{Invite, Link, Message, Source};
-use domain::{Role, Timestamp};
+use domain::Timestamp;
+use domain::mail::{Link, Message, Source};
 
 /// An email as paragraphs, from which both of its parts are made.
 pub(crate) struct Letter {
@@ -69,12 +69,12 @@ fn push_escaped(html: &mut String, text: &str) {
 
 /// The email for this message; `None` if it is about a link whose token is gone.
 pub(crate) fn letter(message: &Message, public_url: &str) -> Option<Letter> {
-    let page_with = |page: &str, token: String| {
+    let page = |page: &str, link: &Link| {
+        let token = link.token.as_ref()?.reveal();
         // In the fragment, which no program sends to a server, so that no log contains it and opening the page does not
         // use it.
-        Paragraph::Link(format!("{public_url}/app/{page}#token={token}"))
+        Some(Paragraph::Link(format!("{public_url}/app/{page}#token={token}")))
     };
-    let page = |page: &str, link: &Link| Some(page_with(page, link.token.as_ref()?.reveal()));
     let (subject, paragraphs) = match message {
         Message::PasswordChanged(source) => password_changed(source, public_url),
         Message::NewDevice(source) => new_device(source, public_url),
@@ -148,10 +148,6 @@ pub(crate) fn letter(message: &Message, public_url: &str) -> Option<Letter> {
         ),
         Message::DeletionScheduled { source, due_at } => deletion_scheduled(source, *due_at, public_url),
         Message::DeletionOrdered { source, due_at } => deletion_ordered(source, *due_at, public_url),
-        Message::Invitation(invite) => {
-            let link = page_with("invitation", invite.token.as_ref()?.reveal());
-            invitation(invite, link, public_url)
-        }
     };
     Some(Letter { subject, paragraphs })
 }
@@ -278,58 +274,6 @@ fn deletion_ordered(source: &Source, due_at: Timestamp, public_url: &str) -> (&'
             ),
         ],
     )
-}
-
-fn invitation(invite: &Invite, link: Paragraph, public_url: &str) -> (&'static str, Vec<Paragraph>) {
-    let name = &invite.organization;
-    let organization = if name.chars().count() > SHOWN_NAME_MAX || may_link(name) {
-        "an organisation".to_owned()
-    } else {
-        format!("the organisation “{name}”")
-    };
-    (
-        "You are invited to an organisation on Coditect",
-        vec![
-            text(format!(
-                "The user {} invites you to {organization} on Coditect at {public_url}. You would be {}. Open this \
-                 page to see the invitation, and to accept it:",
-                invite.inviter,
-                with_article(invite.role),
-            )),
-            link,
-            text(
-                "The link is valid for seven days, and works once. You need an account with this email address. If you \
-                 have none yet, the page lets you register, and then come back. Give the link to nobody.",
-            ),
-            text("If you do not know the user, or do not want to join, ignore this email: nothing happens."),
-        ],
-    )
-}
-
-/// The longest name of an organisation that an invitation shows, in characters. A longer one could be a message.
-const SHOWN_NAME_MAX: usize = 60;
-
-/// Whether a mail program could make a link of a part of the text. Anyone can found an organisation, and have emails
-/// with its name sent to strangers.
-fn may_link(text: &str) -> bool {
-    let is_end = |next: Option<char>| next.is_none_or(char::is_whitespace);
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
-        match character {
-            '/' | '@' | ':' | '\\' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}' => return true,
-            '.' if !is_end(characters.peek().copied()) => return true,
-            _ => {}
-        }
-    }
-    false
-}
-
-fn with_article(role: Role) -> String {
-    let article = match role {
-        Role::Owner | Role::Admin => "an",
-        Role::Member | Role::Viewer => "a",
-    };
-    format!("{article} {role}")
 }
 
 fn email_replaced(source: &Source, public_url: &str) -> (&'static str, Vec<Paragraph>) {

@@ -3,7 +3,7 @@
 use api::openapi::parameters::{IfMatch, IfNoneMatch};
 use api::openapi::problems;
 use api::openapi::schema::{self, IdParameter};
-use api::{ApiError, AppState, Body, Checks, Field, Preconditions, Reply, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Body, Checks, Field, Preconditions, Reply};
 use axum::extract::State;
 use domain::sessions::{Change, WorkspacePath, ops};
 use domain::text::Name;
@@ -69,7 +69,7 @@ impl ChangeBody {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     preconditions: Preconditions,
     api::Id(id): api::Id<domain::SessionId>,
     Body(body): Body<ChangeBody>,

@@ -1,7 +1,7 @@
 //! `POST /sessions`
 
 use api::openapi::{parameters, problems, schema};
-use api::{ApiError, AppState, Body, Checks, Field, IdempotencyKey, Reply, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Body, Checks, Field, IdempotencyKey, Reply};
 use axum::extract::State;
 use domain::idempotency::Outcome;
 use domain::sessions::{Draft, WorkspacePath, ops};
@@ -67,7 +67,7 @@ impl CreateBody {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     IdempotencyKey(key): IdempotencyKey,
     Body(body): Body<CreateBody>,
 ) -> Result<Reply<SessionBody>, ApiError> {

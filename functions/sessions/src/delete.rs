@@ -3,7 +3,7 @@
 use api::openapi::parameters::{IfMatch, IfNoneMatch};
 use api::openapi::problems;
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, Empty, Preconditions, Reply, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Empty, Preconditions, Reply};
 use axum::extract::State;
 use domain::sessions::ops;
 
@@ -23,7 +23,7 @@ use domain::sessions::ops;
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     preconditions: Preconditions,
     api::Id(id): api::Id<domain::SessionId>,
 ) -> Result<Reply<Empty>, ApiError> {

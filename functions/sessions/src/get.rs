@@ -2,7 +2,7 @@
 
 use api::openapi::parameters::{IfMatch, IfNoneMatch};
 use api::openapi::schema::IdParameter;
-use api::{ApiError, AppState, Preconditions, Reply, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Preconditions, Reply};
 use axum::extract::State;
 use domain::sessions::ops;
 
@@ -42,7 +42,7 @@ use crate::body::SessionBody;
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     preconditions: Preconditions,
     api::Id(id): api::Id<domain::SessionId>,
 ) -> Result<Reply<SessionBody>, ApiError> {

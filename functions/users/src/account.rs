@@ -1,7 +1,7 @@
 //! `GET /users/me`
 
 use api::openapi::parameters::{IfMatch, IfNoneMatch};
-use api::{ApiError, AppState, Authenticated, EmailClaim, Preconditions, Prefix, Reply};
+use api::{ApiError, AppState, Authenticated, Preconditions, Prefix, Reply};
 use axum::extract::State;
 use domain::users::profile::ops;
 
@@ -31,10 +31,9 @@ use crate::body::AccountBody;
 pub async fn handle(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
-    EmailClaim(email): EmailClaim,
     preconditions: Preconditions,
     prefix: Prefix,
 ) -> Result<Reply<AccountBody>, ApiError> {
-    let account = ops::get(&app.env, &caller, email.as_ref()).await?;
+    let account = ops::get(&app.env, &caller).await?;
     AccountBody::reply(account, prefix)?.conditional(&preconditions)
 }

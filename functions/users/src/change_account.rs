@@ -4,7 +4,7 @@ use api::merge_patch::Json;
 use api::openapi::parameters::{IfMatch, IfNoneMatch};
 use api::openapi::problems;
 use api::openapi::schema::PersonName;
-use api::{ApiError, AppState, Authenticated, Body, Checks, EmailClaim, PatchField, Preconditions, Prefix, Reply};
+use api::{ApiError, AppState, Authenticated, Body, Checks, PatchField, Preconditions, Prefix, Reply};
 use axum::extract::State;
 use domain::text::Name;
 use domain::users::profile::{PreferencesPatch, ProfileChange, ops};
@@ -84,12 +84,11 @@ impl ChangeBody {
 pub async fn handle(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
-    EmailClaim(email): EmailClaim,
     preconditions: Preconditions,
     prefix: Prefix,
     Body(body): Body<ChangeBody>,
 ) -> Result<Reply<AccountBody>, ApiError> {
     let expects = |version| preconditions.permits(version);
-    let account = ops::change(&app.env, &caller, &body.parse()?, email.as_ref(), expects).await?;
+    let account = ops::change(&app.env, &caller, &body.parse()?, expects).await?;
     AccountBody::reply(account, prefix)
 }

@@ -9,7 +9,6 @@ macro_rules! every_function {
         [
             auth::$make(),
             users::$make(),
-            organizations::$make(),
             sessions::$make(),
             files::$make(),
             audit::$make(),

@@ -128,14 +128,11 @@ fn domain(workspace: &mut Workspace<'_>) -> Result<(), String> {
     workspace.edit("shared/domain/src/role.rs", |roles, render| {
         let position = roles.line("    /// Read the tenant's audit log.")?;
         roles.insert(position, &render("    /// Read the tenant's things.\n    ReadThings,"));
-        let position = roles.line("            | Self::ManageAccount => None")?;
-        roles.insert(position, &render("            | Self::ReadThings"));
-        let position = roles.line("            | Permission::ManageAccount => true")?;
-        roles.insert(position, &render("            | Permission::ReadThings"));
-        let position = roles.line("        (Permission::ReadAudit, ")?;
-        let row = "        (Permission::ReadThings, [true, true, true, true]),";
-        roles.insert(position, &render(row));
-        Ok(())
+        roles.insert_ahead_of(
+            "Permission::ReadSessions | Permission::ReadFiles",
+            &render("Permission::ReadThings | "),
+        )?;
+        roles.insert_ahead_of("Self::ReadUsage | Self::ManageAccount", &render("Self::ReadThings | "))
     })?;
     workspace.edit("shared/domain/src/record/fixtures.rs", |fixtures, render| {
         let position = fixtures.line("        Kind::of::<User>(")?;
@@ -147,10 +144,7 @@ fn domain(workspace: &mut Workspace<'_>) -> Result<(), String> {
     })?;
     workspace.edit("shared/domain/README.md", |readme, render| {
         let position = readme.line("| `ReadAudit` |")?;
-        readme.insert(
-            position,
-            &render("| `ReadThings` | yes | yes | yes | yes | logins only |"),
-        );
+        readme.insert(position, &render("| `ReadThings` | yes | yes | yes | logins only |"));
         let position = readme.line("| `tenants / {tenant_id} / idempotency ")?;
         let row = "| `tenants / {tenant_id} / things / {thing_id}` | `Thing`, version 1 | unlimited | |";
         readme.insert(position, &render(row));
@@ -220,7 +214,7 @@ fn readme(workspace: &mut Workspace<'_>) -> Result<(), String> {
         );
         let endpoints = readme.line("| endpoint | ")?;
         let source = "[`things/src/list.rs`](things/src/list.rs)";
-        let row = format!("| `GET /things` | {source} | owner, admin, member, viewer | 2 |");
+        let row = format!("| `GET /things` | {source} | owner, member, viewer | 2 |");
         readme.append_to_list(endpoints, &render(&row));
         Ok(())
     })

@@ -241,8 +241,6 @@ mod tests {
             ("QUOTA_AUDIT_EVENTS", "1.5"),
             ("QUOTA_FILES", "-1"),
             ("QUOTA_SNAPSHOTS", "1e3"),
-            ("QUOTA_MEMBERS", "1001"),
-            ("QUOTA_ORGANIZATIONS", "-1"),
             ("QUOTA_WRITES_PER_SECOND", "0"),
             ("QUOTA_LOGINS_PER_DAY", "0"),
             ("AUDIT_RETENTION_DAYS", "0"),
@@ -260,8 +258,6 @@ mod tests {
             ("EMAIL_VERIFICATION", "on"),
             ("THROTTLE_EMAILS", "1/2"),
             ("THROTTLE_RECIPIENT", "0/1/1"),
-            ("THROTTLE_INVITATIONS", "1/1"),
-            ("THROTTLE_INVITED", "3/3600"),
         ] {
             let error = read(&[SECRET, (variable, value)]).expect_err(value).to_string();
             assert!(error.starts_with(&format!("{variable} ")), "{error}");

@@ -17,9 +17,8 @@ use crate::config::Origins;
 pub const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
 /// The request headers that pages may set. Browsers let them set a few others without permission.
-pub const REQUEST_HEADERS: [&str; 13] = [
+pub const REQUEST_HEADERS: [&str; 12] = [
     "authorization",
-    "coditect-tenant",
     "content-type",
     "if-match",
     "if-none-match",
@@ -35,8 +34,7 @@ pub const REQUEST_HEADERS: [&str; 13] = [
 ];
 
 /// The response headers that pages may read.
-pub const RESPONSE_HEADERS: [&str; 12] = [
-    "coditect-tenant",
+pub const RESPONSE_HEADERS: [&str; 11] = [
     "content-disposition",
     "allow",
     "etag",

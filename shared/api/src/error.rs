@@ -5,7 +5,6 @@
 
 mod code;
 mod files;
-mod invitations;
 mod uploads;
 
 use std::borrow::Cow;
@@ -154,8 +153,6 @@ fn advice(quota: Quota) -> &'static str {
         Quota::Snapshots => "Delete snapshots to make room.",
         Quota::IdempotencyKeys => "A key is free again 24 hours after its request.",
         Quota::AuditEvents => "The quota is free again at midnight (UTC).",
-        Quota::Members => "Remove members to make room.",
-        Quota::Organizations => "Delete an organisation, or let another member own it, to make room.",
     }
 }
 
@@ -191,7 +188,13 @@ impl From<domain::Error> for ApiError {
                 Code::InvalidRefreshToken,
                 "The refresh token is unknown, has expired, or was used before. Log in again.",
             ),
-            Error::TooManyAttempts { wait, .. } => too_many_attempts(wait),
+            Error::TooManyAttempts { wait, .. } => Self {
+                retry_after: Some(wait),
+                ..Self::new(
+                    Code::TooManyAttempts,
+                    "Too many attempts. Wait for the number of seconds in the header `Retry-After`.",
+                )
+            },
             Error::QuotaExceeded(usage) => quota_exceeded(usage),
             Error::EmailNotVerified => Self::new(
                 Code::EmailNotVerified,
@@ -203,18 +206,13 @@ impl From<domain::Error> for ApiError {
                 "The token is unknown or has expired, was used before, or a newer email has replaced it. Request a new \
                  email.",
             ),
-            Error::SameEmail => invalid_member("/email", "must differ from the current email"),
-            error @ (Error::InvalidInvitation
-            | Error::OtherAddress(_)
-            | Error::InvitationRejected(_)
-            | Error::TooManyInvitations { .. }) => Self::of_invitation(error),
+            Error::SameEmail => {
+                let reason = Rejection("must differ from the current email".to_owned());
+                Self::invalid(vec![Violation::new("/email", &reason)])
+            }
             Error::EmailTaken => Self::new(Code::EmailTaken, "An account with this email exists."),
             Error::LastOwner(organizations) => last_owner(organizations),
-            Error::NoSuccessor => invalid_member(
-                "/successor",
-                "must be another member, who is neither suspended nor about to be deleted",
-            ),
-            Error::NotFound | Error::ForeignId | Error::ForeignTenant => {
+            Error::NotFound | Error::ForeignId => {
                 Self::new(Code::NotFound, "No resource with this id is available to this token.")
             }
             Error::Operation { index, error } => Self::from(*error).within(&format!("/operations/{index}")),
@@ -240,7 +238,6 @@ impl From<domain::Error> for ApiError {
             ),
             Error::ExpiredToken => expired_personal_token(),
             Error::TooManyAccessTokens { used, limit } => too_many_access_tokens(used, limit),
-            Error::TooManyMemberships { used, limit } => too_many_memberships(used, limit),
             Error::ExportTooLarge { used, limit } => export_too_large(used, limit),
             Error::ReauthenticationRequired => Self::new(
                 Code::ReauthenticationRequired,
@@ -252,8 +249,12 @@ impl From<domain::Error> for ApiError {
             ),
             Error::Store(error) => store_failure(error),
             Error::Upload(error) => Self::of_upload(error),
-            Error::Objects(error) => object_failure(error),
-            Error::Corrupt { .. } | Error::Hashing(_) | Error::Rehearsed => Self::internal(error),
+            Error::Objects(error @ ObjectError::Unavailable(_)) => Self::new(
+                Code::StoreUnavailable,
+                "The storage of large files did not respond in time. Try again.",
+            )
+            .with_cause(error),
+            Error::Corrupt { .. } | Error::Hashing(_) | Error::Rehearsed | Error::Objects(_) => Self::internal(error),
         };
         Self { security, ..error }
     }
@@ -299,31 +300,6 @@ fn store_failure(error: kv::Error) -> ApiError {
     ApiError::new(code, detail).with_cause(error)
 }
 
-fn object_failure(error: ObjectError) -> ApiError {
-    let (code, detail) = match error {
-        ObjectError::Unavailable(_) => (
-            Code::StoreUnavailable,
-            "The storage of large files did not respond in time. Try again.",
-        ),
-        ObjectError::Full => (
-            Code::StoreFull,
-            "The storage of large files has no space left. Reading and deleting still work.",
-        ),
-        error => return ApiError::internal(domain::Error::Objects(error)),
-    };
-    ApiError::new(code, detail).with_cause(error)
-}
-
-fn too_many_attempts(wait: Duration) -> ApiError {
-    ApiError {
-        retry_after: Some(wait),
-        ..ApiError::new(
-            Code::TooManyAttempts,
-            "Too many attempts. Wait for the number of seconds in the header `Retry-After`.",
-        )
-    }
-}
-
 fn quota_exceeded(usage: domain::usage::Usage) -> ApiError {
     let detail = format!(
         "The tenant uses {} of its quota `{}` of {}, and this request needs more. {}",
@@ -336,11 +312,6 @@ fn quota_exceeded(usage: domain::usage::Usage) -> ApiError {
         quota: Some(Box::new(usage.into())),
         ..ApiError::new(Code::QuotaExceeded, detail)
     }
-}
-
-/// The error for a bad value that only the operation finds out.
-fn invalid_member(pointer: &str, reason: &str) -> ApiError {
-    ApiError::invalid(vec![Violation::new(pointer, &Rejection(reason.to_owned()))])
 }
 
 fn last_owner(organizations: Vec<(domain::TenantId, String)>) -> ApiError {
@@ -385,15 +356,6 @@ fn too_many_access_tokens(used: usize, limit: usize) -> ApiError {
     let detail = format!("The user has {used} of {limit} personal access tokens. Revoke one that is not used.");
     ApiError {
         quota: Some(Box::new(QuotaBody::fixed("accessTokens", used, limit))),
-        ..ApiError::new(Code::QuotaExceeded, detail)
-    }
-}
-
-/// The error for a user who is a member of as many organisations as a user may be.
-fn too_many_memberships(used: usize, limit: usize) -> ApiError {
-    let detail = format!("The user is a member of {used} of at most {limit} organisations. Leave one first.");
-    ApiError {
-        quota: Some(Box::new(QuotaBody::fixed("memberships", used, limit))),
         ..ApiError::new(Code::QuotaExceeded, detail)
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 /// The ids behind a verified or newly issued token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Identity {
-    /// The tenant of the token, or the one that the request selects.
+    /// The tenant in which the token is valid.
     #[serde(rename = "tenant_id")]
     pub tenant: TenantId,
     /// The user.
@@ -28,7 +28,7 @@ impl From<&Caller> for Identity {
             Credential::AccessToken(token) => (None, Some(token)),
         };
         Self {
-            tenant: caller.tenant_of_token(),
+            tenant: caller.tenant(),
             user: caller.user(),
             login,
             token,

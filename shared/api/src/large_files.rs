@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use domain::objects::{Call, ObjectError, ObjectKey, ObjectStore, PartLengths, SignedRequest, StoredPart, Wanted};
+use domain::objects::{Call, ObjectError, ObjectKey, ObjectStore, PartLengths, SignedRequest, StoredPart};
 use domain::{Clock, SystemClock, contents};
 use hyper::body::Bytes;
 use objects::{CompletedPart, Content, Error, Key, Objects, PresignedRequest, ResponseHeaders, UploadId};
@@ -69,7 +69,6 @@ fn upload_id(upload: &str) -> Result<UploadId, ObjectError> {
 fn failure(error: Error) -> ObjectError {
     match error {
         Error::NotFound | Error::Mismatch { .. } | Error::Range => ObjectError::Missing(error.to_string()),
-        Error::Full => ObjectError::Full,
         Error::Unavailable { cause } => ObjectError::Unavailable(cause.to_string()),
         error => ObjectError::Failed(error.to_string()),
     }
@@ -132,10 +131,9 @@ impl ObjectStore for LargeFiles {
         Ok(request.map_err(failure)?.map(signed))
     }
 
-    fn sign_read(
+    fn sign_get(
         &self,
         object: &ObjectKey,
-        wanted: Wanted,
         content_type: &str,
         content_disposition: &str,
     ) -> Result<Option<SignedRequest>, ObjectError> {
@@ -143,11 +141,7 @@ impl ObjectStore for LargeFiles {
             content_type: Some(content_type),
             content_disposition: Some(content_disposition),
         };
-        let key = key(object)?;
-        let request = match wanted {
-            Wanted::Bytes => self.0.presign_get(&key, &headers, VALIDITY),
-            Wanted::Headers => self.0.presign_head(&key, &headers, VALIDITY),
-        };
+        let request = self.0.presign_get(&key(object)?, &headers, VALIDITY);
         Ok(request.map_err(failure)?.map(signed))
     }
 

@@ -7,9 +7,7 @@
 //! | a handler | uses |
 //! | --- | --- |
 //! | gets the store, the clock and the keys from | [`AppState`] |
-//! | gets the caller from | [`Authenticated`], [`TenantCaller`], [`OrganizationCaller`], [`LogoutCaller`] |
-//! | gets the client from | [`ClientInfo`] |
-//! | saves a read by a guess at the caller's email with | [`EmailClaim`] |
+//! | gets the caller or the client from | [`Authenticated`], [`LogoutCaller`], [`ClientInfo`] |
 //! | reads the tokens of browsers from | [`Cookies`] |
 //! | names the email of an attempt to sign in to the log with | [`LoggedEmail`] |
 //! | parses the request with | [`Body`], [`PatchField`], [`File`], [`Query`], [`Id`], [`Preconditions`] |
@@ -70,7 +68,7 @@ mod trace_id;
 mod whole_number;
 
 pub use app::{App, app};
-pub use caller::{Authenticated, EmailClaim, LOGOUT_AFTER_EXPIRY, LogoutCaller, OrganizationCaller, TenantCaller};
+pub use caller::{Authenticated, LOGOUT_AFTER_EXPIRY, LogoutCaller};
 pub use client::ClientInfo;
 pub use cookies::Cookies;
 pub use error::{ApiError, Code, Violation};

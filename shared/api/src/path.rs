@@ -6,7 +6,7 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use domain::exports::PresentedLink;
 use domain::users::profile::AvatarDigest;
-use domain::{AccessTokenId, InvitationId, LoginId, SessionId, SnapshotId, TenantId, TrashItemId, UploadId, UserId};
+use domain::{AccessTokenId, LoginId, SessionId, SnapshotId, TrashItemId, UploadId};
 
 use crate::error::ApiError;
 use crate::request_context::RequestContext;
@@ -70,24 +70,6 @@ impl PathId for SessionId {
     }
 }
 
-impl PathId for TenantId {
-    fn parse(text: &str) -> Option<Self> {
-        Self::parse(text)
-    }
-}
-
-impl PathId for InvitationId {
-    fn parse(text: &str) -> Option<Self> {
-        Self::parse(text)
-    }
-}
-
-impl PathId for UserId {
-    fn parse(text: &str) -> Option<Self> {
-        Self::parse(text)
-    }
-}
-
 impl PathId for LoginId {
     fn parse(text: &str) -> Option<Self> {
         Self::parse(text)
@@ -142,9 +124,7 @@ impl<S: Send + Sync, T: PathId> FromRequestParts<S> for SubId<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        parse(parts, state, &["item", "snapshot", "upload", "user", "invitation"])
-            .await
-            .map(Self)
+        parse(parts, state, &["item", "snapshot", "upload"]).await.map(Self)
     }
 }
 

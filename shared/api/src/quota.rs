@@ -13,9 +13,8 @@ use crate::openapi::schema;
 pub struct QuotaBody {
     /// The quota: the tenant's sessions, the bytes of their records, of idempotency records and of files, its
     /// idempotency keys of the last 24 hours, and the audit events of the current day (UTC), its files and directories,
-    /// and its snapshots; the members of an organisation, or the organisations that a user owns; or the pending
-    /// invitations of an organisation, the user's personal access tokens or memberships, or the sessions of an export,
-    /// which have the same limit for everyone.
+    /// and its snapshots; or the user's personal access tokens, or the sessions of an export, which have the same limit
+    /// for every user.
     #[schema(schema_with = names)]
     name: &'static str,
     /// The amount in use.
@@ -32,13 +31,7 @@ fn names() -> RefOr<Schema> {
 }
 
 /// The names of the limits that are no quotas of a tenant.
-const FIXED: [&str; 5] = [
-    "accessTokens",
-    "exportedSessions",
-    "invitations",
-    "memberships",
-    "uploads",
-];
+const FIXED: [&str; 3] = ["accessTokens", "exportedSessions", "uploads"];
 
 impl QuotaBody {
     /// A limit that is the same for every user, with one of the names in [`FIXED`].

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::http::Request;
-use domain::{Caller, Confirmation, TenantClaim, TenantId};
+use domain::{Caller, Confirmation};
 
 use crate::error::Code;
 use crate::identity::Identity;
@@ -34,10 +34,6 @@ struct Facts {
     identity: OnceLock<Identity>,
     /// Whether the identity is proved; not set if it was proved when it was set.
     confirmation: OnceLock<Confirmation>,
-    /// Set if the caller acts in a tenant that the request selects.
-    claim: OnceLock<TenantClaim>,
-    /// Set if the request selects a tenant.
-    selected_tenant: OnceLock<TenantId>,
     /// Set by an attempt to sign in.
     email: OnceLock<EmailDigest>,
 }
@@ -109,19 +105,7 @@ impl RequestContext {
         if let Some(confirmation) = caller.confirmation() {
             let _ = self.0.confirmation.set(confirmation);
         }
-        if let Some(claim) = caller.claim() {
-            let _ = self.0.claim.set(claim);
-        }
         let _ = self.0.identity.set(caller.into());
-    }
-
-    /// The tenant that the request selects, for the response.
-    pub(crate) fn set_selected_tenant(&self, tenant: TenantId) {
-        let _ = self.0.selected_tenant.set(tenant);
-    }
-
-    pub(crate) fn selected_tenant(&self) -> Option<TenantId> {
-        self.0.selected_tenant.get().copied()
     }
 
     /// Names the email of an attempt to sign in in the request's log line. A request has one email.
@@ -158,16 +142,10 @@ impl RequestContext {
         self.0.server.map(|request| request.body_deadline)
     }
 
-    /// The identity, if it is proved. Until the membership in a selected tenant is, the tenant is that of the token:
-    /// otherwise anyone could have requests logged in the name of any tenant.
+    /// The identity, if it is proved.
     pub(crate) fn identity(&self) -> Option<Identity> {
         let is_proved = self.0.confirmation.get().is_none_or(Confirmation::is_given);
-        let identity = self.0.identity.get().copied().filter(|_| is_proved)?;
-        let selected = self.0.claim.get().and_then(TenantClaim::confirmed);
-        Some(Identity {
-            tenant: selected.unwrap_or(identity.tenant),
-            ..identity
-        })
+        self.0.identity.get().copied().filter(|_| is_proved)
     }
 
     pub(crate) fn email(&self) -> Option<EmailDigest> {

@@ -15,7 +15,6 @@ use domain::{IdGenerator, ready};
 use futures_util::future::Either;
 use tower::{Layer, Service};
 
-use crate::caller::TENANT_HEADER;
 use crate::config::Origins;
 use crate::cors::Cors;
 use crate::date;
@@ -237,11 +236,6 @@ fn finish(mut response: Response, timer: RequestTimer) -> Response {
         .or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    if let Some(tenant) = timer.context().selected_tenant()
-        && let Ok(value) = HeaderValue::try_from(tenant.to_string())
-    {
-        headers.insert(TENANT_HEADER, value);
-    }
     if timer.context().is_https() {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HSTS));
     }

@@ -50,24 +50,6 @@ pub enum Error {
     /// error for all.
     #[error("the mail token is not valid")]
     InvalidMailToken,
-    /// The invitation is unknown, has expired, was accepted, revoked or replaced, or its inviter could not give the
-    /// role today. Deliberately one error for all.
-    #[error("the invitation is not valid")]
-    InvalidInvitation,
-    /// The invitation was sent to another address than the account has: this one, with most of it hidden.
-    #[error("the invitation is for another address")]
-    OtherAddress(String),
-    /// The address cannot be invited.
-    #[error("the address cannot be invited: {0}")]
-    InvitationRejected(Rejection),
-    /// The organisation has as many pending invitations as an organisation may have.
-    #[error("the organisation has {used} of {limit} pending invitations")]
-    TooManyInvitations {
-        /// The number of pending invitations.
-        used: usize,
-        /// Their maximum number.
-        limit: usize,
-    },
     /// The new email is the one that the account has.
     #[error("the account has this email already")]
     SameEmail,
@@ -136,13 +118,6 @@ pub enum Error {
     /// The resource belongs to another tenant. Responses are those of [`NotFound`](Self::NotFound).
     #[error("the resource belongs to another tenant")]
     ForeignId,
-    /// The request names a tenant in which the token does not act: its user is no member, or it is bound to another
-    /// one. Responses are those of [`NotFound`](Self::NotFound), so that nobody can find out which tenants exist.
-    #[error("the token does not act in the tenant that the request names")]
-    ForeignTenant,
-    /// The successor of a member who leaves is no other member who can own the organisation.
-    #[error("the successor is no other active member of the organisation")]
-    NoSuccessor,
     /// The resource's version is not one that the caller expects.
     #[error("the resource has another version than the caller expects")]
     PreconditionFailed,
@@ -171,14 +146,6 @@ pub enum Error {
     #[error("the user has {used} of {limit} personal access tokens")]
     TooManyAccessTokens {
         /// The number of tokens.
-        used: usize,
-        /// Their maximum number.
-        limit: usize,
-    },
-    /// The user is a member of as many organisations as a user may be.
-    #[error("the user has {used} of {limit} memberships")]
-    TooManyMemberships {
-        /// The number of memberships.
         used: usize,
         /// Their maximum number.
         limit: usize,
@@ -232,12 +199,10 @@ impl Error {
             Self::Upload(UploadError::TooMany { .. })
             | Self::QuotaExceeded(_)
             | Self::TooManyAccessTokens { .. }
-            | Self::TooManyMemberships { .. }
-            | Self::TooManyInvitations { .. }
             | Self::ExportTooLarge { .. } => Some(SecurityEvent::QuotaExceeded),
             Self::IdempotencyMismatch => Some(SecurityEvent::IdempotencyMismatch),
             Self::Operation { error, .. } => error.security_event(),
-            Self::ForeignId | Self::ForeignTenant => Some(SecurityEvent::ForeignId),
+            Self::ForeignId => Some(SecurityEvent::ForeignId),
             Self::BadCursor => Some(SecurityEvent::ForeignCursor),
             Self::Forbidden => Some(SecurityEvent::Forbidden),
             Self::InsufficientScope(_) => Some(SecurityEvent::InsufficientScope),
@@ -247,13 +212,9 @@ impl Error {
             | Self::PictureRejected(_)
             | Self::EmailTaken
             | Self::InvalidMailToken
-            | Self::InvalidInvitation
-            | Self::OtherAddress(_)
-            | Self::InvitationRejected(_)
             | Self::SameEmail
             | Self::EmailNotVerified
             | Self::LastOwner(_)
-            | Self::NoSuccessor
             | Self::NotFound
             | Self::FileNotFound
             | Self::Exists

@@ -5,8 +5,6 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::time::Timestamp;
-
 /// The namespace of self-tenant ids. It must never change, because stored ids are derived from it.
 const SELF_TENANT: Uuid = Uuid::from_u128(0x5e1f_7e4a_c0d1_4ec7_8000_0000_0005_0001);
 
@@ -83,8 +81,6 @@ ids! {
     MailId,
     /// A personal access token.
     AccessTokenId,
-    /// An invitation to an organisation.
-    InvitationId,
     /// An upload of a file in parts.
     UploadId,
     /// A step of an export.
@@ -105,13 +101,6 @@ impl TenantId {
     /// The id of a user's own tenant: the UUID v5 (RFC 9562) of the user's id under a fixed namespace.
     pub fn own(user: UserId) -> Self {
         Self(Uuid::new_v5(&SELF_TENANT, user.as_bytes()))
-    }
-
-    /// When the organisation was created: the time in a UUID v7. `None` for a user's own tenant.
-    pub(crate) fn created_at(self) -> Option<Timestamp> {
-        let (seconds, nanoseconds) = self.0.get_timestamp()?.to_unix();
-        let millis = i64::try_from(seconds).ok()?.checked_mul(1000)?;
-        Some(Timestamp::from_millis(millis + i64::from(nanoseconds / 1_000_000)))
     }
 }
 
@@ -151,17 +140,6 @@ mod tests {
     fn the_id_of_a_users_own_tenant_is_stable() {
         let user = UserId::parse("0190d0a0-7c3e-7a11-8f3e-0123456789ab").unwrap();
         assert_eq!(TenantId::own(user).to_string(), "6a3bf5a8-a797-586a-8a9f-249fe0640660");
-    }
-
-    #[test]
-    fn the_id_of_an_organisation_has_the_time_of_its_creation() {
-        let organization = TenantId::parse("0190d0a0-7c3e-7a11-8f3e-0123456789ab").unwrap();
-        assert_eq!(
-            organization.created_at(),
-            Some(Timestamp::from_millis(0x0190_d0a0_7c3e))
-        );
-        let user = UserId::parse("0190d0a0-7c3e-7a11-8f3e-0123456789ab").unwrap();
-        assert_eq!(TenantId::own(user).created_at(), None);
     }
 
     #[test]

@@ -27,14 +27,12 @@ pub mod files;
 pub mod id;
 pub mod id_generator;
 pub mod idempotency;
-pub mod invitations;
 mod keys;
 pub mod logins;
 pub mod mail;
 pub mod mail_tokens;
 pub mod objects;
 pub mod operator;
-pub mod organisations;
 pub mod page;
 pub mod password;
 pub mod patch;
@@ -64,13 +62,13 @@ pub use clock::{Clock, SystemClock};
 pub use env::{Env, Limits};
 pub use error::{Error, Result};
 pub use id::{
-    AccessTokenId, DirectoryId, InvitationId, LoginId, MailId, SessionId, SnapshotId, TenantId, TokenId, TrashItemId,
-    UploadId, UserId,
+    AccessTokenId, DirectoryId, LoginId, MailId, SessionId, SnapshotId, TenantId, TokenId, TrashItemId, UploadId,
+    UserId,
 };
 pub use id_generator::IdGenerator;
 pub use rng::{Rng, SystemRng};
 pub use role::{Permission, Role};
 pub use scope::TenantScope;
-pub use scope::caller::{Caller, Confirmation, Credential, TenantClaim};
+pub use scope::caller::{Caller, Confirmation, Credential};
 pub use security::SecurityEvent;
 pub use time::Timestamp;

@@ -49,8 +49,7 @@ pub enum SecurityEvent {
     ThrottledByRegistration,
     /// A request for an email that the rule `emails` delays: too many from one site.
     ThrottledByEmails,
-    /// A request for an email that the rule `recipient` delays: too many to one recipient; or an invitation that the
-    /// rule `invitations` delays: too many to one organisation, or by one user.
+    /// A request for an email that the rule `recipient` delays: too many to one recipient.
     ThrottledByRecipient,
     /// A request whose share of the hashing queue is full.
     ThrottledByHashing,

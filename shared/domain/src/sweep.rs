@@ -2,7 +2,6 @@
 //! nothing needs, old audit events, deleted accounts with their data, and commit markers of processes that are gone.
 
 mod feeds;
-mod organisations;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -125,13 +124,12 @@ enum Phase {
     Objects,
     AuditEvents,
     Markers,
-    /// Last, like the following, because a large account takes long.
+    /// Last, because a large account takes long.
     Removals,
-    Organizations,
 }
 
 impl Phase {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 9] = [
         Self::Expired,
         Self::Deletions,
         Self::FileJobs,
@@ -141,7 +139,6 @@ impl Phase {
         Self::AuditEvents,
         Self::Markers,
         Self::Removals,
-        Self::Organizations,
     ];
 }
 
@@ -193,7 +190,6 @@ impl Sweep<'_> {
                 Ok(())
             }
             Phase::Removals => self.removals().await,
-            Phase::Organizations => self.organizations().await,
         }
     }
 

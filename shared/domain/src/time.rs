@@ -48,12 +48,6 @@ impl Timestamp {
         self.as_millis().div_euclid(86_400_000)
     }
 
-    /// The start of the next day (UTC).
-    #[must_use]
-    pub fn start_of_next_day(self) -> Self {
-        Self::from_seconds(self.as_days().saturating_add(1).saturating_mul(86_400))
-    }
-
     /// This time plus `duration`, clamped.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {

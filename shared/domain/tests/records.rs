@@ -124,12 +124,6 @@ fn action() -> impl Strategy<Value = Action> {
         id().prop_map(|session| Action::SessionCreated { session }),
         id().prop_map(|session| Action::SessionChanged { session }),
         id().prop_map(|session| Action::SessionDeleted { session }),
-        id().prop_map(|organization| Action::OrganizationCreated { organization }),
-        Just(Action::OrganizationRenamed),
-        id().prop_map(|organization| Action::OrganizationDeleted { organization }),
-        (id(), role(), role()).prop_map(|(member, from, to)| Action::MemberRoleChanged { member, from, to }),
-        id().prop_map(|member| Action::MemberRemoved { member }),
-        prop::option::of(id()).prop_map(|successor| Action::MemberLeft { successor }),
         (id(), id()).prop_map(|(session, snapshot)| Action::SnapshotCreated { session, snapshot }),
         (id(), id()).prop_map(|(session, snapshot)| Action::SnapshotDeleted { session, snapshot }),
         (id(), id()).prop_map(|(session, snapshot)| Action::RestoreRequested { session, snapshot }),
@@ -161,7 +155,7 @@ const MEMBERS: [ProfileMember; 5] = [
 ];
 
 fn role() -> impl Strategy<Value = Role> {
-    prop::sample::select(&Role::ALL[..])
+    prop_oneof![Just(Role::Owner), Just(Role::Member), Just(Role::Viewer)]
 }
 
 fn round_trips<T: Record + PartialEq + Debug>(record: &T) -> Result<(), TestCaseError> {

@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -35,19 +33,6 @@ pub struct Claims<'a> {
     /// Earliest time of use, in seconds since the Unix epoch. Never written, but checked if present.
     #[serde(skip_serializing)]
     pub(crate) nbf: Option<i64>,
-}
-
-/// The email that a token claims, without a verification of the token. It is a hint about what to read first: the
-/// reader must compare it with what the store says.
-pub fn claimed_email(token: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Payload {
-        email: String,
-    }
-    let payload = token.split('.').nth(1)?;
-    let json = URL_SAFE_NO_PAD.decode(payload).ok()?;
-    let payload: Payload = serde_json::from_slice(&json).ok()?;
-    Some(payload.email)
 }
 
 impl Claims<'_> {

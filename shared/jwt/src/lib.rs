@@ -18,7 +18,7 @@ mod verify;
 #[cfg(test)]
 mod wycheproof;
 
-pub use claims::{Bearer, Claims, Subject, claimed_email};
+pub use claims::{Bearer, Claims, Subject};
 pub use jsonwebtoken::jwk::JwkSet;
 pub use keys::{InvalidKey, PrivateKey, PublicKey, SECRET_MIN_BYTES, Secret, SecretTooShort, SigningKey, VerifyingKey};
 pub use rejection::Rejection;

@@ -334,7 +334,6 @@ impl Txn {
     }
 
     fn count_written(&self, len: usize) -> Result<(), Error> {
-        self.0.usage.add(Counter::Writes, 1);
         let len = len + WRITE_OVERHEAD;
         let grow = |written: usize| written.checked_add(len).filter(|total| *total <= MAX_TRANSACTION_LEN);
         match self.0.written.fetch_update(Relaxed, Relaxed, grow) {

@@ -24,10 +24,6 @@ pub struct Usage {
     pub reads: u64,
     /// Keys looked up by `get` and `peek`, found or not, and entries returned by `range`.
     pub keys_read: u64,
-    /// Calls of [`Txn::set`](crate::Txn::set), [`Txn::clear`](crate::Txn::clear),
-    /// [`Txn::clear_range`](crate::Txn::clear_range), [`Txn::add`](crate::Txn::add) and
-    /// [`Txn::append`](crate::Txn::append).
-    pub writes: u64,
 }
 
 /// A counter: a member of [`Usage`].
@@ -39,12 +35,11 @@ pub(crate) enum Counter {
     Conflicts,
     Reads,
     KeysRead,
-    Writes,
 }
 
 /// The live form of [`Usage`]. Clones share the counts.
 #[derive(Clone, Default)]
-pub(crate) struct Counters(#[cfg(feature = "testing")] Arc<[AtomicU64; 7]>);
+pub(crate) struct Counters(#[cfg(feature = "testing")] Arc<[AtomicU64; 6]>);
 
 impl Counters {
     /// Adds `number` to a counter.
@@ -65,7 +60,6 @@ impl Counters {
             conflicts: count(Counter::Conflicts),
             reads: count(Counter::Reads),
             keys_read: count(Counter::KeysRead),
-            writes: count(Counter::Writes),
         }
     }
 }

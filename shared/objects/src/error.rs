@@ -1,15 +1,14 @@
 //! The object store's errors, with the same meaning in a bucket and in a folder.
 //!
-//! A caller distinguishes these kinds:
+//! A caller distinguishes three kinds:
 //!
-//! - [`Error::Unavailable`]: the same call may succeed later. [`Error::Full`]: not before someone frees space.
+//! - [`Error::Unavailable`]: the same call may succeed later.
 //! - [`Error::NotFound`], [`Error::Exists`], [`Error::Mismatch`], [`Error::PartTooSmall`], [`Error::Range`],
 //!   [`Error::TooLarge`], [`Error::Unusable`]: the call does not fit the objects, or exceeds a limit.
 //! - [`Error::Refused`], [`Error::Corrupt`]: the configuration, the store or this program is defective.
 //!
 //! No message contains a presigned URL or a credential.
 
-use std::io::ErrorKind;
 use std::time::Duration;
 
 /// A failure of the object store.
@@ -55,9 +54,6 @@ pub enum Error {
         /// The reason.
         cause: Cause,
     },
-    /// The disk of a folder store has no space left. Nothing was written.
-    #[error("the disk of the object store is full")]
-    Full,
     /// The store refuses the call for a reason that later calls share: credentials, permissions, region, bucket.
     #[error("the object store refuses the call with status {status} ({code}); check OBJECTS and the AWS credentials")]
     Refused {
@@ -105,7 +101,7 @@ pub enum Cause {
         /// The store's error code.
         code: String,
     },
-    /// The disk failed.
+    /// The disk failed or is full.
     #[error("the disk failed: {why}")]
     Disk {
         /// The operating system's message.
@@ -125,7 +121,6 @@ impl Error {
             Self::TooLarge { .. } => "too_large",
             Self::Unusable { .. } => "unusable",
             Self::Unavailable { .. } => "unavailable",
-            Self::Full => "full",
             Self::Refused { .. } => "refused",
             Self::Corrupt { .. } => "corrupt",
         }
@@ -140,11 +135,8 @@ impl Error {
     }
 
     pub(crate) fn disk(error: &std::io::Error) -> Self {
-        match error.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Self::Full,
-            _ => Self::Unavailable {
-                cause: Cause::Disk { why: error.to_string() },
-            },
+        Self::Unavailable {
+            cause: Cause::Disk { why: error.to_string() },
         }
     }
 }

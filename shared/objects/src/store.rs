@@ -99,20 +99,10 @@ impl Objects {
     ) -> Result<Option<PresignedRequest>, Error> {
         match &*self.0 {
             Store::Bucket(bucket) => bucket.presign_get(key, headers, validity).map(Some),
-            Store::Folder(_) => no_url(headers, validity),
-        }
-    }
-
-    /// A request for the headers that [`presign_get`](Self::presign_get)'s request gets: a URL serves one method.
-    pub fn presign_head(
-        &self,
-        key: &Key,
-        headers: &ResponseHeaders<'_>,
-        validity: Duration,
-    ) -> Result<Option<PresignedRequest>, Error> {
-        match &*self.0 {
-            Store::Bucket(bucket) => bucket.presign_head(key, headers, validity).map(Some),
-            Store::Folder(_) => no_url(headers, validity),
+            Store::Folder(_) => {
+                check_validity(validity)?;
+                headers.query().map(|_| None)
+            }
         }
     }
 
@@ -265,12 +255,6 @@ impl Objects {
             Err(failed) => Err(failed),
         }
     }
-}
-
-/// The request to a folder, which has no URLs, after the checks of a bucket.
-fn no_url(headers: &ResponseHeaders<'_>, validity: Duration) -> Result<Option<PresignedRequest>, Error> {
-    check_validity(validity)?;
-    headers.query().map(|_| None)
 }
 
 fn check_body(len: u64) -> Result<(), Error> {

@@ -15,7 +15,6 @@ use domain::files::changes::Retention;
 use domain::files::{ChangeSignals, DirectoryCache, Downloads};
 use domain::logins::{self, Lifetime, Login, SignedIn};
 use domain::mail::outbox::Outbox;
-use domain::organisations;
 use domain::password::Policy;
 use domain::password::{Hasher, Password};
 use domain::readiness::Readiness;
@@ -27,7 +26,7 @@ use domain::usage::rate::TenantRate;
 use domain::users::ops::Registration;
 use domain::users::profile::Uploads;
 use domain::users::{self, Email};
-use domain::{AccessTokenId, Clock as _, Env, IdGenerator, Limits, Permission, Role, SystemClock, SystemRng, TenantId};
+use domain::{AccessTokenId, Clock as _, Env, IdGenerator, Limits, Role, SystemClock, SystemRng};
 use http_body_util::BodyExt as _;
 use jwt::{Secret, SigningKey, Subject, Tokens};
 use kv::{Entry, Key, Order, Query, Range};
@@ -266,32 +265,9 @@ impl TestApp {
         })
     }
 
-    /// Creates an organisation that `owner` owns, below HTTP.
-    pub async fn organization(&self, owner: &Actor, name: &str) -> TenantId {
-        let name = Name::parse(name).expect("the test's name is valid");
-        let created = organisations::ops::create(&self.env, &owner.caller(), name, None).await;
-        created.expect("the organisation is created").into_inner().id
-    }
-
-    /// Makes `guest` a member of the organisation with this role, below HTTP, by its `owner`.
-    pub async fn join(&self, guest: &Actor, organization: TenantId, owner: &Actor, role: Role) {
-        let membership = &Membership {
-            tenant: organization,
-            role,
-            joined_at: self.clock.now(),
-            ..guest.signed_in.membership.clone()
-        };
-        let host = owner.caller().select(organization);
-        let joined = self
-            .env
-            .in_tenant(&host, Permission::ManageMembers, |txn, scope| async move {
-                organisations::store::put_member(&txn, scope, membership)
-            });
-        joined.await.expect("the membership is stored");
-    }
-
-    /// Makes `guest` a member of `host`'s own tenant with this role, and signs `guest` in there: with a token that is
-    /// for another tenant than the user's own. No endpoint does this.
+    /// Makes `guest` a member of `host`'s tenant with this role, and signs `guest` in there.
+    ///
+    /// No endpoint does this yet.
     pub async fn add_member(&self, guest: &Actor, host: &Actor, role: Role) -> Actor {
         let tenant = host.signed_in.tenant.clone();
         let membership = Membership {

@@ -46,4 +46,3 @@ pub use runtime_api::RuntimeApi;
 pub use store::TestStore;
 
 pub use api::Code;
-pub use domain::Role;

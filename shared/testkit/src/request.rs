@@ -82,12 +82,6 @@ impl<T: Target + ?Sized> TestRequest<'_, T> {
         self.header(header::AUTHORIZATION, &format!("Bearer {token}"))
     }
 
-    /// Selects the tenant in which the request acts.
-    #[must_use]
-    pub fn within(self, tenant: impl std::fmt::Display) -> Self {
-        self.header(HeaderName::from_static("coditect-tenant"), &tenant.to_string())
-    }
-
     /// Appends a header.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: &str) -> Self {

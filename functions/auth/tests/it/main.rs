@@ -9,7 +9,6 @@ mod email_change;
 mod email_limits;
 mod email_undo;
 mod fairness;
-mod foreign_tokens;
 mod front_doors;
 mod idempotency;
 mod keys;

@@ -89,7 +89,7 @@ async fn a_large_response_has_a_place_until_it_is_sent_or_dropped() {
             break response;
         }
         unread.push(response);
-        assert!(unread.len() < 200, "nothing bounds the responses in memory");
+        assert!(unread.len() < 100, "nothing bounds the responses in memory");
     };
     assert_eq!(
         (refused.status().as_u16(), &refused.headers()["retry-after"]),

@@ -1,8 +1,8 @@
 //! The real program under the Runtime API, behind each of Lambda's front doors.
 
 use api::content::digest_field;
+use axum::http::HeaderName;
 use axum::http::header::{CONTENT_TYPE, IF_MATCH, RANGE};
-use axum::http::{HeaderName, Method};
 use domain::contents::Content;
 use serde_json::json;
 use testkit::{Actor, Code, FRONT_DOORS, Process, RuntimeApi, Target as _, TestApp, TestStore, check_every_front_door};
@@ -154,30 +154,6 @@ async fn ranges_conditions_and_paths_have_one_meaning_behind_every_front_door() 
             .send()
             .await;
         rejected.assert_problem(400, Code::MalformedBody);
-    }
-}
-
-#[tokio::test]
-async fn a_head_has_the_status_and_headers_of_a_get_behind_every_front_door() {
-    let store = TestStore::new();
-    let (function, alice, session) = start(&store).await;
-    let content = vec![b'x'; 4 << 20];
-    for (kind, sample) in FRONT_DOORS {
-        let door = function.behind(sample);
-        for (name, content) in [("a.txt", &content[..5]), ("empty", b""), ("large.bin", &content)] {
-            let url = format!("{session}/files/content?path=/{name}");
-            let put = door.put(&url).by(&alice).body(content.to_vec()).send().await;
-            assert!(put.status.is_success(), "{kind}: {}", put.body);
-            let get = door.get(&url).by(&alice).send().await;
-            let head = door.request(Method::HEAD, &url).by(&alice).send().await;
-            assert_eq!((get.status.as_u16(), head.status.as_u16()), (200, 200), "{kind} {name}");
-            assert!(head.bytes.is_empty(), "{kind} {name}");
-            let length = content.len().to_string();
-            assert_eq!(head.header("content-length"), Some(&*length), "{kind} {name}");
-            for header in ["content-length", "content-type", "etag", "accept-ranges", "repr-digest"] {
-                assert_eq!(head.header(header), get.header(header), "{kind} {name}: {header}");
-            }
-        }
     }
 }
 

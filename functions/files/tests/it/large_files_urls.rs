@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use api::large_files::LargeFiles;
 use axum::body::Bytes;
-use axum::http::header::{IF_MATCH, IF_NONE_MATCH, LOCATION, RANGE};
-use axum::http::{HeaderMap, HeaderName, Method};
-use domain::objects::{Call, ObjectError, ObjectKey, ObjectStore, PartLengths, SignedRequest, StoredPart, Wanted};
+use axum::http::Method;
+use axum::http::header::{IF_MATCH, IF_NONE_MATCH, RANGE};
+use domain::objects::{Call, ObjectError, ObjectKey, ObjectStore, PartLengths, SignedRequest, StoredPart};
 use serde_json::json;
 use tempfile::TempDir;
 use testkit::{Code, TestApp, TestResponse};
@@ -45,14 +45,13 @@ impl ObjectStore for Bucket {
         self.urls.sign_part(key, upload, number, part)
     }
 
-    fn sign_read(
+    fn sign_get(
         &self,
         key: &ObjectKey,
-        wanted: Wanted,
         content_type: &str,
         content_disposition: &str,
     ) -> Result<Option<SignedRequest>, ObjectError> {
-        self.urls.sign_read(key, wanted, content_type, content_disposition)
+        self.urls.sign_get(key, content_type, content_disposition)
     }
 
     fn put_part<'a>(&'a self, key: &'a ObjectKey, upload: &'a str, number: u16, bytes: Bytes) -> Call<'a, ()> {
@@ -103,15 +102,6 @@ async fn start() -> (Workspace, Arc<Bucket>, TempDir) {
         bucket = Some(made);
     });
     (Workspace::on(app).await, bucket.unwrap(), folder)
-}
-
-/// The headers that a `HEAD` has in common with a `GET` at the same time.
-fn same_headers(response: &TestResponse) -> HeaderMap {
-    let mut headers = response.headers.clone();
-    for name in [LOCATION, HeaderName::from_static("x-request-id")] {
-        assert!(headers.remove(&name).is_some(), "{name}");
-    }
-    headers
 }
 
 /// Takes a presigned part of `upload` for what its client sends to the bucket.
@@ -173,7 +163,7 @@ async fn a_client_sends_and_reads_a_large_file_at_presigned_urls() {
     assert_eq!(entry["digest"], digest(&bytes));
 
     let request = |method| workspace.request(method, "files/content?path=/a%20b.html");
-    let redirected = |response: &TestResponse| {
+    let redirected = |response: TestResponse| {
         assert_eq!(response.status, 307, "{}", response.body);
         assert!(response.bytes.is_empty());
         let location = response.header("location").unwrap().to_owned();
@@ -187,18 +177,14 @@ async fn a_client_sends_and_reads_a_large_file_at_presigned_urls() {
             location.contains("response-content-disposition=attachment"),
             "{location}"
         );
-        assert_eq!(response.header("etag"), Some(etag(&entry)));
-        assert_eq!(response.header("accept-ranges"), Some("bytes"));
-        location
     };
-    let get = request(Method::GET).send().await;
-    redirected(&get);
-    redirected(&request(Method::GET).header(RANGE, "bytes=1-2").send().await);
-    redirected(&request(Method::GET).header(IF_MATCH, etag(&entry)).send().await);
-    // A `HEAD` gets what a `GET` gets, but a URL is signed for one method.
+    redirected(request(Method::GET).send().await);
+    redirected(request(Method::GET).header(RANGE, "bytes=1-2").send().await);
+    redirected(request(Method::GET).header(IF_MATCH, etag(&entry)).send().await);
+    // A URL is signed for one method, so the API responds to this itself.
     let head = request(Method::HEAD).send().await;
-    assert_ne!(redirected(&head), redirected(&get), "the signature covers the method");
-    assert_eq!(same_headers(&head), same_headers(&get));
+    assert_eq!((head.status.as_u16(), head.header("etag")), (200, Some(etag(&entry))));
+    assert_eq!(head.header("content-length"), Some(&*bytes.len().to_string()));
     // The API checks conditions itself, before it redirects.
     let same = request(Method::GET).header(IF_NONE_MATCH, etag(&entry)).send().await;
     assert_eq!(same.status, 304);

@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test and names the line")]
 
 mod emails;
-mod invitations;
 mod outbox;
 mod process;
 mod smtp;

@@ -79,29 +79,6 @@ async fn an_account_whose_emails_bounce_says_so() {
 }
 
 #[tokio::test]
-async fn a_suppression_is_that_of_the_current_email_whatever_the_token_says() {
-    let app = start();
-    let alice = app.register("alice@example.com").await;
-    let addresses = ["alice@example.com", "new@example.com"].map(|email| users::Email::parse(email).unwrap());
-    let body = json!({ "email": "new@example.com", "password": "password123" });
-    let request = app.post("/v5/users/me/email").by(&alice).json(&body);
-    request.send().await.accepted();
-    let token = json!({ "token": app.mail_token("new@example.com", "email.change").await });
-    app.post("/v5/auth/email/confirm").json(&token).send().await.ok();
-    // The access token names the former address.
-    suppress(&app.env, &addresses[..1], Reason::Bounce).await.unwrap();
-    let account = get(&app, &alice).await.ok();
-    assert_eq!(
-        (&account["email"], &account["emailSuppressed"]),
-        (&json!("new@example.com"), &json!(false))
-    );
-    suppress(&app.env, &addresses[1..], Reason::Bounce).await.unwrap();
-    assert_eq!(get(&app, &alice).await.ok()["emailSuppressed"], true);
-    let changed = change(&app, &alice, &json!({ "firstName": "Alice" })).await;
-    assert_eq!(changed.ok()["emailSuppressed"], true);
-}
-
-#[tokio::test]
 async fn an_account_says_whether_its_email_is_verified_and_which_one_is_to_replace_it() {
     let app = start();
     let alice = app.register("alice@example.com").await;

@@ -21,7 +21,6 @@ async fn usage_has_every_quota_with_its_limit() {
             { "name": "auditEvents", "used": 1, "limit": 50_000 },
             { "name": "files", "used": 0, "limit": 1_000_000 },
             { "name": "snapshots", "used": 0, "limit": 1000 },
-            { "name": "organizations", "used": 0, "limit": 10 },
         ] })
     );
 }

@@ -15,7 +15,15 @@ const LIMIT: u64 = (9 << 20) + (400 << 10);
 #[tokio::test]
 async fn on_a_full_disk_writes_return_507_and_deletions_make_room() {
     let store = TestStore::new();
-    let process = start(&store);
+    let mut command = Process::command("sh");
+    command
+        .env("PATH", "/usr/bin:/bin")
+        .env("QUOTAS", "off")
+        .env("STORE", format!("lmdb:{}", store.folder().join("store").display()))
+        .args(["-c", "trap '' XFSZ; exec \"$0\"", env!("CARGO_BIN_EXE_gateway")]);
+    let process = Process::start(command);
+    // Before the first write, when the store allocates its reserve.
+    limit_files(&process, Some(LIMIT));
     let remote = process.remote();
     let token = register(&remote, "test@example.com").await;
     let draft = json!({ "name": "x".repeat(200), "workspacePath": format!("/{}", "y".repeat(1000)) });
@@ -87,52 +95,6 @@ async fn on_a_full_disk_writes_return_507_and_deletions_make_room() {
         .send()
         .await
         .created();
-}
-
-#[tokio::test]
-async fn a_large_file_that_does_not_fit_on_the_disk_returns_507_and_keeps_its_parts() {
-    let store = TestStore::new();
-    let process = start(&store);
-    let remote = process.remote();
-    let token = register(&remote, "test@example.com").await;
-    let session = json!({ "name": "large", "workspacePath": "/large" });
-    let session = remote.post("/v5/sessions").bearer(&token).json(&session).send();
-    let session = session.await.created();
-    let uploads = format!("/v5/sessions/{}/uploads", session["id"].as_str().unwrap());
-    // Larger than the limit as one file, though none of its parts is.
-    let parts = [vec![b'a'; 4 << 20], vec![b'b'; 4 << 20], vec![b'c'; 4 << 20]];
-    let draft = json!({ "path": "/large.bin", "size": parts.concat().len() });
-    let upload = remote.post(&uploads).bearer(&token).json(&draft).send().await.created();
-    let upload = format!("{uploads}/{}", upload["id"].as_str().unwrap());
-    for (number, part) in (1..).zip(&parts) {
-        let path = format!("{upload}/parts/{number}");
-        let sending = remote.put(&path).bearer(&token).body(part.clone()).send();
-        sending.await.ok();
-    }
-
-    let commit = || remote.post(&format!("{upload}/commit")).bearer(&token).send();
-    let rejected = commit().await;
-    assert_eq!(rejected.header("retry-after"), None, "waiting does not help");
-    rejected.assert_problem(507, Code::StoreFull);
-
-    limit_files(&process, None);
-    let file = commit().await.created();
-    assert_eq!(file["size"], parts.concat().len());
-}
-
-/// A gateway on a disk with hardly more space than the store's reserve.
-fn start(store: &TestStore) -> Process {
-    let mut command = Process::command("sh");
-    command
-        .env("PATH", "/usr/bin:/bin")
-        .env("QUOTAS", "off")
-        .env("STORE", format!("lmdb:{}", store.folder().join("store").display()))
-        .env("OBJECTS", format!("file:{}", store.folder().join("objects").display()))
-        .args(["-c", "trap '' XFSZ; exec \"$0\"", env!("CARGO_BIN_EXE_gateway")]);
-    let process = Process::start(command);
-    // Before the first write, when the store allocates its reserve.
-    limit_files(&process, Some(LIMIT));
-    process
 }
 
 /// Waits until `/ready`, whose outcome is shared for a second, has this status.

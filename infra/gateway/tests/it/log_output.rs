@@ -110,7 +110,6 @@ async fn under_lambda_lines_with_metrics_ignore_the_log_filter_and_format() {
         login.json(&json!({})).send().await;
         functions.get("/v5/sessions").send().await;
         functions.get("/v5/audit").send().await;
-        functions.get("/v5/organizations").send().await;
         functions.get("/v5/users/me/usage").send().await;
         let files = "/v5/sessions/0190d0a0-7c3e-7a11-8f3e-0123456789ab/files";
         functions.get(files).send().await;

@@ -198,12 +198,6 @@ async fn every_operation_that_adds_an_email_wakes_the_mailer() {
 
     let request = post_as(&app, &token, "users/me/deletion", json!({ "password": "password125" }));
     wakes(&app, "schedule a deletion", request).await.accepted();
-    let created = post_as(&app, &token, "organizations", json!({ "name": "Example" })).await;
-    let path = format!("organizations/{}/invitations", text(&created.created()["id"]));
-    let body = json!({ "email": "carol@example.com", "role": "viewer" });
-    wakes(&app, "invite a member", post_as(&app, &token, &path, body))
-        .await
-        .created();
     let operator = Operator::new(&app.env, Name::parse("ops").unwrap());
     let bob = UserName::Id(app.register("bob@example.com").await.signed_in.user.id);
     let ordered = deletion::schedule(&app.env, &operator, &bob);

@@ -9,8 +9,6 @@ use domain::access_tokens::Scope;
 use serde_json::{Value, json};
 use testkit::{Content, Target, mail_token, picture};
 
-use crate::team::invitation_token;
-
 /// One operation.
 pub struct Operation {
     pub method: Method,
@@ -29,8 +27,6 @@ pub struct Operation {
     pub body: Option<fn(&Person) -> Content>,
     /// The status of success.
     pub success: u16,
-    /// Whether it succeeds only for a user with a verified email, whatever the deployment requires.
-    pub needs_verified_email: bool,
 }
 
 /// The credentials that an operation requires.
@@ -42,14 +38,8 @@ pub enum Access {
     Logout,
     /// A live refresh token in the body.
     RefreshToken,
-    /// A live access token for a tenant in which the user has one of these roles. The header `Coditect-Tenant` has no
-    /// meaning.
+    /// A live access token for a tenant in which the user has one of these roles.
     Token(&'static [Role]),
-    /// A live access token of a user who has one of these roles in the tenant that the header `Coditect-Tenant`
-    /// selects; without the header, in that of the token.
-    Tenant(&'static [Role]),
-    /// A live access token of a user who has one of these roles in the organisation that the path names.
-    Member(&'static [Role]),
 }
 
 /// The kinds of resources that a path can identify.
@@ -73,12 +63,6 @@ pub enum Resource {
     Snapshot,
     /// An upload of one part, which was sent.
     Upload,
-    /// An organisation of the caller with two owners.
-    Organization,
-    /// A viewer of such an organisation.
-    Member,
-    /// A pending invitation to such an organisation.
-    Invitation,
 }
 
 /// The path of the file in a session of the kind [`Resource::Files`], as it is in a query.
@@ -91,8 +75,6 @@ pub enum TokenEmail {
     Recovery,
     EmailChange,
     EmailUndo,
-    /// An invitation to an organisation.
-    Invitation,
 }
 
 impl TokenEmail {
@@ -105,7 +87,6 @@ impl TokenEmail {
         };
         let change = json!({ "email": person.new_email, "password": person.password });
         match self {
-            Self::Invitation => invitation_token(db, &person.email).await,
             Self::Verification => mail_token(db, &person.email, "email.verification").await,
             Self::Recovery => {
                 send("/v5/auth/recovery", json!({ "email": person.email })).await;
@@ -143,12 +124,11 @@ pub struct Person {
     pub text: String,
 }
 
-const READ_TENANT: Access = Access::Tenant(&Role::ALL);
-const WRITE_TENANT: Access = Access::Tenant(&[Role::Owner, Role::Admin, Role::Member]);
-const READ_AUDIT: Access = Access::Tenant(&[Role::Owner, Role::Admin]);
+const READ_TENANT: Access = Access::Token(&[Role::Owner, Role::Member, Role::Viewer]);
+const WRITE_TENANT: Access = Access::Token(&[Role::Owner, Role::Member]);
 const OWN_TENANT: Access = Access::Token(&[Role::Owner]);
 /// Every role: users manage their own account in every tenant.
-const OWN_ACCOUNT: Access = Access::Token(&Role::ALL);
+const OWN_ACCOUNT: Access = Access::Token(&[Role::Owner, Role::Member, Role::Viewer]);
 
 impl Operation {
     fn new(method: Method, path: &'static str, access: Access, success: u16) -> Self {
@@ -162,7 +142,6 @@ impl Operation {
             mail_token: None,
             body: None,
             success,
-            needs_verified_email: false,
         }
     }
 
@@ -176,13 +155,6 @@ impl Operation {
     fn with_id_of(self, resource: Resource) -> Self {
         Self {
             resource: Some(resource),
-            ..self
-        }
-    }
-
-    fn for_verified_email(self) -> Self {
-        Self {
-            needs_verified_email: true,
             ..self
         }
     }
@@ -205,24 +177,8 @@ impl Operation {
         }
     }
 
-    /// The roles with which it succeeds; `None` if it needs no access token.
-    pub fn roles(&self) -> Option<&'static [Role]> {
-        match self.access {
-            Access::Token(roles) | Access::Tenant(roles) | Access::Member(roles) => Some(roles),
-            Access::Public | Access::Logout | Access::RefreshToken => None,
-        }
-    }
-
-    /// Whether it is about the caller's own account, which needs no verified email.
-    pub fn is_about_own_account(&self) -> bool {
-        let is_below = |folder: &str| self.path.starts_with(folder);
-        let lists_organizations = self.method == Method::GET && self.path == "/organizations";
-        is_below("/users/") || is_below("/auth/") || lists_organizations
-    }
-
     /// The path and the query under a prefix, with `id` in place of `{id}`, `{digest}` or `{token}`. If `id` has two
-    /// parts with a space between them, the second one takes the place of `{item}`, `{snapshot}`, `{upload}`, `{user}`
-    /// or `{invitation}`.
+    /// parts with a space between them, the second one takes the place of `{item}`, `{snapshot}` or `{upload}`.
     pub fn path_with(&self, prefix: &str, id: &str) -> String {
         let (id, part) = id.split_once(' ').unwrap_or((id, id));
         let names = [
@@ -232,8 +188,6 @@ impl Operation {
             ("{item}", part),
             ("{snapshot}", part),
             ("{upload}", part),
-            ("{user}", part),
-            ("{invitation}", part),
             ("{part}", "1"),
         ];
         let path = names
@@ -335,60 +289,10 @@ pub async fn file_resource(target: &impl Target, resource: Resource, session: &s
     }
 }
 
-/// The operations on organisations.
-fn organization_operations() -> Vec<Operation> {
-    use Resource::{Invitation, Member, Organization};
-    let every_role = Access::Member(&Role::ALL);
-    let managers = Access::Member(&[Role::Owner, Role::Admin]);
-    let on = |method, path, access, resource| Operation::new(method, path, access, 200).with_id_of(resource);
-    vec![
-        Operation::new(Method::POST, "/organizations", OWN_TENANT, 201)
-            .with_body(|who| Content::json(&json!({ "name": who.text }))),
-        Operation::new(Method::GET, "/organizations", OWN_ACCOUNT, 200),
-        on(Method::GET, "/organizations/{id}", every_role, Organization),
-        on(Method::PATCH, "/organizations/{id}", managers, Organization)
-            .with_body(|who| Content::json(&json!({ "name": who.text }))),
-        on(
-            Method::DELETE,
-            "/organizations/{id}",
-            Access::Member(&[Role::Owner]),
-            Organization,
-        ),
-        on(Method::GET, "/organizations/{id}/usage", managers, Organization),
-        on(Method::GET, "/organizations/{id}/members", every_role, Organization),
-        on(Method::PATCH, "/organizations/{id}/members/{user}", managers, Member)
-            .with_body(|_| Content::json(&json!({ "role": "member" }))),
-        on(Method::DELETE, "/organizations/{id}/members/{user}", managers, Member),
-        on(Method::POST, "/organizations/{id}/leave", every_role, Organization)
-            .with_body(|_| Content::json(&json!({}))),
-        Operation {
-            success: 201,
-            ..on(Method::POST, "/organizations/{id}/invitations", managers, Organization)
-        }
-        .with_body(|who| Content::json(&json!({ "email": who.new_email, "role": "viewer" })))
-        .for_verified_email(),
-        on(Method::GET, "/organizations/{id}/invitations", managers, Invitation),
-        on(
-            Method::DELETE,
-            "/organizations/{id}/invitations/{invitation}",
-            managers,
-            Invitation,
-        ),
-        Operation::new(Method::POST, "/invitations/inspect", Access::Public, 200)
-            .with_body(|who| Content::json(&json!({ "token": who.mail_token })))
-            .with_mail_token(TokenEmail::Invitation),
-        Operation::new(Method::POST, "/invitations/accept", OWN_ACCOUNT, 200)
-            .with_body(|who| Content::json(&json!({ "token": who.mail_token })))
-            .with_mail_token(TokenEmail::Invitation)
-            .for_verified_email(),
-    ]
-}
-
 /// Every operation.
 pub fn operations() -> Vec<Operation> {
     let mut all = other_operations();
     all.extend(file_operations());
-    all.extend(organization_operations());
     all
 }
 
@@ -436,14 +340,14 @@ fn other_operations() -> Vec<Operation> {
         post("/users/me/email", OWN_ACCOUNT, 202)
             .with_body(|who| Content::json(&json!({ "email": who.new_email, "password": who.password }))),
         get("/.well-known/jwks.json", Public),
-        get("/audit", READ_AUDIT).with_scope(Scope::ReadAudit),
+        get("/audit", OWN_TENANT).with_scope(Scope::ReadAudit),
         get("/users/me", OWN_ACCOUNT),
         patch("/users/me", OWN_ACCOUNT)
             .with_body(|who| Content::json(&json!({ "firstName": who.text, "preferences": { "text": who.text } }))),
         put("/users/me/avatar", OWN_ACCOUNT).with_body(|_| picture()),
         delete("/users/me/avatar", OWN_ACCOUNT),
         get("/avatars/{digest}", Public).with_id_of(Avatar),
-        get("/users/me/usage", OWN_ACCOUNT),
+        get("/users/me/usage", READ_TENANT),
         post("/users/me/tokens", OWN_ACCOUNT, 201)
             .with_body(|who| Content::json(&json!({ "name": who.text, "scopes": ["sessions:read"] }))),
         get("/users/me/tokens", OWN_ACCOUNT),

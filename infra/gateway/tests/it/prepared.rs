@@ -8,7 +8,6 @@ use serde_json::json;
 use testkit::{Actor, Target as _, TestApp, TestRequest, picture};
 
 use crate::operations::{Operation, Person, Resource, avatar_of, file_resource, token_of};
-use crate::team::{organization, organization_with_invitation, verify};
 
 /// The lifetime of a personal access token.
 const LIFETIME: Duration = Duration::from_hours(24);
@@ -26,15 +25,6 @@ impl<'a> Prepared<'a> {
     /// Registers an account with a session, so that lists are not empty, and creates what the path identifies. `number`
     /// makes the email unique.
     pub async fn new(app: &'a TestApp, operation: &'a Operation, number: usize) -> Self {
-        let prepared = Self::unverified(app, operation, number).await;
-        if operation.needs_verified_email {
-            verify(&app.env.db, prepared.actor.signed_in.user.id).await;
-        }
-        prepared
-    }
-
-    /// Like [`new`](Self::new), for an account whose email is not verified in any case.
-    pub async fn unverified(app: &'a TestApp, operation: &'a Operation, number: usize) -> Self {
         let email = format!("person-{number}@example.com");
         let actor = app.register(&email).await;
         let draft = json!({ "name": "one", "workspacePath": "/one" });
@@ -58,12 +48,7 @@ impl<'a> Prepared<'a> {
             Some(resource @ (Resource::Files | Resource::TrashItem | Resource::Snapshot | Resource::Upload)) => {
                 file_resource(app, resource, session["id"].as_str().unwrap(), &actor.token).await
             }
-            Some(Resource::Organization | Resource::Member) => organization(app, &app.env.db, &actor.token).await,
-            Some(Resource::Invitation) => organization_with_invitation(app, &app.env.db, &actor.token).await,
         };
-        if (&operation.method, operation.path) == (&Method::GET, "/organizations") {
-            app.organization(&actor, "one").await;
-        }
         if (&operation.method, operation.path) == (&Method::DELETE, "/users/me/avatar") {
             // Without a picture there is nothing to remove.
             let upload = app.put("/v5/users/me/avatar").by(&actor).content(&picture());

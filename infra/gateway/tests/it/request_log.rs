@@ -37,7 +37,7 @@ async fn the_line_has_the_route_and_the_identity_of_the_verified_or_issued_token
         let path = &prepared.path;
         let call = prepared.request();
         let call = match operation.access {
-            Access::Token(_) | Access::Tenant(_) | Access::Member(_) | Access::Logout => call.by(&prepared.actor),
+            Access::Token(_) | Access::Logout => call.by(&prepared.actor),
             Access::Public | Access::RefreshToken => call,
         };
         let response = call.send().await;
@@ -49,12 +49,7 @@ async fn the_line_has_the_route_and_the_identity_of_the_verified_or_issued_token
 
         let data = &response.body["data"];
         let expected = match (operation.access, data["token"].as_str()) {
-            (Access::Token(_) | Access::Tenant(_) | Access::Logout, _) => ids_of(&prepared.actor),
-            (Access::Member(_), _) => {
-                let [_, user, login] = ids_of(&prepared.actor);
-                let organization = path.split('/').nth(4).unwrap();
-                [organization.to_owned(), user, login]
-            }
+            (Access::Token(_) | Access::Logout, _) => ids_of(&prepared.actor),
             (Access::Public | Access::RefreshToken, None) => ["none"; 3].map(str::to_owned),
             (Access::Public | Access::RefreshToken, Some(token)) => {
                 // The account to which the token was issued.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::files::changes::Retention;
-use domain::usage::{MAX_MEMBERS, Quotas};
+use domain::usage::Quotas;
 
 use super::server::Mode;
 use super::variables::{ConfigError, DAY_SECONDS, Variables};
@@ -17,7 +17,6 @@ pub(super) fn quotas(vars: &Variables<'_>, mode: Mode) -> Result<Option<Quotas>,
         let limit = vars.number(variable, 0..=Quotas::MAX)?;
         Ok(limit.unwrap_or(default))
     };
-    let members = vars.number("QUOTA_MEMBERS", 0..=MAX_MEMBERS)?;
     let writes = vars.number("QUOTA_WRITES_PER_SECOND", 1..=1_000_000)?;
     let logins = vars.number("QUOTA_LOGINS_PER_DAY", 1..=1_000_000)?;
     let quotas = Quotas {
@@ -27,8 +26,6 @@ pub(super) fn quotas(vars: &Variables<'_>, mode: Mode) -> Result<Option<Quotas>,
         audit_events: limit("QUOTA_AUDIT_EVENTS", defaults.audit_events)?,
         files: limit("QUOTA_FILES", defaults.files)?,
         snapshots: limit("QUOTA_SNAPSHOTS", defaults.snapshots)?,
-        members: members.unwrap_or(defaults.members),
-        organizations: limit("QUOTA_ORGANIZATIONS", defaults.organizations)?,
         writes_per_second: writes.unwrap_or(defaults.writes_per_second),
         logins_per_day: logins.unwrap_or(defaults.logins_per_day),
     };
@@ -82,8 +79,6 @@ mod tests {
             ("QUOTA_AUDIT_EVENTS", "4"),
             ("QUOTA_FILES", "7"),
             ("QUOTA_SNAPSHOTS", "8"),
-            ("QUOTA_MEMBERS", "9"),
-            ("QUOTA_ORGANIZATIONS", "10"),
             ("QUOTA_WRITES_PER_SECOND", "5"),
             ("QUOTA_LOGINS_PER_DAY", "6"),
         ];
@@ -94,8 +89,6 @@ mod tests {
             audit_events: 4,
             files: 7,
             snapshots: 8,
-            members: 9,
-            organizations: 10,
             writes_per_second: 5,
             logins_per_day: 6,
         };

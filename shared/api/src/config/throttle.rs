@@ -20,8 +20,6 @@ pub(super) fn rules(vars: &Variables<'_>, mode: Mode) -> Result<Option<Rules>, C
         registration: rule(vars, "THROTTLE_REGISTRATION", defaults.registration)?,
         emails: rule(vars, "THROTTLE_EMAILS", defaults.emails)?,
         recipient: rule(vars, "THROTTLE_RECIPIENT", defaults.recipient)?,
-        invitations: rule(vars, "THROTTLE_INVITATIONS", defaults.invitations)?,
-        invited: rule(vars, "THROTTLE_INVITED", defaults.invited)?,
     };
     match (vars.text(VARIABLE)?.as_deref(), mode) {
         (None | Some("on"), _) => Ok(Some(rules)),

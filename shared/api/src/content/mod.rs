@@ -170,17 +170,6 @@ pub fn file_response(file: FileInfo<'_>, selection: &Selection, body: impl Into<
     response
 }
 
-/// The response to a request for a file whose content is at `location`: without `Repr-Digest`, which would be that of
-/// this response's body (RFC 9530, section 3).
-pub fn file_redirection(file: &FileInfo<'_>, location: HeaderValue) -> Response {
-    let headers = [
-        (header::LOCATION, location),
-        (header::ETAG, file.version.header()),
-        (header::ACCEPT_RANGES, HeaderValue::from_static("bytes")),
-    ];
-    (StatusCode::TEMPORARY_REDIRECT, headers).into_response()
-}
-
 /// `Content-Type` and `Content-Disposition` of a file with this name.
 pub fn content_headers(name: &str) -> (HeaderValue, HeaderValue) {
     let media_type = media_type(name);

@@ -83,8 +83,6 @@ codes! {
     EmailTaken = "EMAIL_TAKEN", CONFLICT, "Email already registered";
     /// Organisations would lose their last owner.
     LastOwner = "LAST_OWNER", CONFLICT, "An organisation would lose its last owner";
-    /// The invitation was sent to another address than the account has.
-    OtherAddress = "OTHER_ADDRESS", CONFLICT, "The invitation is for another address";
     /// A file or a directory has the path already.
     Exists = "EXISTS", CONFLICT, "The path is taken";
     /// The feed does not keep all changes after the cursor any more.

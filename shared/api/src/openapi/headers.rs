@@ -11,14 +11,13 @@ use super::schema::text;
 use crate::cookies;
 use crate::preconditions::Version;
 
-/// Headers of every response; the last two only of those over TLS, and to requests that select a tenant.
-const ALWAYS: [&str; 6] = [
+/// Headers of every response; the last one only of those over TLS.
+const ALWAYS: [&str; 5] = [
     "X-Request-Id",
     "Cache-Control",
     "X-Content-Type-Options",
     "Referrer-Policy",
     "Strict-Transport-Security",
-    "Coditect-Tenant",
 ];
 
 /// The description of the header `Cache-Control` of a response that names it.
@@ -65,7 +64,7 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
             text()
                 .max_length(Some(4096))
                 .pattern(Some(
-                    "^((/api)?/v5/(organizations|sessions)/[0-9a-f-]{36}(/(snapshots|uploads)/[0-9a-f-]{36})?|https?://.+)$",
+                    "^((/api)?/v5/sessions/[0-9a-f-]{36}(/(snapshots|uploads)/[0-9a-f-]{36})?|https?://.+)$",
                 ))
                 .examples(["/v5/sessions/0190d0a0-7c3e-7a11-8f3e-0123456789ab"])
                 .build(),
@@ -117,7 +116,6 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Header>> {
         "Strict-Transport-Security".to_owned(),
         strict_transport_security().into(),
     );
-    headers.insert("Coditect-Tenant".to_owned(), selected_tenant().into());
     headers
 }
 
@@ -168,18 +166,6 @@ fn strict_transport_security() -> Header {
     header(
         "Present if the client used TLS: for a year, browsers use nothing else.",
         text().enum_values(Some([policy])).examples([policy]).build(),
-        false,
-    )
-}
-
-fn selected_tenant() -> Header {
-    let schema = text()
-        .max_length(Some(36))
-        .pattern(Some("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"))
-        .examples(["0190d0a0-7c3e-7a11-8f3e-0123456789ab"]);
-    header(
-        "Present if the request selects a tenant: its id.",
-        schema.build(),
         false,
     )
 }

@@ -38,10 +38,6 @@ pub const ACCESS_TOKEN: &str = "accessToken";
 /// The name of the security scheme of refresh tokens in cookies.
 const REFRESH_COOKIE: &str = "refreshCookie";
 
-/// The tags of the operations that need a token and do not act in the tenant that a request selects
-/// ([`TenantCaller`](crate::TenantCaller)).
-const OF_NO_TENANT: [&str; 3] = ["authentication", "users", "organizations"];
-
 /// The extension by which a handler declares a success without the envelope. It is not part of the finished document.
 const BARE: &str = "x-bare";
 
@@ -157,13 +153,6 @@ fn complete_operation(operation: &mut Operation, writes: bool, components: &mut 
         // An explicit empty list: the operation is public.
         operation.security = Some(Vec::new());
     }
-    let needs_token = operation.security.iter().flatten().next().is_some();
-    if needs_token && !has_tag(operation, &OF_NO_TENANT) {
-        operation
-            .parameters
-            .get_or_insert_default()
-            .push(parameters::tenant().into());
-    }
     summarise(operation);
     reject_null_body(operation);
     let mut codes = implied_codes(operation, writes);
@@ -234,7 +223,9 @@ fn implied_codes(operation: &Operation, writes: bool) -> BTreeSet<Code> {
             codes.extend(problems::TOKEN);
             codes.insert(Code::InsufficientScope);
             codes.insert(Code::StoreUnavailable);
-            if !has_tag(operation, &["authentication", "users"]) {
+            let is_about_own_account =
+                |tags: &Vec<String>| tags.iter().any(|tag| matches!(&**tag, "authentication" | "users"));
+            if !operation.tags.as_ref().is_some_and(is_about_own_account) {
                 codes.insert(Code::EmailNotVerified);
             }
             if writes {
@@ -259,16 +250,10 @@ fn implied_codes(operation: &Operation, writes: bool) -> BTreeSet<Code> {
             (ParameterIn::Header, parameters::IDEMPOTENCY_KEY) => {
                 codes.extend([Code::ValidationFailed, Code::IdempotencyMismatch]);
             }
-            (ParameterIn::Header, parameters::TENANT) => codes.extend([Code::ValidationFailed, Code::NotFound]),
             _ => {}
         }
     }
     codes
-}
-
-fn has_tag(operation: &Operation, tags: &[&str]) -> bool {
-    let own = operation.tags.iter().flatten();
-    own.into_iter().any(|tag| tags.contains(&&**tag))
 }
 
 fn wrap_in_envelope(response: &mut Response) {

@@ -5,11 +5,10 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{Ref, RefOr, Required, Schema};
 use utoipa::{IntoParams, PartialSchema as _, ToSchema as _};
 
-use super::schema::{Cursor, IdParameter, PageLimit, text};
+use super::schema::{Cursor, PageLimit, text};
 
 pub(super) const IF_MATCH: &str = "If-Match";
 pub(super) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
-pub(super) const TENANT: &str = "Coditect-Tenant";
 
 /// An optional parameter.
 pub fn optional(within: ParameterIn, name: &str, description: &str, schema: impl Into<RefOr<Schema>>) -> Parameter {
@@ -79,17 +78,6 @@ impl IntoParams for IfNoneMatch {
             text().examples(["\"1\""]),
         )]
     }
-}
-
-/// `Coditect-Tenant`: the tenant in which the request acts.
-pub(super) fn tenant() -> Parameter {
-    optional(
-        ParameterIn::Header,
-        TENANT,
-        "The id of the tenant in which the request acts: an organisation, or the user's own tenant, which is the \
-         default. A personal access token acts in one tenant only. Another tenant than those of the caller is a 404.",
-        Ref::from_schema_name(IdParameter::name()),
-    )
 }
 
 /// `Idempotency-Key`: the client's key for retries of the request.

@@ -44,7 +44,6 @@ problems! {
     NotEmpty
     NotFound
     OriginNotAllowed
-    OtherAddress
     PreconditionFailed
     PreconditionRequired
     QuotaExceeded
@@ -210,7 +209,6 @@ fn sample(code: Code) -> ApiError {
             let id = domain::id::Id::from_uuid(uuid::uuid!("0190d0a0-7c3e-7a11-8f3e-0123456789ab"));
             Error::LastOwner(vec![(id, "Example Inc.".to_owned())]).into()
         }
-        Code::OtherAddress => Error::OtherAddress("a…@e….com".to_owned()).into(),
         Code::Exists => Error::Exists.into(),
         Code::CursorExpired => Error::ChangesRemoved.into(),
         Code::NotEmpty => Error::NotEmpty.into(),

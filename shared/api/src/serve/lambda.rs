@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_ENCODING;
 use axum::response::Response;
 use domain::{Env, Timestamp};
 use http_body_util::{BodyExt as _, Collected};
@@ -64,37 +63,30 @@ pub(super) async fn serve_requests(app: App, env: &Env, observer: Observer) -> R
     runtime.run().await.map_err(Failure::Lambda)
 }
 
-/// A response before its front door's form: text, or base64 for the bytes of clients, compressed files, and everything
-/// that is not UTF-8.
-/// `lambda_http`'s own conversion would add the tables of all other encodings to every function, over 100 kB zipped.
+/// A response before its front door's form. Bytes of clients become base64, whatever their media type is.
 struct FunctionResponse(Response);
 
 impl lambda_http::IntoResponse for FunctionResponse {
     fn into_response(self) -> Pin<Box<dyn Future<Output = axum::http::Response<lambda_http::Body>> + Send>> {
+        let Self(response) = self;
+        if response.extensions().get::<RawBytes>().is_none() {
+            return lambda_http::IntoResponse::into_response(response);
+        }
         Box::pin(async move {
-            let (parts, body) = self.0.into_parts();
+            let (parts, body) = response.into_parts();
             // Reading can fail only for a large file in a folder, and never for bytes in memory.
             let Ok(bytes) = body.collect().await.map(Collected::to_bytes) else {
                 let mut response = axum::http::Response::new(lambda_http::Body::Empty);
                 *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
                 return response;
             };
-            let is_raw = parts.extensions.get::<RawBytes>().is_some() || parts.headers.contains_key(CONTENT_ENCODING);
-            axum::http::Response::from_parts(parts, to_event_body(bytes.into(), is_raw))
+            let body = if bytes.is_empty() {
+                lambda_http::Body::Empty
+            } else {
+                lambda_http::Body::Binary(bytes.into())
+            };
+            axum::http::Response::from_parts(parts, body)
         })
-    }
-}
-
-fn to_event_body(bytes: Vec<u8>, is_raw: bool) -> lambda_http::Body {
-    if bytes.is_empty() {
-        return lambda_http::Body::Empty;
-    }
-    if is_raw {
-        return lambda_http::Body::Binary(bytes);
-    }
-    match String::from_utf8(bytes) {
-        Ok(text) => lambda_http::Body::Text(text),
-        Err(error) => lambda_http::Body::Binary(error.into_bytes()),
     }
 }
 

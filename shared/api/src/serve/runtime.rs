@@ -11,8 +11,8 @@ pub(crate) fn build_local(builder: &mut Builder) -> io::Result<LocalRuntime> {
     builder.enable_all().build_local(LocalOptions::default())
 }
 
-/// A runtime builder with one blocking thread for each core: for password hashing, pictures and the folder of large
-/// files. Every blocking thread keeps the 19 MiB of its last hash.
+/// A runtime builder with one blocking thread for each core. Only password hashing blocks, and every blocking thread
+/// keeps the 19 MiB of its last hash.
 pub(super) fn with_hashing_threads() -> Builder {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut builder = Builder::new_current_thread();

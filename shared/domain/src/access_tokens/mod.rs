@@ -138,33 +138,6 @@ impl LastUse {
     }
 }
 
-/// What the revocation of a token needs. It reads tokens with scopes of a newer release, too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Revocable {
-    pub(crate) id: AccessTokenId,
-    pub(crate) user: UserId,
-    pub(crate) tenant: TenantId,
-    pub(crate) expires_at: Timestamp,
-    pub(crate) digest: TokenDigest,
-}
-
-impl Projection for Revocable {
-    type Whole = AccessToken;
-}
-
-impl From<AccessToken> for Revocable {
-    fn from(token: AccessToken) -> Self {
-        Self {
-            id: token.id,
-            user: token.user,
-            tenant: token.tenant,
-            expires_at: token.expires_at,
-            digest: token.digest,
-        }
-    }
-}
-
 /// When a token's records are removed.
 pub(crate) fn kept_until(expires_at: Timestamp) -> Timestamp {
     expires_at.plus(EXPIRED_KEPT)

@@ -150,7 +150,7 @@ pub async fn create(env: &Env, caller: &Caller, draft: Draft, key: Option<&Idemp
         Ok(None)
     });
     // Boxed because it reads much, concurrently.
-    if let Some(earlier) = env.limit_writes_of(caller, Box::pin(creation)).await? {
+    if let Some(earlier) = env.limit_writes(caller.tenant(), Box::pin(creation)).await? {
         return Ok(Creation::Replayed(earlier));
     }
     env.outbox.wake();

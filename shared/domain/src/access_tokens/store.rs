@@ -3,10 +3,10 @@
 use futures_util::try_join;
 use kv::{Key, Order, Query, Range, Txn};
 
-use crate::access_tokens::{AccessToken, LastUse, MAX_TOKENS, Revocable, TokenDigest, TokenRights, kept_until, keys};
+use crate::access_tokens::{AccessToken, LastUse, MAX_TOKENS, TokenDigest, TokenRights, kept_until, keys};
 use crate::error::Result;
 use crate::expiry::{self, ExpiryChange};
-use crate::id::{AccessTokenId, TenantId, UserId};
+use crate::id::{AccessTokenId, UserId};
 use crate::record;
 use crate::time::Timestamp;
 
@@ -45,29 +45,15 @@ pub async fn find(txn: &Txn, user: UserId, id: AccessTokenId) -> Result<Option<A
 
 /// All of the user's tokens, expired ones included.
 pub async fn list(txn: &Txn, user: UserId) -> Result<Vec<AccessToken>> {
-    let page = txn.range(&all(user)).await?;
+    let page = txn
+        .range(&Query {
+            range: Range::below(&keys::tokens(user)),
+            order: Order::Ascending,
+            // There are never more than `MAX_TOKENS`; the margin shows what a defect might leave behind.
+            limit: 10 * MAX_TOKENS,
+        })
+        .await?;
     page.entries.iter().map(|entry| record::decode(&entry.value)).collect()
-}
-
-/// All of the user's tokens that act in this tenant, expired ones included.
-pub(crate) async fn list_in(txn: &Txn, user: UserId, tenant: TenantId) -> Result<Vec<Revocable>> {
-    let page = txn.range(&all(user)).await?;
-    let tokens = page
-        .entries
-        .iter()
-        .map(|entry| record::decode_projection::<Revocable>(&entry.value));
-    let mut tokens = tokens.collect::<Result<Vec<_>>>()?;
-    tokens.retain(|token| token.tenant == tenant);
-    Ok(tokens)
-}
-
-fn all(user: UserId) -> Query {
-    Query {
-        range: Range::below(&keys::tokens(user)),
-        order: Order::Ascending,
-        // There are never more than `MAX_TOKENS`; the margin shows what a defect might leave behind.
-        limit: 10 * MAX_TOKENS,
-    }
 }
 
 /// Adds a token, whose id is new.
@@ -89,11 +75,6 @@ pub(super) fn put(txn: &Txn, token: &AccessToken) -> Result<()> {
 
 /// Revokes a token, from the next request on.
 pub fn remove(txn: &Txn, token: &AccessToken) -> Result<()> {
-    revoke(txn, &Revocable::from(token.clone()))
-}
-
-/// Removes a token of which no more is known.
-pub(crate) fn revoke(txn: &Txn, token: &Revocable) -> Result<()> {
     remove_key(txn, &keys::rights(&token.digest), token.expires_at)?;
     remove_key(txn, &keys::token(token.user, token.id), token.expires_at)
 }

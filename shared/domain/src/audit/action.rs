@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::access_tokens::Scopes;
-use crate::id::{AccessTokenId, InvitationId, LoginId, SessionId, SnapshotId, TenantId, UserId};
-use crate::role::Role;
+use crate::id::{AccessTokenId, LoginId, SessionId, SnapshotId, TenantId};
 use crate::text::Name;
 use crate::time::Timestamp;
 use crate::usage::Quota;
@@ -126,7 +125,7 @@ actions! {
         /// When it expires.
         expires_at: Timestamp
     },
-    /// A personal access token was revoked: by its user, or because its user's membership in its tenant has ended.
+    /// The user revoked a personal access token.
     "access_token.revoked" => AccessTokenRevoked {
         /// The token.
         revoked: AccessTokenId
@@ -160,57 +159,6 @@ actions! {
     /// The account of a member was deleted. Only the audit logs of organisations have this event: the user's own log is
     /// deleted, too.
     "user.deleted" => AccountDeleted,
-    /// The user created an organisation. The logs of both tenants have this event.
-    "organization.created" => OrganizationCreated {
-        /// The organisation.
-        organization: TenantId
-    },
-    /// The organisation has another name.
-    "organization.renamed" => OrganizationRenamed,
-    /// The user deleted an organisation. The event is in the log of the user's own tenant, because the
-    /// organisation's is deleted, too.
-    "organization.deleted" => OrganizationDeleted {
-        /// The organisation.
-        organization: TenantId
-    },
-    /// A member of the organisation has another role.
-    "member.role_changed" => MemberRoleChanged {
-        /// The member.
-        member: UserId,
-        /// The role before.
-        from: Role,
-        /// The role now.
-        to: Role
-    },
-    /// A member of the organisation was removed.
-    "member.removed" => MemberRemoved {
-        /// The user, who is no member any more.
-        member: UserId
-    },
-    /// The user left the organisation.
-    "member.left" => MemberLeft {
-        /// The member who was made an owner instead.
-        successor: Option<UserId>
-    },
-    /// The user invited an address to the organisation.
-    "invitation.created" => InvitationCreated {
-        /// The invitation.
-        invitation: InvitationId,
-        /// The role that it grants.
-        role: Role
-    },
-    /// The user revoked an invitation to the organisation.
-    "invitation.revoked" => InvitationRevoked {
-        /// The invitation.
-        invitation: InvitationId
-    },
-    /// The user accepted an invitation, and is a member of the organisation.
-    "invitation.accepted" => InvitationAccepted {
-        /// The invitation.
-        invitation: InvitationId,
-        /// The user's role.
-        role: Role
-    },
     /// A session was created.
     "session.created" => SessionCreated {
         /// The session.

@@ -7,8 +7,7 @@ use serde::Serialize;
 use crate::access_tokens::Scopes;
 use crate::audit::{Action, Event, Position};
 use crate::client::Address;
-use crate::id::{AccessTokenId, InvitationId, LoginId, SessionId, SnapshotId, TenantId, UserId};
-use crate::role::Role;
+use crate::id::{AccessTokenId, LoginId, SessionId, SnapshotId, TenantId, UserId};
 use crate::text::Name;
 use crate::time::Timestamp;
 use crate::usage::Quota;
@@ -77,25 +76,6 @@ enum Details {
     Deletion {
         deletes_at: Timestamp,
     },
-    Organization {
-        organization_id: TenantId,
-    },
-    Member {
-        member_id: UserId,
-    },
-    MemberRole {
-        member_id: UserId,
-        from: Role,
-        to: Role,
-    },
-    Departure {
-        successor_id: Option<UserId>,
-    },
-    Invitation {
-        invitation_id: InvitationId,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        role: Option<Role>,
-    },
 }
 
 impl EventLine {
@@ -144,7 +124,6 @@ impl Details {
             | Action::AccountDeleted
             | Action::DeletionRevoked { .. }
             | Action::ExportRequested
-            | Action::OrganizationRenamed
             | Action::Resumed { .. }
             | Action::MailSuppressed { .. }
             | Action::MailUnsuppressed { .. }
@@ -187,30 +166,6 @@ impl Details {
             | Action::RestoreRequested { session, snapshot } => Self::Snapshot {
                 session_id: session,
                 snapshot_id: snapshot,
-            },
-            Action::OrganizationCreated { organization } | Action::OrganizationDeleted { organization } => {
-                Self::Organization {
-                    organization_id: organization,
-                }
-            }
-            Action::MemberRemoved { member } => Self::Member { member_id: member },
-            Action::MemberRoleChanged { member, from, to } => Self::MemberRole {
-                member_id: member,
-                from,
-                to,
-            },
-            Action::MemberLeft { successor } => Self::Departure {
-                successor_id: successor,
-            },
-            Action::InvitationCreated { invitation, role } | Action::InvitationAccepted { invitation, role } => {
-                Self::Invitation {
-                    invitation_id: invitation,
-                    role: Some(role),
-                }
-            }
-            Action::InvitationRevoked { invitation } => Self::Invitation {
-                invitation_id: invitation,
-                role: None,
             },
             Action::LimitChanged { quota, limit, .. } => Self::Limit { quota, limit },
             Action::MailRetried { ref mail, .. } | Action::MailDropped { ref mail, .. } => {

@@ -3,9 +3,7 @@
 use kv::{Element, Key};
 
 use crate::contents::Digest;
-use crate::id::{
-    AccessTokenId, FileJobId, Id as _, InvitationId, LoginId, MailId, SessionId, TenantId, UploadId, UserId,
-};
+use crate::id::{AccessTokenId, FileJobId, Id as _, LoginId, MailId, SessionId, TenantId, UploadId, UserId};
 use crate::mail_tokens::Purpose;
 use crate::users::profile::AvatarDigest;
 
@@ -37,8 +35,6 @@ pub(super) enum Place {
     Tenant(TenantId),
     /// An entry in the index of an organisation's members.
     Member(UserId),
-    /// An entry in the index of an organisation's owners.
-    Owner(UserId),
     Event,
     SessionIndex(SessionId),
     SearchText(SessionId),
@@ -46,8 +42,6 @@ pub(super) enum Place {
     SessionCreation(UserId),
     /// The outcome of a creation of a personal access token.
     TokenCreation,
-    /// The outcome of a creation of an organisation.
-    OrganizationCreation,
     /// The outcome of a creation of an upload.
     UploadCreation,
     /// The outcome of a creation of a snapshot.
@@ -98,14 +92,6 @@ pub(super) enum Place {
     ScheduledDeletion(i64, UserId),
     /// The removal of a deleted account's data.
     Removal(UserId),
-    /// A pending invitation to an organisation.
-    Invitation(InvitationId),
-    /// The invitation for which a token is.
-    InvitationTarget,
-    /// The outcome of a creation of an invitation.
-    InvitationCreation,
-    /// The removal of a deleted organisation's data.
-    OrganizationRemoval(TenantId),
     /// A deleted account.
     DeletedAccount(UserId),
     /// An entry of the expiry index: the expiry in milliseconds, and the key that expires.
@@ -143,10 +129,6 @@ impl Place {
             "tenants" => Self::of_tenant(rest),
             "access_tokens" => match rest {
                 [Element::Bytes(digest)] if digest.len() == 32 => Some(Self::TokenRights),
-                _ => None,
-            },
-            "invitations" => match rest {
-                [Element::Bytes(digest)] if digest.len() == 32 => Some(Self::InvitationTarget),
                 _ => None,
             },
             "avatars" => match rest {
@@ -313,7 +295,6 @@ impl Place {
                 Some(Self::ScheduledDeletion(*due_at, UserId::from_uuid(*user)))
             }
             ("removals", [Element::Uuid(user)]) => Some(Self::Removal(UserId::from_uuid(*user))),
-            ("organizations", [Element::Uuid(tenant)]) => Some(Self::OrganizationRemoval(TenantId::from_uuid(*tenant))),
             ("done", [Element::Uuid(user)]) => Some(Self::DeletedAccount(UserId::from_uuid(*user))),
             _ => None,
         }
@@ -330,16 +311,12 @@ impl Place {
             ("audit", [Element::Versionstamp(_)]) => Some(Self::Event),
             ("sessions", [Element::Uuid(session)]) => Some(Self::SessionIndex(SessionId::from_uuid(*session))),
             ("members", [Element::Uuid(user)]) => Some(Self::Member(UserId::from_uuid(*user))),
-            ("owners", [Element::Uuid(user)]) => Some(Self::Owner(UserId::from_uuid(*user))),
-            ("invitations", [Element::Uuid(id)]) => Some(Self::Invitation(InvitationId::from_uuid(*id))),
             ("search", [Element::Uuid(session)]) => Some(Self::SearchText(SessionId::from_uuid(*session))),
             ("idempotency", [Element::Uuid(user), operation, Element::Bytes(_)]) => {
                 let user = UserId::from_uuid(*user);
                 match text(operation)? {
                     "sessions.create" => Some(Self::SessionCreation(user)),
                     "access_tokens.create" => Some(Self::TokenCreation),
-                    "organizations.create" => Some(Self::OrganizationCreation),
-                    "invitations.create" => Some(Self::InvitationCreation),
                     "uploads.create" => Some(Self::UploadCreation),
                     "files.snapshots.create" => Some(Self::SnapshotCreation),
                     "files.makeDirectory" => Some(Self::DirectoryCreation),
@@ -404,10 +381,9 @@ fn is_throttle(rest: &[Element<'_>]) -> bool {
                 [Element::String(_)]
             )
             | (
-                Some("recipient" | "email_change" | "invitation"),
+                Some("recipient" | "email_change"),
                 [Element::Bytes(_) | Element::Uuid(_)]
             )
-            | (Some("email_change"), [Element::Uuid(_), Element::Bytes(_)])
             | (
                 Some("login"),
                 [Element::Uuid(_)] | [Element::Uuid(_), Element::String(_)]
@@ -468,8 +444,6 @@ mod tests {
             Key::of(&("tenants", id, "content_chunks", &[0; 32][..])),
             Key::of(&("tenants", id, "content_chunks", &[0; 32][..], -1)),
             Key::of(&("tenants", id, "content_references", &b"x"[..])),
-            Key::of(&("tenants", id, "invitations", 1)),
-            Key::of(&("invitations", &b"x"[..])),
             Key::of(&("tenants", id, "uploads", 1)),
             Key::of(&("tenants", id, "upload_parts", id, 70_000)),
             Key::of(&("tenants", id, "upload_chunks", id, 1)),

@@ -9,8 +9,6 @@ pub(super) struct Share {
     pub(super) sessions: i64,
     pub(super) stored_bytes: i64,
     pub(super) idempotency_keys: i64,
-    /// The number of members of an organisation.
-    pub(super) members: i64,
     /// The tenant that owns the entry, if its key does not say.
     pub(super) owner: Option<TenantId>,
     pub(super) files: i64,

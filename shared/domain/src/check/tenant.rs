@@ -151,7 +151,6 @@ struct Sums {
     sessions: i64,
     stored_bytes: i64,
     idempotency_keys: i64,
-    members: i64,
     events: BTreeMap<i64, i64>,
     counters: BTreeMap<Key, i64>,
     /// The counters of references to contents.
@@ -164,7 +163,6 @@ impl Sums {
         self.sessions += share.sessions;
         self.stored_bytes += share.stored_bytes;
         self.idempotency_keys += share.idempotency_keys;
-        self.members += share.members;
         if let Some(day) = share.event_on {
             *self.events.entry(day).or_default() += 1;
         }
@@ -181,7 +179,6 @@ impl Sums {
             (Quota::Sessions, self.sessions),
             (Quota::StoredBytes, self.stored_bytes),
             (Quota::IdempotencyKeys, self.idempotency_keys),
-            (Quota::Members, self.members),
         ];
         let mut expected: BTreeMap<Key, i64> = quotas
             .into_iter()

@@ -17,7 +17,6 @@ use crate::id::{TenantId, TokenId};
 use crate::logins;
 use crate::logins::attempt::{trust, trusted_clients};
 use crate::mail_tokens::{self, Purpose, Tokens};
-use crate::organisations;
 use crate::record::{self, NewerMembers};
 use crate::scope::TenantScope;
 use crate::tenants;
@@ -132,7 +131,7 @@ impl Execution<'_> {
             logins::store::list(txn, account.id),
             mail_tokens::store::list(txn, account.id)
         )?;
-        let owned_alone = organisations::store::owned_alone(txn, account.id, &memberships).await?;
+        let owned_alone = tenants::store::owned_alone(txn, account.id, &memberships).await?;
         if !owned_alone.is_empty() {
             return Ok(owned_alone);
         }
@@ -148,14 +147,15 @@ impl Execution<'_> {
         mail_tokens::store::remove_all(txn, &tokens)?;
         let emails = self.release_emails(txn, account, &tokens).await?;
         let own = TenantScope::own(account.id);
-        let others: Vec<_> = memberships
+        let others: Vec<TenantId> = memberships
             .iter()
-            .filter(|membership| membership.tenant != own.tenant())
+            .map(|membership| membership.tenant)
+            .filter(|tenant| *tenant != own.tenant())
             .collect();
         let event = Event::of(account.id, None, self.client, self.now, Action::AccountDeleted);
-        for membership in &others {
-            let scope = TenantScope::of_deleted_account(membership.tenant);
-            organisations::store::remove_member(txn, scope, membership)?;
+        for tenant in &others {
+            let scope = TenantScope::of_deleted_account(*tenant);
+            tenants::store::remove_member(txn, scope, account.id)?;
             audit::store::add(txn, scope, &event)?;
         }
         if let Some(scheduled) = scheduled {
@@ -165,7 +165,6 @@ impl Execution<'_> {
         users::store::remove(txn, account).await?;
         // Operations that have no caller, such as those of operators, read it.
         txn.clear(&tenants::keys::tenant(own))?;
-        let others = others.iter().map(|membership| membership.tenant).collect();
         self.mark(txn, account, scheduled, (emails, others))?;
         Ok(Vec::new())
     }

@@ -1,14 +1,12 @@
 //! `users / {user_id} / deletion` → the scheduled deletion of the account;
 //! `deletions / scheduled / {milliseconds} / {user_id}` → empty: the account is to be deleted from this time on;
 //! `deletions / removals / {user_id}` → the account is gone, and the rest of its data is being removed;
-//! `deletions / organizations / {tenant_id}` → the organisation is gone, and its data is being removed;
 //! `deletions / done / {user_id}` → the account was deleted: for operators.
 
 use kv::{Key, Range};
 use uuid::Uuid;
 
 use crate::id::{Id as _, UserId};
-use crate::scope::TenantScope;
 use crate::time::Timestamp;
 use crate::users;
 
@@ -42,16 +40,6 @@ pub(super) fn removals() -> Key {
 /// The removal of a user's data.
 pub fn removal(user: UserId) -> Key {
     removals().child(&(user.uuid(),))
-}
-
-/// The prefix of the removals of organisations in progress.
-pub(super) fn organizations() -> Key {
-    Key::of(&("deletions", "organizations"))
-}
-
-/// The removal of an organisation's data.
-pub fn organization(scope: TenantScope) -> Key {
-    organizations().child(&(scope.tenant().uuid(),))
 }
 
 /// The record of a deleted account.

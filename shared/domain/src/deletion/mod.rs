@@ -11,10 +11,8 @@ pub mod execution;
 pub mod keys;
 pub(crate) mod notices;
 pub mod ops;
-pub(crate) mod organisation;
 pub(crate) mod removal;
 pub mod store;
-mod tenant_data;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -22,9 +20,8 @@ use kv::Key;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::error::Error;
 use crate::id::{TenantId, UserId};
-use crate::record::{NewerMembers, Record, Unreadable, keeps_newer_members};
+use crate::record::{NewerMembers, Record, keeps_newer_members};
 use crate::text::Name;
 use crate::time::Timestamp;
 use crate::users::Email;
@@ -78,23 +75,6 @@ impl Record for Removal {
     const KIND: &'static str = "removal";
 
     keeps_newer_members!();
-}
-
-/// The result of one transaction of a removal.
-pub(crate) struct Continued {
-    /// Whether nothing is left.
-    pub(crate) is_done: bool,
-    /// The error of the first record that could not be decoded.
-    pub(crate) unreadable: Option<Error>,
-}
-
-impl Continued {
-    fn new(is_done: bool, unreadable: Unreadable) -> Self {
-        Self {
-            is_done,
-            unreadable: unreadable.into_error(),
-        }
-    }
 }
 
 /// A packed key: base64url in the store.

@@ -13,7 +13,6 @@ use crate::id::UserId;
 use crate::logins::verified_password::{OnFullDisk, with_password};
 use crate::mail::{Message, Source};
 use crate::mail_tokens;
-use crate::organisations;
 use crate::password::Password;
 use crate::record::NewerMembers;
 use crate::role::Permission;
@@ -68,7 +67,7 @@ pub async fn schedule(env: &Env, caller: &Caller, password: &Password) -> Result
                         verified.counters(&txn, now),
                         CallerEmailCounters::to_own_address(&txn, rules, caller.user(), now)
                     )?;
-                    let owned_alone = organisations::store::owned_alone(&txn, caller.user(), &memberships).await?;
+                    let owned_alone = tenants::store::owned_alone(&txn, caller.user(), &memberships).await?;
                     Ok((user, scheduled, tokens, owned_alone, counters, emails))
                 },
                 |txn, _, (user, scheduled, tokens, owned_alone, counters, emails)| {

@@ -14,26 +14,37 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use kv::{Entry, Range, Txn};
+use kv::{Entry, Key, Order, Query, Range, Txn};
 
 use crate::audit;
-use crate::deletion::tenant_data::{BATCH, Progress, TenantData, read};
-use crate::deletion::{Continued, PackedKey, Removal, Step, keys};
+use crate::contents::garbage;
+use crate::deletion::{PackedKey, Removal, Step, keys};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::expiry;
-use crate::id::{TenantId, UserId};
+use crate::files;
+use crate::id::{SessionId, TenantId, UserId};
 use crate::idempotency::{self, KEY_LIFETIME};
 use crate::mail;
 use crate::record::{self, Unreadable};
 use crate::scope::TenantScope;
+use crate::sessions;
 use crate::tenants;
 use crate::throttle;
+use crate::uploads;
+use crate::usage;
 use crate::usage::store::Counted;
 use crate::users::ops::Registered;
 use crate::users::{self, Email};
 
-/// The maximum number of entries that one transaction examines to find those that it removes.
+/// The maximum number of entries that one transaction removes.
+const BATCH: usize = 100;
+
+/// The maximum number of keys of files that one transaction removes.
+const FILES: usize = 1000;
+
+/// The maximum number of entries that one transaction examines to find those that it removes. Up to this number, the
+/// emails that wait in a shard are one consistent read: none can move past it.
 const SCAN: usize = 1000;
 
 /// By how much clocks may differ.
@@ -53,12 +64,8 @@ pub(crate) async fn in_progress(txn: &Txn, after: Option<UserId>, limit: usize) 
     users.collect()
 }
 
-/// Whether a removal of the data of this tenant is in progress.
+/// Whether a removal of the data of this user's tenant is in progress.
 pub(crate) async fn is_of_tenant(txn: &Txn, tenant: TenantId) -> Result<bool> {
-    let organization = keys::organization(TenantScope::of_stored_key(tenant));
-    if txn.get(&organization).await?.is_some() {
-        return Ok(true);
-    }
     let mut after = None;
     loop {
         let users = in_progress(txn, after, SCAN).await?;
@@ -72,6 +79,14 @@ pub(crate) async fn is_of_tenant(txn: &Txn, tenant: TenantId) -> Result<bool> {
     }
 }
 
+/// The result of one transaction of a removal.
+pub(crate) struct Continued {
+    /// Whether nothing is left.
+    pub(crate) is_done: bool,
+    /// The error of the first record that could not be decoded.
+    pub(crate) unreadable: Option<Error>,
+}
+
 /// Executes one transaction of the removal of this user's data.
 pub(crate) async fn continue_removal(env: &Env, user: UserId) -> Result<Continued> {
     let key = &keys::removal(user);
@@ -79,8 +94,12 @@ pub(crate) async fn continue_removal(env: &Env, user: UserId) -> Result<Continue
         .run(|txn| async move {
             txn.use_reserve();
             let unreadable = Unreadable::default();
+            let continued = |is_done, unreadable: Unreadable| Continued {
+                is_done,
+                unreadable: unreadable.into_error(),
+            };
             let Some(value) = txn.get(key).await? else {
-                return Ok::<_, Error>(Continued::new(true, unreadable));
+                return Ok::<_, Error>(continued(true, unreadable));
             };
             let removal: Removal = record::decode(&value)?;
             let progress = Batch {
@@ -96,7 +115,7 @@ pub(crate) async fn continue_removal(env: &Env, user: UserId) -> Result<Continue
             };
             let Some(step) = step else {
                 txn.clear(key)?;
-                return Ok(Continued::new(true, unreadable));
+                return Ok(continued(true, unreadable));
             };
             let next = Removal {
                 step,
@@ -106,9 +125,23 @@ pub(crate) async fn continue_removal(env: &Env, user: UserId) -> Result<Continue
             if next != removal {
                 txn.set(key, record::encode(&next)?)?;
             }
-            Ok(Continued::new(false, unreadable))
+            Ok(continued(false, unreadable))
         })
         .await
+}
+
+/// What a transaction leaves to the next one.
+enum Progress {
+    /// The step is not done. It continues after this key, or at the start of its range.
+    More(Option<Key>),
+    Done,
+}
+
+impl Progress {
+    /// The step is done if fewer entries were found than one transaction handles.
+    fn after_batch(found: usize) -> Self {
+        if found < BATCH { Self::Done } else { Self::More(None) }
+    }
 }
 
 /// One transaction of a removal.
@@ -121,15 +154,15 @@ struct Batch<'a> {
 impl Batch<'_> {
     async fn remove(&self) -> Result<Progress> {
         match self.removal.step {
-            Step::Sessions => self.data().sessions().await,
+            Step::Sessions => self.sessions().await,
             Step::IdempotencyKeys => self.idempotency_keys().await,
             Step::AuditLog => self.audit_log().await,
-            Step::AuditDays => self.data().audit_days().await,
+            Step::AuditDays => self.audit_days().await,
             Step::Registration => self.registration().await,
             Step::Outbox => self.outbox().await,
             Step::DeadLetters => self.dead_letters().await,
             Step::Counters => self.counters().await,
-            Step::Contents => self.data().contents(self.removal.deleted_at).await,
+            Step::Contents => self.contents().await,
             Step::Rest => self.rest(),
         }
     }
@@ -139,12 +172,21 @@ impl Batch<'_> {
         TenantScope::own(self.removal.user)
     }
 
-    fn data(&self) -> TenantData<'_> {
-        TenantData {
-            txn: self.txn,
-            scope: self.own(),
-            unreadable: self.unreadable,
+    async fn sessions(&self) -> Result<Progress> {
+        let scope = self.own();
+        let entries = read(self.txn, Range::below(&sessions::keys::index(scope)), BATCH).await?;
+        for entry in &entries {
+            if let Some(id) = self.unreadable.skip(entry.key.last()) {
+                let id: SessionId = crate::id::Id::from_uuid(id);
+                if files::jobs::remove_some(self.txn, scope, id, FILES, self.unreadable).await? {
+                    return Ok(Progress::More(None));
+                }
+                self.txn.clear(&sessions::keys::session(scope, id))?;
+                self.txn.clear(&sessions::keys::search_text(scope, id))?;
+            }
+            self.txn.clear(&entry.key)?;
         }
+        Ok(Progress::after_batch(entries.len()))
     }
 
     async fn idempotency_keys(&self) -> Result<Progress> {
@@ -192,6 +234,20 @@ impl Batch<'_> {
         Ok(Progress::after_batch(entries.len()))
     }
 
+    /// Each counter of a day has an entry in the index.
+    async fn audit_days(&self) -> Result<Progress> {
+        let scope = self.own();
+        let prefix = usage::keys::counter(scope, usage::Quota::AuditEvents);
+        let entries = read(self.txn, Range::below(&prefix), BATCH).await?;
+        for entry in &entries {
+            if let Some((day,)) = self.unreadable.skip(entry.key.unpack_after::<(i64,)>(&prefix)) {
+                self.txn.clear(&audit::keys::day_entry(scope, day))?;
+            }
+            self.txn.clear(&entry.key)?;
+        }
+        Ok(Progress::after_batch(entries.len()))
+    }
+
     /// Its key is a digest of the address and of a key that only the client knows. So this examines the outcomes of all
     /// registrations, if that of this account can be among them.
     async fn registration(&self) -> Result<Progress> {
@@ -212,8 +268,7 @@ impl Batch<'_> {
         .await
     }
 
-    /// Shard by shard, because the mailer and every operation that sends an email write there. No email moves to a
-    /// place that was examined: the mailer removes those of the account instead of moving them.
+    /// Shard by shard, because the mailer and every operation that sends an email write there.
     async fn outbox(&self) -> Result<Progress> {
         let emails = self.free_emails().await?;
         let after = self.removal.after.as_ref();
@@ -267,6 +322,19 @@ impl Batch<'_> {
         Ok(Progress::Done)
     }
 
+    async fn contents(&self) -> Result<Progress> {
+        let (scope, now) = (self.own(), self.removal.deleted_at);
+        if uploads::store::remove_some(self.txn, scope, now, self.unreadable).await? {
+            return Ok(Progress::More(None));
+        }
+        let has_removed = garbage::remove_some(self.txn, scope, BATCH, now).await?;
+        Ok(if has_removed {
+            Progress::More(None)
+        } else {
+            Progress::Done
+        })
+    }
+
     /// Nothing below these keys has a counterpart elsewhere any more.
     fn rest(&self) -> Result<Progress> {
         for key in [users::keys::user(self.removal.user), tenants::keys::tenant(self.own())] {
@@ -306,4 +374,9 @@ impl Batch<'_> {
             _ => Ok(Progress::Done),
         }
     }
+}
+
+async fn read(txn: &Txn, range: Range, limit: usize) -> Result<Vec<Entry>> {
+    let order = Order::Ascending;
+    Ok(txn.range(&Query { range, order, limit }).await?.entries)
 }

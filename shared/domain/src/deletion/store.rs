@@ -49,12 +49,6 @@ pub(crate) async fn find_deleted(txn: &Txn, user: UserId) -> Result<Option<Delet
         .transpose()
 }
 
-/// Whether the account of this user is gone and the rest of its data is being removed. A transaction that moves data
-/// of an account, and could move them to where the removal has been, reads this and removes them instead.
-pub(crate) async fn is_being_removed(txn: &Txn, user: UserId) -> Result<bool> {
-    Ok(txn.get(&keys::removal(user)).await?.is_some())
-}
-
 /// Adds the record of a deleted account. Its id is never used again.
 pub(crate) fn add_deleted(txn: &Txn, account: &DeletedAccount) -> Result<()> {
     let key = keys::done(account.user);

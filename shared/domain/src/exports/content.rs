@@ -1,6 +1,5 @@
 //! Reading what an export contains, and writing it to the archive.
 
-use futures_util::future::try_join_all;
 use futures_util::try_join;
 use kv::Txn;
 
@@ -15,8 +14,7 @@ use crate::exports::lines::{
     AccessTokenLine, AccountLine, DeletionLine, LoginLine, MailTokenLine, ManifestLine, MembershipLine, SessionLine,
     TenantLine, UsageLine,
 };
-use crate::exports::listing::{Listings, SessionFiles};
-use crate::id::{SessionId, UserId};
+use crate::id::UserId;
 use crate::logins;
 use crate::mail_tokens;
 use crate::page::CursorKey;
@@ -27,7 +25,6 @@ use crate::sessions;
 use crate::suppressions::{self, Suppression};
 use crate::tenants::{self, Tenant};
 use crate::time::Timestamp;
-use crate::usage::Quota;
 use crate::usage::store::{Counters, own_limits};
 use crate::users::profile::{self, Profile};
 use crate::users::{self, User};
@@ -116,28 +113,11 @@ impl Account {
 
 /// What a transaction has read at the instant of the export.
 pub(super) struct Start {
-    /// With everything but the lists of files and the audit log.
-    archive: Archive,
-    listings: Listings,
-    events: Vec<audit::store::Stored>,
-    /// The last event of the instant.
-    end: Option<Position>,
+    pub(super) archive: Archive,
     /// The key of the tenant's cursors.
     pub(super) key: CursorKey,
-}
-
-impl Start {
-    /// Writes the lists and the first events. Returns the archive, and the last event that was written with the last
-    /// one of the instant; `None` if all were.
-    ///
-    /// Follows the transaction, which would otherwise take too long.
-    pub(super) async fn write(self, own: TenantScope) -> Result<(Archive, Option<(Position, Position)>)> {
-        let mut archive = self.archive;
-        self.listings.write(&mut archive).await?;
-        archive.begin_in(AUDIT)?;
-        let last = write_events(&mut archive, own, &self.events).await?;
-        Ok((archive, last.zip(self.end).filter(|(last, end)| last < end)))
-    }
+    /// The last event that was written, and the last one of the instant; `None` if all were.
+    pub(super) rest: Option<(Position, Position)>,
 }
 
 /// Reads everything except the rest of the audit log.
@@ -158,7 +138,7 @@ pub(super) async fn start(env: &Env, txn: &Txn, user: UserId, at: Timestamp) -> 
         Counters::peek_all(txn, own, at, env.limits.quotas.as_ref()),
         logins::store::list(txn, user),
         tokens,
-        SessionPage::read(txn, own, sizes, None, true),
+        sessions::store::list(txn, own, None, sizes.page),
         audit::store::list(txn, own, Direction::Descending, None, 1),
         audit::store::list(txn, own, Direction::Ascending, None, sizes.page)
     )?;
@@ -186,66 +166,34 @@ pub(super) async fn start(env: &Env, txn: &Txn, user: UserId, at: Timestamp) -> 
         own_limits: &limits,
     };
     archive.lines("tenant.jsonl", [line])?;
-    archive.lines(
-        "usage.jsonl",
-        counters.usage(Quota::of_own_tenants()).into_iter().map(UsageLine::from),
-    )?;
+    archive.lines("usage.jsonl", counters.usage().into_iter().map(UsageLine::from))?;
     archive.lines("logins.jsonl", logins.iter().map(LoginLine::from))?;
     let (access_tokens, mail_tokens) = tokens;
     archive.lines("access-tokens.jsonl", access_tokens.iter().map(AccessTokenLine::from))?;
     archive.lines("mail-tokens.jsonl", mail_tokens.iter().map(MailTokenLine::from))?;
-    // Both count files that are not listed, and neither counts less.
-    let has_files = [Quota::Files, Quota::Snapshots]
-        .iter()
-        .any(|quota| counters.used(*quota) > 0);
-    let listings = write_sessions(&mut archive, txn, own, sizes, sessions, has_files).await?;
+    write_sessions(&mut archive, txn, own, sizes, sessions).await?;
+    archive.begin_in(AUDIT)?;
+    let rest = write_events(&mut archive, own, &events)
+        .await?
+        .zip(newest.first().map(|newest| newest.position));
     Ok(Start {
         archive,
-        listings,
-        events,
-        end: newest.first().map(|newest| newest.position),
         key,
+        rest: rest.filter(|(last, end)| last < end),
     })
 }
 
-/// Sessions, and the first of their files.
-struct SessionPage {
-    sessions: Vec<sessions::store::Stored>,
-    /// As many, unless no session has files.
-    files: Vec<SessionFiles>,
-}
-
-impl SessionPage {
-    async fn read(
-        txn: &Txn,
-        own: TenantScope,
-        sizes: &Sizes,
-        before: Option<SessionId>,
-        has_files: bool,
-    ) -> Result<Self> {
-        let ids = sessions::store::ids(txn, own, before, sizes.page).await?;
-        let with_files = if has_files { &ids[..] } else { &[] };
-        let files = with_files.iter().map(|id| SessionFiles::begin(txn, own, *id, sizes));
-        let (sessions, files) = try_join!(sessions::store::with_ids(txn, own, &ids), try_join_all(files))?;
-        Ok(Self { sessions, files })
-    }
-}
-
-/// Writes all sessions, from the first page on. Returns the lists of their files.
 async fn write_sessions(
     archive: &mut Archive,
     txn: &Txn,
     own: TenantScope,
     sizes: &Sizes,
-    mut page: SessionPage,
-    has_files: bool,
-) -> Result<Listings> {
+    mut page: Vec<sessions::store::Stored>,
+) -> Result<()> {
     archive.begin_in(SESSIONS)?;
-    let mut listings = Listings::new(sizes);
     let mut count = 0;
     loop {
-        let SessionPage { sessions, files } = page;
-        count += sessions.len();
+        count += page.len();
         // Of a tenant from before the counters. Others were rejected without reading.
         if count > sizes.sessions {
             return Err(Error::ExportTooLarge {
@@ -253,22 +201,15 @@ async fn write_sessions(
                 limit: sizes.sessions,
             });
         }
-        let mut files = files.into_iter();
-        for stored in &sessions {
-            let is_listed = match files.next() {
-                Some(files) => listings.add(txn, files).await?,
-                // No session has files, or the lists are full.
-                None => !listings.is_full(),
-            };
+        for stored in &page {
             let session = sessions::store::decode(own, stored)?;
-            archive.line(SESSIONS, &SessionLine::new(&session, is_listed))?;
+            archive.line(SESSIONS, &SessionLine::from(&session))?;
             archive.pause().await;
         }
-        let Some(last) = sessions.last().filter(|_| sessions.len() == sizes.page) else {
-            return Ok(listings);
+        let Some(last) = page.last().filter(|_| page.len() == sizes.page) else {
+            return Ok(());
         };
-        let has_room = has_files && !listings.is_full();
-        page = SessionPage::read(txn, own, sizes, Some(last.id), has_room).await?;
+        page = sessions::store::list(txn, own, Some(last.id), sizes.page).await?;
     }
 }
 

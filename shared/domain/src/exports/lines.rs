@@ -4,17 +4,12 @@
 //! Each line is made from all members of its record, so that a new member does not compile until it is either in the
 //! line or left out on purpose.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use crate::access_tokens::{AccessToken, Scopes};
 use crate::client::{Address, UserAgent};
 use crate::deletion::Deletion;
-use crate::files::records::StoredItem;
-use crate::files::snapshots::{Restore, Snapshot};
-use crate::files::{Entry, FilePath, Node};
-use crate::id::{AccessTokenId, LoginId, SessionId, SnapshotId, TenantId, TrashItemId, UserId};
+use crate::id::{AccessTokenId, LoginId, SessionId, TenantId, UserId};
 use crate::logins::Login;
 use crate::mail_tokens::{Purpose, StoredToken};
 use crate::role::Role;
@@ -134,148 +129,6 @@ pub(super) struct SessionLine<'a> {
     pub(super) created_at: Timestamp,
     pub(super) updated_at: Timestamp,
     pub(super) version: u64,
-    /// Whether the lists have its files.
-    pub(super) files_listed: bool,
-}
-
-/// A file or a directory of a session.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct FileLine<'a> {
-    session_id: SessionId,
-    path: &'a FilePath,
-    #[serde(flatten)]
-    node: NodeMembers,
-    modified_at: Timestamp,
-}
-
-/// An item of a session's trash, or what a directory there contains.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct TrashLine<'a> {
-    session_id: SessionId,
-    item_id: TrashItemId,
-    path: &'a FilePath,
-    #[serde(flatten)]
-    node: NodeMembers,
-    modified_at: Timestamp,
-    deleted_at: Timestamp,
-    deleted_by: UserId,
-}
-
-/// What an entry is, as in bodies of the API.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct NodeMembers {
-    kind: &'static str,
-    size: u64,
-    digest: Option<String>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct SnapshotLine<'a> {
-    session_id: SessionId,
-    id: SnapshotId,
-    name: Option<&'a Name>,
-    created_at: Timestamp,
-    created_by: UserId,
-    restore: Option<&'a Restore>,
-}
-
-impl From<&Node> for NodeMembers {
-    fn from(node: &Node) -> Self {
-        match node {
-            Node::File {
-                size,
-                digest,
-                is_object: _,
-            } => Self {
-                kind: "file",
-                size: *size,
-                digest: Some(format!("sha-256=:{}:", STANDARD.encode(digest.as_bytes()))),
-            },
-            Node::Directory { id: _ } => Self {
-                kind: "directory",
-                size: 0,
-                digest: None,
-            },
-        }
-    }
-}
-
-impl<'a> FileLine<'a> {
-    pub(super) fn new(session: SessionId, path: &'a FilePath, entry: &Entry) -> Self {
-        let Entry {
-            node,
-            modified_at,
-            birth: _,
-            newer: _,
-        } = entry;
-        Self {
-            session_id: session,
-            path,
-            node: node.into(),
-            modified_at: *modified_at,
-        }
-    }
-}
-
-impl<'a> TrashLine<'a> {
-    /// The line of the item, or of an `entry` below it, which has this path.
-    pub(super) fn new(
-        session: SessionId,
-        path: &'a FilePath,
-        id: TrashItemId,
-        item: &StoredItem,
-        entry: Option<&Entry>,
-    ) -> Self {
-        let StoredItem {
-            node,
-            modified_at,
-            path: _,
-            parent: _,
-            epoch: _,
-            deleted_at,
-            deleted_by,
-            newer_entry: _,
-        } = item;
-        let (node, modified_at) = entry.map_or((node, modified_at), |entry| (&entry.node, &entry.modified_at));
-        Self {
-            session_id: session,
-            item_id: id,
-            path,
-            node: node.into(),
-            modified_at: *modified_at,
-            deleted_at: *deleted_at,
-            deleted_by: *deleted_by,
-        }
-    }
-}
-
-impl<'a> SnapshotLine<'a> {
-    pub(super) fn new(session: SessionId, snapshot: &'a Snapshot) -> Self {
-        let Snapshot {
-            id,
-            name,
-            created_at,
-            created_by,
-            epoch: _,
-            root: _,
-            // Those of copies are left out.
-            is_hidden: _,
-            restore,
-            newer: _,
-        } = snapshot;
-        Self {
-            session_id: session,
-            id: *id,
-            name: name.as_ref(),
-            created_at: *created_at,
-            created_by: *created_by,
-            restore: restore.as_ref(),
-        }
-    }
 }
 
 impl<'a> From<&'a Deletion> for DeletionLine<'a> {
@@ -405,8 +258,8 @@ impl<'a> From<&'a StoredToken> for MailTokenLine<'a> {
     }
 }
 
-impl<'a> SessionLine<'a> {
-    pub(super) fn new(session: &'a Session, files_listed: bool) -> Self {
+impl<'a> From<&'a Session> for SessionLine<'a> {
+    fn from(session: &'a Session) -> Self {
         let Session {
             id,
             tenant,
@@ -427,7 +280,6 @@ impl<'a> SessionLine<'a> {
             created_at: *created_at,
             updated_at: *updated_at,
             version: *version,
-            files_listed,
         }
     }
 }

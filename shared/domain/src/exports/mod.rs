@@ -6,7 +6,6 @@ mod content;
 pub mod keys;
 mod lines;
 mod link;
-mod listing;
 pub mod ops;
 mod preparations;
 mod sizes;

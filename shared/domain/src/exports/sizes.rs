@@ -15,11 +15,6 @@ pub struct Sizes {
     pub events_of_a_step: usize,
     /// The largest number of sessions, so that one transaction can read all of them: twice their quota.
     pub sessions: usize,
-    /// The largest number of files and directories in the lists, with those in the trash, so that one transaction can
-    /// read all of them.
-    pub files: usize,
-    /// The largest number of bytes of their paths: moves of directories can make paths of any length.
-    pub path_bytes: usize,
     /// The length in bytes from which a part is complete. Its last bytes follow: what the compressor holds back, and
     /// the directory.
     pub part_bytes: usize,
@@ -40,31 +35,11 @@ impl Default for Sizes {
             page: 500,
             events_of_a_step: 20_000,
             sessions: 20_000,
-            files: 100_000,
-            path_bytes: 20_000_000,
             part_bytes: 600_000,
             parts: MAX_PARTS,
             downloads: 4,
             same_export: Duration::from_secs(30 * 60),
             step: Duration::from_secs(20),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::usage::Quotas;
-
-    #[test]
-    fn the_default_quota_of_sessions_fits_twice() {
-        assert_eq!(Sizes::default().sessions as u64, 2 * Quotas::default().sessions);
-    }
-
-    #[test]
-    fn the_limits_are_those_of_the_documents() {
-        let sizes = Sizes::default();
-        let limits = [sizes.sessions, sizes.files, sizes.path_bytes, sizes.parts];
-        assert_eq!(limits, [20_000, 100_000, 20_000_000, 2_000]);
     }
 }

@@ -6,12 +6,11 @@ use crate::audit::Position;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::exports::archive::Archive;
-use crate::exports::content;
+use crate::exports::content::{self, Start};
 use crate::exports::{Export, Failure, Part, Rest, Step, store};
 use crate::id::{ExportStepId, UserId};
 use crate::page::CursorKey;
 use crate::role::Permission;
-use crate::scope::TenantScope;
 use crate::scope::caller::Caller;
 use crate::time::Timestamp;
 use crate::usage::Quota;
@@ -151,8 +150,7 @@ impl Work {
                 Ok(found)
             });
         let (start, snapshot) = Box::pin(reading).await?;
-        let key = start.key;
-        let (archive, rest) = start.write(TenantScope::own(caller.user())).await?;
+        let Start { archive, key, rest } = start;
         let work = Self::of(env, caller, archive, at, rest, &key).await?;
         Ok(Self {
             snapshot: Some(snapshot),

@@ -53,15 +53,7 @@ impl Gate {
             .address
             .map_or([0; 3], |address| address.networks().map(Address::to_bits));
         let [widest, middle, narrowest] = networks;
-        self.admit_at([widest, middle, narrowest, self.accounts.hash_one(account).into()])
-    }
-
-    /// Admits a request of an account, wherever it comes from; `None` if the share of the account is full.
-    pub(crate) fn admit_account(self: &Arc<Self>, account: impl Hash) -> Option<Place> {
-        self.admit_at([self.accounts.hash_one(account).into(); 4])
-    }
-
-    fn admit_at(self: &Arc<Self>, path: Path) -> Option<Place> {
+        let path = [widest, middle, narrowest, self.accounts.hash_one(account).into()];
         self.state().queue.admit(&path).then(|| Place {
             gate: self.clone(),
             path,

@@ -45,11 +45,6 @@ pub fn shape(scope: TenantScope, session: SessionId) -> Key {
     all(scope, session).child(&("shape",))
 }
 
-/// The prefix of the entries of all directories.
-pub(crate) fn all_entries(scope: TenantScope, session: SessionId) -> Key {
-    all(scope, session).child(&("e",))
-}
-
 /// The prefix of a directory's entries.
 pub fn entries(scope: TenantScope, session: SessionId, directory: DirectoryId) -> Key {
     all(scope, session).child(&("e", directory.uuid()))
@@ -96,11 +91,6 @@ pub(crate) fn epochs(scope: TenantScope, session: SessionId, first: u64, last: u
     let range = Range::below(&prefix).before(&prefix.child(&(last.saturating_add(1),)));
     // Every key of the index extends that of its epoch.
     range.after(&prefix.child(&(first,)))
-}
-
-/// The prefix of all generations of the trash.
-pub(crate) fn all_trash(scope: TenantScope, session: SessionId) -> Key {
-    all(scope, session).child(&("t",))
 }
 
 /// The prefix of the trash of this generation.

@@ -18,11 +18,6 @@ pub fn request(scope: TenantScope, user: UserId, operation: &str, key: &Idempote
     tenants::keys::tenant(scope).child(&("idempotency", user.uuid(), operation, &digest[..]))
 }
 
-/// The prefix of the outcomes of all requests in a tenant.
-pub(crate) fn of_tenant(scope: TenantScope) -> Key {
-    tenants::keys::tenant(scope).child(&("idempotency",))
-}
-
 /// The prefix of the outcomes of a user's requests in a tenant.
 pub(crate) fn of_user(scope: TenantScope, user: UserId) -> Key {
     tenants::keys::tenant(scope).child(&("idempotency", user.uuid()))

@@ -1,18 +1,5 @@
-//! The email about a login from a new device. The user can switch it off.
-//!
-//! A device is **new** if a login with the right password has neither of these:
-//!
-//! - a valid device token: one that a login of this account returned less than the trust period ago;
-//! - a known network: one from which the user registered, logged in or recovered the account less than the trust period
-//!   ago. A network is an IPv4 address, or the first 64 bits of an IPv6 address, as the front door vouches for it. If
-//!   it vouches for none, no network is known.
-//!
-//! The trust period is the longest lifetime of a login (`LOGIN_TTL_SECONDS`) and 90 days. Each login begins it anew for
-//! its network, and returns a new token for its device. A password change and a recovery end the trust in all tokens
-//! and networks but those of that request; a change of the email, and its undo, end it in all. The user agent does not
-//! matter, because clients choose it.
-//!
-//! With `THROTTLE=off`, neither tokens nor networks are recorded, and no email is sent.
+//! The email about a login from a new device: one without a valid device token, from an address that the account does
+//! not know. The user can switch it off.
 
 use kv::Txn;
 

@@ -293,7 +293,7 @@ async fn exchange(env: &Env, client: &Client, token: &RefreshToken) -> Result<Si
             };
             let (next, presented) = login.present(token, secret, client, env.limits.login, now);
             if presented != Presented::Foreign {
-                rate::count_write()?;
+                rate::count_write();
             }
             let (event, refresh_token, security) = match presented {
                 Presented::Foreign => return Ok(Refreshed::Rejected(Some(SecurityEvent::InvalidToken))),

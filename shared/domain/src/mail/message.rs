@@ -4,11 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::{Address, Client};
 use crate::id::UserId;
-use crate::invitations::InvitationToken;
 use crate::mail_tokens::MailToken;
-use crate::role::Role;
 use crate::time::Timestamp;
-use crate::users::Email;
 
 /// What an email says. The mailer writes the text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,13 +60,10 @@ pub enum Message {
         /// From when on the account may be deleted.
         due_at: Timestamp,
     },
-    /// An invitation to an organisation. The recipient may have no account.
-    #[serde(rename = "organization.invitation")]
-    Invitation(Invite),
 }
 
 impl Message {
-    /// The link with a mail token, if the message has one.
+    /// The link, if the message has one.
     pub fn link(&self) -> Option<&Link> {
         match self {
             Self::PasswordChanged(_)
@@ -79,24 +73,13 @@ impl Message {
             | Self::AccessTokenCreated(_)
             | Self::EmailReplaced(_)
             | Self::DeletionScheduled { .. }
-            | Self::DeletionOrdered { .. }
-            | Self::Invitation(_) => None,
+            | Self::DeletionOrdered { .. } => None,
             Self::VerifyEmail(link)
             | Self::RecoverPassword(link)
             | Self::ConfirmEmail(link)
             | Self::EmailChanged(link)
             | Self::EmailChangeUndone(link) => Some(link),
         }
-    }
-
-    /// The token of the link as text, with the length of its start, which is no secret; `None` without a link.
-    pub(super) fn secret(&self) -> Option<(String, usize)> {
-        if let Self::Invitation(invite) = self {
-            let token = invite.token.as_ref()?.reveal();
-            return Some((token, InvitationToken::PREFIX.len()));
-        }
-        let token = self.link()?.token.as_ref()?.reveal();
-        Some((token, MailToken::PREFIX.len()))
     }
 
     /// The message without the token of its link.
@@ -116,7 +99,6 @@ impl Message {
             Self::ConfirmEmail(link) => Self::ConfirmEmail(without(link)),
             Self::EmailChanged(link) => Self::EmailChanged(without(link)),
             Self::EmailChangeUndone(link) => Self::EmailChangeUndone(without(link)),
-            Self::Invitation(invite) => Self::Invitation(Invite { token: None, ..invite }),
         }
     }
 }
@@ -167,8 +149,7 @@ impl Message {
             | Self::EmailChanged(_)
             | Self::EmailChangeUndone(_)
             | Self::DeletionScheduled { .. }
-            | Self::DeletionOrdered { .. }
-            | Self::Invitation(_) => return None,
+            | Self::DeletionOrdered { .. } => return None,
         };
         Self::COUNTED.get(index).copied()
     }
@@ -181,27 +162,8 @@ impl Message {
 
     /// When the link in the email ends; `None` if it has none.
     pub fn useful_until(&self) -> Option<Timestamp> {
-        match self {
-            Self::Invitation(invite) => Some(invite.expires_at),
-            _ => self.link().map(|link| link.expires_at),
-        }
+        self.link().map(|link| link.expires_at)
     }
-}
-
-/// What an invitation says. It has nothing that the inviter has written but the organisation's name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Invite {
-    /// The token. A dead letter has none.
-    pub token: Option<InvitationToken>,
-    /// The name of the organisation.
-    pub organization: String,
-    /// The verified address of the member who invites.
-    pub inviter: Email,
-    /// The role that the invitation grants.
-    pub role: Role,
-    /// When the invitation expires.
-    pub expires_at: Timestamp,
 }
 
 /// The request that an email reports.

@@ -17,8 +17,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::message::{Invite, Link, Message, Source};
+pub use self::message::{Link, Message, Source};
 use crate::id::{MailId, UserId};
+use crate::mail_tokens::MailToken;
 use crate::record::{NewerMembers, Record, keeps_newer_members};
 use crate::time::Timestamp;
 use crate::users::Email;
@@ -41,11 +42,6 @@ pub const DEAD_LETTER_LIFETIME: Duration = Duration::from_hours(30 * 24);
 /// The maximum number of notifications of one kind to one recipient per day (UTC). Anyone can register an address and
 /// cause notifications to it. Each kind has a counter of its own: otherwise a thief who logs in from many addresses
 /// could use up the notice that the password was changed.
-///
-/// None is lost: the next ones wait for 24 hours, and are sent then, up to this number. One that still waits when
-/// its lifetime ends becomes a dead letter, which operators see. So a flood of notifications reaches a mailbox slowly,
-/// and at last operators instead. Its size is bounded, because each notification has an event in the audit log, whose
-/// quota limits the events of a day.
 pub const MAX_PER_DAY: i64 = 20;
 
 /// The longest reason of a failure that is stored, in bytes.
@@ -164,9 +160,8 @@ impl Mail {
     }
 
     fn failed(self, why: &str) -> Self {
-        let secret = self.message.secret();
-        let random = secret.as_ref().and_then(|(token, start)| token.get(*start..));
-        let why = &without_links(why, random.unwrap_or_default());
+        let token = self.message.link().and_then(|link| link.token.as_ref());
+        let why = &without_links(why, token);
         let end = (0..=REASON_MAX_BYTES.min(why.len()))
             .rev()
             .find(|end| why.is_char_boundary(*end));
@@ -177,9 +172,11 @@ impl Mail {
     }
 }
 
-/// The text without links and parts of the `random` end of the token: a server that rejects an email may quote its
-/// link, or the lines into which the encoding of the email breaks the link.
-fn without_links(text: &str, random: &str) -> String {
+/// The text without links and parts of the token: a server that rejects an email may quote its link, or the lines into
+/// which the encoding of the email breaks the link.
+fn without_links(text: &str, token: Option<&MailToken>) -> String {
+    let token = token.map(MailToken::reveal).unwrap_or_default();
+    let random = token.get(MailToken::PREFIX.len()..).unwrap_or_default();
     let parts: BTreeSet<_> = random.as_bytes().windows(PART_LEN).collect();
     let is_secret = |word: &str| {
         let mut of_word = word.as_bytes().windows(PART_LEN);
@@ -214,7 +211,6 @@ pub enum Failure {
 mod tests {
     use super::*;
     use crate::id::Id as _;
-    use crate::mail_tokens::MailToken;
 
     fn mail(attempts: u32) -> Mail {
         let message = Message::PasswordChanged(Source {

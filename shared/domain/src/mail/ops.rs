@@ -2,27 +2,20 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream, try_join};
-use kv::{Key, Txn};
-use tokio::sync::Mutex;
+use kv::Key;
 
-use crate::deletion;
 use crate::dump;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::invitations::acceptance;
-use crate::mail::store::DayCounter;
-use crate::mail::{DEAD_LETTER_LIFETIME, Failure, LEASE, MAX_PER_DAY, Mail, Message, keys, store};
+use crate::mail::{DEAD_LETTER_LIFETIME, Failure, LEASE, Mail, keys, store};
 use crate::record;
 use crate::suppressions::{self, Reason, Suppression};
 use crate::time::Timestamp;
 
-/// The maximum number of due emails of one shard that are read at a time.
+/// The maximum number of due emails that are read at a time, per shard.
 const BATCH: usize = 32;
-
-const DAY: Duration = Duration::from_hours(24);
 
 /// The number of emails that are sent at a time.
 const CONCURRENT: usize = 4;
@@ -36,16 +29,13 @@ pub struct Delivered {
     pub postponed: usize,
     /// The number of emails that became dead letters.
     pub dead: usize,
-    /// The number of emails that wait until tomorrow, because their recipient had as many of their kind as
+    /// The number of emails that were dropped, because their recipient had as many of their kind as
     /// [allowed](super::MAX_PER_DAY).
-    pub limited: usize,
-    /// The number of emails that were removed, because their account is gone, or because what they say is not true any
-    /// more: the invitation was revoked or replaced, its organisation is gone, or its inviter has lost the role.
     pub dropped: usize,
 }
 
-/// Sends every email that is due with `send`, the oldest ones first and a few at a time, and counts them in `delivered`
-/// as it goes: so the counts are right if the run is cut short.
+/// Sends every email that is due with `send`, a few at a time, and counts them in `delivered` as it goes: so the counts
+/// are right if the run is cut short.
 ///
 /// `send` may be called for an email that was sent before, if a mailer was stopped or was slower than [`LEASE`]; the
 /// Message-ID is then the same. An email that cannot be decoded stays, because a newer mailer may know it; the result
@@ -62,39 +52,37 @@ where
     env.db
         .run(|txn| async move { dump::progress::require_none(&txn).await })
         .await?;
-    let mut after = vec![None; usize::from(keys::SHARDS)];
-    loop {
-        let due = due(env, now, &after).await?;
-        if due.is_empty() {
-            break;
-        }
-        for (shard, key) in &due {
-            after[usize::from(*shard)] = Some(key.clone());
-        }
-        let turn = &Mutex::new(());
-        let attempts = stream::iter(due).map(|(shard, key)| attempt(env, key, shard, turn, &send));
-        let mut outcomes = pin!(attempts.buffer_unordered(CONCURRENT));
-        while let Some(outcome) = outcomes.next().await {
-            match outcome {
-                Ok(Attempted::Sent) => delivered.sent += 1,
-                Ok(Attempted::Postponed) => delivered.postponed += 1,
-                Ok(Attempted::Dead) => delivered.dead += 1,
-                Ok(Attempted::Limited) => delivered.limited += 1,
-                Ok(Attempted::Dropped) => delivered.dropped += 1,
-                Ok(Attempted::ByAnother) => {}
-                Err(error) => {
-                    first_error.get_or_insert(error);
+    for shard in 0..keys::SHARDS {
+        let mut after: Option<Key> = None;
+        loop {
+            let due = due(env, shard, now, after.as_ref()).await?;
+            let attempts = stream::iter(due.clone()).map(|key| attempt(env, key, shard, &send));
+            let mut outcomes = pin!(attempts.buffer_unordered(CONCURRENT));
+            while let Some(outcome) = outcomes.next().await {
+                match outcome {
+                    Ok(Attempted::Sent) => delivered.sent += 1,
+                    Ok(Attempted::Postponed) => delivered.postponed += 1,
+                    Ok(Attempted::Dead) => delivered.dead += 1,
+                    Ok(Attempted::Dropped) => delivered.dropped += 1,
+                    Ok(Attempted::ByAnother) => {}
+                    Err(error) => {
+                        first_error.get_or_insert(error);
+                    }
                 }
             }
+            if due.len() < BATCH {
+                break;
+            }
+            after = due.into_iter().next_back();
         }
     }
     first_error.map_or(Ok(()), Err)
 }
 
-/// The oldest emails that are due, each with its shard; for one read, without a claim.
-async fn due(env: &Env, now: Timestamp, after: &[Option<Key>]) -> Result<Vec<(u8, Key)>> {
+/// Whether an email is due; for one read, without a claim.
+async fn due(env: &Env, shard: u8, now: Timestamp, after: Option<&Key>) -> Result<Vec<Key>> {
     env.db
-        .run(|txn| async move { store::due(&txn, now, after, BATCH).await })
+        .run(|txn| async move { store::due(&txn, shard, now, after, BATCH).await })
         .await
 }
 
@@ -103,33 +91,24 @@ enum Attempted {
     Sent,
     Postponed,
     Dead,
-    /// The recipient had too many emails of this kind today.
-    Limited,
-    /// What the email says is not true any more, or its account is gone.
     Dropped,
     /// Another mailer has claimed or sent the email.
     ByAnother,
 }
 
-/// Claims and sends an email. `turn` lets one attempt claim after the other, in the order of the emails: so the oldest
-/// emails of a recipient count first, and the newest wait.
-async fn attempt<F, Fut>(env: &Env, key: Key, shard: u8, turn: &Mutex<()>, send: &F) -> Result<Attempted>
+async fn attempt<F, Fut>(env: &Env, key: Key, shard: u8, send: &F) -> Result<Attempted>
 where
     F: Fn(Mail) -> Fut,
     Fut: Future<Output = Result<(), Failure>>,
 {
-    let claimed = {
-        let _turn = turn.lock().await;
-        claim(env, &key, shard).await?
-    };
-    match claimed {
+    let (_, due) = keys::parse_outbox(&key, shard)?;
+    match claim(env, &key, due).await? {
         Claim::Held(mail, lease) => match send(Mail::clone(&mail)).await {
             Ok(()) => sent(env, &mail, lease).await,
             Err(failure) => failed(env, *mail, lease, failure).await,
         },
         Claim::Expired | Claim::Suppressed => Ok(Attempted::Dead),
-        Claim::TooMany => Ok(Attempted::Limited),
-        Claim::Obsolete => Ok(Attempted::Dropped),
+        Claim::TooMany => Ok(Attempted::Dropped),
         Claim::ByAnother => Ok(Attempted::ByAnother),
     }
 }
@@ -142,19 +121,15 @@ enum Claim {
     Expired,
     /// Nothing is sent to the recipient: the email is a dead letter now.
     Suppressed,
-    /// The recipient had too many emails of this kind today. The email waits until tomorrow.
+    /// The recipient had too many emails of this kind today. The email is gone.
     TooMany,
-    /// What the email says is not true any more, or its account is gone. The email is removed.
-    Obsolete,
-    /// Another mailer has claimed or sent the email.
     ByAnother,
 }
 
-async fn claim(env: &Env, key: &Key, shard: u8) -> Result<Claim> {
-    let (_, due) = keys::parse_outbox(key, shard)?;
+async fn claim(env: &Env, key: &Key, due: Timestamp) -> Result<Claim> {
     let now = env.clock.now();
     // A lease is unique, so that a mailer whose lease has ended never settles the attempt of another.
-    let lease = now.plus(LEASE).max(due.plus(Duration::from_millis(1)));
+    let lease = now.plus(LEASE).max(due.plus(std::time::Duration::from_millis(1)));
     env.db
         .run(|txn| async move {
             txn.use_reserve();
@@ -163,15 +138,6 @@ async fn claim(env: &Env, key: &Key, shard: u8) -> Result<Claim> {
             };
             let mail: Mail = record::decode(&bytes)?;
             txn.clear(key)?;
-            let (is_gone, is_current, counter, suppression) = try_join!(
-                is_of_deleted_account(&txn, &mail),
-                is_current(&txn, &mail.message, now),
-                counter(&txn, &mail, now),
-                suppressions::store::find(&txn, &mail.to)
-            )?;
-            if is_gone {
-                return Ok(Claim::Obsolete);
-            }
             if mail.expires_at <= now {
                 let why = mail
                     .failure
@@ -180,22 +146,13 @@ async fn claim(env: &Env, key: &Key, shard: u8) -> Result<Claim> {
                 store::add_dead_letter(&txn, &mail.failed(&why).dead(now))?;
                 return Ok(Claim::Expired);
             }
-            if !is_current {
-                return Ok(Claim::Obsolete);
-            }
-            if counter.as_ref().is_some_and(DayCounter::is_full) {
-                // At the same time of the day, so that a flood is spread over the day and keeps its order.
-                let tomorrow = due.plus(DAY).max(now.start_of_next_day());
-                if tomorrow < mail.expires_at {
-                    store::put(&txn, &mail, tomorrow)?;
-                    return Ok(Claim::TooMany);
-                }
-                let why = format!("the recipient had {MAX_PER_DAY} emails of this kind each day");
-                store::add_dead_letter(&txn, &mail.failed(&why).dead(now))?;
-                return Ok(Claim::Expired);
-            }
-            if let Some(counter) = counter {
-                counter.add(&txn)?;
+            let count = async {
+                // Later attempts count with the first.
+                Ok::<_, Error>(mail.attempts > 0 || store::count(&txn, &mail, now).await?)
+            };
+            let (is_within, suppression) = try_join!(count, suppressions::store::find(&txn, &mail.to))?;
+            if !is_within {
+                return Ok(Claim::TooMany);
             }
             if let Some(Suppression { reason, at }) = suppression {
                 let why = format!("nothing is sent to this address since {at} ({})", reason.as_str());
@@ -210,35 +167,6 @@ async fn claim(env: &Env, key: &Key, shard: u8) -> Result<Claim> {
             Ok::<_, Error>(Claim::Held(Box::new(mail), lease))
         })
         .await
-}
-
-/// Whether what the message says is still true. Most messages report what has happened, and the links of others go to
-/// their account's user. An invitation goes to a stranger, who should get none that is not valid.
-async fn is_current(txn: &Txn, message: &Message, now: Timestamp) -> Result<bool> {
-    match message {
-        Message::Invitation(invite) => match &invite.token {
-            Some(token) => acceptance::is_current(txn, token, now).await,
-            None => Ok(false),
-        },
-        _ => Ok(true),
-    }
-}
-
-/// The counter of the email; `None` if it is not counted. Later attempts count with the first.
-async fn counter(txn: &Txn, mail: &Mail, now: Timestamp) -> Result<Option<DayCounter>> {
-    match mail.attempts {
-        0 => DayCounter::read(txn, mail, now).await,
-        _ => Ok(None),
-    }
-}
-
-/// Whether the email is about an account that is gone. The removal looks for its emails in the order of their times,
-/// and an attempt may move one to where it has been. So the transaction of the attempt removes it instead.
-async fn is_of_deleted_account(txn: &Txn, mail: &Mail) -> Result<bool> {
-    match mail.user {
-        Some(user) => deletion::store::is_being_removed(txn, user).await,
-        None => Ok(false),
-    }
 }
 
 async fn sent(env: &Env, mail: &Mail, lease: Timestamp) -> Result<Attempted> {
@@ -268,17 +196,10 @@ async fn failed(env: &Env, mail: Mail, lease: Timestamp, failure: Failure) -> Re
     env.db
         .run(|txn| async move {
             txn.use_reserve();
-            let (stored, is_gone) = try_join!(
-                async { Ok::<_, Error>(txn.get(key).await?) },
-                is_of_deleted_account(&txn, mail)
-            )?;
-            if stored.is_none() {
+            if txn.get(key).await?.is_none() {
                 return Ok(Attempted::ByAnother);
             }
             txn.clear(key)?;
-            if is_gone {
-                return Ok(Attempted::Dropped);
-            }
             if let Some(suppression) = suppression {
                 suppressions::store::add(&txn, &mail.to, suppression).await?;
             }

@@ -30,39 +30,22 @@ pub(super) fn put(txn: &Txn, mail: &Mail, due: Timestamp) -> Result<()> {
     Ok(txn.set(&keys::outbox(mail.id, due), record::encode(mail)?)?)
 }
 
-/// The counter of the emails of one kind to one address on one day, as it was read.
-pub(super) struct DayCounter {
-    key: Key,
-    day: i64,
-    /// `None` if there is none yet.
-    count: Option<i64>,
-}
-
-impl DayCounter {
-    /// The counter that counts this email today; `None` if emails of its kind are not counted.
-    pub(super) async fn read(txn: &Txn, mail: &Mail, now: Timestamp) -> Result<Option<Self>> {
-        let Some(kind) = mail.message.counted_kind() else {
-            return Ok(None);
-        };
-        let day = now.as_days();
-        let key = keys::recipient(&mail.to, kind, day);
-        let stored = txn.get(&key).await?;
-        let count = stored.map(|stored| kv::counter(Some(&stored)));
-        Ok(Some(Self { key, day, count }))
+/// Counts an email today; `false` if there were as many of its kind to this address as [allowed](MAX_PER_DAY).
+pub(super) async fn count(txn: &Txn, mail: &Mail, now: Timestamp) -> Result<bool> {
+    let Some(kind) = mail.message.counted_kind() else {
+        return Ok(true);
+    };
+    let day = now.as_days();
+    let key = keys::recipient(&mail.to, kind, day);
+    let stored = txn.get(&key).await?;
+    if kv::counter(stored.as_deref()) >= MAX_PER_DAY {
+        return Ok(false);
     }
-
-    /// Whether there were as many emails as [allowed](MAX_PER_DAY).
-    pub(super) fn is_full(&self) -> bool {
-        self.count.is_some_and(|count| count >= MAX_PER_DAY)
-    }
-
-    /// Counts one more.
-    pub(super) fn add(&self, txn: &Txn) -> Result<()> {
-        txn.add(&self.key, 1)?;
-        let end = keys::recipient_expiry(self.day);
-        let from = self.count.map(|_| end);
-        expiry::update(txn, &self.key, ExpiryChange { from, to: end })
-    }
+    txn.add(&key, 1)?;
+    let end = keys::recipient_expiry(day);
+    let from = stored.is_some().then_some(end);
+    expiry::update(txn, &key, ExpiryChange { from, to: end })?;
+    Ok(true)
 }
 
 /// Writes an email that was a dead letter into the outbox, due now, with a new lifetime.
@@ -98,37 +81,8 @@ pub(crate) async fn remove_recipient(txn: &Txn, to: &Email, limit: usize, unread
     Ok(removed)
 }
 
-/// The emails that are due, oldest first: up to `limit` of each shard, and at least `limit` if there are as many.
-/// Each has its shard, and is after the key of its shard in `after`.
-///
-/// No email that is due earlier is left out. So the order is that of all shards together.
-pub(super) async fn due(txn: &Txn, now: Timestamp, after: &[Option<Key>], limit: usize) -> Result<Vec<(u8, Key)>> {
-    let shards = (0..keys::SHARDS)
-        .zip(after)
-        .map(|(shard, after)| due_in_shard(txn, shard, now, after.as_ref(), limit));
-    let mut all = Vec::new();
-    let mut complete_until = None;
-    for (shard, found) in (0..keys::SHARDS).zip(try_join_all(shards).await?) {
-        let found: Vec<_> = found.into_iter().map(|key| (place(&key, shard), shard, key)).collect();
-        // The rest of this shard is due later than its last email here.
-        if let Some((last, ..)) = found.last().filter(|_| found.len() == limit) {
-            complete_until = Some(complete_until.map_or(*last, |until| (*last).min(until)));
-        }
-        all.extend(found);
-    }
-    all.retain(|(place, ..)| complete_until.is_none_or(|until| *place <= until));
-    all.sort();
-    Ok(all.into_iter().map(|(_, shard, key)| (shard, key)).collect())
-}
-
-/// When the email with this key is due, and its id. A key that cannot be parsed comes first; its attempt fails.
-fn place(key: &Key, shard: u8) -> Option<(Timestamp, [u8; 16])> {
-    let parsed = keys::parse_outbox(key, shard).ok();
-    parsed.map(|(id, due)| (due, *id.as_bytes()))
-}
-
 /// The keys of up to `limit` emails of a shard that are due, oldest first.
-async fn due_in_shard(txn: &Txn, shard: u8, now: Timestamp, after: Option<&Key>, limit: usize) -> Result<Vec<Key>> {
+pub(super) async fn due(txn: &Txn, shard: u8, now: Timestamp, after: Option<&Key>, limit: usize) -> Result<Vec<Key>> {
     let mut range = keys::due(shard, now);
     if let Some(after) = after {
         range = range.after(after);
@@ -150,7 +104,7 @@ pub(super) fn add_dead_letter(txn: &Txn, letter: &Mail) -> Result<()> {
 pub(crate) async fn waiting(txn: &Txn) -> Result<usize> {
     const MAX: usize = 1_000;
     let end = Timestamp::from_millis(i64::MAX);
-    let shards = (0..keys::SHARDS).map(|shard| due_in_shard(txn, shard, end, None, MAX));
+    let shards = (0..keys::SHARDS).map(|shard| due(txn, shard, end, None, MAX));
     let counts = try_join_all(shards).await?;
     Ok(counts.iter().map(Vec::len).sum())
 }

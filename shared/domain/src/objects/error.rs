@@ -12,9 +12,6 @@ pub enum ObjectError {
     /// The same call may succeed later.
     #[error("the object store is unavailable: {0}")]
     Unavailable(String),
-    /// The object store has no space left.
-    #[error("the object store is full")]
-    Full,
     /// The object store, its configuration or this program has a defect.
     #[error("the object store failed: {0}")]
     Failed(String),

@@ -95,15 +95,6 @@ impl fmt::Debug for SignedRequest {
     }
 }
 
-/// What a client reads of an object. A signed request serves one of both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    /// The bytes, or a range of them, with the headers.
-    Bytes,
-    /// The headers only.
-    Headers,
-}
-
 /// A call of the object store.
 pub type Call<'a, T> = BoxFuture<'a, Result<T, ObjectError>>;
 
@@ -125,12 +116,11 @@ pub trait ObjectStore: fmt::Debug + Send + Sync {
         part: (u64, [u8; 32]),
     ) -> Result<Option<SignedRequest>, ObjectError>;
 
-    /// The request with which the client reads the object; `None` if the object store has no URLs, and the program
-    /// sends the bytes ([`read`](Self::read)).
-    fn sign_read(
+    /// The request with which the client reads the object, also a range of it; `None` if the object store has no URLs,
+    /// and the program sends the bytes ([`read`](Self::read)).
+    fn sign_get(
         &self,
         key: &ObjectKey,
-        wanted: Wanted,
         content_type: &str,
         content_disposition: &str,
     ) -> Result<Option<SignedRequest>, ObjectError>;

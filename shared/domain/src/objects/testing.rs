@@ -93,7 +93,7 @@ impl ObjectStore for MemoryObjects {
         Ok(None)
     }
 
-    fn sign_read(&self, _: &ObjectKey, _: Wanted, _: &str, _: &str) -> Result<Option<SignedRequest>, ObjectError> {
+    fn sign_get(&self, _: &ObjectKey, _: &str, _: &str) -> Result<Option<SignedRequest>, ObjectError> {
         Ok(None)
     }
 

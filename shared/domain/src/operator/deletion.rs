@@ -13,7 +13,6 @@ use crate::id::UserId;
 use crate::mail::{Message, Source};
 use crate::mail_tokens;
 use crate::operator::{Operator, UserName};
-use crate::organisations;
 use crate::record::NewerMembers;
 use crate::scope::TenantScope;
 use crate::tenants;
@@ -46,7 +45,7 @@ pub async fn schedule(env: &Env, operator: &Operator, user: &UserName) -> Result
             tenants::store::memberships(&txn, user.id),
             mail_tokens::store::list(&txn, user.id)
         )?;
-        let owned_alone = organisations::store::owned_alone(&txn, user.id, &memberships).await?;
+        let owned_alone = tenants::store::owned_alone(&txn, user.id, &memberships).await?;
         if !owned_alone.is_empty() {
             return Err(Error::LastOwner(owned_alone));
         }

@@ -7,7 +7,6 @@ use futures_util::try_join;
 use kv::Txn;
 
 use crate::audit::{self, Action};
-use crate::deletion;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::{MailId, UserId};
@@ -97,31 +96,20 @@ pub enum Retried {
         /// Whether its lifetime was over: it reports something old.
         is_late: bool,
     },
-    /// A dead letter has lost the token of its link, even if that is still valid, so it stays a dead letter.
-    NoToken {
-        /// When the link ends, or ended.
-        ends_at: Timestamp,
-        /// Whether it has ended.
-        is_over: bool,
-    },
+    /// The link in the email has ended, so it stays a dead letter.
+    Ended(Timestamp),
     /// Nothing is sent to the recipient, so it stays a dead letter.
     Suppressed(Email, Suppression),
 }
 
-/// Moves a dead letter back to the outbox. Fails with [`Error::NotFound`], also if the account that it is about is
-/// gone: the removal, which may be beyond the outbox already, removes the letter soon.
+/// Moves a dead letter back to the outbox. Fails with [`Error::NotFound`].
 pub async fn retry(env: &Env, operator: &Operator, id: MailId) -> Result<Retried> {
     let now = env.clock.now();
     let retried = super::run(env, |txn| async move {
         let letter = mails::find_dead_letter(&txn, id).await?.ok_or(Error::NotFound)?;
-        if let Some(ends_at) = letter.message.useful_until() {
-            let is_over = ends_at <= now;
-            return Ok::<_, Error>(Retried::NoToken { ends_at, is_over });
-        }
-        if let Some(user) = letter.user
-            && deletion::store::is_being_removed(&txn, user).await?
-        {
-            return Err(Error::NotFound);
+        // A dead letter has lost its token, even if the token has not expired.
+        if let Some(end) = letter.message.useful_until() {
+            return Ok::<_, Error>(Retried::Ended(end.min(now)));
         }
         if let Some(suppression) = suppressions::store::find(&txn, &letter.to).await? {
             return Ok(Retried::Suppressed(letter.to, suppression));

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::id::{TenantId, UserId};
 use crate::operator::{Operator, UserName};
 use crate::scope::TenantScope;
-use crate::tenants::{self, Kind, Tenant};
+use crate::tenants;
 use crate::text::Rejection;
 use crate::usage::store::{Counters, own_limits, put_limits};
 use crate::usage::{Quota, Usage};
@@ -33,7 +33,7 @@ impl TenantName {
     }
 
     /// The tenant; [`Error::NotFound`] if there is none.
-    async fn find(&self, txn: &Txn) -> Result<(TenantScope, Tenant)> {
+    async fn find(&self, txn: &Txn) -> Result<TenantScope> {
         let (tenant, own) = match self {
             Self::Id(tenant, user) => (TenantScope::for_operator(*tenant), TenantScope::own(*user)),
             Self::Owner(owner) => {
@@ -43,8 +43,8 @@ impl TenantName {
         };
         let (found, own_found) = try_join!(tenants::store::find(txn, tenant), tenants::store::find(txn, own))?;
         match (found, own_found) {
-            (Some(found), _) => Ok((tenant, found)),
-            (None, Some(found)) => Ok((own, found)),
+            (Some(_), _) => Ok(tenant),
+            (None, Some(_)) => Ok(own),
             (None, None) => Err(Error::NotFound),
         }
     }
@@ -63,14 +63,11 @@ pub struct TenantUsage {
 pub async fn usage(env: &Env, name: &TenantName) -> Result<TenantUsage> {
     let now = env.clock.now();
     super::run(env, |txn| async move {
-        let (scope, tenant) = name.find(&txn).await?;
+        let scope = name.find(&txn).await?;
         let counters = Counters::peek_all(&txn, scope, now, env.limits.quotas.as_ref()).await?;
         Ok::<_, Error>(TenantUsage {
             tenant: scope.tenant(),
-            quotas: match tenant.kind {
-                Kind::Own => counters.usage(Quota::of_own_tenants()),
-                Kind::Organization => counters.usage(Quota::of_organizations()),
-            },
+            quotas: counters.usage(),
         })
     })
     .await
@@ -87,7 +84,7 @@ pub async fn set_limit(
 ) -> Result<bool> {
     let now = env.clock.now();
     super::run(env, |txn| async move {
-        let (scope, _) = name.find(&txn).await?;
+        let scope = name.find(&txn).await?;
         let stored = own_limits(&txn, scope).await?;
         let changed = stored.clone().with(quota, limit);
         if changed == stored {

@@ -9,7 +9,6 @@ use crate::access_tokens::ops::Created;
 use crate::access_tokens::{AccessToken, TokenRights};
 use crate::audit::Event;
 use crate::contents::Header;
-use crate::deletion::organisation::OrganizationRemoval;
 use crate::deletion::{DeletedAccount, Deletion, Removal};
 use crate::dump::progress::Progress;
 use crate::exports::Export;
@@ -20,13 +19,10 @@ use crate::files::preparations::{Pending, Preparation};
 use crate::files::records::{Head, Job, Location, Removal as DirectoryRemoval, StoredItem};
 use crate::files::snapshots::{Snapshot, TakenSnapshot};
 use crate::idempotency::Stored;
-use crate::invitations::ops::Invited;
-use crate::invitations::{Invitation, InvitationTarget};
 use crate::logins::Login;
 use crate::mail::Mail;
 use crate::mail_tokens::StoredToken;
 use crate::objects::ObjectDeletion;
-use crate::organisations::ops::Created as CreatedOrganization;
 use crate::sessions::{SearchText, Session};
 use crate::suppressions::Suppression;
 use crate::tenants::{Membership, Tenant};
@@ -91,9 +87,6 @@ fn kinds() -> Vec<Kind> {
         Kind::of::<Pending>("pending directory"),
         Kind::of::<Progress>("import"),
         Kind::of::<OwnLimits>("limits"),
-        Kind::of::<Invitation>("invitation"),
-        Kind::of::<InvitationTarget>("invitation target"),
-        Kind::of::<Stored<Invited>>("invitation creation"),
         Kind::of::<Login>("login"),
         Kind::of::<StoredToken>("mail token"),
         Kind::of::<ObjectDeletion>("object deletion"),
@@ -102,8 +95,6 @@ fn kinds() -> Vec<Kind> {
         Kind::of::<SearchText>("search text"),
         Kind::of::<Session>("session"),
         Kind::of::<Stored<Created>>("access token creation"),
-        Kind::of::<Stored<CreatedOrganization>>("organization creation"),
-        Kind::of::<OrganizationRemoval>("organization removal"),
         Kind::of::<Stored<Registered>>("registration"),
         Kind::of::<Removal>("removal"),
         Kind::of::<Stored<Session>>("idempotency record"),
@@ -189,13 +180,11 @@ fn every_record_is_readable_with_a_further_member_in_the_next_version() {
         "file head",
         "file job",
         "file preparation",
-        "invitation target",
         "directory",
         "snapshot",
         "limits",
         "login",
         "membership",
-        "organization removal",
         "profile",
         "removal",
         "session",

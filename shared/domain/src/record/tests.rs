@@ -132,7 +132,7 @@ fn an_error_describes_the_fault_without_the_value() {
         (r#"{"at":["secret"]}"#, "expected a string"),
         (
             r#"{"role":"secret, expected"}"#,
-            "expected one of `owner`, `admin`, `member`, `viewer`",
+            "expected one of `owner`, `member`, `viewer`",
         ),
         ("{}", "missing field `at`"),
     ] {

@@ -37,30 +37,10 @@ pub enum Credential {
 pub struct Caller {
     user: UserId,
     tenant: TenantId,
-    selection: Selection,
     proof: Proof,
     /// When the token was received: the time of the request.
     at: Timestamp,
     client: Client,
-}
-
-/// What has selected the caller's tenant.
-#[derive(Clone, Debug)]
-enum Selection {
-    /// The token.
-    Token,
-    /// The request: a claim until the check has found the membership.
-    Request(Arc<MembershipCheck>),
-    /// The request names another tenant than the one to which its personal access token is bound.
-    Foreign,
-}
-
-/// What the check of a selected tenant has found out. Clones of the caller share it.
-#[derive(Debug)]
-struct MembershipCheck {
-    /// The tenant of the token.
-    of_token: TenantId,
-    is_member: AtomicBool,
 }
 
 /// What an operation requires of its caller.
@@ -111,27 +91,12 @@ impl Confirmation {
     }
 }
 
-/// The tenant that a request selects, for code outside the operation.
-#[derive(Clone, Debug)]
-pub struct TenantClaim {
-    tenant: TenantId,
-    check: Arc<MembershipCheck>,
-}
-
-impl TenantClaim {
-    /// The tenant, once the check has found that the caller is a member.
-    pub fn confirmed(&self) -> Option<TenantId> {
-        self.check.is_member.load(Ordering::Relaxed).then_some(self.tenant)
-    }
-}
-
 impl Caller {
     /// The caller behind a token whose signature, lifetime and audience have been verified.
     pub fn verified(user: UserId, tenant: TenantId, login: LoginId, at: Timestamp, client: Client) -> Self {
         Self {
             user,
             tenant,
-            selection: Selection::Token,
             proof: Proof::Login(login),
             at,
             client,
@@ -143,7 +108,6 @@ impl Caller {
         Self {
             user: token.user(),
             tenant: token.tenant(),
-            selection: Selection::Token,
             proof: Proof::AccessToken {
                 id: token.id(),
                 digest: token.digest(),
@@ -159,61 +123,7 @@ impl Caller {
         self.user
     }
 
-    /// The caller in the tenant that the request names. The check fails with [`Error::ForeignTenant`] if the user is no
-    /// member of it, or if a personal access token is bound to another tenant.
-    #[must_use]
-    pub fn select(self, tenant: TenantId) -> Self {
-        let of_token = self.tenant_of_token();
-        match self.proof {
-            _ if tenant == self.tenant => self,
-            Proof::Login(_) => Self {
-                tenant,
-                selection: Selection::Request(Arc::new(MembershipCheck {
-                    of_token,
-                    is_member: AtomicBool::new(false),
-                })),
-                ..self
-            },
-            Proof::AccessToken { .. } => Self {
-                selection: Selection::Foreign,
-                ..self
-            },
-        }
-    }
-
-    /// Whether the tenant is a claim of the request, or of a personal access token that anyone may have invented.
-    /// Nothing about such a tenant may be revealed before the check.
-    pub(crate) fn has_claimed_tenant(&self) -> bool {
-        match &self.proof {
-            Proof::Login(_) => self.has_selected(),
-            Proof::AccessToken { check, .. } => !check.is_confirmed.load(Ordering::Relaxed),
-        }
-    }
-
-    /// The tenant that the request selects, which is a claim; `None` if it selects none.
-    pub fn claim(&self) -> Option<TenantClaim> {
-        match &self.selection {
-            Selection::Request(check) => Some(TenantClaim {
-                tenant: self.tenant,
-                check: check.clone(),
-            }),
-            Selection::Token | Selection::Foreign => None,
-        }
-    }
-
-    fn has_selected(&self) -> bool {
-        matches!(self.selection, Selection::Request(_))
-    }
-
-    /// The tenant of the token, whatever the request selects.
-    pub fn tenant_of_token(&self) -> TenantId {
-        match &self.selection {
-            Selection::Request(check) => check.of_token,
-            Selection::Token | Selection::Foreign => self.tenant,
-        }
-    }
-
-    /// The tenant in which the caller acts: the one that the request names, or else that of the token.
+    /// The tenant that the token is for.
     pub fn tenant(&self) -> TenantId {
         self.tenant
     }
@@ -297,7 +207,8 @@ impl Caller {
                 self.check_access_token(txn, *id, digest, check, required).await?;
             }
         }
-        rate::count_write()
+        rate::count_write();
+        Ok(())
     }
 
     /// Decodes only the login's expiry and a part of the membership; nothing else affects the decision.
@@ -307,18 +218,13 @@ impl Caller {
             tenants::store::role(txn, self.user, self.tenant)
         );
         let login = expiry?.filter(|expiry| expiry.is_alive(self.at));
-        match (login, role?) {
-            (Some(_), Some(member)) if member.suspended_at.is_none() => {
-                if let Selection::Request(check) = &self.selection {
-                    check.is_member.store(true, Ordering::Relaxed);
-                }
-                if required.verified_email && member.email_verified_at.is_none() {
-                    return Err(Error::EmailNotVerified);
-                }
-                let is_allowed = required.is_allowed(member.role);
-                is_allowed.then_some(()).ok_or(Error::Forbidden)
+        let member = role?.filter(|member| member.suspended_at.is_none());
+        match (login, member) {
+            (Some(_), Some(member)) if required.verified_email && member.email_verified_at.is_none() => {
+                Err(Error::EmailNotVerified)
             }
-            (Some(_), None) if self.has_selected() => Err(Error::ForeignTenant),
+            (Some(_), Some(member)) if required.is_allowed(member.role) => Ok(()),
+            (Some(_), Some(_)) => Err(Error::Forbidden),
             // The login has ended or expired, or the user is suspended, or no longer a member of the tenant.
             _ => Err(Error::Revoked),
         }
@@ -354,9 +260,6 @@ impl Caller {
             if !scope.is_some_and(|scope| rights.scopes.contains(scope)) {
                 return Err(Error::InsufficientScope(scope));
             }
-        }
-        if matches!(self.selection, Selection::Foreign) {
-            return Err(Error::ForeignTenant);
         }
         if required.verified_email && member.email_verified_at.is_none() {
             return Err(Error::EmailNotVerified);

@@ -41,17 +41,6 @@ impl TenantScope {
         Self { tenant }
     }
 
-    /// A deleted organisation, for the removal of its data.
-    pub(crate) fn of_deleted_organization(tenant: TenantId) -> Self {
-        Self { tenant }
-    }
-
-    /// The organisation of an invitation whose token the client has sent. Before it writes or returns anything, the
-    /// operation must find the invitation there.
-    pub(crate) fn of_invitation(tenant: TenantId) -> Self {
-        Self { tenant }
-    }
-
     /// Any tenant, for operators, who act for every tenant.
     pub(crate) fn for_operator(tenant: TenantId) -> Self {
         Self { tenant }
@@ -62,8 +51,7 @@ impl TenantScope {
         Self { tenant }
     }
 
-    /// The tenant of a membership that the same transaction has read, to show the tenant to its member, or writes, to
-    /// found the tenant.
+    /// The tenant of a membership that the same transaction has read, to show the tenant to its member.
     pub(crate) fn of_membership(membership: &Membership) -> Self {
         Self {
             tenant: membership.tenant,

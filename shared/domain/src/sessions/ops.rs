@@ -87,7 +87,7 @@ pub async fn create(
         audit::store::add(&txn, scope, event)?;
         Ok(Outcome::Fresh(new.clone()))
     });
-    env.limit_writes_of(caller, creation).await
+    env.limit_writes(caller.tenant(), creation).await
 }
 
 /// The session with this id.
@@ -196,7 +196,7 @@ pub async fn change(
         }
         Ok(changed)
     });
-    env.limit_writes_of(caller, changing).await
+    env.limit_writes(caller.tenant(), changing).await
 }
 
 /// Deletes the session with this id. Fails with [`Error::PreconditionFailed`] unless its version is `expected`.
@@ -223,7 +223,7 @@ pub async fn delete(env: &Env, caller: &Caller, id: SessionId, expected: impl Fn
         counters.release(&txn, &freed)?;
         audit::store::add(&txn, scope, event)
     });
-    env.limit_writes_of(caller, deletion).await
+    env.limit_writes(caller.tenant(), deletion).await
 }
 
 /// The session with this id and the bytes of its record, if its version is `expected`.

@@ -2,7 +2,7 @@
 
 use futures_util::future::try_join_all;
 use futures_util::try_join;
-use kv::{Entry, Key, Order, Page, Query, Range, Txn};
+use kv::{Key, Order, Page, Query, Range, Txn};
 
 use crate::error::{Error, Result};
 use crate::id::SessionId;
@@ -106,24 +106,8 @@ fn missing(id: SessionId) -> Error {
 /// A mapped range read would save one of three store trips, but it is experimental in FoundationDB, does not see the
 /// transaction's own writes, and has no equivalent on LMDB.
 pub async fn list(txn: &Txn, scope: TenantScope, before: Option<SessionId>, limit: usize) -> Result<Vec<Stored>> {
-    let ids = ids(txn, scope, before, limit).await?;
-    with_ids(txn, scope, &ids).await
-}
-
-/// The ids of up to `limit` sessions of the tenant, newest first, older than `before`.
-pub(crate) async fn ids(
-    txn: &Txn,
-    scope: TenantScope,
-    before: Option<SessionId>,
-    limit: usize,
-) -> Result<Vec<SessionId>> {
     let page = txn.range(&newest_below(&keys::index(scope), before, limit)).await?;
-    page.entries.iter().map(id_of).collect()
-}
-
-/// The sessions with these ids, which [`ids`] has returned.
-pub(crate) async fn with_ids(txn: &Txn, scope: TenantScope, ids: &[SessionId]) -> Result<Vec<Stored>> {
-    try_join_all(ids.iter().map(|id| stored(txn, scope, *id, None))).await
+    sessions(txn, scope, page, |_| None).await
 }
 
 /// Like [`list`], with the texts for searches, which one more range read returns concurrently.
@@ -170,29 +154,20 @@ async fn sessions(
     mut text_of: impl FnMut(SessionId) -> Option<Vec<u8>>,
 ) -> Result<Vec<Stored>> {
     let found = index.entries.iter().map(|entry| {
-        let id = id_of(entry);
+        let id = SessionId::from_slice(&entry.value).ok_or_else(|| Error::Corrupt {
+            kind: "session index",
+            why: "its value is not 16 bytes".into(),
+        });
         let found = id.map(|id| (id, text_of(id)));
         async move {
             let (id, search_text) = found?;
-            stored(txn, scope, id, search_text).await
+            let record = txn.get(&keys::session(scope, id)).await?.ok_or_else(|| missing(id))?;
+            Ok(Stored {
+                id,
+                record,
+                search_text,
+            })
         }
     });
     try_join_all(found).await
-}
-
-/// The session that an entry of the index names.
-fn id_of(entry: &Entry) -> Result<SessionId> {
-    SessionId::from_slice(&entry.value).ok_or_else(|| Error::Corrupt {
-        kind: "session index",
-        why: "its value is not 16 bytes".into(),
-    })
-}
-
-async fn stored(txn: &Txn, scope: TenantScope, id: SessionId, search_text: Option<Vec<u8>>) -> Result<Stored> {
-    let record = txn.get(&keys::session(scope, id)).await?.ok_or_else(|| missing(id))?;
-    Ok(Stored {
-        id,
-        record,
-        search_text,
-    })
 }

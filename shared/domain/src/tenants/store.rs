@@ -1,14 +1,16 @@
 //! Storage of tenants and memberships on a given transaction.
 
+use futures_util::future::try_join_all;
 use futures_util::try_join;
 use kv::{Order, Query, Range, Txn};
 
 use crate::error::{Error, Result};
-use crate::id::{TenantId, UserId};
+use crate::id::{Id as _, TenantId, UserId};
 use crate::page::CursorKey;
 use crate::record;
+use crate::role::Role;
 use crate::scope::TenantScope;
-use crate::tenants::{MemberRole, Membership, Tenant, keys};
+use crate::tenants::{Kind, MemberRole, Membership, Tenant, keys};
 use crate::time::Timestamp;
 use crate::users::User;
 
@@ -61,9 +63,67 @@ pub fn set_email_verified(txn: &Txn, memberships: &[Membership], at: Option<Time
     Ok(())
 }
 
-/// Removes the membership of `user` in `tenant`.
-pub fn remove_membership(txn: &Txn, user: UserId, tenant: TenantId) -> Result<()> {
-    Ok(txn.clear(&keys::membership(user, tenant))?)
+/// Adds a user to an organisation.
+pub fn add_member(txn: &Txn, scope: TenantScope, membership: &Membership) -> Result<()> {
+    txn.set(&keys::member(scope, membership.user), [])?;
+    put_membership(txn, membership)
+}
+
+/// Removes a user from an organisation.
+pub fn remove_member(txn: &Txn, scope: TenantScope, user: UserId) -> Result<()> {
+    txn.clear(&keys::member(scope, user))?;
+    Ok(txn.clear(&keys::membership(user, scope.tenant()))?)
+}
+
+/// The organisations that only this user owns, with their names, given all of the user's memberships: without the user,
+/// they would have no owner.
+pub(crate) async fn owned_alone(
+    txn: &Txn,
+    user: UserId,
+    memberships: &[Membership],
+) -> Result<Vec<(TenantId, String)>> {
+    let own = TenantId::own(user);
+    let owned = memberships
+        .iter()
+        .filter(|membership| membership.role == Role::Owner && membership.tenant != own);
+    let alone = try_join_all(owned.map(|membership| async move {
+        let scope = TenantScope::of_membership(membership);
+        let (tenant, has_other) = try_join!(find(txn, scope), has_other_owner(txn, scope, user))?;
+        // Another user's own tenant always has its user.
+        Ok::<_, Error>(tenant.filter(|tenant| tenant.kind == Kind::Organization && !has_other))
+    }));
+    Ok(alone
+        .await?
+        .into_iter()
+        .flatten()
+        .map(|tenant| (tenant.id, tenant.name))
+        .collect())
+}
+
+/// Whether the organisation has an owner beside this user. A suspended one cannot act as such.
+async fn has_other_owner(txn: &Txn, scope: TenantScope, user: UserId) -> Result<bool> {
+    let mut next = Some(Query {
+        range: Range::below(&keys::members(scope)),
+        order: Order::Ascending,
+        limit: 100,
+    });
+    while let Some(query) = next.take() {
+        let page = txn.range(&query).await?;
+        let members = page
+            .entries
+            .iter()
+            .map(|entry| Ok(UserId::from_uuid(entry.key.last()?)));
+        let others: Vec<UserId> = members
+            .filter(|member| !matches!(member, Ok(member) if *member == user))
+            .collect::<Result<_>>()?;
+        let roles = try_join_all(others.iter().map(|other| role(txn, *other, scope.tenant()))).await?;
+        let is_owner = |member: &MemberRole| member.role == Role::Owner && member.suspended_at.is_none();
+        if roles.iter().flatten().any(is_owner) {
+            return Ok(true);
+        }
+        next = page.next;
+    }
+    Ok(false)
 }
 
 /// The role of `user` in `tenant`, if they are a member.

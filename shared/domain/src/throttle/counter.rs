@@ -69,11 +69,6 @@ impl Counter {
             .is_some_and(|until| now < until && account.trusted_until.is_none_or(|forgotten| forgotten <= until))
     }
 
-    /// Whether both count the same attempts, if each attempt of one is an attempt of the other.
-    pub(super) fn counts_same(&self, other: &Self) -> bool {
-        (self.count, self.since, self.last) == (other.count, other.since, other.last)
-    }
-
     /// The counter without the attempts that are forgotten at `now`.
     fn at(&self, rule: &Rule, now: Timestamp) -> Self {
         let mut current = self.clone();

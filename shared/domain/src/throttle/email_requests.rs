@@ -8,10 +8,10 @@ use kv::{Key, Txn};
 
 use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::id::{TenantId, UserId};
+use crate::id::UserId;
 use crate::security::SecurityEvent;
 use crate::throttle::keys;
-use crate::throttle::rules::{Rule, Rules};
+use crate::throttle::rules::Rules;
 use crate::throttle::stored::StoredCounter;
 use crate::time::Timestamp;
 use crate::users::Email;
@@ -74,10 +74,7 @@ impl CallerEmailCounters {
         user: UserId,
         now: Timestamp,
     ) -> Result<Option<Self>> {
-        Self::read(txn, rules, now, |rules| {
-            vec![(keys::recipient_user(user), rules.recipient)]
-        })
-        .await
+        Self::read(txn, rules, vec![keys::recipient_user(user)], now).await
     }
 
     /// Reads the counters of the user's changes, and of changes to this address, which may be a stranger's; `None` if
@@ -90,50 +87,15 @@ impl CallerEmailCounters {
         email: &Email,
         now: Timestamp,
     ) -> Result<Option<Self>> {
-        let counters = |rules: &Rules| {
-            [
-                keys::email_changes(user),
-                keys::email_change(email),
-                keys::email_change_of(user, email),
-            ]
-            .map(|key| (key, rules.recipient))
-            .into()
-        };
-        Self::read(txn, rules, now, counters).await
+        let keys = vec![keys::email_changes(user), keys::email_change(email)];
+        Self::read(txn, rules, keys, now).await
     }
 
-    /// Reads the counters of invitations to this address, by this user and to this organisation; `None` if throttling
-    /// is off. One user can found several organisations. The other emails to this address are counted apart, so that
-    /// invitations use up none of its recoveries.
-    pub(crate) async fn of_invitation(
-        txn: &Txn,
-        rules: Option<&Rules>,
-        organization: TenantId,
-        user: UserId,
-        email: &Email,
-        now: Timestamp,
-    ) -> Result<Option<Self>> {
-        let counters = |rules: &Rules| {
-            vec![
-                (keys::invitation(email), rules.invited),
-                (keys::invitations_by(user), rules.invitations),
-                (keys::invitations_to(organization), rules.invitations),
-            ]
-        };
-        Self::read(txn, rules, now, counters).await
-    }
-
-    async fn read(
-        txn: &Txn,
-        rules: Option<&Rules>,
-        now: Timestamp,
-        counters: impl FnOnce(&Rules) -> Vec<(Key, Rule)>,
-    ) -> Result<Option<Self>> {
+    async fn read(txn: &Txn, rules: Option<&Rules>, keys: Vec<Key>, now: Timestamp) -> Result<Option<Self>> {
         let Some(rules) = rules else { return Ok(None) };
-        let counters = counters(rules);
-        let reads = counters
+        let reads = keys
             .into_iter()
-            .map(|(key, rule)| StoredCounter::read(txn, key, rule, now));
+            .map(|key| StoredCounter::read(txn, key, rules.recipient, now));
         let counters = try_join_all(reads).await?;
         Ok(Some(Self { counters, now }))
     }

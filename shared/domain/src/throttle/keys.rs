@@ -10,11 +10,7 @@
 //! `throttles / email_requests / {site}` to recover an account, from a site;
 //! `throttles / recipient / {email digest}` and `throttles / recipient / {user_id}` to have one sent to this recipient;
 //! `throttles / email_change / {email digest}` to have one sent that makes this address an account's;
-//! `throttles / email_change / {user_id}` to have one sent that changes this account's address;
-//! `throttles / email_change / {user_id} / {email digest}` the same, to this address;
-//! `throttles / invitation / {email digest}` to have an invitation sent to this address;
-//! `throttles / invitation / {user_id}` to have one sent by this user;
-//! `throttles / invitation / {tenant_id}` to have one sent for this organisation.
+//! `throttles / email_change / {user_id}` to have one sent that changes this account's address.
 //!
 //! The digests are SHA-256: most emails that are tried belong to no account, and are not stored; the store cannot
 //! reveal device tokens. A network is that of one subscriber as text, a site is an IPv4 address or 48 bits of an IPv6
@@ -24,7 +20,7 @@ use kv::Key;
 use sha2::{Digest as _, Sha256};
 
 use crate::client::{Address, Client};
-use crate::id::{LoginId, TenantId, UserId};
+use crate::id::{LoginId, UserId};
 use crate::throttle::device::DeviceToken;
 use crate::users::Email;
 
@@ -83,30 +79,6 @@ pub(super) fn email_change(email: &Email) -> Key {
 
 pub(super) fn email_changes(user: UserId) -> Key {
     Key::of(&("throttles", "email_change", user.uuid()))
-}
-
-/// The counter of the user's requests to change to this address. It limits nothing that the two others do not. It leads
-/// from the user to the counter of the address: once a newer request has replaced the token, nothing else does.
-pub(super) fn email_change_of(user: UserId, email: &Email) -> Key {
-    email_changes(user).child(&(&digest(email)[..],))
-}
-
-/// The counter of the changes to the address of a key of [`email_change_of`].
-pub(super) fn email_change_of_same_address(key: &Key) -> Result<Key, kv::Error> {
-    let digest: Vec<u8> = key.last()?;
-    Ok(Key::of(&("throttles", "email_change", &digest[..])))
-}
-
-pub(super) fn invitation(email: &Email) -> Key {
-    Key::of(&("throttles", "invitation", &digest(email)[..]))
-}
-
-pub(super) fn invitations_by(user: UserId) -> Key {
-    Key::of(&("throttles", "invitation", user.uuid()))
-}
-
-pub(super) fn invitations_to(organization: TenantId) -> Key {
-    Key::of(&("throttles", "invitation", organization.uuid()))
 }
 
 fn digest(email: &Email) -> [u8; 32] {

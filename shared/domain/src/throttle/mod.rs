@@ -20,16 +20,14 @@
 //!
 //! **A password change** forgets known addresses and revokes device tokens ([`TrustedClients`]).
 //!
-//! **Requests for emails** are counted for the recipient and, without a login, for the site that sends them;
-//! invitations also for the organisation and for the user who invites
+//! **Requests for emails** are counted for the recipient and, without a login, for the site that sends them
 //! ([`RecoveryCounters`], [`CallerEmailCounters`]).
 //!
 //! **Limits of this design.** From an address that several users share, an attacker has the pair's attempts at each
 //! account that knows the address. Once the address's counter is used up, the attacker can tell these accounts from
 //! others. An attempt counts as failed while it is hashed. If more attempts arrive at the same time than are free, the
 //! rest must wait, even with the right password. At a site that several people share, one of them can use up the
-//! requests for recoveries from there. A few accounts can use up the requests of all others to change to one address,
-//! or to invite it.
+//! requests for recoveries from there. A few accounts can use up the requests of all others to change to one address.
 
 mod counter;
 mod device;
@@ -45,7 +43,7 @@ mod trusted;
 pub(crate) use self::counter::Counter;
 pub use self::device::DeviceToken;
 pub(crate) use self::email_requests::{CallerEmailCounters, RecoveryCounters};
-pub(crate) use self::removal::{remove_email, remove_login, remove_organization, remove_user};
+pub(crate) use self::removal::{remove_email, remove_login, remove_user};
 pub use self::rules::{Rule, Rules};
 pub(crate) use self::store::{AttemptCounters, RegistrationCounter, Reservation};
 pub(crate) use self::stored::expiry as stored_expiry;

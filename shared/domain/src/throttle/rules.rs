@@ -31,10 +31,6 @@ pub struct Rules {
     /// For requests for emails to one recipient. An attempt is forgotten when the token in its email has expired, so
     /// that a recipient whose requests are used up by others has a valid one.
     pub recipient: Rule,
-    /// For invitations to an organisation, and for those by a user.
-    pub invitations: Rule,
-    /// For invitations of an address, whoever invites it.
-    pub invited: Rule,
 }
 
 impl Default for Rules {
@@ -55,8 +51,6 @@ impl Default for Rules {
             registration: rule(100, 60, 300),
             emails: rule(50, 60, 300),
             recipient: rule(3, 3600, 3600),
-            invitations: rule(50, 1800, 1800),
-            invited: rule(3, 3600, 3600),
         }
     }
 }

@@ -43,7 +43,7 @@ pub struct Commit {
 /// ([`files::changeset::ops::put`]). Then the upload goes on, except after a wrong digest of an object.
 pub async fn commit(env: &Env, caller: &Caller, session: SessionId, id: UploadId, commit: Commit) -> Result<Outcome> {
     let committing = committed(env, caller, session, id, commit);
-    env.limit_writes_of(caller, committing).await
+    env.limit_writes(caller.tenant(), committing).await
 }
 
 async fn committed(env: &Env, caller: &Caller, session: SessionId, id: UploadId, commit: Commit) -> Result<Outcome> {

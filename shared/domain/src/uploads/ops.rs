@@ -85,7 +85,7 @@ pub async fn create(
         store::insert(&txn, scope, new)?;
         Ok(Outcome::Fresh(new.clone()))
     });
-    let outcome = env.limit_writes_of(caller, creation).await?;
+    let outcome = env.limit_writes(caller.tenant(), creation).await?;
     match outcome {
         Outcome::Fresh(mut upload) => {
             if let Err(error) = begin(env, caller, &mut upload).await {
@@ -198,15 +198,6 @@ pub async fn get(env: &Env, caller: &Caller, session: SessionId, id: UploadId) -
     Ok((upload, arrived))
 }
 
-/// Whether the upload was committed, and its file is still known.
-pub async fn is_committed(env: &Env, caller: &Caller, session: SessionId, id: UploadId) -> Result<bool> {
-    let now = env.clock.now();
-    env.in_tenant(caller, Permission::WriteFiles, |txn, scope| async move {
-        Ok(store::committed(&txn, scope, session, id, now).await?.is_some())
-    })
-    .await
-}
-
 /// Lists a session's uploads that have not ended, newest first: for a client that has lost their ids.
 pub async fn list(
     env: &Env,
@@ -298,7 +289,7 @@ pub async fn put_part(
         }
         Ok(upload)
     });
-    let mut upload = env.limit_writes_of(caller, writing).await?;
+    let mut upload = env.limit_writes(caller.tenant(), writing).await?;
     begin(env, caller, &mut upload).await?;
     let Some((object, upload)) = object_of(&upload) else {
         return Ok(());

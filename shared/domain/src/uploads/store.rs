@@ -69,8 +69,7 @@ pub(super) fn keep(txn: &Txn, scope: TenantScope, upload: &Upload, entry: &FileE
     Ok(txn.set(&key, record::encode(&committed)?)?)
 }
 
-/// The tenant's uploads of any session, newest first, from the one before `before` on. Leaves out those that cannot be
-/// decoded, so that a client can continue the others. `gateway check` reports them.
+/// The tenant's uploads of any session, newest first, from the one before `before` on.
 pub(super) async fn before(txn: &Txn, scope: TenantScope, before: Option<UploadId>) -> Result<Vec<Upload>> {
     let mut range = Range::below(&keys::uploads(scope));
     if let Some(before) = before {
@@ -82,8 +81,7 @@ pub(super) async fn before(txn: &Txn, scope: TenantScope, before: Option<UploadI
         limit: MAX_UPLOADS,
     };
     let entries = txn.range(&query).await?.entries;
-    let uploads = entries.iter().map(|entry| record::decode(&entry.value).ok());
-    Ok(uploads.flatten().collect())
+    entries.iter().map(|entry| record::decode(&entry.value)).collect()
 }
 
 /// The numbers of the parts that the store has.

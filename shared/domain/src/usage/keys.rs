@@ -33,13 +33,9 @@ pub fn limits(scope: TenantScope) -> Key {
 /// The counter that an operation at this time changes.
 pub fn counter_at(scope: TenantScope, quota: Quota, at: Timestamp) -> Key {
     match quota {
-        Quota::Sessions
-        | Quota::StoredBytes
-        | Quota::IdempotencyKeys
-        | Quota::Files
-        | Quota::Snapshots
-        | Quota::Members
-        | Quota::Organizations => counter(scope, quota),
+        Quota::Sessions | Quota::StoredBytes | Quota::IdempotencyKeys | Quota::Files | Quota::Snapshots => {
+            counter(scope, quota)
+        }
         Quota::AuditEvents => audit_events(scope, at.as_days()),
     }
 }

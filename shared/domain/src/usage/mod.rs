@@ -15,9 +15,6 @@ use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
 
 pub use self::own::OwnLimits;
-/// The largest number of members of an organisation, whatever its quota says, so that one transaction can delete all
-/// memberships.
-pub const MAX_MEMBERS: u64 = 1000;
 
 /// Something that a tenant has a limited amount of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, IntoStaticStr, VariantNames)]
@@ -37,34 +34,18 @@ pub enum Quota {
     Files,
     /// Snapshots of its sessions.
     Snapshots,
-    /// Members, of an organisation.
-    Members,
-    /// Organisations that the user owns, of a user's own tenant.
-    Organizations,
 }
 
 impl Quota {
     /// Every quota, in the order of the contract.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 6] = [
         Self::Sessions,
         Self::StoredBytes,
         Self::IdempotencyKeys,
         Self::AuditEvents,
         Self::Files,
         Self::Snapshots,
-        Self::Members,
-        Self::Organizations,
     ];
-
-    /// The quotas of users' own tenants.
-    pub fn of_own_tenants() -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(|quota| *quota != Self::Members)
-    }
-
-    /// The quotas of organisations.
-    pub fn of_organizations() -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(|quota| *quota != Self::Organizations)
-    }
 
     /// The names of all quotas in the contract.
     pub const NAMES: &'static [&'static str] = Self::VARIANTS;
@@ -95,10 +76,6 @@ pub struct Quotas {
     pub files: u64,
     /// The limit of [`Quota::Snapshots`].
     pub snapshots: u64,
-    /// The limit of [`Quota::Members`]; it counts up to [`MAX_MEMBERS`].
-    pub members: u64,
-    /// The limit of [`Quota::Organizations`].
-    pub organizations: u64,
     /// Writes per second that one process accepts from a tenant, on average ([`rate`]).
     pub writes_per_second: u32,
     /// Logins and password changes per day that one process accepts from a user, on average ([`rate`]).
@@ -116,8 +93,6 @@ impl Default for Quotas {
             audit_events: 50_000,
             files: 1_000_000,
             snapshots: 1000,
-            members: 100,
-            organizations: 10,
             writes_per_second: 50,
             logins_per_day: 1000,
         }
@@ -137,8 +112,6 @@ impl Quotas {
             Quota::AuditEvents => self.audit_events,
             Quota::Files => self.files,
             Quota::Snapshots => self.snapshots,
-            Quota::Members => self.members.min(MAX_MEMBERS),
-            Quota::Organizations => self.organizations,
         }
     }
 }
@@ -169,9 +142,7 @@ mod tests {
                 "idempotencyKeys",
                 "auditEvents",
                 "files",
-                "snapshots",
-                "members",
-                "organizations",
+                "snapshots"
             ]
         );
         assert_eq!(Quota::NAMES, names);

@@ -15,8 +15,6 @@ pub struct OwnLimits {
     audit_events: Option<u64>,
     files: Option<u64>,
     snapshots: Option<u64>,
-    members: Option<u64>,
-    organizations: Option<u64>,
     /// Further members of a newer version of the record.
     #[serde(skip)]
     newer: NewerMembers,
@@ -24,14 +22,10 @@ pub struct OwnLimits {
 
 impl Record for OwnLimits {
     const KIND: &'static str = "limits";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 2;
 
     fn from_version(version: u32, data: &str) -> Option<serde_json::Result<Self>> {
-        match version {
-            1 => Some(serde_json::from_str::<OwnLimitsV1>(data).map(Self::from)),
-            2 => Some(serde_json::from_str::<OwnLimitsV2>(data).map(Self::from)),
-            _ => None,
-        }
+        (version == 1).then(|| serde_json::from_str::<OwnLimitsV1>(data).map(Self::from))
     }
 
     keeps_newer_members!();
@@ -59,32 +53,6 @@ impl From<OwnLimitsV1> for OwnLimits {
     }
 }
 
-/// The record before the quotas of organisations.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct OwnLimitsV2 {
-    sessions: Option<u64>,
-    stored_bytes: Option<u64>,
-    idempotency_keys: Option<u64>,
-    audit_events: Option<u64>,
-    files: Option<u64>,
-    snapshots: Option<u64>,
-}
-
-impl From<OwnLimitsV2> for OwnLimits {
-    fn from(limits: OwnLimitsV2) -> Self {
-        Self {
-            sessions: limits.sessions,
-            stored_bytes: limits.stored_bytes,
-            idempotency_keys: limits.idempotency_keys,
-            audit_events: limits.audit_events,
-            files: limits.files,
-            snapshots: limits.snapshots,
-            ..Self::default()
-        }
-    }
-}
-
 impl OwnLimits {
     /// The limits with another one for this quota; `None` if the limit of every tenant applies.
     #[must_use]
@@ -96,8 +64,6 @@ impl OwnLimits {
             Quota::AuditEvents => &mut self.audit_events,
             Quota::Files => &mut self.files,
             Quota::Snapshots => &mut self.snapshots,
-            Quota::Members => &mut self.members,
-            Quota::Organizations => &mut self.organizations,
         };
         *own = limit;
         self
@@ -112,8 +78,6 @@ impl OwnLimits {
             audit_events: self.audit_events.unwrap_or(every.audit_events),
             files: self.files.unwrap_or(every.files),
             snapshots: self.snapshots.unwrap_or(every.snapshots),
-            members: self.members.unwrap_or(every.members),
-            organizations: self.organizations.unwrap_or(every.organizations),
             writes_per_second: every.writes_per_second,
             logins_per_day: every.logins_per_day,
         }

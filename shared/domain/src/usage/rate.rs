@@ -116,8 +116,6 @@ struct Write {
     tenant: TenantId,
     bucket: Bucket,
     clock: Arc<dyn Clock>,
-    /// Whether the bucket is checked when the write is counted, and not before.
-    is_checked_late: bool,
     is_counted: Cell<bool>,
 }
 
@@ -127,7 +125,6 @@ pub(crate) async fn as_write<T>(
     tenant: TenantId,
     bucket: Bucket,
     clock: &Arc<dyn Clock>,
-    is_checked_late: bool,
     operation: impl Future<Output = T>,
 ) -> T {
     let write = Write {
@@ -135,7 +132,6 @@ pub(crate) async fn as_write<T>(
         tenant,
         bucket,
         clock: clock.clone(),
-        is_checked_late,
         is_counted: Cell::new(false),
     };
     WRITE.scope(write, operation).await
@@ -143,21 +139,12 @@ pub(crate) async fn as_write<T>(
 
 /// Counts the current operation, if it is a write that has not been counted. Called when the caller is verified, before
 /// the commit: so a write counts even if its client disconnects, and a request that is not allowed counts nothing.
-/// Fails with [`Error::TooManyAttempts`] if the bucket is checked only now, and empty.
-pub(crate) fn count_write() -> Result<()> {
-    let counted = WRITE.try_with(|write| {
-        if write.is_counted.get() {
-            return Ok(());
+pub(crate) fn count_write() {
+    let _ = WRITE.try_with(|write| {
+        if !write.is_counted.replace(true) {
+            write.rate.count(write.tenant, write.bucket, write.clock.monotonic());
         }
-        let now = write.clock.monotonic();
-        if write.is_checked_late {
-            write.rate.check(write.tenant, write.bucket, now)?;
-        }
-        write.is_counted.set(true);
-        write.rate.count(write.tenant, write.bucket, now);
-        Ok(())
     });
-    counted.unwrap_or(Ok(()))
 }
 
 #[cfg(test)]
@@ -248,32 +235,19 @@ mod tests {
                 let operation = async {
                     for _ in 0..3 {
                         if is_verified {
-                            count_write().unwrap();
+                            count_write();
                         }
                     }
                     std::future::pending::<()>().await;
                 };
-                let write = std::pin::pin!(as_write(&rate, tenant(1), bucket, &clock, false, operation));
+                let write = std::pin::pin!(as_write(&rate, tenant(1), bucket, &clock, operation));
                 assert!(futures_util::poll!(write).is_pending());
             }
             let check = rate.check(tenant(1), bucket, Duration::ZERO);
             assert_eq!(check.is_ok(), is_full);
         }
         // Nothing is counted outside a write.
-        count_write().unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_write_that_is_checked_late_fails_when_it_is_counted() {
-        let (rate, bucket) = (TenantRate::default(), Bucket::of_writes(1));
-        let clock: Arc<dyn Clock> = Arc::new(Standing);
-        let write = || as_write(&rate, tenant(1), bucket, &clock, true, async { count_write() });
-        for _ in 0..10 {
-            write().await.unwrap();
-        }
-        assert!(matches!(write().await, Err(Error::TooManyAttempts { .. })));
-        // One that is never verified learns nothing.
-        as_write(&rate, tenant(1), bucket, &clock, true, async {}).await;
+        count_write();
     }
 
     #[test]

@@ -58,17 +58,6 @@ const WITHOUT_FILES: [Quota; 4] = [
 /// The counters that operations on files need.
 const OF_FILES: [Quota; 4] = [Quota::StoredBytes, Quota::AuditEvents, Quota::Files, Quota::Snapshots];
 
-/// The counters that operations on the members of an organisation need.
-const OF_MEMBERS: [Quota; 2] = [Quota::AuditEvents, Quota::Members];
-
-/// The counters of a user's own tenant that the creation of an organisation needs.
-const OF_ORGANIZATIONS: [Quota; 4] = [
-    Quota::StoredBytes,
-    Quota::IdempotencyKeys,
-    Quota::AuditEvents,
-    Quota::Organizations,
-];
-
 /// A change of a tenant's usage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Change {
@@ -77,8 +66,6 @@ pub(crate) struct Change {
     pub(crate) idempotency_keys: i64,
     pub(crate) files: i64,
     pub(crate) snapshots: i64,
-    pub(crate) members: i64,
-    pub(crate) organizations: i64,
     /// Whether the transaction writes no audit event.
     pub(crate) is_unlogged: bool,
 }
@@ -91,8 +78,6 @@ impl Change {
             Quota::IdempotencyKeys => self.idempotency_keys,
             Quota::Files => self.files,
             Quota::Snapshots => self.snapshots,
-            Quota::Members => self.members,
-            Quota::Organizations => self.organizations,
             // The transaction also writes one event, which `audit::store::add` counts.
             Quota::AuditEvents => i64::from(!self.is_unlogged),
         }
@@ -149,27 +134,6 @@ impl Counters {
         Self::peek_at(txn, scope, at, every, &OF_FILES).await
     }
 
-    /// Like [`peek`](Self::peek), with the counters that operations on the members of an organisation change.
-    pub(crate) async fn peek_members(
-        txn: &Txn,
-        scope: TenantScope,
-        at: Timestamp,
-        every: Option<&Quotas>,
-    ) -> Result<Self> {
-        Self::peek_at(txn, scope, at, every, &OF_MEMBERS).await
-    }
-
-    /// Like [`peek`](Self::peek), with the counters of a user's own tenant that the creation of an organisation
-    /// changes.
-    pub(crate) async fn peek_organizations(
-        txn: &Txn,
-        scope: TenantScope,
-        at: Timestamp,
-        every: Option<&Quotas>,
-    ) -> Result<Self> {
-        Self::peek_at(txn, scope, at, every, &OF_ORGANIZATIONS).await
-    }
-
     /// Like [`peek`](Self::peek), with all counters.
     pub(crate) async fn peek_all(txn: &Txn, scope: TenantScope, at: Timestamp, every: Option<&Quotas>) -> Result<Self> {
         Self::peek_at(txn, scope, at, every, &Quota::ALL).await
@@ -189,12 +153,7 @@ impl Counters {
             }
         };
         let peek = |quota| async move {
-            let key = keys::counter_at(scope, quota, at);
-            let value = if is_always_exact(quota) {
-                txn.get(&key).await?
-            } else {
-                txn.peek(&key).await?
-            };
+            let value = txn.peek(&keys::counter_at(scope, quota, at)).await?;
             Ok::<_, Error>(kv::counter(value.as_deref()).max(0))
         };
         let (counters, limits) = try_join!(try_join_all(quotas.iter().copied().map(peek)), limits)?;
@@ -215,14 +174,14 @@ impl Counters {
         self.used[quota as usize]
     }
 
-    /// The usage of these quotas.
-    pub(crate) fn usage(&self, quotas: impl Iterator<Item = Quota>) -> Vec<Usage> {
-        let usage = quotas.map(|quota| Usage {
+    /// The usage of every quota.
+    pub(crate) fn usage(&self) -> Vec<Usage> {
+        let usage = Quota::ALL.map(|quota| Usage {
             quota,
             used: self.used(quota).unsigned_abs(),
             limit: self.limits.map(|limits| limits.limit(quota)),
         });
-        usage.collect()
+        usage.into()
     }
 
     /// Changes the counters for an operation that frees what it uses; it is never rejected.
@@ -233,8 +192,6 @@ impl Counters {
             Quota::IdempotencyKeys,
             Quota::Files,
             Quota::Snapshots,
-            Quota::Members,
-            Quota::Organizations,
         ] {
             let amount = change.of(quota).max(-self.used(quota));
             if amount != 0 {
@@ -247,12 +204,6 @@ impl Counters {
     /// Changes the counters for an operation that also writes an audit event, unless the change says otherwise. Fails
     /// with [`Error::QuotaExceeded`] if that would exceed a limit.
     pub(crate) async fn charge(&self, txn: &Txn, change: &Change) -> Result<()> {
-        self.check_all(txn, change).await?;
-        self.release(txn, change)
-    }
-
-    /// Fails with [`Error::QuotaExceeded`] if the change would exceed a limit. Changes nothing.
-    pub(crate) async fn check_all(&self, txn: &Txn, change: &Change) -> Result<()> {
         for quota in Quota::ALL {
             let amount = change.of(quota);
             if let Some(limits) = &self.limits
@@ -261,18 +212,7 @@ impl Counters {
                 self.check(txn, limits, quota, amount).await?;
             }
         }
-        Ok(())
-    }
-
-    /// Fails with [`Error::QuotaExceeded`] if nothing is left of the quota, as far as the peeked counter knows. Reads
-    /// nothing, and conflicts with nothing.
-    pub(crate) fn check_peeked(&self, quota: Quota) -> Result<()> {
-        let used = self.used(quota).unsigned_abs();
-        let limit = self.limits.map(|limits| limits.limit(quota));
-        if limit.is_some_and(|limit| used >= limit) {
-            return Err(Error::QuotaExceeded(Usage { quota, used, limit }));
-        }
-        Ok(())
+        self.release(txn, change)
     }
 
     async fn check(&self, txn: &Txn, quotas: &Quotas, quota: Quota, amount: i64) -> Result<()> {
@@ -281,12 +221,8 @@ impl Counters {
         if self.used(quota) <= free.saturating_sub(margin(quota)) {
             return Ok(());
         }
-        let used = if is_always_exact(quota) {
-            self.used(quota)
-        } else {
-            let value = txn.get(&keys::counter_at(self.scope, quota, self.at)).await?;
-            kv::counter(value.as_deref()).max(0)
-        };
+        let value = txn.get(&keys::counter_at(self.scope, quota, self.at)).await?;
+        let used = kv::counter(value.as_deref()).max(0);
         if used <= free {
             return Ok(());
         }
@@ -298,18 +234,12 @@ impl Counters {
     }
 }
 
-/// Whether the counter is read with a conflict from the start, because it changes rarely and its limit is low.
-fn is_always_exact(quota: Quota) -> bool {
-    matches!(quota, Quota::Members | Quota::Organizations)
-}
-
 /// More than what all other transactions in progress can add.
 fn margin(quota: Quota) -> i64 {
     match quota {
         Quota::StoredBytes => FILE_WRITES_IN_PROGRESS * MAX_CONTENT_BYTES,
         Quota::Files => FILE_WRITES_IN_PROGRESS * MAX_REQUEST_FILES,
         Quota::Sessions | Quota::IdempotencyKeys | Quota::AuditEvents | Quota::Snapshots => IN_PROGRESS,
-        Quota::Members | Quota::Organizations => i64::MAX,
     }
 }
 
@@ -418,8 +348,7 @@ mod tests {
         for quota in Quota::ALL {
             let limit = i64::try_from(quotas.limit(quota)).unwrap();
             // Snapshots are rare, and take one another's turns anyway.
-            let is_rare = matches!(quota, Quota::Snapshots | Quota::Members | Quota::Organizations);
-            assert!(is_rare || margin(quota) * 5 <= limit, "{quota:?}");
+            assert!(quota == Quota::Snapshots || margin(quota) * 5 <= limit, "{quota:?}");
         }
     }
 

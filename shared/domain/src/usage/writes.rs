@@ -5,7 +5,6 @@ use std::pin::Pin;
 use crate::env::Env;
 use crate::error::Result;
 use crate::id::TenantId;
-use crate::scope::caller::Caller;
 use crate::usage::rate::{self, Bucket, TenantRate};
 
 impl Env {
@@ -19,19 +18,7 @@ impl Env {
         tenant: TenantId,
         operation: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        self.limit(&self.writes, tenant, false, Box::pin(operation)).await
-    }
-
-    /// Like [`limit_writes`](Self::limit_writes), for a write to the caller's tenant. If the request has selected that,
-    /// it fails only once the caller is verified: otherwise its answer would reveal that others write to a tenant.
-    pub(crate) async fn limit_writes_of<T>(
-        &self,
-        caller: &Caller,
-        operation: impl Future<Output = Result<T>>,
-    ) -> Result<T> {
-        let is_checked_late = caller.has_claimed_tenant();
-        self.limit(&self.writes, caller.tenant(), is_checked_late, Box::pin(operation))
-            .await
+        self.limit(&self.writes, tenant, Box::pin(operation)).await
     }
 
     /// Runs a refresh of a login to `tenant`, which is limited like its writes. They are apart from each other, because
@@ -41,7 +28,7 @@ impl Env {
         tenant: TenantId,
         operation: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        self.limit(&self.refreshes, tenant, false, Box::pin(operation)).await
+        self.limit(&self.refreshes, tenant, Box::pin(operation)).await
     }
 
     /// The operation is boxed, because each layer around a future would make it larger.
@@ -49,17 +36,14 @@ impl Env {
         &self,
         rate: &TenantRate,
         tenant: TenantId,
-        is_checked_late: bool,
         operation: Pin<Box<impl Future<Output = Result<T>>>>,
     ) -> Result<T> {
         let Some(quotas) = &self.limits.quotas else {
             return operation.await;
         };
         let bucket = Bucket::of_writes(quotas.writes_per_second);
-        if !is_checked_late {
-            rate.check(tenant, bucket, self.clock.monotonic())?;
-        }
-        rate::as_write(rate, tenant, bucket, &self.clock, is_checked_late, operation).await
+        rate.check(tenant, bucket, self.clock.monotonic())?;
+        rate::as_write(rate, tenant, bucket, &self.clock, operation).await
     }
 
     /// Counts a login of the user who owns `tenant`, a password change, which is a login as well, or another right

@@ -59,16 +59,6 @@ impl Email {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// The address with most of it hidden, such as `a…@e….com`, so that only its owner recognises it.
-    pub fn masked(&self) -> String {
-        let first = |text: &str| text.chars().next().map(String::from).unwrap_or_default();
-        let (local, domain) = self.0.rsplit_once('@').unwrap_or((self.as_str(), ""));
-        match domain.rsplit_once('.') {
-            Some((name, top)) => format!("{}…@{}….{top}", first(local), first(name)),
-            None => format!("{}…@{}…", first(local), first(domain)),
-        }
-    }
 }
 
 /// The domain as its A-label if it is internationalised (UTS 46), else unchanged.
@@ -201,18 +191,6 @@ mod tests {
                 "{text}: {}",
                 Email::parse(text).unwrap_err()
             );
-        }
-    }
-
-    #[test]
-    fn a_masked_address_has_its_first_letters_and_the_end_of_its_domain() {
-        for (text, masked) in [
-            ("alice@example.com", "a…@e….com"),
-            ("alice@mail.example.co.uk", "a…@m….uk"),
-            ("a@b", "a…@b…"),
-            (r#""a b"@example.com"#, "\"…@e….com"),
-        ] {
-            assert_eq!(Email::parse(text).unwrap().masked(), masked);
         }
     }
 

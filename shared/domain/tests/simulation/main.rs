@@ -18,8 +18,6 @@
 //! | [`checks`] | the rules that the history and the records must satisfy |
 //! | [`access_tokens`] | a test of its own: a revoked personal access token never acts again |
 //! | [`files`] | a test of its own: files of sessions, repeated by a model |
-//! | [`organisations`] | a test of its own: members, roles, owners and tokens of an organisation |
-//! | [`invitations`] | a test of its own: invitations to an organisation, repeated by a model |
 //! | [`mail_tokens`] | a test of its own: recoveries, and changes of emails and passwords |
 //!
 //! `README.md` in this folder explains the model.
@@ -30,9 +28,7 @@ mod client;
 mod exports;
 mod files;
 mod history;
-mod invitations;
 mod mail_tokens;
-mod organisations;
 mod records;
 mod scenario;
 
@@ -42,7 +38,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 
-use kv::{Key, Range};
 use tempfile::TempDir;
 
 use crate::history::{History, Reply};
@@ -63,16 +58,11 @@ fn store_folder() -> TempDir {
         .expect("a temporary folder can be created")
 }
 
-/// What the runs must reach beside every reply: a deletion that a sweep has executed.
-const EXECUTED_DELETION: &str = "(executed deletion)";
-
-/// Runs one seed and returns its history, the number of deletions that were executed, and every violated rule.
-fn run(folder: &Path, seed: u64) -> (History, u64, Vec<String>) {
+/// Runs one seed and returns its history and every violated rule.
+fn run(folder: &Path, seed: u64) -> (History, Vec<String>) {
     let (history, stored) = Scenario::from_seed(folder, seed).run();
     let problems = checks::check(&history, &stored);
-    let done = Range::below(&Key::of(&("deletions", "done")));
-    let executed = stored.entries.iter().filter(|entry| done.contains(&entry.key));
-    (history, executed.count() as u64, problems)
+    (history, problems)
 }
 
 /// Runs seeds from `next` until `last` and counts the replies by name.
@@ -84,7 +74,7 @@ fn run_seeds(next: &AtomicU64, last: u64, print_history: bool) -> BTreeMap<&'sta
         if seed >= last {
             return replies;
         }
-        let (history, executed, problems) = run(folder.path(), seed);
+        let (history, problems) = run(folder.path(), seed);
         if print_history {
             println!("{history}");
         }
@@ -101,7 +91,6 @@ fn run_seeds(next: &AtomicU64, last: u64, print_history: bool) -> BTreeMap<&'sta
         for name in history.events.iter().map(|event| event.reply.name()) {
             *replies.entry(name).or_insert(0_u64) += 1;
         }
-        *replies.entry(EXECUTED_DELETION).or_default() += executed;
     }
 }
 
@@ -130,7 +119,6 @@ fn invariants_hold_under_every_store_fault() {
         for name in Reply::NAMES {
             assert!(replies.contains_key(name), "no operation ever replied {name}");
         }
-        assert!(replies[EXECUTED_DELETION] > 0, "no deletion was ever executed");
     }
 }
 

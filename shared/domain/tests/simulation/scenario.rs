@@ -179,8 +179,6 @@ impl Scenario {
             registration: strict(6),
             emails: strict(6),
             recipient,
-            invitations: recipient,
-            invited: recipient,
         };
         let throttle = match self.rng.u32(..3) {
             0 => None,

@@ -66,18 +66,11 @@ impl Bucket {
         headers: &ResponseHeaders<'_>,
         validity: Duration,
     ) -> Result<PresignedRequest, Error> {
-        let call = reading(Call::to_object(Method::GET, key), headers)?;
+        let mut call = Call::to_object(Method::GET, key);
+        for (name, value) in headers.query()? {
+            call = call.query(name, value);
+        }
         self.presign(&call, "GET", validity)
-    }
-
-    pub(crate) fn presign_head(
-        &self,
-        key: &Key,
-        headers: &ResponseHeaders<'_>,
-        validity: Duration,
-    ) -> Result<PresignedRequest, Error> {
-        let call = reading(Call::to_object(Method::HEAD, key), headers)?;
-        self.presign(&call, "HEAD", validity)
     }
 
     pub(super) fn presign(
@@ -178,14 +171,6 @@ impl Bucket {
         };
         self.http.send(&request).await
     }
-}
-
-/// With the headers that the response shall have.
-fn reading<'a>(mut call: Call<'a>, headers: &ResponseHeaders<'_>) -> Result<Call<'a>, Error> {
-    for (name, value) in headers.query()? {
-        call = call.query(name, value);
-    }
-    Ok(call)
 }
 
 /// Only if the key is free: an object never changes.

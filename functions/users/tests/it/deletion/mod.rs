@@ -14,12 +14,15 @@ use domain::audit::Listing;
 use domain::mail::ops::{Delivered, deliver};
 use domain::mail::{Failure, Message};
 use domain::operator::{Operator, UserName, deletion, users};
+use domain::page::CursorKey;
+use domain::record::NewerMembers;
 use domain::sweep::{Swept, sweep};
+use domain::tenants::{Kind, Membership, Tenant};
 use domain::text::Name;
 use domain::throttle::{Rule, Rules};
 use domain::usage::Quotas;
 use domain::users::Email;
-use domain::{Error, Role, TenantId, TokenId, UserId, audit, record};
+use domain::{Error, Role, SystemRng, TenantId, TokenId, UserId, audit, record};
 use kv::{Entry, Key};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -441,17 +444,34 @@ async fn a_suspended_user_is_deleted_all_the_same() {
     assert_no_trace(&app, &marks_of(&alice), alice.signed_in.user.id).await;
 }
 
-/// Adds an organisation with these members, the first owner of which creates it.
+/// Adds an organisation with these members.
 async fn organisation(app: &TestApp, name: &str, members: &[(&Actor, Role)]) -> TenantId {
-    let founder = members.iter().position(|(_, role)| *role == Role::Owner).unwrap();
-    let owner = members[founder].0;
-    let id = app.organization(owner, name).await;
-    for (index, (actor, role)) in members.iter().enumerate() {
-        if index != founder {
-            app.join(actor, id, owner, *role).await;
-        }
-    }
-    id
+    let tenant = &Tenant {
+        id: app.env.ids.next(),
+        name: name.to_owned(),
+        kind: Kind::Organization,
+        cursor_key: CursorKey::draw(&SystemRng),
+        newer: NewerMembers::default(),
+    };
+    app.env
+        .db
+        .run(|txn| async move {
+            txn.set(&Key::of(&("tenants", tenant.id.uuid())), record::encode(tenant)?)?;
+            for (actor, role) in members {
+                let membership = Membership {
+                    tenant: tenant.id,
+                    role: *role,
+                    ..actor.signed_in.membership.clone()
+                };
+                let (user, id) = (membership.user.uuid(), tenant.id.uuid());
+                txn.set(&Key::of(&("users", user, "tenants", id)), record::encode(&membership)?)?;
+                txn.set(&Key::of(&("tenants", id, "members", user)), [])?;
+            }
+            Ok::<_, Error>(())
+        })
+        .await
+        .unwrap();
+    tenant.id
 }
 
 #[tokio::test]
@@ -515,19 +535,34 @@ async fn a_deletion_that_would_orphan_an_organisation_is_postponed_and_members_l
     let later = app.env.clock.now().plus(DAY);
     assert_eq!(state(&app, &alice).await["deletesAt"], json!(later));
 
-    app.join(&bob, tenant, &alice, Role::Owner).await;
+    let user = bob.signed_in.user.id.uuid();
+    let membership = Membership {
+        tenant,
+        ..bob.signed_in.membership.clone()
+    };
+    let (membership, key) = (&membership, &Key::of(&("users", user, "tenants", tenant.uuid())));
+    let index = &Key::of(&("tenants", tenant.uuid(), "members", user));
+    app.env
+        .db
+        .run(|txn| async move {
+            txn.set(key, record::encode(membership)?)?;
+            txn.set(index, [])?;
+            Ok::<_, Error>(())
+        })
+        .await
+        .unwrap();
     app.clock.advance(DAY + MINUTE);
     assert_eq!(swept(&app).await.deleted_accounts, 1);
 
-    // Only the organisation's log names Alice, with the events of its creation and of her deletion.
+    // Only the organisation's log names Alice, with the event of her deletion.
     let left = traces(&app, &marks_of(&alice)).await;
     let log = Key::of(&("tenants", tenant.uuid(), "audit"));
     let logged: Vec<_> = left
         .iter()
         .filter(|entry| entry.key.strip_prefix(&log).is_some())
         .collect();
-    assert_eq!(logged.len(), 2, "{left:#?}");
-    let event: audit::Event = record::decode(&logged[1].value).unwrap();
+    assert_eq!(logged.len(), 1, "{left:#?}");
+    let event: audit::Event = record::decode(&logged[0].value).unwrap();
     assert_eq!(event.action.name(), "user.deleted");
     assert_eq!((event.user, event.address), (Some(alice.signed_in.user.id), None));
     assert_eq!(check(&app).await, Vec::<String>::new());

@@ -4,16 +4,15 @@ use domain::MailId;
 use domain::mail::Failure;
 use domain::mail::ops::{Delivered, deliver};
 use domain::operator::mails;
-use domain::page::Limit;
 use domain::suppressions::Reason;
 use kv::faulty::{Latency, Plan};
 use kv::{Key, Range};
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use testkit::{Actor, Code, Target as _, TestApp};
+use testkit::{Target as _, TestApp};
 
 use super::{
-    ALICE, DAY, Duration, Email, Error, UserId, UserName, assert_no_trace, assert_only_the_record_for_operators, check,
+    ALICE, DAY, Duration, Email, UserId, UserName, assert_no_trace, assert_only_the_record_for_operators, check,
     delete_now, deletion, live, marks_of, operator, sweep, swept, traces,
 };
 use crate::{create, start};
@@ -39,61 +38,11 @@ async fn emails_to_an_address_that_never_became_the_accounts_are_removed_with_it
             fail_all_emails(&app).await;
         }
     }
-    let all = [failed, waiting, "hatter@example.com"];
-    let digests = all.map(|email| Sha256::digest(email).to_vec());
-    for digest in &digests {
-        assert!(
-            !traces(&app, std::slice::from_ref(digest)).await.is_empty(),
-            "a counter"
-        );
-    }
     let marks = [failed, waiting].map(|email| email.as_bytes().to_vec());
     assert_eq!(traces(&app, &marks[..1]).await.len(), 1, "a dead letter");
     assert_eq!(traces(&app, &marks[1..]).await.len(), 1, "an email that waits");
     delete_now(&app, alice.signed_in.user.id).await;
     assert_eq!(traces(&app, &marks).await, []);
-    // Only the last request had a token that names its address when the account was deleted.
-    assert_eq!(traces(&app, &digests).await, []);
-}
-
-#[tokio::test]
-async fn a_deletion_gives_other_accounts_no_new_requests_for_emails_to_an_address() {
-    const NEW: &str = "hatter@example.com";
-    let app = start();
-    let alice = app.register(ALICE).await;
-    let [bob, carol, dodo, eve] = ["bob", "carol", "dodo", "eve"].map(|name| format!("{name}@example.com"));
-    let others = [
-        app.register(&bob).await,
-        app.register(&carol).await,
-        app.register(&dodo).await,
-    ];
-    let last = app.register(&eve).await;
-    let request = async |actor: &Actor, email: &str| {
-        let body = json!({ "email": email, "password": "password123" });
-        app.post("/v5/users/me/email").by(actor).json(&body).send().await
-    };
-    // Three emails are free: one of Alice and two of others to the new address, and three of others to hers.
-    request(&alice, NEW).await.accepted();
-    for actor in &others[1..] {
-        request(actor, NEW).await.accepted();
-    }
-    for actor in &others {
-        request(actor, ALICE).await.accepted();
-    }
-    for is_deleted in [false, true] {
-        if is_deleted {
-            delete_now(&app, alice.signed_in.user.id).await;
-        }
-        for email in [NEW, ALICE] {
-            let refused = request(&last, email).await;
-            refused.assert_problem(429, Code::TooManyAttempts);
-        }
-    }
-    // They stay only until they count nothing.
-    app.clock.advance(DAY);
-    swept(&app).await;
-    let digests = [NEW, ALICE].map(|email| Sha256::digest(email).to_vec());
-    assert_eq!(traces(&app, &digests).await, []);
 }
 
 #[tokio::test]
@@ -218,79 +167,6 @@ async fn what_is_behind_a_thousand_records_of_others_is_found() {
 }
 
 #[tokio::test]
-async fn an_email_that_a_failed_attempt_moves_past_the_removal_is_removed() {
-    let app = start();
-    let alice = app.register(ALICE).await;
-    let user = alice.signed_in.user.id;
-    let (first, mail) = &first_below(&app, &Key::of(&("outbox",))).await;
-    let cleared = app.env.db.run(|txn| async move { txn.clear(first) });
-    cleared.await.unwrap();
-    let now = app.env.clock.now().as_millis();
-    let other: UserId = app.env.ids.next();
-    // In the first shard, which the removal examines first. After the thousand of others comes the lease of Alice's
-    // email, and before them its next attempt.
-    let entry = |number: usize, due: i64, user: UserId| {
-        let mut mail: Value = serde_json::from_slice(mail).unwrap();
-        mail["data"]["id"] = json!(id(number).to_string());
-        mail["data"]["user"] = json!(user.to_string());
-        let key = Key::of(&("outbox", 0, due, id(number).uuid()));
-        (key, mail.to_string().into_bytes())
-    };
-    let others = (1..=1000).map(|number| entry(number, now + 90_000, other));
-    let entries: Vec<_> = others.chain([entry(1001, now, user)]).collect();
-    put(&app, &entries).await;
-    let is_between = |removal: Option<Vec<u8>>| {
-        let removal = String::from_utf8(removal.unwrap_or_default()).unwrap();
-        removal.contains(r#""step":"outbox""#) && !removal.contains(r#""after":null"#)
-    };
-    let (env, operator) = (&app.env, &operator(&app));
-    let send = |_| async {
-        deletion::delete(env, operator, &UserName::Id(user)).await.unwrap();
-        let slow = slow(env, Duration::from_millis(10));
-        let sweeping = tokio::spawn(async move { sweep(&slow, Duration::MAX).await.unwrap() });
-        while !is_between(progress(env, user).await) {
-            tokio::task::yield_now().await;
-        }
-        sweeping.abort();
-        assert!(sweeping.await.unwrap_err().is_cancelled());
-        assert!(is_between(progress(env, user).await), "a part of the shard is examined");
-        Err(Failure::Temporary("try later".to_owned()))
-    };
-    deliver(env, &mut Delivered::default(), send).await.unwrap();
-    swept(&app).await;
-    let mark = user.to_string().into_bytes();
-    let left = traces(&app, &[mark, user.as_bytes().to_vec()]).await;
-    assert_only_the_record_for_operators(left, user);
-}
-
-#[tokio::test]
-async fn no_email_about_a_deleted_account_is_sent_although_the_removal_has_not_come_to_it() {
-    let app = start();
-    let alice = app.register(ALICE).await;
-    let change = async |token: &str, from: &str, to: &str| {
-        let body = json!({ "currentPassword": from, "newPassword": to });
-        let changed = app.post("/v5/auth/password").bearer(token).json(&body);
-        changed.send().await.ok()["token"].as_str().unwrap().to_owned()
-    };
-    let token = change(&alice.token, "password123", "another password").await;
-    fail_all_emails(&app).await;
-    change(&token, "another password", "a third password").await;
-    let page = mails::list(&app.env, Limit::parse("10").unwrap(), None).await.unwrap();
-    assert_eq!((page.waiting, page.letters.len()), (1, 2));
-    let name = UserName::Id(alice.signed_in.user.id);
-    deletion::delete(&app.env, &operator(&app), &name).await.unwrap();
-    let dropped = Delivered {
-        dropped: 1,
-        ..Delivered::default()
-    };
-    assert_eq!(fail_all_emails(&app).await, dropped);
-    for letter in page.letters.iter().filter(|letter| letter.kind == "password.changed") {
-        let retried = mails::retry(&app.env, &operator(&app), letter.id).await;
-        assert!(matches!(retried, Err(Error::NotFound)), "{retried:?}");
-    }
-}
-
-#[tokio::test]
 async fn more_counters_than_one_transaction_removes_are_removed() {
     for count in [99, 100, 250] {
         let app = start();
@@ -313,22 +189,10 @@ async fn more_counters_than_one_transaction_removes_are_removed() {
 }
 
 /// How far the removal of this user's data is; `None` if nothing is left.
-async fn progress(env: &domain::Env, user: UserId) -> Option<Vec<u8>> {
+async fn progress(app: &TestApp, user: UserId) -> Option<Vec<u8>> {
     let key = &domain::deletion::keys::removal(user);
-    let value = env.db.run(|txn| async move { txn.get(key).await });
+    let value = app.env.db.run(|txn| async move { txn.get(key).await });
     value.await.unwrap()
-}
-
-/// The environment of a process in which each trip to the store takes a moment, in which the test can look.
-fn slow(env: &domain::Env, latency: Duration) -> domain::Env {
-    let plan = Plan {
-        latency: Latency::of(latency),
-        ..Plan::default()
-    };
-    domain::Env {
-        db: env.db.with_faults(plan),
-        ..env.clone()
-    }
 }
 
 #[tokio::test]
@@ -338,14 +202,22 @@ async fn a_removal_that_is_abandoned_after_each_step_removes_everything() {
     let user = alice.signed_in.user.id;
     let name = UserName::Id(user);
     deletion::delete(&app.env, &operator(&app), &name).await.unwrap();
-    let env = slow(&app.env, Duration::from_micros(1));
+    // Each trip to the store takes a moment, in which the test can look.
+    let plan = Plan {
+        latency: Latency::of(Duration::from_micros(1)),
+        ..Plan::default()
+    };
+    let env = domain::Env {
+        db: app.env.db.with_faults(plan),
+        ..app.env.clone()
+    };
     let mut abandoned = 0;
-    while let Some(before) = progress(&app.env, user).await {
+    while let Some(before) = progress(&app, user).await {
         let sweeping = tokio::spawn({
             let env = env.clone();
             async move { sweep(&env, Duration::MAX).await.unwrap() }
         });
-        while progress(&app.env, user).await.as_ref() == Some(&before) {
+        while progress(&app, user).await.as_ref() == Some(&before) {
             tokio::task::yield_now().await;
         }
         sweeping.abort();

@@ -14,11 +14,11 @@ use domain::record;
 use domain::suppressions::Reason;
 use domain::text::Name;
 use domain::usage::Quota;
-use kv::{Element, Key, Range};
+use kv::{Element, Key};
 use serde_json::{Value, json};
 use testkit::{Actor, Target as _, TestApp, picture};
 
-use super::{Files, export, files, lines, request, requested};
+use super::{Files, export, lines, request, requested};
 use crate::{create, start};
 
 /// How the export treats each kind of key, as its README says: the file, or `None` if it is left out.
@@ -103,12 +103,6 @@ async fn fill(app: &TestApp, alice: &Actor) -> String {
         .send()
         .await
         .accepted();
-    let work = files::session(app, alice, "with files").await;
-    for path in ["/src/main.rs", "/gone"] {
-        files::put(app, alice, work, path, path).await;
-    }
-    files::snapshot(app, alice, work, "a snapshot").await;
-    files::delete(app, alice, work, "/gone").await;
     let operator = Operator::new(&app.env, Name::parse("the operator").unwrap());
     let email = &alice.signed_in.user.email;
     mails::suppress(&app.env, &operator, email, Reason::Operator)
@@ -208,11 +202,7 @@ async fn each_file_has_a_line_for_each_record() {
             }
             // Several records make one line.
             _ if name == "account.jsonl" || name == "tenant.jsonl" => assert_eq!(lines.len(), 1, "{name}"),
-            _ if name == "usage.jsonl" => assert_eq!(lines.len(), Quota::of_own_tenants().count()),
-            // Only Alice has files, and their keys name the session.
-            _ if ["files", "trash", "snapshots"].contains(&name) => {
-                assert_eq!(lines.len(), stored(&entries, &pattern).len(), "{name}");
-            }
+            _ if name == "usage.jsonl" => assert_eq!(lines.len(), Quota::ALL.len()),
             _ => {
                 let stored = stored(&of_alice, &pattern);
                 assert!(
@@ -230,7 +220,7 @@ async fn each_file_has_a_line_for_each_record() {
     let shown = data["sessions"].as_array().unwrap();
     assert_eq!(ids(&sessions), ids(shown));
     for (line, shown) in sessions.iter().zip(shown) {
-        assert_extends(line, shown, &["version", "filesListed"], &[]);
+        assert_extends(line, shown, &["version"], &[]);
     }
     let data = app.get("/v5/users/me/tokens").by(&alice).send().await.ok();
     let shown: Vec<_> = data["tokens"].as_array().unwrap().clone();
@@ -255,7 +245,7 @@ async fn each_file_has_a_line_for_each_record() {
     assert_eq!(lines(&files, "memberships.jsonl")[0]["company"], "Ünited");
     assert_eq!(lines(&files, "tenant.jsonl")[0]["ownLimits"]["sessions"], 77);
     let usage = lines(&files, "usage.jsonl");
-    assert_eq!(usage[0], json!({ "name": "sessions", "used": 4, "limit": 77 }));
+    assert_eq!(usage[0], json!({ "name": "sessions", "used": 3, "limit": 77 }));
     let data = app.get("/v5/users/me/usage").by(&alice).send().await.ok();
     assert_eq!(json!(usage), data["quotas"]);
     let manifest = &lines(&files, "manifest.json")[0];
@@ -315,11 +305,7 @@ async fn an_export_contains_no_secret() {
         super::url(&first).rsplit('/').next().unwrap().to_owned(),
     ];
     for entry in app.all_entries().await {
-        // The digest of a file's content is no secret.
-        let is_of_files = Range::below(&Key::of(&("fs",))).contains(&entry.key);
-        if let Ok(value) = serde_json::from_slice::<Value>(&entry.value)
-            && !is_of_files
-        {
+        if let Ok(value) = serde_json::from_slice::<Value>(&entry.value) {
             secrets(&value, &mut forbidden);
         }
     }
@@ -329,10 +315,8 @@ async fn an_export_contains_no_secret() {
         for secret in &forbidden {
             assert!(!text.contains(secret.as_str()), "{name} contains {secret}");
         }
-        let has_digests = ["files/", "trash/"].iter().any(|folder| name.starts_with(folder));
-        for secret in ["passwordHash", "digest", "refresh\"", "seal", "argon2"] {
-            let is_expected = secret == "digest" && has_digests;
-            assert!(is_expected || !text.contains(secret), "{name}: {secret}");
+        for name in ["passwordHash", "digest", "refresh\"", "seal", "argon2"] {
+            assert!(!text.contains(name), "{name}");
         }
     }
 }

@@ -3,14 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use domain::SessionId;
-use domain::exports::Sizes;
 use serde_json::json;
 use testkit::{Actor, Target as _, TestApp};
 
-use super::large::with_sizes;
-use super::{Files, export, files, lines};
-use crate::create;
+use super::{Files, export, lines};
+use crate::{create, start};
 
 /// The sessions that the events of an export leave, with the number of their writes.
 fn replayed(files: &Files) -> BTreeMap<String, u64> {
@@ -48,35 +45,12 @@ fn assert_one_instant(files: &Files) {
     };
     let tokens = count("access_token.created") - count("access_token.revoked");
     assert_eq!(lines(files, "access-tokens.jsonl").len(), tokens);
-    // Each worker moves one file of 40 between two directories, and each of its moves is atomic.
-    for number in 1..=3 {
-        let names = lines(files, "files").into_iter().filter_map(|line| {
-            let path = line["path"].as_str().unwrap().to_owned();
-            let name = path.strip_prefix(&format!("/{number}/left/"));
-            let name = name.or_else(|| path.strip_prefix(&format!("/{number}/right/")));
-            name.map(str::to_owned)
-        });
-        let mut names: Vec<_> = names.collect();
-        names.sort();
-        let all: Vec<_> = (0..FILES).map(|file| format!("{file:02}")).collect();
-        assert_eq!(names, all);
-    }
 }
 
-/// The number of files of each worker, and that of one read: the lists take several.
-const FILES: usize = 40;
-const PAGE: usize = 7;
-
-/// Creates, changes and deletes sessions and tokens, and moves files, until the test stops it.
-async fn work(app: &TestApp, alice: &Actor, of_files: SessionId, number: usize, stop: &AtomicBool) {
+/// Creates, changes and deletes sessions and tokens until the test stops it.
+async fn work(app: &TestApp, alice: &Actor, number: usize, stop: &AtomicBool) {
     let mut round = 0;
     while !stop.load(Ordering::Relaxed) {
-        let file = round % FILES;
-        let mut sides = ["left", "right"].map(|side| format!("/{number}/{side}/{file:02}"));
-        if (round / FILES) % 2 == 1 {
-            sides.reverse();
-        }
-        files::rename(app, alice, of_files, &sides[0], &sides[1]).await;
         round += 1;
         let session = create(app, alice, &format!("{number} {round}"), None).await.created();
         let path = format!("/v5/sessions/{}", session["id"].as_str().unwrap());
@@ -100,19 +74,8 @@ async fn work(app: &TestApp, alice: &Actor, of_files: SessionId, number: usize, 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn an_export_is_of_one_instant_while_its_user_works() {
-    let sizes = Sizes {
-        page: PAGE,
-        ..Sizes::default()
-    };
-    let app = with_sizes(sizes);
+    let app = start();
     let alice = app.register("alice@example.com").await;
-    let of_files = files::session(&app, &alice, "files").await;
-    for number in 1..=3 {
-        for file in 0..FILES {
-            let path = format!("/{number}/left/{file:02}");
-            files::put(&app, &alice, of_files, &path, "").await;
-        }
-    }
     let exporter = app.sign_in(&alice).await;
     let stop = AtomicBool::new(false);
     let exports = async {
@@ -134,9 +97,9 @@ async fn an_export_is_of_one_instant_while_its_user_works() {
     };
     let (sizes, ..) = tokio::join!(
         exports,
-        work(&app, &alice, of_files, 1, &stop),
-        work(&app, &alice, of_files, 2, &stop),
-        work(&app, &alice, of_files, 3, &stop)
+        work(&app, &alice, 1, &stop),
+        work(&app, &alice, 2, &stop),
+        work(&app, &alice, 3, &stop)
     );
     assert!(sizes.is_sorted(), "{sizes:?}");
     let checked = domain::check::check(&app.env, 10, |_| ()).await.unwrap();

@@ -210,32 +210,6 @@ async fn an_export_with_too_many_parts_fails_and_keeps_those_that_it_has() {
 }
 
 #[tokio::test]
-async fn an_export_with_fewer_parts_than_the_limit_is_complete() {
-    let export = async |parts| {
-        let sizes = Sizes {
-            page: 20,
-            parts,
-            ..small()
-        };
-        let app = with_sizes(sizes);
-        let alice = app.register("alice@example.com").await;
-        add_events(&app, &alice, 500).await;
-        let first = requested(&app, &alice).await;
-        let ended = ended(&app, &alice).await;
-        let files = super::download_parts(&app, url(&first), &ended).await;
-        let parts = ended["parts"].as_array().unwrap().len();
-        (ended["state"].clone(), parts, lines(&files, "audit").len())
-    };
-    let (state, needed, events) = export(1000).await;
-    assert_eq!((state, events), (Value::from("ready"), 502));
-    assert!(needed > 3, "{needed}");
-    assert_eq!(export(needed + 1).await, (Value::from("ready"), needed, 502));
-    let (state, parts, events) = export(needed - 1).await;
-    assert_eq!((state, parts), (Value::from("tooManyParts"), needed - 1));
-    assert!(events < 502, "{events}");
-}
-
-#[tokio::test]
 async fn a_tenant_with_more_sessions_than_an_export_can_have_is_told_so() {
     let sizes = Sizes {
         sessions: 10,

@@ -2,7 +2,6 @@
 //! `zipfile`.
 
 mod content;
-mod files;
 mod instant;
 pub(crate) mod large;
 mod links;

@@ -22,8 +22,6 @@ export interface ClientOptions {
   fetch?: (request: Request) => Promise<Response>;
   /** `include` sends the cookies of another origin. */
   credentials?: RequestCredentials;
-  /** The id of the only user in whose name requests are sent; by default whoever is signed in as a request begins. */
-  user?: string | undefined;
   /** The tenant of each request; by default the user's own. */
   tenant?: () => string | undefined;
   /** The login has ended. Resolves to true after the user has signed in again; then the request is sent again. */
@@ -72,7 +70,7 @@ class Exchange {
     this.#request = request;
     this.#operation = operation;
     this.#headers = new Headers(request.headers);
-    this.#owner = options.user ?? options.tokens?.owner?.();
+    this.#owner = options.tokens?.owner?.();
   }
 
   async run(): Promise<Response> {

@@ -3,18 +3,16 @@ import { Suspense, useEffect, useMemo } from "react";
 import { Navigate, Outlet, Route, Routes, useLocation } from "react-router";
 
 import { SignIn } from "../pages/sign-in.tsx";
-import { onRefusal, useAuth } from "../stores/auth-store.ts";
+import { useAuth } from "../stores/auth-store.ts";
 import { Failure, Loading } from "../ui/states.tsx";
 import { Toasts } from "../ui/toast.tsx";
 import { lazyPage, PageBoundary } from "./page-boundary.tsx";
-import { newQueryClient, organizationsQuery } from "./queries.ts";
+import { newQueryClient } from "./queries.ts";
 import { Shell } from "./shell.tsx";
-import { OrganizationTenant, OwnTenant } from "./tenant.tsx";
 
 const Register = lazyPage(() => import("../pages/register.tsx"));
 const Recover = lazyPage(() => import("../pages/recover.tsx"));
 const MailLink = lazyPage(() => import("../pages/mail-link.tsx"));
-const Invitation = lazyPage(() => import("../pages/invitation.tsx"));
 const Sessions = lazyPage(() => import("../pages/sessions/list.tsx"));
 const Session = lazyPage(() => import("../pages/sessions/session.tsx"));
 const Activity = lazyPage(() => import("../pages/activity/page.tsx"));
@@ -24,20 +22,7 @@ const Profile = lazyPage(() => import("../pages/account/profile.tsx"));
 const Security = lazyPage(() => import("../pages/account/security.tsx"));
 const Tokens = lazyPage(() => import("../pages/account/tokens.tsx"));
 const Data = lazyPage(() => import("../pages/account/data.tsx"));
-const NewOrganization = lazyPage(() => import("../pages/organization/create.tsx"));
-const Members = lazyPage(() => import("../pages/organization/members.tsx"));
-const Settings = lazyPage(() => import("../pages/organization/settings.tsx"));
 const Missing = lazyPage(() => import("../pages/missing.tsx"));
-
-/** The pages that every tenant has: the user's own, and each organisation. */
-const work = (
-  <>
-    <Route path="sessions" element={<Sessions />} />
-    <Route path="sessions/:id" element={<Session />} />
-    <Route path="activity" element={<Activity />} />
-    <Route path="usage" element={<Usage />} />
-  </>
-);
 
 export function App() {
   return (
@@ -45,35 +30,25 @@ export function App() {
       <Suspense fallback={<Splash />}>
         <Routes>
           <Route path="/" element={<Navigate to="/app/sessions" replace />} />
+          <Route path="/app" element={<Navigate to="/app/sessions" replace />} />
           <Route path="/app/sign-in" element={<SignIn />} />
           <Route path="/app/register" element={<Register />} />
           <Route path="/app/recover" element={<Recover />} />
           <Route path="/app/verify" element={<MailLink kind="verify" />} />
           <Route path="/app/confirm-email" element={<MailLink kind="confirm" />} />
           <Route path="/app/undo-email" element={<MailLink kind="undo" />} />
-          <Route path="/app/invitation" element={<Invitation />} />
           <Route element={<SignedIn />}>
-            <Route path="/app" element={<OwnTenant />}>
-              <Route index element={<Navigate to="sessions" replace />} />
-              {work}
-              <Route path="organizations/new" element={<NewOrganization />} />
-              <Route path="account" element={<Account />}>
-                <Route index element={<Profile />} />
-                <Route path="security" element={<Security />} />
-                <Route path="tokens" element={<Tokens />} />
-                <Route path="data" element={<Data />} />
-              </Route>
+            <Route path="/app/sessions" element={<Sessions />} />
+            <Route path="/app/sessions/:id" element={<Session />} />
+            <Route path="/app/activity" element={<Activity />} />
+            <Route path="/app/usage" element={<Usage />} />
+            <Route path="/app/account" element={<Account />}>
+              <Route index element={<Profile />} />
+              <Route path="security" element={<Security />} />
+              <Route path="tokens" element={<Tokens />} />
+              <Route path="data" element={<Data />} />
             </Route>
-            <Route path="/app/o/:tenant" element={<OrganizationTenant />}>
-              <Route index element={<Navigate to="sessions" replace />} />
-              {work}
-              <Route path="members" element={<Members />} />
-              <Route path="settings" element={<Settings />} />
-              <Route path="*" element={<Missing />} />
-            </Route>
-            <Route element={<OwnTenant />}>
-              <Route path="*" element={<Missing />} />
-            </Route>
+            <Route path="*" element={<Missing />} />
           </Route>
         </Routes>
       </Suspense>
@@ -104,11 +79,6 @@ function SignedIn() {
 function User() {
   const client = useMemo(newQueryClient, []);
   const { pathname } = useLocation();
-  // The organisations say whether the user is still a member, and with which role.
-  useEffect(
-    () => onRefusal(() => void client.invalidateQueries(organizationsQuery, { cancelRefetch: false })),
-    [client],
-  );
   return (
     <QueryClientProvider client={client}>
       <Shell>

@@ -9,7 +9,6 @@ import { Button } from "../ui/button.tsx";
 import { explain, Notice } from "../ui/states.tsx";
 import { When } from "../ui/time.tsx";
 import { toast } from "../ui/toast.tsx";
-import { openInvitation } from "./invitation-token.ts";
 import { accountQuery } from "./queries.ts";
 
 /** A clock that is wrong by less than this many milliseconds is not worth a message. */
@@ -65,13 +64,6 @@ export function Banners() {
       {!localStore.works() && !demo && (
         <Notice tone="warn" title="The browser keeps no data for this site">
           <div>Its storage is blocked or full. Everything works, but a reload may sign you out.</div>
-        </Notice>
-      )}
-      {!demo && openInvitation() && (
-        <Notice title="You have opened an invitation">
-          <div>
-            <Link to="/app/invitation">See the invitation</Link>, and accept it or put it aside.
-          </div>
         </Notice>
       )}
       {account?.deletesAt && (

@@ -1,11 +1,7 @@
 import { QueryClient, queryOptions } from "@tanstack/react-query";
 
-import { type components, dataOf, versionOf } from "../api/index.ts";
+import { dataOf, versionOf } from "../api/index.ts";
 import { api, authStore } from "../stores/auth-store.ts";
-import type { PageTenant } from "./tenant-context.ts";
-
-export type Organization = components["schemas"]["Organization"];
-export type Member = components["schemas"]["Member"];
 
 /** Each user has a client of their own, so that nobody sees the data of the one before. */
 export function newQueryClient(): QueryClient {
@@ -31,47 +27,10 @@ export const accountQuery = queryOptions({
   staleTime: 30_000,
 });
 
-/** The organisations of which the user is a member, with their role in each. */
-export const organizationsQuery = queryOptions({
-  queryKey: ["organizations"],
-  queryFn: ({ signal }) => dataOf(api.GET("/organizations", { signal })),
-  staleTime: 30_000,
+export const usageQuery = queryOptions({
+  queryKey: ["usage"],
+  queryFn: ({ signal }) => dataOf(api.GET("/users/me/usage", { signal })),
 });
-
-/** All members of an organisation: at most a thousand, in pages of a hundred. */
-export const membersQuery = ({ id, api }: PageTenant) =>
-  queryOptions({
-    queryKey: ["members", id],
-    queryFn: async ({ signal }) => {
-      const members: Member[] = [];
-      let cursor: string | null = null;
-      do {
-        const query: { limit: number; cursor?: string } = { limit: 100, ...(cursor !== null && { cursor }) };
-        const params = { path: { id }, query };
-        const page: components["schemas"]["MemberPage"] = await dataOf(
-          api.GET("/organizations/{id}/members", { params, signal }),
-        );
-        members.push(...page.members);
-        cursor = page.nextCursor;
-      } while (cursor !== null && members.length < 1000);
-      return members;
-    },
-  });
-
-export const invitationsQuery = ({ id, api }: PageTenant) =>
-  queryOptions({
-    queryKey: ["invitations", id],
-    queryFn: ({ signal }) => dataOf(api.GET("/organizations/{id}/invitations", { params: { path: { id } }, signal })),
-  });
-
-export const usageQuery = ({ id, api, isOrganization }: PageTenant) =>
-  queryOptions({
-    queryKey: ["usage", id],
-    queryFn: ({ signal }) =>
-      isOrganization
-        ? dataOf(api.GET("/organizations/{id}/usage", { params: { path: { id } }, signal }))
-        : dataOf(api.GET("/users/me/usage", { signal })),
-  });
 
 export const loginsQuery = queryOptions({
   queryKey: ["logins"],
@@ -88,8 +47,8 @@ export const exportsQuery = queryOptions({
   queryFn: ({ signal }) => dataOf(api.GET("/users/me/exports", { signal })),
 });
 
-export const sessionQuery = ({ id: tenant, api }: PageTenant, id: string) =>
+export const sessionQuery = (id: string) =>
   queryOptions({
-    queryKey: ["session", tenant, id],
+    queryKey: ["session", id],
     queryFn: ({ signal }) => versionOf(api.GET("/sessions/{id}", { params: { path: { id } }, signal })),
   });

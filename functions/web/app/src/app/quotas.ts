@@ -20,12 +20,12 @@ interface Description {
 const DESCRIPTIONS: Record<Quota["name"], Description> = {
   sessions: {
     label: "sessions",
-    about: "All sessions, each with its files.",
+    about: "Workspaces of this tenant.",
     advice: "Delete sessions that you no longer need.",
   },
   storedBytes: {
     label: "stored data",
-    about: "Everything that the API keeps.",
+    about: "Everything that the API keeps for this tenant.",
     advice: "Delete sessions that you no longer need.",
     bytes: true,
   },
@@ -43,26 +43,6 @@ const DESCRIPTIONS: Record<Quota["name"], Description> = {
     label: "snapshots",
     about: "Kept states of the files of sessions.",
     advice: "Delete snapshots that you no longer need.",
-  },
-  members: {
-    label: "members",
-    about: "Members of this organisation.",
-    advice: "Remove members who no longer need access.",
-  },
-  organizations: {
-    label: "organisations",
-    about: "Organisations that you own.",
-    advice: "Delete an organisation, or let another member own it.",
-  },
-  invitations: {
-    label: "invitations",
-    about: "Pending invitations to this organisation.",
-    advice: "Revoke invitations that are not needed.",
-  },
-  memberships: {
-    label: "memberships",
-    about: "Organisations of which you are a member.",
-    advice: "Leave an organisation that you no longer need.",
   },
   uploads: {
     label: "uploads",

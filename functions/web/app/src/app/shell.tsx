@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { BookOpen, LogOut, UserRound } from "lucide-react";
+import { Activity, Boxes, BookOpen, Gauge, LogOut, UserRound } from "lucide-react";
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import { NavLink, useLocation } from "react-router";
 
@@ -11,12 +11,15 @@ import { Avatar, Logo } from "../ui/marks.tsx";
 import { toast } from "../ui/toast.tsx";
 import { explain } from "../ui/states.tsx";
 import { Banners } from "./banners.tsx";
-import { forgetInvitation } from "./invitation-token.ts";
-import { placeOf } from "./place.ts";
-import { placesOf } from "./places.ts";
 import { PasswordPrompt, SignInAgain } from "./prompts.tsx";
-import { accountQuery, organizationsQuery } from "./queries.ts";
-import { TenantSwitcher } from "./switcher.tsx";
+import { accountQuery } from "./queries.ts";
+
+const PLACES = [
+  { to: "/app/sessions", label: "Sessions", icon: Boxes },
+  { to: "/app/activity", label: "Activity", icon: Activity },
+  { to: "/app/usage", label: "Usage", icon: Gauge },
+  { to: "/app/account", label: "Account", icon: UserRound },
+];
 
 export function nameOf(user: { firstName: string | null; lastName: string | null; email: string } | null): string {
   if (!user) return "";
@@ -36,9 +39,6 @@ export function Shell({ children }: { children: ReactNode }) {
   const main = useRef<HTMLElement>(null);
   const { pathname } = useLocation();
   const first = useRef(true);
-  const place = placeOf(pathname);
-  const { data } = useQuery(organizationsQuery);
-  const role = data?.organizations.find(({ id }) => id === place.organization)?.role;
   // After a navigation, screen readers and the keyboard continue at the new page.
   useEffect(() => {
     if (first.current) first.current = false;
@@ -54,9 +54,8 @@ export function Shell({ children }: { children: ReactNode }) {
         <div className="brand">
           <Logo /> <span>Coditect</span>
         </div>
-        <TenantSwitcher />
         <nav className="places" aria-label="Main">
-          {placesOf(place, role).map(({ to, label, icon: Icon }) => (
+          {PLACES.map(({ to, label, icon: Icon }) => (
             <NavLink key={to} to={to}>
               <Icon className="icon" aria-hidden="true" />
               <span>{label}</span>
@@ -94,8 +93,6 @@ function UserMenu() {
   const signOut = () =>
     commitDeletions()
       .then(logout)
-      // Whoever uses this tab next is somebody else. In the demo, the invitation waits for its end.
-      .then(() => !demo && forgetInvitation())
       .catch((error: unknown) =>
         toast(`You are still signed in. ${explain(error).title}.`, {
           tone: "bad",

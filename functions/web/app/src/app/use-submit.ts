@@ -5,8 +5,7 @@ import { ApiProblem } from "../api/index.ts";
 interface Options<T> {
   /** The fields of the form with their labels, by the pointers of the API: `/name`. */
   fields?: Record<string, string>;
-  /** `isHere`: the form is still on the page. Otherwise the user is elsewhere, and a navigation would move them. */
-  onDone?: (result: T, isHere: boolean) => void;
+  onDone?: (result: T) => void;
 }
 
 /** The state of a form: one submission at a time; errors next to their fields, or for the whole form. */
@@ -15,14 +14,6 @@ export function useSubmit<T>(run: () => Promise<T>, { fields = {}, onDone }: Opt
   const [error, setError] = useState<unknown>(null);
   const form = useRef<HTMLFormElement>(null);
   const running = useRef(false);
-  const here = useRef(false);
-
-  useEffect(() => {
-    here.current = true;
-    return () => {
-      here.current = false;
-    };
-  }, []);
 
   const submit = useCallback(
     async (event?: FormEvent) => {
@@ -33,7 +24,7 @@ export function useSubmit<T>(run: () => Promise<T>, { fields = {}, onDone }: Opt
       setError(null);
       try {
         const result = await run();
-        onDone?.(result, here.current);
+        onDone?.(result);
       } catch (error) {
         setError(error);
       } finally {

@@ -13,15 +13,6 @@ export const USER_ID = id(1);
 export const TENANT_ID = id(2);
 export const LOGIN_ID = id(3);
 const TOKEN_ID = id(4);
-export const ORGANIZATION_ID = id(6);
-
-export interface DemoOrganization {
-  id: string;
-  name: string;
-  createdAt: string;
-  members: Schemas["Member"][];
-  invitations: Schemas["Invitation"][];
-}
 
 export interface DemoData {
   account: Account;
@@ -30,7 +21,6 @@ export interface DemoData {
   events: AuditEvent[];
   tokens: Schemas["PersonalAccessToken"][];
   logins: Schemas["Login"][];
-  organizations: DemoOrganization[];
 }
 
 const SESSIONS: [name: string, path: string, created: number, updated: number][] = [
@@ -45,56 +35,12 @@ const SESSIONS: [name: string, path: string, created: number, updated: number][]
   ["Playground", "/workspace/playground", 640, 640],
 ];
 
-const SHARED_SESSIONS: [name: string, path: string, owner: number, created: number, updated: number][] = [
-  ["Release 4.2", "/workspace/platform/release", 11, 20, 1],
-  ["Incident of Tuesday", "/workspace/platform/incident", 12, 70, 44],
-  ["Design tokens", "/workspace/design/tokens", 1, 190, 90],
-];
-
-const MEMBERS: [user: number, role: Schemas["Role"], first: string, last: string, joined: number][] = [
-  [1, "owner", "Dana", "Demo", 600],
-  [11, "admin", "Ravi", "Shah", 590],
-  [12, "member", "Mei", "Lin", 400],
-  [13, "viewer", "Tom", "Berg", 120],
-];
-
-function organization(now: number): DemoOrganization {
-  return {
-    id: ORGANIZATION_ID,
-    name: "Orbit Labs",
-    createdAt: ago(now, 600),
-    members: MEMBERS.map(([user, role, firstName, lastName, joined]) => {
-      const email = user === 1 ? "demo@coditect.ai" : `${firstName.toLowerCase()}@orbit.example`;
-      return { user: { id: id(user), email, firstName, lastName }, role, joinedAt: ago(now, joined) };
-    }),
-    invitations: [
-      {
-        id: id(20),
-        email: "sam@orbit.example",
-        role: "member",
-        invitedBy: id(11),
-        createdAt: ago(now, 30),
-        expiresAt: ago(now, 30 - 24 * 7),
-      },
-    ],
-  };
-}
-
 /** The sample data, relative to the present. */
 export function demoData(now = Date.now()): DemoData {
-  const own = SESSIONS.map(([name, workspacePath, created, updated], index) => ({
+  const sessions = SESSIONS.map(([name, workspacePath, created, updated], index) => ({
     id: id(100 - index),
     tenantId: TENANT_ID,
     ownerId: USER_ID,
-    name,
-    workspacePath,
-    createdAt: ago(now, created),
-    updatedAt: ago(now, updated),
-  }));
-  const shared = SHARED_SESSIONS.map(([name, workspacePath, owner, created, updated], index) => ({
-    id: id(200 - index),
-    tenantId: ORGANIZATION_ID,
-    ownerId: id(owner),
     name,
     workspacePath,
     createdAt: ago(now, created),
@@ -109,8 +55,8 @@ export function demoData(now = Date.now()): DemoData {
   };
   add(700, { type: "user.registered" });
   add(699.9, { type: "email.verified" });
-  for (const { id: sessionId, tenantId, ownerId: userId, createdAt } of [...own, ...shared].reverse()) {
-    add((now - Date.parse(createdAt)) / HOUR, { type: "session.created", sessionId, tenantId, userId });
+  for (const session of [...sessions].reverse()) {
+    add((now - Date.parse(session.createdAt)) / HOUR, { type: "session.created", sessionId: session.id });
   }
   add(120, { type: "user.profile_changed", changed: ["firstName", "company"] });
   add(96, { type: "login.refused", attempts: 2, ip: "198.51.100.23" });
@@ -123,12 +69,6 @@ export function demoData(now = Date.now()): DemoData {
   });
   add(2, { type: "session.changed", sessionId: id(99), loginId: null, accessTokenId: TOKEN_ID });
   add(0.4, { type: "session.changed", sessionId: id(100) });
-  const inOrganization = { tenantId: ORGANIZATION_ID, loginId: id(7), ip: "198.51.100.61" };
-  for (const tenantId of [TENANT_ID, ORGANIZATION_ID]) {
-    add(600, { type: "organization.created", tenantId, organizationId: ORGANIZATION_ID });
-  }
-  add(590, { ...inOrganization, type: "invitation.accepted", userId: id(11), invitationId: id(19), role: "admin" });
-  add(30, { ...inOrganization, type: "invitation.created", userId: id(11), invitationId: id(20), role: "member" });
   events.sort((a, b) => a.at.localeCompare(b.at));
   return {
     account: {
@@ -143,14 +83,10 @@ export function demoData(now = Date.now()): DemoData {
       company: "Sample & Co",
       avatarUrl: null,
       preferences: { notifications: { newDevice: true } },
-      tenants: [
-        { id: TENANT_ID, name: "Sample & Co", type: "self", role: "owner" },
-        { id: ORGANIZATION_ID, name: "Orbit Labs", type: "organization", role: "owner" },
-      ],
+      tenants: [{ id: TENANT_ID, name: "Sample & Co", type: "self", role: "owner" }],
       createdAt: ago(now, 700),
     },
-    sessions: [...own, ...shared],
-    organizations: [organization(now)],
+    sessions,
     events,
     tokens: [
       {

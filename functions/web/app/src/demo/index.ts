@@ -3,7 +3,6 @@
 import { API_VERSION, type components } from "../api/index.ts";
 import { type AuditEvent, demoData, LOGIN_ID, type Session, TENANT_ID, USER_ID } from "./data.ts";
 import type { FileAnswer } from "./files.ts";
-import { createOrganizations, roleIn } from "./organizations.ts";
 
 type Schemas = components["schemas"];
 type Answer =
@@ -29,19 +28,17 @@ export function createDemo(): (request: Request) => Promise<Response> {
   const etagOf = (id: string) => `"${versions.get(id) ?? 1}"`;
   const changed = (id: string) => versions.set(id, ++version);
 
-  const record = (tenantId: string, event: object) =>
+  const record = (event: object) =>
     data.events.push({
       id: (data.events.length + 1).toString(16).padStart(24, "0"),
       at: new Date().toISOString(),
-      tenantId,
+      tenantId: TENANT_ID,
       loginId: LOGIN_ID,
       ip: "203.0.113.7",
       requestId: crypto.randomUUID(),
       userId: USER_ID,
       ...event,
     } as AuditEvent);
-
-  const organizations = createOrganizations(data, (tenant, event) => void record(tenant, event), { etagOf, changed });
 
   const notFound: Answer = { problem: { code: "NOT_FOUND", status: 404, detail: "The demo has no such resource." } };
   const noSuchThing = (what: string): Answer => ({
@@ -60,27 +57,16 @@ export function createDemo(): (request: Request) => Promise<Response> {
     return { items: items.slice(start, end), nextCursor: end < items.length ? String(end) : null };
   }
 
-  /** The user's role in the tenant; undefined if they have no access to it. */
-  function roleOf(tenant: string): Schemas["Role"] | undefined {
-    const organization = data.organizations.find(({ id }) => id === tenant);
-    return tenant === TENANT_ID ? "owner" : organization && roleIn(organization);
-  }
-
   function sessions(
-    tenant: string,
     method: string,
     id: string | undefined,
     query: URLSearchParams,
     body: Record<string, unknown>,
   ): Answer {
-    if (method !== "GET" && roleOf(tenant) === "viewer") {
-      return { problem: { code: "FORBIDDEN", status: 403, detail: "The role does not allow this." } };
-    }
     if (!id && method === "GET") {
       const q = (query.get("q") ?? "").toLowerCase();
-      const found = data.sessions.filter(
-        ({ tenantId, name, workspacePath }) =>
-          tenantId === tenant && `${name}\n${workspacePath}`.toLowerCase().includes(q),
+      const found = data.sessions.filter(({ name, workspacePath }) =>
+        `${name}\n${workspacePath}`.toLowerCase().includes(q),
       );
       const { items, nextCursor } = page(found, query);
       return { data: { sessions: items, nextCursor } };
@@ -91,7 +77,7 @@ export function createDemo(): (request: Request) => Promise<Response> {
       const at = new Date().toISOString();
       const session: Session = {
         id: crypto.randomUUID(),
-        tenantId: tenant,
+        tenantId: TENANT_ID,
         ownerId: USER_ID,
         name: String(body.name).trim(),
         workspacePath: String(body.workspacePath),
@@ -99,10 +85,10 @@ export function createDemo(): (request: Request) => Promise<Response> {
         updatedAt: at,
       };
       data.sessions.unshift(session);
-      record(tenant, { type: "session.created", sessionId: session.id });
+      record({ type: "session.created", sessionId: session.id });
       return { status: 201, data: session, etag: etagOf(session.id) };
     }
-    const session = data.sessions.find((session) => session.id === id && session.tenantId === tenant);
+    const session = data.sessions.find((session) => session.id === id);
     if (!session) return notFound;
     if (method === "PATCH") {
       const problem = body.name === undefined ? null : nameProblem(body.name);
@@ -111,11 +97,11 @@ export function createDemo(): (request: Request) => Promise<Response> {
       if (typeof body.workspacePath === "string") session.workspacePath = body.workspacePath;
       session.updatedAt = new Date().toISOString();
       changed(id);
-      record(tenant, { type: "session.changed", sessionId: id });
+      record({ type: "session.changed", sessionId: id });
     }
     if (method === "DELETE") {
       data.sessions = data.sessions.filter((session) => session.id !== id);
-      record(tenant, { type: "session.deleted", sessionId: id });
+      record({ type: "session.deleted", sessionId: id });
       return { data: {} };
     }
     return { data: session, etag: etagOf(id) };
@@ -127,26 +113,18 @@ export function createDemo(): (request: Request) => Promise<Response> {
       Object.assign(data.account, names);
       Object.assign(data.account.preferences, preferences);
       changed("account");
-      record(TENANT_ID, { type: "user.profile_changed", changed: Object.keys(body) });
+      record({ type: "user.profile_changed", changed: Object.keys(body) });
     }
     return { data: data.account, etag: etagOf("account") };
   }
 
-  function answer(
-    tenant: string,
-    method: string,
-    path: string,
-    query: URLSearchParams,
-    body: Record<string, unknown>,
-  ): Answer {
+  function answer(method: string, path: string, query: URLSearchParams, body: Record<string, unknown>): Answer {
     const [, group, first, second, third] = path.split("/");
-    if (group === "organizations") return organizations(method, [first, second, third], body);
-    if (!roleOf(tenant)) return notFound;
-    if (group === "sessions") return sessions(tenant, method, first, query, body);
+    if (group === "sessions") return sessions(method, first, query, body);
     if (group === "audit") {
       const type = query.get("type");
       const { items, nextCursor } = page(
-        [...data.events].reverse().filter((e) => e.tenantId === tenant && (!type || e.type === type)),
+        [...data.events].reverse().filter((e) => !type || e.type === type),
         query,
       );
       return { data: { events: items, nextCursor } };
@@ -167,11 +145,7 @@ export function createDemo(): (request: Request) => Promise<Response> {
         return {
           data: {
             quotas: [
-              {
-                name: "sessions",
-                used: data.sessions.filter(({ tenantId }) => tenantId === TENANT_ID).length,
-                limit: 10_000,
-              },
+              { name: "sessions", used: data.sessions.length, limit: 10_000 },
               { name: "storedBytes", used: 348_212_000, limit: 1_000_000_000 },
               { name: "idempotencyKeys", used: 14, limit: 10_000 },
               { name: "auditEvents", used: 37, limit: 50_000 },
@@ -195,11 +169,9 @@ export function createDemo(): (request: Request) => Promise<Response> {
 
   /** The files are a part of their own, which many demos do without. */
   let files: Promise<ReturnType<typeof import("./files.ts").createFiles>> | undefined;
-  const fileAnswer = async (tenant: string, request: Request, url: URL, path: string[]): Promise<FileAnswer> => {
+  const fileAnswer = async (request: Request, url: URL, path: string[]): Promise<FileAnswer> => {
     const [session = "", ...rest] = path;
-    if (!roleOf(tenant) || !data.sessions.some(({ id, tenantId }) => id === session && tenantId === tenant)) {
-      return notFound;
-    }
+    if (!data.sessions.some(({ id }) => id === session)) return notFound;
     files ??= import("./files.ts").then(({ createFiles }) => createFiles(USER_ID));
     files.catch(() => (files = undefined));
     return (await files)(request, session, rest, url.searchParams);
@@ -208,8 +180,7 @@ export function createDemo(): (request: Request) => Promise<Response> {
   return async (request) => {
     const url = new URL(request.url);
     const [, , group, ...path] = url.pathname.split("/");
-    const tenant = request.headers.get("Coditect-Tenant") ?? TENANT_ID;
-    if (group === "sessions" && path.length > 1) return responseOf(await fileAnswer(tenant, request, url, path));
+    if (group === "sessions" && path.length > 1) return responseOf(await fileAnswer(request, url, path));
     const text = await request.text().catch(() => "");
     let body: Record<string, unknown> = {};
     try {
@@ -217,7 +188,7 @@ export function createDemo(): (request: Request) => Promise<Response> {
     } catch {
       // A picture: the demo does not read it.
     }
-    return responseOf(answer(tenant, request.method, url.pathname.replace(/^\/v5/, ""), url.searchParams, body));
+    return responseOf(answer(request.method, url.pathname.replace(/^\/v5/, ""), url.searchParams, body));
   };
 }
 

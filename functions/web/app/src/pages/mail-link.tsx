@@ -2,7 +2,6 @@ import { useState } from "react";
 import { Link } from "react-router";
 
 import { dataOf, hasCode } from "../api/index.ts";
-import { openInvitation } from "../app/invitation-token.ts";
 import { useMailToken } from "../app/mail-token.ts";
 import { useSubmit } from "../app/use-submit.ts";
 import { api } from "../stores/auth-store.ts";
@@ -53,11 +52,10 @@ export default function MailLink({ kind }: { kind: Kind }) {
   const { busy, error, submit } = useSubmit(() => words.use(token ?? ""), { onDone: () => setDone(true) });
   const left = useCountdown(error);
   if (done) {
-    const isInvited = openInvitation() !== null;
     return (
       <AuthLayout title={words.done} lead={words.after}>
-        <ButtonLink variant="primary" wide to={isInvited ? "/app/invitation" : "/app/sessions"}>
-          {isInvited ? "Continue to the invitation" : "Continue"}
+        <ButtonLink variant="primary" wide to="/app/sessions">
+          Continue
         </ButtonLink>
       </AuthLayout>
     );

@@ -1,17 +1,15 @@
 import { Compass } from "lucide-react";
 
-import { useTenant } from "../app/tenant-context.ts";
 import { useTitle } from "../app/title.ts";
 import { ButtonLink } from "../ui/button.tsx";
 import { Empty } from "../ui/states.tsx";
 
 export default function Missing() {
-  const { base } = useTenant();
   useTitle("Page not found");
   return (
     <Empty icon={<Compass className="icon" aria-hidden="true" />} title="There is no such page" page>
       <p>The address may be from another version, or incomplete.</p>
-      <ButtonLink to={`${base}/sessions`}>To the sessions</ButtonLink>
+      <ButtonLink to="/app/sessions">To your sessions</ButtonLink>
     </Empty>
   );
 }

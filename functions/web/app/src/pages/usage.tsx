@@ -1,31 +1,20 @@
 import { useQuery } from "@tanstack/react-query";
-import { Gauge, RefreshCw } from "lucide-react";
+import { RefreshCw } from "lucide-react";
 
 import { usageQuery } from "../app/queries.ts";
 import { describeQuota } from "../app/quotas.ts";
-import { useMay, useTenant } from "../app/tenant-context.ts";
+import { useAuth } from "../stores/auth-store.ts";
 import { Button } from "../ui/button.tsx";
 import { Meter } from "../ui/marks.tsx";
-import { Empty, ErrorNotice, Failure, Loading } from "../ui/states.tsx";
+import { ErrorNotice, Failure, Loading } from "../ui/states.tsx";
 import { PageHead } from "./page-head.tsx";
 
 export default function Usage() {
-  const tenant = useTenant();
-  const mayRead = useMay("readUsage");
-  const { data, error, isPending, isFetching, refetch } = useQuery({ ...usageQuery(tenant), enabled: mayRead });
-  if (!mayRead) {
-    return (
-      <>
-        <PageHead title="Usage" />
-        <Empty icon={<Gauge className="icon" aria-hidden="true" />} title="Only owners and admins see the usage">
-          <p>Your role in {tenant.name} does not allow it. Ask an owner.</p>
-        </Empty>
-      </>
-    );
-  }
+  const tenant = useAuth((state) => state.tenant);
+  const { data, error, isPending, isFetching, refetch } = useQuery(usageQuery);
   return (
     <>
-      <PageHead title="Usage" lead={`What ${tenant.name} uses of its quotas.`}>
+      <PageHead title="Usage" lead={`What ${tenant?.name ?? "this tenant"} uses of its quotas.`}>
         <Button busy={isFetching && !isPending} onClick={() => void refetch()}>
           <RefreshCw aria-hidden="true" /> Refresh
         </Button>

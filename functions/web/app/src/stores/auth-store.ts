@@ -4,7 +4,6 @@ import {
   type ChangeReason,
   type Channel,
   type Client,
-  type ClientOptions,
   type components,
   createClient,
   dataOf,
@@ -92,7 +91,7 @@ export function createAuth(backend: Backend) {
     ...(backend.patience !== undefined && { patience: backend.patience }),
     onChange: (current, reason, receivedAt) => (current ? signedIn(current, reason, receivedAt) : signedOut(reason)),
   });
-  const options: ClientOptions = {
+  const api: Client = createClient({
     baseUrl,
     fetch: send,
     credentials: "include",
@@ -113,44 +112,7 @@ export function createAuth(backend: Backend) {
       store.setState({ passwordAsked: true });
       return password.wait();
     },
-  };
-  const api: Client = createClient(options);
-
-  const clients = new Map<string, Client>();
-  const refusals = new Set<() => void>();
-
-  /** Sends a request in an organisation, and reports if it was refused. */
-  async function sendInOrganization(request: Request): Promise<Response> {
-    const response = await send(request);
-    if (response.status === 403 || response.status === 404) for (const listener of refusals) listener();
-    return response;
-  }
-
-  const isOwn = (tenant: string | undefined) => tenant === undefined || tenant === store.getState().tenant?.id;
-
-  /** The client whose requests act in this tenant: an organisation, or the user's own, which needs no header. */
-  function apiIn(tenant: string | undefined): Client {
-    if (tenant === undefined || isOwn(tenant)) return api;
-    const client = clients.get(tenant) ?? createClient({ ...options, tenant: () => tenant, fetch: sendInOrganization });
-    clients.set(tenant, client);
-    return client;
-  }
-
-  /** A client like `apiIn`, for work that may outlast its page: it rejects with `UserChanged` for any other user. */
-  function apiOfUserIn(tenant: string | undefined): Client {
-    const user = options.tokens?.owner?.();
-    if (isOwn(tenant)) return createClient({ ...options, user });
-    return createClient({ ...options, user, tenant: () => tenant, fetch: sendInOrganization });
-  }
-
-  /**
-   * Calls the listener after an organisation has refused a request: the membership may have ended, or its role may be
-   * another one. Returns a function that ends that.
-   */
-  function onRefusal(listener: () => void): () => void {
-    refusals.add(listener);
-    return () => void refusals.delete(listener);
-  }
+  });
 
   const nobody = { user: null, tenant: null, demo: false, interrupted: false, passwordAsked: false } as const;
 
@@ -290,7 +252,7 @@ export function createAuth(backend: Backend) {
     if (!backend.channel && key === LOGIN_KEY && newValue === null) login.forget("elsewhere");
   };
 
-  return { store, api, apiIn, apiOfUserIn, onRefusal, login, storageChanged };
+  return { store, api, login, storageChanged };
 }
 
 /** The API's origin. Rejects while neither the API nor its configuration can be reached. */
@@ -310,7 +272,7 @@ const auth = createAuth({
 });
 window.addEventListener("storage", auth.storageChanged);
 
-export const { store: authStore, api, apiIn, apiOfUserIn, onRefusal } = auth;
+export const { store: authStore, api } = auth;
 
 export function useAuth<T>(selector: (state: AuthState) => T): T {
   return useStore(auth.store, selector);

@@ -1,4 +1,4 @@
-import { Check, X } from "lucide-react";
+import { X } from "lucide-react";
 import { Dialog as Primitive, DropdownMenu } from "radix-ui";
 import type { ReactNode } from "react";
 import { Link } from "react-router";
@@ -53,13 +53,7 @@ export function Dialog({ open, onClose, title, description, children }: DialogPr
 }
 
 export interface MenuEntry {
-  /** Distinguishes entries with equal labels. */
-  id?: string;
   label: string;
-  /** A word about the label. */
-  hint?: string;
-  /** The user is there already. */
-  current?: boolean;
   icon?: ReactNode;
   to?: string;
   onSelect?: () => void;
@@ -69,22 +63,14 @@ export interface MenuEntry {
 }
 
 /** A button that opens a list of actions. */
-export function Menu({
-  trigger,
-  entries,
-  align = "end",
-}: {
-  trigger: ReactNode;
-  entries: MenuEntry[];
-  align?: "start" | "end";
-}) {
+export function Menu({ trigger, entries }: { trigger: ReactNode; entries: MenuEntry[] }) {
   return (
     <DropdownMenu.Root modal={false}>
       <DropdownMenu.Trigger asChild>{trigger}</DropdownMenu.Trigger>
       <DropdownMenu.Portal>
-        <DropdownMenu.Content className="menu" align={align} sideOffset={6} collisionPadding={8}>
-          {entries.map(({ id, label, hint, current, icon, to, onSelect, tone, line }) => (
-            <div key={id ?? label} role="presentation">
+        <DropdownMenu.Content className="menu" align="end" sideOffset={6} collisionPadding={8}>
+          {entries.map(({ label, icon, to, onSelect, tone, line }) => (
+            <div key={label} role="presentation">
               {line && <DropdownMenu.Separator className="menu-line" />}
               <DropdownMenu.Item
                 className="menu-item"
@@ -93,16 +79,9 @@ export function Menu({
                 {...(to && { asChild: true })}
               >
                 {to ? (
-                  <Link to={to} aria-current={current || undefined}>
+                  <Link to={to}>
                     {icon}
-                    {hint ? (
-                      <span className="menu-label">
-                        <span className="truncate">{label}</span> <span className="muted">{hint}</span>
-                      </span>
-                    ) : (
-                      label
-                    )}
-                    {current && <Check className="icon" aria-hidden="true" />}
+                    {label}
                   </Link>
                 ) : (
                   <>

@@ -1,12 +1,9 @@
 import { CircleAlert, Info, RefreshCw, TriangleAlert, Unplug, WifiOff } from "lucide-react";
-import { type ReactNode, use, useEffect, useState } from "react";
-import { Link, useLocation } from "react-router";
+import { type ReactNode, useEffect, useState } from "react";
+import { Link } from "react-router";
 
 import { ApiProblem, API_VERSION, SignInRequired, UnexpectedResponse, Unreachable, UserChanged } from "../api/index.ts";
-import { placeOf } from "../app/place.ts";
 import { describeQuota } from "../app/quotas.ts";
-import { may } from "../app/roles.ts";
-import { TenantContext } from "../app/tenant-context.ts";
 import { useServerVersion } from "../app/version.ts";
 import { Button } from "./button.tsx";
 
@@ -106,7 +103,7 @@ export function explain(error: unknown): { title: string; text: ReactNode } {
         text: (
           <>
             {error.quota && `${describeQuota(error.quota.name).amounts(error.quota)} in use. `}
-            {error.quota && describeQuota(error.quota.name).advice} <QuotasLink />
+            {error.quota && describeQuota(error.quota.name).advice} <Link to="/app/usage">See all quotas</Link>
           </>
         ),
       };
@@ -119,11 +116,6 @@ export function explain(error: unknown): { title: string; text: ReactNode } {
       return {
         title: error.title === "Not in the demo" ? error.title : "Your role does not allow this",
         text: error.message,
-      };
-    case "LAST_OWNER":
-      return {
-        title: "An organisation needs an owner",
-        text: "Make another member an owner first, or delete the organisation.",
       };
     case "ORIGIN_NOT_ALLOWED":
       return {
@@ -150,14 +142,6 @@ export function explain(error: unknown): { title: string; text: ReactNode } {
     default:
       return { title: error.title, text: error.message };
   }
-}
-
-/** Leads to the quotas of the tenant in which the page acts, if the user may see them. */
-function QuotasLink() {
-  const tenant = use(TenantContext);
-  const { pathname } = useLocation();
-  if (tenant && !may(tenant.role, "readUsage")) return null;
-  return <Link to={`${placeOf(pathname).base}/usage`}>See all quotas</Link>;
 }
 
 /** The host of an address, or the text itself if it is not a whole address. */

@@ -12,11 +12,7 @@ const PUBLIC = [
   "/app/verify#token=t",
   "/app/confirm-email#token=t",
   "/app/undo-email",
-  "/app/invitation",
-  "/app/invitation#token=t",
 ];
-/** The organisation of the demo. */
-const ORGANIZATION = "/app/o/01a219a1-0000-7000-8000-000000000006";
 const SIGNED_IN = [
   "/app/sessions",
   "/app/sessions?q=nothing-like-this",
@@ -29,16 +25,6 @@ const SIGNED_IN = [
   "/app/account/tokens",
   "/app/account/data",
   "/app/nothing",
-];
-const ORGANIZATIONS = [
-  `${ORGANIZATION}/sessions`,
-  `${ORGANIZATION}/sessions/01a219a1-0000-7000-8000-0000000000c8`,
-  `${ORGANIZATION}/activity`,
-  `${ORGANIZATION}/usage`,
-  `${ORGANIZATION}/members`,
-  `${ORGANIZATION}/settings`,
-  "/app/o/01a219a1-0000-7000-8000-ffffffffffff/sessions",
-  "/app/organizations/new",
 ];
 
 async function check(page: Page, name: string): Promise<void> {
@@ -76,43 +62,6 @@ async function workbench(page: Page, width: number): Promise<void> {
   if (width < 760) await page.keyboard.press("Escape");
 }
 
-/** An invitation as the API shows it. */
-async function invitation(page: Page): Promise<void> {
-  const organization = { id: "01a219a1-0000-7000-8000-000000000006", name: "Orbit Labs" };
-  const data = { organization, role: "member", email: "s…@o….example", expiresAt: "2026-12-05T12:00:00.000Z" };
-  await page.route("**/v5/invitations/inspect", (route) => route.fulfill({ json: { success: true, data } }));
-  await page.goto("/app/invitation#token=valid");
-  await page.getByRole("link", { name: "Sign in to accept" }).waitFor();
-  await check(page, "an invitation");
-  await page.getByRole("link", { name: "Not now" }).click();
-}
-
-/** The dialogs and the menu of an organisation. */
-async function organization(page: Page): Promise<void> {
-  await page.goto(`${ORGANIZATION}/members`);
-  for (const [entry, dialog] of [
-    ["Change the role", "the dialog for a role"],
-    ["Remove", "the dialog for a removal"],
-  ] as const) {
-    await page.getByRole("button", { name: "Actions for Mei Lin" }).click();
-    await page.getByRole("menuitem", { name: entry }).click();
-    await page.getByRole("dialog").waitFor();
-    await check(page, dialog);
-    await page.keyboard.press("Escape");
-  }
-  await page.getByRole("button", { name: "Leave the organisation" }).click();
-  await check(page, "the dialog for leaving");
-  await page.keyboard.press("Escape");
-  await page.getByRole("button", { name: /switch to another organisation$/ }).click();
-  await page.getByRole("menuitem", { name: "New organisation" }).waitFor();
-  await check(page, "the menu of organisations");
-  await page.keyboard.press("Escape");
-  await page.goto(`${ORGANIZATION}/settings`);
-  await page.getByRole("button", { name: "Delete the organisation" }).click();
-  await check(page, "the dialog for a deletion");
-  await page.keyboard.press("Escape");
-}
-
 for (const colorScheme of ["light", "dark"] as const) {
   for (const width of [360, 1440]) {
     test(`pages are accessible: ${colorScheme}, ${width} px`, async () => {
@@ -137,17 +86,6 @@ for (const colorScheme of ["light", "dark"] as const) {
       await page.getByRole("menuitem", { name: "Delete" }).click();
       await page.getByText("Deleted “Playground”.", { exact: true }).waitFor();
       await check(page, "a message");
-    });
-
-    test(`pages of organisations are accessible: ${colorScheme}, ${width} px`, async () => {
-      const page = await newPage({ colorScheme, viewport: { width, height: 900 }, reducedMotion: "reduce" });
-      await invitation(page);
-      await openDemo(page);
-      for (const path of ORGANIZATIONS) {
-        await page.goto(path);
-        await check(page, path);
-      }
-      await organization(page);
     });
   }
 }

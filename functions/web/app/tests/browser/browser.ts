@@ -111,29 +111,3 @@ export async function mailedLink(to: string, path: string): Promise<string> {
   }
   throw new Error(`no email to ${to} with a link to ${path}`);
 }
-
-/** Opens the link that verifies the email, and uses it. */
-export async function verify(page: Page, email: string): Promise<void> {
-  await page.goto(await mailedLink(email, "/app/verify"));
-  await page.getByRole("button", { name: "Verify the email" }).click();
-  await page.getByText("Your email is verified").waitFor();
-}
-
-/** Creates an organisation through the page, whose members it then shows. Returns its id. */
-export async function createOrganization(page: Page, name: string): Promise<string> {
-  await page.goto("/app/organizations/new");
-  await page.getByLabel("Name", { exact: true }).fill(name);
-  await page.getByRole("button", { name: "Create the organisation" }).click();
-  await page.waitForURL("**/app/o/*/members");
-  await page.getByRole("heading", { name: "Members", level: 1 }).waitFor();
-  return new URL(page.url()).pathname.split("/")[3] ?? "";
-}
-
-/** Invites through the page that shows the members. Returns the link of the email. */
-export async function invite(page: Page, email: string, role: string): Promise<string> {
-  await page.getByLabel("Email", { exact: true }).fill(email);
-  await page.getByLabel("Role", { exact: true }).selectOption(role);
-  await page.getByRole("button", { name: "Invite", exact: true }).click();
-  await page.getByRole("list", { name: "Pending invitations" }).getByText(email).waitFor();
-  return mailedLink(email, "/app/invitation");
-}

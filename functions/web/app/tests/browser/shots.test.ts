@@ -7,7 +7,6 @@ const PAGES: [name: string, path: string, demo: boolean][] = [
   ["register", "/app/register", false],
   ["recover", "/app/recover", false],
   ["verify", "/app/verify#token=t", false],
-  ["invitation", "/app/invitation#token=t", false],
   ["sessions", "/app/sessions", true],
   ["session", "/app/sessions/01a219a1-0000-7000-8000-000000000064", true],
   ["activity", "/app/activity", true],
@@ -16,9 +15,6 @@ const PAGES: [name: string, path: string, demo: boolean][] = [
   ["security", "/app/account/security", true],
   ["tokens", "/app/account/tokens", true],
   ["data", "/app/account/data", true],
-  ["organization", "/app/o/01a219a1-0000-7000-8000-000000000006/sessions", true],
-  ["members", "/app/o/01a219a1-0000-7000-8000-000000000006/members", true],
-  ["settings", "/app/o/01a219a1-0000-7000-8000-000000000006/settings", true],
 ];
 
 /** `make web-shots`: each page in both themes and three widths, in `shots/`. */

@@ -6,16 +6,14 @@ import { afterEach, expect, test, vi } from "vitest";
 import { ApiProblem, type Code, UnexpectedResponse } from "../../src/api/index.ts";
 import { isMissingCode } from "../../src/app/page-boundary.tsx";
 import { shortcutOf, useShortcuts } from "../../src/app/shortcuts.ts";
-import { UnsavedTexts } from "../../src/app/tenant.tsx";
 import { CreateAttempts } from "../../src/app/use-submit.ts";
 import { changesOf, conflictsOf, rebased } from "../../src/pages/account/merge.ts";
-import { CreatedToken, placeOfToken } from "../../src/pages/account/tokens.tsx";
+import { CreatedToken } from "../../src/pages/account/tokens.tsx";
 import { deleteWithUndo, useDeleted } from "../../src/pages/sessions/delete.ts";
-import { Drafts } from "../../src/pages/workbench/drafts.ts";
 import { authStore } from "../../src/stores/auth-store.ts";
 import { ErrorNotice, explain, Failure } from "../../src/ui/states.tsx";
 import { toast, useToasts } from "../../src/ui/toast.tsx";
-import { memoryStorage, signedIn } from "./fakes.ts";
+import { signedIn } from "./fakes.ts";
 
 type Session = Parameters<typeof deleteWithUndo>[0];
 
@@ -79,25 +77,6 @@ test("a created token is shown, and a repeated response without it says what to 
   const lost = html(createElement(CreatedToken, { token: { name: "Job" } }));
   expect(lost).toContain('role="alert"');
   expect(lost).toContain("Revoke it, and create another one");
-});
-
-test.each([
-  ["own", undefined, null],
-  ["org", undefined, "in an organisation"],
-  ["org", [{ id: "org", name: "Orbit" }], "in Orbit"],
-  ["left", [{ id: "org", name: "Orbit" }], "in an organisation that you cannot see any more"],
-])("a token of %s acts, with the organisations %j, %s", (tenant, organizations, place) => {
-  expect(placeOfToken(tenant, "own", organizations as Parameters<typeof placeOfToken>[2])).toBe(place);
-});
-
-test("whoever loses access can copy the changes that were not saved", () => {
-  const drafts = new Drafts(memoryStorage(), "user-1", "s");
-  const draft = { base: "", etag: null, text: "mine" };
-  drafts.save({ files: [{ path: "/a", draft }, { path: "/other.txt" }], active: null });
-  const markup = html(createElement(UnsavedTexts, { files: drafts.load().files }));
-  expect(markup).toContain("Copy your text of /a");
-  expect(markup).not.toContain("/other.txt");
-  expect(html(createElement(UnsavedTexts, { files: [{ path: "/other.txt" }] }))).toBe("");
 });
 
 const base = { firstName: "Ada", lastName: "", company: "Engines" };

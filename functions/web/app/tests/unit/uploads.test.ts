@@ -1,11 +1,9 @@
 import { expect, test, vi } from "vitest";
 
 import { ApiProblem, createClient } from "../../src/api/index.ts";
-import { Workbench } from "../../src/pages/workbench/context.ts";
 import { remoteFiles } from "../../src/pages/workbench/remote.ts";
 import { Uploads, WHOLE } from "../../src/pages/workbench/uploads.ts";
-import { authStore } from "../../src/stores/auth-store.ts";
-import { memoryStorage, network, problem, signedIn, success } from "./fakes.ts";
+import { network, problem, success } from "./fakes.ts";
 
 const exists = () =>
   new ApiProblem({
@@ -161,37 +159,4 @@ test("a refused write is a typed error", async () => {
   await expect(files.write("/a", new Blob([]), { "If-None-Match": "*" })).rejects.toMatchObject({
     code: "PRECONDITION_FAILED",
   });
-});
-
-test.each([
-  ["another user signs in", { user: { ...signedIn("t").user, id: "user-2" } }],
-  ["the user signs out", { user: null }],
-])("the uploads of a user end when %s", async (_, change) => {
-  const { user } = signedIn("t");
-  authStore.setState({ phase: "signedIn", user });
-  const signals: AbortSignal[] = [];
-  const fetch = (request: Request) => {
-    signals.push(request.signal);
-    return new Promise<never>((_, reject) => {
-      request.signal.addEventListener("abort", () => reject(request.signal.reason));
-    });
-  };
-  const bench = new Workbench(
-    createClient({ baseUrl: "https://api.example.com", fetch }),
-    "s",
-    user.id,
-    memoryStorage(),
-  );
-  bench.upload(
-    "/",
-    ["a", "b", "c"].map((path) => ({ path, file: new Blob(["x"]) })),
-  );
-  await vi.waitFor(() => expect(signals).toHaveLength(2));
-  authStore.setState({ clockOffset: 1 });
-  expect(bench.uploads.running).toBe(true);
-  authStore.setState(change);
-  expect(signals.every(({ aborted }) => aborted)).toBe(true);
-  await new Promise((resolve) => setTimeout(resolve));
-  expect(bench.uploads.store.getState().uploads).toEqual([]);
-  expect(signals).toHaveLength(2);
 });

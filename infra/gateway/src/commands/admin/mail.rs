@@ -106,15 +106,8 @@ fn retry(id: &str, actor: &Actor, output: Output) -> Result<()> {
     })?;
     match retried {
         Retried::Now { is_late } => output.print(&RetriedBody { late: is_late }),
-        Retried::NoToken { ends_at, is_over: true } => Err(Failure(format!(
-            "the link in the email {id} ended at {ends_at}, so the email was not sent: drop it"
-        ))),
-        Retried::NoToken {
-            ends_at,
-            is_over: false,
-        } => Err(Failure(format!(
-            "the email {id} has lost its link, which is valid until {ends_at}, because no dead letter keeps a token, \
-             so the email was not sent: drop it"
+        Retried::Ended(at) => Err(Failure(format!(
+            "the link in the email {id} ended at {at}, so the email was not sent: drop it"
         ))),
         Retried::Suppressed(to, Suppression { reason, at }) => Err(Failure(format!(
             "nothing is sent to {to} since {at} ({}): end that with `gateway admin mail unsuppress`",

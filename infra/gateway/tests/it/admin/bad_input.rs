@@ -41,7 +41,7 @@ async fn bad_input_is_one_sentence_and_has_no_effect() {
         (
             &["tenants", "limit", "alice@example.com", "logins", "1"],
             "`logins` is no quota: the quotas are sessions, storedBytes, idempotencyKeys, auditEvents, files, \
-             snapshots, members, organizations",
+             snapshots",
         ),
         (&["tenants", "limit", "alice@example.com", "sessions", "-1"], bad_limit),
         (&["tenants", "limit", "alice@example.com", "sessions", "+1"], bad_limit),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::Timestamp;
 use domain::mail::ops::{Delivered, deliver};
-use domain::mail::{Failure, Link, Mail, Message, NOTIFICATION_LIFETIME, Source, store};
+use domain::mail::{Failure, Mail, Message, NOTIFICATION_LIFETIME, Source, store};
 use domain::users::Email;
 use domain::users::store::find_id_by_email;
 use serde_json::{Value, json as value};
@@ -139,46 +139,6 @@ async fn a_retry_of_an_email_whose_lifetime_is_over_says_so() {
     let text = text(&store, &["mail", "retry", &mails[0].id.to_string()]);
     assert!(text.contains("its lifetime was over"), "{text}");
     assert_eq!(json(&store, &["mail", "list"])["waiting"], 1);
-}
-
-#[tokio::test]
-async fn a_retry_of_a_link_that_undoes_a_change_of_the_email_is_rejected_before_and_after_its_end() {
-    for (age, is_over) in [(Duration::ZERO, false), (Duration::from_hours(7 * 24), true)] {
-        let store = TestStore::new();
-        let app = TestApp::alongside_processes(api::Router::new(), store.open());
-        let now = app.env.clock.now().minus(age);
-        let ends_at = now.plus(Duration::from_hours(7 * 24));
-        let link = Link {
-            token: None,
-            expires_at: ends_at,
-            source: Source { at: now, address: None },
-        };
-        let to = Email::parse("alice@example.com").unwrap();
-        let message = Message::EmailChanged(link);
-        let mail = &Mail::notification(app.env.ids.next(), app.env.ids.next(), to, message, now).until(ends_at);
-        let added = app.env.db.run(|txn| async move { store::add(&txn, mail) });
-        added.await.unwrap();
-        let refuse = |_| async { Err(Failure::Permanent("no".to_owned())) };
-        deliver(&app.env, &mut Delivered::default(), refuse).await.unwrap();
-        drop(app);
-
-        let id = mail.id.to_string();
-        let sentence = failure(command(&store, &["mail", "retry", &id]));
-        let expected = if is_over {
-            format!("the link in the email {id} ended at {ends_at}, so the email was not sent: drop it")
-        } else {
-            format!(
-                "the email {id} has lost its link, which is valid until {ends_at}, because no dead letter keeps a \
-                 token, so the email was not sent: drop it"
-            )
-        };
-        assert_eq!(sentence, expected);
-        let page = json(&store, &["mail", "list"]);
-        assert_eq!(
-            (&page["waiting"], &page["deadLetters"][0]["id"]),
-            (&value!(0), &value!(id))
-        );
-    }
 }
 
 #[tokio::test]

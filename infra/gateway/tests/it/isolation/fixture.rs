@@ -8,15 +8,13 @@ use domain::access_tokens::{self, Scope};
 use domain::logins::{self, Login};
 use domain::operator::{self, Operator, UserName};
 use domain::sessions::{self, Draft, WorkspacePath};
-use domain::tenants::Membership;
 use domain::text::Name;
-use domain::{Role, TenantId, TokenId};
+use domain::{Role, TokenId};
 use kv::Entry;
 use kv::faulty::{Latency, Plan};
 use testkit::{Actor, Content, Target as _, TestApp, TestResponse, TestStore, picture};
 
-use crate::operations::{Operation, Person, Resource, TokenEmail, avatar_of, file_resource, token_of};
-use crate::team::{join, organization, organization_with_invitation, verify};
+use crate::operations::{Operation, Person, Resource, avatar_of, file_resource, token_of};
 
 /// The tokens that must not give access to the tenant.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +70,6 @@ pub struct Fixture {
     _store: TestStore,
     /// The owner of the tenant.
     pub alice: Actor,
-    admin: Actor,
     member: Actor,
     viewer: Actor,
     /// The owner of another tenant.
@@ -107,8 +104,6 @@ pub struct RequestCase<'a> {
     pub path: &'a str,
     pub bearer: Option<&'a str>,
     pub body: Option<&'a Content>,
-    /// The header `Coditect-Tenant`.
-    pub tenant: Option<&'a str>,
 }
 
 pub struct Observed {
@@ -152,16 +147,15 @@ impl Fixture {
         app.clock.advance(Duration::from_secs(60));
 
         let bob = app.register("bob@example.com").await;
-        let add = async |email, role| app.add_member(&app.register(email).await, &alice, role).await;
-        let admin = add("admin@example.com", Role::Admin).await;
-        let member = add("member@example.com", Role::Member).await;
-        let viewer = add("viewer@example.com", Role::Viewer).await;
-        let former_member = add("former@example.com", Role::Owner).await;
+        let admit = async |email, role| app.add_member(&app.register(email).await, &alice, role).await;
+        let member = admit("member@example.com", Role::Member).await;
+        let viewer = admit("viewer@example.com", Role::Viewer).await;
+        let former_member = admit("former@example.com", Role::Owner).await;
         let (_, of_former_member) = app.access_token(&former_member, Scope::all(), LONG).await;
         let membership = &former_member.signed_in.membership;
         let key = &domain::tenants::keys::membership(membership.user, membership.tenant);
         app.env.db.run(|txn| async move { txn.clear(key) }).await.unwrap();
-        let suspended = add("suspended@example.com", Role::Owner).await;
+        let suspended = admit("suspended@example.com", Role::Owner).await;
         let (_, of_suspended) = app.access_token(&suspended, Scope::all(), LONG).await;
         let operator = Operator::new(&app.env, Name::parse("ops").unwrap());
         let user = UserName::Id(suspended.signed_in.user.id);
@@ -182,7 +176,6 @@ impl Fixture {
             app,
             _store: store,
             alice,
-            admin,
             member,
             viewer,
             bob,
@@ -214,10 +207,9 @@ impl Fixture {
     }
 
     /// An actor of each role in the tenant.
-    pub fn members(&self) -> [(Role, &Actor); 4] {
+    pub fn members(&self) -> [(Role, &Actor); 3] {
         [
             (Role::Owner, &self.alice),
-            (Role::Admin, &self.admin),
             (Role::Member, &self.member),
             (Role::Viewer, &self.viewer),
         ]
@@ -244,31 +236,6 @@ impl Fixture {
             Some(resource @ (Resource::Files | Resource::TrashItem | Resource::Snapshot | Resource::Upload)) => {
                 file_resource(&self.app, resource, &self.session(actor).await, &actor.token).await
             }
-            Some(resource @ (Resource::Organization | Resource::Member | Resource::Invitation)) => {
-                let db = &self.app.env.db;
-                let ids = match resource {
-                    Resource::Invitation => organization_with_invitation(&self.app, db, &actor.token).await,
-                    _ => organization(&self.app, db, &actor.token).await,
-                };
-                if actor.token == self.alice.token {
-                    self.join(&ids).await;
-                }
-                ids
-            }
-        }
-    }
-
-    /// Makes the other members of the tenant members of the organisation with the first of these ids.
-    async fn join(&self, ids: &str) {
-        let tenant = ids.split(' ').next().and_then(TenantId::parse).unwrap();
-        for (role, actor) in self.members().into_iter().skip(1) {
-            let membership = &Membership {
-                tenant,
-                role,
-                ..actor.signed_in.membership.clone()
-            };
-            let joining = self.app.env.db.run(|txn| async move { join(&txn, membership) });
-            joining.await.unwrap();
         }
     }
 
@@ -281,20 +248,16 @@ impl Fixture {
         session.unwrap().into_inner().id.to_string()
     }
 
-    /// The body with which the operation succeeds for `actor`. The mail token is that of a new account, except an
-    /// invitation's, which only its recipient can accept.
+    /// The body with which the operation succeeds for `actor`. The mail token is that of a new account.
     pub async fn body(&self, operation: &Operation, actor: &Actor) -> Option<Content> {
         let new_actor = match operation.mail_token {
-            Some(TokenEmail::Invitation) | None => None,
             Some(_) => {
                 let email = format!("{}@example.com", self.app.env.ids.next::<TokenId>());
                 Some(self.app.register(&email).await)
             }
+            None => None,
         };
         let actor = new_actor.as_ref().unwrap_or(actor);
-        if operation.needs_verified_email {
-            verify(&self.app.env.db, actor.signed_in.user.id).await;
-        }
         let mut person = Person {
             new_email: format!("{}@example.com", self.app.env.ids.next::<TokenId>()),
             email: actor.signed_in.user.email.to_string(),
@@ -313,54 +276,41 @@ impl Fixture {
 
     /// Sends a request, and checks that it changes no byte of the store.
     pub async fn send_without_effect(&self, request: RequestCase<'_>) -> Observed {
-        send_without_effect(&self.app, request).await
+        let before = self.app.all_entries().await;
+        let response = self.send(request).await;
+        let after = self.app.all_entries().await;
+        assert!(before == after, "{request:?} wrote:\n{:#?}", changes(&before, &after));
+        response
     }
 
     pub async fn send(&self, request: RequestCase<'_>) -> Observed {
-        send(&self.app, request).await
+        let mut sent = Request::builder().method(request.method).uri(request.path);
+        if let Some(token) = request.bearer {
+            sent = sent.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if let Some(body) = request.body {
+            sent = sent.header(header::CONTENT_TYPE, body.media_type);
+        }
+        let body = request
+            .body
+            .map_or_else(Body::empty, |body| Body::from(body.bytes.clone()));
+        let route = request.path.split('?').next().unwrap_or_default();
+        let (parts, body) = self.app.exchange(sent.body(body).unwrap()).await.into_parts();
+        let response = TestResponse::checked(request.method, route, parts.status, parts.headers, &body);
+        let is_unscoped = response.headers.get("www-authenticate").is_some_and(|challenge| {
+            let challenge = challenge.to_str().unwrap();
+            challenge.starts_with(r#"Bearer error="insufficient_scope""#)
+        });
+        assert_eq!(
+            response.status == 401 || is_unscoped,
+            response.headers.contains_key("www-authenticate"),
+            "{request:?}"
+        );
+        assert!(!is_unscoped || response.status == 403, "{request:?}");
+        let id = response.header("x-request-id").unwrap().to_owned();
+        let bytes = format!("{:?}\n{}", response.headers, String::from_utf8_lossy(&body)).replace(&id, "(id)");
+        Observed { response, bytes }
     }
-}
-
-/// Sends a request, and checks that it changes no byte of the store.
-pub async fn send_without_effect(app: &TestApp, request: RequestCase<'_>) -> Observed {
-    let before = app.all_entries().await;
-    let response = send(app, request).await;
-    let after = app.all_entries().await;
-    assert!(before == after, "{request:?} wrote:\n{:#?}", changes(&before, &after));
-    response
-}
-
-/// Sends a request, and checks its response against the OpenAPI document.
-pub async fn send(app: &TestApp, request: RequestCase<'_>) -> Observed {
-    let mut sent = Request::builder().method(request.method).uri(request.path);
-    if let Some(token) = request.bearer {
-        sent = sent.header(header::AUTHORIZATION, format!("Bearer {token}"));
-    }
-    if let Some(tenant) = request.tenant {
-        sent = sent.header("coditect-tenant", tenant);
-    }
-    if let Some(body) = request.body {
-        sent = sent.header(header::CONTENT_TYPE, body.media_type);
-    }
-    let body = request
-        .body
-        .map_or_else(Body::empty, |body| Body::from(body.bytes.clone()));
-    let route = request.path.split('?').next().unwrap_or_default();
-    let (parts, body) = app.exchange(sent.body(body).unwrap()).await.into_parts();
-    let response = TestResponse::checked(request.method, route, parts.status, parts.headers, &body);
-    let is_unscoped = response.headers.get("www-authenticate").is_some_and(|challenge| {
-        let challenge = challenge.to_str().unwrap();
-        challenge.starts_with(r#"Bearer error="insufficient_scope""#)
-    });
-    assert_eq!(
-        response.status == 401 || is_unscoped,
-        response.headers.contains_key("www-authenticate"),
-        "{request:?}"
-    );
-    assert!(!is_unscoped || response.status == 403, "{request:?}");
-    let id = response.header("x-request-id").unwrap().to_owned();
-    let bytes = format!("{:?}\n{}", response.headers, String::from_utf8_lossy(&body)).replace(&id, "(id)");
-    Observed { response, bytes }
 }
 
 /// The entries that differ, with `-` if they were removed and `+` if they were added.

@@ -4,7 +4,6 @@
 
 mod fixture;
 mod scopes;
-mod tenants;
 mod unverified;
 
 use api::router::PREFIXES;
@@ -43,16 +42,16 @@ fn outcome(access: Access, token: Token) -> Outcome {
             | Token::SuspendedPersonal,
         ) => NoEffect,
         // The digest of a revoked personal access token is gone, so it is as one that never existed.
-        (_, Token::Junk | Token::MalformedPersonal | Token::RevokedPersonal) => Rejected(401, Code::InvalidToken),
-        (_, Token::Unscoped) => Rejected(403, Code::InsufficientScope),
-        (_, Token::ExpiredPersonal) | (Access::Token(_) | Access::Tenant(_) | Access::Member(_), Token::Expired) => {
+        (Access::Logout | Access::Token(_), Token::Junk | Token::MalformedPersonal | Token::RevokedPersonal) => {
+            Rejected(401, Code::InvalidToken)
+        }
+        (Access::Logout | Access::Token(_), Token::Unscoped) => Rejected(403, Code::InsufficientScope),
+        (Access::Logout | Access::Token(_), Token::ExpiredPersonal) | (Access::Token(_), Token::Expired) => {
             Rejected(401, Code::ExpiredToken)
         }
-        (Access::Token(_) | Access::Tenant(_) | Access::Member(_), Token::None) => Rejected(401, Code::MissingToken),
-        // Their logins are alive, and they are no members of this organisation.
-        (Access::Member(_), Token::FormerMember | Token::Suspended) => Rejected(404, Code::NotFound),
+        (Access::Token(_), Token::None) => Rejected(401, Code::MissingToken),
         (
-            Access::Token(_) | Access::Tenant(_) | Access::Member(_),
+            Access::Token(_),
             Token::LoggedOut
             | Token::LoginExpired
             | Token::FormerMember
@@ -95,7 +94,6 @@ async fn every_operation_accepts_or_rejects_each_kind_of_token_as_the_contract_s
                     path: &path,
                     bearer: fixture.bearer(token),
                     body: body.as_ref(),
-                    tenant: None,
                 };
                 let case = format!("{method} {path}, {token:?}");
                 match outcome(operation.access, token) {
@@ -126,7 +124,6 @@ async fn every_operation_accepts_or_rejects_each_kind_of_token_as_the_contract_s
             path: &path,
             bearer: Some(&fixture.alice.token),
             body: body.as_ref(),
-            tenant: None,
         };
         let sent = fixture.send(request).await;
         assert_eq!(
@@ -140,10 +137,9 @@ async fn every_operation_accepts_or_rejects_each_kind_of_token_as_the_contract_s
 #[tokio::test]
 async fn every_operation_succeeds_for_the_allowed_roles_and_is_forbidden_for_the_others() {
     for operation in operations() {
-        let Some(roles) = operation.roles() else {
+        let Access::Token(roles) = operation.access else {
             continue;
         };
-        let is_of_organization = matches!(operation.access, Access::Member(_));
         let fixture = Fixture::new().await;
         for (role, actor) in fixture.members() {
             for method in methods(&operation) {
@@ -161,14 +157,13 @@ async fn every_operation_succeeds_for_the_allowed_roles_and_is_forbidden_for_the
                 ];
                 let body = fixture.body(&operation, actor).await;
                 let mut rejections = Vec::new();
-                for (index, id) in ids.iter().enumerate() {
+                for id in &ids {
                     let path = operation.path_with("/v5", id);
                     let request = RequestCase {
                         method: &method,
                         path: &path,
                         bearer: Some(&actor.token),
                         body: body.as_ref(),
-                        tenant: None,
                     };
                     if roles.contains(&role) {
                         let sent = fixture.send(request).await;
@@ -177,18 +172,10 @@ async fn every_operation_succeeds_for_the_allowed_roles_and_is_forbidden_for_the
                         break;
                     }
                     let sent = fixture.send_without_effect(request).await;
-                    // A path that names an organisation also selects it, and only its members learn that it exists.
-                    let (status, code) = if is_of_organization && index > 0 {
-                        (404, Code::NotFound)
-                    } else {
-                        (403, Code::Forbidden)
-                    };
-                    if !is_of_organization || index > 0 {
-                        rejections.push(sent.bytes);
-                    }
-                    assert_eq!(sent.response.status, status, "{method} {path}, {role}");
+                    rejections.push(sent.bytes);
+                    assert_eq!(sent.response.status, 403, "{method} {path}, {role}");
                     if method != Method::HEAD {
-                        sent.response.assert_problem(status, code);
+                        sent.response.assert_problem(403, Code::Forbidden);
                     }
                 }
                 assert!(
@@ -220,7 +207,6 @@ async fn a_resource_of_another_tenant_is_indistinguishable_from_an_unknown_one()
                     path: &path,
                     bearer: Some(&fixture.bob.token),
                     body: body.as_ref(),
-                    tenant: None,
                 };
                 let sent = fixture.send_without_effect(request).await;
                 responses.push(sent.bytes);
@@ -237,7 +223,7 @@ async fn a_resource_of_another_tenant_is_indistinguishable_from_an_unknown_one()
 #[tokio::test]
 async fn operations_without_an_id_neither_return_nor_change_data_of_another_tenant() {
     for operation in operations() {
-        let (Access::Token(_) | Access::Tenant(_), None) = (operation.access, operation.resource) else {
+        let (Access::Token(_), None) = (operation.access, operation.resource) else {
             continue;
         };
         let fixture = Fixture::new().await;
@@ -275,7 +261,6 @@ async fn operations_without_an_id_neither_return_nor_change_data_of_another_tena
             path: &path,
             bearer: Some(&fixture.bob.token),
             body: body.as_ref(),
-            tenant: None,
         };
         let sent = fixture.send(request).await;
         assert_eq!(sent.response.status, operation.success, "{request:?}: {}", sent.bytes);
@@ -345,7 +330,6 @@ async fn an_invalid_refresh_token_is_rejected_with_and_without_an_access_token()
                     path: &path,
                     bearer,
                     body: Some(&body),
-                    tenant: None,
                 };
                 let sent = fixture.send_without_effect(request).await;
                 assert_eq!(sent.response.status, *status, "{case}: {}", sent.bytes);

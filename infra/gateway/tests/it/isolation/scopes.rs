@@ -11,9 +11,9 @@ use crate::operations::{Access, operations};
 #[tokio::test]
 async fn a_personal_access_token_may_do_exactly_what_its_scopes_allow() {
     for operation in operations() {
-        if operation.roles().is_none() {
+        let Access::Token(_) = operation.access else {
             continue;
-        }
+        };
         let fixture = Fixture::new().await;
         let id = &fixture.resource(&operation, &fixture.alice).await;
         let path = operation.path_with("/v5", id);
@@ -26,7 +26,6 @@ async fn a_personal_access_token_may_do_exactly_what_its_scopes_allow() {
                 path: &path,
                 bearer: Some(token),
                 body: body.as_ref(),
-                tenant: None,
             };
             let sent = fixture.send_without_effect(request(&lacking)).await;
             let scope = operation
@@ -57,7 +56,7 @@ async fn a_personal_access_token_may_do_exactly_what_its_scopes_allow() {
 #[tokio::test]
 async fn a_personal_access_token_may_do_no_more_than_the_role_of_its_user() {
     for operation in operations() {
-        let (Access::Tenant(roles), Some(_)) = (operation.access, operation.scope) else {
+        let (Access::Token(roles), Some(_)) = (operation.access, operation.scope) else {
             continue;
         };
         let fixture = Fixture::new().await;
@@ -71,7 +70,6 @@ async fn a_personal_access_token_may_do_no_more_than_the_role_of_its_user() {
                 path: &path,
                 bearer: Some(&token),
                 body: body.as_ref(),
-                tenant: None,
             };
             if roles.contains(&role) {
                 let sent = fixture.send(request).await;

@@ -8,7 +8,7 @@ use testkit::{Code, Target as _, TestApp, TestStore};
 
 use super::fixture::{LONG, changes};
 use super::methods;
-use crate::operations::operations;
+use crate::operations::{Access, operations};
 use crate::prepared::Prepared;
 
 #[tokio::test]
@@ -19,10 +19,10 @@ async fn a_user_with_an_unverified_email_may_do_only_what_is_about_their_own_acc
     let require = |limits: &mut domain::Limits| limits.requires_verified_email = true;
     let strict = TestApp::on_with_limits(gateway::router(), app.env.db.clone(), require);
     for (number, operation) in operations().iter().enumerate() {
-        if operation.roles().is_none() {
+        let Access::Token(_) = operation.access else {
             continue;
-        }
-        let prepared = Prepared::unverified(&app, operation, number).await;
+        };
+        let prepared = Prepared::new(&app, operation, number).await;
         let (_, personal) = app.access_token(&prepared.actor, Scope::all(), LONG).await;
         let send = |method: &Method, token: &str| {
             let call = strict.request(method.clone(), &prepared.path).bearer(token);
@@ -32,10 +32,10 @@ async fn a_user_with_an_unverified_email_may_do_only_what_is_about_their_own_acc
             }
             .send()
         };
-        let login_code = (!operation.is_about_own_account()).then_some(Code::EmailNotVerified);
-        let personal_code = match operation.scope {
-            Some(_) => Code::EmailNotVerified,
-            None => Code::InsufficientScope,
+        // The scopes are about the data of tenants, and what has none is about the own account.
+        let (login_code, personal_code) = match operation.scope {
+            Some(_) => (Some(Code::EmailNotVerified), Code::EmailNotVerified),
+            None => (None, Code::InsufficientScope),
         };
         let rejections = [(&prepared.actor.token, login_code), (&personal, Some(personal_code))];
         for (token, code) in rejections {
@@ -56,7 +56,7 @@ async fn a_user_with_an_unverified_email_may_do_only_what_is_about_their_own_acc
                 );
             }
         }
-        if !operation.is_about_own_account() {
+        if operation.scope.is_some() {
             let token = app.mail_token(&prepared.person.email, "email.verification").await;
             let verification = strict.post("/v5/auth/email/verify").json(&json!({ "token": token }));
             verification.send().await.ok();

@@ -142,37 +142,6 @@ fn functions_that_use_the_store_have_the_cluster_and_its_tls_key_and_others_woul
 }
 
 #[test]
-fn an_email_must_be_verified_by_default_where_emails_are_sent() {
-    let template = template();
-    let parameter = &template["Parameters"]["EmailVerification"];
-    assert_eq!(parameter["Default"], "required");
-    let expected = json!({ "Fn::If": ["HasMail", { "Ref": "EmailVerification" }, "optional"] });
-    let functions = functions(&template);
-    let settings = functions
-        .values()
-        .map(|properties| &properties["Environment"]["Variables"]["EMAIL_VERIFICATION"]);
-    let settings: Vec<_> = settings.filter(|setting| !setting.is_null()).collect();
-    assert!(settings.len() >= 5, "{settings:?}");
-    assert!(settings.iter().all(|setting| **setting == expected), "{settings:?}");
-}
-
-/// Without emails, nobody can verify an address or recover an account, so no deployment leaves them out silently.
-#[test]
-fn every_other_deployment_says_how_to_send_emails() {
-    for file in [
-        "infra/gcp/cloudbuild.yaml",
-        "infra/server/compose.yaml",
-        "infra/server/README.md",
-    ] {
-        let text = read(file);
-        for variable in ["MAIL", "MAIL_FROM", "PUBLIC_URL", "EMAIL_VERIFICATION"] {
-            let is_set = ["=", ": "].iter().any(|end| text.contains(&format!("{variable}{end}")));
-            assert!(is_set, "{file} does not say how to set {variable}");
-        }
-    }
-}
-
-#[test]
 fn every_function_has_a_size_a_timeout_and_a_documented_concurrency() {
     /// An HTTP API waits this long for a function.
     const HTTP_API_SECONDS: u64 = 30;

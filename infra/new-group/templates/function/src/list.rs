@@ -2,7 +2,7 @@
 
 use api::openapi::parameters::Paging;
 use api::openapi::schema;
-use api::{ApiError, AppState, Query, Reply, TenantCaller};
+use api::{ApiError, AppState, Authenticated, Query, Reply};
 use axum::extract::State;
 use domain::page::{Cursor, Limit};
 use domain::things::ops;
@@ -50,7 +50,7 @@ fn parse(mut query: Query) -> Result<(Option<Cursor>, Limit), ApiError> {
 )]
 pub async fn handle(
     State(app): State<AppState>,
-    TenantCaller(caller): TenantCaller,
+    Authenticated(caller): Authenticated,
     query: Query,
 ) -> Result<Reply<PageBody>, ApiError> {
     let (after, limit) = parse(query)?;

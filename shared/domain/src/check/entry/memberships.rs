@@ -3,7 +3,7 @@
 use super::{Check, scope};
 use crate::error::Result;
 use crate::id::{TenantId, UserId};
-use crate::tenants::{self, Kind, Membership, Tenant};
+use crate::tenants::{self, Membership};
 use crate::users::{self, User};
 
 impl Check<'_> {
@@ -15,17 +15,20 @@ impl Check<'_> {
         self.expect(is_right, "it is another membership's record");
         let stored = self.find::<User>(&users::keys::user(user)).await?;
         self.expect(stored.is_some(), "its user does not exist");
-        let in_tenant = self.find::<Tenant>(&tenants::keys::tenant(scope(tenant))).await?;
-        self.expect(in_tenant.is_some(), "its tenant does not exist");
-        if let Some(Ok(tenant)) = in_tenant
-            && tenant.kind == Kind::Organization
-        {
-            self.organization_membership(&membership).await?;
-        }
+        let has_tenant = self.exists(&tenants::keys::tenant(scope(tenant))).await?;
+        self.expect(has_tenant, "its tenant does not exist");
         if let Some(Ok(user)) = stored {
             let agrees = user.email_verified_at == membership.email_verified_at;
             self.expect(agrees, "its user's email was verified at another time");
         }
+        Ok(())
+    }
+
+    /// An entry in the index of an organisation's members.
+    pub(super) async fn member(&mut self, user: UserId) -> Result<()> {
+        let Some(tenant) = self.tenant() else { return Ok(()) };
+        let is_member = self.exists(&tenants::keys::membership(user, tenant)).await?;
+        self.expect(is_member, "the user is no member of the organisation");
         Ok(())
     }
 }

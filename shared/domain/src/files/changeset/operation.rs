@@ -181,13 +181,6 @@ pub struct Changeset {
 }
 
 impl Changeset {
-    /// Whether it has an operation that reads the content of a file.
-    pub fn has_edits(&self) -> bool {
-        self.operations
-            .iter()
-            .any(|operation| matches!(operation, Operation::Edit(_)))
-    }
-
     /// The maximum number of operations.
     pub const MAX_OPERATIONS: usize = 1000;
 

@@ -102,7 +102,7 @@ pub async fn make_directory(
         }
         Ok(Idempotent::Fresh(outcome))
     });
-    let outcome = env.limit_writes_of(caller, making).await.map_err(alone)?;
+    let outcome = env.limit_writes(caller.tenant(), making).await.map_err(alone)?;
     env.file_changes.notify(session);
     Ok(outcome)
 }
@@ -156,7 +156,7 @@ async fn run(
         }
         Ok(outcomes)
     });
-    let written = env.limit_writes_of(caller, writing).await;
+    let written = env.limit_writes(caller.tenant(), writing).await;
     if written.is_ok() {
         env.file_changes.notify(session);
     }

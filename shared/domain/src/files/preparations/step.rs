@@ -20,9 +20,7 @@ use crate::files::store::{Files, State};
 use crate::files::{Entry, FilePath, Node, keys};
 use crate::id::{DirectoryId, Id as _, SessionId, TrashItemId};
 use crate::record::{self, NewerMembers};
-use crate::role::Permission;
 use crate::scope::TenantScope;
-use crate::tenants::{self, MemberRole};
 use crate::time::Timestamp;
 use crate::usage::store::{Change as UsageChange, Counters};
 use crate::usage::{self, Quota, Quotas};
@@ -97,20 +95,10 @@ pub(crate) async fn step(files: Files<'_>, id: DirectoryId, draft: &Draft) -> Re
     let Some(preparation) = preparation else {
         return Ok(Step::Gone);
     };
-    let (snapshot, member) = try_join!(
-        snapshots::store::find(&files, preparation.snapshot),
-        tenants::store::role(files.txn, preparation.user, files.scope.tenant())
-    )?;
-    let Some(snapshot) = snapshot else {
+    let Some(snapshot) = snapshots::store::find(&files, preparation.snapshot).await? else {
         abandon(files, &state, id, &preparation, draft.now).await?;
         return Ok(Step::Failed(Error::NotFound));
     };
-    // The user may have lost the permission since the request.
-    let may_write = |member: &MemberRole| member.suspended_at.is_none() && member.role.allows(Permission::WriteFiles);
-    if !member.as_ref().is_some_and(may_write) {
-        abandon(files, &state, id, &preparation, draft.now).await?;
-        return Ok(Step::Failed(Error::Forbidden));
-    }
     if !pending.is_empty() {
         return copy(files, &state, id, preparation, &snapshot, &pending, draft).await;
     }

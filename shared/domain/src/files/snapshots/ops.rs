@@ -96,7 +96,7 @@ pub async fn create(
         audit::store::add(&txn, scope, event)?;
         Ok(Outcome::Fresh(snapshot))
     });
-    env.limit_writes_of(caller, creating).await
+    env.limit_writes(caller.tenant(), creating).await
 }
 
 /// The snapshot with this id.
@@ -186,5 +186,5 @@ pub async fn delete(env: &Env, caller: &Caller, session: SessionId, id: Snapshot
         counters.release(&txn, &change)?;
         audit::store::add(&txn, scope, event)
     });
-    env.limit_writes_of(caller, deleting).await
+    env.limit_writes(caller.tenant(), deleting).await
 }

@@ -83,7 +83,7 @@ pub(crate) async fn restore_within(
         audit::store::add(&txn, scope, event)?;
         Ok((scope, snapshot))
     });
-    let (scope, snapshot) = env.limit_writes_of(caller, beginning).await?;
+    let (scope, snapshot) = env.limit_writes(caller.tenant(), beginning).await?;
     for _ in 0..steps {
         match step::run(env, scope, session, root).await {
             Ok(Step::Copied) if env.clock.now() <= author.at.plus(BUDGET) => {}

@@ -110,7 +110,7 @@ pub async fn restore(env: &Env, caller: &Caller, session: SessionId, item: Trash
         counters.charge(&txn, &change).await?;
         Ok(entry)
     });
-    let restored = env.limit_writes_of(caller, restoring).await?;
+    let restored = env.limit_writes(caller.tenant(), restoring).await?;
     env.file_changes.notify(session);
     Ok(restored)
 }
@@ -137,5 +137,5 @@ pub async fn empty(env: &Env, caller: &Caller, session: SessionId) -> Result<()>
         files.put_head(&head)?;
         files.put_job(author.at, author.job(0), Task::Trash { generation })
     });
-    env.limit_writes_of(caller, emptying).await
+    env.limit_writes(caller.tenant(), emptying).await
 }

@@ -14,16 +14,16 @@ use crate::users::profile::stored::Stored;
 use crate::users::profile::{Account, Avatar, AvatarDigest, Profile, ProfileChange, ProfileMember, Upload, store};
 use crate::users::{self, Email};
 
-/// The caller's account. If its email is the `likely_email`, that saves a store trip.
-pub async fn get(env: &Env, caller: &Caller, likely_email: Option<&Email>) -> Result<Account> {
+/// The caller's account.
+pub async fn get(env: &Env, caller: &Caller) -> Result<Account> {
     env.in_tenant(caller, Permission::ManageAccount, |txn, scope| async move {
-        Ok(Stored::read(&txn, caller, scope, likely_email).await?.account())
+        Ok(Stored::read(&txn, caller, scope, None).await?.account())
     })
     .await
 }
 
-/// Changes the caller's account. If its email is the `likely_email`, that saves a store trip. The user's own tenant is
-/// renamed with them, as long as it has the name that the registration would give it.
+/// Changes the caller's account. The user's own tenant is renamed with them, as long as it has the name that the
+/// registration would give it.
 ///
 /// Fails with [`Error::PreconditionFailed`] unless the account's version is `expected`, with
 /// [`Error::PreferencesRejected`] if the preferences would be too long or too deep, and with [`Error::QuotaExceeded`]
@@ -32,11 +32,10 @@ pub async fn change(
     env: &Env,
     caller: &Caller,
     change: &ProfileChange,
-    likely_email: Option<&Email>,
     expected: impl Fn(u64) -> bool + Sync,
 ) -> Result<Account> {
     let expected = &expected;
-    apply(env, caller, None, likely_email, |stored| {
+    apply(env, caller, None, |stored| {
         if !expected(stored.account().version()?) {
             return Err(Error::PreconditionFailed);
         }
@@ -81,8 +80,7 @@ pub async fn verify_upload(env: &Env, caller: &Caller) -> Result<VerifiedUpload>
 
 /// Replaces the caller's picture.
 pub async fn set_avatar(env: &Env, caller: &Caller, upload: VerifiedUpload, avatar: &Avatar) -> Result<Account> {
-    let VerifiedUpload { snapshot, email } = upload;
-    apply(env, caller, Some((snapshot, avatar)), Some(&email), |stored| {
+    apply(env, caller, Some((upload, avatar)), |stored| {
         let mut changed = stored.clone();
         changed.profile.avatar = Some(avatar.digest);
         Ok(changed)
@@ -124,16 +122,17 @@ pub async fn avatar(env: &Env, digest: &AvatarDigest) -> Result<Vec<u8>> {
 async fn apply(
     env: &Env,
     caller: &Caller,
-    upload: Option<(Snapshot, &Avatar)>,
-    likely_email: Option<&Email>,
+    upload: Option<(VerifiedUpload, &Avatar)>,
     change: impl Fn(&Stored) -> Result<Stored> + Send + Sync,
 ) -> Result<Account> {
     let own = TenantScope::own(caller.user());
     let change = &change;
-    let (snapshot, avatar) = upload.unzip();
+    let (upload, avatar) = upload.unzip();
+    let (snapshot, email) = upload.map(|upload| (upload.snapshot, upload.email)).unzip();
+    let known_email = email.as_ref();
     let read = |txn: Txn, scope: TenantScope| async move {
         let (stored, counters) = try_join!(
-            Stored::read(&txn, caller, scope, likely_email),
+            Stored::read(&txn, caller, scope, known_email),
             Counters::peek(&txn, own, caller.at(), env.limits.quotas.as_ref())
         )?;
         let changed = change(&stored)?;

@@ -36,12 +36,12 @@ pub(super) struct Stored {
 
 impl Stored {
     /// Reads the account of a caller in the tenant of `scope`. The second round reads what the first one names: the
-    /// suppression of the email, unless the email is the `likely_email`, and a third tenant.
+    /// suppression of the email, unless the email is the `known_email`, and a third tenant.
     pub(super) async fn read(
         txn: &Txn,
         caller: &Caller,
         scope: TenantScope,
-        likely_email: Option<&Email>,
+        known_email: Option<&Email>,
     ) -> Result<Self> {
         let own_scope = TenantScope::own(caller.user());
         let find_current = async {
@@ -50,13 +50,13 @@ impl Stored {
             }
             tenants::store::find(txn, scope).await
         };
-        let find_likely = async {
-            match likely_email {
+        let find_known = async {
+            match known_email {
                 Some(email) => suppressions::store::find(txn, email).await,
                 None => Ok(None),
             }
         };
-        let (user, tokens, scheduled, profile, memberships, own_tenant, current, likely) = try_join!(
+        let (user, tokens, scheduled, profile, memberships, own_tenant, current, known) = try_join!(
             users::store::find(txn, caller.user()),
             mail_tokens::store::list(txn, caller.user()),
             deletion::store::find(txn, caller.user()),
@@ -64,7 +64,7 @@ impl Stored {
             tenants::store::memberships(txn, caller.user()),
             tenants::store::find(txn, own_scope),
             find_current,
-            find_likely
+            find_known
         )?;
         let is_own = |membership: &Membership| membership.tenant == own_scope.tenant();
         let (mut own, others): (Vec<_>, Vec<_>) = memberships.into_iter().partition(is_own);
@@ -79,8 +79,8 @@ impl Stored {
         // Without them the account is gone, whatever the concurrent check of the caller finds.
         let user = user.ok_or(Error::Revoked)?;
         let find_suppression = async {
-            if likely_email == Some(&user.email) {
-                return Ok(likely);
+            if known_email == Some(&user.email) {
+                return Ok(known);
             }
             suppressions::store::find(txn, &user.email).await
         };

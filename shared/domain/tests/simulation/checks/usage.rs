@@ -157,7 +157,7 @@ fn rejections(run: Run<'_>, quotas: &Quotas, problems: &mut Problems) {
             Quota::AuditEvents => problems.unless(usage.used >= limit, || {
                 format!("#{number} was rejected below the limit: {usage:?}")
             }),
-            Quota::Files | Quota::Snapshots | Quota::Members | Quota::Organizations => {
+            Quota::Files | Quota::Snapshots => {
                 problems.add(format!("#{number} exceeds the quota of files or snapshots: {usage:?}"));
             }
         }

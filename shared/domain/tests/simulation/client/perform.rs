@@ -71,10 +71,10 @@ impl Client {
                 reauthentication::reauthenticate(env, &calling(caller), &password(*set)).await?;
                 Reply::Done
             }
-            Call::GetAccount { caller } => Reply::Account(profile::ops::get(env, &calling(caller), None).await?.into()),
+            Call::GetAccount { caller } => Reply::Account(profile::ops::get(env, &calling(caller)).await?.into()),
             Call::ChangeProfile { caller, expects } => {
                 let change = profile_change(number);
-                let account = profile::ops::change(env, &calling(caller), &change, None, expected(*expects)).await?;
+                let account = profile::ops::change(env, &calling(caller), &change, expected(*expects)).await?;
                 Reply::Account(account.into())
             }
             Call::ScheduleDeletion { caller, password: set } => {

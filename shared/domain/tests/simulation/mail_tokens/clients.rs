@@ -1,19 +1,14 @@
 //! The clients: what they ask for, what they know, and a run of them.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use domain::deletion;
 use domain::files::changes::Retention;
-use domain::id::Id as _;
-use domain::mail::ops::{Delivered, deliver};
-use domain::mail::{Failure, Mail, Message};
+use domain::mail::{Mail, Message};
 use domain::mail_tokens::{MailToken, Purpose, StoredToken};
 use domain::password::{Password, Policy};
-use domain::sweep::sweep;
 use domain::users::ops::Registration;
 use domain::users::{self, Email, email_change, recovery, verification};
 use domain::{Address, Caller, Client, Env, Error, Limits, LoginId, TenantId, Timestamp, UserId, logins, record};
@@ -44,7 +39,6 @@ pub(super) enum Request {
     Recover { token: Number },
     Confirm { token: Number },
     Undo { token: Number },
-    ScheduleDeletion { user: UserId, password: Number },
 }
 
 impl Request {
@@ -96,17 +90,6 @@ pub(super) struct Received {
 }
 
 impl Received {
-    /// The request that uses the token.
-    fn request(&self) -> Request {
-        let token = self.cause;
-        match self.purpose {
-            Purpose::Verification => Request::Verify { token },
-            Purpose::Recovery | Purpose::OperatorRecovery => Request::Recover { token },
-            Purpose::EmailChange => Request::Confirm { token },
-            Purpose::EmailUndo => Request::Undo { token },
-        }
-    }
-
     pub(super) fn stored(&self) -> StoredToken {
         StoredToken::new(&self.token, self.purpose, self.to.clone(), self.sent_at)
     }
@@ -121,8 +104,6 @@ struct Shared {
     passwords: Vec<Number>,
     /// Logins, with the password that was right when they were opened.
     logins: Vec<(UserId, LoginId, Number)>,
-    /// The emails that a mailer has tried to send, by the calls that caused them.
-    mailbox: BTreeMap<Number, Received>,
     history: Vec<Call>,
 }
 
@@ -154,8 +135,6 @@ struct Person {
     db: Db,
     rng: Rng,
     shared: Arc<Mutex<Shared>>,
-    /// Whether accounts are deleted in this run, which takes longer.
-    deletes: bool,
 }
 
 impl Person {
@@ -164,10 +143,9 @@ impl Person {
     }
 
     async fn run(mut self) {
-        let longest_pause = if self.deletes { 20_000 } else { 150 };
         for _ in 0..self.rng.usize(8..20) {
-            sleep(Duration::from_millis(self.rng.u64(..longest_pause))).await;
-            let emails = self.inbox().await;
+            sleep(Duration::from_millis(self.rng.u64(..150))).await;
+            let emails = inbox(&self.db).await;
             if let Some(request) = self.choose(&emails) {
                 Box::pin(self.call(request, &emails)).await;
             }
@@ -185,10 +163,6 @@ impl Person {
         let password = *self.newest(&passwords)?;
         let (user, _, own_password) = *self.newest(&logins)?;
         let own_password = if self.rng.u32(..4) == 0 { password } else { own_password };
-        if self.deletes && self.rng.u32(..6) == 0 {
-            let password = own_password;
-            return Some(Request::ScheduleDeletion { user, password });
-        }
         let request = match self.rng.u32(..20) {
             0 => Request::Register { email },
             1..4 => Request::LogIn { email, password },
@@ -202,7 +176,17 @@ impl Person {
                 password: own_password,
                 new: email,
             },
-            _ => self.newest(emails)?.request(),
+            _ => {
+                let Received {
+                    cause: token, purpose, ..
+                } = *self.newest(emails)?;
+                match purpose {
+                    Purpose::Verification => Request::Verify { token },
+                    Purpose::Recovery | Purpose::OperatorRecovery => Request::Recover { token },
+                    Purpose::EmailChange => Request::Confirm { token },
+                    Purpose::EmailUndo => Request::Undo { token },
+                }
+            }
         };
         Some(request)
     }
@@ -231,7 +215,7 @@ impl Person {
                 shared.logins.extend(login.map(|(user, login)| (user, login, password)));
                 Outcome::Done
             }
-            Err(error) => outcome_of(&request, error),
+            Err(error) => outcome_of(error),
         };
         let sets_password = matches!(
             request,
@@ -319,119 +303,44 @@ impl Person {
                 email_change::undo(env, client, &token(*cause)).await?;
                 None
             }
-            Request::ScheduleDeletion { user, password } => {
-                deletion::ops::schedule(env, &caller(*user), &claimed(*password)).await?;
-                None
-            }
         };
         Ok(signed_in.map(|signed_in| (signed_in.user.id, signed_in.login.id)))
     }
-
-    /// All emails with a token so far: those in the outbox, and those that a mailer has taken from there.
-    async fn inbox(&self) -> Vec<Received> {
-        let waiting = outbox(&self.db).await;
-        // Afterwards: what was not in the outbox any more has been sent.
-        let mut all = self.shared().mailbox.clone();
-        all.extend(waiting.into_iter().map(|received| (received.cause, received)));
-        all.into_values().collect()
-    }
-
-    /// Sends emails from time to time. A third of the attempts fail, and some of these for ever.
-    async fn run_mailer(mut self) {
-        for _ in 0..self.rng.usize(1..5) {
-            let longest_pause = if self.rng.bool() { 1000 } else { 100_000 };
-            sleep(Duration::from_millis(self.rng.u64(..longest_pause))).await;
-            let outcomes = self.rng.u64(..);
-            let attempt = |mail: Mail| {
-                let mut rng = Rng::with_seed(outcomes ^ u64::from(mail.id.as_bytes()[15]));
-                let received = received(mail);
-                self.shared()
-                    .mailbox
-                    .extend(received.map(|received| (received.cause, received)));
-                async move {
-                    sleep(Duration::from_millis(rng.u64(..200))).await;
-                    match rng.u32(..9) {
-                        0..2 => Err(Failure::Temporary("not now".to_owned())),
-                        2 => Err(Failure::Permanent("never".to_owned())),
-                        _ => Ok(()),
-                    }
-                }
-            };
-            match deliver(&self.env, &mut Delivered::default(), attempt).await {
-                Ok(()) | Err(Error::Store(_)) => {}
-                Err(error) => panic!("unexpected: {error}"),
-            }
-        }
-    }
-
-    /// Sweeps from time to time, which executes deletions.
-    async fn run_sweeps(mut self) {
-        for _ in 0..self.rng.usize(1..6) {
-            sleep(Duration::from_millis(self.rng.u64(..60_000))).await;
-            match sweep(&self.env, Duration::MAX).await {
-                Ok(_) | Err(Error::Store(_)) => {}
-                Err(error) => panic!("unexpected: {error}"),
-            }
-        }
-    }
-
-    /// Sweeps until every deletion that was due is done. Returns the users who are gone.
-    async fn finish_deletions(&self) -> BTreeSet<UserId> {
-        for _ in 0..3 {
-            sleep(Duration::from_secs(120)).await;
-            sweep(&self.env, Duration::MAX)
-                .await
-                .expect("a store without faults is swept");
-        }
-        let done = &everything_below(&Key::of(&("deletions", "done")));
-        let read = self.db.run(|txn| async move { txn.range(done).await }).await;
-        let entries = read.expect("a store without faults responds").entries;
-        let users = entries
-            .iter()
-            .map(|entry| entry.key.last().expect("the key ends with a user"));
-        users.map(UserId::from_uuid).collect()
-    }
 }
 
-/// The outcome of a request that failed. A token has one error for all that can end it, and the model explains each; so
-/// any other error is a defect, such as a part of the account that is not found.
-fn outcome_of(request: &Request, error: Error) -> Outcome {
+fn outcome_of(error: Error) -> Outcome {
     match error {
         Error::InvalidMailToken => Outcome::InvalidToken,
         Error::InvalidCredentials => Outcome::WrongPassword,
         Error::EmailTaken => Outcome::EmailTaken,
-        // Too many changes in a week.
-        Error::TooManyAttempts { .. } => Outcome::Rejected,
-        // The login has ended.
-        Error::SameEmail | Error::PasswordRejected(_) | Error::Revoked if request.token().is_none() => {
+        // Too many changes in a week; the login has ended.
+        Error::SameEmail | Error::PasswordRejected(_) | Error::TooManyAttempts { .. } | Error::Revoked => {
             Outcome::Rejected
         }
         Error::Store(kv::Error::Unavailable {
             cause: Cause::Undecided { .. },
         }) => Outcome::Unknown,
         Error::Store(kv::Error::Unavailable { .. } | kv::Error::Full { .. }) => Outcome::NotExecuted,
-        error => panic!("unexpected after {request:?}: {error}"),
+        error => panic!("unexpected: {error}"),
     }
 }
 
-fn everything_below(prefix: &Key) -> Query {
-    Query {
-        range: Range::below(prefix),
+/// All emails with a token. No mailer runs, so they stay in the outbox.
+async fn inbox(db: &Db) -> Vec<Received> {
+    let outbox = &Query {
+        range: Range::below(&Key::of(&("outbox",))),
         order: Order::Ascending,
         limit: usize::MAX,
-    }
-}
-
-/// All emails with a token that wait.
-async fn outbox(db: &Db) -> Vec<Received> {
-    let outbox = &everything_below(&Key::of(&("outbox",)));
+    };
     let read = db.run(|txn| async move { txn.range(outbox).await }).await;
     let page = read.expect("a store without faults responds");
     // What a recovery of an unknown email writes is no email.
     let mails = page.entries.iter().filter(|entry| !is_of_no_account(&entry.key));
-    mails
+    let mut received: Vec<_> = mails
         .filter_map(|entry| received(record::decode(&entry.value).expect("an email can be decoded")))
-        .collect()
+        .collect();
+    received.sort_by_key(|received| received.cause);
+    received
 }
 
 fn is_of_no_account(key: &Key) -> bool {
@@ -463,14 +372,12 @@ pub(super) struct Run {
     pub(super) history: Vec<Call>,
     pub(super) emails: Vec<Received>,
     pub(super) stored: Stored,
-    /// The calls after the last fault that try each password at each address, and the tokens of deleted accounts.
+    /// The calls after the last fault that try each password at each address.
     pub(super) last: Number,
-    /// The users whose accounts were deleted.
-    pub(super) deleted: BTreeSet<UserId>,
 }
 
-/// Runs one seed. If it `deletes`, accounts are deleted during the run.
-pub(super) fn run(folder: &Path, seed: u64, deletes: bool) -> Run {
+/// Runs one seed.
+pub(super) fn run(folder: &Path, seed: u64) -> Run {
     let mut scenario = Scenario::from_seed(folder, seed);
     fastrand::seed(seed);
     let runtime = Builder::new_current_thread()
@@ -490,11 +397,7 @@ pub(super) fn run(folder: &Path, seed: u64, deletes: bool) -> Run {
             quotas: None,
             audit_retention: 365 * day,
             file_changes: Retention::default(),
-            deletion_delay: if deletes {
-                Duration::from_millis(rng.u64(..5000))
-            } else {
-                14 * day
-            },
+            deletion_delay: 14 * day,
             passwords: Policy::BASIC,
             requires_verified_email: false,
         };
@@ -506,7 +409,6 @@ pub(super) fn run(folder: &Path, seed: u64, deletes: bool) -> Run {
             db: without_faults.clone(),
             rng: rng.fork(),
             shared: shared.clone(),
-            deletes,
         };
         let mut reliable = person(&processes[0]);
         reliable.env.db = without_faults.clone();
@@ -517,12 +419,6 @@ pub(super) fn run(folder: &Path, seed: u64, deletes: bool) -> Run {
         let mut running = JoinSet::new();
         for number in 0..4 {
             running.spawn(person(&processes[number % 2]).run());
-        }
-        for process in &processes {
-            running.spawn(person(process).run_mailer());
-        }
-        if deletes {
-            running.spawn(person(&processes[1]).run_sweeps());
         }
         while let Some(joined) = running.join_next().await {
             joined.expect("a client does not panic");
@@ -539,22 +435,13 @@ pub(super) fn run(folder: &Path, seed: u64, deletes: bool) -> Run {
                 Box::pin(reliable.call(Request::LogIn { email, password }, &[])).await;
             }
         }
-        let emails = reliable.inbox().await;
-        let gone = if deletes {
-            reliable.finish_deletions().await
-        } else {
-            BTreeSet::new()
-        };
-        for received in emails.iter().filter(|received| gone.contains(&received.token.user())) {
-            Box::pin(reliable.call(received.request(), &emails)).await;
-        }
+        let emails = inbox(&without_faults).await;
         let history = reliable.shared().history.clone();
         Run {
             history,
             emails,
             stored: settle(&db, &processes[0]).await,
             last,
-            deleted: gone,
         }
     })
 }

@@ -24,8 +24,6 @@ pub(super) struct Reached {
     taken: u32,
     /// Effects whose caller did not learn of them.
     unknown: u32,
-    /// Accounts that were deleted.
-    deleted: u32,
 }
 
 impl Reached {
@@ -38,12 +36,10 @@ impl Reached {
             ended,
             taken,
             unknown,
-            deleted,
         } = self;
         for count in [verified, recovered, changed, undone, ended, taken, unknown] {
             assert!(*count >= 50, "{self:?}");
         }
-        assert!(*deleted >= 20, "{self:?}");
     }
 }
 
@@ -104,7 +100,6 @@ pub(super) fn check(run: &Run, reached: &mut Reached) -> Vec<String> {
         model.equal(*id, "tokens", &expected, &found);
         model.last_logins(run, account);
     }
-    model.deletions(run, reached);
     model.problems
 }
 
@@ -136,35 +131,6 @@ impl Model<'_> {
         }
     }
 
-    /// No token of a deleted account is valid, whether its email waited, was sent, or could not be sent; and nothing in
-    /// the store names its user but the record for operators.
-    fn deletions(&mut self, run: &Run, reached: &mut Reached) {
-        reached.deleted += u32::try_from(run.deleted.len()).unwrap_or(u32::MAX);
-        for call in run.history.iter().filter(|call| call.number > run.last) {
-            let token = call.request.token().map(|token| self.emails[&token]);
-            let is_of_deleted = token.is_some_and(|received| run.deleted.contains(&received.token.user()));
-            if is_of_deleted && call.outcome != Outcome::InvalidToken {
-                self.problems
-                    .push(format!("{call:?} used a token of a deleted account"));
-            }
-        }
-        for user in &run.deleted {
-            let done = domain::deletion::keys::done(*user);
-            let contains = |bytes: &[u8], needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
-            for entry in &run.stored.entries {
-                let elements: Vec<Element<'_>> = entry.key.unpack().expect("every key is a tuple");
-                let expires = matches!(elements.last(), Some(Element::Bytes(key)) if **key == *done.as_bytes());
-                let is_record = entry.key == done || expires;
-                let (key, value) = (entry.key.as_bytes(), &entry.value);
-                let is_trace = contains(key, user.as_bytes()) || contains(value, user.to_string().as_bytes());
-                if is_trace && !is_record {
-                    self.problems
-                        .push(format!("{:?} is of user {user}, who was deleted", entry.key));
-                }
-            }
-        }
-    }
-
     /// Repeats the log of an account. `logged` collects the calls in it.
     fn repeat(
         &mut self,
@@ -188,8 +154,7 @@ impl Model<'_> {
                 account = self.registered(user, call, event);
                 continue;
             };
-            // So does the cancellation of a deletion.
-            if !is_first && !matches!(event.action, Action::LoggedIn | Action::DeletionCancelled) {
+            if !is_first && event.action != Action::LoggedIn {
                 self.problems.push(format!("{call:?} took effect twice"));
             }
             self.apply(account, call, event, reached);
@@ -224,8 +189,7 @@ impl Model<'_> {
                 }
                 account.logins.extend(event.login);
             }
-            (Action::LoginRefused { .. }, _)
-            | (Action::DeletionCancelled, Request::Recover { .. } | Request::Undo { .. }) => {}
+            (Action::LoginRefused { .. }, _) => {}
             (Action::PasswordChanged { .. }, Request::ChangePassword { current, .. }) => {
                 self.password_is(account, call, *current);
                 account.password = Some(call.number);
@@ -281,9 +245,6 @@ impl Model<'_> {
                     token.purpose == Purpose::EmailUndo && token.sent_at >= since
                 });
                 self.issue(account, call, |_| false);
-            }
-            (Action::DeletionScheduled { .. }, Request::ScheduleDeletion { password, .. }) => {
-                self.password_is(account, call, *password);
             }
             (_, _) => self.problems.push(format!("{call:?} does not cause {event:?}")),
         }
@@ -347,16 +308,10 @@ impl Model<'_> {
         };
         for call in &run.history {
             let Call { request, outcome, .. } = call;
-            if self.may_be_of_deleted(run, request) {
-                continue;
-            }
             match outcome {
                 Outcome::Done => {
-                    // A recovery of an unknown email is not logged, nor a deletion that is scheduled already.
-                    let may_be_absent = matches!(
-                        request,
-                        Request::AskForRecovery { .. } | Request::ScheduleDeletion { .. }
-                    );
+                    // A recovery of an unknown email is not logged.
+                    let may_be_absent = matches!(request, Request::AskForRecovery { .. });
                     if !logged.contains(&call.number) && !may_be_absent {
                         self.problems.push(format!("{call:?} is not in the log"));
                     }
@@ -371,8 +326,6 @@ impl Model<'_> {
                             .push(format!("{call:?} was rejected, and nothing had ended the token"));
                     }
                 }
-                // An account that was deleted may have had it.
-                Outcome::EmailTaken if !run.deleted.is_empty() => {}
                 Outcome::EmailTaken => {
                     reached.taken += 1;
                     let email = match request {
@@ -385,28 +338,6 @@ impl Model<'_> {
                 }
                 _ => {}
             }
-        }
-    }
-
-    /// Whether the request may be one to an account that was deleted: its log, which the model repeats, is gone.
-    fn may_be_of_deleted(&self, run: &Run, request: &Request) -> bool {
-        if run.deleted.is_empty() {
-            return false;
-        }
-        match request {
-            Request::ChangePassword { user, .. }
-            | Request::AskForChange { user, .. }
-            | Request::ScheduleDeletion { user, .. } => run.deleted.contains(user),
-            // A deletion removes the emails that wait, too.
-            Request::Verify { token }
-            | Request::Recover { token }
-            | Request::Confirm { token }
-            | Request::Undo { token } => {
-                let received = self.emails.get(token);
-                received.is_none_or(|received| run.deleted.contains(&received.token.user()))
-            }
-            // Several accounts may have had the email.
-            Request::Register { .. } | Request::LogIn { .. } | Request::AskForRecovery { .. } => true,
         }
     }
 

@@ -1,10 +1,8 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Download, Package } from "lucide-react";
 import { useState } from "react";
-import { Link } from "react-router";
 
-import { type ApiProblem, type components, dataOf, hasCode } from "../../api/index.ts";
-import { organizationBase } from "../../app/place.ts";
+import { ApiProblem, type components, dataOf, hasCode } from "../../api/index.ts";
 import { accountQuery, exportsQuery } from "../../app/queries.ts";
 import { bytesText } from "../../app/quotas.ts";
 import { useSubmit } from "../../app/use-submit.ts";
@@ -176,10 +174,16 @@ function ScheduleDeletion({ onClose, onScheduled }: { onClose: () => void; onSch
   );
   const left = useCountdown(error);
   const wrong = hasCode(error, "INVALID_CREDENTIALS");
-  const isLastOwner = hasCode(error, "LAST_OWNER");
   return (
     <form className="stack" ref={form} onSubmit={submit} noValidate>
-      {isLastOwner ? <OnlyOwner organizations={error.organizations ?? []} /> : !wrong && <ErrorNotice error={error} />}
+      {!wrong && <ErrorNotice error={error} />}
+      {error instanceof ApiProblem && error.organizations && (
+        <ul>
+          {error.organizations.map(({ id, name }) => (
+            <li key={id}>{name}</li>
+          ))}
+        </ul>
+      )}
       <input
         className="sr"
         type="email"
@@ -207,21 +211,5 @@ function ScheduleDeletion({ onClose, onScheduled }: { onClose: () => void; onSch
         </Button>
       </div>
     </form>
-  );
-}
-
-/** The organisations that would have no owner without this account. */
-function OnlyOwner({ organizations }: { organizations: NonNullable<ApiProblem["organizations"]> }) {
-  return (
-    <Notice tone="bad" title="You are the only owner of organisations" role="alert">
-      <div>Make another member an owner of each, or delete it in its settings. Then delete your account.</div>
-      <ul>
-        {organizations.map(({ id, name }) => (
-          <li key={id}>
-            <Link to={`${organizationBase(id)}/members`}>Members of {name}</Link>
-          </li>
-        ))}
-      </ul>
-    </Notice>
   );
 }

@@ -1,21 +1,11 @@
-import { type ReactNode, type Ref, useId } from "react";
+import { type ReactNode, useId } from "react";
 
-interface Props {
-  title: string;
-  lead?: ReactNode;
-  /** The heading, for pages that move the focus there. */
-  heading?: Ref<HTMLHeadingElement>;
-  children: ReactNode;
-}
-
-export function Section({ title, lead, heading, children }: Props) {
+export function Section({ title, lead, children }: { title: string; lead?: ReactNode; children: ReactNode }) {
   const id = useId();
   return (
     <section className="section" aria-labelledby={id}>
       <div className="section-head">
-        <h2 id={id} ref={heading} {...(heading && { tabIndex: -1 })}>
-          {title}
-        </h2>
+        <h2 id={id}>{title}</h2>
         {lead && <p className="muted small">{lead}</p>}
       </div>
       <div className="card section-body stack">{children}</div>

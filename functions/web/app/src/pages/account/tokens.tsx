@@ -3,7 +3,7 @@ import { KeyRound, Plus } from "lucide-react";
 import { useState } from "react";
 
 import { type components, dataOf, hasCode } from "../../api/index.ts";
-import { type Organization, organizationsQuery, tokensQuery } from "../../app/queries.ts";
+import { tokensQuery } from "../../app/queries.ts";
 import { useCreateAttempts, useSubmit } from "../../app/use-submit.ts";
 import { api, useAuth } from "../../stores/auth-store.ts";
 import { Button } from "../../ui/button.tsx";
@@ -98,19 +98,8 @@ export function CreatedToken({ token: { name, token } }: { token: Pick<Token, "n
   );
 }
 
-/** Where a token acts, unless that is the user's own space. */
-export function placeOfToken(tenant: string, own: string | undefined, organizations?: readonly Organization[]) {
-  if (tenant === own) return null;
-  if (!organizations) return "in an organisation";
-  const name = organizations.find(({ id }) => id === tenant)?.name;
-  return name === undefined ? "in an organisation that you cannot see any more" : `in ${name}`;
-}
-
 function TokenRow({ token, onRevoked }: { token: Token; onRevoked: () => void }) {
   const expired = Date.parse(token.expiresAt) < useServerNow();
-  const { data: list } = useQuery(organizationsQuery);
-  const own = useAuth((state) => state.tenant?.id);
-  const place = placeOfToken(token.tenantId, own, list?.organizations);
   const [confirming, setConfirming] = useState(false);
   const { busy, error, submit } = useSubmit(
     async () => {
@@ -142,8 +131,7 @@ function TokenRow({ token, onRevoked }: { token: Token; onRevoked: () => void })
             )}
           </span>
           <span className="muted small">
-            {token.scopes.join(", ")} · {place && `${place} · `}
-            {expired ? "expired" : "expires"} <Since time={token.expiresAt} /> ·{" "}
+            {token.scopes.join(", ")} · {expired ? "expired" : "expires"} <Since time={token.expiresAt} /> ·{" "}
             {token.lastUsedAt ? (
               <>
                 used <Since time={token.lastUsedAt} />
@@ -176,29 +164,17 @@ function CreateToken({ onClose, onCreated }: { onClose: () => void; onCreated: (
   const [name, setName] = useState("");
   const [scopes, setScopes] = useState<Scope[]>(["sessions:read"]);
   const [days, setDays] = useState(90);
-  const [tenantId, setTenantId] = useState("");
-  const own = useAuth((state) => state.tenant?.name);
-  const { data: list, error: listError, refetch } = useQuery(organizationsQuery);
-  const organizations = list?.organizations ?? [];
   const offset = useAuth((state) => state.clockOffset);
   const attempts = useCreateAttempts();
   const { busy, error, errorOf, submit, form } = useSubmit(
     () => {
-      const { key, body } = attempts.of({ name, scopes, days, tenantId }, () => {
+      const { key, body } = attempts.of({ name, scopes, days }, () => {
         const expiresAt = new Date(Date.now() + offset + days * 86_400_000).toISOString();
-        return { name, scopes, expiresAt, ...(tenantId && { tenantId }) };
+        return { name, scopes, expiresAt };
       });
       return dataOf(api.POST("/users/me/tokens", { body, params: { header: { "Idempotency-Key": key } } }));
     },
-    {
-      fields: {
-        "/name": "The name",
-        "/scopes": "The list of scopes",
-        "/tenantId": "The organisation",
-        "/expiresAt": "The expiry",
-      },
-      onDone: onCreated,
-    },
+    { fields: { "/name": "The name", "/scopes": "The list of scopes", "/expiresAt": "The expiry" }, onDone: onCreated },
   );
   const left = useCountdown(error);
   const scopeError = errorOf("/scopes");
@@ -227,32 +203,6 @@ function CreateToken({ onClose, onCreated }: { onClose: () => void; onCreated: (
         ))}
         {scopeError && <p className="field-error">{scopeError}</p>}
       </fieldset>
-      {!list && (
-        <>
-          {listError ? (
-            <ErrorNotice error={listError} onRetry={() => void refetch()} />
-          ) : (
-            <Loading rows={1} label="Loading the organisations" />
-          )}
-          <p className="hint">Without the list of your organisations, the token acts in your own space, {own}.</p>
-        </>
-      )}
-      {organizations.length > 0 && (
-        <SelectField
-          label="Acts in"
-          hint="A token acts in your own space, or in one organisation."
-          value={tenantId}
-          error={errorOf("/tenantId")}
-          onChange={(event) => setTenantId(event.target.value)}
-        >
-          <option value="">{own}</option>
-          {organizations.map(({ id, name }) => (
-            <option key={id} value={id}>
-              {name}
-            </option>
-          ))}
-        </SelectField>
-      )}
       <SelectField
         label="Lifetime"
         value={days}

@@ -4,9 +4,7 @@ import { type ReactNode, useEffect } from "react";
 import { Link, useSearchParams } from "react-router";
 
 import { dataOf, EVENT_TYPES, hasCode } from "../../api/index.ts";
-import { membersQuery } from "../../app/queries.ts";
-import { nameOf } from "../../app/shell.tsx";
-import { useMay, useTenant } from "../../app/tenant-context.ts";
+import { api } from "../../stores/auth-store.ts";
 import { Button } from "../../ui/button.tsx";
 import { SelectField } from "../../ui/field.tsx";
 import { Empty, ErrorNotice, Failure, Loading } from "../../ui/states.tsx";
@@ -20,7 +18,6 @@ const ENOUGH = 10;
 const PATIENCE = 5;
 
 export default function ActivityPage() {
-  const { id, name, isOrganization, api } = useTenant();
   const [params, setParams] = useSearchParams();
   const type = EVENT_TYPES.find((known) => known === params.get("type"));
   const {
@@ -34,7 +31,7 @@ export default function ActivityPage() {
     isFetchingNextPage,
     isFetchNextPageError,
   } = useInfiniteQuery({
-    queryKey: ["audit", id, type ?? ""],
+    queryKey: ["audit", type ?? ""],
     initialPageParam: "",
     queryFn: ({ pageParam, signal }) =>
       dataOf(
@@ -59,16 +56,13 @@ export default function ActivityPage() {
     if (readsOn && !isFetchingNextPage) void fetchNextPage();
   }, [readsOn, isFetchingNextPage, fetchNextPage]);
 
-  const names = useNames();
+  const names = useSessionNames();
   const days = new Map<string, AuditEvent[]>();
   for (const event of events) days.set(dayOf(event.at), [...(days.get(dayOf(event.at)) ?? []), event]);
 
   return (
     <>
-      <PageHead
-        title="Activity"
-        lead={`Everything that happened in ${isOrganization ? name : "your own space"}, newest first.`}
-      >
+      <PageHead title="Activity" lead="Everything that happened in this tenant, newest first.">
         <Button busy={isRefetching && !isFetchingNextPage} onClick={() => void refetch()}>
           <RefreshCw aria-hidden="true" /> Refresh
         </Button>
@@ -96,11 +90,8 @@ export default function ActivityPage() {
           <Loading rows={6} label="Loading the activity" />
         </div>
       ) : hasCode(error, "FORBIDDEN") && !data ? (
-        <Empty
-          icon={<ScrollText className="icon" aria-hidden="true" />}
-          title="Only owners and admins see the activity"
-        >
-          <p>Your role in {name} does not allow it. Ask an owner.</p>
+        <Empty icon={<ScrollText className="icon" aria-hidden="true" />} title="Only owners see the activity">
+          <p>Your role in this tenant does not allow it. Ask an owner.</p>
         </Empty>
       ) : error && !data ? (
         <Failure error={error} onRetry={() => void refetch()} />
@@ -136,36 +127,18 @@ export default function ActivityPage() {
   );
 }
 
-/** The names of the newest sessions, and of an organisation's members, by id. Without them, an id says what it is. */
-function useNames(): ReadonlyMap<string, string> {
-  const tenant = useTenant();
-  const { id, isOrganization, api } = tenant;
-  const mayRead = useMay("readActivity");
-  const sessions = useQuery({
-    queryKey: ["session-names", id],
+/** The names of the newest sessions, by id. Without them, events name their session by its id only. */
+function useSessionNames(): ReadonlyMap<string, string> {
+  const { data } = useQuery({
+    queryKey: ["session-names"],
     queryFn: ({ signal }) => dataOf(api.GET("/sessions", { params: { query: { limit: 100 } }, signal })),
-    enabled: mayRead,
   });
-  const members = useQuery({ ...membersQuery(tenant), enabled: mayRead && isOrganization });
-  return new Map([
-    ...(sessions.data?.sessions.map(({ id, name }) => [id, name] as const) ?? []),
-    ...(members.data?.map(({ user }) => [user.id, nameOf(user)] as const) ?? []),
-  ]);
+  return new Map(data?.sessions.map(({ id, name }) => [id, name]));
 }
 
 function EventRow({ event, names }: { event: AuditEvent; names: ReadonlyMap<string, string> }) {
-  const { base } = useTenant();
   const sessionId = "sessionId" in event && typeof event.sessionId === "string" ? event.sessionId : undefined;
-  const memberId = "memberId" in event && typeof event.memberId === "string" ? event.memberId : undefined;
-  const actor = event.userId && names.get(event.userId);
-  const detail = [
-    sessionId && names.get(sessionId),
-    memberId && names.get(memberId),
-    detailOf(event),
-    actor && `by ${actor}`,
-  ]
-    .filter(Boolean)
-    .join(" · ");
+  const detail = [sessionId && names.get(sessionId), detailOf(event)].filter(Boolean).join(" · ");
   return (
     <li>
       <details className="event">
@@ -194,7 +167,7 @@ function EventRow({ event, names }: { event: AuditEvent; names: ReadonlyMap<stri
               {event.type === "session.deleted" ? (
                 <code>{sessionId}</code>
               ) : (
-                <Link to={`${base}/sessions/${sessionId}`}>{sessionId}</Link>
+                <Link to={`/app/sessions/${sessionId}`}>{sessionId}</Link>
               )}
             </Fact>
           )}

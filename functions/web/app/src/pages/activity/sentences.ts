@@ -8,7 +8,7 @@ export type Tone = "plain" | "good" | "warn";
 
 interface Sentence {
   text: string;
-  group: "Sessions" | "Signing in" | "Account" | "Access tokens" | "Organisation" | "Operators";
+  group: "Sessions" | "Signing in" | "Account" | "Access tokens" | "Operators";
   tone?: Tone;
 }
 
@@ -46,15 +46,6 @@ const SENTENCES: Record<EventType, Sentence> = {
   "user.deleted": { text: "Account deleted", group: "Account", tone: "warn" },
   "access_token.created": { text: "Access token created", group: "Access tokens", tone: "good" },
   "access_token.revoked": { text: "Access token revoked", group: "Access tokens" },
-  "organization.created": { text: "Organisation created", group: "Organisation", tone: "good" },
-  "organization.renamed": { text: "Organisation renamed", group: "Organisation" },
-  "organization.deleted": { text: "Organisation deleted", group: "Organisation", tone: "warn" },
-  "member.role_changed": { text: "Role of a member changed", group: "Organisation" },
-  "member.removed": { text: "Member removed", group: "Organisation", tone: "warn" },
-  "member.left": { text: "Member left", group: "Organisation" },
-  "invitation.created": { text: "Invitation sent", group: "Organisation" },
-  "invitation.revoked": { text: "Invitation revoked", group: "Organisation" },
-  "invitation.accepted": { text: "Invitation accepted", group: "Organisation", tone: "good" },
   "user.suspended": { text: "Account suspended", group: "Operators", tone: "warn" },
   "user.resumed": { text: "Account resumed", group: "Operators" },
   "user.deletion_ordered": { text: "Deletion of the account ordered", group: "Operators", tone: "warn" },
@@ -111,10 +102,6 @@ export function detailOf(event: AuditEvent): string {
   if ("quota" in event && typeof event.quota === "string") {
     parts.push(describeQuota(event.quota as Parameters<typeof describeQuota>[0]).label);
   }
-  if ("from" in event && "to" in event && typeof event.from === "string" && typeof event.to === "string") {
-    parts.push(`${event.from} → ${event.to}`);
-  }
-  if ("role" in event && typeof event.role === "string") parts.push(`as ${event.role}`);
   if ("operator" in event && typeof event.operator === "string") parts.push(`by the operator ${event.operator}`);
   if ("accessTokenId" in event && event.accessTokenId) parts.push("with an access token");
   return parts.join(" · ");

@@ -1,8 +1,8 @@
 import { useState } from "react";
 
 import { dataOf } from "../../api/index.ts";
-import { useTenant } from "../../app/tenant-context.ts";
 import { useCreateAttempts, useSubmit } from "../../app/use-submit.ts";
+import { api } from "../../stores/auth-store.ts";
 import { Button } from "../../ui/button.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 import { TextField } from "../../ui/field.tsx";
@@ -38,7 +38,6 @@ function folderOf(name: string): string {
 function Form({ onClose, onCreated }: Omit<Props, "open">) {
   const [name, setName] = useState("");
   const [path, setPath] = useState<string | null>(null);
-  const { api } = useTenant();
   const attempts = useCreateAttempts();
   const body = { name, workspacePath: path ?? folderOf(name) };
   const { busy, error, errorOf, submit, form } = useSubmit(

@@ -1,7 +1,7 @@
 import { create } from "zustand";
 
 import { type components, hasCode } from "../../api/index.ts";
-import { apiIn, authStore } from "../../stores/auth-store.ts";
+import { api, authStore } from "../../stores/auth-store.ts";
 import { explain } from "../../ui/states.tsx";
 import { toast } from "../../ui/toast.tsx";
 
@@ -22,7 +22,7 @@ function mark(id: string, deleted: boolean): void {
 
 /** Hides the session at once, and deletes it when the message leaves, unless the user wants it back. */
 export function deleteWithUndo(session: Session, onDeleted: () => void): void {
-  const { id, name, tenantId } = session;
+  const { id, name } = session;
   const owner = authStore.getState().user?.id;
   let undone = false;
   const commit = async (keepalive = false) => {
@@ -30,7 +30,7 @@ export function deleteWithUndo(session: Session, onDeleted: () => void): void {
     // Another user has signed in meanwhile: the deletion is not theirs.
     if (authStore.getState().user?.id !== owner) return mark(id, false);
     try {
-      await apiIn(tenantId).DELETE("/sessions/{id}", { params: { path: { id } }, keepalive });
+      await api.DELETE("/sessions/{id}", { params: { path: { id } }, keepalive });
     } catch (error) {
       if (!hasCode(error, "NOT_FOUND")) {
         mark(id, false);

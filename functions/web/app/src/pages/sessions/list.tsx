@@ -5,7 +5,7 @@ import { useLocation, useNavigationType, useSearchParams } from "react-router";
 
 import { dataOf } from "../../api/index.ts";
 import { shortcutOf, useShortcuts } from "../../app/shortcuts.ts";
-import { useMay, useTenant } from "../../app/tenant-context.ts";
+import { api, useAuth } from "../../stores/auth-store.ts";
 import { Button } from "../../ui/button.tsx";
 import { Empty, ErrorNotice, Failure, Loading } from "../../ui/states.tsx";
 import { PageHead } from "../page-head.tsx";
@@ -19,9 +19,8 @@ const ENOUGH = 10;
 const PATIENCE = 5;
 
 function useSessions(q: string) {
-  const { id, api } = useTenant();
   return useInfiniteQuery({
-    queryKey: ["sessions", id, q],
+    queryKey: ["sessions", q],
     initialPageParam: "",
     queryFn: ({ pageParam, signal }) =>
       dataOf(
@@ -43,8 +42,7 @@ export default function Sessions() {
   const shortcuts = useShortcuts((state) => state.on);
   const [creating, setCreating] = useState(false);
   const [renaming, setRenaming] = useState<string | null>(null);
-  const { name, isOrganization } = useTenant();
-  const canWrite = useMay("write");
+  const canWrite = useAuth((state) => state.tenant?.role !== "viewer");
   const search = useRef<HTMLInputElement>(null);
   const deleted = useDeleted((state) => state.ids);
   const client = useQueryClient();
@@ -88,10 +86,7 @@ export default function Sessions() {
 
   return (
     <>
-      <PageHead
-        title="Sessions"
-        lead={`${isOrganization ? `The workspaces of ${name}` : "Your workspaces"}, newest first.`}
-      >
+      <PageHead title="Sessions" lead="Your workspaces, newest first.">
         {canWrite && (
           <Button variant="primary" onClick={() => setCreating(true)} aria-keyshortcuts={shortcuts ? "n" : undefined}>
             <Plus aria-hidden="true" /> New session
@@ -143,17 +138,8 @@ export default function Sessions() {
             <Button onClick={() => setText("")}>Show all sessions</Button>
           </Empty>
         ) : (
-          <Empty
-            icon={<Boxes className="icon" aria-hidden="true" />}
-            title={
-              canWrite ? (isOrganization ? "Start the first session" : "Start your first session") : "No sessions yet"
-            }
-          >
-            <p>
-              {canWrite
-                ? "A session is a workspace with a name and a folder. Make one for each thing that you work on."
-                : "You are a viewer here: others create sessions, and you read them."}
-            </p>
+          <Empty icon={<Boxes className="icon" aria-hidden="true" />} title="Start your first session">
+            <p>A session is a workspace with a name and a folder. Make one for each thing that you work on.</p>
             {canWrite && (
               <Button variant="primary" onClick={() => setCreating(true)}>
                 <Plus aria-hidden="true" /> New session

@@ -3,8 +3,8 @@ import { useEffect, useRef, useState } from "react";
 
 import { type components, dataOf, hasCode, versionOf } from "../../api/index.ts";
 import { sessionQuery } from "../../app/queries.ts";
-import { useTenant } from "../../app/tenant-context.ts";
 import { useSubmit } from "../../app/use-submit.ts";
+import { api } from "../../stores/auth-store.ts";
 import { Button } from "../../ui/button.tsx";
 import { ErrorNotice } from "../../ui/states.tsx";
 
@@ -21,8 +21,6 @@ interface Props {
  */
 export function RenameSession({ session, onDone }: Props) {
   const client = useQueryClient();
-  const tenant = useTenant();
-  const { api } = tenant;
   const [name, setName] = useState(session.name);
   const [theirs, setTheirs] = useState<{ name: string; etag: string } | null>(null);
   const params = { path: { id: session.id } };
@@ -51,7 +49,7 @@ export function RenameSession({ session, onDone }: Props) {
   const refresh = async () => {
     await Promise.all([
       client.invalidateQueries({ queryKey: ["sessions"] }),
-      client.invalidateQueries(sessionQuery(tenant, session.id)),
+      client.invalidateQueries(sessionQuery(session.id)),
     ]);
     onDone();
   };

@@ -4,7 +4,6 @@ import { useRef } from "react";
 import { Link } from "react-router";
 
 import type { components } from "../../api/index.ts";
-import { useTenant } from "../../app/tenant-context.ts";
 import { Button } from "../../ui/button.tsx";
 import { Menu } from "../../ui/dialog.tsx";
 import { copyText, Glyph } from "../../ui/marks.tsx";
@@ -25,7 +24,6 @@ export function SessionRow({ session, renaming, onRename, canWrite }: Props) {
   const client = useQueryClient();
   const more = useRef<HTMLButtonElement>(null);
   const { id, name, workspacePath, updatedAt } = session;
-  const address = `${useTenant().base}/sessions/${id}`;
   const remove = () => deleteWithUndo(session, () => void client.invalidateQueries({ queryKey: ["sessions"] }));
   const endRename = () => {
     onRename(false);
@@ -39,7 +37,7 @@ export function SessionRow({ session, renaming, onRename, canWrite }: Props) {
         {renaming ? (
           <RenameSession session={session} onDone={endRename} />
         ) : (
-          <Link className="session-name truncate" to={address}>
+          <Link className="session-name truncate" to={`/app/sessions/${id}`}>
             {name}
           </Link>
         )}
@@ -55,7 +53,7 @@ export function SessionRow({ session, renaming, onRename, canWrite }: Props) {
           </Button>
         }
         entries={[
-          { label: "Open", to: address, icon: <FolderOpen {...icon} /> },
+          { label: "Open", to: `/app/sessions/${id}`, icon: <FolderOpen {...icon} /> },
           ...(canWrite
             ? [{ label: "Rename", icon: <PenLine {...icon} />, onSelect: () => setTimeout(() => onRename(true)) }]
             : []),

@@ -6,7 +6,6 @@ import { Link, useNavigate, useParams } from "react-router";
 import { hasCode } from "../../api/index.ts";
 import { lazyPage } from "../../app/page-boundary.tsx";
 import { sessionQuery } from "../../app/queries.ts";
-import { useMay, useTenant } from "../../app/tenant-context.ts";
 import { useTitle } from "../../app/title.ts";
 import { apiOrigin, useAuth } from "../../stores/auth-store.ts";
 import { Button, ButtonLink } from "../../ui/button.tsx";
@@ -22,13 +21,11 @@ export default function SessionPage() {
   const { id = "" } = useParams();
   const [renaming, setRenaming] = useState(false);
   const rename = useRef<HTMLButtonElement>(null);
-  const tenant = useTenant();
-  const canWrite = useMay("write");
-  const list = `${tenant.base}/sessions`;
+  const canWrite = useAuth((state) => state.tenant?.role !== "viewer");
   const email = useAuth((state) => state.user?.email);
   const client = useQueryClient();
   const navigate = useNavigate();
-  const { data, error, isPending, refetch } = useQuery(sessionQuery(tenant, id));
+  const { data, error, isPending, refetch } = useQuery(sessionQuery(id));
   useTitle(data?.value.name ?? "Session");
   if (isPending) return <Loading rows={3} label="Loading the session" />;
   if (hasCode(error, "NOT_FOUND", "VALIDATION_FAILED")) {
@@ -38,9 +35,7 @@ export default function SessionPage() {
           It was deleted, or it belongs to somebody else. You are signed in as {email}. If the link came from another
           person, ask them which account it needs.
         </p>
-        <ButtonLink to={list}>
-          {tenant.isOrganization ? `To the sessions of ${tenant.name}` : "To your sessions"}
-        </ButtonLink>
+        <ButtonLink to="/app/sessions">To your sessions</ButtonLink>
       </Empty>
     );
   }
@@ -53,11 +48,11 @@ export default function SessionPage() {
   };
   const remove = () => {
     deleteWithUndo(session, () => void client.invalidateQueries({ queryKey: ["sessions"] }));
-    void navigate(list);
+    void navigate("/app/sessions");
   };
   return (
     <>
-      <Link className="back small" to={list}>
+      <Link className="back small" to="/app/sessions">
         <ArrowLeft className="icon" aria-hidden="true" /> Sessions
       </Link>
       <div className="session-head">
@@ -114,7 +109,6 @@ export default function SessionPage() {
 
 /** How a program reads this session. */
 function Program({ id }: { id: string }) {
-  const { name, isOrganization } = useTenant();
   const [origin, setOrigin] = useState("https://api.coditect.ai");
   const demo = useAuth((state) => state.demo);
   useEffect(() => {
@@ -125,8 +119,7 @@ function Program({ id }: { id: string }) {
     <section className="stack tight" aria-labelledby="program">
       <h2 id="program">From a program</h2>
       <p className="muted small">
-        With a <Link to="/app/account/tokens">personal access token</Link> that may read sessions
-        {isOrganization && `, and acts in ${name}`}:
+        With a <Link to="/app/account/tokens">personal access token</Link> that may read sessions:
       </p>
       <div className="secret">
         <code>{command}</code>

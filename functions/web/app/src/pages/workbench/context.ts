@@ -3,7 +3,6 @@ import { createStore, type StoreApi, useStore } from "zustand";
 
 import { type Client, hasCode } from "../../api/index.ts";
 import { sleep } from "../../api/retry.ts";
-import { authStore } from "../../stores/auth-store.ts";
 import type { SafeStorage } from "../../stores/storage.ts";
 import { explain } from "../../ui/states.tsx";
 import { toast } from "../../ui/toast.tsx";
@@ -40,14 +39,11 @@ export class Workbench {
   readonly uploads: Uploads;
   readonly store: StoreApi<State>;
   readonly session: string;
-  readonly #user: string;
-  #watches = false;
   /** What the editor remembers of the open files: their histories, and where they were scrolled. */
   readonly editorStates: EditorStates = new Map();
 
   constructor(client: Client, session: string, user: string, storage: SafeStorage) {
     this.session = session;
-    this.#user = user;
     this.remote = remoteFiles(client, session);
     this.tree = new TreeStore(this.remote);
     this.drafts = new Drafts(storage, user, session);
@@ -187,20 +183,7 @@ export class Workbench {
     toast(`Restored “${entry.name}”.`);
   }
 
-  /** Uploads go on when the user leaves the page, but not when another user signs in. */
-  #stopWithUser(): void {
-    if (this.#watches) return;
-    this.#watches = true;
-    const end = authStore.subscribe(({ user }) => {
-      if (user?.id === this.#user) return;
-      end();
-      this.#watches = false;
-      this.uploads.stop();
-    });
-  }
-
   upload(directory: string, picked: Picked[]): void {
-    this.#stopWithUser();
     if (directory !== "/") this.tree.toggle(directory, true);
     this.uploads.add(directory, picked);
     if (picked.length > MOST)

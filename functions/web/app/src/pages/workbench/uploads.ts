@@ -140,13 +140,6 @@ export class Uploads {
     this.#next();
   }
 
-  /** Ends all uploads. */
-  stop(): void {
-    for (const { abort } of this.#jobs.values()) abort.abort();
-    this.#jobs.clear();
-    this.store.setState({ uploads: [] });
-  }
-
   /** Removes what has arrived from the list. */
   clear(): void {
     this.store.setState(({ uploads }) => ({ uploads: uploads.filter(({ state }) => state !== "done") }));

@@ -4,8 +4,7 @@ import { PanelLeft, X } from "lucide-react";
 import { Dialog as Drawer, Tabs } from "radix-ui";
 import { type ReactNode, useEffect, useState, useSyncExternalStore } from "react";
 
-import { useMay, useTenant } from "../../app/tenant-context.ts";
-import { apiOfUserIn, authStore, useAuth } from "../../stores/auth-store.ts";
+import { api, authStore, useAuth } from "../../stores/auth-store.ts";
 import { tabStore } from "../../stores/storage.ts";
 import { Button } from "../../ui/button.tsx";
 import { duration, explain } from "../../ui/states.tsx";
@@ -20,11 +19,8 @@ import { TrashPanel } from "./trash-panel.tsx";
 
 /** The files of a session: the tree, the editor, and what belongs to them. */
 export default function WorkbenchView({ session }: { session: string }) {
-  const { id } = useTenant();
-  const canWrite = useMay("write");
-  const [bench] = useState(
-    () => new Workbench(apiOfUserIn(id), session, authStore.getState().user?.id ?? "", tabStore),
-  );
+  const canWrite = useAuth((state) => state.tenant?.role !== "viewer");
+  const [bench] = useState(() => new Workbench(api, session, authStore.getState().user?.id ?? "", tabStore));
   useEffect(() => bench.start(), [bench]);
   return (
     <WorkbenchContext value={bench}>
